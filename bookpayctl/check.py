@@ -1,0 +1,178 @@
+"""How checks are asked: in order, each to its end, with evidence, and without one hiding another.
+
+A check that raises is unknown. A check that looked at nothing is vacuous and spoils the whole: a
+checklist is only as good as its emptiest item. The content, the six checks, is in `checks`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from bookpayctl.report import Report
+from bookpayctl.runs import Run
+from bookpayctl.targets.environment import Environment
+from bookpayctl.verdicts import Item, Verdict, unanswered
+
+DEFAULT_DEADLINE_SECONDS: Final = 30.0
+
+Observer = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one check found; id, title and duration are added by the mechanism."""
+
+    verdict: Verdict
+    observed: str
+    examined: int
+    evidence: tuple[str, ...] = ()
+    fix: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """What a check may use.
+
+    Attributes:
+        run: where probes are registered before they are made, and undo is promised.
+        deadline_seconds: how long each wait inside a check may take.
+        replay_records_max: how much of the topic check 6 reads; None reads all of it.
+    """
+
+    environment: Environment
+    run: Run
+    observe: Observer
+    deadline_seconds: float = DEFAULT_DEADLINE_SECONDS
+    replay_records_max: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One question with a stable id.
+
+    Attributes:
+        question: the checklist's sentence, as the operator knows it.
+        required: what has to be true, testable by hand.
+        why: what goes wrong in production when it is not.
+        fix: where to start when it is not.
+    """
+
+    id: str
+    title: str
+    question: str
+    required: str
+    why: str
+    fix: str
+    ask: Callable[[Inquiry], Answer]
+
+
+def run_checks(
+    checks: Sequence[Check],
+    inquiry: Inquiry,
+    *,
+    skipped: Sequence[str] = (),
+    strict: bool = False,
+    on_item: Callable[[Item], None],
+) -> Report:
+    """Ask each check; those skipped are reported as such with the reason.
+
+    `on_item` sees each answer as it comes, for live output.
+    """
+    began = time.monotonic()
+    items = []
+    for check in checks:
+        item = _skip(check) if check.id in skipped else _ask(check, inquiry)
+        inquiry.run.journal("check", id=item.id, verdict=item.verdict.value, observed=item.observed)
+        on_item(item)
+        items.append(item)
+    return check_report(inquiry, items, strict=strict, seconds=time.monotonic() - began)
+
+
+def check_report(
+    inquiry: Inquiry, items: Sequence[Item], *, strict: bool, seconds: float = 0.0
+) -> Report:
+    """The report of the answers so far."""
+    environment = inquiry.environment
+    return Report(
+        kind="CheckReport",
+        context={
+            "environment": environment.name,
+            "target": environment.target,
+            "stripe": "twin" if environment.stripe_control_url else environment.stripe_api_base,
+            "run": inquiry.run.run_id,
+        },
+        items=tuple(items),
+        started_at=(datetime.now(UTC) - timedelta(seconds=seconds)).isoformat(
+            timespec="milliseconds"
+        ),
+        duration_seconds=seconds,
+        each_must_answer=True,
+        strict=strict,
+        run_dir=str(inquiry.run.path),
+    )
+
+
+def _ask(check: Check, inquiry: Inquiry) -> Item:
+    inquiry.observe(f"{check.id} {check.title}")
+    began = time.monotonic()
+    try:
+        item = _item(check, check.ask(inquiry))
+    except Exception as error:  # noqa: BLE001 - a question that failed is unknown, never a pass
+        inquiry.run.journal("check_raised", id=check.id, error=repr(error))
+        reason = f"{type(error).__name__}: {error}".strip()
+        item = replace(
+            unanswered(check.id, check.title, check.required, reason), fix="bookpayctl doctor"
+        )
+    return replace(item, duration_ms=int((time.monotonic() - began) * 1000))
+
+
+def _item(check: Check, answer: Answer) -> Item:
+    good = answer.verdict in (Verdict.HOLDS, Verdict.SKIPPED)
+    return Item(
+        id=check.id,
+        title=check.title,
+        verdict=answer.verdict,
+        required=check.required,
+        observed=answer.observed,
+        examined=answer.examined,
+        evidence=answer.evidence,
+        fix="" if good else (answer.fix or check.fix),
+        reason=answer.reason,
+    )
+
+
+def _skip(check: Check) -> Item:
+    return Item(
+        id=check.id,
+        title=check.title,
+        verdict=Verdict.SKIPPED,
+        required=check.required,
+        observed="not asked",
+        examined=0,
+        reason="skipped by --skip",
+    )
+
+
+def judged(
+    problems: Sequence[str], observed: str, examined: int, evidence: Sequence[str]
+) -> Answer:
+    """The usual end of a check: violated if there are problems, else holds or vacuous.
+
+    Problems come first in the evidence, because they are what the reader came for.
+    """
+    if problems:
+        return Answer(Verdict.VIOLATED, "; ".join(problems), examined, (*problems[1:], *evidence))
+    verdict = Verdict.HOLDS if examined > 0 else Verdict.VACUOUS
+    return Answer(verdict, observed, examined, tuple(evidence))
+
+
+def cannot_tell(reason: str, *, fix: str = "", evidence: Sequence[str] = ()) -> Answer:
+    """The answer when something needed for the question could not be reached."""
+    return Answer(
+        Verdict.UNKNOWN, "could not be evaluated", 0, tuple(evidence), fix=fix, reason=reason
+    )

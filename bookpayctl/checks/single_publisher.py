@@ -1,0 +1,168 @@
+"""BP-C002: three publishers, one leader, and no record of an old leader that nobody repeated.
+
+The advisory lock says who leads now; the terms say who led when. A publisher that was frozen with
+a record in flight may still deliver it after its successor began: that is allowed only because
+the successor publishes the same event again, and it is counted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from bookpayctl import process_probe
+from bookpayctl.check import Answer, Check, Inquiry, judged
+from runtime.domain.names import PUBLISHER_LOCK_KEY, SCHEMA, Service, Topic
+
+if TYPE_CHECKING:
+    from bookpayctl.snapshot.kafka import Record
+
+PUBLISHERS: Final = 3
+
+# A leader that has not published rows this old is not leading, whatever it holds.
+FROZEN_AFTER_SECONDS: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    number: int
+    publisher_id: str
+    backend_pid: int
+    began_at: datetime
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """Who holds the lock, whether we got it too, and how old the oldest unpublished row is."""
+
+    holders: tuple[int, ...]
+    second_claim_granted: bool
+    oldest_unpublished_seconds: float
+
+
+def ask(inquiry: Inquiry) -> Answer:
+    """Count publishers, read and claim the lock, and hold the records against the terms."""
+    import psycopg
+
+    environment = inquiry.environment
+    alive = process_probe.alive(environment, Service.PUBLISHER)
+    with psycopg.connect(environment.dsn, connect_timeout=5, autocommit=True) as conn:
+        conn.execute("SET search_path = " + SCHEMA)
+        lock = _read_lock(conn)
+        terms = _read_terms(conn)
+    records = _read_records(environment.kafka_bootstrap_servers)
+    problems = [
+        *_lock_problems(lock, terms),
+        *([] if len(alive) == PUBLISHERS else [f"{len(alive)} of {PUBLISHERS} publishers answer"]),
+    ]
+    late = late_records(records, terms)
+    unrepeated = [r for r in late if not _repeated(r, records)]
+    problems += [
+        f"{r.topic}/{r.partition}/{r.offset} of term {_term(r)} came after its end, not repeated"
+        for r in unrepeated
+    ]
+    leader = terms[-1].publisher_id if terms else "nobody"
+    return judged(
+        problems,
+        f"{len(alive)} publishers, leader {leader}, a second claim was refused",
+        len(alive) + len(records),
+        (
+            f"lock holders (backend pids): {list(lock.holders)}",
+            f"terms so far: {len(terms)}",
+            f"{len(records)} records read, {len(late)} late and repeated by the next leader",
+        ),
+    )
+
+
+def late_records(records: list[Record], terms: list[Term]) -> list[Record]:
+    """Records that carry a term although a later term had begun before they were written."""
+    begins = {term.number: term.began_at for term in terms}
+    late = []
+    for record in records:
+        number = _term(record)
+        if number is None or record.at is None:
+            continue
+        later = [at for other, at in begins.items() if other > number]
+        if later and record.at > min(later):
+            late.append(record)
+    return late
+
+
+def _repeated(record: Record, records: list[Record]) -> bool:
+    own = _term(record) or 0
+    return any(other.event_id == record.event_id and (_term(other) or 0) > own for other in records)
+
+
+def _term(record: Record) -> int | None:
+    text = record.headers.get("publisher_term", "")
+    return int(text) if text.isdigit() else None
+
+
+def _lock_problems(lock: Lock, terms: list[Term]) -> list[str]:
+    problems = []
+    if len(lock.holders) != 1:
+        problems.append(f"{len(lock.holders)} sessions hold the publisher lock, required 1")
+    if lock.second_claim_granted:
+        problems.append("a second claim of the lock was granted")
+    current = [term for term in terms if term.ended_at is None]
+    if lock.holders and not any(term.backend_pid == lock.holders[0] for term in current):
+        problems.append(f"backend {lock.holders[0]} holds the lock without a term on record")
+    if lock.oldest_unpublished_seconds > FROZEN_AFTER_SECONDS:
+        problems.append(
+            f"the leader is frozen: a row waits since {lock.oldest_unpublished_seconds:.0f} s"
+        )
+    return problems
+
+
+def _read_lock(conn: Any) -> Lock:
+    key = PUBLISHER_LOCK_KEY & 0xFFFF_FFFF_FFFF_FFFF
+    holders = conn.execute(
+        "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1"
+        " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        " AND classid = %s::bigint::oid AND objid = %s::bigint::oid",
+        (key >> 32, key & 0xFFFF_FFFF),
+    ).fetchall()
+    granted = conn.execute("SELECT pg_try_advisory_lock(%s)", (PUBLISHER_LOCK_KEY,)).fetchone()[0]
+    if granted:
+        # Given back at once: with no leader, ours would keep the next one from starting.
+        conn.execute("SELECT pg_advisory_unlock(%s)", (PUBLISHER_LOCK_KEY,))
+    age = conn.execute(
+        "SELECT coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::float8"
+        " FROM outbox WHERE published_at IS NULL AND event_id NOT IN"
+        " (SELECT event_id FROM dead_letters WHERE source = 'outbox' AND event_id IS NOT NULL)"
+    ).fetchone()[0]
+    return Lock(tuple(pid for (pid,) in holders), bool(granted), float(age))
+
+
+def _read_terms(conn: Any) -> list[Term]:
+    rows = conn.execute(
+        "SELECT term, publisher_id, backend_pid, began_at, ended_at FROM publisher_terms"
+        " ORDER BY term"
+    ).fetchall()
+    return [Term(*row) for row in rows]
+
+
+def _read_records(bootstrap_servers: str) -> list[Record]:
+    from bookpayctl.snapshot import kafka
+
+    consumer = kafka.open_consumer(bootstrap_servers)
+    try:
+        ranges = kafka.log_ranges(consumer, [topic.value for topic in Topic])
+        return list(kafka.records_between(consumer, ranges))
+    finally:
+        consumer.close()
+
+
+CHECK: Final = Check(
+    id="BP-C002",
+    title="three publishers, one publishes",
+    question="outbox-publisher Pods are running 3 replicas; advisory-lock test shows only one"
+    " publishes at a time",
+    required="3 alive, exactly 1 lock holder with a term, a second claim refused, no lost leader",
+    why="Two leaders publish twice and out of order; no leader publishes nothing while every"
+    " process looks healthy.",
+    fix="bookpayctl status; bookpayctl logs outbox-publisher",
+    ask=ask,
+)

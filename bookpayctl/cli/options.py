@@ -1,0 +1,57 @@
+"""Options that several commands share, and how they are resolved."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bookpayctl.render import OutputFormat, fail
+from bookpayctl.report import ExitCode
+
+if TYPE_CHECKING:
+    from bookpayctl.targets.environment import Environment
+    from bookpayctl.targets.settings import Value
+
+NameOption = Annotated[
+    str | None,
+    typer.Option("--name", "-n", metavar="NAME", help="Environment; default: `default`."),
+]
+
+OutputOption = Annotated[
+    OutputFormat, typer.Option("--output", "-o", help="What is written to stdout.")
+]
+
+
+def settings(flags: Mapping[str, object]) -> dict[str, Value]:
+    """Every setting with its source, flags first; exit 2 when one is wrong."""
+    from bookpayctl.targets.settings import SettingsError, resolve
+
+    typed = {key: None if value is None else str(value) for key, value in flags.items()}
+    try:
+        return resolve(typed, os.environ, Path.cwd())
+    except SettingsError as error:
+        fail(str(error), ExitCode.USAGE)
+
+
+def name_of(name: str | None) -> str:
+    """The environment's name by flag, variable, file or default; exit 2 when it cannot be one."""
+    from bookpayctl.targets.settings import SettingsError, environment_name
+
+    try:
+        return environment_name(settings({"name": name}))
+    except SettingsError as error:
+        fail(str(error), ExitCode.USAGE)
+
+
+def environment_of(name: str | None) -> Environment:
+    """The environment a command works on; exit 2 when there is none."""
+    from bookpayctl.targets.environment import EnvironmentMissingError, load
+
+    try:
+        return load(name_of(name))
+    except EnvironmentMissingError as error:
+        fail(str(error), ExitCode.USAGE)

@@ -1,0 +1,243 @@
+"""The rows the judge reads, one value per row, as found in each ledger.
+
+PostgreSQL is ours, Kafka is the log, Stripe is the money, the history is what clients saw. Values
+only: nothing here asks a server, and nothing is repaired on the way in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRow:
+    id: str
+    tenant_id: str
+    total_cents: int
+    currency: str
+    status: str
+    client_key: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """One event; `root_event_id` is the order's OrderPlaced, itself when there is none named."""
+
+    event_id: str
+    event_type: str
+    order_id: str
+    root_event_id: str
+    created_at: datetime
+    published: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentRow:
+    event_id: str
+    order_id: str
+    amount_cents: int
+    currency: str
+    state: str
+    payment_intent_id: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One line of order_events or payment_events; `subject` is the order id or root event id."""
+
+    sequence: int
+    subject: str
+    kind: str
+    from_state: str | None
+    to_state: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class RefundRow:
+    refund_id: str
+    event_id: str
+    idempotency_key: str
+    amount_cents: int
+    state: str
+    stripe_refund_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StockRow:
+    sku: str
+    initial: int
+    on_hand: int
+    reserved: int
+    sold: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReservationRow:
+    order_id: str
+    sku: str
+    quantity: int
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookRow:
+    """One row of stripe_events; `parked` when it waits for the row it speaks of."""
+
+    event_id: str
+    type: str
+    object_id: str | None
+    received_at: datetime
+    processed: bool
+    parked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterRow:
+    id: int
+    source: str
+    reason: str
+    event_id: str | None
+    resolved: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """Everything read from PostgreSQL in one repeatable-read transaction on the primary."""
+
+    read_at: datetime
+    orders: tuple[OrderRow, ...]
+    outbox: tuple[OutboxRow, ...]
+    payments: tuple[PaymentRow, ...]
+    payment_transitions: tuple[Transition, ...]
+    order_transitions: tuple[Transition, ...]
+    refunds: tuple[RefundRow, ...]
+    stock: tuple[StockRow, ...]
+    reservations: tuple[ReservationRow, ...]
+    webhooks: tuple[WebhookRow, ...]
+    dead_letters: tuple[DeadLetterRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordRow:
+    """One Kafka record of our topics; `key` decoded, `event_id` from header or payload."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: str
+    event_id: str | None
+    event_type: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionRow:
+    """Where a partition's log begins and ends, and what each group has committed."""
+
+    topic: str
+    partition: int
+    first_offset: int
+    end_offset: int
+    oldest_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupOffset:
+    group: str
+    topic: str
+    partition: int
+    committed: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """What Kafka holds: every record between first and end offset, and where groups stand."""
+
+    records: tuple[RecordRow, ...]
+    partitions: tuple[PartitionRow, ...]
+    offsets: tuple[GroupOffset, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IntentRow:
+    id: str
+    status: str
+    amount_cents: int
+    currency: str
+    event_id: str | None
+    order_id: str | None
+    environment: str | None
+    shadow: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeRow:
+    """One charge at Stripe; `refunded_cents` is what Stripe says has gone back."""
+
+    id: str
+    payment_intent_id: str | None
+    status: str
+    amount_cents: int
+    currency: str
+    refunded_cents: int
+
+
+@dataclass(frozen=True, slots=True)
+class StripeRefundRow:
+    id: str
+    payment_intent_id: str | None
+    charge_id: str | None
+    status: str
+    amount_cents: int
+
+
+@dataclass(frozen=True, slots=True)
+class StripeEventRow:
+    id: str
+    type: str
+    object_id: str | None
+    idempotency_key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StripeRequestRow:
+    """One POST as Stripe saw it; `body_sha256` is of the parameters, `executed` if it acted."""
+
+    key: str | None
+    path: str
+    body_sha256: str
+    executed: bool
+    environment: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stripe:
+    """Stripe's side. `requests` is None where Stripe does not show its journal (a sandbox)."""
+
+    intents: tuple[IntentRow, ...]
+    charges: tuple[ChargeRow, ...]
+    refunds: tuple[StripeRefundRow, ...]
+    events: tuple[StripeEventRow, ...]
+    requests: tuple[StripeRequestRow, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClientOperation:
+    """One client call and how it ended: ok, fail, or unknown (a time-out is never a fail)."""
+
+    client_key: str
+    outcome: str
+    order_id: str | None
+    amount_cents: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What the clients of one run saw; keys of the run all begin with `key_prefix`."""
+
+    tenant_id: str
+    key_prefix: str
+    operations: tuple[ClientOperation, ...]

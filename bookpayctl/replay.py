@@ -1,0 +1,256 @@
+"""Replay: a new consumer group reads the topic again through the real worker, and nobody pays.
+
+The group is new, so it has no offsets and begins at the earliest record; the worker is the real
+program, so what is proven is its inbox and not a copy of it. Money is counted at Stripe and in our
+own journal, before and after, for the keys that were settled before the replay began.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import Any, Final
+
+from bookpayctl import process_probe, supervision, undo
+from bookpayctl.runs import Run
+from bookpayctl.targets.environment import Environment
+from runtime.domain.names import FINAL_PAYMENT_STATES, Service, Topic
+
+TOPICS: Final = (Topic.ORDERS_PLACED, Topic.ORDERS_CANCELLED)
+PROCESS_NAME: Final = "payments-worker-replay"
+
+
+class ReplayError(RuntimeError):
+    """The replay could not be carried out, so it shows nothing; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Money and rows at one moment, for the keys settled before the replay."""
+
+    executions: int
+    stripe_calls: int
+    payments: int
+    states: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What the replay read and what it changed.
+
+    Attributes:
+        expected: records in the topics when it began; `left_out` of them were not asked for.
+        settled: keys whose payment was final before it began; the ones money is counted for.
+    """
+
+    group: str
+    expected: int
+    left_out: int
+    records: int
+    inserted: int
+    duplicates: int
+    malformed: int
+    settled: int
+    before: Counted
+    after: Counted
+    group_deleted: bool
+
+    def problems(self) -> list[str]:
+        """Everything that must not have happened."""
+        found = []
+        charges = self.after.executions - self.before.executions
+        if charges:
+            found.append(f"{charges} new executions at Stripe for settled keys")
+        calls = self.after.stripe_calls - self.before.stripe_calls
+        if calls:
+            found.append(f"{calls} new calls to Stripe in our journal for settled keys")
+        if self.after.payments != self.before.payments:
+            found.append(
+                f"payments of settled keys: {self.before.payments} -> {self.after.payments}"
+            )
+        if self.after.states != self.before.states:
+            found.append("a settled payment changed its state")
+        if self.records < self.expected - self.left_out:
+            found.append(
+                f"only {self.records} of {self.expected - self.left_out} records were reprocessed"
+            )
+        if not self.group_deleted:
+            found.append(f"consumer group {self.group} could not be deleted")
+        return found
+
+    def sentence(self) -> str:
+        left_out = f", {self.left_out} older ones left out" if self.left_out else ""
+        return (
+            f"{self.records} records reprocessed from earliest{left_out}: {self.duplicates}"
+            f" duplicates, {self.inserted} new; 0 new charges for {self.settled} settled keys"
+        )
+
+    def evidence(self) -> tuple[str, ...]:
+        return (
+            f"at Stripe: {self.before.executions} executions before, {self.after.executions} after",
+            f"stripe_calls: {self.before.stripe_calls} before, {self.after.stripe_calls} after",
+            f"payments: {self.before.payments} before, {self.after.payments} after",
+            f"group {self.group}, deleted: {self.group_deleted}; malformed {self.malformed}",
+        )
+
+
+def replay(
+    environment: Environment, run: Run, *, records_max: int | None, deadline_seconds: float
+) -> Replayed:
+    """Read the topics again with a group of this run's own.
+
+    Args:
+        records_max: read only about so many of the newest records; None reads all of them.
+
+    Raises:
+        ReplayError: the worker did not finish, or a ledger could not be read.
+    """
+    group = f"bookpay-replay-{run.run_id}"
+    entry = run.promise_undo(undo.DELETE_CONSUMER_GROUP, group=group)
+    settled = _settled_keys(environment)
+    before = _count(environment, settled)
+    expected, left_out = _prepare_group(environment, group, records_max)
+    try:
+        said = _run_worker(environment, group, deadline_seconds)
+        after = _count(environment, settled)
+    finally:
+        deleted = _delete_group(environment, run, entry)
+    return Replayed(
+        group=group,
+        expected=expected,
+        left_out=left_out,
+        records=int(said["records"]),
+        inserted=int(said["inserted"]),
+        duplicates=int(said["duplicates"]),
+        malformed=int(said["malformed"]),
+        settled=len(settled),
+        before=before,
+        after=after,
+        group_deleted=deleted,
+    )
+
+
+def starting_offsets(
+    ranges: dict[tuple[str, int], tuple[int, int]], records_max: int | None
+) -> dict[tuple[str, int], int]:
+    """Where each partition is read from, so that about `records_max` of the newest are read.
+
+    Each partition gets an even share; a partition with less than its share gives none of it away,
+    so fewer may be read than allowed, never more.
+    """
+    if records_max is None:
+        return {where: first for where, (first, _) in ranges.items()}
+    share = records_max // max(1, len(ranges))
+    return {where: max(first, end - share) for where, (first, end) in ranges.items()}
+
+
+def _settled_keys(environment: Environment) -> list[str]:
+    from bookpayctl.snapshot.postgres import reading
+
+    with reading(environment.dsn) as conn:
+        rows = conn.execute(
+            "SELECT event_id::text FROM payments WHERE state = ANY(%s) ORDER BY event_id",
+            ([state.value for state in FINAL_PAYMENT_STATES],),
+        ).fetchall()
+    return [key for (key,) in rows]
+
+
+def _count(environment: Environment, settled: list[str]) -> Counted:
+    from bookpayctl.snapshot.postgres import reading
+    from bookpayctl.snapshot.stripe import StripeReader, StripeReadError
+
+    try:
+        executed = StripeReader(environment).executed_keys()
+    except StripeReadError as error:
+        raise ReplayError(f"charges cannot be counted at Stripe: {error}") from error
+    keys = set(settled)
+    with reading(environment.dsn) as conn:
+        row = conn.execute(
+            "SELECT (SELECT count(*) FROM stripe_calls WHERE event_id = ANY(%(keys)s::uuid[])),"
+            " count(*), coalesce(md5(string_agg(event_id || state, ',' ORDER BY event_id)), '')"
+            " FROM payments WHERE event_id = ANY(%(keys)s::uuid[])",
+            {"keys": settled},
+        ).fetchone()
+    if row is None:
+        raise ReplayError("the payments could not be counted")
+    return Counted(sum(1 for key in executed if key in keys), row[0], row[1], row[2])
+
+
+def _prepare_group(
+    environment: Environment, group: str, records_max: int | None
+) -> tuple[int, int]:
+    """Give the group its starting offsets when not all is to be read; (expected, left out)."""
+    from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+    from confluent_kafka.admin import AdminClient
+
+    from bookpayctl.snapshot import kafka
+
+    consumer = kafka.open_consumer(environment.kafka_bootstrap_servers)
+    try:
+        ranges = kafka.log_ranges(consumer, [topic.value for topic in TOPICS])
+    finally:
+        consumer.close()
+    starts = starting_offsets(ranges, records_max)
+    left_out = sum(starts[where] - first for where, (first, _) in ranges.items())
+    if left_out:
+        admin = AdminClient(
+            {"bootstrap.servers": environment.kafka_bootstrap_servers, "log_level": 0}
+        )
+        wanted = [TopicPartition(t, p, start) for (t, p), start in starts.items()]
+        request = ConsumerGroupTopicPartitions(group, wanted)
+        admin.alter_consumer_group_offsets([request])[group].result()
+    return sum(end - first for first, end in ranges.values()), left_out
+
+
+def _run_worker(environment: Environment, group: str, deadline_seconds: float) -> dict[str, Any]:
+    """Run the real worker with another group to the end of the topics; its last line is JSON."""
+    workers = process_probe.processes_of(environment, Service.WORKER)
+    if not workers:
+        raise ReplayError("this environment has no payments-worker to replay through")
+    variables = supervision.environment_of_process(environment, workers[0].name)
+    # Its own name and any free port; a drill's failpoints are for the workers that charge.
+    variables |= {"BOOKPAY_PROCESS_NAME": PROCESS_NAME, "BOOKPAY_HTTP_PORT": "0"}
+    variables.pop("BOOKPAY_FAILPOINTS", None)
+    command = [sys.executable, "-m", "runtime", Service.WORKER.value]
+    command += ["--group", group, "--until-end"]
+    try:
+        done = subprocess.run(
+            command,
+            env=variables,
+            capture_output=True,
+            text=True,
+            timeout=deadline_seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ReplayError(
+            f"the replay did not reach the end in {deadline_seconds:.0f} s"
+        ) from error
+    if done.returncode != 0:
+        last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
+        raise ReplayError(f"the replaying worker exited {done.returncode}: {''.join(last)}")
+    return _last_count(done.stdout)
+
+
+def _last_count(stdout: str) -> dict[str, Any]:
+    """The worker's summary: the last line of its output that is an object with `records`."""
+    for line in reversed(stdout.splitlines()):
+        try:
+            document = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(document, dict) and "records" in document:
+            return document
+    raise ReplayError("the replaying worker ended without its summary")
+
+
+def _delete_group(environment: Environment, run: Run, entry: Any) -> bool:
+    try:
+        undo.undo(environment, entry)
+    except undo.UndoError as error:
+        run.journal("undo_failed", op=entry.op, error=str(error))
+        return False
+    run.undone(entry)
+    return True

@@ -1,0 +1,44 @@
+"""Things that are due at virtual times, handed out when they are."""
+
+import asyncio
+import heapq
+from typing import Generic, TypeVar
+
+from bookpayctl.stripe_twin.clock import VirtualClock
+
+T = TypeVar("T")
+
+
+class Agenda(Generic[T]):
+    """A queue ordered by due time that notices when the clock is advanced."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self._clock = clock
+        self._heap: list[tuple[float, int, T]] = []
+        self._ordinal = 0
+        self._changed = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+    def add(self, due_at: float, item: T) -> None:
+        """Plan an item; items of one time come out in the order they went in."""
+        self._ordinal += 1
+        heapq.heappush(self._heap, (due_at, self._ordinal, item))
+        self._changed.set()
+
+    def wake(self) -> None:
+        """Look again: the clock was advanced."""
+        self._changed.set()
+
+    async def next(self) -> T:
+        """Wait until the first item is due and take it."""
+        while True:
+            self._changed.clear()
+            wait_seconds = self._heap[0][0] - self._clock.now() if self._heap else None
+            if wait_seconds is not None and wait_seconds <= 0:
+                return heapq.heappop(self._heap)[2]
+            try:
+                await asyncio.wait_for(self._changed.wait(), wait_seconds)
+            except TimeoutError:
+                continue

@@ -1,0 +1,68 @@
+"""Who calls: test keys only, so that real credentials are never of use here."""
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bookpayctl.stripe_twin.errors import ApiError
+
+_TEST_KEY = re.compile(r"(sk|rk)_test_[A-Za-z0-9_]{3,250}")
+_ACCOUNT = re.compile(r"acct_[A-Za-z0-9_]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The account a request acts for."""
+
+    account: str
+
+
+def _unauthorized(message: str, code: str | None = None) -> ApiError:
+    return ApiError(401, "invalid_request_error", message, code=code)
+
+
+def authenticate(headers: Mapping[str, str], default_account: str) -> Caller:
+    """Find the account; every test key belongs to the twin's one, `Stripe-Account` names others.
+
+    Raises:
+        ApiError: 401; the message never repeats a key.
+    """
+    key = _api_key(headers.get("authorization", ""))
+    if key is None:
+        raise _unauthorized(
+            "You did not provide an API key. Send one as a bearer token, for example "
+            "'Authorization: Bearer sk_test_...'."
+        )
+    if key.startswith("pk_"):
+        raise _unauthorized(
+            "A publishable key cannot make this call. Use a secret test key.",
+            "secret_key_required",
+        )
+    if "_live_" in key:
+        raise _unauthorized(
+            "This is a test double: it refuses live keys. Use a key that starts with sk_test_."
+        )
+    if not _TEST_KEY.fullmatch(key):
+        raise _unauthorized("Invalid API Key provided.")
+    account = headers.get("stripe-account")
+    if account is None:
+        return Caller(default_account)
+    if not _ACCOUNT.fullmatch(account):
+        raise ApiError(403, "invalid_request_error", "No such account.", code="account_invalid")
+    return Caller(account)
+
+
+def _api_key(header: str) -> str | None:
+    scheme, _, credentials = header.partition(" ")
+    credentials = credentials.strip()
+    if scheme.lower() == "bearer":
+        return credentials or None
+    if scheme.lower() == "basic":
+        try:
+            decoded = base64.b64decode(credentials, validate=True).decode("ascii")
+        except (binascii.Error, UnicodeDecodeError):
+            return None
+        return decoded.partition(":")[0] or None
+    return None

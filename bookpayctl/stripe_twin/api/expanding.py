@@ -1,0 +1,55 @@
+"""Replaces ids by the objects they name, where `expand[]` asks for it."""
+
+from collections.abc import Mapping
+from typing import cast
+
+from bookpayctl.stripe_twin.errors import invalid
+from bookpayctl.stripe_twin.ledger.work import Work
+from bookpayctl.stripe_twin.resources.kinds import public
+
+_DEPTH_MAX = 4
+_EXPANDABLE = frozenset(
+    {
+        "balance_transaction",
+        "charge",
+        "customer",
+        "data",
+        "failure_balance_transaction",
+        "latest_charge",
+        "payment_intent",
+        "payment_method",
+        "source",
+    }
+)
+
+
+def expand(work: Work, document: Mapping[str, object], paths: list[str]) -> Mapping[str, object]:
+    """The document with each path expanded.
+
+    Raises:
+        ApiError: 400 for a path that is too deep or names nothing that can be expanded.
+    """
+    expanded = document
+    for path in paths:
+        parts = path.split(".")
+        if len(parts) > _DEPTH_MAX:
+            raise invalid(f"You cannot expand more than {_DEPTH_MAX} levels.", param="expand")
+        if any(part not in _EXPANDABLE for part in parts):
+            raise invalid(f"This property cannot be expanded ({path}).", param="expand")
+        expanded = _expand_one(work, expanded, parts)
+    return expanded
+
+
+def _expand_one(
+    work: Work, document: Mapping[str, object], parts: list[str]
+) -> Mapping[str, object]:
+    name, rest = parts[0], parts[1:]
+    value = document.get(name)
+    if isinstance(value, str):
+        found = work.around.ledger.find_object(value)
+        value = public(found) if found is not None else value
+    if isinstance(value, list):
+        value = [_expand_one(work, item, rest) if rest else item for item in value]
+    elif isinstance(value, dict) and rest:
+        value = _expand_one(work, cast(Mapping[str, object], value), rest)
+    return {**document, name: value} if name in document else document

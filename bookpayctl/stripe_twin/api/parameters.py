@@ -1,0 +1,208 @@
+"""Checks a decoded form against what a route accepts, and reads typed values from it.
+
+Checking happens before a request may claim its idempotency key, so what is refused here leaves no
+trace and the key stays free.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from bookpayctl.stripe_twin.documents import Json
+from bookpayctl.stripe_twin.errors import ApiError, invalid, missing_parameter, unknown_parameters
+from bookpayctl.stripe_twin.form import Tree, Value, items
+
+# Source: docs.stripe.com/api/metadata.
+_METADATA_KEYS_MAX = 50
+_METADATA_KEY_LETTERS_MAX = 40
+_METADATA_VALUE_LETTERS_MAX = 500
+
+Shape = Literal["text", "integer", "flag", "hash", "array", "any"]
+
+
+@dataclass(frozen=True, slots=True)
+class Accepts:
+    """What one parameter may look like."""
+
+    shape: Shape
+    required: bool = False
+    choices: tuple[str, ...] = ()
+
+
+TEXT = Accepts("text")
+INTEGER = Accepts("integer")
+FLAG = Accepts("flag")
+HASH = Accepts("hash")
+ARRAY = Accepts("array")
+ANY = Accepts("any")
+NEEDED_TEXT = Accepts("text", required=True)
+NEEDED_INTEGER = Accepts("integer", required=True)
+NEEDED_ARRAY = Accepts("array", required=True)
+
+Specification = Mapping[str, Accepts]
+
+
+def choice(*choices: str) -> Accepts:
+    """A text that must be one of these."""
+    return Accepts("text", choices=choices)
+
+
+class Parameters:
+    """The parameters of one request, checked."""
+
+    def __init__(self, tree: Tree) -> None:
+        self.tree = tree
+
+    def text(self, name: str) -> str | None:
+        """The value, or None when it is absent or empty (which means: unset)."""
+        value = self.tree.get(name)
+        return value if isinstance(value, str) and value else None
+
+    def needed(self, name: str) -> str:
+        """The value of a parameter that the specification requires."""
+        value = self.text(name)
+        if value is None:
+            raise missing_parameter(name)
+        return value
+
+    def integer(self, name: str) -> int | None:
+        value = self.text(name)
+        return int(value) if value is not None else None
+
+    def flag(self, name: str) -> bool:
+        return self.tree.get(name) == "true"
+
+    def has(self, name: str) -> bool:
+        return name in self.tree
+
+    def texts(self, name: str) -> list[str] | None:
+        """The strings of an array; None when the parameter is absent."""
+        if name not in self.tree:
+            return None
+        return [value for value in items(self.tree[name]) if isinstance(value, str)]
+
+    def branch(self, name: str) -> "Parameters":
+        """The parameters inside a hash; none when it is absent."""
+        value = self.tree.get(name)
+        return Parameters(value if isinstance(value, dict) else {})
+
+    def json(self, name: str) -> Json:
+        """The value as JSON, strings as they came; None when absent."""
+        value = self.tree.get(name)
+        return _as_json(value) if value is not None else None
+
+    def metadata(self, before: Mapping[str, str]) -> dict[str, str]:
+        """The metadata after this request: keys are added, changed, or unset by an empty value."""
+        value = self.tree.get("metadata")
+        if value is None:
+            return dict(before)
+        if isinstance(value, str):
+            return {}
+        after = dict(before)
+        for key, text in value.items():
+            if text == "":
+                after.pop(key, None)
+            elif isinstance(text, str):
+                after[key] = text
+        if len(after) > _METADATA_KEYS_MAX:
+            raise invalid(f"Metadata can have up to {_METADATA_KEYS_MAX} keys.", param="metadata")
+        return after
+
+
+def check(tree: Tree, specification: Specification) -> Parameters:
+    """Refuse what the route does not accept.
+
+    Raises:
+        ApiError: 400 for an unknown, missing or ill-typed parameter.
+    """
+    unknown = [name for name in tree if name not in specification]
+    if unknown:
+        raise unknown_parameters(unknown)
+    for name, accepts in specification.items():
+        value = tree.get(name)
+        if value is None or (value == "" and accepts.required):
+            if accepts.required:
+                raise missing_parameter(name)
+            continue
+        if value != "":
+            _check_value(name, value, accepts)
+    _check_metadata(tree.get("metadata"))
+    return Parameters(tree)
+
+
+def _check_value(name: str, value: Value, accepts: Accepts) -> None:
+    refused = _CHECKS[accepts.shape](name, value)
+    if refused is not None:
+        raise refused
+    if accepts.choices and value not in accepts.choices:
+        listed = ", ".join(accepts.choices)
+        raise invalid(f"Invalid {name}: must be one of {listed}", param=name)
+
+
+def _check_text(name: str, value: Value) -> ApiError | None:
+    return None if isinstance(value, str) else invalid(f"Invalid string for {name}", param=name)
+
+
+def _check_integer(name: str, value: Value) -> ApiError | None:
+    if isinstance(value, str):
+        digits = value.removeprefix("-")
+        # isdecimal() alone would accept the digits of every script.
+        if digits.isascii() and digits.isdecimal() and len(digits) <= 18:
+            return None
+    shown = value if isinstance(value, str) else "a hash"
+    return invalid(f"Invalid integer: {shown}", code="parameter_invalid_integer", param=name)
+
+
+def _check_flag(name: str, value: Value) -> ApiError | None:
+    return None if value in ("true", "false") else invalid(f"Invalid boolean: {name}", param=name)
+
+
+def _check_hash(name: str, value: Value) -> ApiError | None:
+    return None if isinstance(value, dict) else invalid(f"Invalid object: {name}", param=name)
+
+
+def _check_array(name: str, value: Value) -> ApiError | None:
+    return None if isinstance(value, dict) else invalid(f"Invalid array: {name}", param=name)
+
+
+def _check_nothing(_name: str, _value: Value) -> ApiError | None:
+    return None
+
+
+_CHECKS: dict[Shape, Callable[[str, Value], ApiError | None]] = {
+    "text": _check_text,
+    "integer": _check_integer,
+    "flag": _check_flag,
+    "hash": _check_hash,
+    "array": _check_array,
+    "any": _check_nothing,
+}
+
+
+def _check_metadata(value: Value | None) -> None:
+    if value is None or isinstance(value, str):
+        return
+    if len(value) > _METADATA_KEYS_MAX:
+        raise invalid(f"Metadata can have up to {_METADATA_KEYS_MAX} keys.", param="metadata")
+    for key, text in value.items():
+        param = f"metadata[{key}]"
+        if not isinstance(text, str):
+            raise invalid("Metadata values must be strings.", param=param)
+        if len(key) > _METADATA_KEY_LETTERS_MAX:
+            raise invalid(
+                f"Metadata keys can have up to {_METADATA_KEY_LETTERS_MAX} characters.",
+                param=param,
+            )
+        if len(text) > _METADATA_VALUE_LETTERS_MAX:
+            raise invalid(
+                f"Metadata values can have up to {_METADATA_VALUE_LETTERS_MAX} characters.",
+                param=param,
+            )
+
+
+def _as_json(value: Value) -> Json:
+    if isinstance(value, str):
+        return value
+    if value and all(key.isdigit() for key in value):
+        return [_as_json(item) for item in items(value)]
+    return {key: _as_json(inner) for key, inner in value.items()}

@@ -1,0 +1,307 @@
+"""/v1/payment_intents."""
+
+from collections.abc import Mapping
+
+from bookpayctl.stripe_twin.api.answer import Answer, shown
+from bookpayctl.stripe_twin.api.listing import CREATED, PAGING, page_of_objects
+from bookpayctl.stripe_twin.api.parameters import (
+    ANY,
+    ARRAY,
+    FLAG,
+    HASH,
+    INTEGER,
+    NEEDED_INTEGER,
+    NEEDED_TEXT,
+    TEXT,
+    Parameters,
+    Specification,
+    choice,
+)
+from bookpayctl.stripe_twin.errors import invalid
+from bookpayctl.stripe_twin.ledger.work import Work
+from bookpayctl.stripe_twin.payments import intents, methods
+from bookpayctl.stripe_twin.payments.charging import attempt
+from bookpayctl.stripe_twin.payments.methods import MethodInput
+from bookpayctl.stripe_twin.payments.states import check_amount, check_currency, refusal
+from bookpayctl.stripe_twin.resources.kinds import CUSTOMER, PAYMENT_INTENT, PAYMENT_METHOD, public
+from bookpayctl.stripe_twin.resources.payment_intent import PaymentIntent, new_payment_intent
+from bookpayctl.stripe_twin.resources.payment_method import PaymentMethod
+
+_URL = "/v1/payment_intents"
+_CAPTURE_METHODS = choice("automatic", "automatic_async", "manual")
+
+# What every call that touches the payment accepts. Some of it is taken and not acted upon:
+# docs/stripe-twin.md says which.
+_PAYMENT: Specification = {
+    "allowed_payment_method_types": ARRAY,
+    "amount_details": ANY,
+    "capture_method": _CAPTURE_METHODS,
+    "excluded_payment_method_types": ANY,
+    "expand": ARRAY,
+    "hooks": HASH,
+    "payment_details": ANY,
+    "payment_method": TEXT,
+    "payment_method_data": HASH,
+    "payment_method_options": ANY,
+    "payment_method_types": ARRAY,
+    "receipt_email": TEXT,
+    "setup_future_usage": TEXT,
+    "shipping": ANY,
+}
+_CONFIRMING: Specification = {
+    "confirmation_token": TEXT,
+    "error_on_requires_action": FLAG,
+    "mandate": TEXT,
+    "mandate_data": ANY,
+    "off_session": ANY,
+    "radar_options": HASH,
+    "return_url": TEXT,
+    "use_stripe_sdk": FLAG,
+}
+_DESCRIBING: Specification = {
+    "application_fee_amount": ANY,
+    "customer": TEXT,
+    "customer_account": TEXT,
+    "description": TEXT,
+    "metadata": ANY,
+    "payment_method_configuration": TEXT,
+    "statement_descriptor": TEXT,
+    "statement_descriptor_suffix": TEXT,
+    "transfer_data": HASH,
+    "transfer_group": TEXT,
+}
+CREATE: Specification = {
+    **_PAYMENT,
+    **_CONFIRMING,
+    **_DESCRIBING,
+    "amount": NEEDED_INTEGER,
+    "currency": NEEDED_TEXT,
+    "automatic_payment_methods": HASH,
+    "confirm": FLAG,
+    "confirmation_method": choice("automatic", "manual"),
+    "on_behalf_of": TEXT,
+}
+UPDATE: Specification = {**_PAYMENT, **_DESCRIBING, "amount": INTEGER, "currency": TEXT}
+CONFIRM: Specification = {**_PAYMENT, **_CONFIRMING, "amount_to_confirm": INTEGER}
+CAPTURE: Specification = {
+    "amount_details": ANY,
+    "amount_to_capture": INTEGER,
+    "application_fee_amount": INTEGER,
+    "expand": ARRAY,
+    "final_capture": FLAG,
+    "hooks": HASH,
+    "metadata": ANY,
+    "payment_details": ANY,
+    "statement_descriptor": TEXT,
+    "statement_descriptor_suffix": TEXT,
+    "transfer_data": HASH,
+}
+CANCEL: Specification = {
+    "cancellation_reason": choice("duplicate", "fraudulent", "requested_by_customer", "abandoned"),
+    "expand": ARRAY,
+}
+RETRIEVE: Specification = {"client_secret": TEXT, "expand": ARRAY}
+LIST: Specification = {**PAGING, **CREATED, "customer": TEXT, "customer_account": TEXT}
+
+
+def create(work: Work, parameters: Parameters, _: str) -> Answer:
+    """Make a PaymentIntent and, with `confirm=true`, try to take the money at once."""
+    currency = check_currency(parameters.needed("currency"))
+    amount = parameters.integer("amount") or 0
+    check_amount(amount, currency)
+    intent_id = work.mint(PAYMENT_INTENT)
+    secret = f"{intent_id}_secret_{work.around.mint.chance(25)}"
+    intent = new_payment_intent(
+        intent_id, secret, amount=amount, currency=currency, created=work.created
+    )
+    intent["confirmation_method"] = parameters.text("confirmation_method") or "automatic"
+    types = parameters.texts("payment_method_types")
+    if types is not None:
+        intent["payment_method_types"] = types
+    else:
+        _accept_automatically(intent, parameters)
+    confirming = parameters.flag("confirm")
+    if confirming:
+        _check_return_url(intent, parameters)
+    method = _describe(work, intent, parameters)
+    if method is None:
+        work.save(PAYMENT_INTENT, intent)
+        work.emit("payment_intent.created", intent)
+        if confirming:
+            raise _nothing_to_charge(intent)
+        return shown(intent)
+    if not confirming:
+        intent["payment_method"] = method["id"]
+        intent["status"] = "requires_confirmation"
+    work.emit("payment_intent.created", intent)
+    if confirming:
+        return _attempt(work, intent, method, parameters)
+    work.save(PAYMENT_INTENT, intent)
+    return shown(intent)
+
+
+def retrieve(work: Work, _: Parameters, intent_id: str) -> Answer:
+    """Show a PaymentIntent."""
+    return shown(work.get(PAYMENT_INTENT, intent_id, "intent"))
+
+
+def update(work: Work, parameters: Parameters, intent_id: str) -> Answer:
+    """Change a PaymentIntent that has not been paid."""
+    intent = work.get(PAYMENT_INTENT, intent_id, "intent")
+    # Metadata and description may change in any state; the rest only before it is paid.
+    if set(parameters.tree) - {"metadata", "description", "expand"}:
+        refused = refusal("update", intent, method_kind=None)
+        if refused is not None:
+            raise refused
+    if parameters.has("currency"):
+        intent["currency"] = check_currency(parameters.needed("currency"))
+    amount = parameters.integer("amount")
+    if amount is not None:
+        check_amount(amount, intent["currency"])
+        intent["amount"] = amount
+    types = parameters.texts("payment_method_types")
+    if types is not None:
+        intent["payment_method_types"] = types
+    method = _describe(work, intent, parameters)
+    if method is not None:
+        intent["payment_method"] = method["id"]
+        intent["status"] = "requires_confirmation"
+        intent["next_action"] = None
+    work.save(PAYMENT_INTENT, intent)
+    return shown(intent)
+
+
+def confirm(work: Work, parameters: Parameters, intent_id: str) -> Answer:
+    """Try to take the money for a PaymentIntent."""
+    intent = work.get(PAYMENT_INTENT, intent_id, "intent")
+    refused = refusal("confirm", intent, method_kind=None)
+    if refused is not None:
+        raise refused
+    _check_return_url(intent, parameters)
+    method = _describe(work, intent, parameters)
+    if method is None and intent["payment_method"] is not None:
+        method = work.get(PAYMENT_METHOD, intent["payment_method"], "payment_method")
+    if method is None:
+        raise _nothing_to_charge(intent)
+    return _attempt(work, intent, method, parameters)
+
+
+def capture(work: Work, parameters: Parameters, intent_id: str) -> Answer:
+    """Take what was authorised."""
+    intent = work.get(PAYMENT_INTENT, intent_id, "intent")
+    intent["metadata"] = parameters.metadata(intent["metadata"])
+    intents.capture(work, intent, parameters.integer("amount_to_capture"))
+    return shown(intent)
+
+
+def cancel(work: Work, parameters: Parameters, intent_id: str) -> Answer:
+    """End a PaymentIntent that took no money."""
+    intent = work.get(PAYMENT_INTENT, intent_id, "intent")
+    intents.cancel(work, intent, parameters.text("cancellation_reason"))
+    return shown(intent)
+
+
+def list_page(work: Work, parameters: Parameters, _: str) -> Answer:
+    """PaymentIntents, newest first."""
+    return Answer(
+        200,
+        page_of_objects(work, parameters, "payment_intent", _URL, filters=("customer",)),
+    )
+
+
+def _attempt(
+    work: Work, intent: PaymentIntent, method: PaymentMethod, parameters: Parameters
+) -> Answer:
+    _check_type(intent, method)
+    off_session = parameters.text("off_session") not in (None, "false")
+    declined = attempt(
+        work,
+        intent,
+        method,
+        off_session=off_session or parameters.flag("error_on_requires_action"),
+    )
+    if declined is None:
+        return shown(intent)
+    error: Mapping[str, object] = {
+        **declined.error,
+        "request_log_url": (f"https://dashboard.stripe.com/test/logs/{work.origin.request_id}"),
+    }
+    return Answer(402, {"error": error})
+
+
+def _describe(work: Work, intent: PaymentIntent, parameters: Parameters) -> PaymentMethod | None:
+    """Put what was said into the PaymentIntent; returns the method that was named, if one was."""
+    intent["metadata"] = parameters.metadata(intent["metadata"])
+    if parameters.has("description"):
+        intent["description"] = parameters.text("description")
+    if parameters.has("receipt_email"):
+        intent["receipt_email"] = parameters.text("receipt_email")
+    if parameters.has("statement_descriptor"):
+        intent["statement_descriptor"] = parameters.text("statement_descriptor")
+    if parameters.has("statement_descriptor_suffix"):
+        intent["statement_descriptor_suffix"] = parameters.text("statement_descriptor_suffix")
+    if parameters.has("setup_future_usage"):
+        intent["setup_future_usage"] = parameters.text("setup_future_usage")
+    if parameters.has("transfer_group"):
+        intent["transfer_group"] = parameters.text("transfer_group")
+    if parameters.has("shipping"):
+        intent["shipping"] = parameters.json("shipping")
+    capture_method = parameters.text("capture_method")
+    if capture_method is not None:
+        intent["capture_method"] = capture_method
+    customer = parameters.text("customer")
+    if customer is not None:
+        intent["customer"] = work.get(CUSTOMER, customer, "customer")["id"]
+    return _named_method(work, parameters)
+
+
+def _named_method(work: Work, parameters: Parameters) -> PaymentMethod | None:
+    name = parameters.text("payment_method")
+    if name is not None:
+        return methods.resolve(work, name)
+    described = parameters.branch("payment_method_data")
+    if not described.tree:
+        return None
+    kind = described.needed("type")
+    details = described.branch(kind)
+    number = details.text("number") or details.text("account_number") or details.text("iban")
+    return methods.from_input(work, MethodInput(kind, number, details.text("token")))
+
+
+def _accept_automatically(intent: PaymentIntent, parameters: Parameters) -> None:
+    """Without a list of types the account's own are accepted: the default since 2023-08-16."""
+    redirects = parameters.branch("automatic_payment_methods").text("allow_redirects")
+    intent["automatic_payment_methods"] = {
+        "allow_redirects": redirects or "always",
+        "enabled": True,
+    }
+    intent["payment_method_types"] = ["card", "us_bank_account"]
+
+
+def _check_return_url(intent: PaymentIntent, parameters: Parameters) -> None:
+    automatic = intent["automatic_payment_methods"]
+    if automatic is None or automatic.get("allow_redirects") == "never":
+        return
+    if parameters.text("return_url") is None:
+        raise invalid(
+            "This PaymentIntent is configured to accept payment methods enabled in your "
+            "Dashboard. Because some of these might redirect your customer, you must provide a "
+            "`return_url`, or set `automatic_payment_methods[allow_redirects]` to `never`."
+        )
+
+
+def _check_type(intent: PaymentIntent, method: PaymentMethod) -> None:
+    if method["type"] not in intent["payment_method_types"]:
+        allowed = ", ".join(intent["payment_method_types"])
+        raise invalid(
+            f"The PaymentMethod provided ({method['type']}) is not allowed for this "
+            f"PaymentIntent. It accepts: {allowed}.",
+            param="payment_method",
+        ).with_object("payment_intent", public(intent))
+
+
+def _nothing_to_charge(intent: PaymentIntent) -> Exception:
+    return invalid(
+        "You cannot confirm this PaymentIntent because it's missing a payment method.",
+        code="payment_intent_unexpected_state",
+    ).with_object("payment_intent", public(intent))

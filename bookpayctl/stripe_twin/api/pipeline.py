@@ -1,0 +1,322 @@
+"""The way of one request through the twin; the order of its steps is what drills rely on.
+
+Authentication, then faults that stand for rate limiters and dead servers, then route and
+parameters: whoever is refused up to here leaves no trace and keeps the key free. Then the claim of
+the idempotency key, the execution, and one transaction that holds the execution, its events and
+the saved answer. Only when that is on disk is anything answered, whatever the answer is.
+
+Source: docs.stripe.com/api/idempotent_requests and docs.stripe.com/error-low-level.
+"""
+
+import asyncio
+import hashlib
+import logging
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from bookpayctl.stripe_twin import errors
+from bookpayctl.stripe_twin.api.answer import Answer
+from bookpayctl.stripe_twin.api.authentication import authenticate
+from bookpayctl.stripe_twin.api.expanding import expand
+from bookpayctl.stripe_twin.api.parameters import Parameters, check
+from bookpayctl.stripe_twin.api.replies import Made, fate_of, headers_of, json_of, refusal_of
+from bookpayctl.stripe_twin.api.routes import Route, find_route
+from bookpayctl.stripe_twin.documents import encode
+from bookpayctl.stripe_twin.errors import ApiError
+from bookpayctl.stripe_twin.faults.book import FaultBook, Hit
+from bookpayctl.stripe_twin.faults.rule import RequestSubject
+from bookpayctl.stripe_twin.form import Tree, decode_form
+from bookpayctl.stripe_twin.idempotency import (
+    Claim,
+    IdempotencyKeys,
+    Saved,
+    check_key,
+    fingerprint,
+)
+from bookpayctl.stripe_twin.ledger import schema
+from bookpayctl.stripe_twin.ledger.journal import Entry, flags_of
+from bookpayctl.stripe_twin.ledger.work import Origin, Produced, Surroundings, Work
+from bookpayctl.stripe_twin.wire.message import Outcome, Reply, Request
+
+_FORM = "application/x-www-form-urlencoded"
+log = logging.getLogger("stripe_twin.api")
+
+
+@dataclass(slots=True)
+class Latency:
+    """How long every request takes beside its work: a fixed part and a random one."""
+
+    milliseconds: float = 0.0
+    jitter_milliseconds: float = 0.0
+
+    def seconds(self, rng: random.Random) -> float:
+        jitter = rng.random() * self.jitter_milliseconds if self.jitter_milliseconds else 0.0
+        return (self.milliseconds + jitter) / 1000
+
+
+class Pipeline:
+    """Answers API requests."""
+
+    def __init__(
+        self,
+        around: Surroundings,
+        keys: IdempotencyKeys,
+        faults: FaultBook,
+        *,
+        rng: random.Random,
+        latency: Latency,
+        accept: Callable[[Produced], None],
+    ) -> None:
+        """`accept` takes over the events and timers of each execution."""
+        self.latency = latency
+        self._around = around
+        self._keys = keys
+        self._faults = faults
+        self._rng = rng
+        self._accept = accept
+
+    async def handle(self, request: Request) -> Reply:
+        """Answer one request; never before everything it did is on disk."""
+        around = self._around
+        entry = Entry(
+            number=around.ledger.next_request(),
+            request_id=around.mint.mint("req"),
+            method=request.method,
+            path=request.path,
+            at=around.clock.now(),
+            wall_at=around.clock.wall(),
+            body_sha256=hashlib.sha256(request.body).hexdigest(),
+        )
+        hits: list[Hit] = []
+        try:
+            made = await self._process(request, entry, hits)
+        except ApiError as error:
+            entry.code = error.code
+            made = refusal_of(error)
+        except Exception:
+            log.exception("%s %s failed", request.method, request.path)
+            made = refusal_of(errors.internal("The twin has a defect; see its log."))
+        around.ledger.put(schema.ADD_REQUEST, entry.row(made.status))
+        try:
+            await around.ledger.durable()
+        finally:
+            if made.claim is not None:
+                self._keys.release(made.claim)
+        status, body, content_type, fate = fate_of(made, hits)
+        return Reply(
+            status=status,
+            body=body,
+            headers=headers_of(made, entry, request.headers.get("stripe-version")),
+            content_type=content_type,
+            fate=fate,
+            number=entry.number,
+        )
+
+    def note_outcome(self, number: int, outcome: Outcome) -> None:
+        """Journal what became of an answer."""
+        self._around.ledger.put(schema.ADD_ANSWER, (number, outcome, self._around.clock.wall()))
+
+    async def _process(self, request: Request, entry: Entry, hits: list[Hit]) -> Made:
+        entry.account = authenticate(request.headers, self._around.default_account).account
+        tree = _decode(request)
+        self._note(request, entry, tree)
+        hits.extend(self._faults.on_request(_subject(entry, tree), entry.request_id))
+        entry.faults.extend(hit.fault_id for hit in hits)
+        await self._delay(hits)
+        refused = _refused_at_the_door(hits)
+        if refused is not None:
+            return refused
+        route, object_id = find_route(request.method, request.path)
+        parameters = check(tree, route.accepts)
+        if request.method == "GET":
+            return await self._read(route, parameters, object_id, entry)
+        claim: Claim | None = None
+        if request.method == "POST" and entry.key is not None:
+            check_key(entry.key)
+            decision = self._keys.decide(
+                entry.account, entry.key, request.path, fingerprint(tree), entry.at
+            )
+            if isinstance(decision, ApiError):
+                raise decision
+            if isinstance(decision, Saved):
+                return _replay(decision, entry)
+            claim = decision
+        return await self._execute(route, parameters, object_id, entry, hits, claim)
+
+    async def _read(
+        self, route: Route, parameters: Parameters, object_id: str, entry: Entry
+    ) -> Made:
+        # Lists read the disk: what was answered before this request must be there.
+        await self._around.ledger.durable()
+        work = Work(self._around, entry.account or "", Origin(entry.request_id))
+        answer = route.handler(work, parameters, object_id)
+        return _made_of(work, answer, parameters, entry)
+
+    async def _execute(
+        self,
+        route: Route,
+        parameters: Parameters,
+        object_id: str,
+        entry: Entry,
+        hits: list[Hit],
+        claim: Claim | None,
+    ) -> Made:
+        try:
+            slow = _hit(hits, "slow")
+            if slow is not None:
+                # The hit is on disk before it acts; the key stays in flight meanwhile.
+                await self._around.ledger.durable()
+                await asyncio.sleep(slow.rule.number("seconds"))
+            # Nothing awaits from here to the saved answer: an execution is atomic.
+            made = self._run(route, parameters, object_id, entry, hits)
+        except BaseException:
+            if claim is not None:
+                self._keys.release(claim)
+            raise
+        entry.executed = _hit(hits, "saved_500") is None
+        made.claim = claim
+        if claim is not None:
+            entry.original_request = entry.request_id
+            saved = Saved(entry.request_id, made.status, made.body, made.should_retry)
+            self._keys.complete(claim, saved, self._around.clock.now())
+        return made
+
+    def _run(
+        self,
+        route: Route,
+        parameters: Parameters,
+        object_id: str,
+        entry: Entry,
+        hits: list[Hit],
+    ) -> Made:
+        spoiled = _hit(hits, "saved_500")
+        if spoiled is not None:
+            return _broken(spoiled, entry)
+        work = Work(self._around, entry.account or "", Origin(entry.request_id, entry.key))
+        try:
+            answer = route.handler(work, parameters, object_id)
+            made = _made_of(work, answer, parameters, entry)
+        except ApiError as error:
+            entry.code = error.code
+            error.error["request_log_url"] = (
+                f"https://dashboard.stripe.com/test/logs/{entry.request_id}"
+            )
+            made = refusal_of(error)
+            made.should_retry = "false"
+        else:
+            self._accept(work.commit())
+        lost = _hit(hits, "execute_then_500")
+        return made if lost is None else _broken(lost, entry)
+
+    async def _delay(self, hits: list[Hit]) -> None:
+        wait_seconds = self.latency.seconds(self._rng)
+        hit = _hit(hits, "latency")
+        if hit is not None:
+            await self._around.ledger.durable()
+            extra = Latency(hit.rule.number("milliseconds"), hit.rule.number("jitter_milliseconds"))
+            wait_seconds += extra.seconds(self._rng)
+        if wait_seconds > 0:
+            await asyncio.sleep(wait_seconds)
+
+    def _note(self, request: Request, entry: Entry, tree: Tree) -> None:
+        if request.method == "POST":
+            entry.key = request.headers.get("idempotency-key")
+        metadata = _metadata(tree)
+        entry.env = metadata.get("env")
+        entry.event_id = metadata.get("event_id")
+        entry.flags = flags_of(request.method, request.path, entry.key, metadata)
+
+
+def _decode(request: Request) -> Tree:
+    if request.method == "GET":
+        return decode_form(request.query)
+    content_type = request.headers.get("content-type", _FORM).partition(";")[0].strip().lower()
+    if request.body and content_type != _FORM:
+        raise errors.invalid(f"Send the parameters as {_FORM}, not as {content_type}.")
+    try:
+        return decode_form(request.body.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise errors.invalid("The request is not valid UTF-8.") from error
+
+
+def _metadata(tree: Tree) -> dict[str, str]:
+    value = tree.get("metadata")
+    if not isinstance(value, dict):
+        return {}
+    return {name: text for name, text in value.items() if isinstance(text, str)}
+
+
+def _subject(entry: Entry, tree: Tree) -> RequestSubject:
+    method = tree.get("payment_method")
+    return RequestSubject(
+        method=entry.method,
+        path=entry.path,
+        key=entry.key,
+        payment_method=method if isinstance(method, str) else None,
+        metadata=_metadata(tree),
+    )
+
+
+def _hit(hits: list[Hit], action: str) -> Hit | None:
+    return next((hit for hit in hits if hit.rule.action == action), None)
+
+
+def _refused_at_the_door(hits: list[Hit]) -> Made | None:
+    """The answer of a fault that keeps the request from reaching the idempotency layer."""
+    for hit in hits:
+        match hit.rule.action:
+            case "rate_limit":
+                made = refusal_of(errors.rate_limited())
+            case "lock_timeout":
+                made = refusal_of(errors.lock_timeout())
+                made.should_retry = "true"
+            case "reject":
+                status = int(hit.rule.number("status"))
+                made = refusal_of(ApiError(status, "api_error", "The twin rejects this request."))
+            case _:
+                continue
+        if hit.rule.should_retry is not None:
+            made.should_retry = _asked(hit)
+        return made
+    return None
+
+
+def _replay(saved: Saved, entry: Entry) -> Made:
+    entry.replayed = True
+    entry.original_request = saved.request_id
+    return Made(saved.status, saved.body, saved.should_retry)
+
+
+def _made_of(work: Work, answer: Answer, parameters: Parameters, entry: Entry) -> Made:
+    document: Mapping[str, object] = answer.document
+    paths = parameters.texts("expand")
+    if paths and answer.status == 200:
+        document = expand(work, document, paths)
+    entry.object_id = _object_id(document)
+    if answer.status != 200:
+        error = document.get("error")
+        code = error.get("code") if isinstance(error, dict) else None
+        entry.code = code if isinstance(code, str) else None
+    return Made(answer.status, encode(document), "false")
+
+
+def _object_id(document: Mapping[str, object]) -> str | None:
+    found: object = document
+    error = document.get("error")
+    if isinstance(error, dict):
+        found = error.get("payment_intent")
+    object_id = found.get("id") if isinstance(found, Mapping) else None
+    return object_id if isinstance(object_id, str) else None
+
+
+def _broken(hit: Hit, entry: Entry) -> Made:
+    """A 500 that is saved under the key, whether anything was executed or not."""
+    body = json_of(errors.internal())
+    entry.code = "api_error"
+    retry = "false" if hit.rule.should_retry is None else _asked(hit)
+    return Made(500, body, retry)
+
+
+def _asked(hit: Hit) -> str | None:
+    return None if hit.rule.should_retry == "absent" else hit.rule.should_retry

@@ -1,0 +1,78 @@
+"""/v1/refunds."""
+
+from bookpayctl.stripe_twin.api.answer import Answer, shown
+from bookpayctl.stripe_twin.api.listing import CREATED, PAGING, page_of_objects
+from bookpayctl.stripe_twin.api.parameters import (
+    ANY,
+    ARRAY,
+    FLAG,
+    INTEGER,
+    TEXT,
+    Parameters,
+    Specification,
+    choice,
+)
+from bookpayctl.stripe_twin.ledger.work import Work
+from bookpayctl.stripe_twin.payments.refunding import RefundInput, cancel_refund, refund
+from bookpayctl.stripe_twin.resources.kinds import REFUND
+
+CREATE: Specification = {
+    "amount": INTEGER,
+    "charge": TEXT,
+    "currency": TEXT,
+    "customer": TEXT,
+    "expand": ARRAY,
+    "instructions_email": TEXT,
+    "metadata": ANY,
+    "origin": TEXT,
+    "payment_intent": TEXT,
+    "reason": choice("duplicate", "fraudulent", "requested_by_customer"),
+    "refund_application_fee": FLAG,
+    "reverse_transfer": FLAG,
+}
+UPDATE: Specification = {"metadata": ANY, "expand": ARRAY}
+RETRIEVE: Specification = {"expand": ARRAY}
+LIST: Specification = {**PAGING, **CREATED, "charge": TEXT, "payment_intent": TEXT}
+
+
+def create(work: Work, parameters: Parameters, _: str) -> Answer:
+    """Give money back."""
+    wanted = RefundInput(
+        charge=parameters.text("charge"),
+        payment_intent=parameters.text("payment_intent"),
+        amount=parameters.integer("amount"),
+        reason=parameters.text("reason"),
+        metadata=parameters.metadata({}),
+    )
+    return shown(refund(work, wanted))
+
+
+def retrieve(work: Work, _: Parameters, refund_id: str) -> Answer:
+    """Show a refund."""
+    return shown(work.get(REFUND, refund_id))
+
+
+def update(work: Work, parameters: Parameters, refund_id: str) -> Answer:
+    """Change a refund's metadata, the only thing of it that can be changed."""
+    made = work.get(REFUND, refund_id)
+    before = made["metadata"]
+    made["metadata"] = parameters.metadata(before)
+    work.save(REFUND, made)
+    if made["metadata"] != before:
+        work.emit("refund.updated", made, {"metadata": before})
+        # Deprecated, and still what older receivers listen to.
+        work.emit("charge.refund.updated", made, {"metadata": before})
+    return shown(made)
+
+
+def cancel(work: Work, _: Parameters, refund_id: str) -> Answer:
+    """Stop a refund that has not left yet."""
+    made = work.get(REFUND, refund_id)
+    cancel_refund(work, made)
+    return shown(made)
+
+
+def list_page(work: Work, parameters: Parameters, _: str) -> Answer:
+    """Refunds, newest first."""
+    filters = ("charge", "payment_intent")
+    return Answer(200, page_of_objects(work, parameters, "refund", "/v1/refunds", filters=filters))

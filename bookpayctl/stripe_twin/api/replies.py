@@ -1,0 +1,88 @@
+"""Turns what was made of a request into headers, bytes and a fate on the wire. Pure.
+
+Header names and values were recorded from Stripe's test mode: `Original-Request` equals
+`Request-Id` on the first answer, `Idempotent-Replayed` exists on replays only.
+"""
+
+from dataclasses import dataclass
+
+from bookpayctl.stripe_twin.errors import ApiError
+from bookpayctl.stripe_twin.faults.book import Hit
+from bookpayctl.stripe_twin.idempotency import Claim
+from bookpayctl.stripe_twin.ledger.journal import Entry
+from bookpayctl.stripe_twin.resources import API_VERSION
+from bookpayctl.stripe_twin.wire.message import JSON_TYPE, Cut, Fate, Silence, Truncated, Whole
+
+_HTML_TYPE = "text/html; charset=utf-8"
+_HTML = b"<html><head><title>Bad gateway</title></head><body><h1>Bad gateway</h1></body></html>"
+# Refusals after which a client should judge by the status alone.
+_UNDECIDED = (409, 429)
+
+
+@dataclass(slots=True)
+class Made:
+    """What was made of a request.
+
+    Attributes:
+        should_retry: the Stripe-Should-Retry header; None leaves it out.
+        claim: the idempotency key to release when this is on disk.
+    """
+
+    status: int
+    body: str
+    should_retry: str | None
+    claim: Claim | None = None
+
+
+def refusal_of(error: ApiError) -> Made:
+    """A refusal, with the retry advice that its status implies."""
+    undecided = error.status in _UNDECIDED or error.status >= 500
+    return Made(error.status, error.body(), None if undecided else "false")
+
+
+def json_of(error: ApiError) -> str:
+    """The body of an error."""
+    return error.body()
+
+
+def headers_of(made: Made, entry: Entry, version: str | None) -> tuple[tuple[str, str], ...]:
+    """The headers of the answer, beside those of the wire."""
+    headers = [
+        ("Request-Id", entry.request_id),
+        ("Stripe-Version", version or API_VERSION),
+        ("Cache-Control", "no-cache, no-store"),
+        ("Access-Control-Allow-Origin", "*"),
+    ]
+    if entry.method == "POST":
+        if entry.key is not None:
+            headers.append(("Idempotency-Key", entry.key))
+        if entry.original_request is not None:
+            headers.append(("Original-Request", entry.original_request))
+        if entry.replayed:
+            headers.append(("Idempotent-Replayed", "true"))
+        if made.should_retry is not None:
+            headers.append(("Stripe-Should-Retry", made.should_retry))
+    return tuple(headers)
+
+
+def fate_of(made: Made, hits: list[Hit]) -> tuple[int, bytes, str, Fate]:
+    """Status, body, content type and fate: as made, or as a fault has it."""
+    body = made.body.encode("ascii")
+    for hit in hits:
+        rule = hit.rule
+        match rule.action:
+            case "execute_then_cut":
+                return made.status, body, JSON_TYPE, Cut(reset=rule.number("reset") != 0)
+            case "execute_then_timeout":
+                return made.status, body, JSON_TYPE, Silence(rule.number("seconds"))
+            case "execute_then_truncate":
+                # At least one byte is missing, or nothing would be broken.
+                sent = min(int(rule.number("bytes")), len(body) - 1)
+                return made.status, body, JSON_TYPE, Truncated(sent)
+            case "execute_then_html":
+                return int(rule.number("status")), _HTML, _HTML_TYPE, Whole()
+            case "execute_then_empty":
+                return 200, b"", JSON_TYPE, Whole()
+            case _:
+                continue
+    return made.status, body, JSON_TYPE, Whole()

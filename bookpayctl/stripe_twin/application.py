@@ -1,0 +1,194 @@
+"""Puts the twin together and runs it: two listeners, three loops, one ledger."""
+
+import asyncio
+import logging
+import random
+import signal
+import sqlite3
+import sys
+import time
+from collections.abc import Callable
+
+import uvloop
+
+from bookpayctl.stripe_twin.api.pipeline import Latency, Pipeline
+from bookpayctl.stripe_twin.api.webhook_endpoints import new_endpoint
+from bookpayctl.stripe_twin.clock import VirtualClock
+from bookpayctl.stripe_twin.control.routes import Control
+from bookpayctl.stripe_twin.faults.book import FaultBook
+from bookpayctl.stripe_twin.idempotency import IdempotencyKeys
+from bookpayctl.stripe_twin.ids import IdMint
+from bookpayctl.stripe_twin.ledger.endpoints import Endpoints, active_secrets
+from bookpayctl.stripe_twin.ledger.store import Ledger
+from bookpayctl.stripe_twin.ledger.work import Origin, Surroundings, Work
+from bookpayctl.stripe_twin.resources.kinds import WEBHOOK_ENDPOINT
+from bookpayctl.stripe_twin.settings import Settings
+from bookpayctl.stripe_twin.timers import Timers
+from bookpayctl.stripe_twin.webhooks.dispatcher import Dispatcher
+from bookpayctl.stripe_twin.webhooks.schedule import SCHEDULES
+from bookpayctl.stripe_twin.wire.message import Outcome
+from bookpayctl.stripe_twin.wire.server import Server
+
+_SHUTDOWN_GRACE_SECONDS = 5.0
+# The committing thread needs the interpreter for an instant after each fsync; the default of 5 ms
+# would be most of the latency of an answer under load.
+_SWITCH_INTERVAL_SECONDS = 0.0005
+log = logging.getLogger("stripe_twin")
+
+
+class Twin:
+    """A running twin; `url` and `control_url` say where."""
+
+    def __init__(
+        self, settings: Settings, *, wall: Callable[[], float], rng: random.Random
+    ) -> None:
+        """Open the ledger and wire the parts.
+
+        Raises:
+            LedgerBusyError: another twin uses the data directory.
+        """
+        self.failed: BaseException | None = None
+        self.stopped = asyncio.Event()
+        self._settings = settings
+        self.ledger = Ledger(settings.data, on_failure=self._fail)
+        self.clock = VirtualClock(wall, _stored_offset(self.ledger))
+        mint = IdMint(rng, wall)
+        self.endpoints = Endpoints(self.ledger, settings.account)
+        self.around = Surroundings(
+            ledger=self.ledger,
+            clock=self.clock,
+            mint=mint,
+            default_account=settings.account,
+            endpoints=self.endpoints,
+            debit_seconds=settings.debit_seconds,
+            refund_seconds=settings.refund_seconds,
+            dispute_seconds=settings.dispute_seconds,
+            search_lag_seconds=settings.search_lag_seconds,
+        )
+        keys = IdempotencyKeys(self.ledger)
+        faults = FaultBook(self.ledger, self.clock, mint)
+        self.dispatcher = Dispatcher(
+            self.ledger,
+            self.clock,
+            mint,
+            self.endpoints,
+            faults,
+            schedule=SCHEDULES[settings.schedule],
+            timeout_seconds=settings.webhook_timeout_seconds,
+        )
+        self.timers = Timers(self.around, keys, self.dispatcher)
+        self.pipeline = Pipeline(
+            self.around,
+            keys,
+            faults,
+            rng=rng,
+            latency=Latency(settings.latency_milliseconds),
+            accept=self.timers.accept,
+        )
+        control = Control(self.around, faults, self.pipeline, self.timers, self.dispatcher)
+        self._api = Server(self.pipeline.handle, self.pipeline.note_outcome)
+        self._control = Server(control.handle, _nothing_to_note)
+        self._loops: list[asyncio.Task[None]] = []
+        self.url = ""
+        self.control_url = ""
+
+    async def start(self) -> None:
+        """Make the endpoint of the settings, listen, and let time act."""
+        self._ensure_endpoint()
+        await self.ledger.durable()
+        host, shown = self._settings.host, _url_host(self._settings.host)
+        self.url = f"http://{shown}:{await self._api.listen(host, self._settings.port)}"
+        control_port = await self._control.listen(host, self._settings.control_port)
+        self.control_url = f"http://{shown}:{control_port}"
+        for loop in (self.dispatcher.run(), self.timers.run(), self.timers.prune()):
+            task = asyncio.get_running_loop().create_task(loop)
+            task.add_done_callback(self._loop_ended)
+            self._loops.append(task)
+
+    def signing_secrets(self) -> list[str]:
+        """What the configured endpoint's deliveries are signed with, newest first."""
+        return [
+            secret
+            for endpoint in self.endpoints.all()
+            if endpoint["url"] == self._settings.endpoint
+            for secret in active_secrets(endpoint, self.clock.now())
+        ]
+
+    async def stop(self) -> None:
+        """Let requests under way end, write what is left, let go of the ledger."""
+        await self._api.close(grace_seconds=_SHUTDOWN_GRACE_SECONDS)
+        await self._control.close(grace_seconds=_SHUTDOWN_GRACE_SECONDS)
+        for task in self._loops:
+            task.cancel()
+        await asyncio.wait(self._loops)
+        await self.dispatcher.close()
+        if self.failed is None:
+            await self.ledger.close()
+
+    def _loop_ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled():
+            self._fail(task.exception() or RuntimeError("a loop of the twin ended"))
+
+    def _fail(self, error: BaseException) -> None:
+        """Nothing may be answered any more: memory is ahead of the ledger."""
+        self.failed = error
+        log.error("the twin stops: %s", error)
+        self.stopped.set()
+
+    def _ensure_endpoint(self) -> None:
+        """One endpoint for the configured URL, signing with the configured secrets."""
+        url = self._settings.endpoint
+        if url is None:
+            return
+        work = Work(self.around, self._settings.account, Origin())
+        known = [e for e in self.endpoints.of_account(self._settings.account) if e["url"] == url]
+        if not known:
+            secrets = self._settings.secrets or (f"whsec_{self.around.mint.chance(32)}",)
+            new_endpoint(work, url=url, enabled_events=["*"], secrets=list(secrets))
+        elif self._settings.secrets:
+            endpoint = known[0].copy()
+            endpoint["twin_secrets"] = [
+                {"value": secret, "expires_at": None} for secret in self._settings.secrets
+            ]
+            work.save(WEBHOOK_ENDPOINT, endpoint)
+        work.commit()
+
+
+def run(settings: Settings, *, announce: Callable[[Twin], None]) -> int:
+    """Run a twin in the foreground until SIGTERM or SIGINT; returns the exit code.
+
+    Args:
+        settings: of the twin.
+        announce: called once, when both ports accept.
+    """
+    sys.setswitchinterval(_SWITCH_INTERVAL_SECONDS)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_run(settings, announce))
+
+
+async def _run(settings: Settings, announce: Callable[[Twin], None]) -> int:
+    twin = Twin(settings, wall=time.time, rng=random.Random())
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, twin.stopped.set)
+    await twin.start()
+    announce(twin)
+    await twin.stopped.wait()
+    await twin.stop()
+    return 0 if twin.failed is None else 1
+
+
+def _stored_offset(ledger: Ledger) -> float:
+    try:
+        rows = ledger.select("SELECT value FROM settings WHERE name = 'clock_offset_seconds'")
+    except sqlite3.DatabaseError as error:
+        raise RuntimeError("the ledger cannot be read; it is not overwritten") from error
+    return float(rows[0][0] or 0) if rows else 0.0
+
+
+def _nothing_to_note(_number: int, _outcome: Outcome) -> None:
+    """The control port keeps no journal."""
+
+
+def _url_host(host: str) -> str:
+    return "127.0.0.1" if host in ("0.0.0.0", "") else host  # noqa: S104 - compared, not bound

@@ -1,0 +1,1 @@
+"""The operator's side of the twin: a JSON API on a port of its own."""

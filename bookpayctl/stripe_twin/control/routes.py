@@ -1,0 +1,122 @@
+"""The control API. It has no authentication: it listens where the operator is.
+
+| request | does |
+|---|---|
+| GET /health (/healthz, /readyz) | `{"status": "ok", ...}` while the ledger can be read |
+| GET /status | counts of everything, urls, clock, latency |
+| GET /requests | the journal: `after limit key path event_id status flag account` |
+| GET /executions | money moved, one row each: `after limit key event_id payment_intent kind` |
+| GET /deliveries | webhook attempts: `after limit event_id outcome` |
+| GET /fault-hits | what faults did: `after limit fault_id` |
+| GET, POST, DELETE /faults[/ID] | list, add (see `faults.rule`), clear one or all |
+| GET /clock, POST /clock/advance `{"seconds": n}` | virtual time |
+| GET, PUT /latency `{"milliseconds": n, "jitter_milliseconds": n}` | of every request |
+| POST /complete `{"payment_intent": id, "succeed": bool}` | 3-D Secure, or the bank decides |
+| GET, POST /endpoints `{"url", "secrets"?, "enabled_events"?}` | with secrets |
+| POST /endpoints/ID/roll `{"secret"?, "keep_old_seconds"?}` | a new secret beside the old |
+| POST /deliver `{"event": id, "endpoint"?: id}` | send an event again |
+| PUT /schedule `{"name": s}` or `{"seconds": [n]}` | webhook retries from now on |
+
+Rows come oldest first, all of them, each with its number `n`; `after=n` and `limit` make pages.
+Refusals are 400 or 404 with `{"error": {"message": ...}}`.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from urllib.parse import parse_qsl
+
+from bookpayctl.stripe_twin.api.pipeline import Pipeline
+from bookpayctl.stripe_twin.control import rows
+from bookpayctl.stripe_twin.control.actions import Actions
+from bookpayctl.stripe_twin.documents import Json, decode_object, encode
+from bookpayctl.stripe_twin.errors import ApiError
+from bookpayctl.stripe_twin.faults.book import FaultBook
+from bookpayctl.stripe_twin.ledger.work import Surroundings
+from bookpayctl.stripe_twin.timers import Timers
+from bookpayctl.stripe_twin.webhooks.dispatcher import Dispatcher
+from bookpayctl.stripe_twin.wire.message import Reply, Request
+
+log = logging.getLogger("stripe_twin.control")
+
+Query = Mapping[str, str]
+Action = Callable[[dict[str, Json]], Mapping[str, object]]
+
+
+class Control:
+    """Answers the operator."""
+
+    def __init__(
+        self,
+        around: Surroundings,
+        faults: FaultBook,
+        pipeline: Pipeline,
+        timers: Timers,
+        dispatcher: Dispatcher,
+    ) -> None:
+        self._around = around
+        self._actions = Actions(around, faults, pipeline, timers, dispatcher)
+        actions = self._actions
+        self._reads: dict[str, Callable[[Query], Mapping[str, object]]] = {
+            "/health": lambda _: actions.health(),
+            "/healthz": lambda _: actions.health(),
+            "/readyz": lambda _: actions.health(),
+            "/status": lambda _: actions.status(),
+            "/requests": lambda query: rows.requests(around.ledger, query),
+            "/executions": lambda query: rows.executions(around.ledger, query),
+            "/deliveries": lambda query: rows.deliveries(around.ledger, query),
+            "/fault-hits": lambda query: rows.fault_hits(around.ledger, query),
+            "/faults": lambda _: {"data": faults.listed()},
+            "/clock": lambda _: actions.clock(),
+            "/latency": lambda _: actions.latency(),
+            "/endpoints": lambda _: actions.endpoints(),
+        }
+        self._writes: dict[tuple[str, str], Action] = {
+            ("POST", "/faults"): actions.add_fault,
+            ("DELETE", "/faults"): lambda _: actions.clear_faults(None),
+            ("POST", "/clock/advance"): actions.advance_clock,
+            ("PUT", "/latency"): actions.set_latency,
+            ("POST", "/complete"): actions.complete,
+            ("POST", "/endpoints"): actions.add_endpoint,
+            ("POST", "/deliver"): actions.deliver,
+            ("PUT", "/schedule"): actions.set_schedule,
+        }
+
+    async def handle(self, request: Request) -> Reply:
+        """Answer one request; what it changed is on disk by then."""
+        try:
+            await self._around.ledger.durable()
+            document = self._answer(request)
+            await self._around.ledger.durable()
+        except ApiError as error:
+            return Reply(error.status, error.body().encode())
+        except ValueError as error:
+            return _refusal(400, str(error))
+        except LookupError as error:
+            return _refusal(404, str(error.args[0]) if error.args else "not found")
+        except Exception:
+            log.exception("control %s %s failed", request.method, request.path)
+            return _refusal(500, "the twin has a defect; see its log")
+        return Reply(200, encode(document).encode())
+
+    def _answer(self, request: Request) -> Mapping[str, object]:
+        if request.method == "GET":
+            read = self._reads.get(request.path)
+            if read is None:
+                raise LookupError(f"nothing answers GET {request.path}")
+            return read(dict(parse_qsl(request.query)))
+        body = decode_object(request.body or b"{}")
+        write = self._writes.get((request.method, request.path))
+        if write is not None:
+            return write(body)
+        parts = request.path.strip("/").split("/")
+        match (request.method, parts):
+            case ("DELETE", ["faults", fault_id]):
+                return self._actions.clear_faults(fault_id)
+            case ("POST", ["endpoints", endpoint_id, "roll"]):
+                return self._actions.roll_secret(endpoint_id, body)
+            case _:
+                raise LookupError(f"nothing answers {request.method} {request.path}")
+
+
+def _refusal(status: int, message: str) -> Reply:
+    return Reply(status, encode({"error": {"message": message}}).encode())

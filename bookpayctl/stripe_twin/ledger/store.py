@@ -1,0 +1,206 @@
+"""The ledger: many requests, one fsync, and no answer before it.
+
+Rows gather in memory while a commit is under way; when it ends, all of them go into the next
+transaction. A request waits for the transaction that holds its rows (`durable`), so what was
+answered is on disk, and what was executed is never forgotten: both are in one transaction.
+
+Only the event loop's thread calls this class; one other thread does nothing but COMMIT, because
+that is the only step that waits for the disk.
+"""
+
+import asyncio
+import fcntl
+import os
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+from bookpayctl.stripe_twin.documents import decode_object
+from bookpayctl.stripe_twin.ledger import schema
+
+Column: TypeAlias = int | float | str | None
+Stored: TypeAlias = Mapping[str, object]
+
+# Objects kept decoded in memory: two generations of this size, a few dozen megabytes at most.
+_CACHE_GENERATION = 10_000
+# Pages of the write-ahead log between checkpoints (16 MiB): rarer, so that p99 does not see them.
+_CHECKPOINT_PAGES = 4_000
+
+
+class LedgerBusyError(Exception):
+    """Another twin holds this data directory; stop it or choose another directory."""
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Rows of one coming transaction, by statement, and the objects they make current."""
+
+    rows: dict[str, list[tuple[Column, ...]]] = field(default_factory=dict)
+    objects: dict[str, Stored] = field(default_factory=dict)
+    done: "asyncio.Future[None] | None" = None
+
+
+class Ledger:
+    """Current objects and append-only history in one SQLite file."""
+
+    def __init__(self, directory: Path, *, on_failure: Callable[[BaseException], None]) -> None:
+        """Open or create the ledger in `directory`.
+
+        Args:
+            directory: made if missing, readable by its owner only: it holds webhook secrets.
+            on_failure: called once if a commit fails; memory is then ahead of the disk, and the
+                only right answer is to stop without answering.
+
+        Raises:
+            LedgerBusyError: another process has it open.
+        """
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._lock = _lock(directory / "lock")
+        path = directory / "ledger.sqlite3"
+        self._writer = _connect(path)
+        self._writer.executescript(schema.TABLES + schema.append_only_triggers())
+        path.chmod(0o600)
+        self.reader = _connect(path)
+        self._committer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="commit")
+        self._on_failure = on_failure
+        self._filling = _Batch()
+        self._committing: _Batch | None = None
+        self._flush_planned = False
+        self._young: dict[str, Stored] = {}
+        self._old: dict[str, Stored] = {}
+        self._next_request = self._highest("requests") + 1
+
+    def _highest(self, table: str) -> int:
+        row = self.reader.execute(f"SELECT max(n) FROM {table}").fetchone()  # noqa: S608 - constant
+        return int(row[0] or 0)
+
+    def next_request(self) -> int:
+        """The journal number of a new request; rows carry it before they are written."""
+        number = self._next_request
+        self._next_request += 1
+        return number
+
+    def put(self, statement: str, row: tuple[Column, ...]) -> None:
+        """Add a row to the coming transaction."""
+        rows = self._filling.rows.get(statement)
+        if rows is None:
+            rows = self._filling.rows[statement] = []
+            self._plan_flush()
+        rows.append(row)
+
+    def put_object(self, row: tuple[Column, ...], document: Stored) -> None:
+        """Add an object's row and make it current for readers of this process at once."""
+        self.put(schema.PUT_OBJECT, row)
+        self._filling.objects[str(row[0])] = document
+
+    def find_object(self, object_id: str) -> Stored | None:
+        """The current object, whether on disk yet or not; callers must not change it."""
+        found = self._filling.objects.get(object_id)
+        if found is None and self._committing is not None:
+            found = self._committing.objects.get(object_id)
+        if found is None:
+            found = self._young.get(object_id) or self._old.get(object_id)
+        if found is None:
+            row = self.reader.execute(
+                "SELECT body FROM objects WHERE id = ?", (object_id,)
+            ).fetchone()
+            if row is None:
+                return None
+            found = decode_object(row[0])
+            self._remember({object_id: found})
+        return found
+
+    async def durable(self) -> None:
+        """Return when everything put so far is on disk.
+
+        Raises:
+            sqlite3.Error: it will never be; the process is stopping.
+        """
+        batch = self._filling if self._filling.rows else self._committing
+        if batch is None:
+            return
+        if batch.done is None:
+            batch.done = asyncio.get_running_loop().create_future()
+        await asyncio.shield(batch.done)
+
+    def select(self, sql: str, values: Sequence[Column] = ()) -> list[tuple[Column, ...]]:
+        """Rows that are on disk; await `durable` first to see what this process just wrote."""
+        return self.reader.execute(sql, values).fetchall()
+
+    async def close(self) -> None:
+        """Write what is left and let go of the directory."""
+        await self.durable()
+        self._committer.shutdown(wait=True)
+        self.reader.close()
+        self._writer.close()
+        os.close(self._lock)
+
+    def _plan_flush(self) -> None:
+        if not self._flush_planned and self._committing is None:
+            self._flush_planned = True
+            # Soon, not now: requests of the same turn of the loop share the transaction.
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flush_planned = False
+        if self._committing is not None or not self._filling.rows:
+            return
+        batch, self._filling = self._filling, _Batch()
+        self._committing = batch
+        loop = asyncio.get_running_loop()
+        try:
+            self._writer.execute("BEGIN IMMEDIATE")
+            for statement, rows in batch.rows.items():
+                self._writer.executemany(statement, rows)
+        except sqlite3.Error as error:
+            self._fail(batch, error)
+            return
+        commit = loop.run_in_executor(self._committer, self._writer.execute, "COMMIT")
+        commit.add_done_callback(lambda finished: self._committed(batch, finished.exception()))
+
+    def _committed(self, batch: _Batch, error: BaseException | None) -> None:
+        if error is not None:
+            self._fail(batch, error)
+            return
+        self._remember(batch.objects)
+        self._committing = None
+        if batch.done is not None and not batch.done.done():
+            batch.done.set_result(None)
+        self._flush()
+
+    def _fail(self, batch: _Batch, error: BaseException) -> None:
+        # `_committing` stays set: nothing more is written, and no waiter is ever told it was.
+        for waiting in (batch, self._filling):
+            if waiting.done is not None and not waiting.done.done():
+                waiting.done.set_exception(error)
+        self._on_failure(error)
+
+    def _remember(self, objects: dict[str, Stored]) -> None:
+        if len(self._young) >= _CACHE_GENERATION:
+            self._old, self._young = self._young, {}
+        self._young.update(objects)
+        for object_id in objects:
+            self._old.pop(object_id, None)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+    connection.execute("PRAGMA cache_size = -65536")  # KiB: 64 MiB
+    return connection
+
+
+def _lock(path: Path) -> int:
+    """Hold an exclusive lock that the kernel releases when this process dies, however it dies."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(handle)
+        raise LedgerBusyError(f"another twin uses {path.parent}") from error
+    return handle

@@ -1,0 +1,238 @@
+"""One execution as a unit: it reads current objects, and all it writes counts together or not.
+
+A handler saves objects, emits events and records executions here. Nothing reaches the ledger
+before `commit`, and `commit` puts all of it into one transaction, next to the saved answer.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeVar, cast
+
+from bookpayctl.stripe_twin.clock import VirtualClock
+from bookpayctl.stripe_twin.documents import encode
+from bookpayctl.stripe_twin.errors import no_such
+from bookpayctl.stripe_twin.ids import IdMint
+from bookpayctl.stripe_twin.ledger import schema
+from bookpayctl.stripe_twin.ledger.endpoints import Endpoints
+from bookpayctl.stripe_twin.ledger.store import Column, Ledger
+from bookpayctl.stripe_twin.resources import API_VERSION
+from bookpayctl.stripe_twin.resources.kinds import WEBHOOK_ENDPOINT, Kind, public
+
+T = TypeVar("T")
+
+# Money is taken by `charge` and `capture`, given back by `refund`, returned by `refund_failed`.
+ExecutionKind = Literal[
+    "charge",
+    "decline",
+    "authorization",
+    "capture",
+    "pending",
+    "refund",
+    "refund_failed",
+    "dispute",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The request that caused an execution; both null when time caused it."""
+
+    request_id: str | None = None
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """Something that will happen to an object at a virtual time."""
+
+    timer_id: str
+    account: str
+    due_at: float
+    action: str
+    object_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Emitted:
+    """An event and the endpoints that are to hear of it."""
+
+    event_id: str
+    endpoint_ids: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Produced:
+    """What a committed execution leaves for others to act on."""
+
+    events: list[Emitted] = field(default_factory=list)
+    timers: list[Timer] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What every execution in this process shares."""
+
+    ledger: Ledger
+    clock: VirtualClock
+    mint: IdMint
+    default_account: str
+    endpoints: Endpoints
+    debit_seconds: float
+    refund_seconds: float
+    dispute_seconds: float
+    search_lag_seconds: float
+
+
+class Work:
+    """The unit of work of one execution."""
+
+    def __init__(self, around: Surroundings, account: str, origin: Origin) -> None:
+        self.around = around
+        self.account = account
+        self.origin = origin
+        self.now = around.clock.now()
+        self.created = int(self.now)
+        self._saved: dict[str, tuple[str, Mapping[str, object]]] = {}
+        self._rows: list[tuple[str, tuple[Column, ...]]] = []
+        self._produced = Produced()
+
+    def mint(self, kind: Kind[T]) -> str:
+        """A new id for an object of this kind."""
+        return self.around.mint.mint(kind.prefix)
+
+    def find(self, kind: Kind[T], object_id: str) -> T | None:
+        """A copy of an object of this account, free to be changed and saved; None if absent."""
+        saved = self._saved.get(object_id)
+        document = saved[1] if saved else self.around.ledger.find_object(object_id)
+        if document is None or document.get("object") != kind.name:
+            return None
+        if not saved and document.get("twin_account", self.around.default_account) != self.account:
+            return None
+        return cast(T, dict(document))
+
+    def get(self, kind: Kind[T], object_id: str, param: str = "id") -> T:
+        """Like `find`; raises the 404 that names the parameter when there is none."""
+        found = self.find(kind, object_id)
+        if found is None:
+            raise no_such(kind.name, object_id, param)
+        return found
+
+    def save(self, kind: Kind[T], document: T) -> None:
+        """Make this the object's current state; the document must not be changed afterwards."""
+        fields = cast(dict[str, object], document)
+        if self.account != self.around.default_account:
+            fields["twin_account"] = self.account
+        self._saved[str(fields["id"])] = (kind.name, fields)
+
+    def emit(
+        self,
+        event_type: str,
+        document: object,
+        previous: Mapping[str, object] | None = None,
+    ) -> str:
+        """Record an event with the object as it is now, and owe it to the endpoints; its id."""
+        subject = cast(Mapping[str, object], document)
+        event_id = self.around.mint.mint("evt")
+        endpoint_ids = self.around.endpoints.subscribers(self.account, event_type)
+        content: dict[str, object] = {"object": public(subject)}
+        if previous is not None:
+            content["previous_attributes"] = dict(previous)
+        event: dict[str, object] = {
+            "id": event_id,
+            "object": "event",
+            "api_version": API_VERSION,
+            "created": self.created,
+            "data": content,
+            "livemode": False,
+            "pending_webhooks": len(endpoint_ids),
+            "request": {
+                "id": self.origin.request_id,
+                "idempotency_key": self.origin.idempotency_key,
+            },
+            "type": event_type,
+        }
+        if self.account != self.around.default_account:
+            event["account"] = self.account
+        row = (event_id, self.account, self.created, event_type, str(subject["id"]), encode(event))
+        self._rows.append((schema.ADD_EVENT, row))
+        for endpoint_id in endpoint_ids:
+            self._rows.append((schema.PUT_OUTGOING, (event_id, endpoint_id, 0, self.now, "due")))
+        self._produced.events.append(Emitted(event_id, endpoint_ids))
+        return event_id
+
+    def execute(
+        self,
+        kind: ExecutionKind,
+        *,
+        amount: int,
+        currency: str,
+        metadata: Mapping[str, str],
+        payment_intent: str | None,
+        charge: str | None,
+        refund: str | None = None,
+    ) -> None:
+        """Write into the ledger of executions: this was really done, once, now."""
+        row = (
+            self.now,
+            self.account,
+            kind,
+            amount,
+            currency,
+            payment_intent,
+            charge,
+            refund,
+            self.origin.idempotency_key,
+            self.origin.request_id,
+            metadata.get("event_id"),
+            json.dumps(metadata),
+        )
+        self._rows.append((schema.ADD_EXECUTION, row))
+
+    def later(self, delay_seconds: float, action: str, object_id: str) -> None:
+        """Let something happen to an object after this much virtual time."""
+        timer = Timer(
+            self.around.mint.mint("timer"),
+            self.account,
+            self.now + delay_seconds,
+            action,
+            object_id,
+        )
+        self._rows.append(
+            (
+                schema.PUT_TIMER,
+                (timer.timer_id, timer.account, timer.due_at, action, object_id, "due"),
+            )
+        )
+        self._produced.timers.append(timer)
+
+    def commit(self) -> Produced:
+        """Put everything into the coming transaction; it counts when that is durable."""
+        ledger = self.around.ledger
+        for object_id, (kind, document) in self._saved.items():
+            ledger.put_object(
+                (
+                    object_id,
+                    self.account,
+                    kind,
+                    _integer(document.get("created")),
+                    _text(document.get("payment_intent")),
+                    _text(document.get("customer")),
+                    _text(document.get("charge")) or _text(document.get("source")),
+                    encode(document),
+                ),
+                document,
+            )
+            if kind == WEBHOOK_ENDPOINT.name:
+                self.around.endpoints.observe(document)
+        for statement, row in self._rows:
+            ledger.put(statement, row)
+        return self._produced
+
+
+def _integer(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

@@ -1,0 +1,1 @@
+"""What happens to money: the PaymentIntent's states, charges, refunds, disputes."""

@@ -1,0 +1,197 @@
+"""One attempt to take money for a PaymentIntent, and what it leaves behind.
+
+A decline is an outcome: the PaymentIntent, the failed charge and their events stay although the
+API answers 402. Only requests that should never have been executed raise.
+"""
+
+from dataclasses import dataclass
+from typing import assert_never
+
+from bookpayctl.stripe_twin.documents import Json
+from bookpayctl.stripe_twin.ledger.work import Work
+from bookpayctl.stripe_twin.payments.balance import book_charge
+from bookpayctl.stripe_twin.payments.methods import behaviour_of
+from bookpayctl.stripe_twin.payments.test_methods import (
+    AUTHENTICATION_REQUIRED,
+    Approved,
+    Challenged,
+    Debited,
+    Refused,
+    TestMethod,
+)
+from bookpayctl.stripe_twin.resources.charge import Charge, new_charge, outcome_of
+from bookpayctl.stripe_twin.resources.kinds import CHARGE, PAYMENT_INTENT, public
+from bookpayctl.stripe_twin.resources.payment_intent import PaymentIntent
+from bookpayctl.stripe_twin.resources.payment_method import PaymentMethod
+
+# An authorisation that nobody captures is released after seven days.
+CAPTURE_WINDOW_SECONDS = 7 * 24 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """The attempt failed; the error object that the API answers with 402."""
+
+    error: dict[str, object]
+
+
+def attempt(
+    work: Work,
+    intent: PaymentIntent,
+    method: PaymentMethod,
+    *,
+    off_session: bool,
+    authenticated: bool = False,
+) -> Declined | None:
+    """Try to take the money; the PaymentIntent is changed and saved whatever happens.
+
+    Args:
+        work: the unit that everything is written to.
+        intent: a free copy, in a state that may be confirmed.
+        method: what to charge.
+        off_session: the customer is not there to authenticate.
+        authenticated: the customer just did.
+    """
+    test = behaviour_of(method)
+    result = test.result
+    intent["payment_method"] = method["id"]
+    intent["last_payment_error"] = None
+    intent["next_action"] = None
+    if isinstance(result, Challenged):
+        if authenticated:
+            result = result.then
+        elif off_session:
+            result = AUTHENTICATION_REQUIRED
+    match result:
+        case Approved():
+            charge = new_charge(work.mint(CHARGE), intent, method, created=work.created)
+            take(work, intent, charge, test)
+            return None
+        case Refused():
+            charge = new_charge(work.mint(CHARGE), intent, method, created=work.created)
+            return refuse(work, intent, charge, method, result)
+        case Challenged():
+            _challenge(work, intent)
+            return None
+        case Debited(then):
+            _debit(work, intent, method, decided=then is not None)
+            return None
+    assert_never(result)
+
+
+def take(work: Work, intent: PaymentIntent, charge: Charge, test: TestMethod) -> None:
+    """The charge is approved: money is taken, or reserved when capture is manual."""
+    charge["status"] = "succeeded"
+    charge["paid"] = True
+    charge["outcome"] = outcome_of(approved=True, reason=None)
+    intent["latest_charge"] = charge["id"]
+    intent["processing"] = None
+    if intent["capture_method"] == "manual":
+        intent["status"] = "requires_capture"
+        intent["amount_capturable"] = intent["amount"]
+        work.execute(
+            "authorization",
+            amount=charge["amount"],
+            currency=charge["currency"],
+            metadata=charge["metadata"],
+            payment_intent=intent["id"],
+            charge=charge["id"],
+        )
+        work.later(CAPTURE_WINDOW_SECONDS, "expire_capture", intent["id"])
+        events = ("charge.succeeded", "payment_intent.amount_capturable_updated")
+    else:
+        charge["captured"] = True
+        charge["amount_captured"] = charge["amount"]
+        charge["balance_transaction"] = book_charge(work, charge, charge["amount"])
+        intent["status"] = "succeeded"
+        intent["amount_received"] = intent["amount"]
+        work.execute(
+            "charge",
+            amount=charge["amount"],
+            currency=charge["currency"],
+            metadata=charge["metadata"],
+            payment_intent=intent["id"],
+            charge=charge["id"],
+        )
+        events = ("charge.succeeded", "payment_intent.succeeded")
+        if test.dispute_reason is not None:
+            work.later(work.around.dispute_seconds, "open_dispute", charge["id"])
+    work.save(CHARGE, charge)
+    work.save(PAYMENT_INTENT, intent)
+    work.emit(events[0], charge)
+    work.emit(events[1], intent)
+
+
+def refuse(
+    work: Work, intent: PaymentIntent, charge: Charge, method: PaymentMethod, reason: Refused
+) -> Declined:
+    """The charge failed: the PaymentIntent is free for another method, the charge stays failed."""
+    charge["status"] = "failed"
+    charge["failure_code"] = reason.code
+    charge["failure_message"] = reason.message
+    charge["outcome"] = outcome_of(
+        approved=False, reason=reason.decline_code or reason.code, blocked=reason.blocked
+    )
+    error: dict[str, Json] = {"charge": charge["id"], "code": reason.code}
+    if reason.decline_code is not None:
+        error["decline_code"] = reason.decline_code
+    error["doc_url"] = f"https://stripe.com/docs/error-codes/{reason.code.replace('_', '-')}"
+    error["message"] = reason.message
+    shown: dict[str, Json] = dict(public(method))  # type: ignore[arg-type] # a JSON object
+    intent["last_payment_error"] = {**error, "payment_method": shown, "type": "card_error"}
+    intent["latest_charge"] = charge["id"]
+    intent["payment_method"] = None
+    intent["processing"] = None
+    intent["status"] = "requires_payment_method"
+    work.save(CHARGE, charge)
+    work.save(PAYMENT_INTENT, intent)
+    work.execute(
+        "decline",
+        amount=charge["amount"],
+        currency=charge["currency"],
+        metadata=charge["metadata"],
+        payment_intent=intent["id"],
+        charge=charge["id"],
+    )
+    work.emit("charge.failed", charge)
+    work.emit("payment_intent.payment_failed", intent)
+    return Declined(
+        {
+            **error,
+            "payment_intent": public(intent),
+            "payment_method": shown,
+            "type": "card_error",
+        }
+    )
+
+
+def _challenge(work: Work, intent: PaymentIntent) -> None:
+    intent["status"] = "requires_action"
+    intent["next_action"] = {
+        "type": "use_stripe_sdk",
+        "use_stripe_sdk": {"type": "three_d_secure_redirect"},
+    }
+    work.save(PAYMENT_INTENT, intent)
+    work.emit("payment_intent.requires_action", intent)
+
+
+def _debit(work: Work, intent: PaymentIntent, method: PaymentMethod, *, decided: bool) -> None:
+    """The bank has it now; a timer asks it later, unless it waits to be told."""
+    charge = new_charge(work.mint(CHARGE), intent, method, created=work.created)
+    charge["outcome"] = outcome_of(approved=True, reason=None)
+    intent["status"] = "processing"
+    intent["latest_charge"] = charge["id"]
+    work.save(CHARGE, charge)
+    work.save(PAYMENT_INTENT, intent)
+    work.execute(
+        "pending",
+        amount=charge["amount"],
+        currency=charge["currency"],
+        metadata=charge["metadata"],
+        payment_intent=intent["id"],
+        charge=charge["id"],
+    )
+    if decided:
+        work.later(work.around.debit_seconds, "settle_debit", intent["id"])
+    work.emit("charge.pending", charge)
+    work.emit("payment_intent.processing", intent)

@@ -1,0 +1,170 @@
+"""Refunds: partial ones add up to the charge at most, and some come back."""
+
+from dataclasses import dataclass
+
+from bookpayctl.stripe_twin.errors import ApiError, invalid
+from bookpayctl.stripe_twin.ledger.work import ExecutionKind, Work
+from bookpayctl.stripe_twin.payments.balance import book_refund, book_refund_failure
+from bookpayctl.stripe_twin.payments.methods import behaviour_of
+from bookpayctl.stripe_twin.payments.test_methods import RefundCourse
+from bookpayctl.stripe_twin.resources.charge import Charge
+from bookpayctl.stripe_twin.resources.kinds import CHARGE, PAYMENT_INTENT, PAYMENT_METHOD, REFUND
+from bookpayctl.stripe_twin.resources.refund import Refund
+
+
+@dataclass(frozen=True, slots=True)
+class RefundInput:
+    """What a request for a refund says; the whole rest of the charge if amount is None."""
+
+    charge: str | None
+    payment_intent: str | None
+    amount: int | None
+    reason: str | None
+    metadata: dict[str, str]
+
+
+def refund(work: Work, wanted: RefundInput) -> Refund:
+    """Give money back.
+
+    Raises:
+        ApiError: 404, no such charge or PaymentIntent; 400, nothing or not so much to refund.
+    """
+    charge = _charge_to_refund(work, wanted)
+    left = charge["amount_captured"] - _given_back(charge)
+    if charge["disputed"]:
+        raise invalid(
+            f"Charge {charge['id']} has been charged back; cannot issue a refund.",
+            code="charge_disputed",
+        )
+    if charge["refunded"] or left <= 0:
+        raise invalid(
+            f"Charge {charge['id']} has already been refunded.", code="charge_already_refunded"
+        )
+    amount = left if wanted.amount is None else wanted.amount
+    if amount < 1:
+        raise invalid("Invalid positive integer", param="amount", code="parameter_invalid_integer")
+    if amount > left:
+        raise _too_much(amount, left)
+    course = _course(work, charge)
+    made: Refund = {
+        "id": work.mint(REFUND),
+        "object": "refund",
+        "amount": amount,
+        "balance_transaction": None,
+        "charge": charge["id"],
+        "created": work.created,
+        "currency": charge["currency"],
+        "destination_details": {"card": {"type": "refund"}, "type": "card"},
+        "failure_balance_transaction": None,
+        "failure_reason": None,
+        "metadata": wanted.metadata,
+        "payment_intent": charge["payment_intent"],
+        "reason": wanted.reason,
+        "receipt_number": None,
+        "source_transfer_reversal": None,
+        "status": "pending" if course == "pending_then_succeeds" else "succeeded",
+        "transfer_reversal": None,
+    }
+    made["balance_transaction"] = book_refund(work, made["id"], amount, charge["currency"])
+    charge["amount_refunded"] += amount
+    charge["refunded"] = charge["amount_refunded"] >= charge["amount"]
+    work.save(REFUND, made)
+    work.save(CHARGE, charge)
+    _record(work, "refund", made)
+    work.emit("refund.created", made)
+    work.emit("charge.refunded", charge)
+    if course == "pending_then_succeeds":
+        work.later(work.around.refund_seconds, "refund_succeeds", made["id"])
+    elif course == "succeeds_then_fails":
+        work.later(work.around.refund_seconds, "refund_fails", made["id"])
+    return made
+
+
+def course_of_refund(work: Work, refund_id: str, *, succeeds: bool) -> None:
+    """The bank reports on a refund: it went through, or the money came back."""
+    made = work.find(REFUND, refund_id)
+    if made is None or made["status"] not in {"pending", "succeeded"}:
+        return
+    before = made["status"]
+    if succeeds:
+        made["status"] = "succeeded"
+        work.save(REFUND, made)
+        work.emit("refund.updated", made, {"status": before})
+        return
+    undo_refund(work, made, status_failed=True)
+    work.emit("refund.updated", made, {"status": before})
+    work.emit("refund.failed", made)
+
+
+def cancel_refund(work: Work, made: Refund) -> None:
+    """Stop a refund that has not left yet.
+
+    Raises:
+        ApiError: 400, it is not pending any more.
+    """
+    if made["status"] not in {"pending", "requires_action"}:
+        raise invalid(f"You cannot cancel a refund that is {made['status']}.")
+    undo_refund(work, made, status_failed=False)
+    work.emit("refund.updated", made, {"status": "pending"})
+
+
+def undo_refund(work: Work, made: Refund, *, status_failed: bool) -> None:
+    """Take a refund back into the charge and the balance, because it failed or was cancelled."""
+    made["status"] = "failed" if status_failed else "canceled"
+    made["failure_reason"] = "lost_or_stolen_card" if status_failed else None
+    made["failure_balance_transaction"] = book_refund_failure(
+        work, made["id"], made["amount"], made["currency"]
+    )
+    charge = work.get(CHARGE, made["charge"])
+    charge["amount_refunded"] -= made["amount"]
+    charge["refunded"] = False
+    work.save(REFUND, made)
+    work.save(CHARGE, charge)
+    _record(work, "refund_failed", made)
+
+
+def _record(work: Work, kind: ExecutionKind, made: Refund) -> None:
+    work.execute(
+        kind,
+        amount=made["amount"],
+        currency=made["currency"],
+        metadata=made["metadata"],
+        payment_intent=made["payment_intent"],
+        charge=made["charge"],
+        refund=made["id"],
+    )
+
+
+def _charge_to_refund(work: Work, wanted: RefundInput) -> Charge:
+    if wanted.payment_intent is not None:
+        intent = work.get(PAYMENT_INTENT, wanted.payment_intent, "payment_intent")
+        if intent["status"] != "succeeded" or intent["latest_charge"] is None:
+            raise invalid(
+                f"This PaymentIntent ({intent['id']}) does not have a successful charge to refund.",
+                param="payment_intent",
+            )
+        return work.get(CHARGE, intent["latest_charge"], "payment_intent")
+    if wanted.charge is None:
+        raise invalid("One of the following params should be provided: charge, payment_intent.")
+    charge = work.get(CHARGE, wanted.charge, "charge")
+    if charge["status"] != "succeeded" or not charge["captured"]:
+        raise invalid(f"Charge {charge['id']} has no successful payment to refund.", param="charge")
+    return charge
+
+
+def _given_back(charge: Charge) -> int:
+    """Refunded so far, without the part of a partial capture that was never taken."""
+    return charge["amount_refunded"] - (charge["amount"] - charge["amount_captured"])
+
+
+def _course(work: Work, charge: Charge) -> RefundCourse:
+    method = work.find(PAYMENT_METHOD, charge["payment_method"] or "")
+    return behaviour_of(method).refunds if method is not None else "succeeds"
+
+
+def _too_much(amount: int, left: int) -> ApiError:
+    return invalid(
+        f"Refund amount (${amount / 100:,.2f}) is greater than unrefunded amount on charge "
+        f"(${left / 100:,.2f})",
+        param="amount",
+    )

@@ -1,0 +1,94 @@
+"""Which action a PaymentIntent's status allows, and the words of the refusal. Pure."""
+
+from typing import Literal
+
+from bookpayctl.stripe_twin.errors import ApiError, invalid, unexpected_state
+from bookpayctl.stripe_twin.resources.kinds import public
+from bookpayctl.stripe_twin.resources.payment_intent import PaymentIntent, Status
+
+Action = Literal["confirm", "capture", "cancel", "update"]
+
+_ALLOWED: dict[Action, tuple[Status, ...]] = {
+    "confirm": ("requires_payment_method", "requires_confirmation", "requires_action"),
+    "capture": ("requires_capture",),
+    "cancel": (
+        "requires_payment_method",
+        "requires_capture",
+        "requires_confirmation",
+        "requires_action",
+        "processing",
+    ),
+    "update": ("requires_payment_method", "requires_confirmation", "requires_action"),
+}
+_VERB: dict[Action, tuple[str, str]] = {
+    "confirm": ("You cannot confirm this PaymentIntent", "confirmed"),
+    "capture": ("This PaymentIntent could not be captured", "captured"),
+    "cancel": ("You cannot cancel this PaymentIntent", "canceled"),
+    "update": ("This PaymentIntent could not be updated", "updated"),
+}
+# Kinds of method whose payment can still be called back while the bank is at it. The twin's own
+# slow cards belong here, so that a drill can end what it started.
+_RECALLABLE = ("us_bank_account", "card")
+
+
+def refusal(action: Action, intent: PaymentIntent, *, method_kind: str | None) -> ApiError | None:
+    """The error for this action in this state, or None when it is allowed.
+
+    Args:
+        action: what is asked for.
+        intent: the PaymentIntent as it is.
+        method_kind: type of the payment method that is being processed, if any.
+    """
+    status = intent["status"]
+    if status in _ALLOWED[action]:
+        if action == "cancel" and status == "processing" and method_kind not in _RECALLABLE:
+            return _unexpected(action, intent)
+        return None
+    return _unexpected(action, intent)
+
+
+def _unexpected(action: Action, intent: PaymentIntent) -> ApiError:
+    status = intent["status"]
+    start, participle = _VERB[action]
+    if action == "confirm" and status == "succeeded":
+        message = f"{start} because it has already succeeded after being previously confirmed."
+    else:
+        allowed = ", ".join(_ALLOWED[action])
+        message = (
+            f"{start} because it has a status of {status}. Only a PaymentIntent with one of the "
+            f"following statuses may be {participle}: {allowed}."
+        )
+    return unexpected_state(message, public(intent))
+
+
+# The smallest charge per currency, in minor units; others are not limited here.
+_AMOUNT_MIN = {"usd": 50, "eur": 50, "gbp": 30, "cad": 50, "aud": 50, "chf": 50, "jpy": 50}
+_AMOUNT_MAX = 99_999_999
+
+
+def check_amount(amount: int, currency: str) -> None:
+    """Raise the 400 for an amount that cannot be charged."""
+    if amount < 1:
+        raise invalid(
+            "This value must be greater than or equal to 1.",
+            code="parameter_invalid_integer",
+            param="amount",
+        )
+    if amount < _AMOUNT_MIN.get(currency, 1):
+        raise invalid(
+            f"Amount must be at least {_AMOUNT_MIN[currency]} in the smallest unit of {currency}",
+            code="amount_too_small",
+            param="amount",
+        )
+    if amount > _AMOUNT_MAX:
+        raise invalid(
+            f"Amount must be no more than {_AMOUNT_MAX}", code="amount_too_large", param="amount"
+        )
+
+
+def check_currency(currency: str) -> str:
+    """The currency in lower case; raises the 400 when it is no currency."""
+    lowered = currency.lower()
+    if len(lowered) != 3 or not lowered.isalpha() or not lowered.isascii():
+        raise invalid(f"Invalid currency: {lowered}", param="currency")
+    return lowered

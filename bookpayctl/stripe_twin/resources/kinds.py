@@ -1,0 +1,48 @@
+"""Which kinds of object there are, their id prefixes and their types."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from bookpayctl.stripe_twin.resources.account_objects import (
+    Customer,
+    Dispute,
+    SetupIntent,
+    WebhookEndpoint,
+)
+from bookpayctl.stripe_twin.resources.charge import Charge
+from bookpayctl.stripe_twin.resources.payment_intent import PaymentIntent
+from bookpayctl.stripe_twin.resources.payment_method import PaymentMethod
+from bookpayctl.stripe_twin.resources.refund import BalanceTransaction, Refund
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[T]):
+    """A kind of object; carries the type that `Work.get` answers for it."""
+
+    name: str
+    prefix: str
+
+
+PAYMENT_INTENT: Kind[PaymentIntent] = Kind("payment_intent", "pi")
+CHARGE: Kind[Charge] = Kind("charge", "ch")
+REFUND: Kind[Refund] = Kind("refund", "re")
+PAYMENT_METHOD: Kind[PaymentMethod] = Kind("payment_method", "pm")
+CUSTOMER: Kind[Customer] = Kind("customer", "cus")
+SETUP_INTENT: Kind[SetupIntent] = Kind("setup_intent", "seti")
+BALANCE_TRANSACTION: Kind[BalanceTransaction] = Kind("balance_transaction", "txn")
+WEBHOOK_ENDPOINT: Kind[WebhookEndpoint] = Kind("webhook_endpoint", "we")
+DISPUTE: Kind[Dispute] = Kind("dispute", "dp")
+
+# Fields that are the twin's own and never leave it.
+PRIVATE_FIELDS = ("twin_behaviour", "twin_secrets", "twin_account")
+
+
+def public(document: Mapping[str, object]) -> Mapping[str, object]:
+    """The object as the API shows it."""
+    for name in PRIVATE_FIELDS:
+        if name in document:
+            return {k: v for k, v in document.items() if k not in PRIVATE_FIELDS}
+    return document

@@ -1,0 +1,47 @@
+"""What a twin is started with."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings; the ports may be 0 for "any free one".
+
+    Attributes:
+        endpoint: URL that is to receive every event, if any.
+        secrets: what its deliveries are signed with, newest first; made up if empty.
+        schedule: name of the retry schedule in `webhooks.schedule`.
+        debit_seconds: virtual time until a bank decides on a debit.
+        refund_seconds: virtual time until a refund changes again, for the methods that do.
+        dispute_seconds: virtual time until a charge is disputed, for the methods that are.
+        search_lag_seconds: virtual age at which an object can be searched.
+    """
+
+    data: Path
+    port: int = 0
+    control_port: int = 0
+    host: str = "127.0.0.1"
+    account: str = "acct_twin"
+    endpoint: str | None = None
+    secrets: tuple[str, ...] = ()
+    latency_milliseconds: float = 0.0
+    schedule: str = "local"
+    webhook_timeout_seconds: float = 10.0
+    debit_seconds: float = 5.0
+    refund_seconds: float = 5.0
+    dispute_seconds: float = 1.0
+    search_lag_seconds: float = 60.0
+
+
+def read_secrets(path: Path) -> tuple[str, ...]:
+    """The signing secrets in a file, one per line, newest first.
+
+    Raises:
+        ValueError: there is none; an empty secret would make every signature forgeable.
+    """
+    lines = path.read_text(encoding="utf-8").splitlines()
+    secrets = tuple(line.strip() for line in lines if line.strip())
+    if not secrets:
+        raise ValueError(f"{path} holds no secret")
+    return secrets

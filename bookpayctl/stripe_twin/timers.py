@@ -1,0 +1,75 @@
+"""Lets time act: bank debits settle, refunds come back, authorisations lapse, keys are pruned."""
+
+import asyncio
+import logging
+
+from bookpayctl.stripe_twin.agenda import Agenda
+from bookpayctl.stripe_twin.idempotency import IdempotencyKeys
+from bookpayctl.stripe_twin.ledger import schema
+from bookpayctl.stripe_twin.ledger.work import Origin, Produced, Surroundings, Timer, Work
+from bookpayctl.stripe_twin.payments.settling import fire
+from bookpayctl.stripe_twin.webhooks.dispatcher import Dispatcher
+
+_PRUNE_EVERY_SECONDS = 60.0
+log = logging.getLogger("stripe_twin.timers")
+
+
+class Timers:
+    """Fires what the ledger has planned; what was planned survives a restart."""
+
+    def __init__(self, around: Surroundings, keys: IdempotencyKeys, dispatcher: Dispatcher) -> None:
+        self._around = around
+        self._keys = keys
+        self._dispatcher = dispatcher
+        self._agenda: Agenda[Timer] = Agenda(around.clock)
+        for row in around.ledger.select(
+            "SELECT id, account, due_at, action, object_id FROM timers WHERE state = 'due'"
+        ):
+            timer = Timer(str(row[0]), str(row[1]), float(row[2] or 0), str(row[3]), str(row[4]))
+            self._agenda.add(timer.due_at, timer)
+
+    def accept(self, produced: Produced) -> None:
+        """Take over what an execution left to be done: timers here, events to the dispatcher."""
+        for timer in produced.timers:
+            self._agenda.add(timer.due_at, timer)
+        self._dispatcher.accept(produced.events)
+
+    def wake(self) -> None:
+        """The clock was advanced: look at everything again, and at the age of keys."""
+        self._keys.prune(self._around.clock.now())
+        self._agenda.wake()
+        self._dispatcher.wake()
+
+    async def run(self) -> None:
+        """Fire timers for ever."""
+        while True:
+            self._fire(await self._agenda.next())
+            # One loop turn per timer: requests come first when many fall due at once.
+            await asyncio.sleep(0)
+
+    async def prune(self) -> None:
+        """Prune idempotency keys for ever."""
+        while True:
+            self._keys.prune(self._around.clock.now())
+            await asyncio.sleep(_PRUNE_EVERY_SECONDS)
+
+    def _fire(self, timer: Timer) -> None:
+        work = Work(self._around, timer.account, Origin())
+        try:
+            fire(work, timer.action, timer.object_id)
+        except Exception:
+            log.exception("timer %s on %s failed", timer.action, timer.object_id)
+            return
+        produced = work.commit()
+        self._around.ledger.put(
+            schema.PUT_TIMER,
+            (
+                timer.timer_id,
+                timer.account,
+                timer.due_at,
+                timer.action,
+                timer.object_id,
+                "done",
+            ),
+        )
+        self.accept(produced)

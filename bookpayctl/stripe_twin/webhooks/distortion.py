@@ -1,0 +1,86 @@
+"""What a webhook fault makes of a delivery. Pure.
+
+Faults of the envelope (wrong secret, stale, ...) spoil one attempt; the receiver refuses it and
+the retry is sound. Faults of the content (another account, live mode, ...) are sent as an event of
+their own beside the real one: under the same id an idempotent receiver would lose the real event.
+"""
+
+from dataclasses import dataclass
+
+from bookpayctl.stripe_twin.documents import Json, encode_indented
+from bookpayctl.stripe_twin.faults.rule import Rule
+from bookpayctl.stripe_twin.webhooks.signature import fake_v0, sign, signature_header
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A body and the signature header it goes out with (none at all if None)."""
+
+    body: bytes
+    signature: str | None
+    signed_at: int
+
+
+def sound(event: dict[str, Json], secrets: list[str], now: int) -> Envelope:
+    """The delivery as it should be: a fresh timestamp, one v1 per secret."""
+    body = encode_indented(event).encode()
+    return Envelope(body, signature_header(secrets, now, body), now)
+
+
+def spoiled_envelope(
+    rule: Rule, event: dict[str, Json], secrets: list[str], now: int
+) -> Envelope | None:
+    """The delivery with its envelope spoiled; None if the rule is no fault of the envelope."""
+    body = encode_indented(event).encode()
+    match rule.action:
+        case "webhook_wrong_secret":
+            return Envelope(body, signature_header(["whsec_not_the_secret"], now, body), now)
+        case "webhook_unsigned":
+            return Envelope(body, None, now)
+        case "webhook_v0_only":
+            return Envelope(body, f"t={now},v0={fake_v0(now, body)}", now)
+        case "webhook_stale":
+            then = now - int(rule.number("seconds"))
+            return Envelope(body, signature_header(secrets, then, body), then)
+        case "webhook_future":
+            then = now + int(rule.number("seconds"))
+            return Envelope(body, signature_header(secrets, then, body), then)
+        case _:
+            return None
+
+
+def foreign_event(
+    rule: Rule, event: dict[str, Json], event_id: str, secrets: list[str], now: int
+) -> Envelope | None:
+    """An event beside the real one, soundly signed; None if the rule asks for no such thing."""
+    other: dict[str, Json] = {**event, "id": event_id}
+    match rule.action:
+        case "webhook_other_account":
+            body = encode_indented({**other, "account": "acct_somebody_else"}).encode()
+        case "webhook_livemode":
+            body = encode_indented({**other, "livemode": True}).encode()
+        case "webhook_huge":
+            filler = "x" * int(rule.number("bytes"))
+            body = encode_indented({**other, "twin_filler": filler}).encode()
+        case "webhook_thin":
+            body = encode_indented(_thin(other)).encode()
+        case "webhook_not_utf8":
+            body = b'{"id": "' + event_id.encode() + b'", "object": "event", "x": "\xff\xfe"}'
+        case _:
+            return None
+    return Envelope(body, f"t={now},v1={sign(secrets[0], now, body)}", now)
+
+
+def _thin(event: dict[str, Json]) -> dict[str, Json]:
+    content = event.get("data")
+    subject = content.get("object") if isinstance(content, dict) else None
+    subject_id = subject.get("id") if isinstance(subject, dict) else None
+    subject_kind = subject.get("object") if isinstance(subject, dict) else None
+    return {
+        "id": event["id"],
+        "object": "v2.core.event",
+        "type": f"v1.{event['type']}",
+        "livemode": False,
+        "created": "2026-01-01T00:00:00.000Z",
+        "related_object": {"id": subject_id, "type": subject_kind, "url": f"/v1/{subject_id}"},
+    }

@@ -1,0 +1,26 @@
+"""The Stripe-Signature header. Pure.
+
+Source: docs.stripe.com/webhooks, "Verify manually": HMAC-SHA256 over `<t>.<raw body>`, keyed with
+the whole secret as text, in lower-case hex; one v1 per active secret; a fake v0 in test mode.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+
+
+def sign(secret: str, signed_at: int, body: bytes) -> str:
+    """The v1 signature of a body."""
+    payload = str(signed_at).encode("ascii") + b"." + body
+    return hmac.new(secret.encode(), payload, hashlib.sha256).hexdigest()
+
+
+def signature_header(secrets: Sequence[str], signed_at: int, body: bytes) -> str:
+    """The header for these secrets, newest first."""
+    schemes = [f"v1={sign(secret, signed_at, body)}" for secret in secrets]
+    return ",".join([f"t={signed_at}", *schemes, f"v0={fake_v0(signed_at, body)}"])
+
+
+def fake_v0(signed_at: int, body: bytes) -> str:
+    """A value that looks like a signature and is none: receivers must ignore the scheme."""
+    return sign("fake-scheme-of-test-mode", signed_at, body)

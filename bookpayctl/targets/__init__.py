@@ -1,0 +1,1 @@
+"""Where a stack runs: on this machine, on kind, on any Kubernetes."""

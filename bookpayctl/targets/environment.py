@@ -1,0 +1,144 @@
+"""An environment as the tool knows it: where it lives and how to reach each part.
+
+One JSON file, `.bookpay/NAME/environment.json`, written atomically by `up` and read by every
+other command. It holds addresses and paths only: secrets lie in files of mode 0600 beside it and
+are read when they are used, so this file may be shown to anyone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Final
+
+ENVIRONMENT_FILE: Final = "environment.json"
+DEFAULT_NAME: Final = "default"
+
+
+class EnvironmentMissingError(RuntimeError):
+    """No environment of that name; the message says how to make one."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSpec:
+    """One supervised process.
+
+    Attributes:
+        name: unique in the environment, `<service>-<role or number>`, also the supervisor name.
+        service: the service name of design, or postgres, kafka, stripe-twin, mail-sink.
+        port: where its HTTP or admin server (or, for servers, its protocol) listens on 127.0.0.1.
+    """
+
+    name: str
+    service: str
+    port: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """Addresses of a local environment; every secret is a path.
+
+    Attributes:
+        dsn: libpq URI without a password; the password file is named in it.
+        webhook_url: the full address of /stripe/webhook.
+        stripe_control_url: the twin's control API; None when Stripe is not the twin.
+    """
+
+    name: str
+    root: Path
+    target: str
+    dsn: str
+    kafka_bootstrap_servers: str
+    stripe_api_base: str
+    stripe_control_url: str | None
+    orders_url: str
+    gateway_url: str
+    webhook_url: str
+    mail_dir: Path
+    tenant_id: str
+    processes: tuple[ProcessSpec, ...]
+    psql_dir: Path | None = None
+    settings: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def logs_dir(self) -> Path:
+        return self.root / "logs"
+
+    @property
+    def runs_dir(self) -> Path:
+        return self.root / "runs"
+
+    @property
+    def secrets_dir(self) -> Path:
+        return self.root / "secrets"
+
+    def secret(self, name: str) -> str:
+        """Read one secret file, e.g. `orders-token`, without its newline.
+
+        Raises:
+            EnvironmentMissingError: the file is not there, so the environment is not whole.
+        """
+        path = self.secrets_dir / name
+        try:
+            return path.read_text().strip()
+        except FileNotFoundError as error:
+            raise EnvironmentMissingError(
+                f"secret {name!r} of environment {self.name!r} is missing; run `bookpayctl up"
+                f" --name {self.name}` to make it again"
+            ) from error
+
+
+def environments_dir(start: Path | None = None) -> Path:
+    """The `.bookpay` folder: $BOOKPAY_HOME, else the one in the working directory."""
+    configured = os.environ.get("BOOKPAY_HOME")
+    return Path(configured) if configured else (start or Path.cwd()) / ".bookpay"
+
+
+def environment_root(name: str) -> Path:
+    """The absolute folder of environment `name`, whether or not it exists."""
+    return (environments_dir() / name).absolute()
+
+
+def load(name: str) -> Environment:
+    """Read environment `name`.
+
+    Raises:
+        EnvironmentMissingError: there is none, or its file cannot be read.
+    """
+    path = environment_root(name) / ENVIRONMENT_FILE
+    try:
+        document = json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise EnvironmentMissingError(
+            f"no environment {name!r} here; bring one up with `bookpayctl up --name {name}`"
+        ) from error
+    except json.JSONDecodeError as error:
+        raise EnvironmentMissingError(
+            f"{path} is not valid JSON ({error}); `bookpayctl up --name {name}` writes it anew"
+        ) from error
+    return Environment(
+        **{
+            **document,
+            "root": Path(document["root"]),
+            "mail_dir": Path(document["mail_dir"]),
+            "psql_dir": Path(document["psql_dir"]) if document["psql_dir"] else None,
+            "processes": tuple(ProcessSpec(**entry) for entry in document["processes"]),
+        }
+    )
+
+
+def save(environment: Environment) -> None:
+    """Write the file atomically: a reader sees the old or the new one, never half of it."""
+    document = json.dumps(asdict(environment), indent=2, default=str)
+    environment.root.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(
+        "w", dir=environment.root, prefix=".environment-", delete=False
+    ) as file:
+        file.write(document)
+        file.flush()
+        os.fsync(file.fileno())
+    Path(file.name).chmod(0o644)
+    Path(file.name).replace(environment.root / ENVIRONMENT_FILE)

@@ -1,0 +1,113 @@
+"""What a fresh environment holds: the schema, one tenant's token, a catalogue, the topics.
+
+Every step is harmless when repeated, so `up` runs all of them each time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Final
+
+from runtime.domain.names import PARTITIONS, Topic
+from runtime.sql import SCHEMA, migrate
+
+TENANT_ID: Final = "acme-books"
+
+RETENTION_MS: Final = 7 * 24 * 3600 * 1000
+"""Seven days: the time an operator has to replay from Kafka; 30 days in production."""
+
+_TOPIC_SECONDS_MAX: Final = 15.0
+
+
+class ContentsError(RuntimeError):
+    """Schema, catalogue or topics could not be put in place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    sku: str
+    title: str
+    unit_price_cents: int
+    on_hand: int
+
+
+# Enough stock that a long load run does not sell out, and one book that does.
+CATALOGUE: Final = (
+    Book("book-outbox", "The Transactional Outbox", 4999, 1_000_000),
+    Book("book-kafka", "Logs All the Way Down", 3950, 1_000_000),
+    Book("book-saga", "Sagas and Other Undoings", 2900, 1_000_000),
+    Book("book-postgres", "Locks, Advisory and Otherwise", 4450, 1_000_000),
+    Book("book-last-copy", "The Last Copy", 1200, 1),
+)
+CURRENCY: Final = "usd"
+
+
+def fill_database(dsn: str, orders_token: str) -> list[str]:
+    """Migrate, and add the tenant's token and the catalogue where they are missing.
+
+    Returns:
+        The migrations applied by this call.
+
+    Raises:
+        ContentsError: the database refused, or its recorded migrations are not ours.
+    """
+    import psycopg
+
+    from runtime.sql import MigrationError
+
+    try:
+        applied = migrate(dsn)
+        with psycopg.connect(dsn, connect_timeout=5) as conn:
+            conn.execute(
+                f"INSERT INTO {SCHEMA}.api_tokens (token_sha256, tenant_id) VALUES (%s, %s)"  # noqa: S608
+                " ON CONFLICT DO NOTHING",
+                (hashlib.sha256(orders_token.encode()).digest(), TENANT_ID),
+            )
+            for book in CATALOGUE:
+                conn.execute(
+                    f"INSERT INTO {SCHEMA}.inventory"  # noqa: S608 - the schema is a constant
+                    " (sku, title, unit_price_cents, currency, initial, on_hand)"
+                    " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+                    (
+                        *(book.sku, book.title, book.unit_price_cents, CURRENCY),
+                        *(book.on_hand, book.on_hand),
+                    ),
+                )
+    except (psycopg.Error, MigrationError) as error:
+        raise ContentsError(f"the database could not be filled: {error}") from error
+    return applied
+
+
+def create_topics(bootstrap_servers: str) -> list[str]:
+    """Create the topics that are not there.
+
+    Returns:
+        The topics made by this call.
+
+    Raises:
+        ContentsError: the broker refused one, for another reason than that it exists.
+    """
+    from confluent_kafka import KafkaError, KafkaException
+    from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+
+    client = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
+    wanted = [
+        NewTopic(
+            topic.value,
+            num_partitions=PARTITIONS,
+            replication_factor=1,
+            config={"retention.ms": str(RETENTION_MS), "cleanup.policy": "delete"},
+        )
+        for topic in Topic
+    ]
+    made = []
+    for name, future in client.create_topics(wanted, request_timeout=_TOPIC_SECONDS_MAX).items():
+        try:
+            future.result(timeout=_TOPIC_SECONDS_MAX)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise ContentsError(f"topic {name} could not be created: {error}") from error
+        else:
+            made.append(name)
+    return sorted(made)

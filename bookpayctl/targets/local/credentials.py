@@ -1,0 +1,85 @@
+"""The secrets of an environment: made once, kept in files of mode 0600, never shown.
+
+Values go into files and files go to processes. No value of one appears in an argument list, a
+log, a configuration or an exception.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from bookpayctl.targets.local.postgres import passfile_line
+
+PASSFILE: Final = "pgpass"
+STRIPE_KEY: Final = "stripe-api-key"
+WEBHOOK_SECRET: Final = "stripe-webhook-secret"  # noqa: S105 - a file's name
+GATEWAY_TOKEN: Final = "gateway-token"  # noqa: S105 - a file's name
+ORDERS_TOKEN: Final = "orders-token"  # noqa: S105 - a file's name
+
+LIVE_KEY_PREFIXES: Final = ("sk_live", "rk_live", "pk_live")
+
+
+class LiveKeyError(RuntimeError):
+    """A key for real money was offered. This tool breaks things on purpose: refused."""
+
+
+def refuse_live_key(key: str, source: str) -> None:
+    """Raise when `key` moves real money.
+
+    Raises:
+        LiveKeyError: it does; the message names where it came from, not the key.
+    """
+    if key.startswith(LIVE_KEY_PREFIXES):
+        raise LiveKeyError(f"{source} holds a live Stripe key; only test keys are accepted")
+
+
+def ensure(secrets_dir: Path, given: Mapping[str, str]) -> bool:
+    """Make the secrets that are not there yet, and replace those that are given.
+
+    Args:
+        secrets_dir: mode 0700 afterwards.
+        given: file name -> value that the user brings, such as a sandbox key.
+
+    Returns:
+        Whether the database password is a new one, so that the database must be told.
+
+    Raises:
+        LiveKeyError: a given or a stored Stripe key is a live one.
+    """
+    secrets_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    secrets_dir.chmod(0o700)
+    if STRIPE_KEY in given:
+        refuse_live_key(given[STRIPE_KEY], "STRIPE_API_KEY")
+    new_password = not (secrets_dir / PASSFILE).exists()
+    made = {
+        STRIPE_KEY: f"sk_test_bookpay{secrets.token_hex(16)}",
+        WEBHOOK_SECRET: f"whsec_{secrets.token_hex(24)}",
+        GATEWAY_TOKEN: secrets.token_urlsafe(32),
+        ORDERS_TOKEN: secrets.token_urlsafe(32),
+        PASSFILE: passfile_line(secrets.token_urlsafe(24)),
+    }
+    for name, value in made.items():
+        path = secrets_dir / name
+        if name in given:
+            _write(path, given[name])
+        elif not path.exists() or not path.read_text().strip():
+            _write(path, value)
+    refuse_live_key((secrets_dir / STRIPE_KEY).read_text(), str(secrets_dir / STRIPE_KEY))
+    return new_password
+
+
+def database_password(secrets_dir: Path) -> str:
+    """The password inside the pass file."""
+    return (secrets_dir / PASSFILE).read_text().strip().rpartition(":")[2]
+
+
+def _write(path: Path, value: str) -> None:
+    """Replace the file in one step; at no time is it readable by others."""
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    unfinished.unlink(missing_ok=True)
+    unfinished.touch(mode=0o600)
+    unfinished.write_text(f"{value.strip()}\n")
+    unfinished.replace(path)

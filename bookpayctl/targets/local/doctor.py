@@ -1,0 +1,275 @@
+"""What could stop `up` on this machine, found before it does.
+
+Each examination looks at one thing and returns a finding with what is required, what is there and
+what to do. Nothing is changed, except for probe files that are removed at once.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import pwd
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from bookpayctl.targets.local import cgroup, jars, kafka, owner, ports, postgres
+from bookpayctl.targets.local.programs import PORT_NAMES
+
+_GIB: Final = 2**30
+_MIB: Final = 2**20
+
+# Kafka 350 MB, eleven Python processes of about 70 MB, PostgreSQL 150 MB, the twin.
+MEMORY_BYTES_MIN: Final = 1_400 * _MIB
+
+# A fresh environment takes 150 MB, the cache 50; a night of drills writes some hundreds.
+DISK_BYTES_MIN: Final = 1 * _GIB
+
+# Every thread counts: Kafka alone has about a hundred.
+TASKS_MIN: Final = 600
+
+OPEN_FILES_MIN: Final = 1024
+
+_PACKAGES: Final = ("aiosmtpd", "confluent_kafka", "jgo", "psycopg", "supervisor", "uvicorn")
+
+
+class Result(StrEnum):
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The outcome of one examination; `fix` is empty when there is nothing to do."""
+
+    subject: str
+    result: Result
+    required: str
+    observed: str
+    fix: str = ""
+
+
+def examine(root: Path, *, webhook_port: int | None) -> list[Finding]:
+    """Look at everything; one examination that cannot be made does not stop the others."""
+    examinations: list[Callable[[], Finding]] = [
+        _python,
+        _packages,
+        _database_user,
+        _postgres_runs,
+        _java_runs,
+        _kafka_cache,
+        lambda: _disk(root),
+        _memory,
+        _processors,
+        _tasks,
+        _open_files,
+        lambda: _ports(webhook_port),
+        _temporary_folder,
+        lambda: _environment_folder(root),
+    ]
+    return [_careful(examination) for examination in examinations]
+
+
+def _careful(examination: Callable[[], Finding]) -> Finding:
+    try:
+        return examination()
+    except (OSError, subprocess.SubprocessError, RuntimeError) as error:
+        subject = examination.__name__.strip("_").replace("_", " ")
+        return Finding(subject, Result.UNKNOWN, "to be examined", f"cannot be: {error}")
+
+
+def _judge(subject: str, *, ok: bool, required: str, observed: str, fix: str) -> Finding:
+    result = Result.OK if ok else Result.FAILED
+    return Finding(subject, result, required, observed, "" if ok else fix)
+
+
+def _python() -> Finding:
+    return _judge(
+        "python",
+        ok=sys.version_info >= (3, 11),
+        required="3.11 or newer",
+        observed=platform.python_version(),
+        fix="make setup PYTHON=python3.11",
+    )
+
+
+def _packages() -> Finding:
+    missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
+    return _judge(
+        "packages",
+        ok=not missing,
+        required="all installed",
+        observed=f"missing: {', '.join(missing)}" if missing else "all installed",
+        fix="make setup",
+    )
+
+
+def _database_user() -> Finding:
+    """PostgreSQL looks its user up by number and refuses one without a name."""
+    required = "a named user who is not root"
+    try:
+        user = owner.database_owner(os.environ)
+        observed = user.name if user else pwd.getpwuid(os.geteuid()).pw_name
+    except owner.OwnerError as error:
+        fix = f"export {owner.USER_VARIABLE}=<an unprivileged user>"
+        return Finding("database user", Result.FAILED, required, str(error), fix)
+    except KeyError:
+        observed = f"uid {os.geteuid()} has no name"
+        fix = "add the user to /etc/passwd, e.g. run the container with a user it knows"
+        return Finding("database user", Result.FAILED, required, observed, fix)
+    return Finding("database user", Result.OK, required, observed)
+
+
+def _postgres_runs() -> Finding:
+    return _program_runs(
+        "postgresql", [str(postgres.wheel_installation() / "bin" / "postgres"), "-V"]
+    )
+
+
+def _java_runs() -> Finding:
+    return _program_runs("java", [str(kafka.java_program()), "--version"])
+
+
+def _program_runs(subject: str, command: list[str]) -> Finding:
+    """The wheels carry programs for one kind of machine; starting one shows whether it is ours."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    lines = (done.stdout or done.stderr).splitlines() or [f"exit {done.returncode}"]
+    return _judge(
+        subject,
+        ok=done.returncode == 0,
+        required="runs on this machine",
+        observed=lines[0],
+        fix=f"this is {platform.platform()}; the wheels need Linux x86-64 or arm64 with glibc",
+    )
+
+
+def _kafka_cache() -> Finding:
+    folder = jars.jars_dir(jars.cache_dir())
+    required = "verified in the cache, or the network once"
+    if folder.is_dir() and jars.is_verified(folder):
+        return Finding("kafka jars", Result.OK, required, f"verified in {folder}")
+    return Finding(
+        *("kafka jars", Result.WARNING, required, "not in the cache"),
+        f"the next `up` downloads 45 MB; offline, set {jars.CACHE_VARIABLE} to a filled cache",
+    )
+
+
+def _disk(root: Path) -> Finding:
+    folder = next(parent for parent in (root, *root.parents) if parent.exists())
+    free = shutil.disk_usage(folder).free
+    return _judge(
+        "disk",
+        ok=free >= DISK_BYTES_MIN,
+        required=f"{DISK_BYTES_MIN / _GIB:.1f} GiB free",
+        observed=f"{free / _GIB:.1f} GiB free at {folder}",
+        fix="free some, or set BOOKPAY_HOME to a folder on another disk",
+    )
+
+
+def _memory() -> Finding:
+    machine = psutil.virtual_memory().available
+    allowed = cgroup.memory_available_bytes()
+    available = machine if allowed is None else min(machine, allowed)
+    where = "" if allowed is None else ", limited by the cgroup" * (allowed < machine)
+    return _judge(
+        "memory",
+        ok=available >= MEMORY_BYTES_MIN,
+        required=f"{MEMORY_BYTES_MIN / _GIB:.1f} GiB available",
+        observed=f"{available / _GIB:.1f} GiB available{where}",
+        fix="stop something, or give the container more memory",
+    )
+
+
+def _processors() -> Finding:
+    allowed = cgroup.processors()
+    there = float(len(os.sched_getaffinity(0)))
+    processors = there if allowed is None else min(there, allowed)
+    enough = processors >= 2
+    return Finding(
+        *("processors", Result.OK if enough else Result.WARNING),
+        *("2", f"{processors:g}"),
+        "" if enough else "`up` will be slow: raise its --timeout",
+    )
+
+
+def _tasks() -> Finding:
+    limits = [cgroup.tasks_available()]
+    soft, _hard = resource.getrlimit(resource.RLIMIT_NPROC)
+    # The limit counts per user and does not hold for root.
+    limits.append(None if soft == resource.RLIM_INFINITY or os.geteuid() == 0 else soft)
+    known = [limit for limit in limits if limit is not None]
+    return _judge(
+        "tasks",
+        ok=not known or min(known) >= TASKS_MIN,
+        required=f"{TASKS_MIN} processes and threads",
+        observed=str(min(known)) if known else "no limit",
+        fix="raise pids.max of the container, or `ulimit -u`",
+    )
+
+
+def _open_files() -> Finding:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = soft if hard == resource.RLIM_INFINITY else max(soft, hard)
+    return _judge(
+        "open files",
+        ok=most >= OPEN_FILES_MIN,
+        required=str(OPEN_FILES_MIN),
+        observed=f"{soft}, can be raised to {most}",
+        fix="ulimit -n 4096",
+    )
+
+
+def _ports(webhook_port: int | None) -> Finding:
+    """Ports are searched for, so only a range that is nearly full stops `up`, or a pinned one."""
+    if webhook_port is not None and not ports.is_free(webhook_port):
+        return Finding(
+            *("ports", Result.WARNING, f"{webhook_port} free"),
+            f"taken by {ports.holder(webhook_port)}",
+            "fine if that is this environment's receiver; else choose another --webhook-port",
+        )
+    sample = range(ports.LOWEST, ports.HIGHEST + 1, 97)
+    free = sum(ports.is_free(port) for port in sample)
+    return _judge(
+        "ports",
+        ok=free * 97 >= len(PORT_NAMES) * 10,
+        required=f"{len(PORT_NAMES)} free of {ports.LOWEST} to {ports.HIGHEST}",
+        observed=f"{free} of {len(sample)} tried are free",
+        fix="stop what listens there: `ss -ltnp`",
+    )
+
+
+def _temporary_folder() -> Finding:
+    """supervisor's socket lies there, and Unix allows 107 bytes for its path."""
+    folder = Path(tempfile.gettempdir())
+    # While it starts, supervisor binds a name with its pid at the end.
+    socket_path = folder / "bookpay-4294967295-0123456789ab" / "supervisor.sock.4194304"
+    return _judge(
+        "temporary folder",
+        ok=len(os.fsencode(socket_path)) <= 107,
+        required="a path short enough for a socket in it",
+        observed=str(folder),
+        fix="export TMPDIR=/tmp",
+    )
+
+
+def _environment_folder(root: Path) -> Finding:
+    folder = next(parent for parent in (root, *root.parents) if parent.exists())
+    return _judge(
+        "environment folder",
+        ok=os.access(folder, os.W_OK | os.X_OK),
+        required="writable",
+        observed=str(root),
+        fix="choose another with BOOKPAY_HOME, or run as its owner",
+    )

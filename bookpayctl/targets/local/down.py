@@ -1,0 +1,114 @@
+"""Stopping an environment: everything it started, in order, and nothing else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from bookpayctl.targets.environment import environment_root
+from bookpayctl.targets.local import leftovers, placement, ports
+from bookpayctl.targets.local.jars import cache_dir
+from bookpayctl.targets.local.programs import Tier, tier_of_process
+from bookpayctl.targets.local.state import LocalState, load_state, socket_path
+from bookpayctl.targets.local.supervisor import Supervisor, SupervisorError
+
+_POLL_SECONDS: Final = 0.05
+
+# States of supervisor in which a process has ended and will not be started again by itself.
+_ENDED: Final = frozenset({"STOPPED", "EXITED", "FATAL", "UNKNOWN"})
+
+_DAEMON_SECONDS_MAX: Final = 10.0
+
+
+def stop(root: Path, *, timeout_seconds: float, tell: Callable[[str], None]) -> list[str]:
+    """Stop whatever runs of the environment in `root`; data stays. Harmless when nothing runs.
+
+    Call it with the environment's lock held.
+
+    Returns:
+        Names of the supervised processes that ran, and `pid N` of each orphan.
+
+    Raises:
+        LeftoversError: a process does not end even when killed.
+    """
+    state = load_state(root)
+    if state is None:
+        return []
+    socket = socket_path(root)
+    supervisor = Supervisor(socket)
+    stopped: list[str] = []
+    daemon = supervisor.pid()
+    if daemon is not None:
+        stopped = _stop_tiers(supervisor, time.monotonic() + timeout_seconds, tell)
+        supervisor.shutdown()
+        _wait_gone(daemon)
+    data_dir = state.postgres_home / "data"
+    orphans = leftovers.find(state.id, data_dir)
+    if orphans:
+        tell(f"ending {len(orphans)} processes nobody looked after")
+        # Named now: afterwards there is nothing to ask.
+        stopped += [f"pid {process.pid}" for process in orphans]
+        leftovers.end(orphans)
+    leftovers.remove_stale_pid_file(data_dir)
+    socket.unlink(missing_ok=True)
+    (root / "supervisord.pid").unlink(missing_ok=True)
+    return stopped
+
+
+def purge(root: Path) -> LocalState | None:
+    """Remove the environment's folders, data and all, and give its ports back.
+
+    Call it after `stop`, with the lock held. Returns the state that was removed.
+    """
+    state = load_state(root)
+    folder = socket_path(root).parent
+    placement.remove(root, state)
+    ports.release(cache_dir(), root)
+    folder.rmdir()
+    return state
+
+
+def lock_file(name: str) -> Path:
+    """The lock lies beside the environment's folder, because a purge removes that."""
+    return environment_root(name).parent / ".locks" / f"{name}.lock"
+
+
+def _stop_tiers(supervisor: Supervisor, deadline: float, tell: Callable[[str], None]) -> list[str]:
+    """Stop services, then what they talk to, the broker, the database; each tier at once.
+
+    A tier that outlasts the deadline is left to the daemon's own shutdown and the orphan hunt,
+    which kill.
+    """
+    running = [info.name for info in supervisor.processes() if info.state not in _ENDED]
+    for tier in sorted(Tier, reverse=True):
+        names = [name for name in running if tier_of_process(name) is tier]
+        if names:
+            tell(f"stopping {', '.join(names)}")
+            stop_processes(supervisor, names, deadline)
+    return running
+
+
+def stop_processes(supervisor: Supervisor, names: Sequence[str], deadline: float) -> None:
+    """Stop the named processes at once and wait for all of them, or for the deadline."""
+    for name in names:
+        supervisor.stop(name)
+    while time.monotonic() < deadline:
+        try:
+            states = {info.name: info.state for info in supervisor.processes()}
+        except SupervisorError:
+            return
+        if all(states.get(name, "STOPPED") in _ENDED for name in names):
+            return
+        time.sleep(_POLL_SECONDS)
+
+
+def _wait_gone(pid: int) -> None:
+    """Wait for the daemon; whoever is left afterwards is an orphan and treated as one."""
+    try:
+        psutil.Process(pid).wait(_DAEMON_SECONDS_MAX)
+    except (psutil.NoSuchProcess, psutil.TimeoutExpired):
+        return

@@ -1,0 +1,84 @@
+"""How far each consumer group is behind: the end of the log minus what it has committed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from runtime.domain.names import PARTITIONS, Service, Topic
+
+_ASK_SECONDS_MAX: Final = 3.0
+
+SUBSCRIPTIONS: Final[Mapping[str, tuple[Topic, ...]]] = {
+    Service.WORKER.value: (Topic.ORDERS_PLACED, Topic.ORDERS_CANCELLED),
+    Service.ORDERS.value: (
+        Topic.PAYMENTS_COMPLETED,
+        Topic.PAYMENTS_FAILED,
+        Topic.PAYMENTS_REFUNDED,
+    ),
+    Service.NOTIFIER.value: (Topic.ORDERS_CANCELLED, Topic.ORDERS_PAID, Topic.PAYMENTS_REFUNDED),
+}
+"""Consumer group -> the topics it reads. A group is named after its service."""
+
+Position = tuple[str, int]
+
+
+class LagError(RuntimeError):
+    """The broker did not answer."""
+
+
+def group_lags(bootstrap_servers: str) -> dict[str, int]:
+    """Group -> records not committed yet.
+
+    A partition without a committed offset is read from its beginning, so all of it counts.
+
+    Raises:
+        LagError: the broker did not say.
+    """
+    from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+    from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+
+    client = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
+    positions = [
+        TopicPartition(topic.value, partition) for topic in Topic for partition in range(PARTITIONS)
+    ]
+    try:
+        ends = _offsets(client, positions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
+        begins = _offsets(client, positions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
+        committed = {}
+        for group in SUBSCRIPTIONS:
+            request = [ConsumerGroupTopicPartitions(group)]
+            future = client.list_consumer_group_offsets(request, request_timeout=_ASK_SECONDS_MAX)
+            answer = future[group].result(_ASK_SECONDS_MAX)
+            committed[group] = {
+                (entry.topic, entry.partition): entry.offset for entry in answer.topic_partitions
+            }
+    except (KafkaException, TimeoutError) as error:
+        raise LagError(f"the broker does not say: {error}") from error
+    return {
+        group: _lag(topics, ends, begins, committed[group])
+        for group, topics in SUBSCRIPTIONS.items()
+    }
+
+
+def _lag(
+    topics: tuple[Topic, ...],
+    ends: Mapping[Position, int],
+    begins: Mapping[Position, int],
+    committed: Mapping[Position, int],
+) -> int:
+    positions = [position for position in ends if position[0] in topics]
+    return sum(
+        # A negative committed offset is librdkafka's "none".
+        max(0, ends[at] - max(committed.get(at, -1), begins[at]))
+        for at in positions
+    )
+
+
+def _offsets(client, positions, spec) -> dict[Position, int]:  # type: ignore[no-untyped-def]
+    """Offsets of every partition; the client's types are not published."""
+    futures = client.list_offsets(dict.fromkeys(positions, spec), request_timeout=_ASK_SECONDS_MAX)
+    return {
+        (position.topic, position.partition): future.result(_ASK_SECONDS_MAX).offset
+        for position, future in futures.items()
+    }

@@ -1,0 +1,66 @@
+"""What `status` asks the database: who leads the publishers, and what is not settled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from bookpayctl.targets.target import Leader, OpenPayments
+from runtime.domain.names import FINAL_PAYMENT_STATES, PUBLISHER_LOCK_KEY, SCHEMA
+
+# pg_locks shows a bigint key as two unsigned halves, with objsubid 1.
+# Source: PostgreSQL manual, 52.12 pg_locks.
+_LEADER: Final = f"""
+SELECT held.pid, term.publisher_id, term.term,
+       extract(epoch FROM clock_timestamp() - term.began_at)::float8
+FROM pg_locks AS held
+JOIN pg_database AS here ON here.oid = held.database AND here.datname = current_database()
+LEFT JOIN LATERAL (
+    SELECT publisher_id, term, began_at FROM {SCHEMA}.publisher_terms
+    WHERE backend_pid = held.pid AND ended_at IS NULL ORDER BY term DESC LIMIT 1
+) AS term ON true
+WHERE held.locktype = 'advisory' AND held.granted AND held.objsubid = 1
+  AND ((held.classid::int8 << 32) | held.objid::int8) = %s
+"""  # noqa: S608 - the schema is a constant
+
+# Ages by the environment's clock, so that they agree with the services after a drill moved it.
+_OPEN: Final = f"""
+SELECT state, count(*),
+       extract(epoch FROM {SCHEMA}.environment_now() - min(created_at))::float8
+FROM {SCHEMA}.payments WHERE state <> ALL(%s) GROUP BY state ORDER BY state
+"""  # noqa: S608 - the schema is a constant
+
+
+class LedgerError(RuntimeError):
+    """The database did not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerFacts:
+    """Attributes as in `Status`."""
+
+    leader: Leader | None
+    open_payments: tuple[OpenPayments, ...]
+
+
+def read_ledger(dsn: str) -> LedgerFacts:
+    """Ask the database, in one read-only session with a time-out.
+
+    Raises:
+        LedgerError: it did not answer, or has not been migrated.
+    """
+    import psycopg
+
+    options = "-c statement_timeout=3000 -c default_transaction_read_only=on"
+    try:
+        with psycopg.connect(dsn, connect_timeout=3, options=options) as conn:
+            held = conn.execute(_LEADER, (PUBLISHER_LOCK_KEY,)).fetchone()
+            final = [state.value for state in FINAL_PAYMENT_STATES]
+            still_open = conn.execute(_OPEN, (final,)).fetchall()
+    except psycopg.Error as error:
+        raise LedgerError(f"the database does not say: {str(error).strip()}") from error
+    leader = None
+    if held is not None:
+        backend_pid, publisher_id, term, seconds = held
+        leader = Leader(publisher_id or "", backend_pid, term, seconds)
+    return LedgerFacts(leader, tuple(OpenPayments(*row) for row in still_open))

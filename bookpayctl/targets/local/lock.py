@@ -1,0 +1,62 @@
+"""One `up` or `down` of an environment at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+_POLL_SECONDS: Final = 0.1
+
+
+class LockTimeoutError(RuntimeError):
+    """Another command kept the environment for longer than we may wait."""
+
+
+@contextmanager
+def environment_lock(
+    path: Path, purpose: str, *, timeout_seconds: float, waiting: Callable[[str], None]
+) -> Iterator[None]:
+    """Hold the environment alone; ends with the process, so a killed holder blocks nobody.
+
+    Args:
+        path: a file beside the environment's folder, so that a purge does not remove it.
+        purpose: what the holder does, for the one who waits: `up (pid 12)`.
+        timeout_seconds: how long to wait for the present holder.
+        waiting: told once, with the holder's purpose, when there is a wait.
+
+    Raises:
+        LockTimeoutError: the holder did not finish in time.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + timeout_seconds
+    with path.open("a+") as file:
+        told = False
+        while not _try(file.fileno()):
+            file.seek(0)
+            present = file.read().strip() or "another command"
+            if not told:
+                waiting(present)
+                told = True
+            if time.monotonic() > deadline:
+                raise LockTimeoutError(
+                    f"{present} has held {path} for more than {timeout_seconds:g} s"
+                )
+            time.sleep(_POLL_SECONDS)
+        file.seek(0)
+        file.truncate()
+        file.write(f"{purpose} (pid {os.getpid()})")
+        file.flush()
+        yield
+
+
+def _try(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,180 @@
+"""The logs of an environment as one stream: parsed, merged by time, filtered, followed.
+
+Each process has one file and up to two rotated ones. Services write one JSON object per line;
+what is not JSON (PostgreSQL, Kafka, a crash's traceback) is kept too and takes its time from the
+line before it.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+import os
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Any, Final
+
+# Oldest first. supervisor names rotated files so.
+_SUFFIXES: Final = (".2", ".1", "")
+
+_POLL_SECONDS: Final = 0.2
+
+# The start of a line of PostgreSQL or of Kafka: date, time, and a zone or `Z`.
+_TIMESTAMP: Final = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d(?:[.,]\d+)?)(?: UTC|Z)?\b")
+
+_EARLIEST: Final = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line of one process.
+
+    Attributes:
+        at: ISO 8601 UTC text, good for sorting; of an unparsed line, of the line before it.
+        raw: as it stands in the file, without the line break.
+        fields: the JSON object; None when the line is not one.
+    """
+
+    at: str
+    process: str
+    raw: str
+    fields: dict[str, Any] | None
+
+    def text(self, name: str) -> str:
+        """One field as text; empty when it is missing."""
+        value = (self.fields or {}).get(name)
+        return "" if value is None else str(value)
+
+
+@dataclass(slots=True)
+class OrderFilter:
+    """Keeps the lines that speak of one order.
+
+    A service far from the order logs only an event id, so the ids seen together with the order
+    are collected first and count as well. They only grow.
+    """
+
+    order_id: str
+    ids: set[str] = field(default_factory=set)
+
+    def learn(self, line: LogLine) -> None:
+        """Remember the ids of a line that names the order."""
+        if line.text("order_id") == self.order_id:
+            named = (line.text(name) for name in ("event_id", "root_event_id", "trace_id"))
+            self.ids.update(value for value in named if value)
+
+    def matches(self, line: LogLine) -> bool:
+        if line.text("order_id") == self.order_id:
+            return True
+        named = (line.text(name) for name in ("event_id", "root_event_id", "trace_id"))
+        if any(value in self.ids for value in named):
+            return True
+        return line.fields is None and self.order_id in line.raw
+
+
+def read_all(logs_dir: Path, processes: Iterable[str]) -> Iterator[LogLine]:
+    """Every line there is of the named processes, by time."""
+    return heapq.merge(
+        *(_lines_of(logs_dir, process) for process in processes), key=lambda line: line.at
+    )
+
+
+def follow(
+    logs_dir: Path, processes: Iterable[str], *, is_over: Callable[[], bool]
+) -> Iterator[LogLine]:
+    """New lines as they are written, across rotations, until `is_over`."""
+    tails = [_Tail(logs_dir, process) for process in processes]
+    while not is_over():
+        fresh = sorted(
+            (line for tail in tails for line in tail.read_new()), key=lambda line: line.at
+        )
+        yield from fresh
+        if not fresh:
+            time.sleep(_POLL_SECONDS)
+
+
+def parse(process: str, raw: str, previous_at: str) -> LogLine:
+    """One line; `previous_at` is the time of the line before it in the same file."""
+    if raw.startswith("{"):
+        try:
+            fields = json.loads(raw)
+        except json.JSONDecodeError:
+            return LogLine(previous_at, process, raw, None)
+        return LogLine(_normal(str(fields.get("ts", ""))) or previous_at, process, raw, fields)
+    return LogLine(_normal(raw) or previous_at, process, raw, None)
+
+
+def _normal(text: str) -> str:
+    """The time at the start of `text` in one notation; empty when there is none."""
+    found = _TIMESTAMP.match(text)
+    if found is None:
+        return ""
+    clock, _, fraction = found[2].replace(",", ".").partition(".")
+    return f"{found[1]}T{clock}.{fraction[:6]:0<6}Z"
+
+
+def _lines_of(logs_dir: Path, process: str) -> Iterator[LogLine]:
+    at = _EARLIEST
+    for suffix in _SUFFIXES:
+        path = logs_dir / f"{process}.log{suffix}"
+        if not path.exists():
+            continue
+        with path.open(errors="replace") as file:
+            for raw in file:
+                line = parse(process, raw.rstrip("\n"), at)
+                at = line.at
+                yield line
+
+
+class _Tail:
+    """One process's file, read from its present end on; a rotated file is read to its end first."""
+
+    def __init__(self, logs_dir: Path, process: str) -> None:
+        self._path = logs_dir / f"{process}.log"
+        self._process = process
+        self._at = _EARLIEST
+        self._rest = ""
+        self._file: TextIOWrapper | None = None
+        self._open()
+        if self._file is not None:
+            self._file.seek(0, 2)
+
+    def _open(self) -> None:
+        try:
+            self._file = self._path.open(errors="replace")
+        except FileNotFoundError:
+            self._file = None
+
+    def read_new(self) -> list[LogLine]:
+        lines = self._drain()
+        if self._is_replaced():
+            self._open()
+            lines += self._drain()
+        return lines
+
+    def _drain(self) -> list[LogLine]:
+        if self._file is None:
+            return []
+        # A writer may be in the middle of a line: the rest of it comes with the next call.
+        *whole, self._rest = (self._rest + self._file.read()).split("\n")
+        lines = []
+        for raw in whole:
+            line = parse(self._process, raw, self._at)
+            self._at = line.at
+            lines.append(line)
+        return lines
+
+    def _is_replaced(self) -> bool:
+        """Whether another file has the name now, or the same one was cut."""
+        try:
+            facts = self._path.stat()
+        except FileNotFoundError:
+            return False
+        if self._file is None:
+            return True
+        mine = os.fstat(self._file.fileno())
+        return facts.st_ino != mine.st_ino or facts.st_size < self._file.tell()

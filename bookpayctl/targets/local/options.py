@@ -1,0 +1,71 @@
+"""From settings with sources to the options of `up`, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+from urllib.parse import parse_qs, urlsplit
+
+from bookpayctl.targets import settings
+from bookpayctl.targets.local import credentials
+from bookpayctl.targets.local.plan import UpOptions
+from bookpayctl.targets.settings import SettingsError, Value
+
+_LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+# What an existing Stripe needs from the user, and the file it is kept in.
+_BROUGHT: Final = {
+    "STRIPE_API_KEY": credentials.STRIPE_KEY,
+    "STRIPE_WEBHOOK_SECRET": credentials.WEBHOOK_SECRET,
+}
+
+
+def read_options(values: Mapping[str, Value], environ: Mapping[str, str]) -> UpOptions:
+    """Check every setting of `up`.
+
+    Raises:
+        SettingsError: one is wrong; nothing was touched.
+        LiveKeyError: the user's Stripe key is a live one.
+    """
+    dsn = values["dsn"].text or None
+    if dsn is not None:
+        _check_dsn(dsn)
+    stripe_api_base = values["stripe_api_base"].text or None
+    return UpOptions(
+        name=settings.environment_name(values),
+        webhook_port=settings.whole(values, "webhook_port", least=1, most=65_535),
+        twin_latency_ms=settings.whole(values, "twin_latency_ms", least=0, most=60_000) or 0,
+        webhook_window_seconds=round(settings.seconds(values, "webhook_window")),
+        failpoints=settings.switch(values, "failpoints"),
+        log_level=settings.choice(values, "log_level", _LOG_LEVELS),
+        timeout_seconds=settings.seconds(values, "up_timeout"),
+        dsn=dsn,
+        kafka_bootstrap_servers=values["bootstrap_servers"].text or None,
+        stripe_api_base=stripe_api_base,
+        given_secrets=_brought_secrets(environ) if stripe_api_base else {},
+    )
+
+
+def _check_dsn(dsn: str) -> None:
+    parts = urlsplit(dsn)
+    if parts.scheme not in ("postgresql", "postgres"):
+        raise SettingsError("dsn must be a URI: postgresql://user@host:port/database")
+    if parts.password is not None or "password" in parse_qs(parts.query):
+        # Arguments and files of settings are read by everybody.
+        raise SettingsError("dsn must not hold a password; use ?passfile=/path/of/a/pgpass/file")
+
+
+def _brought_secrets(environ: Mapping[str, str]) -> dict[str, str]:
+    found = {}
+    for variable, file_name in _BROUGHT.items():
+        path = environ.get(f"{variable}_FILE")
+        try:
+            value = Path(path).read_text().strip() if path else environ.get(variable, "").strip()
+        except OSError as error:
+            raise SettingsError(f"{variable}_FILE cannot be read: {error}") from error
+        if not value:
+            raise SettingsError(f"an existing Stripe needs {variable} or {variable}_FILE")
+        found[file_name] = value
+    credentials.refuse_live_key(found[credentials.STRIPE_KEY], "STRIPE_API_KEY")
+    return found

@@ -1,0 +1,236 @@
+"""What an `up` is going to run, decided before anything is started.
+
+Reading, choosing and writing small files happens here; the outcome is a value that holds every
+address, path and command line. A plan made twice for an environment that is whole is the same.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+from bookpayctl.targets.environment import Environment, ProcessSpec
+from bookpayctl.targets.local import credentials, kafka, placement, ports, postgres, programs
+from bookpayctl.targets.local.contents import TENANT_ID
+from bookpayctl.targets.local.jars import cache_dir, jars_dir
+from bookpayctl.targets.local.owner import database_owner
+from bookpayctl.targets.local.state import LocalState, load_state, save_state, socket_path
+from bookpayctl.targets.local.supervisor import Supervisor
+
+Applications = Callable[[programs.Addresses], list[programs.Program]]
+
+_STOP_SECONDS_SERVER: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class UpOptions:
+    """What the user decided.
+
+    Attributes:
+        dsn: an existing database instead of ours; no password in it.
+        kafka_bootstrap_servers: an existing broker instead of ours.
+        stripe_api_base: an existing Stripe instead of the twin.
+        given_secrets: file name -> value the user brings for an existing Stripe.
+    """
+
+    name: str
+    webhook_port: int | None = None
+    twin_latency_ms: int = 50
+    webhook_window_seconds: int = 60
+    failpoints: bool = True
+    log_level: str = "INFO"
+    timeout_seconds: float = 120.0
+    dsn: str | None = None
+    kafka_bootstrap_servers: str | None = None
+    stripe_api_base: str | None = None
+    given_secrets: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One environment, ready to be started.
+
+    Attributes:
+        database: None when an existing one is used; likewise `broker`.
+        new_password: the database does not know the password in the pass file yet.
+        notes: what the user should know, such as a port that had to change.
+    """
+
+    root: Path
+    state: LocalState
+    socket_path: Path
+    database: postgres.Postgres | None
+    broker: kafka.Kafka | None
+    programs: tuple[programs.Program, ...]
+    environment: Environment
+    new_password: bool
+    notes: tuple[str, ...]
+
+    @property
+    def postgres_data_dir(self) -> Path | None:
+        return self.database.data_dir if self.database else None
+
+
+def make_plan(
+    options: UpOptions, root: Path, *, applications: Applications = programs.applications
+) -> Plan:
+    """Decide everything for `up`, and write state and secrets down.
+
+    Call it with the environment's lock held.
+
+    Args:
+        options: what the user decided.
+        root: the environment's folder; made when missing.
+        applications: every program but the two servers.
+
+    Raises:
+        PortTakenError: the pinned port is not to be had.
+        LiveKeyError: a live Stripe key was given.
+        OwnerError, PostgresError, KafkaError, StateError: this machine cannot run it.
+    """
+    _make_folders(root)
+    new_password = credentials.ensure(root / "secrets", options.given_secrets)
+    socket = socket_path(root)
+    owner = database_owner(os.environ)
+    state = load_state(root) or placement.place(root, owner)
+    chosen = ports.reserve(
+        cache_dir(),
+        root,
+        programs.PORT_NAMES,
+        recorded=state.ports,
+        pinned={programs.RECEIVER_PROCESS: options.webhook_port} if options.webhook_port else {},
+        busy_is_ours=_our_ports(Supervisor(socket), state),
+    )
+    state = replace(state, ports=chosen.by_name)
+    save_state(root, state)
+    installation = placement.reachable_installation(state, owner)
+    database = broker = None
+    if options.dsn is None:
+        data_dir = state.postgres_home / "data"
+        port = state.ports[programs.POSTGRES]
+        database = postgres.Postgres(installation, data_dir, port, owner)
+    if options.kafka_bootstrap_servers is None:
+        broker = kafka.Kafka(
+            jars=jars_dir(cache_dir()),
+            home=root / "kafka",
+            port=state.ports[programs.KAFKA],
+            controller_port=state.ports[programs.KAFKA_CONTROLLER_PORT],
+        )
+    environment = _environment(options, root, state, database, broker)
+    environment = replace(environment, psql_dir=installation / "bin")
+    listed = [
+        *([_postgres_program(database)] if database else []),
+        *([_kafka_program(broker)] if broker else []),
+        *applications(_addresses(options, environment, state)),
+    ]
+    return Plan(
+        root=root,
+        state=state,
+        socket_path=socket,
+        database=database,
+        broker=broker,
+        programs=tuple(listed),
+        environment=replace(environment, processes=tuple(program.spec for program in listed)),
+        new_password=new_password,
+        notes=tuple(
+            f"port {old} of {name} is taken; it is now on {chosen.by_name[name]}"
+            for name, old in chosen.replaced.items()
+        ),
+    )
+
+
+def _make_folders(root: Path) -> None:
+    # The root may be entered by the database's user; everything in it is private.
+    root.mkdir(mode=0o755, parents=True, exist_ok=True)
+    for name in ("logs", "runs", "stripe-twin"):
+        (root / name).mkdir(mode=0o700, exist_ok=True)
+
+
+def _our_ports(supervisor: Supervisor, state: LocalState) -> frozenset[int]:
+    """The recorded ports, when our own daemon runs: then whoever listens there is ours."""
+    if supervisor.pid() is None:
+        return frozenset()
+    return frozenset(state.ports.values())
+
+
+def _environment(
+    options: UpOptions,
+    root: Path,
+    state: LocalState,
+    database: postgres.Postgres | None,
+    broker: kafka.Kafka | None,
+) -> Environment:
+    """The addresses; processes are added when they are known."""
+
+    def url(process: str) -> str:
+        return f"http://127.0.0.1:{state.ports[process]}"
+
+    own_twin = options.stripe_api_base is None
+    passfile = root / "secrets" / credentials.PASSFILE
+    return Environment(
+        name=options.name,
+        root=root,
+        target="local",
+        dsn=database.dsn(passfile) if database else options.dsn or "",
+        kafka_bootstrap_servers=(
+            broker.bootstrap_servers if broker else options.kafka_bootstrap_servers or ""
+        ),
+        stripe_api_base=options.stripe_api_base or url(programs.TWIN),
+        stripe_control_url=url(programs.TWIN_CONTROL_PORT) if own_twin else None,
+        orders_url=url("orders-service-http"),
+        gateway_url=url("payments-gateway"),
+        webhook_url=f"{url(programs.RECEIVER_PROCESS)}/stripe/webhook",
+        mail_dir=root / "mail",
+        tenant_id=TENANT_ID,
+        processes=(),
+        settings={
+            "environment_id": state.id,
+            "failpoints": "on" if options.failpoints else "off",
+            "twin_latency_ms": str(options.twin_latency_ms),
+            "webhook_window_seconds": str(options.webhook_window_seconds),
+        },
+    )
+
+
+def _addresses(
+    options: UpOptions, environment: Environment, state: LocalState
+) -> programs.Addresses:
+    return programs.Addresses(
+        name=environment.name,
+        root=environment.root,
+        dsn=environment.dsn,
+        kafka_bootstrap_servers=environment.kafka_bootstrap_servers,
+        stripe_api_base=environment.stripe_api_base,
+        ports=state.ports,
+        own_twin=environment.stripe_control_url is not None,
+        twin_latency_ms=options.twin_latency_ms,
+        webhook_window_seconds=options.webhook_window_seconds,
+        failpoints=options.failpoints,
+        log_level=options.log_level,
+    )
+
+
+def _postgres_program(server: postgres.Postgres) -> programs.Program:
+    return programs.Program(
+        spec=ProcessSpec(programs.POSTGRES, programs.POSTGRES, server.port),
+        command=tuple(server.command()),
+        directory=Path("/"),
+        tier=programs.Tier.DATABASE,
+        user=server.owner.name if server.owner else None,
+        # Fast shutdown: TERM would wait for every client to leave by itself.
+        stop_signal="INT",
+        stop_seconds=_STOP_SECONDS_SERVER,
+    )
+
+
+def _kafka_program(server: kafka.Kafka) -> programs.Program:
+    return programs.Program(
+        spec=ProcessSpec(programs.KAFKA, programs.KAFKA, server.port),
+        command=tuple(server.command()),
+        directory=server.home,
+        tier=programs.Tier.BROKER,
+        stop_seconds=_STOP_SECONDS_SERVER,
+    )

@@ -1,0 +1,245 @@
+"""Every process of a local environment, as data: command, environment, order, probe.
+
+Nothing is started here. Secrets appear as paths of files only, so that the list may be written
+down, compared and shown.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum, IntEnum, auto
+from pathlib import Path
+from typing import Final
+
+from bookpayctl.targets.environment import ProcessSpec
+from runtime.domain.names import Service
+
+POSTGRES: Final = "postgres"
+KAFKA: Final = "kafka"
+TWIN: Final = "stripe-twin"
+MAIL: Final = "mail-sink"
+
+KAFKA_CONTROLLER_PORT: Final = "kafka-controller"
+TWIN_CONTROL_PORT: Final = "stripe-twin-control"
+
+# Time-outs that nest, in seconds: one try at Stripe < the gateway's answer < the worker's HTTP
+# call < the lease. Short, so that a drill sees a time-out without waiting for a minute.
+DEADLINES: Final = {
+    "BOOKPAY_STRIPE_TIMEOUT_SECONDS": "8",
+    "BOOKPAY_GATEWAY_TIMEOUT_SECONDS": "10",
+    "BOOKPAY_WORKER_HTTP_TIMEOUT_SECONDS": "12",
+    "BOOKPAY_LEASE_SECONDS": "15",
+}
+
+
+class Tier(IntEnum):
+    """Who needs whom: a tier is stopped before the ones above it in this list."""
+
+    DATABASE = 1
+    BROKER = 2
+    OUTSIDE = 3
+    SERVICE = 4
+
+
+class Probe(Enum):
+    """How a process is asked whether it is ready."""
+
+    POSTGRES = auto()
+    KAFKA = auto()
+    SMTP = auto()
+    READYZ = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One process, ready to be written into supervisor's configuration.
+
+    Attributes:
+        variables: beside those every process gets; never a secret's value.
+        user: the system user to run as; None for the caller's.
+        stop_seconds: how long it may take to stop before it is killed.
+    """
+
+    spec: ProcessSpec
+    command: tuple[str, ...]
+    directory: Path
+    tier: Tier
+    variables: Mapping[str, str] = field(default_factory=dict)
+    user: str | None = None
+    stop_signal: str = "TERM"
+    stop_seconds: int = 12
+    probe_port: int | None = None
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    @property
+    def probe(self) -> Probe:
+        return probe_of_process(self.spec.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """One process of a service: its name and the arguments after `python -m runtime`."""
+
+    name: str
+    service: Service
+    arguments: tuple[str, ...]
+
+
+REPLICAS: Final = (
+    Replica("orders-service-http", Service.ORDERS, ("--role", "http")),
+    Replica("orders-service-consumer", Service.ORDERS, ("--role", "consumer")),
+    *(Replica(f"outbox-publisher-{n}", Service.PUBLISHER, ()) for n in range(3)),
+    *(Replica(f"payments-worker-{n}", Service.WORKER, ()) for n in range(2)),
+    Replica("payments-gateway", Service.GATEWAY, ()),
+    Replica("payments-webhook-receiver", Service.RECEIVER, ()),
+    Replica("payments-reconciler", Service.RECONCILER, ()),
+    Replica("notifier", Service.NOTIFIER, ()),
+)
+
+RECEIVER_PROCESS: Final = "payments-webhook-receiver"
+
+PORT_NAMES: Final = (
+    *(POSTGRES, KAFKA, KAFKA_CONTROLLER_PORT, TWIN, TWIN_CONTROL_PORT, MAIL),
+    *(replica.name for replica in REPLICAS),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """What the processes are told, all of it known before anything runs.
+
+    Attributes:
+        root: the environment's folder.
+        own_twin: whether Stripe is our twin, which then is one of the processes.
+    """
+
+    name: str
+    root: Path
+    dsn: str
+    kafka_bootstrap_servers: str
+    stripe_api_base: str
+    ports: Mapping[str, int]
+    own_twin: bool
+    twin_latency_ms: int
+    webhook_window_seconds: int
+    failpoints: bool
+    log_level: str
+
+    @property
+    def secrets_dir(self) -> Path:
+        return self.root / "secrets"
+
+    def url(self, process: str) -> str:
+        return f"http://127.0.0.1:{self.ports[process]}"
+
+
+def applications(addresses: Addresses) -> list[Program]:
+    """Every process but the two servers: twin, mail sink, services."""
+    twin = [_twin(addresses)] if addresses.own_twin else []
+    return [*twin, _mail_sink(addresses), *(_service(addresses, r) for r in REPLICAS)]
+
+
+def tier_of_process(name: str) -> Tier:
+    """The tier of a process, from its name alone: all that `down` has."""
+    tiers = {POSTGRES: Tier.DATABASE, KAFKA: Tier.BROKER, TWIN: Tier.OUTSIDE, MAIL: Tier.OUTSIDE}
+    return tiers.get(name, Tier.SERVICE)
+
+
+def probe_of_process(name: str) -> Probe:
+    """How a process is asked, from its name alone: all that `status` has."""
+    probes = {
+        POSTGRES: Probe.POSTGRES,
+        KAFKA: Probe.KAFKA,
+        MAIL: Probe.SMTP,
+    }
+    return probes.get(name, Probe.READYZ)
+
+
+def _twin(addresses: Addresses) -> Program:
+    """Our stand-in for Stripe; it signs its webhooks with the receiver's secret."""
+    port, control = addresses.ports[TWIN], addresses.ports[TWIN_CONTROL_PORT]
+    return Program(
+        spec=ProcessSpec(TWIN, TWIN, port),
+        command=(
+            *(sys.executable, "-m", "bookpayctl.stripe_twin"),
+            *("--port", str(port), "--control-port", str(control)),
+            *("--data", str(addresses.root / "stripe-twin")),
+            *("--endpoint", f"{addresses.url(RECEIVER_PROCESS)}/stripe/webhook"),
+            *("--secret-file", str(addresses.secrets_dir / "stripe-webhook-secret")),
+            *("--latency-ms", str(addresses.twin_latency_ms)),
+        ),
+        directory=addresses.root,
+        tier=Tier.OUTSIDE,
+        probe_port=control,
+    )
+
+
+def _mail_sink(addresses: Addresses) -> Program:
+    """A mail server that keeps every message in a Maildir. `-n`: it stays the user it is."""
+    port = addresses.ports[MAIL]
+    return Program(
+        spec=ProcessSpec(MAIL, MAIL, port),
+        command=(
+            *(sys.executable, "-m", "aiosmtpd", "-n", "-l", f"127.0.0.1:{port}"),
+            *("-c", "aiosmtpd.handlers.Mailbox", str(addresses.root / "mail")),
+        ),
+        directory=addresses.root,
+        tier=Tier.OUTSIDE,
+    )
+
+
+def _service(addresses: Addresses, replica: Replica) -> Program:
+    return Program(
+        spec=ProcessSpec(replica.name, replica.service.value, addresses.ports[replica.name]),
+        command=(sys.executable, "-m", "runtime", replica.service.value, *replica.arguments),
+        directory=addresses.root,
+        tier=Tier.SERVICE,
+        variables=_variables(addresses, replica),
+    )
+
+
+def _variables(addresses: Addresses, replica: Replica) -> dict[str, str]:
+    """The environment of one service process: what all get, then what its service needs."""
+    variables = {
+        "DB_DSN": addresses.dsn,
+        "KAFKA_BOOTSTRAP_SERVERS": addresses.kafka_bootstrap_servers,
+        "BOOKPAY_ENV": addresses.name,
+        "BOOKPAY_PROCESS_NAME": replica.name,
+        "BOOKPAY_HTTP_HOST": "127.0.0.1",
+        "BOOKPAY_HTTP_PORT": str(addresses.ports[replica.name]),
+        "BOOKPAY_RUN_DIR": str(addresses.root / "runs"),
+        "BOOKPAY_LOG_LEVEL": addresses.log_level,
+        **DEADLINES,
+    }
+    if addresses.failpoints:
+        variables["BOOKPAY_FAILPOINTS"] = "on"
+    return variables | _service_variables(addresses, replica.service)
+
+
+def _service_variables(addresses: Addresses, service: Service) -> dict[str, str]:
+    secrets_dir = addresses.secrets_dir
+    gateway_token = {"GATEWAY_TOKEN_FILE": str(secrets_dir / "gateway-token")}
+    gateway_client = {"GATEWAY_URL": addresses.url("payments-gateway"), **gateway_token}
+    match service:
+        case Service.GATEWAY:
+            return {
+                "STRIPE_API_BASE": addresses.stripe_api_base,
+                "STRIPE_API_KEY_FILE": str(secrets_dir / "stripe-api-key"),
+                **gateway_token,
+            }
+        case Service.WORKER:
+            return gateway_client
+        case Service.RECONCILER:
+            window = str(addresses.webhook_window_seconds)
+            return {"BOOKPAY_WEBHOOK_WINDOW_SECONDS": window, **gateway_client}
+        case Service.RECEIVER:
+            return {"STRIPE_WEBHOOK_SECRET_FILE": str(secrets_dir / "stripe-webhook-secret")}
+        case Service.NOTIFIER:
+            return {"SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(addresses.ports[MAIL])}
+        case Service.ORDERS | Service.PUBLISHER:
+            return {}

@@ -1,0 +1,100 @@
+"""Whether a part answers, asked once, within a second. Waiting is the caller's business.
+
+Nothing here raises for a part that is down: down is an answer.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import smtplib
+import socket
+from dataclasses import dataclass
+from typing import Final
+
+ASK_SECONDS_MAX: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """What /readyz said.
+
+    Attributes:
+        ready: True, False, or None when nobody answered.
+        detail: the checks that failed, or why there was no answer.
+    """
+
+    ready: bool | None
+    detail: str = ""
+
+
+def postgres_answers(dsn: str) -> bool:
+    """Whether a session can be opened at `dsn`."""
+    import psycopg
+
+    try:
+        # Whole seconds, at least 2: libpq takes less for 2 anyway.
+        psycopg.connect(dsn, connect_timeout=2).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def kafka_answers(bootstrap_servers: str) -> bool:
+    """Whether a broker there answers with its metadata."""
+    if not _accepts(bootstrap_servers):
+        return False
+    from confluent_kafka import KafkaException
+    from confluent_kafka.admin import AdminClient
+
+    # log_level 0: while the broker starts, a refused connection is expected, not worth a line.
+    client = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
+    try:
+        client.list_topics(timeout=ASK_SECONDS_MAX)
+    except KafkaException:
+        return False
+    return True
+
+
+def _accepts(bootstrap_servers: str) -> bool:
+    """Whether the first server takes a connection: known at once, where a client would wait."""
+    host, _, port = bootstrap_servers.split(",")[0].rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), ASK_SECONDS_MAX).close()
+    except OSError:
+        return False
+    return True
+
+
+def smtp_answers(port: int) -> bool:
+    """Whether a mail server greets us on 127.0.0.1."""
+    try:
+        with smtplib.SMTP("127.0.0.1", port, timeout=ASK_SECONDS_MAX) as client:
+            return client.noop()[0] == 250  # RFC 5321: action completed
+    except (OSError, smtplib.SMTPException):
+        return False
+
+
+def http_readiness(port: int) -> Readiness:
+    """Ask a service on 127.0.0.1 whether it is ready."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ASK_SECONDS_MAX)
+    try:
+        connection.request("GET", "/readyz")
+        response = connection.getresponse()
+        body = response.read(65_536)
+    except (OSError, http.client.HTTPException) as error:
+        return Readiness(None, f"no answer: {error}")
+    finally:
+        connection.close()
+    if response.status == http.client.OK:
+        return Readiness(True)
+    return Readiness(False, _failed_checks(body) or f"HTTP {response.status}")
+
+
+def _failed_checks(body: bytes) -> str:
+    """The names of the checks in a /readyz body that do not hold, `name: reason`."""
+    try:
+        checks = json.loads(body)["checks"]
+        return "; ".join(f"{name}: {value}" for name, value in checks.items() if value != "ok")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return ""

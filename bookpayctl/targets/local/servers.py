@@ -1,0 +1,185 @@
+"""Only PostgreSQL and Kafka, as child processes in one folder: for tests and benchmarks.
+
+An environment runs them under supervisor instead. Here they live as long as the `with` block,
+without migrations and without topics, and the folder is the caller's to remove.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bookpayctl.targets.local import jars, kafka, postgres
+from bookpayctl.targets.local.owner import Owner, can_traverse, database_owner
+from bookpayctl.targets.local.readiness import kafka_answers, postgres_answers
+
+READY_SECONDS_MAX: Final = 60
+STOP_SECONDS_MAX: Final = 20
+
+
+class ServersError(RuntimeError):
+    """A server did not come up; the message holds the last lines of its log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """Where the two servers are.
+
+    Attributes:
+        dsn: of database `bookpay` as its owner, with `passfile` instead of a password; empty
+            when PostgreSQL was not asked for.
+        kafka_bootstrap_servers: empty when Kafka was not asked for.
+        psql_dir: the folder of psql, pgbench and the other clients.
+        pids: of the two server processes, by name: `postgres`, `kafka`.
+    """
+
+    dsn: str
+    kafka_bootstrap_servers: str
+    psql_dir: Path
+    pids: dict[str, int]
+
+
+@contextmanager
+def running_servers(
+    directory: Path, *, with_postgres: bool = True, with_kafka: bool = True
+) -> Iterator[Servers]:
+    """Start the servers in `directory` and stop them at the end, whatever happened between.
+
+    Works as root (PostgreSQL then runs as an unprivileged user, in a folder of its own when that
+    user cannot reach `directory`) and as anyone else. Ports are free ones. A second call with
+    the same directory finds the data of the first.
+
+    Args:
+        directory: made when missing; keeps data and logs.
+        with_postgres: whether to start PostgreSQL.
+        with_kafka: whether to start Kafka; the first time ever fetches its jars.
+
+    Raises:
+        ServersError: one did not answer within READY_SECONDS_MAX.
+    """
+    directory = directory.absolute()
+    directory.mkdir(parents=True, exist_ok=True)
+    database = _database(directory)
+    passfile = directory / "pgpass"
+    broker = kafka.Kafka(Path(), directory / "kafka", *free_ports(2))
+    children: dict[str, subprocess.Popen[bytes]] = {}
+    try:
+        if with_kafka:
+            broker = kafka.Kafka(
+                jars.ensure(jars.cache_dir(), _silent), broker.home, *free_ports(2)
+            )
+            kafka.prepare(broker)
+            children["kafka"] = _start(directory, "kafka", broker.command(), broker.home, None)
+        if with_postgres:
+            _prepare_database(database, passfile)
+            children["postgres"] = _start(
+                directory, "postgres", database.command(), database.data_dir, database.owner
+            )
+        dsn = database.dsn(passfile)
+        if with_postgres:
+            _wait(directory, "postgres", children["postgres"], lambda: postgres_answers(dsn))
+        if with_kafka:
+            servers = broker.bootstrap_servers
+            _wait(directory, "kafka", children["kafka"], lambda: kafka_answers(servers))
+        yield Servers(
+            dsn=dsn if with_postgres else "",
+            kafka_bootstrap_servers=broker.bootstrap_servers if with_kafka else "",
+            psql_dir=database.bin_dir,
+            pids={name: child.pid for name, child in children.items()},
+        )
+    finally:
+        _stop(children)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports nobody listens on now; held open together, so that they differ."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for candidate in sockets:
+            candidate.bind(("127.0.0.1", 0))
+        return [candidate.getsockname()[1] for candidate in sockets]
+    finally:
+        for candidate in sockets:
+            candidate.close()
+
+
+def _database(directory: Path) -> postgres.Postgres:
+    owner = database_owner(os.environ)
+    installation, home = postgres.wheel_installation(), directory / "postgres"
+    if owner is not None and not can_traverse(owner, directory):
+        # One folder per test directory, found again by a second call, gone with the machine.
+        name = directory.as_posix().replace("/", "-").strip("-")
+        home = Path(tempfile.gettempdir()) / f"bookpay-test-{name}"
+        home.mkdir(mode=0o755, exist_ok=True)
+        home /= "postgres"
+    if owner is not None and not can_traverse(owner, installation):
+        installation = postgres.copy_installation(home.parent / "postgresql")
+    (port,) = free_ports(1)
+    return postgres.Postgres(installation, home / "data", port, owner)
+
+
+def _prepare_database(database: postgres.Postgres, passfile: Path) -> None:
+    if not passfile.exists():
+        password = secrets.token_urlsafe(24)
+        passfile.touch(mode=0o600)
+        passfile.write_text(postgres.passfile_line(password))
+    password = passfile.read_text().strip().rpartition(":")[2]
+    postgres.initialise(database, password)
+    postgres.write_settings(database)
+
+
+def _start(
+    directory: Path, name: str, command: list[str], home: Path, owner: Owner | None
+) -> subprocess.Popen[bytes]:
+    switch = {"user": owner.uid, "group": owner.gid, "extra_groups": []} if owner else {}
+    with (directory / f"{name}.log").open("ab") as log:
+        # Its own group: a Ctrl-C in the terminal reaches the test run, which then stops it.
+        child: subprocess.Popen[bytes] = subprocess.Popen(
+            command,
+            cwd=home,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            process_group=0,
+            **switch,  # type: ignore[call-overload]
+        )
+        return child
+
+
+def _wait(
+    directory: Path, name: str, child: subprocess.Popen[bytes], answers: Callable[[], bool]
+) -> None:
+    deadline = time.monotonic() + READY_SECONDS_MAX
+    while not answers():
+        if child.poll() is not None or time.monotonic() > deadline:
+            log = (directory / f"{name}.log").read_text(errors="replace")
+            last = "\n".join(log.splitlines()[-10:])
+            raise ServersError(f"{name} did not come up (exit {child.poll()}):\n{last}")
+        time.sleep(0.05)
+
+
+def _stop(children: dict[str, subprocess.Popen[bytes]]) -> None:
+    """Ask all at once, then wait for each; kill the ones that do not end in time."""
+    for name, child in children.items():
+        # SIGINT is PostgreSQL's fast shutdown; TERM would wait for every client to leave.
+        child.send_signal(signal.SIGINT if name == "postgres" else signal.SIGTERM)
+    for child in children.values():
+        try:
+            child.wait(STOP_SECONDS_MAX)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+def _silent(_arrived: int, _total: int) -> None:
+    """Tests have no use for a progress bar."""

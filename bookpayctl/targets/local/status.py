@@ -1,0 +1,141 @@
+"""What runs, asked now: supervisor, every process itself, the broker, the database.
+
+All are asked at once, each with its own deadline, so that one that hangs costs seconds, not more.
+"""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from bookpayctl.targets.environment import Environment, ProcessSpec
+from bookpayctl.targets.local import leftovers
+from bookpayctl.targets.local.lag import SUBSCRIPTIONS, LagError, group_lags
+from bookpayctl.targets.local.ledger import LedgerError, LedgerFacts, read_ledger
+from bookpayctl.targets.local.programs import TWIN, probe_of_process
+from bookpayctl.targets.local.readiness import Readiness
+from bookpayctl.targets.local.state import StateError, load_state, socket_path
+from bookpayctl.targets.local.supervisor import (
+    LOG_FILE,
+    ProcessInfo,
+    Supervisor,
+    SupervisorError,
+    restarts,
+)
+from bookpayctl.targets.local.waiting import Targets, probe
+from bookpayctl.targets.target import ProcessStatus, Status, Unknown
+
+# A service and its role: only the consumers of orders-service are in its group.
+_NOT_IN_GROUP = frozenset({"orders-service-http"})
+
+
+def read_status(environment: Environment) -> Status:
+    """Ask everybody. Never raises for a part that is down or mute: that is the answer."""
+    with ThreadPoolExecutor(max_workers=len(environment.processes) + 3) as pool:
+        probes = {
+            spec.name: pool.submit(_probe, environment, spec) for spec in environment.processes
+        }
+        lags = pool.submit(_lags, environment)
+        ledger = pool.submit(_ledger, environment)
+        infos = pool.submit(_infos, environment)
+        counts = _restarts(environment)
+        processes = tuple(
+            _process(spec, infos.result(), probes[spec.name].result(), counts, lags.result())
+            for spec in environment.processes
+        )
+        facts = ledger.result()
+    return Status(
+        name=environment.name,
+        processes=processes,
+        leader=facts if isinstance(facts, Unknown) else facts.leader,
+        open_payments=facts if isinstance(facts, Unknown) else facts.open_payments,
+        notes=_notes(environment, infos.result()),
+    )
+
+
+def _infos(environment: Environment) -> dict[str, ProcessInfo] | None:
+    """Name -> what supervisor knows; None when it does not run."""
+    try:
+        supervisor = Supervisor(socket_path(environment.root))
+        return {info.name: info for info in supervisor.processes()}
+    except (SupervisorError, StateError):
+        return None
+
+
+def _probe(environment: Environment, spec: ProcessSpec) -> Readiness:
+    port = spec.port or 0
+    if spec.service == TWIN and environment.stripe_control_url is not None:
+        port = int(environment.stripe_control_url.rpartition(":")[2])
+    targets = Targets(environment.dsn, environment.kafka_bootstrap_servers, environment.logs_dir)
+    return probe(probe_of_process(spec.name), port, targets)
+
+
+def _lags(environment: Environment) -> dict[str, int] | Unknown:
+    try:
+        return group_lags(environment.kafka_bootstrap_servers)
+    except LagError as error:
+        return Unknown(str(error))
+
+
+def _ledger(environment: Environment) -> LedgerFacts | Unknown:
+    try:
+        return read_ledger(environment.dsn)
+    except LedgerError as error:
+        return Unknown(str(error))
+
+
+def _restarts(environment: Environment) -> dict[str, int] | Unknown:
+    try:
+        return restarts((environment.logs_dir / LOG_FILE).read_text(errors="replace"))
+    except OSError as error:
+        return Unknown(str(error))
+
+
+def _process(
+    spec: ProcessSpec,
+    infos: dict[str, ProcessInfo] | None,
+    answer: Readiness,
+    counts: dict[str, int] | Unknown,
+    lags: dict[str, int] | Unknown,
+) -> ProcessStatus:
+    info = infos.get(spec.name) if infos is not None else None
+    lag: int | Unknown | None = None
+    if spec.service in SUBSCRIPTIONS and spec.name not in _NOT_IN_GROUP:
+        lag = lags if isinstance(lags, Unknown) else lags[spec.service]
+    return ProcessStatus(
+        name=spec.name,
+        service=spec.service,
+        state=_state(info),
+        pid=info.pid if info else None,
+        uptime_seconds=time.time() - info.started_at if info and info.pid else None,
+        restarts=counts if isinstance(counts, Unknown) else counts.get(spec.name, 0),
+        port=spec.port,
+        ready=_ready(info, answer),
+        detail=answer.detail,
+        lag=lag,
+    )
+
+
+def _state(info: ProcessInfo | None) -> str:
+    if info is None:
+        return "stopped"
+    # It runs; `starting` only means that supervisor has not seen it run for a second yet.
+    return "running" if info.state in ("RUNNING", "STARTING") else info.state.lower()
+
+
+def _ready(info: ProcessInfo | None, answer: Readiness) -> bool | Unknown:
+    """A process that does not run is not ready; one that runs and is mute is unknown."""
+    if info is None or info.pid is None:
+        return False
+    return Unknown(answer.detail) if answer.ready is None else answer.ready
+
+
+def _notes(environment: Environment, infos: dict[str, ProcessInfo] | None) -> tuple[str, ...]:
+    state = load_state(environment.root)
+    if infos is not None or state is None:
+        return ()
+    orphans = leftovers.find(state.id, state.postgres_home / "data")
+    if not orphans:
+        return ("not running; `bookpayctl up` starts it",)
+    pids = ", ".join(str(process.pid) for process in orphans)
+    return (f"supervisor is gone and processes {pids} run without it; `bookpayctl up` recovers",)

@@ -1,0 +1,226 @@
+"""Bringing an environment up, whatever state it is in.
+
+Fresh, stopped, running, half-running, or left behind by a power cut: the same steps lead to the
+same end, every process ready. When a step fails, what this call started is stopped again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bookpayctl.targets import environment
+from bookpayctl.targets.environment import Environment
+from bookpayctl.targets.local import contents, credentials, down, jars, kafka, postgres, programs
+from bookpayctl.targets.local.interrupts import shielded
+from bookpayctl.targets.local.plan import Applications, Plan, UpOptions, make_plan
+from bookpayctl.targets.local.programs import POSTGRES, Probe, Program, Tier
+from bookpayctl.targets.local.supervisor import Supervisor, launch, write_config
+from bookpayctl.targets.local.waiting import PartFailedError, Targets, tail, wait_until_ready
+
+_POLL_SECONDS: Final = 0.02
+_DAEMON_SECONDS_MAX: Final = 15.0
+_UNDO_SECONDS_MAX: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that happened, for whoever watches.
+
+    Attributes:
+        part: a process name, or what else was worked on.
+        text: what happened to it.
+        done: the part is ready.
+        transient: the next step of the same part replaces it.
+    """
+
+    part: str
+    text: str
+    done: bool = False
+    transient: bool = False
+
+
+Tell = Callable[[Step], None]
+
+
+def bring_up(
+    options: UpOptions,
+    root: Path,
+    tell: Tell,
+    *,
+    applications: Applications = programs.applications,
+) -> Environment:
+    """Bring the environment in `root` up and return when every process is ready.
+
+    Call it with the environment's lock held and inside `interruptible`.
+
+    Args:
+        options: what the user decided.
+        root: the environment's folder; made when missing.
+        tell: told about every step.
+        applications: every program but the two servers.
+
+    Raises:
+        PartFailedError: a process did not come up; nothing this call started is left running.
+        DeadlineError: the same, for lack of time.
+        interrupts.Stopped: the same, because somebody asked.
+    """
+    deadline = time.monotonic() + options.timeout_seconds
+    plan = make_plan(options, root, applications=applications)
+    for note in plan.notes:
+        tell(Step("ports", note))
+    supervisor = Supervisor(plan.socket_path)
+    with _undo_on_failure(plan, supervisor, tell) as started:
+        if supervisor.pid() is None:
+            down.stop(root, timeout_seconds=_UNDO_SECONDS_MAX, tell=lambda t: tell(Step("up", t)))
+            _prepare(plan, tell)
+            write_config(root, plan.socket_path, plan.programs)
+            _launch(plan, supervisor, deadline)
+        else:
+            _apply_changes(plan, supervisor, deadline)
+        environment.save(plan.environment)
+        _start_and_wait(plan, supervisor, started, deadline, tell)
+    return plan.environment
+
+
+def _prepare(plan: Plan, tell: Tell) -> None:
+    """Make data directories and settings. Only while nothing runs.
+
+    The database is prepared beside the download, which is the only step that can take long and
+    therefore stays in the main thread, where a signal ends it.
+    """
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        database = pool.submit(_prepare_database, plan, tell)
+        if plan.broker is not None:
+            try:
+                jars.ensure(
+                    jars.cache_dir(),
+                    lambda arrived, total: tell(
+                        Step("kafka", f"fetching jar {arrived} of {total}", transient=True)
+                    ),
+                )
+                kafka.prepare(plan.broker)
+            except (jars.JarsError, kafka.KafkaError) as error:
+                raise PartFailedError("kafka", str(error)) from error
+        try:
+            database.result()
+        except postgres.PostgresError as error:
+            raise PartFailedError(POSTGRES, str(error)) from error
+
+
+def _prepare_database(plan: Plan, tell: Tell) -> None:
+    if plan.database is None:
+        return
+    password = credentials.database_password(plan.environment.secrets_dir)
+    if postgres.initialise(plan.database, password):
+        tell(Step(POSTGRES, "data directory made"))
+    elif plan.new_password:
+        postgres.set_password(plan.database, password)
+    postgres.write_settings(plan.database)
+
+
+def _launch(plan: Plan, supervisor: Supervisor, deadline: float) -> None:
+    launch(plan.root, plan.state.id)
+    deadline = min(deadline, time.monotonic() + _DAEMON_SECONDS_MAX)
+    while supervisor.pid() is None:
+        if time.monotonic() > deadline:
+            out = plan.root / "logs" / "supervisord.out"
+            log = [*out.read_text(errors="replace").splitlines(), *tail(out.parent, "supervisord")]
+            raise PartFailedError("supervisor", "does not answer on its socket", log)
+        time.sleep(_POLL_SECONDS)
+
+
+def _apply_changes(plan: Plan, supervisor: Supervisor, deadline: float) -> None:
+    """Give a running daemon the new configuration; only what changed is stopped."""
+    write_config(plan.root, plan.socket_path, plan.programs)
+    added, changed, removed = supervisor.reread()
+    down.stop_processes(supervisor, [*changed, *removed], deadline)
+    for name in (*changed, *removed):
+        supervisor.remove(name)
+    for name in (*changed, *added):
+        supervisor.add(name)
+
+
+def _start_and_wait(
+    plan: Plan, supervisor: Supervisor, started: list[str], deadline: float, tell: Tell
+) -> None:
+    """Start everything in the order of need and return when all of it is ready."""
+    began = time.monotonic()
+    running = {info.name for info in supervisor.processes() if info.pid is not None}
+
+    def start(wanted: Callable[[Program], bool]) -> None:
+        for program in plan.programs:
+            if wanted(program) and program.name not in running:
+                running.add(program.name)
+                started.append(program.name)
+                supervisor.start(program.name)
+
+    # Two things the services need before their first line: a schema and topics.
+    missing = {"schema", "topics"}
+
+    def provide(what: str) -> None:
+        missing.discard(what)
+        if not missing:
+            start(lambda _program: True)
+
+    def on_ready(program: Program) -> None:
+        if program.probe is Probe.POSTGRES:
+            _fill_database(plan)
+            provide("schema")
+        elif program.probe is Probe.KAFKA:
+            _create_topics(plan)
+            provide("topics")
+        tell(Step(program.name, f"ready after {time.monotonic() - began:.1f} s", done=True))
+
+    start(lambda program: program.tier is not Tier.SERVICE)
+    if plan.database is None:
+        _fill_database(plan)
+        provide("schema")
+    if plan.broker is None:
+        _create_topics(plan)
+        provide("topics")
+    targets = Targets(
+        plan.environment.dsn, plan.environment.kafka_bootstrap_servers, plan.environment.logs_dir
+    )
+    wait_until_ready(supervisor, plan.programs, targets, deadline=deadline, on_ready=on_ready)
+
+
+def _fill_database(plan: Plan) -> None:
+    try:
+        contents.fill_database(plan.environment.dsn, plan.environment.secret("orders-token"))
+    except contents.ContentsError as error:
+        raise PartFailedError(POSTGRES, str(error)) from error
+
+
+def _create_topics(plan: Plan) -> None:
+    try:
+        contents.create_topics(plan.environment.kafka_bootstrap_servers)
+    except contents.ContentsError as error:
+        raise PartFailedError("kafka", str(error)) from error
+
+
+@contextmanager
+def _undo_on_failure(plan: Plan, supervisor: Supervisor, tell: Tell) -> Iterator[list[str]]:
+    """Stop what the block started when it does not reach its end.
+
+    Yields:
+        A list the block adds the names of started processes to. When the daemon did not run
+        before, it and everything below it goes, whatever the list says.
+    """
+    ran_before = supervisor.pid() is not None
+    started: list[str] = []
+    try:
+        yield started
+    except BaseException:
+        with shielded():
+            tell(Step("up", "failed; stopping what was started"))
+            if ran_before:
+                down.stop_processes(supervisor, started, time.monotonic() + _UNDO_SECONDS_MAX)
+            else:
+                down.stop(plan.root, timeout_seconds=_UNDO_SECONDS_MAX, tell=lambda _text: None)
+        raise

@@ -1,0 +1,213 @@
+"""Settings of an environment, each with the place it came from.
+
+A flag beats an environment variable, that beats `bookpay.toml`, that beats the default. The list
+below is all there is: an unknown key in the file is an error, because a misspelt setting that is
+silently ignored is worse than none.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bookpayctl.targets.environment import DEFAULT_NAME
+
+CONFIG_FILE: Final = "bookpay.toml"
+CONFIG_VARIABLE: Final = "BOOKPAY_CONFIG"
+
+NAME_PATTERN: Final = re.compile(r"^[a-z0-9][a-z0-9-]{0,30}$")
+
+_DURATION: Final = re.compile(r"^(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?$")
+
+
+class SettingsError(ValueError):
+    """A setting is wrong; the message names it, its source and what it should be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting: `key` in bookpay.toml, `--key-with-dashes` as a flag."""
+
+    key: str
+    default: str
+    meaning: str
+
+    @property
+    def variable(self) -> str:
+        return f"BOOKPAY_{self.key.upper()}"
+
+    @property
+    def flag(self) -> str:
+        return f"--{self.key.replace('_', '-')}"
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What holds, and why: `flag`, `environment`, the file's path, or `default`."""
+
+    text: str
+    source: str
+
+
+SETTINGS: Final = (
+    Setting("name", DEFAULT_NAME, "environment, [a-z0-9-], 31 characters at most"),
+    Setting("webhook_port", "", "port of the webhook receiver; empty: a free one"),
+    Setting("twin_latency_ms", "50", "how long the Stripe twin takes for a charge"),
+    Setting("webhook_window", "60s", "how long the reconciler waits for Stripe's webhook"),
+    Setting("failpoints", "on", "whether drills may arm failpoints in the services: on or off"),
+    Setting("log_level", "INFO", "DEBUG, INFO, WARNING or ERROR"),
+    Setting("up_timeout", "120s", "how long `up` waits for every process"),
+    Setting("down_timeout", "60s", "how long `down` waits before it kills"),
+    Setting("dsn", "", "an existing PostgreSQL, without a password (use passfile=)"),
+    Setting("bootstrap_servers", "", "an existing Kafka"),
+    Setting("stripe_api_base", "", "an existing Stripe, sandbox or stripe-mock"),
+)
+_BY_KEY: Final = {setting.key: setting for setting in SETTINGS}
+
+
+def resolve(
+    flags: Mapping[str, str | None], environ: Mapping[str, str], directory: Path
+) -> dict[str, Value]:
+    """Every setting with its source.
+
+    Args:
+        flags: key -> what was typed; None when it was not.
+        environ: the process environment.
+        directory: where bookpay.toml is looked for, unless $BOOKPAY_CONFIG names a file.
+
+    Raises:
+        SettingsError: the file cannot be read, or has a key that is not a setting.
+    """
+    path = Path(environ.get(CONFIG_VARIABLE) or directory / CONFIG_FILE)
+    in_file = _read(path, required=CONFIG_VARIABLE in environ)
+    values = {}
+    for setting in SETTINGS:
+        typed = flags.get(setting.key)
+        if typed is not None:
+            values[setting.key] = Value(typed, "flag")
+        elif environ.get(setting.variable):
+            values[setting.key] = Value(environ[setting.variable], f"${setting.variable}")
+        elif setting.key in in_file:
+            values[setting.key] = Value(in_file[setting.key], str(path))
+        else:
+            values[setting.key] = Value(setting.default, "default")
+    return values
+
+
+def environment_name(values: Mapping[str, Value]) -> str:
+    """The name, checked: it becomes a folder and part of other names.
+
+    Raises:
+        SettingsError: it has other characters, or is too long.
+    """
+    name = values["name"]
+    if not NAME_PATTERN.match(name.text):
+        raise SettingsError(
+            f"environment name {name.text!r} ({name.source}) must be 1 to 31 of a-z, 0-9 and -,"
+            " not beginning with -"
+        )
+    return name.text
+
+
+def seconds(values: Mapping[str, Value], key: str) -> float:
+    """A duration such as `90s`, `5m`, `1h30m`; a bare number is seconds.
+
+    Raises:
+        SettingsError: it is none, or it is zero.
+    """
+    value = values[key]
+    try:
+        total = parse_duration(value.text)
+    except ValueError as error:
+        raise _wrong(key, value, "a duration such as 90s or 5m") from error
+    if total <= 0:
+        raise _wrong(key, value, "more than zero")
+    return total
+
+
+def parse_duration(text: str) -> float:
+    """Seconds in a Go-style duration.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    found = _DURATION.match(text)
+    if not text or found is None:
+        return float(text)
+    hours, minutes, rest = (float(part or 0) for part in found.groups())
+    return hours * 3600 + minutes * 60 + rest
+
+
+def whole(values: Mapping[str, Value], key: str, *, least: int, most: int) -> int | None:
+    """A whole number in a range; None when the setting is empty.
+
+    Raises:
+        SettingsError: it is something else.
+    """
+    value = values[key]
+    if not value.text:
+        return None
+    if not value.text.isascii() or not value.text.isdigit():
+        raise _wrong(key, value, f"a whole number from {least} to {most}")
+    if not least <= int(value.text) <= most:
+        raise _wrong(key, value, f"from {least} to {most}")
+    return int(value.text)
+
+
+def switch(values: Mapping[str, Value], key: str) -> bool:
+    """on or off.
+
+    Raises:
+        SettingsError: it is neither.
+    """
+    value = values[key]
+    if value.text.lower() in ("on", "true", "yes", "1"):
+        return True
+    if value.text.lower() in ("off", "false", "no", "0"):
+        return False
+    raise _wrong(key, value, "on or off")
+
+
+def choice(values: Mapping[str, Value], key: str, allowed: tuple[str, ...]) -> str:
+    """One of `allowed`, whatever its case.
+
+    Raises:
+        SettingsError: it is none of them.
+    """
+    value = values[key]
+    if value.text.upper() not in allowed:
+        raise _wrong(key, value, f"one of {', '.join(allowed)}")
+    return value.text.upper()
+
+
+def _wrong(key: str, value: Value, expected: str) -> SettingsError:
+    return SettingsError(f"{key}={value.text!r} ({value.source}) must be {expected}")
+
+
+def _read(path: Path, *, required: bool) -> dict[str, str]:
+    try:
+        document = tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        if required:
+            raise SettingsError(f"${CONFIG_VARIABLE} names {path}, which does not exist") from None
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{path} cannot be read: {error}") from error
+    unknown = sorted(document.keys() - _BY_KEY.keys())
+    if unknown:
+        raise SettingsError(
+            f"{path} has unknown settings: {', '.join(unknown)}; known are {', '.join(_BY_KEY)}"
+        )
+    return {key: _text(path, key, value) for key, value in document.items()}
+
+
+def _text(path: Path, key: str, value: object) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, str | int | float):
+        return str(value)
+    raise SettingsError(f"{key} in {path} must be a text, a number or a boolean")

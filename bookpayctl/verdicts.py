@@ -1,0 +1,98 @@
+"""What one question was answered with: a verdict, what was required, what was seen, how much.
+
+A verdict never improves by being combined: the worst one wins, a question whose answer could not
+be had is `unknown`, and a question that looked at nothing is `vacuous`. Neither is a pass.
+Pure values; exit codes are derived from them in `report`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+
+class Verdict(StrEnum):
+    """From best to worst for a person reading: the order of `_RANK`, not of the text."""
+
+    HOLDS = "holds"
+    SKIPPED = "skipped"
+    WARNING = "warning"
+    VACUOUS = "vacuous"
+    UNKNOWN = "unknown"
+    VIOLATED = "violated"
+
+
+_RANK: Final = {verdict: rank for rank, verdict in enumerate(Verdict)}
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One question and its answer.
+
+    Attributes:
+        id: stable, e.g. `BP-C004` for a check, `I10` for an invariant, `D-proof` in a drill.
+        required: what has to be true, in words an operator can check by hand.
+        observed: what was seen instead, or as required.
+        examined: how many things were looked at; zero is never a pass.
+        evidence: rows, ids and answers that let a stranger verify the observation.
+        fix: the command or action to start with when this is not `holds`.
+        reason: why it was skipped or could not be evaluated.
+        duration_ms: how long the question took to answer.
+    """
+
+    id: str
+    title: str
+    verdict: Verdict
+    required: str
+    observed: str
+    examined: int
+    evidence: tuple[str, ...] = ()
+    fix: str = ""
+    reason: str = ""
+    duration_ms: int = 0
+    facts: dict[str, int | float | str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse the two answers that would make a green of nothing."""
+        if self.verdict is Verdict.HOLDS and self.examined <= 0:
+            raise ValueError(f"{self.id} claims to hold but examined nothing; it is vacuous")
+        if self.verdict in (Verdict.SKIPPED, Verdict.UNKNOWN) and not self.reason:
+            raise ValueError(f"{self.id} is {self.verdict} without a reason")
+
+
+def worst(verdicts: Iterable[Verdict], *, each_must_answer: bool) -> Verdict:
+    """Combine verdicts; nothing at all, or nothing but skips, is vacuous.
+
+    Args:
+        each_must_answer: true for a checklist, where one item that looked at nothing spoils the
+            whole; false for an audit, where an invariant about refunds is allowed to find none as
+            long as something else was examined.
+    """
+    found = [v for v in verdicts if v is not Verdict.SKIPPED]
+    answered = found if each_must_answer else [v for v in found if v is not Verdict.VACUOUS]
+    if not answered:
+        return Verdict.VACUOUS
+    return max(answered, key=_RANK.__getitem__)
+
+
+def unanswered(item_id: str, title: str, required: str, reason: str) -> Item:
+    """The answer to a question that raised: unknown, with the reason, never a pass."""
+    return Item(
+        id=item_id,
+        title=title,
+        verdict=Verdict.UNKNOWN,
+        required=required,
+        observed="could not be evaluated",
+        examined=0,
+        reason=reason,
+    )
+
+
+def count_by_verdict(items: Iterable[Item]) -> dict[str, int]:
+    """How many of each verdict, every verdict named, also those with none."""
+    counts = {verdict.value: 0 for verdict in Verdict}
+    for item in items:
+        counts[item.verdict.value] += 1
+    return counts

@@ -1,0 +1,96 @@
+"""Everything that must hold, as sessions: `nox` runs what CI runs, under the same names.
+
+The default sessions go from cheap to dear. One that fails does not hide the others, and nox exits
+non-zero when any did. pytest runs once, at the end, over everything: its closing line counts all.
+`unit`, `integration` and `acceptance` are slices of it for the engineer at work.
+
+Sessions run in the environment nox itself runs in (`make test` builds .venv for it); nothing is
+installed here.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Final
+
+import nox
+
+nox.needs_version = ">=2024.10.9"
+nox.options.default_venv_backend = "none"
+nox.options.stop_on_first_error = False
+
+ROOT: Final = Path(__file__).parent
+# Where nox was started from, not PATH: `.venv/bin/nox` works without activating .venv.
+BIN: Final = Path(sys.executable).parent
+
+# Cheap first, so that a broken rule shows before a server is started.
+TEST_FOLDERS: Final = ("tests/unit", "tests/contract", "tests/integration", "tests/acceptance")
+
+# CI has 40 minutes for everything; this leaves ten for installing and for the sessions before.
+# pytest then ends between two tests and still prints its closing line.
+TESTS_TIMEOUT_SECONDS: Final = 30 * 60
+
+
+@nox.session
+def style(session: nox.Session) -> None:
+    """Names, imports and layout as ruff reads them; nothing is rewritten."""
+    python(session, "ruff", "check", ".")
+    python(session, "ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Types of both programs and of this file, strictly."""
+    python(session, "mypy")
+    python(session, "mypy", "noxfile.py")
+
+
+@nox.session
+def contracts(session: nox.Session) -> None:
+    """Who may import whom (.importlinter)."""
+    # The command, not `python -m`: import-linter has no module to run.
+    session.run(str(BIN / "lint-imports"), external=True)
+
+
+@nox.session(default=False)
+def structure(session: nox.Session) -> None:
+    """Lengths, names, locks, decisions: what a test can say about the repository itself."""
+    pytest(session, "tests/unit/test_repository.py")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """All tests in one run of pytest; arguments after `--` go to pytest."""
+    pytest(session, *TEST_FOLDERS, f"--session-timeout={TESTS_TIMEOUT_SECONDS}")
+
+
+@nox.session(default=False)
+def unit(session: nox.Session) -> None:
+    """Tests that start no server, and the contract suites."""
+    pytest(session, "tests/unit", "tests/contract")
+
+
+@nox.session(default=False)
+def integration(session: nox.Session) -> None:
+    """Tests against real PostgreSQL and Kafka, which they bring up themselves."""
+    pytest(session, "tests/integration")
+
+
+@nox.session(default=False)
+def acceptance(session: nox.Session) -> None:
+    """Whole environments: up, disturb, judge."""
+    pytest(session, "tests/acceptance")
+
+
+def pytest(session: nox.Session, *arguments: str) -> None:
+    """Run pytest on those of the given folders that exist, with the developer's own arguments."""
+    present = [word for word in arguments if word.startswith("-") or (ROOT / word).exists()]
+    if not any((ROOT / word).exists() for word in present):
+        session.error(f"none of {', '.join(arguments)} is there; nothing run is not a pass")
+    python(session, "pytest", *present, *session.posargs)
+
+
+def python(session: nox.Session, module: str, *arguments: str) -> None:
+    """Run a tool as a module of this interpreter, so that it is the locked version of it."""
+    session.run(sys.executable, "-m", module, *arguments, external=True)

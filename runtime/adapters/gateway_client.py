@@ -1,0 +1,225 @@
+"""The worker's and the reconciler's way to the payments gateway.
+
+Every call has a deadline and no retry of its own: retries are visible, in the database. Whatever
+is not a clear answer is `Unknown`, because the request may have reached Stripe.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import quote, urlencode
+from uuid import UUID
+
+import urllib3
+from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionError
+
+from runtime.config import GatewayClientConfig
+from runtime.domain.names import PaymentIntentId
+from runtime.domain.outcome import (
+    Declined,
+    Halt,
+    Outcome,
+    Parked,
+    Pending,
+    Retry,
+    Settled,
+    Unknown,
+)
+
+CONNECT_SECONDS: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeRequest:
+    """What the gateway needs to charge an order once."""
+
+    event_id: UUID
+    order_id: str
+    tenant_id: str
+    amount_cents: int
+    currency: str
+    payment_method: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayAnswer:
+    """The gateway's answer, parsed, with what the logs and the judge want to know."""
+
+    outcome: Outcome
+    stripe_request_id: str | None = None
+    stripe_refund_id: str | None = None
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FoundIntent:
+    """A PaymentIntent as a list or a retrieve shows it."""
+
+    payment_intent_id: PaymentIntentId
+    status: str
+    code: str | None
+
+
+class GatewayUnavailableError(Exception):
+    """A question to the gateway was not answered; ask again later."""
+
+
+class GatewayClient:
+    """A pooled HTTP client; safe to share between threads."""
+
+    def __init__(self, config: GatewayClientConfig, *, connections_max: int) -> None:
+        self._url = config.url
+        self._headers = {
+            "Authorization": f"Bearer {config.token}",
+            "Content-Type": "application/json",
+        }
+        timeout = urllib3.Timeout(
+            connect=CONNECT_SECONDS,
+            read=config.deadlines.worker_http_seconds,
+            total=config.deadlines.worker_http_seconds,
+        )
+        self._http = urllib3.PoolManager(
+            num_pools=2, maxsize=connections_max, block=False, retries=False, timeout=timeout
+        )
+
+    def charge(self, request: ChargeRequest, *, traceparent: str | None) -> GatewayAnswer:
+        """POST /charge; never raises for what the network does."""
+        body: dict[str, Any] = {
+            "event_id": str(request.event_id),
+            "order_id": request.order_id,
+            "tenant_id": request.tenant_id,
+            "amount_cents": request.amount_cents,
+            "currency": request.currency,
+        }
+        if request.payment_method is not None:
+            body["payment_method"] = request.payment_method
+        return self._post("/charge", body, traceparent)
+
+    def refund(
+        self, *, key: str, payment_intent_id: str, amount_cents: int, refund_id: UUID
+    ) -> GatewayAnswer:
+        """POST /refund with the key that was stored before this call."""
+        body = {
+            "key": key,
+            "payment_intent_id": payment_intent_id,
+            "amount_cents": amount_cents,
+            "refund_id": str(refund_id),
+        }
+        return self._post("/refund", body, None)
+
+    def cancel(self, *, event_id: UUID, payment_intent_id: str) -> GatewayAnswer:
+        """POST /cancel: end a PaymentIntent that has not moved money."""
+        body = {"event_id": str(event_id), "payment_intent_id": payment_intent_id}
+        return self._post("/cancel", body, None)
+
+    def retrieve(self, payment_intent_id: str) -> FoundIntent | None:
+        """Ask what a PaymentIntent is now; None when Stripe does not know it.
+
+        Raises:
+            GatewayUnavailableError: no clear answer.
+        """
+        found = self._get(f"/payment-intents/{quote(payment_intent_id, safe='')}")
+        return _found(found["payment_intent"]) if found.get("payment_intent") else None
+
+    def find(self, *, event_id: UUID, created_gte: int) -> list[FoundIntent]:
+        """List PaymentIntents created since `created_gte` (Unix seconds) for this event.
+
+        Raises:
+            GatewayUnavailableError: no clear answer; an empty list is a clear one.
+        """
+        query = urlencode({"created_gte": created_gte, "event_id": str(event_id)})
+        return [_found(entry) for entry in self._get(f"/payment-intents?{query}")["data"]]
+
+    def is_ready(self) -> bool:
+        """Whether the gateway says it can reach Stripe."""
+        try:
+            answer = self._http.request("GET", f"{self._url}/readyz", timeout=CONNECT_SECONDS)
+        except HTTPError:
+            return False
+        return answer.status == 200
+
+    def _post(self, path: str, body: Mapping[str, Any], traceparent: str | None) -> GatewayAnswer:
+        headers = {**self._headers, **({"traceparent": traceparent} if traceparent else {})}
+        try:
+            answer = self._http.request(
+                "POST", self._url + path, body=json.dumps(body), headers=headers
+            )
+        except (NewConnectionError, NameResolutionError, urllib3.exceptions.ConnectTimeoutError):
+            # Nothing left this machine: the gateway is away, and nobody was charged.
+            return GatewayAnswer(Retry("gateway unreachable"))
+        except HTTPError as error:
+            return GatewayAnswer(Unknown(f"gateway: {type(error).__name__}"))
+        return _parse(answer.status, answer.data, answer.headers.get("Retry-After"))
+
+    def _get(self, path: str) -> dict[str, Any]:
+        try:
+            answer = self._http.request("GET", self._url + path, headers=self._headers)
+        except HTTPError as error:
+            raise GatewayUnavailableError(type(error).__name__) from error
+        if answer.status != 200:
+            raise GatewayUnavailableError(f"http {answer.status}")
+        try:
+            body = json.loads(answer.data)
+        except ValueError as error:
+            raise GatewayUnavailableError("unreadable answer") from error
+        if not isinstance(body, dict):
+            raise GatewayUnavailableError("unreadable answer")
+        return body
+
+
+def _parse(status: int, data: bytes, retry_after: str | None) -> GatewayAnswer:
+    """Parse the gateway's own answer; its refusals are not Stripe's."""
+    if status == 503:
+        return GatewayAnswer(Retry("gateway unavailable", _seconds(retry_after)))
+    if status == 401:
+        return GatewayAnswer(Halt("the gateway refused our token"))
+    if status == 422:
+        return GatewayAnswer(Parked("gateway_rejected_request"))
+    if status == 409:
+        return GatewayAnswer(Retry("no_v1_outcome"))
+    if status != 200:
+        return GatewayAnswer(Unknown(f"gateway http {status}"))
+    try:
+        body = json.loads(data)
+    except ValueError:
+        return GatewayAnswer(Unknown("unreadable gateway answer"))
+    if not isinstance(body, dict):
+        return GatewayAnswer(Unknown("unreadable gateway answer"))
+    return GatewayAnswer(
+        _outcome(body),
+        body.get("stripe_request_id"),
+        body.get("stripe_refund_id"),
+        bool(body.get("replayed")),
+    )
+
+
+def _outcome(body: Mapping[str, Any]) -> Outcome:
+    intent = body.get("payment_intent_id")
+    code = str(body.get("code") or "")
+    match body.get("outcome"):
+        case "settled" if intent:
+            return Settled(PaymentIntentId(intent))
+        case "pending" if intent:
+            return Pending(PaymentIntentId(intent), str(body.get("status") or ""))
+        case "declined":
+            reason = str(body.get("decline_code") or code or "card_declined")
+            return Declined(reason, PaymentIntentId(intent) if intent else None)
+        case "parked":
+            return Parked(code or "invalid_request")
+        case "halt":
+            return Halt(code or "halt")
+        case "retry":
+            return Retry(code or "retry", body.get("retry_after_seconds"))
+        case _:
+            return Unknown(code or "unknown", saved_failure=bool(body.get("replayed")))
+
+
+def _found(entry: Mapping[str, Any]) -> FoundIntent:
+    return FoundIntent(PaymentIntentId(entry["id"]), str(entry["status"]), entry.get("code"))
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    return float(retry_after) if retry_after and retry_after.isdigit() else None

@@ -1,0 +1,155 @@
+"""Kafka: an idempotent producer and a consumer that commits only what was stored.
+
+librdkafka's own log goes into ours at DEBUG: a broker that is away is told once by `Outage`, not
+by every connection attempt of every thread.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, Final, cast
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+
+from runtime.domain.event import Record
+
+logger = logging.getLogger(__name__)
+_librdkafka = logging.getLogger("runtime.librdkafka")
+_librdkafka.setLevel(logging.CRITICAL)
+
+BATCH_MAX: Final = 500
+
+UNAVAILABLE: Final = (KafkaException,)
+"""What a caller can answer by waiting."""
+
+
+def producer(bootstrap_servers: str, client_id: str) -> Producer:
+    """An idempotent producer: acks=all, ordered, one partitioner with Java's."""
+    return Producer(
+        {
+            "bootstrap.servers": bootstrap_servers,
+            "client.id": client_id,
+            "enable.idempotence": True,
+            "acks": "all",
+            # Java's and Debezium's partitioner, so that whoever publishes, a key lands alike.
+            "partitioner": "murmur2_random",
+            # 1 ms gathers what one poll of the outbox read; more would only add latency.
+            "linger.ms": 1,
+            "compression.type": "lz4",
+            "batch.num.messages": 10_000,
+            "queue.buffering.max.messages": 100_000,
+            "message.max.bytes": 1_000_000,
+            # A message that is not acknowledged by then is reported, stays unmarked in the outbox
+            # and is read from there again.
+            "message.timeout.ms": 30_000,
+            "socket.keepalive.enable": True,
+            "reconnect.backoff.ms": 50,
+            "reconnect.backoff.max.ms": 1_000,
+        },
+        logger=_librdkafka,
+    )
+
+
+def consumer(
+    bootstrap_servers: str, group: str, client_id: str, *, instance_id: str | None
+) -> Consumer:
+    """A consumer that never commits by itself.
+
+    Args:
+        instance_id: static membership: a killed process that comes back under the same id takes
+            its partitions over at once instead of after the session time-out. None for a group
+            that is used once.
+    """
+    static = {"group.instance.id": instance_id} if instance_id else {}
+    return Consumer(
+        {
+            **static,
+            "bootstrap.servers": bootstrap_servers,
+            "group.id": group,
+            "client.id": client_id,
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "auto.offset.reset": "earliest",
+            "partition.assignment.strategy": "cooperative-sticky",
+            "isolation.level": "read_committed",
+            # Partitions of a process that does not come back move after this long.
+            "session.timeout.ms": 10_000,
+            "heartbeat.interval.ms": 2_000,
+            "max.poll.interval.ms": 300_000,
+            "fetch.wait.max.ms": 500,
+            "queued.max.messages.kbytes": 16_384,
+            "socket.keepalive.enable": True,
+            "reconnect.backoff.ms": 50,
+            "reconnect.backoff.max.ms": 1_000,
+            "allow.auto.create.topics": False,
+        },
+        logger=_librdkafka,
+    )
+
+
+def poll_batch(
+    source: Consumer, *, wait_seconds: float, on_error: Callable[[KafkaError], None]
+) -> list[Record]:
+    """Wait for one record, then take what else is there, at most `BATCH_MAX`.
+
+    `Consumer.consume(n, t)` would wait for n records or the whole of t, which at a low rate adds t
+    to every record's latency.
+
+    Args:
+        on_error: told of errors that are not records, such as a broker that is away.
+    """
+    first = source.poll(wait_seconds)
+    if first is None:
+        return []
+    messages = [first, *source.consume(BATCH_MAX - 1, 0)]
+    records = []
+    for message in messages:
+        error = message.error()
+        if error is None:
+            records.append(to_record(message))
+        else:
+            on_error(error)
+    return records
+
+
+def to_record(message: Message) -> Record:
+    """Copy a message out of the client; undecodable header bytes become replacement characters."""
+    pairs = cast("list[tuple[str, bytes | None]]", message.headers() or [])
+    key, value = message.key(), message.value()
+    return Record(
+        topic=message.topic() or "",
+        partition=message.partition() or 0,
+        offset=message.offset() or 0,
+        key=key,
+        value=value,
+        headers={name: (raw or b"").decode(errors="replace") for name, raw in pairs},
+    )
+
+
+def offsets_after(records: Sequence[Record]) -> list[TopicPartition]:
+    """The positions to commit once every record of the batch is stored."""
+    ends: dict[tuple[str, int], int] = {}
+    for record in records:
+        place = (record.topic, record.partition)
+        ends[place] = max(ends.get(place, 0), record.offset + 1)
+    return [TopicPartition(topic, partition, end) for (topic, partition), end in ends.items()]
+
+
+def rewind(source: Consumer, records: Sequence[Record]) -> None:
+    """Make the next poll return these records again: their transaction failed."""
+    starts: dict[tuple[str, int], int] = {}
+    for record in records:
+        place = (record.topic, record.partition)
+        starts[place] = min(starts.get(place, record.offset), record.offset)
+    for (topic, partition), start in starts.items():
+        source.seek(TopicPartition(topic, partition, start))
+
+
+def broker_answers(client: Any, *, timeout_seconds: float) -> bool:
+    """Whether a broker gives its metadata within the time."""
+    try:
+        client.list_topics(timeout=timeout_seconds)
+    except KafkaException:
+        return False
+    return True

@@ -1,0 +1,82 @@
+"""Connections: every one bounded in time, none held across a network call.
+
+Statement and TCP time-outs are 5 s everywhere, so a dead database costs a caller seconds, not
+minutes. The schema is on the search_path of the role; it is set here too, so that a role made by
+someone else works the same.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import psycopg
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from runtime.domain.names import SCHEMA
+
+STATEMENT_TIMEOUT_MS: Final = 5_000
+CONNECT_TIMEOUT_SECONDS: Final = 5
+# A connection that waits inside a transaction holds locks others need; nothing here should.
+IDLE_IN_TRANSACTION_TIMEOUT_MS: Final = 10_000
+
+# What a caller can answer by waiting: the server is away, shutting down, or the pool is empty.
+UNAVAILABLE: Final = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
+
+Connection = psycopg.Connection[tuple[object, ...]]
+
+
+def connection_arguments(application_name: str) -> dict[str, object]:
+    """Arguments for `psycopg.connect` that every connection of ours shares."""
+    return {
+        "application_name": application_name,
+        "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+        "tcp_user_timeout": STATEMENT_TIMEOUT_MS,
+        "keepalives_idle": 5,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+        "options": (
+            f"-c statement_timeout={STATEMENT_TIMEOUT_MS}"
+            f" -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_TIMEOUT_MS}"
+            f" -c search_path={SCHEMA},public"
+        ),
+    }
+
+
+def connect(dsn: str, application_name: str) -> psycopg.Connection:
+    """One autocommitting connection of the caller's own.
+
+    Raises:
+        psycopg.OperationalError: the database cannot be reached or refuses.
+    """
+    return psycopg.connect(dsn, autocommit=True, **connection_arguments(application_name))  # type: ignore[arg-type]
+
+
+def open_pool(
+    dsn: str, application_name: str, *, size_max: int, wait_seconds: float = 2.0
+) -> ConnectionPool[psycopg.Connection]:
+    """A pool that opens in the background: a service starts while its database is still away.
+
+    Args:
+        wait_seconds: how long a caller waits for a free connection before `PoolTimeout`.
+    """
+    return ConnectionPool(
+        dsn,
+        kwargs=connection_arguments(application_name),
+        min_size=1,
+        max_size=size_max,
+        timeout=wait_seconds,
+        # Asked again after at most this long when the database was away.
+        reconnect_timeout=5.0,
+        max_idle=60.0,
+        open=True,
+    )
+
+
+def answers(pool: ConnectionPool[psycopg.Connection]) -> bool:
+    """Whether the database answers a trivial question through the pool now."""
+    try:
+        with pool.connection(timeout=1.0) as conn:
+            conn.execute("SELECT 1")
+    except UNAVAILABLE:
+        return False
+    return True

@@ -1,0 +1,279 @@
+"""Orders, their stock and their history.
+
+Rows are always locked in one order (the order, then its SKUs by name), so that two transactions
+over the same books wait for each other instead of dying of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from psycopg import Connection
+
+from runtime.domain.money import Money
+from runtime.domain.names import EventId, OrderId, OrderStatus, TenantId
+from runtime.domain.order import OrderStep, Stock
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    sku: str
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewOrder:
+    """An order about to be written; `client_key` and the digest identify a client's retry."""
+
+    order_id: OrderId
+    tenant_id: TenantId
+    customer_id: str
+    money: Money
+    event_id: EventId
+    payment_method: str | None
+    client_key: str
+    client_request_sha256: bytes
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderView:
+    """An order with its payment, as `GET /orders/{id}` shows it."""
+
+    order_id: OrderId
+    tenant_id: TenantId
+    status: OrderStatus
+    total_cents: int
+    currency: str
+    event_id: UUID | None
+    created_at: datetime
+    cancel_reason: str | None
+    client_request_sha256: bytes | None
+    items: tuple[Item, ...]
+    payment_state: str | None
+    payment_intent_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LockedOrder:
+    """The part of an order that its saga decides on, its row locked."""
+
+    order_id: OrderId
+    tenant_id: TenantId
+    money: Money
+    status: OrderStatus
+    event_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class StockRow:
+    sku: str
+    unit_price_cents: int
+    currency: str
+    on_hand: int
+
+
+_VIEW: Final = """
+    SELECT o.id, o.tenant_id, o.status, o.total_cents, o.currency, o.event_id, o.created_at,
+           o.cancel_reason, o.client_request_sha256,
+           coalesce((SELECT json_agg(json_build_array(r.sku, r.quantity) ORDER BY r.sku)
+                     FROM reservations r WHERE r.order_id = o.id), '[]'),
+           p.state, p.payment_intent_id
+    FROM orders o LEFT JOIN payments p ON p.order_id = o.id
+"""
+
+
+def _to_view(row: tuple) -> OrderView:  # type: ignore[type-arg]
+    order_id, tenant_id, status, *rest = row
+    items = tuple(Item(sku, quantity) for sku, quantity in rest[6])
+    return OrderView(
+        OrderId(order_id),
+        TenantId(tenant_id),
+        OrderStatus(status),
+        rest[0],
+        rest[1],
+        rest[2],
+        rest[3],
+        rest[4],
+        bytes(rest[5]) if rest[5] is not None else None,
+        items,
+        rest[7],
+        rest[8],
+    )
+
+
+def find_by_id(conn: Connection, tenant_id: TenantId, order_id: str) -> OrderView | None:
+    """One order of this tenant; another tenant's is as absent as none."""
+    row = conn.execute(
+        _VIEW + "WHERE o.id = %s AND o.tenant_id = %s", (order_id, tenant_id)
+    ).fetchone()
+    return _to_view(row) if row else None
+
+
+def find_by_client_key(conn: Connection, tenant_id: TenantId, key: str) -> OrderView | None:
+    """The order an earlier request with this key made."""
+    row = conn.execute(
+        _VIEW + "WHERE o.client_key = %s AND o.tenant_id = %s", (key, tenant_id)
+    ).fetchone()
+    return _to_view(row) if row else None
+
+
+def try_hold_client_key(conn: Connection, tenant_id: TenantId, key: str) -> bool:
+    """Hold the key until this transaction ends; False when another request is inside with it."""
+    row = conn.execute(
+        "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 42))", (f"{tenant_id}\n{key}",)
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def lock_stock(conn: Connection, skus: Sequence[str]) -> list[StockRow]:
+    """Lock the named books in the order of their names; unknown names are simply missing."""
+    rows = conn.execute(
+        "SELECT sku, unit_price_cents, currency, on_hand FROM inventory"
+        " WHERE sku = ANY (%s) ORDER BY sku FOR UPDATE",
+        (list(skus),),
+    ).fetchall()
+    return [StockRow(*row) for row in rows]
+
+
+def insert_order(conn: Connection, order: NewOrder) -> datetime:
+    """Insert the order, its reservations and its history; returns created_at.
+
+    The caller holds the stock rows' locks and has seen that there is enough.
+    """
+    row = conn.execute(
+        "INSERT INTO orders (id, tenant_id, customer_id, total_cents, currency, status, event_id,"
+        " payment_method, client_key, client_request_sha256)"
+        " VALUES (%s, %s, %s, %s, %s, 'pending', %s, %s, %s, %s) RETURNING created_at",
+        (
+            order.order_id,
+            order.tenant_id,
+            order.customer_id,
+            order.money.amount_cents,
+            order.money.currency,
+            order.event_id,
+            order.payment_method,
+            order.client_key,
+            order.client_request_sha256,
+        ),
+    ).fetchone()
+    skus = [item.sku for item in order.items]
+    quantities = [item.quantity for item in order.items]
+    conn.execute(
+        "WITH taken AS (INSERT INTO reservations (order_id, sku, quantity)"
+        " SELECT %s, * FROM unnest(%s::text[], %s::bigint[]) RETURNING sku, quantity),"
+        " history AS (INSERT INTO order_events (order_id, to_state, cause)"
+        " VALUES (%s, 'pending', 'placed'))"
+        " UPDATE inventory SET on_hand = on_hand - taken.quantity,"
+        " reserved = reserved + taken.quantity FROM taken WHERE inventory.sku = taken.sku",
+        (order.order_id, skus, quantities, order.order_id),
+    )
+    if row is None:
+        raise RuntimeError(f"INSERT of order {order.order_id} returned no row")
+    created_at: datetime = row[0]
+    return created_at
+
+
+def lock_order(conn: Connection, order_id: str) -> LockedOrder | None:
+    """Lock one order until the transaction ends."""
+    row = conn.execute(
+        "SELECT id, tenant_id, total_cents, currency, status, event_id FROM orders"
+        " WHERE id = %s FOR UPDATE",
+        (order_id,),
+    ).fetchone()
+    if row is None:
+        return None
+    return LockedOrder(row[0], row[1], Money(row[2], row[3]), OrderStatus(row[4]), row[5])
+
+
+def write_step(
+    conn: Connection,
+    order: LockedOrder,
+    step: OrderStep,
+    *,
+    cause: str,
+    cause_id: str | None,
+    cancel_reason: str | None,
+) -> datetime:
+    """Write the new status and its history; the stock moves with `move_stock`.
+
+    Returns:
+        updated_at, for the event that tells of it.
+    """
+    row = conn.execute(
+        "UPDATE orders SET status = %s, cancel_reason = coalesce(cancel_reason, %s),"
+        " updated_at = clock_timestamp() WHERE id = %s AND status = %s RETURNING updated_at",
+        (step.status, cancel_reason, order.order_id, order.status),
+    ).fetchone()
+    if row is None:
+        raise RuntimeError(f"order {order.order_id} moved under its own row lock")
+    conn.execute(
+        "INSERT INTO order_events (order_id, from_state, to_state, cause, cause_id)"
+        " VALUES (%s, %s, %s, %s, %s)",
+        (order.order_id, order.status, step.status, cause, cause_id),
+    )
+    updated_at: datetime = row[0]
+    return updated_at
+
+
+_SELL: Final = """
+    WITH books AS (SELECT inventory.sku FROM inventory JOIN reservations USING (sku)
+                   WHERE order_id = %(order_id)s ORDER BY inventory.sku FOR UPDATE OF inventory),
+    moved AS (UPDATE reservations SET state = 'sold'
+              WHERE order_id = %(order_id)s AND state = 'held'
+                AND sku IN (SELECT sku FROM books) RETURNING sku, quantity)
+    UPDATE inventory SET reserved = reserved - moved.quantity, sold = sold + moved.quantity
+    FROM moved WHERE inventory.sku = moved.sku
+"""
+
+_RELEASE: Final = """
+    WITH books AS (SELECT inventory.sku FROM inventory JOIN reservations USING (sku)
+                   WHERE order_id = %(order_id)s ORDER BY inventory.sku FOR UPDATE OF inventory),
+    before AS (SELECT sku, quantity, state FROM reservations
+               WHERE order_id = %(order_id)s AND state <> 'released'
+                 AND sku IN (SELECT sku FROM books) FOR UPDATE),
+    moved AS (UPDATE reservations SET state = 'released' FROM before
+              WHERE order_id = %(order_id)s AND reservations.sku = before.sku
+              RETURNING before.sku, before.quantity, before.state)
+    UPDATE inventory SET on_hand = on_hand + moved.quantity,
+        reserved = reserved - CASE WHEN moved.state = 'held' THEN moved.quantity ELSE 0 END,
+        sold = sold - CASE WHEN moved.state = 'sold' THEN moved.quantity ELSE 0 END
+    FROM moved WHERE inventory.sku = moved.sku
+"""
+
+
+def move_stock(conn: Connection, order_id: str, stock: Stock) -> None:
+    """Sell or release an order's reservations; asked twice, the second finds nothing to move."""
+    match stock:
+        case Stock.SELL:
+            conn.execute(_SELL, {"order_id": order_id})
+        case Stock.RELEASE:
+            conn.execute(_RELEASE, {"order_id": order_id})
+        case Stock.KEEP:
+            pass
+
+
+def tenant_of_token(conn: Connection, token_sha256: bytes) -> TenantId | None:
+    """Whose token this is; None for an unknown or an expired one."""
+    row = conn.execute(
+        "SELECT tenant_id FROM api_tokens"
+        " WHERE token_sha256 = %s AND (expires_at IS NULL OR expires_at > now())",
+        (token_sha256,),
+    ).fetchone()
+    return TenantId(row[0]) if row else None
+
+
+def root_event_of(conn: Connection, order: LockedOrder) -> UUID | None:
+    """The event_id of the order's OrderPlaced; a hand-written order has it in the outbox only."""
+    if order.event_id is not None:
+        return order.event_id
+    row = conn.execute(
+        "SELECT event_id FROM outbox WHERE aggregate = 'orders' AND aggregate_id = %s"
+        " AND event_type = 'OrderPlaced' ORDER BY created_at LIMIT 1",
+        (order.order_id,),
+    ).fetchone()
+    return row[0] if row else None

@@ -1,0 +1,43 @@
+"""Who publishes: a session-level advisory lock, and one row per term of holding it."""
+
+from __future__ import annotations
+
+from psycopg import Connection
+
+from runtime.domain.names import PUBLISHER_LOCK_KEY
+
+
+def try_lock(conn: Connection) -> bool:
+    """Try to become the leader on this connection; the lock lives as long as the connection."""
+    row = conn.execute("SELECT pg_try_advisory_lock(%s)", (PUBLISHER_LOCK_KEY,)).fetchone()
+    return bool(row and row[0])
+
+
+def begin_term(conn: Connection, publisher_id: str) -> int:
+    """Record that this connection leads now and end whatever terms were left open.
+
+    Returns:
+        The term number, greater than every earlier one.
+    """
+    with conn.transaction():
+        conn.execute(
+            "UPDATE publisher_terms SET ended_at = clock_timestamp() WHERE ended_at IS NULL"
+        )
+        row = conn.execute(
+            "INSERT INTO publisher_terms (publisher_id, backend_pid)"
+            " VALUES (%s, pg_backend_pid()) RETURNING term",
+            (publisher_id,),
+        ).fetchone()
+    if row is None:
+        raise RuntimeError("INSERT INTO publisher_terms returned no row")
+    return int(row[0])
+
+
+def end_term(conn: Connection, term: int) -> None:
+    """Close the term and give the lock back, on an orderly stop."""
+    conn.execute(
+        "UPDATE publisher_terms SET ended_at = clock_timestamp()"
+        " WHERE term = %s AND ended_at IS NULL",
+        (term,),
+    )
+    conn.execute("SELECT pg_advisory_unlock(%s)", (PUBLISHER_LOCK_KEY,))

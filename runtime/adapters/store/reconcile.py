@@ -1,0 +1,87 @@
+"""What the reconciler looks at: rows claimed with SKIP LOCKED, so that replicas are safe.
+
+A claim pushes next_attempt_at ahead by more than a call may take, in a transaction of its own, so
+that no lock is held while Stripe is asked and a reconciler that dies only delays its rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from psycopg import Connection
+
+from runtime.adapters.store import payments
+from runtime.adapters.store.payments import PaymentRow
+
+HOLD_SECONDS: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPayments:
+    """Payments by state, with the age of the oldest in seconds."""
+
+    state: str
+    count: int
+    oldest_seconds: float
+
+
+def claim_unanswered(conn: Connection, *, limit: int) -> list[PaymentRow]:
+    """Payments Stripe has to be asked about before anything else is done with them."""
+    return _claim(
+        conn,
+        "needs_reconcile AND state IN ('unknown', 'parked')"
+        " AND next_attempt_at <= environment_now()",
+        limit,
+    )
+
+
+def claim_processing(conn: Connection, *, window_seconds: float, limit: int) -> list[PaymentRow]:
+    """Payments whose PaymentIntent is open for too long, or is not wanted any more."""
+    return _claim(
+        conn,
+        "state = 'processing' AND next_attempt_at <= environment_now()"
+        " AND (cancel_requested_at IS NOT NULL OR last_attempted_at <"
+        f" environment_now() - make_interval(secs => {float(window_seconds)}))",
+        limit,
+    )
+
+
+def _claim(conn: Connection, where: str, limit: int) -> list[PaymentRow]:
+    rows = payments.select(
+        conn,
+        where + " ORDER BY next_attempt_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED",
+        {"limit": limit},
+    )
+    conn.execute(
+        "UPDATE payments SET next_attempt_at = environment_now() + make_interval(secs => %s)"
+        " WHERE event_id = ANY (%s)",
+        (HOLD_SECONDS, [row.event_id for row in rows]),
+    )
+    return rows
+
+
+def look_again_in(conn: Connection, row: PaymentRow, seconds: float) -> None:
+    """Set when a row that stays as it is comes up next."""
+    conn.execute(
+        "UPDATE payments SET next_attempt_at = environment_now() + make_interval(secs => %s)"
+        " WHERE event_id = %s AND state = %s",
+        (seconds, row.event_id, row.payment.state),
+    )
+
+
+def environment_seconds(conn: Connection) -> float:
+    """The environment clock as Unix seconds."""
+    row = conn.execute("SELECT extract(epoch FROM environment_now())::float8").fetchone()
+    if row is None:
+        raise RuntimeError("SELECT returned no row")
+    return float(row[0])
+
+
+def open_payments(conn: Connection) -> list[OpenPayments]:
+    """The backlog: payments that are not final, by state."""
+    rows = conn.execute(
+        "SELECT state, count(*), extract(epoch FROM environment_now() - min(created_at))::float8"
+        " FROM payments WHERE state NOT IN ('succeeded', 'failed', 'refunded') GROUP BY state"
+    ).fetchall()
+    return [OpenPayments(*row) for row in rows]

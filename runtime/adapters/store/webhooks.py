@@ -1,0 +1,86 @@
+"""Stripe's events as they came: stored once, quarantined when odd, parked when early."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from uuid import UUID
+
+from psycopg import Connection
+
+from runtime.domain.stripe_event import StripeEvent
+
+
+class Stored(Enum):
+    NEW = auto()
+    DUPLICATE = auto()
+    OTHER_BODY = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedWebhook:
+    """An event that came before the payment it speaks of."""
+
+    stripe_event_id: str
+    body: bytes
+    age_seconds: float
+
+
+def store(conn: Connection, event: StripeEvent, body: bytes) -> Stored:
+    """Insert the event once, by its id; the same id with another body is told apart."""
+    row = conn.execute(
+        "INSERT INTO stripe_events (event_id, type, object_id, body) VALUES (%s, %s, %s, %s)"
+        " ON CONFLICT (event_id) DO NOTHING RETURNING event_id",
+        (event.stripe_event_id, event.type, event.object_id, body),
+    ).fetchone()
+    if row is not None:
+        return Stored.NEW
+    known = conn.execute(
+        "SELECT body = %s FROM stripe_events WHERE event_id = %s", (body, event.stripe_event_id)
+    ).fetchone()
+    return Stored.DUPLICATE if known and known[0] else Stored.OTHER_BODY
+
+
+def mark_processed(conn: Connection, stripe_event_id: str) -> None:
+    conn.execute(
+        "UPDATE stripe_events SET processed_at = clock_timestamp()"
+        " WHERE event_id = %s AND processed_at IS NULL",
+        (stripe_event_id,),
+    )
+
+
+def quarantine(conn: Connection, reason: str, body: bytes, headers: Mapping[str, str]) -> None:
+    """Keep a signed but unusable body for an operator to look at."""
+    conn.execute(
+        "INSERT INTO webhook_quarantine (reason, body, headers) VALUES (%s, %s, %s)",
+        (reason, body, json.dumps(dict(headers))),
+    )
+
+
+def park(conn: Connection, stripe_event_id: str, event_id: UUID | None, reason: str) -> None:
+    """Keep an event that is early; the reconciler drives it again."""
+    conn.execute(
+        "INSERT INTO webhook_parked (stripe_event_id, event_id, reason) VALUES (%s, %s, %s)"
+        " ON CONFLICT (stripe_event_id) DO UPDATE SET attempts = webhook_parked.attempts + 1,"
+        " next_attempt_at = clock_timestamp() + make_interval(secs => least(0.25 *"
+        " power(2, webhook_parked.attempts), 30))",
+        (stripe_event_id, event_id, reason),
+    )
+
+
+def claim_parked(conn: Connection, *, limit: int) -> list[ParkedWebhook]:
+    """Lock parked events that are due; other reconcilers' rows are skipped."""
+    rows = conn.execute(
+        "SELECT stripe_event_id, body, extract(epoch FROM clock_timestamp() - parked_at)::float8"
+        " FROM webhook_parked JOIN stripe_events ON stripe_events.event_id = stripe_event_id"
+        " WHERE next_attempt_at <= clock_timestamp()"
+        " ORDER BY next_attempt_at LIMIT %s FOR UPDATE OF webhook_parked SKIP LOCKED",
+        (limit,),
+    ).fetchall()
+    return [ParkedWebhook(row[0], bytes(row[1]), row[2]) for row in rows]
+
+
+def unpark(conn: Connection, stripe_event_id: str) -> None:
+    conn.execute("DELETE FROM webhook_parked WHERE stripe_event_id = %s", (stripe_event_id,))

@@ -1,0 +1,183 @@
+"""Stripe through its official SDK, reduced to answers the domain can judge.
+
+Every POST carries a key its caller stored before; the SDK's own retries and telemetry are off,
+because retries here are visible, bounded and in the database. What the SDK raises is translated
+once, in `_answer_of_error`.
+
+Source:
+    stripe-python 16: StripeClient, RequestsClient, StripeError. No SDK reads STRIPE_API_BASE; it
+    is mapped to `base_addresses` here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import requests
+import stripe
+from urllib3.exceptions import NewConnectionError
+
+from runtime.config import GatewayConfig
+from runtime.domain.names import PaymentIntentId
+from runtime.domain.stripe_answers import Answer
+
+CONNECT_SECONDS: Final = 2.0
+LIST_PAGE: Final = 100
+
+# Stripe documents no upper bound on list length; a window of minutes at our rates is far below.
+LIST_MAX: Final = 20_000
+
+
+class ListTooLongError(Exception):
+    """The window holds more than `LIST_MAX` objects; narrow it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What one call to Stripe came to.
+
+    Attributes:
+        stripe_object: the parsed 2xx body; empty when there was none.
+    """
+
+    answer: Answer
+    request_id: str | None
+    stripe_object: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """One confirmed PaymentIntent to create; `key` names it for ever."""
+
+    key: str
+    amount_cents: int
+    currency: str
+    payment_method: str
+    payment_method_type: str
+    metadata: Mapping[str, str]
+
+
+class StripeGateway:
+    """The only holder of the Stripe key; safe to share between threads."""
+
+    def __init__(self, config: GatewayConfig) -> None:
+        stripe.enable_telemetry = False
+        timeout = (CONNECT_SECONDS, config.deadlines.stripe_seconds)
+        self._client = stripe.StripeClient(
+            config.stripe_api_key,
+            base_addresses={"api": config.stripe_api_base},
+            max_network_retries=0,
+            http_client=stripe.RequestsClient(timeout=timeout),
+        )
+
+    def charge(self, charge: Charge) -> Call:
+        """Create and confirm a PaymentIntent under the charge's key."""
+        params: Any = {
+            "amount": charge.amount_cents,
+            "currency": charge.currency,
+            "confirm": True,
+            "payment_method": charge.payment_method,
+            "payment_method_types": [charge.payment_method_type],
+            "metadata": dict(charge.metadata),
+        }
+        intents = self._client.v1.payment_intents
+        return _call(lambda: intents.create(params, {"idempotency_key": charge.key}))
+
+    def cancel(self, payment_intent_id: str, *, key: str) -> Call:
+        """Cancel a PaymentIntent that has not moved money."""
+        intents = self._client.v1.payment_intents
+        return _call(lambda: intents.cancel(payment_intent_id, {}, {"idempotency_key": key}))
+
+    def refund(
+        self, payment_intent_id: str, *, key: str, amount_cents: int, metadata: Mapping[str, str]
+    ) -> Call:
+        """Refund an amount of a PaymentIntent under a key stored before."""
+        params: Any = {
+            "payment_intent": payment_intent_id,
+            "amount": amount_cents,
+            "metadata": dict(metadata),
+        }
+        refunds = self._client.v1.refunds
+        return _call(lambda: refunds.create(params, {"idempotency_key": key}))
+
+    def retrieve(self, payment_intent_id: str) -> Call:
+        """Read one PaymentIntent; lists and retrieves are read-after-write, search is not."""
+        intents = self._client.v1.payment_intents
+        return _call(lambda: intents.retrieve(payment_intent_id))
+
+    def list_created_since(self, created_gte: int) -> Iterator[Mapping[str, Any]]:
+        """PaymentIntents created at or after `created_gte` (Unix seconds), newest first.
+
+        Raises:
+            stripe.StripeError: a page could not be read; what was yielded is not the whole.
+            ListTooLongError: there is more than one look can read.
+        """
+        page = self._client.v1.payment_intents.list(
+            {"created": {"gte": created_gte}, "limit": LIST_PAGE}
+        )
+        for count, intent in enumerate(page.auto_paging_iter()):
+            if count >= LIST_MAX:
+                raise ListTooLongError(f"more than {LIST_MAX} PaymentIntents since {created_gte}")
+            yield json.loads(str(intent))
+
+
+def _call(send: Callable[[], stripe.StripeObject]) -> Call:
+    try:
+        result = send()
+    except stripe.StripeError as error:
+        return Call(_answer_of_error(error), error.request_id, {})
+    response: Any = result.last_response
+    body = json.loads(response.body)
+    answer = Answer(
+        http_status=response.code,
+        payment_intent_id=_intent_id(body),
+        object_status=body.get("status"),
+        replayed=response.headers.get("idempotent-replayed") == "true",
+    )
+    return Call(answer, response.request_id, body)
+
+
+def _answer_of_error(error: stripe.StripeError) -> Answer:
+    """Translate the SDK's exception; an answer that cannot be read counts as sent."""
+    if error.http_status is None:
+        return Answer(http_status=None, sent=not _refused_before_sending(error))
+    body = error.json_body if isinstance(error.json_body, dict) else {}
+    detail = body.get("error")
+    fields: dict[str, Any] = detail if isinstance(detail, dict) else {}
+    intent = fields.get("payment_intent")
+    headers = error.headers or {}
+    return Answer(
+        http_status=error.http_status,
+        payment_intent_id=_intent_id(intent) if isinstance(intent, dict) else None,
+        object_status=intent.get("status") if isinstance(intent, dict) else None,
+        error_type=fields.get("type"),
+        error_code=fields.get("code"),
+        decline_code=fields.get("decline_code"),
+        retry_after_seconds=_seconds(headers.get("retry-after")),
+        replayed=headers.get("idempotent-replayed") == "true",
+    )
+
+
+def _refused_before_sending(error: stripe.StripeError) -> bool:
+    """Whether no connection was made at all, so that Stripe cannot have seen the request."""
+    cause = error.__cause__
+    if isinstance(cause, requests.exceptions.ConnectTimeout):
+        return True
+    if not isinstance(cause, requests.exceptions.ConnectionError) or not cause.args:
+        return False
+    return isinstance(getattr(cause.args[0], "reason", None), NewConnectionError)
+
+
+def _intent_id(body: Mapping[str, Any]) -> PaymentIntentId | None:
+    """The PaymentIntent an object is, or, for a refund, the one it belongs to."""
+    if body.get("object") == "payment_intent":
+        return PaymentIntentId(body["id"])
+    intent = body.get("payment_intent")
+    return PaymentIntentId(intent) if isinstance(intent, str) else None
+
+
+def _seconds(value: str | None) -> float | None:
+    return float(value) if value and value.isdigit() else None

@@ -1,0 +1,148 @@
+"""What a stored Stripe event does to our payment; shared by the receiver and the reconciler.
+
+An event is ours when its metadata names a payments row and amount, currency and key agree. It
+then goes through the same compare-and-set as the worker's answer, so the webhook may win the
+race. A row that is not there yet parks the event; a row with another PaymentIntent quarantines it.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from uuid import UUID
+
+from psycopg import Connection
+
+from runtime.adapters.store import payments, refunds
+from runtime.adapters.store.payments import Cause, PaymentRow
+from runtime.domain.names import RefundState
+from runtime.domain.payment import ORDER_CANCELLED, WEBHOOK_TIMEOUT
+from runtime.domain.payment_events import (
+    Event,
+    RefundFailed,
+    RefundSucceeded,
+    Refused,
+    SeenFailed,
+    SeenOpen,
+    SeenSucceeded,
+)
+from runtime.domain.stripe_event import Kind, StripeEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The event has had its effect, or has none; `what` is for the log."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Early:
+    """The payment it speaks of is not here yet."""
+
+    event_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """It contradicts what we know; `reason` is a fixed word."""
+
+    reason: str
+
+
+Effect = Done | Early | Quarantined
+
+
+def apply(conn: Connection, event: StripeEvent, *, environment: str, rng: random.Random) -> Effect:
+    """Apply an event in the caller's transaction."""
+    if event.livemode:
+        return Quarantined("livemode")
+    if event.account is not None:
+        return Quarantined("other_account")
+    if event.shadow:
+        return Done("shadow")
+    match event.kind:
+        case Kind.OTHER:
+            return Done("ignored")
+        case Kind.REFUND:
+            return _apply_refund(conn, event, rng)
+        case Kind.SUCCEEDED | Kind.FAILED | Kind.OPEN:
+            return _apply_intent(conn, event, environment, rng)
+
+
+def _apply_intent(
+    conn: Connection, event: StripeEvent, environment: str, rng: random.Random
+) -> Effect:
+    intent = event.payment_intent_id
+    root = _uuid(event.metadata_event_id)
+    if intent is None or root is None:
+        return Quarantined("not_ours")
+    if event.metadata_env is not None and event.metadata_env != environment:
+        return Quarantined("other_environment")
+    row = payments.lock(conn, root)
+    if row is None:
+        return Early(root)
+    contradiction = disagreement(row, event)
+    if contradiction is not None:
+        return Quarantined(contradiction)
+    seen: Event
+    if event.kind is Kind.SUCCEEDED:
+        seen = SeenSucceeded(intent)
+    elif event.kind is Kind.FAILED:
+        seen = SeenFailed(intent, _failure_code(row, event))
+    else:
+        seen = SeenOpen(intent)
+    applied = payments.apply(conn, root, seen, Cause("webhook", event.stripe_event_id), rng=rng)
+    if isinstance(applied, Refused):
+        return Quarantined("other_payment_intent")
+    return Done(type(applied).__name__.lower())
+
+
+def _failure_code(row: PaymentRow, event: StripeEvent) -> str:
+    """Why it failed; a cancellation that we asked for has our reason, whoever tells of it first."""
+    if event.idempotency_key == f"{row.event_id}:cancel":
+        return ORDER_CANCELLED if row.payment.cancel_requested else WEBHOOK_TIMEOUT
+    return event.failure_code or "payment_failed"
+
+
+def disagreement(row: PaymentRow, event: StripeEvent) -> str | None:
+    """The first way in which the event is not about this payment, pure; None when it is."""
+    if event.amount_cents != row.money.amount_cents:
+        return "amount"
+    if event.currency != row.money.currency:
+        return "currency"
+    own_keys = {str(row.event_id), f"{row.event_id}:cancel"}
+    if event.idempotency_key is not None and event.idempotency_key not in own_keys:
+        return "idempotency_key"
+    known = row.payment.payment_intent_id
+    if known is not None and known != event.payment_intent_id:
+        return "other_payment_intent"
+    return None
+
+
+def _apply_refund(conn: Connection, event: StripeEvent, rng: random.Random) -> Effect:
+    if event.object_id is None:
+        return Quarantined("no_object")
+    match event.status:
+        case "succeeded":
+            state, code = RefundState.SUCCEEDED, None
+        case "failed" | "canceled":
+            state, code = RefundState.FAILED, event.failure_code or f"refund_{event.status}"
+        case _:
+            return Done("refund_open")
+    ours = refunds.close_by_stripe_id(conn, event.object_id, state=state, failure_code=code)
+    if ours is None:
+        # The worker has not stored the refund's id yet; its own answer will say the same.
+        return Early(None)
+    event_id, refund_id = ours
+    report = RefundFailed(code) if code else RefundSucceeded()
+    cause = Cause("webhook", str(refund_id))
+    applied = payments.apply(conn, event_id, report, cause, rng=rng)
+    return Done(type(applied).__name__.lower())
+
+
+def _uuid(text: str | None) -> UUID | None:
+    try:
+        return UUID(text or "")
+    except ValueError:
+        return None

@@ -1,0 +1,256 @@
+"""The environment, read once at start into types that cannot be wrong.
+
+Only this module names environment variables. A setting that is missing or malformed raises
+`ConfigError`, whose one line names the variable and what it should hold; `__main__` prints it and
+exits 2. Every secret `X` may be given as `X_FILE`, a path, which is preferred: files can be
+rotated and do not show in a process listing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+LIVE_KEY_PREFIXES: Final = ("sk_live", "rk_live", "pk_live")
+
+
+class ConfigError(ValueError):
+    """A setting is missing or wrong; the message names the variable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where settings come from: a mapping, so that tests need no process environment."""
+
+    values: Mapping[str, str]
+
+    def text(self, name: str, default: str | None = None) -> str:
+        value = self.values.get(name) or default
+        if value is None or not value.strip():
+            raise ConfigError(f"{name} is not set")
+        return value
+
+    def number(self, name: str, default: float, *, least: float, most: float) -> float:
+        raw = self.values.get(name) or str(default)
+        try:
+            value = float(raw)
+        except ValueError:
+            raise ConfigError(f"{name} must be a number, not {raw[:40]!r}") from None
+        if not least <= value <= most:
+            raise ConfigError(f"{name} must be from {least:g} to {most:g}, not {value:g}")
+        return value
+
+    def whole(self, name: str, default: int, *, least: int, most: int) -> int:
+        value = self.number(name, default, least=least, most=most)
+        if value != int(value):
+            raise ConfigError(f"{name} must be a whole number, not {value:g}")
+        return int(value)
+
+    def flag(self, name: str) -> bool:
+        raw = (self.values.get(name) or "").lower()
+        if raw in ("", "0", "off", "false", "no"):
+            return False
+        if raw in ("1", "on", "true", "yes"):
+            return True
+        raise ConfigError(f"{name} must be on or off, not {raw[:40]!r}")
+
+    def url(self, name: str, default: str | None = None) -> str:
+        value = self.text(name, default).rstrip("/")
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ConfigError(f"{name} must be an http(s) URL, not {value[:80]!r}")
+        return value
+
+    def secret(self, name: str) -> str:
+        """The value of NAME_FILE's file, else of NAME; never empty."""
+        path = self.values.get(f"{name}_FILE")
+        if path:
+            try:
+                value = Path(path).read_text().strip()
+            except OSError as error:
+                raise ConfigError(f"{name}_FILE cannot be read: {error}") from error
+            if not value:
+                raise ConfigError(f"{name}_FILE names an empty file: {path}")
+            return value
+        return self.text(name).strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """What every service needs.
+
+    Attributes:
+        process: stable across restarts; leases and log lines carry it.
+        run_dir: where failpoint evidence goes when the database cannot take it.
+    """
+
+    process: str
+    environment: str
+    dsn: str
+    http_host: str
+    http_port: int
+    failpoints: bool
+    run_dir: Path | None
+    log_level: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """Time-outs that nest: Stripe try < gateway < worker HTTP < lease, in seconds."""
+
+    stripe_seconds: float
+    gateway_seconds: float
+    worker_http_seconds: float
+    lease_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayConfig:
+    stripe_api_base: str
+    stripe_api_key: str
+    token: str
+    default_payment_method: str
+    threads: int
+    shadow_mode: bool
+    deadlines: Deadlines
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayClientConfig:
+    url: str
+    token: str
+    deadlines: Deadlines
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerConfig:
+    gateway: GatewayClientConfig
+    concurrency: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReconcilerConfig:
+    gateway: GatewayClientConfig
+    webhook_window_seconds: float
+    parked_webhook_window_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class NotifierConfig:
+    smtp_host: str
+    smtp_port: int
+    mail_from: str
+
+
+def common(source: Source, service: str, role: str | None) -> Common:
+    """Settings of every service; a process without a name is named by what it is."""
+    default_name = f"{service}-{role}" if role else service
+    run_dir = source.values.get("BOOKPAY_RUN_DIR")
+    return Common(
+        process=source.text("BOOKPAY_PROCESS_NAME", source.values.get("HOSTNAME") or default_name),
+        environment=source.text("BOOKPAY_ENV", "default"),
+        dsn=source.text("DB_DSN"),
+        http_host=source.text("BOOKPAY_HTTP_HOST", "0.0.0.0"),  # noqa: S104 - a pod's own address
+        http_port=source.whole("BOOKPAY_HTTP_PORT", 8080, least=1, most=65535),
+        failpoints=source.flag("BOOKPAY_FAILPOINTS"),
+        run_dir=Path(run_dir) if run_dir else None,
+        log_level=_log_level(source),
+    )
+
+
+def _log_level(source: Source) -> str:
+    level = source.text("BOOKPAY_LOG_LEVEL", "INFO").upper()
+    if level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+        raise ConfigError(f"BOOKPAY_LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR, not {level!r}")
+    return level
+
+
+def kafka_bootstrap_servers(source: Source) -> str:
+    return source.text("KAFKA_BOOTSTRAP_SERVERS")
+
+
+def deadlines(source: Source) -> Deadlines:
+    """Read the nest of time-outs and refuse one that does not nest."""
+    named = [
+        ("BOOKPAY_STRIPE_TIMEOUT_SECONDS", 30.0),
+        ("BOOKPAY_GATEWAY_TIMEOUT_SECONDS", 35.0),
+        ("BOOKPAY_WORKER_HTTP_TIMEOUT_SECONDS", 40.0),
+        ("BOOKPAY_LEASE_SECONDS", 60.0),
+    ]
+    values = [source.number(name, default, least=0.1, most=3600) for name, default in named]
+    for (inner, _), (outer, _), small, large in zip(
+        named, named[1:], values, values[1:], strict=False
+    ):
+        if not small < large:
+            raise ConfigError(
+                f"{outer} ({large:g}) must be greater than {inner} ({small:g}): "
+                "a caller that gives up first cannot know what was done"
+            )
+    return Deadlines(*values)
+
+
+def gateway(source: Source) -> GatewayConfig:
+    """Settings of the gateway; a live key is refused."""
+    key = source.secret("STRIPE_API_KEY")
+    if key.startswith(LIVE_KEY_PREFIXES):
+        raise ConfigError("STRIPE_API_KEY is a live key; only test keys are used here")
+    return GatewayConfig(
+        stripe_api_base=source.url("STRIPE_API_BASE", "https://api.stripe.com"),
+        stripe_api_key=key,
+        token=source.secret("GATEWAY_TOKEN"),
+        default_payment_method=source.text("BOOKPAY_DEFAULT_PAYMENT_METHOD", "pm_card_visa"),
+        threads=source.whole("BOOKPAY_GATEWAY_THREADS", 256, least=1, most=4096),
+        shadow_mode=source.flag("SHADOW_MODE"),
+        deadlines=deadlines(source),
+    )
+
+
+def gateway_client(source: Source) -> GatewayClientConfig:
+    return GatewayClientConfig(
+        url=source.url("GATEWAY_URL"),
+        token=source.secret("GATEWAY_TOKEN"),
+        deadlines=deadlines(source),
+    )
+
+
+def worker(source: Source) -> WorkerConfig:
+    return WorkerConfig(
+        gateway=gateway_client(source),
+        concurrency=source.whole("BOOKPAY_WORKER_CONCURRENCY", 64, least=1, most=1024),
+    )
+
+
+def reconciler(source: Source) -> ReconcilerConfig:
+    return ReconcilerConfig(
+        gateway=gateway_client(source),
+        webhook_window_seconds=source.number(
+            "BOOKPAY_WEBHOOK_WINDOW_SECONDS", 900, least=1, most=7 * 86400
+        ),
+        parked_webhook_window_seconds=source.number(
+            "BOOKPAY_PARKED_WEBHOOK_WINDOW_SECONDS", 900, least=1, most=7 * 86400
+        ),
+    )
+
+
+def notifier(source: Source) -> NotifierConfig:
+    return NotifierConfig(
+        smtp_host=source.text("SMTP_HOST"),
+        smtp_port=source.whole("SMTP_PORT", 25, least=1, most=65535),
+        mail_from=source.text("BOOKPAY_MAIL_FROM", "orders@bookpay.example"),
+    )
+
+
+def webhook_secrets(source: Source) -> tuple[str, ...]:
+    """Every active signing secret: one a line or comma-separated; read anew on each call.
+
+    Raises:
+        ConfigError: there is none, or one is empty: an empty key would make every forgery valid.
+    """
+    raw = source.secret("STRIPE_WEBHOOK_SECRET")
+    secrets = tuple(part.strip() for line in raw.splitlines() for part in line.split(","))
+    if not secrets or not all(secrets):
+        raise ConfigError("STRIPE_WEBHOOK_SECRET holds an empty secret")
+    return secrets

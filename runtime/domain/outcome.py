@@ -1,0 +1,76 @@
+"""What an attempt at Stripe came to: seven outcomes, and nothing else.
+
+Outcomes are values. Each says what the caller must do, and `Unknown` is a first-class one: the
+request left, no answer came, the money may have moved. The table that maps Stripe's answers to
+them is `stripe_answers`; what a payment becomes is `payment`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runtime.domain.names import PaymentIntentId
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The money moved: the PaymentIntent (or refund) succeeded."""
+
+    payment_intent_id: PaymentIntentId
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Stripe has the PaymentIntent and will tell the end later.
+
+    Attributes:
+        status: Stripe's own word, such as processing or requires_action.
+    """
+
+    payment_intent_id: PaymentIntentId
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """The card was refused; the PaymentIntent exists all the same, known when Stripe said it."""
+
+    code: str
+    payment_intent_id: PaymentIntentId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """The request itself is wrong; trying again changes nothing and a person has to look."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """Our credentials or address are wrong; stop sending, blame no order."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Nothing was executed; send the same key again, after `after_seconds` when it is given."""
+
+    reason: str
+    after_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The request may have been executed.
+
+    Attributes:
+        saved_failure: Stripe replayed a saved 5xx, so the same key will never say more.
+    """
+
+    reason: str
+    saved_failure: bool = False
+
+
+Outcome = Settled | Pending | Declined | Parked | Halt | Retry | Unknown

@@ -1,0 +1,1 @@
+"""The seven services, one folder each; none imports another."""

@@ -1,0 +1,46 @@
+"""The e-mail an event becomes, pure."""
+
+from __future__ import annotations
+
+import re
+from email.message import EmailMessage
+from typing import Final
+
+from runtime.domain.event import ReceivedEvent
+from runtime.domain.names import Topic
+
+# Customers are ids here, not addresses; a real shop would look one up. RFC 2606 reserves the name.
+DOMAIN: Final = "customers.bookpay.example"
+
+_SUBJECTS: Final[dict[str, str]] = {
+    Topic.ORDERS_PAID: "Your order is paid",
+    Topic.ORDERS_CANCELLED: "Your order is cancelled",
+    Topic.PAYMENTS_REFUNDED: "Your money is on its way back",
+}
+
+TOPICS: Final = tuple(_SUBJECTS)
+
+
+def recipient(customer_id: str | None, order_id: str) -> str:
+    """The address of a customer; an order without one gets its own mailbox."""
+    local = re.sub(r"[^A-Za-z0-9._-]", "_", customer_id or order_id)[:64].strip(".") or "unknown"
+    return f"{local}@{DOMAIN}"
+
+
+def message_id(event: ReceivedEvent) -> str:
+    """Stable across retries, so that a mail sent twice is one mail to whoever reads it."""
+    return f"<{event.event_id}@bookpay.example>"
+
+
+def write_letter(
+    topic: str, event: ReceivedEvent, *, to_address: str, from_address: str
+) -> EmailMessage:
+    """Build the message for an event of one of `TOPICS`."""
+    message = EmailMessage()
+    message["From"] = from_address
+    message["To"] = to_address
+    message["Subject"] = _SUBJECTS[topic]
+    message["Message-ID"] = message_id(event)
+    amount = f"{event.money.amount_cents / 100:.2f} {event.money.currency.upper()}"
+    message.set_content(f"Order {event.order_id}: {_SUBJECTS[topic].lower()} ({amount}).\n")
+    return message

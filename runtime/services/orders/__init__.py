@@ -1,0 +1,1 @@
+"""orders-service: takes orders over HTTP, and ends them when their payment ends."""

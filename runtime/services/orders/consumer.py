@@ -1,0 +1,129 @@
+"""The consumer role: follows payment events, one transaction per batch."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import psycopg
+from confluent_kafka import Consumer, KafkaError, KafkaException
+
+from runtime import config
+from runtime.adapters import kafka
+from runtime.adapters.store import database, dead_letters
+from runtime.domain.event import Malformed, Record, parse_record
+from runtime.domain.names import Service
+from runtime.domain.retry import CONNECTION_BACKOFF
+from runtime.lifecycle import repeat
+from runtime.process import Process
+from runtime.services.orders import saga
+from runtime.telemetry import AdminServer, Outage
+
+logger = logging.getLogger(__name__)
+
+POLL_SECONDS: Final = 0.5
+
+
+@dataclass(slots=True)
+class OrdersConsumer:
+    """One consumer and the connection it writes with."""
+
+    process: Process
+    consumer: Consumer
+    database_outage: Outage
+    kafka_outage: Outage
+    conn: psycopg.Connection | None = None
+
+    def run_once(self) -> float:
+        """Poll one batch, apply it, commit its offsets."""
+        conn = self._connected()
+        records = kafka.poll_batch(
+            self.consumer, wait_seconds=POLL_SECONDS, on_error=self._consumer_error
+        )
+        if not records:
+            return 0.0
+        self.kafka_outage.recovered()
+        try:
+            self._apply(conn, records)
+        except Exception:
+            # Nothing of the batch is stored: let the consumer give the same records again.
+            kafka.rewind(self.consumer, records)
+            raise
+        self.consumer.commit(offsets=kafka.offsets_after(records), asynchronous=True)
+        return 0.0
+
+    def _connected(self) -> psycopg.Connection:
+        if self.conn is None or self.conn.closed or self.conn.broken:
+            common = self.process.common
+            self.conn = database.connect(common.dsn, common.process)
+            self.process.lifecycle.readiness.set("database", True)
+        return self.conn
+
+    def _apply(self, conn: psycopg.Connection, records: Sequence[Record]) -> None:
+        """Apply a batch in one transaction; when one record spoils it, bury that one alone."""
+        try:
+            with conn.transaction():
+                for record in records:
+                    self._follow(conn, record)
+        except (psycopg.DataError, psycopg.IntegrityError) as error:
+            if len(records) > 1:
+                for record in records:
+                    self._apply(conn, [record])
+                return
+            logger.exception("a record cannot be applied and has a dead letter now")
+            dead_letters.insert_record(
+                conn, source=Service.ORDERS, reason=type(error).__name__, record=records[0]
+            )
+
+    def _follow(self, conn: psycopg.Connection, record: Record) -> None:
+        event = parse_record(record)
+        if isinstance(event, Malformed):
+            dead_letters.insert_record(
+                conn, source=Service.ORDERS, reason=event.reason, record=record
+            )
+            logger.error(
+                "a record cannot be understood and has a dead letter now",
+                extra={"reason": event.reason, "topic": record.topic, "offset": record.offset},
+            )
+            return
+        came_to = saga.follow(conn, record.topic, event, self.process.failpoints)
+        logger.debug("%s: %s", record.topic, came_to, extra={"order_id": event.order_id})
+
+    def _consumer_error(self, error: KafkaError) -> None:
+        self.kafka_outage.failed(KafkaException(error))
+
+    def failed(self, error: Exception) -> None:
+        """Something is away: say so once, drop the connection, try again."""
+        if isinstance(error, KafkaException):
+            self.kafka_outage.failed(error)
+            return
+        self.database_outage.failed(error)
+        self.process.lifecycle.readiness.set("database", False)
+        if self.conn is not None:
+            self.conn.close()
+            self.conn = None
+
+
+def run(process: Process) -> None:
+    """Follow payment events until the process is told to stop."""
+    common = process.common
+    servers = config.kafka_bootstrap_servers(process.source)
+    source = kafka.consumer(servers, Service.ORDERS, common.process, instance_id=common.process)
+    source.subscribe([*saga.EVENT_OF_TOPIC])
+    process.lifecycle.readiness.expect("database")
+    AdminServer(
+        common.http_host, common.http_port, process.lifecycle.readiness.snapshot, {}
+    ).start()
+    worker = OrdersConsumer(process, source, Outage(logger, "PostgreSQL"), Outage(logger, "Kafka"))
+    repeat(
+        worker.run_once,
+        stop=process.lifecycle.stop,
+        backoff=CONNECTION_BACKOFF,
+        rng=process.rng,
+        recoverable=(*database.UNAVAILABLE, *kafka.UNAVAILABLE),
+        on_failure=worker.failed,
+        on_success=worker.database_outage.recovered,
+    )
+    source.close()

@@ -1,0 +1,156 @@
+"""Placing and cancelling: one transaction each, the event beside the rows it tells of."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from uuid import uuid4
+
+import psycopg
+
+from runtime.adapters.store import orders, outbox
+from runtime.adapters.store.orders import Item, NewOrder, OrderView, StockRow
+from runtime.domain.event import Json, order_event
+from runtime.domain.money import AMOUNT_CENTS_MAX, Money
+from runtime.domain.names import EventId, EventType, OrderId, TenantId
+from runtime.domain.order import OrderEvent, next_order_step
+from runtime.failpoints import Failpoint, Failpoints, Subject
+from runtime.services.orders.problem import Problem
+from runtime.services.orders.request import PlaceOrder
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """The order as it stands, and whether an earlier request had made it."""
+
+    order: OrderView
+    replayed: bool
+
+
+def place_order(
+    conn: psycopg.Connection,
+    tenant_id: TenantId,
+    key: str,
+    wanted: PlaceOrder,
+    failpoints: Failpoints,
+) -> Placed:
+    """Write order, reservations and OrderPlaced in the caller's transaction.
+
+    Raises:
+        Problem: the request cannot be granted; nothing is written.
+    """
+    earlier = _earlier(conn, tenant_id, key, wanted)
+    if earlier is not None:
+        return Placed(earlier, replayed=True)
+    total = _total(orders.lock_stock(conn, [item.sku for item in wanted.items]), wanted)
+    order = NewOrder(
+        order_id=OrderId(f"ord_{uuid4().hex}"),
+        tenant_id=tenant_id,
+        customer_id=wanted.customer_id,
+        money=total,
+        event_id=EventId(uuid4()),
+        payment_method=wanted.payment_method,
+        client_key=key,
+        client_request_sha256=wanted.sha256,
+        items=wanted.items,
+    )
+    created_at = orders.insert_order(conn, order)
+    subject = Subject(order.order_id, order.event_id, tenant_id)
+    failpoints.hit(Failpoint.API_ORDER_INSERTED_BEFORE_OUTBOX, subject)
+    event = order_event(
+        EventType.ORDER_PLACED,
+        root=order.event_id,
+        order_id=order.order_id,
+        tenant_id=tenant_id,
+        money=total,
+        at=created_at,
+        extra=_placed_fields(order),
+    )
+    outbox.insert_events(conn, [event])
+    failpoints.hit(Failpoint.API_BEFORE_COMMIT, subject)
+    placed = orders.find_by_id(conn, tenant_id, order.order_id)
+    if placed is None:
+        raise RuntimeError(f"order {order.order_id} vanished in the transaction that inserted it")
+    return Placed(placed, replayed=False)
+
+
+def _earlier(
+    conn: psycopg.Connection, tenant_id: TenantId, key: str, wanted: PlaceOrder
+) -> OrderView | None:
+    """The order this key made before, provided the body is the same."""
+    if not orders.try_hold_client_key(conn, tenant_id, key):
+        raise Problem("key_in_progress")
+    earlier = orders.find_by_client_key(conn, tenant_id, key)
+    if earlier is not None and earlier.client_request_sha256 != wanted.sha256:
+        raise Problem("key_reused")
+    return earlier
+
+
+def _total(stock: list[StockRow], wanted: PlaceOrder) -> Money:
+    """Price the order by our catalogue: pure, the rows are locked."""
+    by_sku = {row.sku: row for row in stock}
+    if any(item.sku not in by_sku for item in wanted.items):
+        raise Problem("sku_unknown")
+    if any(row.currency != wanted.currency for row in stock):
+        raise Problem("currency_invalid")
+    cents = sum(by_sku[item.sku].unit_price_cents * item.quantity for item in wanted.items)
+    if wanted.expected_total_cents is not None and wanted.expected_total_cents != cents:
+        raise Problem("price_mismatch")
+    if cents > AMOUNT_CENTS_MAX:
+        raise Problem("amount_invalid")
+    if any(by_sku[item.sku].on_hand < item.quantity for item in wanted.items):
+        raise Problem("out_of_stock")
+    return Money(cents, wanted.currency)
+
+
+def _placed_fields(order: NewOrder) -> dict[str, Json]:
+    return {
+        "customer_id": order.customer_id,
+        "payment_method": order.payment_method,
+        "items": [_item_field(item) for item in order.items],
+    }
+
+
+def _item_field(item: Item) -> dict[str, Json]:
+    return {"sku": item.sku, "quantity": item.quantity}
+
+
+def cancel_order(
+    conn: psycopg.Connection, tenant_id: TenantId, order_id: str, reason: str
+) -> OrderView:
+    """The customer cancels: order, stock and OrderCancelled in the caller's transaction.
+
+    Asked twice, the second finds it cancelled and changes nothing.
+
+    Raises:
+        Problem: not_found for another tenant's order as for none.
+    """
+    order = orders.lock_order(conn, order_id)
+    if order is None or order.tenant_id != tenant_id:
+        raise Problem("not_found")
+    step = next_order_step(order.status, OrderEvent.CUSTOMER_CANCELLED)
+    if step is not None:
+        root = orders.root_event_of(conn, order)
+        if root is None:
+            # Written by hand without an OrderPlaced: there is no payment to tell.
+            raise Problem("order_closed")
+        orders.move_stock(conn, order.order_id, step.stock)
+        at = orders.write_step(
+            conn, order, step, cause="customer_cancelled", cause_id=None, cancel_reason=reason
+        )
+        event = order_event(
+            EventType.ORDER_CANCELLED,
+            root=EventId(root),
+            order_id=order.order_id,
+            tenant_id=order.tenant_id,
+            money=order.money,
+            at=at,
+            extra={"reason": reason},
+        )
+        outbox.insert_events(conn, [event])
+    view = orders.find_by_id(conn, tenant_id, order_id)
+    if view is None:
+        raise Problem("not_found")
+    return view

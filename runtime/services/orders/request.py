@@ -1,0 +1,202 @@
+"""Parsing `POST /orders` and `POST /orders/{id}/cancel`, pure: bytes in, a sure type or a Problem.
+
+Stricter than JSON: no NaN, no duplicate keys, no unknown fields, no text a database or a log could
+trip over.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import unicodedata
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn
+
+from runtime.adapters.store.orders import Item
+from runtime.domain.money import AMOUNT_CENTS_MAX
+from runtime.services.orders.problem import Problem
+
+BODY_BYTES_MAX: Final = 64 * 1024
+DEPTH_MAX: Final = 16
+ITEMS_MAX: Final = 100
+QUANTITY_MAX: Final = 1_000
+TEXT_MAX: Final = 255
+REASON_MAX: Final = 200
+
+_FIELDS: Final = frozenset(
+    {"items", "currency", "customer_id", "payment_method", "expected_total_cents"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceOrder:
+    """A well-formed order request; prices and stock are not known yet.
+
+    Attributes:
+        sha256: of the raw body, to tell a retry from another request under the same key.
+    """
+
+    items: tuple[Item, ...]
+    currency: str
+    customer_id: str
+    payment_method: str | None
+    expected_total_cents: int | None
+    sha256: bytes
+
+
+def parse_idempotency_key(value: str | None) -> str:
+    """The client's key.
+
+    Raises:
+        Problem: it is missing or not 1 to 255 printable ASCII characters.
+    """
+    if value is None:
+        raise Problem("key_missing")
+    if not 0 < len(value) <= 255 or not all(" " < char <= "~" for char in value):
+        raise Problem("key_invalid")
+    return value
+
+
+def parse_place_order(raw: bytes) -> PlaceOrder:
+    """Parse the body of `POST /orders`.
+
+    Raises:
+        Problem: with the code of the first rule it breaks.
+    """
+    body = parse_object(raw)
+    if body.keys() - _FIELDS:
+        raise Problem("unknown_field")
+    return PlaceOrder(
+        items=_items(body.get("items")),
+        currency=_currency(body.get("currency")),
+        customer_id=_text(body.get("customer_id")),
+        payment_method=_payment_method(body.get("payment_method")),
+        expected_total_cents=_expected_total(body),
+        sha256=hashlib.sha256(raw).digest(),
+    )
+
+
+def parse_cancel(raw: bytes) -> str:
+    """Parse the body of `POST /orders/{id}/cancel`; returns the reason.
+
+    Raises:
+        Problem: with the code of the first rule it breaks.
+    """
+    body = parse_object(raw)
+    if body.keys() - {"reason"}:
+        raise Problem("unknown_field")
+    reason = body.get("reason")
+    if not isinstance(reason, str) or not 0 < len(reason) <= REASON_MAX or not _clean(reason):
+        raise Problem("reason_invalid")
+    return reason
+
+
+def parse_object(raw: bytes) -> dict[str, Any]:
+    """Parse one strict JSON object."""
+    if len(raw) > BODY_BYTES_MAX:
+        raise Problem("body_too_large")
+    try:
+        text = raw.decode("utf-8")
+        _check_depth(text)
+        body = json.loads(
+            text, object_pairs_hook=_object, parse_constant=_refuse, parse_int=_integer
+        )
+    except (ValueError, RecursionError):
+        raise Problem("body_invalid") from None
+    if not isinstance(body, dict):
+        raise Problem("body_invalid")
+    return body
+
+
+def _check_depth(text: str) -> None:
+    """Refuse deep nesting before the parser recurses into it; strings may hold brackets too."""
+    depth = 0
+    for char in text:
+        if char in "[{":
+            depth += 1
+            if depth > 4 * DEPTH_MAX:
+                raise ValueError("nested too deeply")
+        elif char in "]}":
+            depth -= 1
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    built = dict(pairs)
+    if len(built) != len(pairs):
+        raise ValueError("a name occurs twice")
+    return built
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _integer(digits: str) -> int:
+    """Integers beyond 64 bits are wrong in every field we have; -1 is refused by each of them."""
+    return int(digits) if len(digits) <= 19 else -1
+
+
+def _items(value: object) -> tuple[Item, ...]:
+    if not isinstance(value, list):
+        raise Problem("items_invalid")
+    if not value:
+        raise Problem("items_empty")
+    if len(value) > ITEMS_MAX:
+        raise Problem("items_too_many")
+    items = [_item(entry) for entry in value]
+    if len({item.sku for item in items}) != len(items):
+        raise Problem("sku_duplicate")
+    return tuple(sorted(items, key=lambda item: item.sku))
+
+
+def _item(entry: object) -> Item:
+    if not isinstance(entry, dict):
+        raise Problem("items_invalid")
+    if entry.keys() - {"sku", "quantity"}:
+        raise Problem("unknown_field")
+    quantity = entry.get("quantity")
+    if type(quantity) is not int or not 1 <= quantity <= QUANTITY_MAX:
+        raise Problem("qty_invalid")
+    return Item(_text(entry.get("sku")), quantity)
+
+
+def _currency(value: object) -> str:
+    if not isinstance(value, str) or len(value) != 3 or not value.isascii():
+        raise Problem("currency_invalid")
+    if not value.islower() or not value.isalpha():
+        raise Problem("currency_invalid")
+    return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not 0 < len(value) <= TEXT_MAX or not _clean(value):
+        raise Problem("text_invalid")
+    return value
+
+
+def _payment_method(value: object) -> str | None:
+    """A PaymentMethod id; any other text would only be Stripe's to refuse."""
+    if value is None:
+        return None
+    text = _text(value)
+    if not text.startswith("pm_") or not text.isascii():
+        raise Problem("text_invalid")
+    return text
+
+
+def _expected_total(body: dict[str, Any]) -> int | None:
+    if "expected_total_cents" not in body:
+        return None
+    value = body["expected_total_cents"]
+    if type(value) is not int or not 0 < value <= AMOUNT_CENTS_MAX:
+        raise Problem("amount_invalid")
+    return value
+
+
+# Control and format characters (bidi overrides among them), lone surrogates, private use and
+# unassigned: nothing a name needs, and each has fooled a log or a reader.
+_UNCLEAN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def _clean(text: str) -> bool:
+    return not any(unicodedata.category(char) in _UNCLEAN for char in text)

@@ -1,0 +1,1 @@
+"""outbox-publisher: from the outbox table to Kafka, by one leader at a time."""

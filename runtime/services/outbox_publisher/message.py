@@ -1,0 +1,63 @@
+"""An outbox row as a Kafka message: topic, key, value and headers, pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from runtime.adapters.store.outbox import OutboxRow
+from runtime.domain.event import RECORD_BYTES_MAX, Json, root_of_payload, traceparent
+from runtime.domain.names import TOPIC_OF_EVENT_TYPE, EventId, Header, Topic
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaMessage:
+    """What the producer is given; the key is the root event id, so one order's events share it."""
+
+    topic: Topic
+    key: bytes
+    value: bytes
+    headers: list[tuple[str, str | bytes | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Unpublishable:
+    """A row that no retry will ever publish."""
+
+    reason: str
+
+
+def message_payload(row: OutboxRow) -> Mapping[str, Json]:
+    """The payload as an object; a row whose payload is something else has no fields."""
+    return cast("Mapping[str, Json]", row.payload) if isinstance(row.payload, dict) else {}
+
+
+def to_message(row: OutboxRow, *, publisher_id: str, term: int) -> KafkaMessage | Unpublishable:
+    """Build the message of a row, or say why there can be none."""
+    topic = TOPIC_OF_EVENT_TYPE.get(row.event_type)
+    if topic is None:
+        return Unpublishable("unknown_event_type")
+    value = json.dumps(row.payload, separators=(",", ":"), ensure_ascii=False).encode()
+    if len(value) > RECORD_BYTES_MAX:
+        return Unpublishable("too_large")
+    event_id = EventId(row.event_id)
+    root = root_of_payload(message_payload(row), event_id)
+    headers = {
+        Header.EVENT_ID: str(event_id),
+        Header.EVENT_TYPE: row.event_type,
+        Header.AGGREGATE: row.aggregate,
+        Header.AGGREGATE_ID: row.aggregate_id,
+        Header.TENANT_ID: row.tenant_id,
+        Header.CREATED_AT: row.created_at.isoformat(),
+        Header.PUBLISHER_ID: publisher_id,
+        Header.PUBLISHER_TERM: str(term),
+        Header.TRACEPARENT: traceparent(root, event_id),
+    }
+    return KafkaMessage(
+        topic,
+        str(root).encode(),
+        value,
+        [(name.value, text.encode()) for name, text in headers.items()],
+    )

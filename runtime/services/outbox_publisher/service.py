@@ -1,0 +1,264 @@
+"""The publisher's loop: take the lock, then read, produce, and mark what was acknowledged.
+
+The advisory lock is held by the very connection that selects and marks. When that backend dies,
+the lock, the batch and this term die together; the producer's queue is purged and the process
+stands in line again. Rows are marked only after the broker's acknowledgement, so a crash repeats
+events and never skips one. Reading, producing and marking overlap: a new batch is read while the
+acknowledgements of the last are still out.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
+from uuid import UUID
+
+import psycopg
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from prometheus_client import Counter, Gauge
+
+from runtime import config
+from runtime.adapters import kafka
+from runtime.adapters.store import database, dead_letters, outbox, publisher_lock
+from runtime.domain.retry import CONNECTION_BACKOFF
+from runtime.failpoints import Failpoint, Subject
+from runtime.lifecycle import repeat
+from runtime.process import Process
+from runtime.services.outbox_publisher.flight import Flight
+from runtime.services.outbox_publisher.message import Unpublishable, message_payload, to_message
+from runtime.services.outbox_publisher.pace import BUSY_SECONDS, next_wait
+from runtime.telemetry import AdminServer, Outage
+
+logger = logging.getLogger(__name__)
+
+BATCH: Final = 1_000
+"""Rows read at a time; the UPDATE that marks them dominates, and beyond this it gains little."""
+
+IN_FLIGHT_MAX: Final = 5_000
+"""Unacknowledged events; more would only lengthen what a takeover repeats."""
+
+STANDBY_SECONDS: Final = 0.25
+"""How often a standby asks for the lock: takeover is this, plus the server noticing the death."""
+
+FLUSH_SECONDS: Final = 5.0
+
+PUBLISHED = Counter("outbox_published_total", "Events acknowledged by the broker and marked")
+LEADING = Gauge("outbox_publisher_leading", "1 while this process holds the publisher lock")
+
+# Errors of one message that no retry can mend.
+_HOPELESS: Final = frozenset(
+    {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG, KafkaError.INVALID_MSG_SIZE}
+)
+
+# What `purge` makes of messages when a term ends; not the broker's doing.
+_PURGED: Final = frozenset({KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})  # noqa: SLF001
+
+
+@dataclass(slots=True)
+class Term:
+    """One time of holding the lock, with the connection that holds it."""
+
+    conn: psycopg.Connection
+    number: int
+    flight: Flight = field(default_factory=Flight)
+    wait_seconds: float = BUSY_SECONDS
+    last_row_at: float = field(default_factory=time.monotonic)
+
+
+@dataclass(slots=True)
+class Publisher:
+    """One publisher process: leading in a term, or standing by."""
+
+    process: Process
+    producer: Producer
+    database_outage: Outage
+    kafka_outage: Outage
+    term: Term | None = None
+    standby: psycopg.Connection | None = None
+
+    def run_once(self) -> float:
+        """One look at the outbox, or one try for the lock; returns seconds to wait."""
+        if self.term is None:
+            self.term = self._try_to_lead()
+            if self.term is None:
+                return STANDBY_SECONDS
+        return self._publish_once(self.term)
+
+    def _try_to_lead(self) -> Term | None:
+        common = self.process.common
+        if self.standby is None:
+            self.standby = database.connect(common.dsn, common.process)
+            self.process.lifecycle.readiness.set("database", True)
+        if not publisher_lock.try_lock(self.standby):
+            return None
+        number = publisher_lock.begin_term(self.standby, common.process)
+        logger.info("leading: the publisher lock is held", extra={"term": number})
+        LEADING.set(1)
+        return Term(self.standby, number)
+
+    def _publish_once(self, term: Term) -> float:
+        rows = self._read(term)
+        for row in rows:
+            self._produce(term, row)
+        self.producer.poll(0)
+        self._settle(term)
+        now = time.monotonic()
+        if rows:
+            term.last_row_at = now
+        term.wait_seconds = next_wait(
+            term.wait_seconds, found_rows=bool(rows), idle_seconds=now - term.last_row_at
+        )
+        if len(rows) == BATCH:
+            return 0.0
+        if term.flight.waiting:
+            # Wait inside the client: it returns as soon as an acknowledgement is there.
+            self.producer.poll(term.wait_seconds)
+            self._settle(term)
+            return 0.0
+        return term.wait_seconds
+
+    def _read(self, term: Term) -> list[outbox.OutboxRow]:
+        room = IN_FLIGHT_MAX - len(term.flight.waiting)
+        if room <= 0:
+            return []
+        rows = outbox.select_unpublished(
+            term.conn, limit=min(BATCH, room), in_flight=term.flight.in_flight()
+        )
+        if rows:
+            self.process.failpoints.hit(
+                Failpoint.PUBLISHER_FETCHED_BEFORE_PRODUCE, _subject(rows[0])
+            )
+        return rows
+
+    def _produce(self, term: Term, row: outbox.OutboxRow) -> None:
+        message = to_message(row, publisher_id=self.process.common.process, term=term.number)
+        if isinstance(message, Unpublishable):
+            term.flight.refused(row.event_id, message.reason)
+            return
+        try:
+            self.producer.produce(
+                message.topic,
+                message.value,
+                message.key,
+                headers=message.headers,
+                on_delivery=partial(self._delivered, term.flight, row.event_id),
+            )
+        except BufferError:
+            # The queue is full: the row stays unpublished and is read again when there is room.
+            return
+        except KafkaException as error:
+            if error.args[0].code() not in _HOPELESS:
+                raise
+            term.flight.refused(row.event_id, str(error.args[0].name()))
+            return
+        term.flight.took_off(row.event_id)
+
+    def _delivered(
+        self, flight: Flight, event_id: UUID, error: KafkaError | None, _message: Message
+    ) -> None:
+        """The broker's word on one event, on the publisher's own thread."""
+        if error is None:
+            flight.landed(event_id)
+            self.kafka_outage.recovered()
+        elif error.code() in _HOPELESS:
+            flight.refused(event_id, error.name())
+        elif error.code() in _PURGED:
+            flight.lost(event_id)
+        else:
+            flight.lost(event_id)
+            self.kafka_outage.failed(KafkaException(error))
+
+    def _settle(self, term: Term) -> None:
+        """Write down what the broker has said: marks, and dead letters."""
+        acknowledged = term.flight.take_acknowledged()
+        if acknowledged:
+            first = Subject(event_id=acknowledged[0])
+            self.process.failpoints.hit(Failpoint.PUBLISHER_ACKED_BEFORE_MARK, first)
+            PUBLISHED.inc(outbox.mark_published(term.conn, acknowledged))
+            self.process.failpoints.hit(Failpoint.PUBLISHER_MARKED, first)
+        for event_id, reason in term.flight.take_unpublishable():
+            dead_letters.insert_event(term.conn, source="outbox", reason=reason, event_id=event_id)
+            logger.error(
+                "an outbox row can never be published and has a dead letter now",
+                extra={"event_id": str(event_id), "reason": reason},
+            )
+
+    def step_down(self, error: Exception) -> None:
+        """The term is over because something broke: forget what was under way, stand in line.
+
+        Raises:
+            KafkaException: the producer itself is beyond repair; the process has to start anew.
+        """
+        if isinstance(error, KafkaException) and error.args[0].fatal():
+            raise error
+        if isinstance(error, psycopg.Error):
+            self.database_outage.failed(error)
+            self.process.lifecycle.readiness.set("database", False)
+        else:
+            self.kafka_outage.failed(error)
+        self._abandon()
+
+    def _abandon(self) -> None:
+        LEADING.set(0)
+        self.producer.purge()
+        self.producer.poll(0)
+        for conn in (self.standby, self.term.conn if self.term else None):
+            if conn is not None:
+                conn.close()
+        self.standby = self.term = None
+
+    def close(self) -> None:
+        """Orderly stop: wait for acknowledgements, mark them, give the lock back."""
+        term = self.term
+        if term is not None:
+            self.producer.flush(FLUSH_SECONDS)
+            try:
+                self._settle(term)
+                publisher_lock.end_term(term.conn, term.number)
+            except database.UNAVAILABLE as error:
+                self.database_outage.failed(error)
+        self._abandon()
+
+
+def _subject(row: outbox.OutboxRow) -> Subject:
+    order_id = message_payload(row).get("order_id")
+    return Subject(
+        order_id=order_id if isinstance(order_id, str) else None,
+        event_id=row.event_id,
+        tenant_id=row.tenant_id,
+    )
+
+
+def run(process: Process) -> None:
+    """Publish or stand by until the process is told to stop."""
+    common = process.common
+    servers = config.kafka_bootstrap_servers(process.source)
+    publisher = Publisher(
+        process,
+        kafka.producer(servers, common.process),
+        Outage(logger, "PostgreSQL"),
+        Outage(logger, "Kafka"),
+    )
+    process.lifecycle.readiness.expect("database")
+    AdminServer(
+        common.http_host,
+        common.http_port,
+        process.lifecycle.readiness.snapshot,
+        # What `check` explains must be the statement that runs, not a copy of it.
+        {"/publisher/statement": outbox.SELECT_UNPUBLISHED},
+    ).start()
+    try:
+        repeat(
+            publisher.run_once,
+            stop=process.lifecycle.stop,
+            backoff=CONNECTION_BACKOFF,
+            rng=process.rng,
+            recoverable=(*database.UNAVAILABLE, KafkaException),
+            on_failure=publisher.step_down,
+            on_success=publisher.database_outage.recovered,
+        )
+    finally:
+        publisher.close()

@@ -1,0 +1,1 @@
+"""payments-gateway: the only service that holds the Stripe key."""

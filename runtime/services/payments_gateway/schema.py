@@ -1,0 +1,130 @@
+"""The gateway's HTTP bodies: what it accepts, and the one shape it answers with."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from runtime.domain.money import AMOUNT_CENTS_MAX
+from runtime.domain.outcome import (
+    Declined,
+    Halt,
+    Outcome,
+    Parked,
+    Pending,
+    Retry,
+    Settled,
+    Unknown,
+)
+
+Text = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[\x20-\x7E]+$")]
+Amount = Annotated[int, Field(strict=True, ge=1, le=AMOUNT_CENTS_MAX)]
+IntentId = Annotated[str, Field(max_length=255, pattern=r"^pi_[A-Za-z0-9_]+$")]
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class ChargeBody(_Request):
+    event_id: UUID
+    order_id: Text
+    tenant_id: Text
+    amount_cents: Amount
+    currency: Annotated[str, Field(pattern=r"^[a-z]{3}$")]
+    payment_method: Text | None = None
+
+
+class RefundBody(_Request):
+    key: Text
+    payment_intent_id: IntentId
+    amount_cents: Amount
+    refund_id: UUID
+
+
+class CancelBody(_Request):
+    event_id: UUID
+    payment_intent_id: IntentId
+
+
+class Answer(BaseModel):
+    """The gateway's answer whenever it worked itself; an unknown one means what it says."""
+
+    outcome: Literal["settled", "pending", "declined", "parked", "halt", "retry", "unknown"]
+    payment_intent_id: str | None = None
+    status: str | None = None
+    code: str | None = None
+    decline_code: str | None = None
+    retry_after_seconds: float | None = None
+    stripe_request_id: str | None = None
+    stripe_refund_id: str | None = None
+    replayed: bool = False
+
+
+class Intent(BaseModel):
+    id: str
+    status: str
+    amount_cents: int
+    currency: str
+    code: str | None
+    metadata: dict[str, str]
+
+
+class IntentAnswer(BaseModel):
+    """`payment_intent` is null when Stripe does not know the id."""
+
+    payment_intent: Intent | None
+
+
+class IntentList(BaseModel):
+    data: list[Intent]
+
+
+def answer_fields(outcome: Outcome) -> dict[str, Any]:
+    """The fields of `Answer` that the outcome decides."""
+    match outcome:
+        case Settled():
+            return {
+                "outcome": "settled",
+                "payment_intent_id": outcome.payment_intent_id,
+                "status": "succeeded",
+            }
+        case Pending():
+            return {
+                "outcome": "pending",
+                "payment_intent_id": outcome.payment_intent_id,
+                "status": outcome.status,
+            }
+        case Declined():
+            return {
+                "outcome": "declined",
+                "payment_intent_id": outcome.payment_intent_id,
+                "code": outcome.code,
+            }
+        case Parked():
+            return {"outcome": "parked", "code": outcome.reason}
+        case Halt():
+            return {"outcome": "halt", "code": outcome.reason}
+        case Retry():
+            return {
+                "outcome": "retry",
+                "code": outcome.reason,
+                "retry_after_seconds": outcome.after_seconds,
+            }
+        case Unknown():
+            return {"outcome": "unknown", "code": outcome.reason}
+
+
+def intent_of(body: dict[str, Any]) -> Intent:
+    """A PaymentIntent as Stripe sends it, reduced to what a reconciler decides on."""
+    error = body.get("last_payment_error") or {}
+    return Intent(
+        id=body["id"],
+        status=body["status"],
+        amount_cents=body["amount"],
+        currency=body["currency"],
+        code=error.get("decline_code") or error.get("code"),
+        metadata=body.get("metadata") or {},
+    )

@@ -1,0 +1,293 @@
+"""The gateway's HTTP API.
+
+It answers 200 with an outcome whenever it worked itself, even when Stripe did not; 401, 422 and
+503 are its own. The idempotency key always comes from the caller, who stored it before asking;
+this process generates none. Each call leaves a row in `stripe_calls` before it leaves the machine.
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+import anyio.to_thread
+import psycopg
+import stripe
+from fastapi import Depends, FastAPI, HTTPException, Query, Response
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from psycopg_pool import ConnectionPool
+
+from runtime import config
+from runtime.adapters.http import add_probes, serve
+from runtime.adapters.store import database, stripe_calls
+from runtime.adapters.stripe_gateway import Call, Charge, ListTooLongError, StripeGateway
+from runtime.domain import stripe_answers
+from runtime.domain.outcome import Outcome
+from runtime.process import Process
+from runtime.services.payments_gateway.schema import (
+    Answer,
+    CancelBody,
+    ChargeBody,
+    Intent,
+    IntentAnswer,
+    IntentList,
+    RefundBody,
+    answer_fields,
+    intent_of,
+)
+from runtime.telemetry import Outage
+
+logger = logging.getLogger(__name__)
+
+POOL_SIZE_MAX: Final = 16
+"""Connections for the journal; each is held for one short statement, never across a call."""
+
+
+@dataclass(slots=True)
+class Gateway:
+    """What the routes share."""
+
+    stripe: StripeGateway
+    pool: ConnectionPool[psycopg.Connection]
+    settings: config.GatewayConfig
+    environment: str
+    database_outage: Outage
+    stripe_outage: Outage
+
+    def journalled(
+        self,
+        operation: str,
+        *,
+        key: str,
+        event_id: UUID | None,
+        payment_intent_id: str | None,
+        send: Callable[[], Call],
+        classify: Callable[[stripe_answers.Answer], Outcome],
+    ) -> tuple[Call, Outcome]:
+        """Write the journal row, call Stripe with no connection held, complete the row.
+
+        Raises:
+            HTTPException: 503 when the row cannot be written; nothing was sent.
+        """
+        call_id = self._begin(operation, key, event_id, payment_intent_id)
+        call = send()
+        outcome = classify(call.answer)
+        self._end(call_id, call, outcome)
+        if call.answer.http_status is None:
+            self.stripe_outage.failed(ConnectionError(type(outcome).__name__.lower()))
+        else:
+            self.stripe_outage.recovered()
+        return call, outcome
+
+    def _begin(
+        self, operation: str, key: str, event_id: UUID | None, payment_intent_id: str | None
+    ) -> int:
+        try:
+            with self.pool.connection() as conn:
+                call_id = stripe_calls.begin(
+                    conn,
+                    operation=operation,
+                    idempotency_key=key,
+                    event_id=event_id,
+                    payment_intent_id=payment_intent_id,
+                )
+        except database.UNAVAILABLE as error:
+            self.database_outage.failed(error)
+            raise HTTPException(
+                503, "the journal cannot be written", headers={"Retry-After": "1"}
+            ) from error
+        self.database_outage.recovered()
+        return call_id
+
+    def _end(self, call_id: int, call: Call, outcome: Outcome) -> None:
+        """Complete the journal row; its loss costs a line of evidence, never the answer."""
+        try:
+            with self.pool.connection() as conn:
+                stripe_calls.end(
+                    conn,
+                    call_id,
+                    status=call.answer.http_status,
+                    outcome=type(outcome).__name__.lower(),
+                    request_id=call.request_id,
+                    replayed=call.answer.replayed,
+                    payment_intent_id=call.answer.payment_intent_id,
+                )
+        except database.UNAVAILABLE as error:
+            self.database_outage.failed(error)
+
+
+def run(process: Process) -> None:
+    """Serve until the process is told to stop."""
+    settings = config.gateway(process.source)
+    pool = database.open_pool(process.common.dsn, process.common.process, size_max=POOL_SIZE_MAX)
+    gateway = Gateway(
+        stripe=StripeGateway(settings),
+        pool=pool,
+        settings=settings,
+        environment=process.common.environment,
+        database_outage=Outage(logger, "PostgreSQL"),
+        stripe_outage=Outage(logger, "Stripe"),
+    )
+    process.lifecycle.readiness.expect("database")
+    threading.Thread(target=_watch, args=(process, gateway), name="watch", daemon=True).start()
+    app = build_app(gateway, process)
+    try:
+        serve(app, process.common.http_host, process.common.http_port, process.lifecycle.stop)
+    finally:
+        pool.close()
+
+
+def _watch(process: Process, gateway: Gateway) -> None:
+    """Keep readiness true to the database."""
+    stop, holds = process.lifecycle.stop, False
+    while not stop.wait(1.0 if holds else 0.1):
+        holds = database.answers(gateway.pool)
+        process.lifecycle.readiness.set("database", holds)
+
+
+def build_app(gateway: Gateway, process: Process) -> FastAPI:
+    """The FastAPI application."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        # Every charge holds a thread for as long as Stripe takes; the default of 40 would cap us.
+        anyio.to_thread.current_default_thread_limiter().total_tokens = gateway.settings.threads
+        yield
+
+    app = FastAPI(title="payments-gateway", version="1", lifespan=lifespan, docs_url=None)
+    add_probes(app, process.lifecycle.readiness.snapshot)
+    bearer = HTTPBearer(auto_error=False)
+
+    def authorize(
+        credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
+    ) -> None:
+        given = credentials.credentials if credentials else ""
+        if not hmac.compare_digest(given.encode(), gateway.settings.token.encode()):
+            raise HTTPException(
+                401, "the gateway's token is needed", headers={"WWW-Authenticate": "Bearer"}
+            )
+
+    caller = [Depends(authorize)]
+    refusals: dict[int | str, dict[str, Any]] = {
+        401: {"description": "no or wrong token"},
+        503: {"description": "nothing was sent; try again after Retry-After seconds"},
+    }
+
+    @app.post("/charge", dependencies=caller, responses=refusals)
+    def charge(body: ChargeBody, response: Response) -> Answer:
+        return _charge(gateway, body, response)
+
+    @app.post("/refund", dependencies=caller, responses=refusals)
+    def refund(body: RefundBody, response: Response) -> Answer:
+        return _refund(gateway, body, response)
+
+    @app.post("/cancel", dependencies=caller, responses=refusals)
+    def cancel(body: CancelBody, response: Response) -> Answer:
+        return _cancel(gateway, body, response)
+
+    @app.get("/payment-intents/{payment_intent_id}", dependencies=caller, responses=refusals)
+    def retrieve(payment_intent_id: str) -> IntentAnswer:
+        return _retrieve(gateway, payment_intent_id)
+
+    @app.get("/payment-intents", dependencies=caller, responses=refusals)
+    def find(created_gte: Annotated[int, Query(ge=0, le=2**53)], event_id: UUID) -> IntentList:
+        return IntentList(data=_find(gateway, created_gte, str(event_id)))
+
+    return app
+
+
+def _charge(gateway: Gateway, body: ChargeBody, response: Response) -> Answer:
+    method = body.payment_method or gateway.settings.default_payment_method
+    charge = Charge(
+        key=str(body.event_id),
+        amount_cents=body.amount_cents,
+        currency=body.currency,
+        payment_method=method,
+        payment_method_type=stripe_answers.payment_method_type(method),
+        metadata={
+            "event_id": str(body.event_id),
+            "order_id": body.order_id,
+            "tenant_id": body.tenant_id,
+            "env": gateway.environment,
+        },
+    )
+    call, outcome = gateway.journalled(
+        "charge",
+        key=charge.key,
+        event_id=body.event_id,
+        payment_intent_id=None,
+        send=lambda: gateway.stripe.charge(charge),
+        classify=stripe_answers.outcome_of_charge,
+    )
+    return _answer(call, outcome, response)
+
+
+def _refund(gateway: Gateway, body: RefundBody, response: Response) -> Answer:
+    metadata = {"refund_id": str(body.refund_id), "env": gateway.environment}
+    call, outcome = gateway.journalled(
+        "refund",
+        key=body.key,
+        event_id=None,
+        payment_intent_id=body.payment_intent_id,
+        send=lambda: gateway.stripe.refund(
+            body.payment_intent_id,
+            key=body.key,
+            amount_cents=body.amount_cents,
+            metadata=metadata,
+        ),
+        classify=stripe_answers.outcome_of_refund,
+    )
+    return _answer(call, outcome, response)
+
+
+def _cancel(gateway: Gateway, body: CancelBody, response: Response) -> Answer:
+    key = f"{body.event_id}:cancel"
+    call, outcome = gateway.journalled(
+        "cancel",
+        key=key,
+        event_id=body.event_id,
+        payment_intent_id=body.payment_intent_id,
+        send=lambda: gateway.stripe.cancel(body.payment_intent_id, key=key),
+        classify=stripe_answers.outcome_of_charge,
+    )
+    return _answer(call, outcome, response)
+
+
+def _answer(call: Call, outcome: Outcome, response: Response) -> Answer:
+    """The answer body; Stripe's own status is mirrored in a header for those who log it."""
+    if call.answer.http_status is not None:
+        response.headers["X-Stripe-Status"] = str(call.answer.http_status)
+    refund = call.stripe_object if call.stripe_object.get("object") == "refund" else {}
+    return Answer(
+        **answer_fields(outcome),
+        decline_code=call.answer.decline_code,
+        stripe_request_id=call.request_id,
+        stripe_refund_id=refund.get("id"),
+        replayed=call.answer.replayed,
+    )
+
+
+def _retrieve(gateway: Gateway, payment_intent_id: str) -> IntentAnswer:
+    call = gateway.stripe.retrieve(payment_intent_id)
+    if call.answer.http_status == 404 and call.answer.error_code == "resource_missing":
+        return IntentAnswer(payment_intent=None)
+    if call.stripe_object.get("object") != "payment_intent":
+        raise HTTPException(503, "Stripe did not answer", headers={"Retry-After": "1"})
+    return IntentAnswer(payment_intent=intent_of(dict(call.stripe_object)))
+
+
+def _find(gateway: Gateway, created_gte: int, event_id: str) -> list[Intent]:
+    try:
+        return [
+            intent_of(dict(body))
+            for body in gateway.stripe.list_created_since(created_gte)
+            if (body.get("metadata") or {}).get("event_id") == event_id
+        ]
+    except (stripe.StripeError, ListTooLongError) as error:
+        raise HTTPException(503, "Stripe did not answer", headers={"Retry-After": "1"}) from error

@@ -1,0 +1,1 @@
+"""payments-reconciler: closes what nobody answered for."""

@@ -1,0 +1,1 @@
+"""payments-worker: from orders.placed to a charge at Stripe, once."""

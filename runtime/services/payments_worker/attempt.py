@@ -1,0 +1,175 @@
+"""One attempt: ask the gateway, write what came of it. No connection is held in between."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import psycopg
+from prometheus_client import Counter, Histogram
+from psycopg_pool import ConnectionPool
+
+from runtime.adapters.gateway_client import ChargeRequest, GatewayAnswer, GatewayClient
+from runtime.adapters.store import database, payments, refunds
+from runtime.adapters.store.payment_queue import Claim
+from runtime.adapters.store.payments import Cause
+from runtime.adapters.store.refunds import RefundClaim
+from runtime.domain.names import RefundState, trace_id
+from runtime.domain.outcome import Declined, Outcome, Parked, Pending, Settled
+from runtime.domain.payment_events import Answered, RefundFailed, RefundSucceeded, Step
+from runtime.domain.retry import CONNECTION_BACKOFF, PAYMENT_BACKOFF
+from runtime.failpoints import Failpoint, Subject
+from runtime.process import Process
+from runtime.telemetry import Outage
+
+logger = logging.getLogger(__name__)
+
+_Write = Callable[[psycopg.Connection], None]
+
+OUTCOMES = Counter("payment_attempts_total", "Attempts by outcome", ["operation", "outcome"])
+GATEWAY_SECONDS = Histogram("gateway_request_seconds", "Time the gateway took", ["operation"])
+
+PERSIST_TRIES_MAX: Final = 20
+"""Tries to write a result while the database is away; then the lease runs out and the same key
+asks Stripe again, which costs a request and loses nothing."""
+
+
+@dataclass(slots=True)
+class Attempts:
+    """What attempts share; every method may run on any executor thread."""
+
+    process: Process
+    pool: ConnectionPool[psycopg.Connection]
+    gateway: GatewayClient
+    database_outage: Outage
+
+    def charge(self, claim: Claim) -> Outcome:
+        """Send one claimed payment and write its outcome; returns the outcome for the circuit."""
+        row = claim.row
+        subject = Subject(row.order_id, row.event_id, row.tenant_id)
+        self.process.failpoints.hit(Failpoint.WORKER_ATTEMPT_DURABLE_BEFORE_PSP, subject)
+        request = ChargeRequest(
+            row.event_id,
+            row.order_id,
+            row.tenant_id,
+            row.money.amount_cents,
+            row.money.currency,
+            row.payment_method,
+        )
+        span = claim.token.hex[:16]
+        traceparent = f"00-{trace_id(row.event_id)}-{span}-01"
+        with GATEWAY_SECONDS.labels("charge").time():
+            answer = self.gateway.charge(request, traceparent=traceparent)
+        OUTCOMES.labels("charge", type(answer.outcome).__name__.lower()).inc()
+        self.process.failpoints.hit(Failpoint.PSP_RESPONSE_BEFORE_PERSIST, subject)
+        self._persist(lambda conn: self._write_charge(conn, claim, answer, subject))
+        return answer.outcome
+
+    def _write_charge(
+        self, conn: psycopg.Connection, claim: Claim, answer: GatewayAnswer, subject: Subject
+    ) -> None:
+        row = claim.row
+        applied = payments.apply(
+            conn,
+            row.event_id,
+            Answered(answer.outcome),
+            Cause(self.process.common.process, answer.stripe_request_id),
+            rng=self.process.rng,
+            lease_token=claim.token,
+        )
+        self.process.failpoints.hit(Failpoint.WORKER_RESULT_TX_BEFORE_COMMIT, subject)
+        status = applied.payment.state if isinstance(applied, Step) else type(applied).__name__
+        logger.info(
+            "processed payment",
+            extra={
+                "event_id": str(row.event_id),
+                "order_id": row.order_id,
+                "trace_id": trace_id(row.event_id),
+                "status": str(status).lower(),
+                "outcome": type(answer.outcome).__name__.lower(),
+                "replayed": answer.replayed,
+                "attempt": row.started_attempts + 1,
+                "stripe_request_id": answer.stripe_request_id,
+            },
+        )
+
+    def refund(self, claim: RefundClaim) -> Outcome:
+        """Send one claimed refund and write its outcome."""
+        subject = Subject(claim.order_id, claim.event_id)
+        self.process.failpoints.hit(Failpoint.SAGA_REFUND_SENT_NO_RESPONSE, subject)
+        with GATEWAY_SECONDS.labels("refund").time():
+            answer = self.gateway.refund(
+                key=claim.idempotency_key,
+                payment_intent_id=claim.payment_intent_id,
+                amount_cents=claim.amount_cents,
+                refund_id=claim.refund_id,
+            )
+        OUTCOMES.labels("refund", type(answer.outcome).__name__.lower()).inc()
+        self.process.failpoints.hit(Failpoint.SAGA_REFUND_BEFORE_PERSIST, subject)
+        self._persist(lambda conn: self._write_refund(conn, claim, answer))
+        return answer.outcome
+
+    def _write_refund(
+        self, conn: psycopg.Connection, claim: RefundClaim, answer: GatewayAnswer
+    ) -> None:
+        state, failure_code = refund_state(answer.outcome)
+        written = refunds.finish(
+            conn,
+            claim.refund_id,
+            claim.token,
+            state=state,
+            stripe_refund_id=answer.stripe_refund_id,
+            failure_code=failure_code,
+            wait_seconds=PAYMENT_BACKOFF.delay_seconds(2, self.process.rng),
+        )
+        if written and state is RefundState.SUCCEEDED:
+            cause = Cause(self.process.common.process, str(claim.refund_id))
+            payments.apply(conn, claim.event_id, RefundSucceeded(), cause, rng=self.process.rng)
+        elif written and state is RefundState.FAILED:
+            cause = Cause(self.process.common.process, str(claim.refund_id))
+            event = RefundFailed(failure_code or "refund_failed")
+            payments.apply(conn, claim.event_id, event, cause, rng=self.process.rng)
+        logger.log(
+            logging.ERROR if state is RefundState.FAILED else logging.INFO,
+            "processed refund",
+            extra={
+                "event_id": str(claim.event_id),
+                "order_id": claim.order_id,
+                "refund_id": str(claim.refund_id),
+                "status": state.value if written else "fenced",
+                "failure_code": failure_code,
+            },
+        )
+
+    def _persist(self, write: _Write) -> None:
+        """Write a result in one transaction; keep trying a while if the database is away."""
+        for failures in range(1, PERSIST_TRIES_MAX + 1):
+            try:
+                with self.pool.connection() as conn:
+                    write(conn)
+            except database.UNAVAILABLE as error:
+                self.database_outage.failed(error)
+                time.sleep(CONNECTION_BACKOFF.delay_seconds(failures, self.process.rng))
+            else:
+                self.database_outage.recovered()
+                return
+        logger.error("a result could not be written; its lease runs out and the key asks again")
+
+
+def refund_state(outcome: Outcome) -> tuple[RefundState, str | None]:
+    """What a refund becomes, pure: only Stripe's refusal is a failure, the rest goes again."""
+    match outcome:
+        case Settled():
+            return RefundState.SUCCEEDED, None
+        case Pending():
+            return RefundState.PROCESSING, None
+        case Declined():
+            return RefundState.FAILED, outcome.code
+        case Parked():
+            return RefundState.FAILED, outcome.reason
+        case _:
+            # Halt, Retry and Unknown: the same key again.
+            return RefundState.UNKNOWN, None

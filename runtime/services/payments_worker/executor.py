@@ -1,0 +1,153 @@
+"""The executor: claims due payments and refunds, and runs attempts on a pool of threads.
+
+The stated exception to one loop per process: a charge takes as long as Stripe takes, so as many
+as `concurrency` are in flight, each in its own thread and none holding a connection while it
+waits. The claim loop is single; the database's row locks keep processes apart.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Final
+
+import psycopg
+from prometheus_client import Gauge
+from psycopg_pool import ConnectionPool
+
+from runtime.adapters.store import payment_queue, refunds
+from runtime.adapters.store.payment_queue import Claim, Lease
+from runtime.adapters.store.refunds import RefundClaim
+from runtime.domain.circuit import Circuit
+from runtime.domain.outcome import Halt, Outcome, Retry, Unknown
+from runtime.process import Process
+from runtime.services.payments_worker.attempt import Attempts
+
+logger = logging.getLogger(__name__)
+
+IDLE_SECONDS: Final = 0.1
+"""How often due work is looked for when nothing wakes the loop: retries, lost leases."""
+
+LEASE_CHECK_SECONDS: Final = 0.5
+REFUNDS_AT_A_TIME: Final = 8
+
+IN_FLIGHT = Gauge("payment_attempts_in_flight", "Attempts under way in this process")
+CIRCUIT_OPEN = Gauge("stripe_circuit_open", "1 while Stripe refuses our credentials")
+
+
+@dataclass(slots=True)
+class Executor:
+    """The claim loop and its threads."""
+
+    process: Process
+    pool: ConnectionPool[psycopg.Connection]
+    attempts: Attempts
+    lease: Lease
+    concurrency: int
+    threads: ThreadPoolExecutor
+    wake: threading.Event = field(default_factory=threading.Event)
+    circuit: Circuit = field(default_factory=Circuit)
+    _in_flight: int = 0
+    _leases_checked_at: float = 0.0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def run_once(self) -> float:
+        """One round of claims; waits for a wake-up itself and so returns 0."""
+        self.wake.clear()
+        now = time.monotonic()
+        with self._lock:
+            free = self.concurrency - self._in_flight
+            allowed = self.circuit.allowance(now, free)
+        claimed = self._claim(now, allowed) if allowed > 0 else 0
+        if claimed == 0 or claimed == free:
+            self.wake.wait(IDLE_SECONDS)
+        return 0.0
+
+    def _claim(self, now: float, limit: int) -> int:
+        lease, rng = self.lease, self.process.rng
+        with self.pool.connection() as conn:
+            if now - self._leases_checked_at >= LEASE_CHECK_SECONDS:
+                self._leases_checked_at = now
+                given_up = payment_queue.give_up_leases(conn, lease, rng, limit=limit)
+                if given_up:
+                    logger.warning("attempts without an end are free again: %d", given_up)
+            claims = payment_queue.claim_due(conn, lease, rng, limit=limit)
+            room = min(limit - len(claims), REFUNDS_AT_A_TIME)
+            refund_claims = (
+                refunds.claim_due(
+                    conn,
+                    owner=lease.owner,
+                    incarnation=lease.incarnation,
+                    seconds=lease.seconds,
+                    limit=room,
+                )
+                if room > 0
+                else []
+            )
+        for claim in claims:
+            self._start(claim)
+        for refund_claim in refund_claims:
+            self._start(refund_claim)
+        return len(claims) + len(refund_claims)
+
+    def _start(self, claim: Claim | RefundClaim) -> None:
+        with self._lock:
+            self._in_flight += 1
+            self.circuit = self.circuit.probe_sent()
+        IN_FLIGHT.inc()
+        future = self.threads.submit(self._attempt, claim)
+        future.add_done_callback(self._ended)
+
+    def _attempt(self, claim: Claim | RefundClaim) -> None:
+        match claim:
+            case Claim():
+                outcome = self.attempts.charge(claim)
+            case RefundClaim():
+                outcome = self.attempts.refund(claim)
+        self._learn(outcome)
+
+    def _learn(self, outcome: Outcome) -> None:
+        """Feed the circuit; an answer that says nothing of our credentials leaves it alone."""
+        with self._lock:
+            was_open = self.circuit.is_open
+            match outcome:
+                case Halt():
+                    self.circuit = self.circuit.halted(time.monotonic(), outcome.reason)
+                case Retry() | Unknown():
+                    self.circuit = self.circuit.undecided(time.monotonic())
+                case _:
+                    self.circuit = self.circuit.answered()
+            is_open, reason = self.circuit.is_open, self.circuit.reason
+        self.process.lifecycle.readiness.set("stripe_circuit", not is_open)
+        CIRCUIT_OPEN.set(is_open)
+        if is_open and not was_open:
+            logger.error(
+                "Stripe refuses our credentials; payments wait, nobody is cancelled",
+                extra={"reason": reason},
+            )
+        elif was_open and not is_open:
+            logger.info("Stripe takes our credentials again")
+
+    def _ended(self, future: Future[None]) -> None:
+        with self._lock:
+            self._in_flight -= 1
+        IN_FLIGHT.dec()
+        error = future.exception()
+        if error is not None:
+            # The lease runs out and the same key asks again; the row is never lost.
+            logger.error("an attempt broke", exc_info=error)
+        self.wake.set()
+
+    def drain(self, seconds: float) -> bool:
+        """Wait for attempts under way to end; False when some did not in time."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            with self._lock:
+                if self._in_flight == 0:
+                    return True
+            self.wake.wait(0.05)
+            self.wake.clear()
+        return False

@@ -1,0 +1,150 @@
+"""The inbox: Kafka records become payments rows, then the offset is committed.
+
+One thread, one transaction per batch. Nothing that happens to a payment afterwards can hold up a
+partition, and a record that cannot be understood becomes a dead letter in the same transaction.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import psycopg
+
+from runtime.adapters.store import dead_letters, payment_queue
+from runtime.adapters.store.payment_queue import Placed
+from runtime.adapters.store.payments import Cause
+from runtime.domain.event import Malformed, ReceivedEvent, Record, parse_record
+from runtime.domain.names import Header, Service, Topic
+
+logger = logging.getLogger(__name__)
+
+TOPICS = (Topic.ORDERS_PLACED, Topic.ORDERS_CANCELLED)
+
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """A batch told apart, pure."""
+
+    placed: tuple[Placed, ...]
+    cancelled: tuple[ReceivedEvent, ...]
+    malformed: tuple[tuple[Record, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What became of records so far."""
+
+    records: int = 0
+    inserted: int = 0
+    duplicates: int = 0
+    malformed: int = 0
+    cancelled: int = 0
+    other_event_for_order: int = 0
+
+    def plus(self, other: Counts) -> Counts:
+        return Counts(
+            self.records + other.records,
+            self.inserted + other.inserted,
+            self.duplicates + other.duplicates,
+            self.malformed + other.malformed,
+            self.cancelled + other.cancelled,
+            self.other_event_for_order + other.other_event_for_order,
+        )
+
+
+def sort_records(records: Sequence[Record]) -> Sorted:
+    """Parse a batch and tell orders, cancellations and unreadable records apart."""
+    placed: list[Placed] = []
+    cancelled: list[ReceivedEvent] = []
+    malformed: list[tuple[Record, str]] = []
+    for record in records:
+        event = parse_record(record)
+        if isinstance(event, Malformed):
+            malformed.append((record, event.reason))
+        elif record.topic == Topic.ORDERS_CANCELLED:
+            cancelled.append(event)
+        else:
+            order = _to_placed(event, record)
+            if isinstance(order, Malformed):
+                malformed.append((record, order.reason))
+            else:
+                placed.append(order)
+    return Sorted(tuple(placed), tuple(cancelled), tuple(malformed))
+
+
+def _to_placed(event: ReceivedEvent, record: Record) -> Placed | Malformed:
+    method = event.text("payment_method")
+    if method is not None and not (0 < len(method) <= 255 and method.isprintable()):
+        return Malformed("payment_method")
+    traceparent = record.headers.get(Header.TRACEPARENT, "")
+    return Placed(
+        event,
+        method,
+        traceparent if _TRACEPARENT.fullmatch(traceparent) else None,
+        _timestamp(record.headers.get(Header.CREATED_AT)),
+        record,
+    )
+
+
+def _timestamp(text: str | None) -> datetime | None:
+    """An aware ISO 8601 time; a header that is none is no reason to refuse an order."""
+    try:
+        at = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return at if at.tzinfo is not None else None
+
+
+def store_batch(
+    conn: psycopg.Connection, records: Sequence[Record], *, source: str, rng: random.Random
+) -> Counts:
+    """Write a batch in the caller's transaction."""
+    batch = sort_records(records)
+    for record, reason in batch.malformed:
+        dead_letters.insert_record(conn, source=source, reason=reason, record=record)
+        logger.error(
+            "a record cannot be understood and has a dead letter now",
+            extra={
+                "reason": reason,
+                "topic": record.topic,
+                "partition": record.partition,
+                "offset": record.offset,
+            },
+        )
+    counts = Counts(records=len(records), malformed=len(batch.malformed))
+    if batch.placed:
+        counts = counts.plus(_store_placed(conn, batch.placed))
+    for event in batch.cancelled:
+        came_to = payment_queue.cancel(
+            conn, event, Cause("OrderCancelled", str(event.event_id)), rng
+        )
+        logger.info(
+            "order cancelled: payment %s",
+            came_to,
+            extra={"event_id": str(event.root), "order_id": event.order_id},
+        )
+    return replace(counts, cancelled=len(batch.cancelled))
+
+
+def _store_placed(conn: psycopg.Connection, placed: Sequence[Placed]) -> Counts:
+    inserted = payment_queue.insert_placed(conn, placed)
+    for item in inserted.other_event_for_order:
+        dead_letters.insert_record(
+            conn, source=Service.WORKER, reason="duplicate_order", record=item.record
+        )
+        logger.error(
+            "a second event for an order that has a payment; it has a dead letter now",
+            extra={"event_id": str(item.event.root), "order_id": item.event.order_id},
+        )
+    return Counts(
+        inserted=len(inserted.new),
+        duplicates=len(placed) - len(inserted.new) - len(inserted.other_event_for_order),
+        other_event_for_order=len(inserted.other_event_for_order),
+    )

@@ -1,0 +1,85 @@
+"""The ingest thread: poll, store, commit the offset, wake the executor."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import psycopg
+from confluent_kafka import Consumer, KafkaError, KafkaException
+from psycopg_pool import ConnectionPool
+
+from runtime.adapters import kafka
+from runtime.adapters.store import dead_letters
+from runtime.domain.event import Record
+from runtime.failpoints import Failpoint
+from runtime.process import Process
+from runtime.services.payments_worker import inbox
+from runtime.telemetry import Outage
+
+logger = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.5
+
+
+@dataclass(slots=True)
+class Ingest:
+    """One consumer and where its records go."""
+
+    process: Process
+    consumer: Consumer
+    pool: ConnectionPool[psycopg.Connection]
+    wake_executor: Callable[[], None]
+    source: str
+    kafka_outage: Outage
+    totals: inbox.Counts = field(default_factory=inbox.Counts)
+
+    def run_once(self) -> float:
+        """Poll one batch, store it, commit its offsets; returns seconds to wait (none)."""
+        records = kafka.poll_batch(
+            self.consumer, wait_seconds=POLL_SECONDS, on_error=self._consumer_error
+        )
+        if not records:
+            return 0.0
+        self.kafka_outage.recovered()
+        self.process.failpoints.hit(Failpoint.WORKER_POLLED_BEFORE_INBOX)
+        try:
+            with self.pool.connection() as conn, conn.transaction():
+                counts = inbox.store_batch(conn, records, source=self.source, rng=self.process.rng)
+                self.process.failpoints.hit(Failpoint.WORKER_RESERVED_BEFORE_COMMIT)
+        except Exception:
+            # Nothing of the batch is stored: let the consumer give the same records again.
+            kafka.rewind(self.consumer, records)
+            raise
+        self.process.failpoints.hit(Failpoint.WORKER_COMMITTED_BEFORE_OFFSET)
+        self.totals = self.totals.plus(counts)
+        if counts.inserted:
+            self.wake_executor()
+        # Stored is stored: a lost commit only brings records that are known already.
+        self.consumer.commit(offsets=kafka.offsets_after(records), asynchronous=True)
+        self.process.failpoints.hit(Failpoint.WORKER_OFFSET_COMMITTED)
+        return 0.0
+
+    def _store(self, records: Sequence[Record]) -> inbox.Counts:
+        """Store a batch; when one record spoils it, store the others and bury that one."""
+        try:
+            with self.pool.connection() as conn:
+                counts = inbox.store_batch(conn, records, source=self.source, rng=self.process.rng)
+                self.process.failpoints.hit(Failpoint.WORKER_RESERVED_BEFORE_COMMIT)
+        except (psycopg.DataError, psycopg.IntegrityError) as error:
+            if len(records) > 1:
+                counts = inbox.Counts()
+                for record in records:
+                    counts = counts.plus(self._store([record]))
+                return counts
+            logger.exception("a record cannot be stored and has a dead letter now")
+            with self.pool.connection() as conn:
+                dead_letters.insert_record(
+                    conn, source=self.source, reason=type(error).__name__, record=records[0]
+                )
+            return inbox.Counts(records=1, malformed=1)
+        return counts
+
+    def _consumer_error(self, error: KafkaError) -> None:
+        self.kafka_outage.failed(KafkaException(error))

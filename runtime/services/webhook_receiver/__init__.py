@@ -1,0 +1,1 @@
+"""payments-webhook-receiver: Stripe's word, believed only with its signature."""

@@ -1,0 +1,132 @@
+"""From a request's parts to a verdict and its transaction.
+
+The order of checks is the promise: the signature over the raw bytes comes before any look inside
+them, and 200 comes after the commit. Whatever is refused leaves no row.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import psycopg
+from prometheus_client import Counter
+from psycopg_pool import ConnectionPool
+
+from runtime.adapters import webhook_effect
+from runtime.adapters.store import database, webhooks
+from runtime.adapters.store.webhooks import Stored
+from runtime.config import ConfigError
+from runtime.domain.signature import Verified, verify
+from runtime.domain.stripe_event import Invalid, Odd, StripeEvent, parse
+from runtime.failpoints import Failpoint, Subject
+from runtime.process import Process
+from runtime.services.webhook_receiver.refusal import RECEIVED, REFUSALS, Reply
+from runtime.telemetry import Outage
+
+logger = logging.getLogger(__name__)
+
+WEBHOOKS = Counter("webhooks_total", "Webhook requests by answer", ["code"])
+
+
+@dataclass(slots=True)
+class Secrets:
+    """The active signing secrets, read anew for every request; a broken rotation keeps the last."""
+
+    read: Callable[[], tuple[str, ...]]
+    last_good: tuple[str, ...] = field(default=())
+
+    def current(self) -> tuple[str, ...]:
+        """Every active secret; never empty once the service has started."""
+        try:
+            secrets = self.read()
+        except ConfigError:
+            logger.exception("the signing secret cannot be read; the last one stays")
+            return self.last_good
+        self.last_good = secrets
+        return secrets
+
+
+@dataclass(slots=True)
+class Intake:
+    """What requests share; `take` may run on any thread."""
+
+    process: Process
+    pool: ConnectionPool[psycopg.Connection]
+    secrets: Secrets
+    outage: Outage
+
+    def take(self, signatures: Sequence[bytes], body: bytes, headers: Mapping[str, str]) -> Reply:
+        """Judge a complete request and, if it is genuine, store and apply it."""
+        now = self.process.now().timestamp()
+        verified = verify(signatures, body, self.secrets.current(), now)
+        if verified is not Verified.GENUINE:
+            return REFUSALS[verified]
+        parsed = parse(body)
+        if isinstance(parsed, Invalid):
+            return REFUSALS["body_invalid"]
+        try:
+            if isinstance(parsed, Odd):
+                self._quarantine_odd(parsed, body, headers)
+            else:
+                self._store(parsed, body, headers)
+        except database.UNAVAILABLE as error:
+            self.outage.failed(error)
+            return REFUSALS["unavailable"]
+        self.outage.recovered()
+        return RECEIVED
+
+    def _quarantine_odd(self, odd: Odd, body: bytes, headers: Mapping[str, str]) -> None:
+        if odd.reason == "thin_event":
+            logger.info("a thin event is ignored: it carries no object")
+            return
+        with self.pool.connection() as conn:
+            webhooks.quarantine(conn, odd.reason, body, headers)
+        logger.error("a signed webhook is quarantined", extra={"reason": odd.reason})
+
+    def _store(self, event: StripeEvent, body: bytes, headers: Mapping[str, str]) -> None:
+        failpoints = self.process.failpoints
+        subject = Subject()
+        failpoints.hit(Failpoint.RECEIVER_VERIFIED_BEFORE_INSERT, subject)
+        with self.pool.connection() as conn:
+            stored = webhooks.store(conn, event, body)
+            if stored is Stored.OTHER_BODY:
+                webhooks.quarantine(conn, "same_id_other_body", body, headers)
+                logger.error("a known event id came with another body and is quarantined")
+                return
+            if stored is Stored.NEW:
+                self._apply(conn, event, body, headers)
+            failpoints.hit(Failpoint.RECEIVER_APPLY_BEFORE_COMMIT, subject)
+        failpoints.hit(Failpoint.RECEIVER_INSERTED_BEFORE_200, subject)
+
+    def _apply(
+        self,
+        conn: psycopg.Connection,
+        event: StripeEvent,
+        body: bytes,
+        headers: Mapping[str, str],
+    ) -> None:
+        environment = self.process.common.environment
+        effect = webhook_effect.apply(conn, event, environment=environment, rng=self.process.rng)
+        match effect:
+            case webhook_effect.Done():
+                webhooks.mark_processed(conn, event.stripe_event_id)
+                came_to = effect.what
+            case webhook_effect.Early():
+                webhooks.park(conn, event.stripe_event_id, effect.event_id, "early")
+                came_to = "parked"
+            case webhook_effect.Quarantined():
+                webhooks.quarantine(conn, effect.reason, body, headers)
+                webhooks.mark_processed(conn, event.stripe_event_id)
+                came_to = f"quarantined: {effect.reason}"
+        logger.info(
+            "webhook %s",
+            came_to,
+            extra={
+                "stripe_event_id": event.stripe_event_id,
+                "type": event.type,
+                "event_id": event.metadata_event_id,
+                "payment_intent_id": event.payment_intent_id,
+            },
+        )

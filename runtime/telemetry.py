@@ -1,0 +1,168 @@
+"""Logs, metrics and the admin server: what a process says about itself.
+
+Logs are one JSON object per line on stdout. `Outage` keeps a long failure from becoming ten
+thousand lines: it logs the first one, then one line a minute, then the end with the count.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Final
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+REPEAT_SECONDS: Final = 60.0
+"""How often a continuing outage is logged again."""
+
+ReadinessChecks = Callable[[], Mapping[str, bool]]
+"""The named conditions of readiness as they hold now."""
+
+_STANDARD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+class JsonFormatter(logging.Formatter):
+    """One line, one object; whatever was passed as `extra` becomes a field."""
+
+    def __init__(self, service: str, process: str) -> None:
+        super().__init__()
+        self._service = service
+        self._process = process
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "ts": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "msg": record.getMessage(),
+            "service": self._service,
+            "process": self._process,
+        }
+        line |= {
+            name: value
+            for name, value in vars(record).items()
+            if name not in _STANDARD_FIELDS and value is not None
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str, ensure_ascii=True)
+
+
+def configure_logging(service: str, process: str, level: str) -> None:
+    """Send every log of this process to stdout as JSON; libraries from WARNING up."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(JsonFormatter(service, process))
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("runtime").setLevel(level)
+
+
+@dataclass(slots=True)
+class Outage:
+    """The log of one dependency's absence: begin, a reminder a minute, end."""
+
+    logger: logging.Logger
+    what: str
+    _began: float | None = None
+    _last_logged: float = 0.0
+    _failures: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def failed(self, error: BaseException) -> None:
+        """Note a failure; log it when it is the first or a minute has passed."""
+        with self._lock:
+            now = time.monotonic()
+            self._failures += 1
+            first = self._began is None
+            if first:
+                self._began = now
+            if first or now - self._last_logged >= REPEAT_SECONDS:
+                self._last_logged = now
+                self.logger.warning(
+                    "%s is unavailable; trying again until it is back",
+                    self.what,
+                    extra={"error": _first_line(error), "failures": self._failures},
+                )
+
+    def recovered(self) -> None:
+        """Note a success; log it when it ends an outage."""
+        if self._began is None:
+            return
+        with self._lock:
+            if self._began is None:
+                return
+            seconds = round(time.monotonic() - self._began, 1)
+            self.logger.info(
+                "%s is back",
+                self.what,
+                extra={"outage_seconds": seconds, "failures": self._failures},
+            )
+            self._began, self._failures = None, 0
+
+
+def _first_line(error: BaseException) -> str:
+    """A driver's message without its continuation lines, and never more than a line's worth."""
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0][:200]}" if text else type(error).__name__
+
+
+class _AdminHandler(BaseHTTPRequestHandler):
+    """GET /healthz, /readyz, /metrics and the texts the service publishes."""
+
+    server: AdminServer
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        match self.path:
+            case "/healthz":
+                self._answer(200, b'{"alive":true}')
+            case "/readyz":
+                self._answer(*readiness_answer(self.server.readiness))
+            case "/metrics":
+                self._answer(200, generate_latest(), CONTENT_TYPE_LATEST)
+            case path if path in self.server.texts:
+                self._answer(200, self.server.texts[path].encode(), "text/plain; charset=utf-8")
+            case _:
+                self._answer(404, b'{"error":"not found"}')
+
+    def _answer(self, status: int, body: bytes, content_type: str = "application/json") -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
+        """Probes are not news."""
+
+
+class AdminServer(ThreadingHTTPServer):
+    """The admin port of a service that has no HTTP API of its own."""
+
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def __init__(
+        self, host: str, port: int, readiness: ReadinessChecks, texts: Mapping[str, str]
+    ) -> None:
+        super().__init__((host, port), _AdminHandler)
+        self.readiness = readiness
+        self.texts = texts
+
+    def start(self) -> None:
+        """Serve from a daemon thread; the process's end is the server's."""
+        threading.Thread(target=self.serve_forever, name="admin", daemon=True).start()
+
+
+def readiness_answer(readiness: ReadinessChecks) -> tuple[int, bytes]:
+    """Status and JSON body of /readyz."""
+    checks = readiness()
+    ready = all(checks.values())
+    return 200 if ready else 503, json.dumps({"ready": ready, "checks": dict(checks)}).encode()
