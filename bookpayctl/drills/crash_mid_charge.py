@@ -186,14 +186,12 @@ def _stripe_items(stage: Stage, hit: Hit) -> list[Item]:
         lambda rows: len(rows) >= needed,
         deadline_seconds=stage.request.deadline_seconds,
     ).value
-    executed = [row for row in reader.executions() if row["event_id"] == hit.event_id]
-    charges = [row for row in executed if row["charge"]]
+    charges = reader.money_taken(event_id=hit.event_id)
     return [_retry_item(hit, requests, needed), _charge_item(hit, charges)]
 
 
 def _requests_of(reader: StripeReader, key: str) -> list[dict[str, Any]]:
-    rows = reader.requests()
-    return [row for row in rows if row["idempotency_key"] == key and row["method"] == "POST"]
+    return reader.requests(key=key, method="POST")
 
 
 def _retry_item(hit: Hit, requests: list[dict[str, Any]], needed: int) -> Item:

@@ -124,6 +124,22 @@ class Facts:
         rows = self.stripe.intents if self.stripe else ()
         return {row.id: row for row in rows if not row.shadow}
 
+    def is_ours(self, intent: IntentRow) -> bool:
+        """Whether this environment made the PaymentIntent; others may share the account.
+
+        One that lost its `env` is still ours when it names an order or event.
+        """
+        if intent.environment is not None:
+            return intent.environment == self.environment
+        return intent.order_id is not None or intent.event_id is not None
+
+    @cached_property
+    def our_stripe_objects(self) -> frozenset[str]:
+        """Ids of our PaymentIntents and of the refunds made for them."""
+        ours = {intent.id for intent in self.intents.values() if self.is_ours(intent)}
+        refunds = self.stripe.refunds if self.stripe else ()
+        return frozenset(ours | {r.id for r in refunds if r.payment_intent_id in ours})
+
     @cached_property
     def order_of_intent(self) -> dict[str, str]:
         """Order id by PaymentIntent id: Stripe's metadata first, our row where that is silent."""

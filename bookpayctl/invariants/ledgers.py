@@ -211,6 +211,7 @@ class StripeRequestRow:
     body_sha256: str
     executed: bool
     environment: str | None
+    object_id: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ def charges_have_orders(facts: Facts) -> Finding:
     for order_id, charges in facts.succeeded_charges.items():
         for charge in charges:
             intent = facts.intents[charge.payment_intent_id or ""]
-            if intent.environment not in (None, facts.environment):
+            if not facts.is_ours(intent):
                 continue
             examined += 1
             if order_id not in facts.all_order_ids:

@@ -88,11 +88,18 @@ def every_key_is_ours(facts: Facts) -> Finding:
     requests = facts.stripe.requests if facts.stripe else None
     if requests is None:
         events = facts.stripe.events if facts.stripe else ()
-        keys = [(e.id, e.idempotency_key) for e in events if e.object_id in facts.intents]
+        keys = [
+            (e.id, e.idempotency_key) for e in events if e.object_id in facts.our_stripe_objects
+        ]
         return finding(
             len(keys), (_unowned(name, key) for name, key in keys if key and key not in owned)
         )
-    executed = [r for r in requests if r.executed and r.environment in (None, facts.environment)]
+    executed = [
+        r
+        for r in requests
+        if r.executed
+        and (r.environment == facts.environment or r.object_id in facts.our_stripe_objects)
+    ]
     return finding(
         len(executed),
         (_unowned(r.path, r.key) for r in executed if r.key is None or r.key not in owned),

@@ -29,6 +29,9 @@ PAGE_SIZE: Final = 100
 PAGES_MAX: Final = 20_000
 """Two million objects; more is a runaway loop, not a shop."""
 
+MONEY_TAKEN: Final = frozenset({"charge", "capture"})
+"""Kinds of execution in the twin's ledger that move a customer's money to the shop."""
+
 AUDIT_KEY_VARIABLE: Final = "BOOKPAY_AUDIT_STRIPE_KEY"
 SANDBOX_HOST: Final = "api.stripe.com"
 
@@ -86,6 +89,10 @@ class StripeReader:
         """The twin's ledger of what it executed, oldest first; needs the twin."""
         return list(self._journal("executions", filters))
 
+    def money_taken(self, **filters: str) -> list[dict[str, Any]]:
+        """The executions that took money; declines, authorizations and refunds are left out."""
+        return [row for row in self.executions(**filters) if row["kind"] in MONEY_TAKEN]
+
     def executed_keys(self) -> list[str]:
         """The charge key behind each charge Stripe made, once per charge.
 
@@ -96,7 +103,7 @@ class StripeReader:
             StripeHasNoLedgerError: stripe-mock, which makes no charges.
         """
         if self.is_twin:
-            rows = self.executions()
+            rows = self.money_taken()
             return [str(row["event_id"] or row["idempotency_key"]) for row in rows]
         if not self.keeps_a_ledger:
             raise StripeHasNoLedgerError("stripe-mock makes no charges that could be counted")
@@ -196,4 +203,5 @@ def _request(row: dict[str, Any]) -> StripeRequestRow:
         row["body_sha256"],
         bool(row["executed"]),
         row.get("env"),
+        row.get("object_id"),
     )

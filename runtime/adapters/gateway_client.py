@@ -205,8 +205,11 @@ def _outcome(body: Mapping[str, Any]) -> Outcome:
         case "pending" if intent:
             return Pending(PaymentIntentId(intent), str(body.get("status") or ""))
         case "declined":
-            reason = str(body.get("decline_code") or code or "card_declined")
-            return Declined(reason, PaymentIntentId(intent) if intent else None)
+            return Declined(
+                code or "card_declined",
+                PaymentIntentId(intent) if intent else None,
+                body.get("decline_code"),
+            )
         case "parked":
             return Parked(code or "invalid_request")
         case "halt":

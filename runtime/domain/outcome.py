@@ -33,10 +33,16 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Declined:
-    """The card was refused; the PaymentIntent exists all the same, known when Stripe said it."""
+    """The card was refused; the PaymentIntent exists all the same, known when Stripe said it.
+
+    Attributes:
+        code: Stripe's error code, the reason the order is told.
+        decline_code: the issuer's finer word, for people.
+    """
 
     code: str
     payment_intent_id: PaymentIntentId | None = None
+    decline_code: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

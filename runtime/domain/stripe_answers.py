@@ -95,8 +95,7 @@ def _outcome_of_error(answer: Answer, status: int) -> Outcome:
     if status in (401, 403, 404):
         return Halt(code or f"http {status}")
     if status == 402 or answer.error_type == "card_error":
-        # The decline code is the finer one; `card_declined` alone tells an operator little.
-        return Declined(answer.decline_code or code or "card_declined", answer.payment_intent_id)
+        return Declined(code or "card_declined", answer.payment_intent_id, answer.decline_code)
     if 400 <= status < 500:
         return Parked(code or answer.error_type or f"http {status}")
     return Unknown(f"http {status}")

@@ -186,10 +186,10 @@ def _text(value: object) -> str | None:
 
 
 def _failure_code(event_type: str, thing: dict[str, Any]) -> str | None:
-    """The finest code Stripe gives for a failure, as the charge call would have given it."""
+    """The error code of a failure, the same one the charge call gives."""
     if event_type == "payment_intent.canceled":
         return "payment_intent_canceled"
     error = thing.get("last_payment_error")
     if isinstance(error, dict):
-        return _text(error.get("decline_code")) or _text(error.get("code"))
+        return _text(error.get("code"))
     return _text(thing.get("failure_reason"))

@@ -80,9 +80,9 @@ def fate_of(made: Made, hits: list[Hit]) -> tuple[int, bytes, str, Fate]:
                 sent = min(int(rule.number("bytes")), len(body) - 1)
                 return made.status, body, JSON_TYPE, Truncated(sent)
             case "execute_then_html":
-                return int(rule.number("status")), _HTML, _HTML_TYPE, Whole()
+                return int(rule.number("status")), _HTML, _HTML_TYPE, Whole(replaced=True)
             case "execute_then_empty":
-                return 200, b"", JSON_TYPE, Whole()
+                return 200, b"", JSON_TYPE, Whole(replaced=True)
             case _:
                 continue
     return made.status, body, JSON_TYPE, Whole()

@@ -21,7 +21,9 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """The answer is sent as it is."""
+    """The bytes are sent as they are; `replaced` if a fault put others in place of the answer."""
+
+    replaced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Silence:
 
 Fate: TypeAlias = Whole | Cut | Truncated | Silence
 # What became of an answer, for the journal. `sent` means handed to the kernel of this machine.
-Outcome = Literal["sent", "cut", "truncated", "silence", "client_gone"]
+Outcome = Literal["sent", "replaced", "cut", "truncated", "silence", "client_gone"]
 
 JSON_TYPE = "application/json"
 

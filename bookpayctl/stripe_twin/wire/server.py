@@ -158,11 +158,11 @@ class Connection(asyncio.Protocol):
         if transport is None or transport.is_closing():
             return "client_gone"
         match reply.fate:
-            case Whole():
+            case Whole(replaced):
                 transport.write(head(reply, keep_alive=keep_alive) + reply.body)
                 if not keep_alive:
                     transport.close()
-                return "sent"
+                return "replaced" if replaced else "sent"
             case Cut(reset):
                 self._end(transport, reset=reset)
                 return "cut"

@@ -49,6 +49,9 @@ share.coordinator.state.topic.min.isr=1
 share.coordinator.state.topic.num.partitions=4
 # A consumer that starts need not wait for others that might.
 group.initial.rebalance.delay.ms=0
+# A broker that was killed may register again only when its old session is over: 9 s by default.
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
 # A typing error in a topic name shall fail, not create a topic.
 auto.create.topics.enable=false
 # A quarter of the default's size per file: retention works on whole segments.

@@ -20,6 +20,7 @@ from bookpayctl.targets.local import contents, credentials, down, jars, kafka, p
 from bookpayctl.targets.local.interrupts import shielded
 from bookpayctl.targets.local.plan import Applications, Plan, UpOptions, make_plan
 from bookpayctl.targets.local.programs import POSTGRES, Probe, Program, Tier
+from bookpayctl.targets.local.state import socket_path
 from bookpayctl.targets.local.supervisor import Supervisor, launch, write_config
 from bookpayctl.targets.local.waiting import PartFailedError, Targets, tail, wait_until_ready
 
@@ -71,13 +72,15 @@ def bring_up(
         interrupts.Stopped: the same, because somebody asked.
     """
     deadline = time.monotonic() + options.timeout_seconds
+    if Supervisor(socket_path(root)).pid() is None:
+        # Before ports are chosen: what nobody looks after any more may still listen on ours.
+        down.stop(root, timeout_seconds=_UNDO_SECONDS_MAX, tell=lambda t: tell(Step("up", t)))
     plan = make_plan(options, root, applications=applications)
     for note in plan.notes:
         tell(Step("ports", note))
     supervisor = Supervisor(plan.socket_path)
     with _undo_on_failure(plan, supervisor, tell) as started:
         if supervisor.pid() is None:
-            down.stop(root, timeout_seconds=_UNDO_SECONDS_MAX, tell=lambda t: tell(Step("up", t)))
             _prepare(plan, tell)
             write_config(root, plan.socket_path, plan.programs)
             _launch(plan, supervisor, deadline)

@@ -125,6 +125,6 @@ def intent_of(body: dict[str, Any]) -> Intent:
         status=body["status"],
         amount_cents=body["amount"],
         currency=body["currency"],
-        code=error.get("decline_code") or error.get("code"),
+        code=error.get("code"),
         metadata=body.get("metadata") or {},
     )

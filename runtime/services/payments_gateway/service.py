@@ -48,6 +48,8 @@ logger = logging.getLogger(__name__)
 POOL_SIZE_MAX: Final = 16
 """Connections for the journal; each is held for one short statement, never across a call."""
 
+Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_error=False))]
+
 
 @dataclass(slots=True)
 class Gateway:
@@ -162,11 +164,8 @@ def build_app(gateway: Gateway, process: Process) -> FastAPI:
 
     app = FastAPI(title="payments-gateway", version="1", lifespan=lifespan, docs_url=None)
     add_probes(app, process.lifecycle.readiness.snapshot)
-    bearer = HTTPBearer(auto_error=False)
 
-    def authorize(
-        credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
-    ) -> None:
+    def authorize(credentials: Credentials) -> None:
         given = credentials.credentials if credentials else ""
         if not hmac.compare_digest(given.encode(), gateway.settings.token.encode()):
             raise HTTPException(

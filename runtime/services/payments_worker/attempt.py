@@ -90,6 +90,7 @@ class Attempts:
                 "trace_id": trace_id(row.event_id),
                 "status": str(status).lower(),
                 "outcome": type(answer.outcome).__name__.lower(),
+                "decline_code": getattr(answer.outcome, "decline_code", None),
                 "replayed": answer.replayed,
                 "attempt": row.started_attempts + 1,
                 "stripe_request_id": answer.stripe_request_id,

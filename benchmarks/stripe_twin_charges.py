@@ -1,0 +1,182 @@
+"""How fast the Stripe twin charges, and whether a long history slows its lists.
+
+Two processes, one machine: the twin, and this client with raw HTTP over kept connections. What it
+prints: confirmed PaymentIntents per second with many clients, the latency of one client alone, and
+the time of a page of charges with a long history against the time of one without. Each answered
+charge is then looked for in the twin's ledger: a fast twin that forgets would be no twin.
+
+Run: python benchmarks/stripe_twin_charges.py [--charges 5000] [--existing 1000000]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import signal
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+_START_SECONDS_MAX = 60.0
+_BODY = (
+    "amount=2000&currency=usd&confirm=true&payment_method=pm_card_visa"
+    "&payment_method_types[]=card&metadata[env]=bench&metadata[event_id]="
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A twin and where it listens."""
+
+    port: int
+    control_port: int
+
+
+@contextmanager
+def twin(data: Path) -> Iterator[Running]:
+    """A twin of its own on free ports, stopped by its pid."""
+    log_path = data / "twin.log"
+    with log_path.open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "bookpayctl.stripe_twin", "--data", str(data)], stderr=log
+        )
+    try:
+        yield _addresses(log_path, process)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=30)
+
+
+def _addresses(log_path: Path, process: subprocess.Popen[bytes]) -> Running:
+    deadline = time.monotonic() + _START_SECONDS_MAX
+    while time.monotonic() < deadline and process.poll() is None:
+        for line in log_path.read_text().splitlines():
+            if "listens on" in line:
+                ports = [
+                    int(part.rstrip(",").rsplit(":", 1)[1])
+                    for part in line.split()
+                    if part.startswith("http://")
+                ]
+                return Running(*ports)
+        time.sleep(0.05)
+    raise RuntimeError(f"the twin did not start: {log_path.read_text()}")
+
+
+async def _exchange(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes
+) -> tuple[int, bytes]:
+    writer.write(request)
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+    return int(head[9:12]), await reader.readexactly(length)
+
+
+def _post(key: str) -> bytes:
+    body = (_BODY + key).encode()
+    head = (
+        "POST /v1/payment_intents HTTP/1.1\r\nHost: twin\r\nAuthorization: Bearer sk_test_bench\r\n"
+        f"Content-Type: application/x-www-form-urlencoded\r\nIdempotency-Key: {key}\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+def _get(path: str) -> bytes:
+    head = f"GET {path} HTTP/1.1\r\nHost: twin\r\nAuthorization: Bearer sk_test_bench\r\n\r\n"
+    return head.encode()
+
+
+async def charge_concurrently(port: int, charges: int, clients: int) -> float:
+    """Seconds for so many charges by so many clients; every one must succeed."""
+    numbers = iter(range(charges))
+
+    async def client() -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for number in numbers:
+            key = f"00000000-0000-4000-8000-{number:012d}"
+            status, body = await _exchange(reader, writer, _post(key))
+            assert status == 200, body
+            assert b'"status":"succeeded"' in body, body
+        writer.close()
+
+    started = time.perf_counter()
+    await asyncio.gather(*(client() for _ in range(clients)))
+    return time.perf_counter() - started
+
+
+async def times_alone(port: int, requests: list[bytes]) -> list[float]:
+    """Milliseconds of each request by a single client."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    milliseconds = []
+    for request in requests:
+        started = time.perf_counter()
+        status, body = await _exchange(reader, writer, request)
+        milliseconds.append((time.perf_counter() - started) * 1000)
+        assert status == 200, body
+    writer.close()
+    return sorted(milliseconds)
+
+
+def seed_history(data: Path, charges: int) -> None:
+    """Put charges into the ledger of a stopped twin: copies of its newest, older by a second."""
+    database = sqlite3.connect(data / "ledger.sqlite3", isolation_level=None)
+    database.execute("BEGIN")
+    database.execute(
+        "INSERT INTO objects (id, account, kind, created, payment_intent, customer, subject, body) "
+        "WITH RECURSIVE numbers (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < ?) "
+        "SELECT printf('ch_3seed%016d', i), account, kind, created - ? + i, "
+        "printf('pi_3seed%016d', i), customer, subject, body FROM numbers, "
+        "(SELECT * FROM objects WHERE kind = 'charge' ORDER BY n DESC LIMIT 1)",
+        (charges, charges + 1),
+    )
+    database.execute("COMMIT")
+    database.close()
+
+
+def _percentile(sorted_values: list[float], share: float) -> float:
+    return sorted_values[min(len(sorted_values) - 1, int(len(sorted_values) * share))]
+
+
+def main() -> int:
+    """Measure and print; exit 1 if an answered charge is missing."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--charges", type=int, default=5_000)
+    parser.add_argument("--clients", type=int, default=64)
+    parser.add_argument("--existing", type=int, default=100_000)
+    given = parser.parse_args()
+    pages = [_get("/v1/charges?limit=10")] * 200
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder)
+        with twin(data) as running:
+            lone = [_post(f"00000000-0000-4000-9000-{i:012d}") for i in range(1_000)]
+            alone = asyncio.run(times_alone(running.port, lone))
+            seconds = asyncio.run(charge_concurrently(running.port, given.charges, given.clients))
+            short = asyncio.run(times_alone(running.port, pages))
+            url = f"http://127.0.0.1:{running.control_port}/executions?kind=charge"
+            with urllib.request.urlopen(url, timeout=60) as answer:
+                found = {row["idempotency_key"] for row in json.load(answer)["data"]}
+        seed_history(data, given.existing)
+        with twin(data) as running:
+            long = asyncio.run(times_alone(running.port, pages))
+    answered = given.charges + len(lone)
+    rate = given.charges / seconds
+    print(f"charges/s with {given.clients} clients   {rate:10.0f}   (budget 1000)")
+    print(f"one client alone, p50 ms       {statistics.median(alone):10.2f}")
+    print(f"one client alone, p99 ms       {_percentile(alone, 0.99):10.2f}   (budget 5)")
+    slowdown = statistics.median(long) / statistics.median(short)
+    print(f"page with {given.existing} older charges  {slowdown:10.2f} x (budget 2)")
+    print(f"charges answered and in the ledger {len(found)} of {answered}")
+    return 0 if len(found) == answered else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
