@@ -133,4 +133,26 @@ def _agreement(looks: _Looks, request: AuditRequest) -> Item:
         required=AGREEMENT_REQUIRED,
         observed=f"looks {looks.taken - 1} and {looks.taken} agree: sha256 {value[:16]}",
         examined=2,
+        evidence=_ledger_sizes(looks.later),
     )
+
+
+def _ledger_sizes(look: Snapshot) -> tuple[str, ...]:
+    """How much each ledger held, so that a reader sees what the verdict rests on."""
+    books, log, stripe = look.database, look.log, look.stripe
+    sizes = [
+        (
+            f"PostgreSQL: {len(books.orders)} orders, {len(books.payments)} payments,"
+            f" {len(books.outbox)} events, {len(books.webhooks)} webhooks"
+        )
+    ]
+    if log is not None:
+        sizes.append(f"Kafka: {len(log.records)} records in {len(log.partitions)} partitions")
+    if stripe is not None:
+        took = [charge for charge in stripe.charges if charge.status == "succeeded"]
+        requests = f", {len(stripe.requests)} requests" if stripe.requests is not None else ""
+        sizes.append(
+            f"Stripe: {len(took)} succeeded charges of {sum(c.amount_cents for c in took)} cents,"
+            f" {len(stripe.refunds)} refunds{requests}"
+        )
+    return tuple(sizes)

@@ -159,14 +159,12 @@ def _skip(check: Check) -> Item:
 
 
 def judged(
-    problems: Sequence[str], observed: str, examined: int, evidence: Sequence[str]
+    problems: Sequence[str], observed: str, examined: int, evidence: Sequence[str], fix: str = ""
 ) -> Answer:
-    """The usual end of a check: violated if there are problems, else holds or vacuous.
-
-    Problems come first in the evidence, because they are what the reader came for.
-    """
+    """The usual end of a check: violated if there are problems, else holds or vacuous."""
     if problems:
-        return Answer(Verdict.VIOLATED, "; ".join(problems), examined, (*problems[1:], *evidence))
+        seen = "; ".join(problems)
+        return Answer(Verdict.VIOLATED, seen, examined, tuple(evidence), fix=fix)
     verdict = Verdict.HOLDS if examined > 0 else Verdict.VACUOUS
     return Answer(verdict, observed, examined, tuple(evidence))
 

@@ -26,8 +26,8 @@ from bookpayctl.targets.environment import Environment
 # becomes the queue; the report says when that happened.
 SENDERS_MAX: Final = 64
 
-# An arrival sent later than this after its planned time means the driver, not the service, was
-# the bottleneck.
+# An arrival sent later than this after its planned time found every sender waiting for an answer:
+# the load had become closed at that moment, and the report says so.
 LATE_AFTER_SECONDS: Final = 0.25
 
 
@@ -47,7 +47,7 @@ class Accepted:
 
     Attributes:
         accept_seconds: planned send time to accepted answer, sorted.
-        late: orders the driver itself sent too late to count as open loop.
+        late: orders that were sent late because every sender was waiting for an answer.
     """
 
     planned: int

@@ -8,6 +8,7 @@ own journal, before and after, for the keys that were settled before the replay 
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -211,7 +212,7 @@ def _run_worker(environment: Environment, group: str, deadline_seconds: float) -
         raise ReplayError("this environment has no payments-worker to replay through")
     variables = supervision.environment_of_process(environment, workers[0].name)
     # Its own name and any free port; a drill's failpoints are for the workers that charge.
-    variables |= {"BOOKPAY_PROCESS_NAME": PROCESS_NAME, "BOOKPAY_HTTP_PORT": "0"}
+    variables |= {"BOOKPAY_PROCESS_NAME": PROCESS_NAME, "BOOKPAY_HTTP_PORT": str(_free_port())}
     variables.pop("BOOKPAY_FAILPOINTS", None)
     command = [sys.executable, "-m", "runtime", Service.WORKER.value]
     command += ["--group", group, "--until-end"]
@@ -232,6 +233,13 @@ def _run_worker(environment: Environment, group: str, deadline_seconds: float) -
         last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
         raise ReplayError(f"the replaying worker exited {done.returncode}: {''.join(last)}")
     return _last_count(done.stdout)
+
+
+def _free_port() -> int:
+    """A port nobody listens on now; the worker serves its metrics there while it reads."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _last_count(stdout: str) -> dict[str, Any]:

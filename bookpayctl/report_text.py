@@ -5,7 +5,7 @@ Pure: a report in, lines out. Symbols have plain-letter forms, and no meaning ha
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,6 +14,7 @@ from bookpayctl.verdicts import Item, Verdict, count_by_verdict
 
 TITLE_WIDTH: Final = 42
 LABEL_WIDTH: Final = 10
+EVIDENCE_WIDTH: Final = 140
 INDENT: Final = " " * 11
 
 SYMBOLS: Final = {
@@ -61,20 +62,45 @@ class Look:
         colour: whether the symbols are coloured.
         ascii_only: plain letters instead of symbols, for old terminals and encodings.
         detailed: observation and evidence also where everything holds.
+        fold: items whose id begins with this and that hold are only counted, in one line; a
+            drill's reader came for the drill, not for thirty invariants that are as they were.
     """
 
     colour: bool = False
     ascii_only: bool = False
     detailed: bool = False
+    fold: str | None = None
 
 
 def report_lines(report: Report, look: Look) -> Iterator[str]:
     """The whole report; the last line has verdict, exit code and where the evidence is."""
-    for item in report.items:
-        yield from item_lines(item, look)
+    yield from items_lines(report.items, look)
     if report.items:
         yield ""
     yield from summary_lines(report, look)
+
+
+def items_lines(items: Sequence[Item], look: Look) -> Iterator[str]:
+    """Every item, those to be folded as one line at their place's end."""
+    folded = [item for item in items if _is_folded(item, look)]
+    for item in items:
+        if item not in folded:
+            yield from item_lines(item, look)
+    if folded:
+        first, last = folded[0].id, folded[-1].id
+        holding = [item for item in folded if item.verdict is Verdict.HOLDS]
+        facts = sum(item.examined for item in holding)
+        vacuous = len(folded) - len(holding)
+        nothing = f", {vacuous} had nothing to examine" if vacuous else ""
+        yield (
+            f"{mark(Verdict.HOLDS, look)} {first}-{last}  {len(holding)} invariants hold"
+            f" over {facts} facts{nothing}"
+        )
+
+
+def _is_folded(item: Item, look: Look) -> bool:
+    foldable = item.verdict in (Verdict.HOLDS, Verdict.VACUOUS)
+    return look.fold is not None and item.id.startswith(look.fold) and foldable
 
 
 def item_lines(item: Item, look: Look) -> Iterator[str]:
@@ -86,7 +112,7 @@ def item_lines(item: Item, look: Look) -> Iterator[str]:
     if item.verdict is Verdict.HOLDS:
         if look.detailed:
             yield f"{INDENT}{item.observed}"
-            yield from (f"{INDENT}  {line}" for line in item.evidence)
+            yield from (f"{INDENT}  {shortened(line)}" for line in item.evidence)
         return
     if item.verdict is Verdict.SKIPPED:
         yield _labelled("skipped", item.reason)
@@ -98,7 +124,7 @@ def item_lines(item: Item, look: Look) -> Iterator[str]:
     if item.reason:
         yield _labelled("because", item.reason)
     for line in item.evidence:
-        yield _labelled("evidence", line)
+        yield _labelled("evidence", shortened(line))
     if item.fix:
         yield _labelled("fix", item.fix)
 
@@ -123,6 +149,11 @@ def mark(verdict: Verdict, look: Look) -> str:
     """The symbol of a verdict."""
     symbol = (ASCII_SYMBOLS if look.ascii_only else SYMBOLS)[verdict]
     return f"{COLOURS[verdict]}{symbol}{RESET}" if look.colour else symbol
+
+
+def shortened(text: str) -> str:
+    """One line of evidence cut to the screen; other formats carry all of it."""
+    return text if len(text) <= EVIDENCE_WIDTH else f"{text[: EVIDENCE_WIDTH - 1]}…"
 
 
 def _labelled(label: str, text: str) -> str:

@@ -65,7 +65,7 @@ class Run:
 
     def journal(self, event: str, **facts: Any) -> None:
         """Append one line of what happened, with the wall clock."""
-        _append(self.path / JOURNAL_FILE, {"at": _now(), "event": event, **facts})
+        _append(self.path / JOURNAL_FILE, {"at": now(), "event": event, **facts})
 
     def probe(self, kind: str, identifier: str) -> None:
         """Register something this run makes, before it is made, so that no audit judges it."""
@@ -98,7 +98,7 @@ def begin(runs_dir: Path, kind: str) -> Run:
     run_id = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{kind}-{secrets.token_hex(2)}"
     path = runs_dir / run_id
     path.mkdir(parents=True)
-    document = {"run_id": run_id, "kind": kind, "began_at": _now(), **_driver()}
+    document = {"run_id": run_id, "kind": kind, "began_at": now(), **_driver()}
     write_atomically(path / RUN_FILE, json.dumps(document, indent=2))
     return Run(path, run_id, kind)
 
@@ -191,5 +191,6 @@ def _is_alive(document: dict[str, Any]) -> bool:
     return bool(abs(began_at - float(document["pid_began_at"])) < 1.0)
 
 
-def _now() -> str:
+def now() -> str:
+    """The wall clock, UTC, in milliseconds, as every journal writes it."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -139,9 +139,8 @@ def _payment_moments(conn: Any, root: str, payment: dict[str, Any] | None) -> It
         (root,),
     ).fetchall()
     for at, kind, before, after, cause, cause_id in rows:
-        step = (
-            f"payment {before or 'new'} -> {after}" if kind == "transition" else f"{kind} {after}"
-        )
+        note = "" if kind == "transition" else f" ({kind})"
+        step = f"payment {before or 'new'} -> {after}{note}"
         yield Moment(at, "postgres", step, f"by {cause}{f' {cause_id}' if cause_id else ''}")
 
 

@@ -74,6 +74,7 @@ def main(argv: list[str]) -> int:
         process = _compose(source, arguments.service, arguments.role)
         module = importlib.import_module(MODULES[arguments.service, arguments.role])
         process.lifecycle.stop_on_signals()
+        process.failpoints.start()
         if arguments.until_end:
             module.run_until_end(process, arguments.group)
         else:

@@ -1,9 +1,11 @@
 """Named points on the money path where a drill may break a process.
 
-Off (the default), a point costs one comparison. On (`BOOKPAY_FAILPOINTS`, drills only), each point
-asks the table `failpoints` whether it is armed for this order; the hit is recorded on a connection
-of its own before it acts, so the evidence survives the crash and `remaining` survives the restart.
-When the database cannot take the record, a line in an fsynced file under the run directory does.
+Off (the default), a point costs one comparison. On (`BOOKPAY_FAILPOINTS`, drills only), a thread
+listens for changes of the table `failpoints` and keeps the set of armed points in memory, so that
+an unarmed point still costs one look-up. An armed one asks the table whether it is meant for this
+order; the hit is recorded on a connection of its own before it acts, so the evidence survives the
+crash and `remaining` survives the restart. When the database cannot take the record, a line in an
+fsynced file under the run directory does.
 """
 
 from __future__ import annotations
@@ -30,6 +32,9 @@ EXIT_STATUS: Final = 137
 """What a shell shows for SIGKILL: no handler ran, nothing was flushed."""
 
 STOP_SECONDS: Final = 30.0
+CHANNEL: Final = "bookpay_failpoints"
+LISTEN_SECONDS: Final = 5.0
+RELISTEN_SECONDS: Final = 0.5
 EVIDENCE_FILE: Final = "failpoint-hits.jsonl"
 
 
@@ -128,6 +133,28 @@ class Failpoints:
     run_dir: Path | None
     _connection: psycopg.Connection | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    # None while it is not known: then every point asks the table.
+    _armed: frozenset[str] | None = None
+
+    def start(self) -> None:
+        """Begin to listen for armed points; does nothing when failpoints are off."""
+        if self.dsn is not None:
+            threading.Thread(target=self._listen, name="failpoints", daemon=True).start()
+
+    def _listen(self) -> None:
+        """Keep `_armed` true to the table for the life of the process."""
+        while True:
+            try:
+                with self._connect() as conn:
+                    conn.execute(f"LISTEN {CHANNEL}")
+                    while True:
+                        self._armed = _armed_points(conn)
+                        # A row that expires tells nobody, hence the time-out.
+                        next(conn.notifies(timeout=LISTEN_SECONDS, stop_after=1), None)
+            except psycopg.Error as error:
+                self._armed = None
+                logger.debug("the failpoints cannot be listened to", exc_info=error)
+                time.sleep(RELISTEN_SECONDS)
 
     def hit(self, point: Failpoint, subject: Subject = ANYONE) -> None:
         """Act if `point` is armed for `subject`; otherwise return at once.
@@ -135,7 +162,7 @@ class Failpoints:
         Raises:
             ConnectionDroppedError, ExecutedThenTimedOutError: the armed action is to raise them.
         """
-        if self.dsn is None:
+        if self.dsn is None or (self._armed is not None and point.value not in self._armed):
             return
         armed = self._claim(point, subject)
         if armed is not None:
@@ -165,14 +192,17 @@ class Failpoints:
 
     def _connected(self) -> psycopg.Connection:
         if self._connection is None or self._connection.closed:
-            self._connection = psycopg.connect(
-                self.dsn or "",
-                autocommit=True,
-                connect_timeout=2,
-                application_name=f"{self.process}/failpoints",
-                options="-c statement_timeout=2000",
-            )
+            self._connection = self._connect()
         return self._connection
+
+    def _connect(self) -> psycopg.Connection:
+        return psycopg.connect(
+            self.dsn or "",
+            autocommit=True,
+            connect_timeout=2,
+            application_name=f"{self.process}/failpoints",
+            options="-c statement_timeout=2000",
+        )
 
     def _note_in_file(self, point: Failpoint, subject: Subject, error: psycopg.Error) -> None:
         if self.run_dir is None:
@@ -210,6 +240,14 @@ class Failpoints:
                 time.sleep(float(armed.argument or "1"))
             case action:
                 raise ValueError(f"failpoint {point.value} has an unknown action {action!r}")
+
+
+def _armed_points(conn: psycopg.Connection) -> frozenset[str]:
+    rows = conn.execute(
+        f"SELECT DISTINCT point FROM {SCHEMA}.failpoints"  # noqa: S608 - a constant
+        " WHERE remaining > 0 AND expires_at > clock_timestamp()"
+    ).fetchall()
+    return frozenset(row[0] for row in rows)
 
 
 def _freeze(seconds: float) -> None:

@@ -8,6 +8,7 @@ asked how it would run it.
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, Final
 
 from bookpayctl import process_probe
@@ -110,8 +111,18 @@ def _publisher_statement(inquiry: Inquiry) -> str | None:
     for process in process_probe.processes_of(inquiry.environment, Service.PUBLISHER):
         spoken = process_probe.get(process, STATEMENT_PATH)
         if spoken.status == 200 and spoken.text.strip():
-            return spoken.text.strip().rstrip(";")
+            return with_numbered_parameters(spoken.text.strip().rstrip(";"))
     return None
+
+
+def with_numbered_parameters(statement: str) -> str:
+    """The statement as the server knows it: `%(name)s` of the driver becomes `$n`."""
+    numbers: dict[str, int] = {}
+
+    def numbered(found: re.Match[str]) -> str:
+        return f"${numbers.setdefault(found[1], len(numbers) + 1)}"
+
+    return re.sub(r"%\((\w+)\)s", numbered, statement)
 
 
 def _plan(conn: Any, statement: str) -> Any:

@@ -88,6 +88,7 @@ def ask(inquiry: Inquiry) -> Answer:
             f"OrderCancelled {seen.value.cancelled_event_id}, on topic: {published}",
             f"{payment_intent_id} at Stripe: {status}; payment {seen.value.payment_state}",
         ),
+        fix=f"bookpayctl order trace {probe.order_id}",
     )
 
 

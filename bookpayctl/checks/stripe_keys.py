@@ -52,6 +52,7 @@ def ask(inquiry: Inquiry) -> Answer:
             f"probe {probe.order_id}: key {probe.event_id}, {keys.count(probe.event_id)} requests",
             f"distinct keys at Stripe {len(set(keys))}, in our journal {len(journal)}",
         ),
+        fix=f"bookpayctl order trace {probe.order_id}",
     )
 
 

@@ -11,7 +11,6 @@ from bookpayctl.cli.judgement import (
     ReportFormat,
     ReportOption,
     StrictOption,
-    VerboseOption,
     finish,
     report_files,
 )
@@ -29,6 +28,9 @@ TimeoutOption = Annotated[
 ]
 SeedOption = Annotated[int, typer.Option(help="Of the load; the same seed sends the same orders.")]
 PlanOption = Annotated[bool, typer.Option("--plan", help="Say what would be done, and stop.")]
+AllOption = Annotated[
+    bool, typer.Option("--verbose", "-v", help="List every invariant, not only those that fail.")
+]
 AtOption = Annotated[
     str | None, typer.Option("--at", metavar="POINT", help="Where to strike; see --plan.")
 ]
@@ -44,7 +46,7 @@ def run(
     seed: SeedOption = 0,
     plan: PlanOption = False,
     strict: StrictOption = False,
-    verbose: VerboseOption = False,
+    verbose: AllOption = False,
     output: FormatOption = ReportFormat.TABLE,
     report: ReportOption = None,
 ) -> None:
@@ -73,7 +75,8 @@ def run(
     if plan:
         _print_plan(drill, request, output)
         return
-    finish(perform(drill, request), output, files, detailed=verbose)
+    fold = None if verbose else "I"
+    finish(perform(drill, request), output, files, detailed=True, fold=fold)
 
 
 def perform(drill: Drill, request: DrillRequest) -> Report:
@@ -141,7 +144,7 @@ def crash_mid_charge(
     seed: SeedOption = 0,
     plan: PlanOption = False,
     strict: StrictOption = False,
-    verbose: VerboseOption = False,
+    verbose: AllOption = False,
     output: FormatOption = ReportFormat.TABLE,
     report: ReportOption = None,
 ) -> None:

@@ -42,12 +42,17 @@ VerboseOption = Annotated[
 ]
 
 
-def look_of(*, detailed: bool) -> Look:
+def look_of(*, detailed: bool, fold: str | None = None) -> Look:
     """Colour and symbols for this stdout."""
     from bookpayctl.report_text import Look
 
     encoding = (sys.stdout.encoding or "ascii").lower().replace("-", "")
-    return Look(colour=wants_colour(sys.stdout), ascii_only=encoding != "utf8", detailed=detailed)
+    return Look(
+        colour=wants_colour(sys.stdout),
+        ascii_only=encoding != "utf8",
+        detailed=detailed,
+        fold=fold,
+    )
 
 
 def report_files(given: list[str] | None) -> list[tuple[ReportFormat, Path]]:
@@ -63,14 +68,16 @@ def report_files(given: list[str] | None) -> list[tuple[ReportFormat, Path]]:
     return files
 
 
-def render(report: Report, output: ReportFormat, *, detailed: bool = False) -> str:
+def render(
+    report: Report, output: ReportFormat, *, detailed: bool = False, fold: str | None = None
+) -> str:
     """The report in one format, complete."""
     from bookpayctl.report_junit import junit_document
     from bookpayctl.report_text import report_lines
 
     match output:
         case ReportFormat.TABLE:
-            return "\n".join(report_lines(report, look_of(detailed=detailed)))
+            return "\n".join(report_lines(report, look_of(detailed=detailed, fold=fold)))
         case ReportFormat.JSON:
             return Document(report.kind, report.code, report.reason, report.body()).to_json()
         case ReportFormat.JUNIT:
@@ -83,6 +90,7 @@ def finish(
     files: list[tuple[ReportFormat, Path]],
     *,
     detailed: bool = False,
+    fold: str | None = None,
 ) -> NoReturn:
     """Print the report, write its files, and end the command with the report's code."""
     from bookpayctl.runs import REPORT_FILE, write_atomically
@@ -94,5 +102,5 @@ def finish(
             write_atomically(path, render(report, kind) + "\n")
         except OSError as error:
             hint(f"warning: report {path} could not be written: {error}")
-    print_line(render(report, output, detailed=detailed))
+    print_line(render(report, output, detailed=detailed, fold=fold))
     leave(report.code)

@@ -234,7 +234,10 @@ def _print_table(accepted: Accepted, settled: Settled, body: dict[str, Any]) -> 
     if body["still_moving"]:
         print_line(f"still moving: {body['still_moving']}")
     if accepted.late:
-        print_line(f"{accepted.late} orders were sent late: this machine was the bottleneck")
+        print_line(
+            f"{accepted.late} orders waited for a free sender, because all of them waited for"
+            " answers; the wait is in the latency"
+        )
     latency = body["latency_ms"]
     rows = [
         ("planned send -> accepted", len(accepted.accept_seconds), latency["http_accept"]),

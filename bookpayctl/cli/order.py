@@ -33,6 +33,14 @@ TimeoutOption = Annotated[
 
 STATUSES: Final = ("pending", "paid", "cancelled", "refunded")
 
+OUT_OF_REACH: Final[dict[str, tuple[str, ...]]] = {
+    "pending": ("paid", "cancelled", "refunded"),
+    "paid": ("cancelled", "refunded"),
+    "cancelled": ("refunded",),
+    "refunded": (),
+}
+"""Statuses from which an order never gets to the one waited for, so that waiting ends at once."""
+
 
 def place(
     name: NameOption = None,
@@ -76,12 +84,7 @@ def place(
         hint(f"key {client_key} was used before; this is the order it made then")
     if wait is not None:
         reply = _wait(environment, reply, wait, deadline_seconds)
-    reached = wait is None or reply.body.get("status") == wait
-    code = ExitCode.PASS if reached else ExitCode.DEADLINE
-    _print_order(reply.body, code, "placed" if reached else "deadline", output)
-    if not reached:
-        hint(f"not {wait} after {timeout}; see: bookpayctl order trace {reply.body['id']}")
-    leave(code)
+    _end(reply.body, wait, "placed", output)
 
 
 def list_orders(
@@ -162,12 +165,7 @@ def cancel(
         _refused(reply, f"order {order_id} could not be cancelled")
     if wait is not None:
         reply = _wait(environment, reply, wait, deadline_seconds, order_id=order_id)
-    reached = wait is None or reply.body.get("status") == wait
-    code = ExitCode.PASS if reached else ExitCode.DEADLINE
-    _print_order(
-        {"id": order_id, **reply.body}, code, "cancelled" if reached else "deadline", output
-    )
-    leave(code)
+    _end({"id": order_id, **reply.body}, wait, "accepted", output)
 
 
 def trace(
@@ -253,15 +251,29 @@ def _wait(
 
     api = probes.orders_api(environment)
     wanted = order_id or reply.body["id"]
-    final = {"paid": {"cancelled", "refunded"}, "cancelled": {"refunded"}}.get(status, set())
     waited = wait_until(
         lambda: api.get(wanted),
-        lambda seen: seen.ok and seen.body.get("status") in {status, *final},
+        lambda seen: seen.ok and seen.body.get("status") in {status, *OUT_OF_REACH[status]},
         deadline_seconds=deadline_seconds,
     )
     if not waited.value.ok:
         _refused(waited.value, f"order {wanted} could not be read while waiting")
     return waited.value
+
+
+def _end(order: dict[str, Any], wanted: str | None, reason: str, output: OutputFormat) -> NoReturn:
+    """Print the order and leave: 0, 1 when it can no longer become what was wanted, or 124."""
+    status = str(order.get("status"))
+    code = ExitCode.PASS
+    if wanted is not None and status != wanted:
+        gone = status in OUT_OF_REACH[wanted]
+        code, reason = (
+            (ExitCode.VIOLATED, f"is_{status}") if gone else (ExitCode.DEADLINE, "deadline")
+        )
+    _print_order(order, code, reason, output)
+    if code is not ExitCode.PASS:
+        hint(f"the order is {status}, not {wanted}; see: bookpayctl order trace {order['id']}")
+    leave(code)
 
 
 def _refused(reply: Reply, what: str) -> NoReturn:

@@ -181,8 +181,8 @@ class Facts:
 
     @cached_property
     def payment_transitions(self) -> dict[str, list[Transition]]:
-        """Real transitions (not outcomes, refusals or notes) by root event id, in order."""
-        rows = (t for t in self.database.payment_transitions if t.kind == "transition")
+        """Steps by root event id, in order; refused events moved nothing and are left out."""
+        rows = (t for t in self.database.payment_transitions if t.kind != "refused")
         return group(sorted(rows, key=lambda t: t.sequence), lambda t: t.subject)
 
     @cached_property

@@ -14,18 +14,22 @@ from bookpayctl.invariants.facts import Facts
 from bookpayctl.invariants.finding import Finding, Violation, finding
 from bookpayctl.invariants.ledgers import Transition
 
+# A step to the same state is a note on it: a lease taken over, a cancellation asked for, a refund
+# that failed. Final states take no notes. A record older than a key's life is born unknown.
 PAYMENT_STEPS: Final[dict[str | None, frozenset[str]]] = {
-    None: frozenset({"pending", "failed"}),
+    None: frozenset({"pending", "failed", "unknown"}),
     "pending": frozenset({"charging", "failed", "parked", "succeeded", "processing", "unknown"}),
     "charging": frozenset(
         {"charging", "succeeded", "failed", "processing", "unknown", "pending", "parked"}
     ),
-    "processing": frozenset({"succeeded", "failed"}),
-    "unknown": frozenset({"charging", "succeeded", "failed", "processing", "pending", "parked"}),
-    "parked": frozenset({"pending", "succeeded", "failed"}),
+    "processing": frozenset({"processing", "succeeded", "failed"}),
+    "unknown": frozenset(
+        {"unknown", "charging", "succeeded", "failed", "processing", "pending", "parked"}
+    ),
+    "parked": frozenset({"parked", "pending", "processing", "succeeded", "failed"}),
     "succeeded": frozenset({"refunding"}),
     "failed": frozenset({"refunding"}),
-    "refunding": frozenset({"refunded"}),
+    "refunding": frozenset({"refunding", "refunded"}),
     "refunded": frozenset(),
 }
 

@@ -32,7 +32,10 @@ def _settings(arguments: list[str]) -> Settings:
     parser.add_argument("--host", default="127.0.0.1", help="address to bind")
     parser.add_argument("--data", type=Path, required=True, help="directory of the ledger")
     parser.add_argument("--account", default="acct_twin")
-    parser.add_argument("--endpoint", help="URL that receives every event")
+    parser.add_argument("--endpoint", help="URL that receives events")
+    parser.add_argument(
+        "--event", action="append", help="type the endpoint receives, repeatable; default: every"
+    )
     parser.add_argument("--secret-file", type=Path, help="its signing secrets, one per line")
     parser.add_argument("--latency-ms", type=float, default=0.0, help="of every request")
     parser.add_argument("--schedule", choices=sorted(SCHEDULES), default="local")
@@ -49,6 +52,7 @@ def _settings(arguments: list[str]) -> Settings:
         account=given.account,
         endpoint=given.endpoint,
         secrets=read_secrets(given.secret_file) if given.secret_file else (),
+        enabled_events=tuple(given.event or ["*"]),
         latency_milliseconds=given.latency_ms,
         schedule=given.schedule,
         webhook_timeout_seconds=given.webhook_timeout_seconds,

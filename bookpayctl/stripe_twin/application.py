@@ -144,7 +144,8 @@ class Twin:
         known = [e for e in self.endpoints.of_account(self._settings.account) if e["url"] == url]
         if not known:
             secrets = self._settings.secrets or (f"whsec_{self.around.mint.chance(32)}",)
-            new_endpoint(work, url=url, enabled_events=["*"], secrets=list(secrets))
+            wanted = list(self._settings.enabled_events)
+            new_endpoint(work, url=url, enabled_events=wanted, secrets=list(secrets))
         elif self._settings.secrets:
             endpoint = known[0].copy()
             endpoint["twin_secrets"] = [

@@ -9,7 +9,8 @@ class Settings:
     """All settings; the ports may be 0 for "any free one".
 
     Attributes:
-        endpoint: URL that is to receive every event, if any.
+        endpoint: URL that is to receive events, if any.
+        enabled_events: types it receives; `*` is every one.
         secrets: what its deliveries are signed with, newest first; made up if empty.
         schedule: name of the retry schedule in `webhooks.schedule`.
         debit_seconds: virtual time until a bank decides on a debit.
@@ -25,6 +26,7 @@ class Settings:
     account: str = "acct_twin"
     endpoint: str | None = None
     secrets: tuple[str, ...] = ()
+    enabled_events: tuple[str, ...] = ("*",)
     latency_milliseconds: float = 0.0
     schedule: str = "local"
     webhook_timeout_seconds: float = 10.0

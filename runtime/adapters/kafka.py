@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
@@ -19,6 +20,7 @@ _librdkafka = logging.getLogger("runtime.librdkafka")
 _librdkafka.setLevel(logging.CRITICAL)
 
 BATCH_MAX: Final = 500
+COMMIT_SECONDS: Final = 0.25
 
 UNAVAILABLE: Final = (KafkaException,)
 """What a caller can answer by waiting."""
@@ -127,13 +129,43 @@ def to_record(message: Message) -> Record:
     )
 
 
-def offsets_after(records: Sequence[Record]) -> list[TopicPartition]:
-    """The positions to commit once every record of the batch is stored."""
-    ends: dict[tuple[str, int], int] = {}
-    for record in records:
-        place = (record.topic, record.partition)
-        ends[place] = max(ends.get(place, 0), record.offset + 1)
-    return [TopicPartition(topic, partition, end) for (topic, partition), end in ends.items()]
+@dataclass(slots=True)
+class Offsets:
+    """Commits positions behind what is stored, a few times a second.
+
+    Everything that reads a topic here dedupes, so a late commit costs a repeated record after a
+    crash and an early one would cost a lost record: positions are noted only after the
+    transaction, and sent now and then instead of once per batch, because each is a broker request.
+    """
+
+    consumer: Consumer
+    _stored: dict[tuple[str, int], int] = field(default_factory=dict)
+    _sent_at: float = 0.0
+
+    def note(self, records: Sequence[Record]) -> None:
+        """These records are stored."""
+        for record in records:
+            place = (record.topic, record.partition)
+            self._stored[place] = max(self._stored.get(place, 0), record.offset + 1)
+
+    def commit(self, now: float, *, every_seconds: float = COMMIT_SECONDS) -> None:
+        """Send what was noted, when the last sending is `every_seconds` ago (monotonic `now`)."""
+        if not self._stored or now - self._sent_at < every_seconds:
+            return
+        self._sent_at = now
+        offsets = [TopicPartition(*place, end) for place, end in self._stored.items()]
+        self._stored = {}
+        self.consumer.commit(offsets=offsets, asynchronous=True)
+
+    def close(self) -> None:
+        """Send the rest and leave the group."""
+        try:
+            if self._stored:
+                offsets = [TopicPartition(*place, end) for place, end in self._stored.items()]
+                self.consumer.commit(offsets=offsets, asynchronous=False)
+        except KafkaException as error:
+            logger.info("the last offsets were not committed; their records come again: %s", error)
+        self.consumer.close()
 
 
 def rewind(source: Consumer, records: Sequence[Record]) -> None:

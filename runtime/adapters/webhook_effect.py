@@ -92,7 +92,9 @@ def _apply_intent(
         seen = SeenFailed(intent, _failure_code(row, event))
     else:
         seen = SeenOpen(intent)
-    applied = payments.apply(conn, root, seen, Cause("webhook", event.stripe_event_id), rng=rng)
+    applied = payments.apply_locked(
+        conn, row, seen, Cause("webhook", event.stripe_event_id), rng=rng
+    )
     if isinstance(applied, Refused):
         return Quarantined("other_payment_intent")
     return Done(type(applied).__name__.lower())

@@ -124,6 +124,8 @@ def _answered(payment: Payment, outcome: o.Outcome) -> Verdict:
         case o.Parked():
             return _parked(payment, outcome.reason)
         case o.Halt():
+            if payment.cancel_requested and not payment.maybe_executed:
+                return _failed(payment, ORDER_CANCELLED, None)
             return Step(_back_to_waiting(payment), (Effect.ALERT,), Wait.BACK_OFF)
         case o.Retry():
             return _retry(payment, outcome)
@@ -165,8 +167,11 @@ def _unknown(payment: Payment, outcome: o.Unknown) -> Verdict:
 
 
 def _parked(payment: Payment, reason: str) -> Step:
+    # Nobody redrives a payment whose order is cancelled: Stripe is asked, so that it can end.
+    needs_reconcile = payment.needs_reconcile or payment.cancel_requested
     return Step(
-        replace(payment, state=S.PARKED, failure_code=reason), (Effect.EMIT_PARKED, Effect.ALERT)
+        replace(payment, state=S.PARKED, failure_code=reason, needs_reconcile=needs_reconcile),
+        (Effect.EMIT_PARKED, Effect.ALERT),
     )
 
 

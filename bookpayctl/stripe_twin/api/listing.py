@@ -65,6 +65,9 @@ def page_of_objects(
         only: a field of the stored body and the value it must have.
     """
     where = ["account = ?", "kind = ?"]
+    if kind == "customer":
+        # Of the kinds that are listed here only customers can be deleted, and stay known by id.
+        where.append("json_extract(body, '$.deleted') IS NULL")
     values: list[Column] = [work.account, kind]
     for name in filters:
         value = parameters.text(name)

@@ -4,8 +4,8 @@ Rows gather in memory while a commit is under way; when it ends, all of them go 
 transaction. A request waits for the transaction that holds its rows (`durable`), so what was
 answered is on disk, and what was executed is never forgotten: both are in one transaction.
 
-Only the event loop's thread calls this class; one other thread does nothing but COMMIT, because
-that is the only step that waits for the disk.
+Only the event loop's thread calls this class. The steps that wait for the disk have a thread each:
+one does nothing but COMMIT, another nothing but checkpoints.
 """
 
 import asyncio
@@ -26,8 +26,10 @@ Stored: TypeAlias = Mapping[str, object]
 
 # Objects kept decoded in memory: two generations of this size, a few dozen megabytes at most.
 _CACHE_GENERATION = 10_000
-# Pages of the write-ahead log between checkpoints (16 MiB): rarer, so that p99 does not see them.
-_CHECKPOINT_PAGES = 4_000
+# Commits between checkpoints of the write-ahead log. A thread of its own makes them, because a
+# request must not wait for one; should it fall behind, a commit makes one at this many pages.
+_CHECKPOINT_COMMITS = 200
+_CHECKPOINT_PAGES_MAX = 32_000  # 128 MiB
 
 
 class LedgerBusyError(Exception):
@@ -65,6 +67,10 @@ class Ledger:
         path.chmod(0o600)
         self.reader = _connect(path)
         self._committer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="commit")
+        self._checkpointer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
+        self._checkpoint_connection = _connect(path)
+        self._checkpointing: asyncio.Future[sqlite3.Cursor] | None = None
+        self._commits = 0
         self._on_failure = on_failure
         self._filling = _Batch()
         self._committing: _Batch | None = None
@@ -134,6 +140,8 @@ class Ledger:
         """Write what is left and let go of the directory."""
         await self.durable()
         self._committer.shutdown(wait=True)
+        self._checkpointer.shutdown(wait=True)
+        self._checkpoint_connection.close()
         self.reader.close()
         self._writer.close()
         os.close(self._lock)
@@ -169,7 +177,19 @@ class Ledger:
         self._committing = None
         if batch.done is not None and not batch.done.done():
             batch.done.set_result(None)
+        self._commits += 1
+        if self._commits % _CHECKPOINT_COMMITS == 0:
+            self._checkpoint()
         self._flush()
+
+    def _checkpoint(self) -> None:
+        if self._checkpointing is not None and not self._checkpointing.done():
+            return
+        self._checkpointing = asyncio.get_running_loop().run_in_executor(
+            self._checkpointer,
+            self._checkpoint_connection.execute,
+            "PRAGMA wal_checkpoint(PASSIVE)",
+        )
 
     def _fail(self, batch: _Batch, error: BaseException) -> None:
         # `_committing` stays set: nothing more is written, and no waiter is ever told it was.
@@ -190,7 +210,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
-    connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES_MAX}")
     connection.execute("PRAGMA cache_size = -65536")  # KiB: 64 MiB
     return connection
 

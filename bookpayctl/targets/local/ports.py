@@ -8,7 +8,9 @@ ports. Ports lie below the range from which the kernel takes ports for outgoing 
 from __future__ import annotations
 
 import fcntl
+import itertools
 import json
+import random
 import socket
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -97,6 +99,14 @@ def release(registry_dir: Path, root: Path) -> None:
     with _registry(registry_dir / _REGISTRY_FILE) as entries:
         for port in [port for port, owner in entries.items() if owner == str(root)]:
             del entries[port]
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that are free now, not reserved: for servers that live for minutes, not for days."""
+    size = HIGHEST - LOWEST + 1
+    start = random.randrange(size)
+    candidates = (LOWEST + (start + step) % size for step in range(size))
+    return list(itertools.islice(filter(is_free, candidates), count))
 
 
 def is_free(port: int) -> bool:

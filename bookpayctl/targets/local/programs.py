@@ -160,6 +160,19 @@ def probe_of_process(name: str) -> Probe:
     return probes.get(name, Probe.READYZ)
 
 
+# What the receiver acts on. Stripe's advice is to listen to nothing else: each event that is only
+# acknowledged costs the receiver a transaction.
+RECEIVED_EVENTS: Final = (
+    "payment_intent.succeeded",
+    "payment_intent.payment_failed",
+    "payment_intent.canceled",
+    "payment_intent.processing",
+    "payment_intent.requires_action",
+    "refund.updated",
+    "refund.failed",
+)
+
+
 def _twin(addresses: Addresses) -> Program:
     """Our stand-in for Stripe; it signs its webhooks with the receiver's secret."""
     port, control = addresses.ports[TWIN], addresses.ports[TWIN_CONTROL_PORT]
@@ -171,6 +184,7 @@ def _twin(addresses: Addresses) -> Program:
             *("--data", str(addresses.root / "stripe-twin")),
             *("--endpoint", f"{addresses.url(RECEIVER_PROCESS)}/stripe/webhook"),
             *("--secret-file", str(addresses.secrets_dir / "stripe-webhook-secret")),
+            *(part for event in RECEIVED_EVENTS for part in ("--event", event)),
             *("--latency-ms", str(addresses.twin_latency_ms)),
         ),
         directory=addresses.root,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -19,8 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bookpayctl.targets.local import jars, kafka, postgres
+from bookpayctl.targets.local import aot, jars, kafka, postgres
 from bookpayctl.targets.local.owner import Owner, can_traverse, database_owner
+from bookpayctl.targets.local.ports import free_ports
 from bookpayctl.targets.local.readiness import kafka_answers, postgres_answers
 
 READY_SECONDS_MAX: Final = 60
@@ -71,13 +71,13 @@ def running_servers(
     directory.mkdir(parents=True, exist_ok=True)
     database = _database(directory)
     passfile = directory / "pgpass"
-    broker = kafka.Kafka(Path(), directory / "kafka", *free_ports(2))
+    broker: kafka.Kafka | None = None
     children: dict[str, subprocess.Popen[bytes]] = {}
     try:
         if with_kafka:
-            broker = kafka.Kafka(
-                jars.ensure(jars.cache_dir(), _silent), broker.home, *free_ports(2)
-            )
+            folder = jars.ensure(jars.cache_dir(), _silent)
+            aot.ensure(folder)
+            broker = kafka.Kafka(folder, directory / "kafka", *free_ports(2))
             kafka.prepare(broker)
             children["kafka"] = _start(directory, "kafka", broker.command(), broker.home, None)
         if with_postgres:
@@ -88,29 +88,17 @@ def running_servers(
         dsn = database.dsn(passfile)
         if with_postgres:
             _wait(directory, "postgres", children["postgres"], lambda: postgres_answers(dsn))
-        if with_kafka:
+        if broker is not None:
             servers = broker.bootstrap_servers
             _wait(directory, "kafka", children["kafka"], lambda: kafka_answers(servers))
         yield Servers(
             dsn=dsn if with_postgres else "",
-            kafka_bootstrap_servers=broker.bootstrap_servers if with_kafka else "",
+            kafka_bootstrap_servers=broker.bootstrap_servers if broker else "",
             psql_dir=database.bin_dir,
             pids={name: child.pid for name, child in children.items()},
         )
     finally:
         _stop(children)
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports nobody listens on now; held open together, so that they differ."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for candidate in sockets:
-            candidate.bind(("127.0.0.1", 0))
-        return [candidate.getsockname()[1] for candidate in sockets]
-    finally:
-        for candidate in sockets:
-            candidate.close()
 
 
 def _database(directory: Path) -> postgres.Postgres:

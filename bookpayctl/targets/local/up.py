@@ -16,7 +16,16 @@ from typing import Final
 
 from bookpayctl.targets import environment
 from bookpayctl.targets.environment import Environment
-from bookpayctl.targets.local import contents, credentials, down, jars, kafka, postgres, programs
+from bookpayctl.targets.local import (
+    aot,
+    contents,
+    credentials,
+    down,
+    jars,
+    kafka,
+    postgres,
+    programs,
+)
 from bookpayctl.targets.local.interrupts import shielded
 from bookpayctl.targets.local.plan import Applications, Plan, UpOptions, make_plan
 from bookpayctl.targets.local.programs import POSTGRES, Probe, Program, Tier
@@ -107,6 +116,9 @@ def _prepare(plan: Plan, tell: Tell) -> None:
                         Step("kafka", f"fetching jar {arrived} of {total}", transient=True)
                     ),
                 )
+                if not kafka.archive_file(plan.broker.jars).exists():
+                    tell(Step("kafka", "learning to start fast, once", transient=True))
+                aot.ensure(plan.broker.jars)
                 kafka.prepare(plan.broker)
             except (jars.JarsError, kafka.KafkaError) as error:
                 raise PartFailedError("kafka", str(error)) from error

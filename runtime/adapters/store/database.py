@@ -52,16 +52,22 @@ def connect(dsn: str, application_name: str) -> psycopg.Connection:
 
 
 def open_pool(
-    dsn: str, application_name: str, *, size_max: int, wait_seconds: float = 2.0
+    dsn: str,
+    application_name: str,
+    *,
+    size_max: int,
+    wait_seconds: float = 2.0,
+    autocommit: bool = False,
 ) -> ConnectionPool[psycopg.Connection]:
     """A pool that opens in the background: a service starts while its database is still away.
 
     Args:
         wait_seconds: how long a caller waits for a free connection before `PoolTimeout`.
+        autocommit: for callers whose every statement stands alone.
     """
     return ConnectionPool(
         dsn,
-        kwargs=connection_arguments(application_name),
+        kwargs={**connection_arguments(application_name), "autocommit": autocommit},
         min_size=1,
         max_size=size_max,
         timeout=wait_seconds,

@@ -140,42 +140,71 @@ def lock_stock(conn: Connection, skus: Sequence[str]) -> list[StockRow]:
     return [StockRow(*row) for row in rows]
 
 
+_INSERT: Final = """
+    WITH placed AS (
+        INSERT INTO orders (id, tenant_id, customer_id, total_cents, currency, status, event_id,
+            payment_method, client_key, client_request_sha256)
+        VALUES (%(order_id)s, %(tenant_id)s, %(customer_id)s, %(total_cents)s, %(currency)s,
+            'pending', %(event_id)s, %(payment_method)s, %(client_key)s, %(sha256)s)
+        RETURNING created_at),
+    taken AS (
+        INSERT INTO reservations (order_id, sku, quantity)
+        SELECT %(order_id)s, * FROM unnest(%(skus)s::text[], %(quantities)s::bigint[])
+        RETURNING sku, quantity),
+    history AS (
+        INSERT INTO order_events (order_id, to_state, cause)
+        VALUES (%(order_id)s, 'pending', 'placed')),
+    stock AS (
+        UPDATE inventory SET on_hand = on_hand - taken.quantity,
+            reserved = reserved + taken.quantity
+        FROM taken WHERE inventory.sku = taken.sku)
+    SELECT created_at FROM placed
+"""
+
+
 def insert_order(conn: Connection, order: NewOrder) -> datetime:
     """Insert the order, its reservations and its history; returns created_at.
 
     The caller holds the stock rows' locks and has seen that there is enough.
     """
     row = conn.execute(
-        "INSERT INTO orders (id, tenant_id, customer_id, total_cents, currency, status, event_id,"
-        " payment_method, client_key, client_request_sha256)"
-        " VALUES (%s, %s, %s, %s, %s, 'pending', %s, %s, %s, %s) RETURNING created_at",
-        (
-            order.order_id,
-            order.tenant_id,
-            order.customer_id,
-            order.money.amount_cents,
-            order.money.currency,
-            order.event_id,
-            order.payment_method,
-            order.client_key,
-            order.client_request_sha256,
-        ),
+        _INSERT,
+        {
+            "order_id": order.order_id,
+            "tenant_id": order.tenant_id,
+            "customer_id": order.customer_id,
+            "total_cents": order.money.amount_cents,
+            "currency": order.money.currency,
+            "event_id": order.event_id,
+            "payment_method": order.payment_method,
+            "client_key": order.client_key,
+            "sha256": order.client_request_sha256,
+            "skus": [item.sku for item in order.items],
+            "quantities": [item.quantity for item in order.items],
+        },
     ).fetchone()
-    skus = [item.sku for item in order.items]
-    quantities = [item.quantity for item in order.items]
-    conn.execute(
-        "WITH taken AS (INSERT INTO reservations (order_id, sku, quantity)"
-        " SELECT %s, * FROM unnest(%s::text[], %s::bigint[]) RETURNING sku, quantity),"
-        " history AS (INSERT INTO order_events (order_id, to_state, cause)"
-        " VALUES (%s, 'pending', 'placed'))"
-        " UPDATE inventory SET on_hand = on_hand - taken.quantity,"
-        " reserved = reserved + taken.quantity FROM taken WHERE inventory.sku = taken.sku",
-        (order.order_id, skus, quantities, order.order_id),
-    )
     if row is None:
         raise RuntimeError(f"INSERT of order {order.order_id} returned no row")
     created_at: datetime = row[0]
     return created_at
+
+
+def as_inserted(order: NewOrder, created_at: datetime) -> OrderView:
+    """The view of an order that was inserted in this transaction, without asking again."""
+    return OrderView(
+        order_id=order.order_id,
+        tenant_id=order.tenant_id,
+        status=OrderStatus.PENDING,
+        total_cents=order.money.amount_cents,
+        currency=order.money.currency,
+        event_id=order.event_id,
+        created_at=created_at,
+        cancel_reason=None,
+        client_request_sha256=order.client_request_sha256,
+        items=order.items,
+        payment_state=None,
+        payment_intent_id=None,
+    )
 
 
 def lock_order(conn: Connection, order_id: str) -> LockedOrder | None:

@@ -155,6 +155,13 @@ def apply(
         return Missing()
     if lease_token is not None and row.lease_token != lease_token:
         return Fenced()
+    return apply_locked(conn, row, event, cause, rng=rng)
+
+
+def apply_locked(
+    conn: Connection, row: PaymentRow, event: Event, cause: Cause, *, rng: random.Random
+) -> Step | Unchanged | Refused:
+    """The same for a row the caller has locked in this transaction."""
     verdict = machine.step(row.payment, event)
     match verdict:
         case Step():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,6 +32,7 @@ class Notifier:
 
     process: Process
     consumer: Consumer
+    offsets: kafka.Offsets
     mailer: mail.Mailer
     mail_from: str
     outages: dict[str, Outage]
@@ -42,13 +44,14 @@ class Notifier:
         records = kafka.poll_batch(
             self.consumer, wait_seconds=POLL_SECONDS, on_error=self._consumer_error
         )
+        self.offsets.commit(time.monotonic())
         for place, record in enumerate(records):
             try:
                 self._tell(conn, record)
             except Exception:
                 kafka.rewind(self.consumer, records[place:])
                 raise
-            self.consumer.commit(offsets=kafka.offsets_after([record]), asynchronous=True)
+            self.offsets.note([record])
         return 0.0
 
     def _connected(self) -> psycopg.Connection:
@@ -120,9 +123,11 @@ def run(process: Process) -> None:
     AdminServer(
         common.http_host, common.http_port, process.lifecycle.readiness.snapshot, {}
     ).start()
+    offsets = kafka.Offsets(source)
     notifier = Notifier(
         process,
         source,
+        offsets,
         mail.Mailer(settings.smtp_host, settings.smtp_port),
         settings.mail_from,
         {
@@ -141,4 +146,4 @@ def run(process: Process) -> None:
         on_success=notifier.outages["database"].recovered,
     )
     notifier.mailer.close()
-    source.close()
+    offsets.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -32,6 +33,7 @@ class OrdersConsumer:
 
     process: Process
     consumer: Consumer
+    offsets: kafka.Offsets
     database_outage: Outage
     kafka_outage: Outage
     conn: psycopg.Connection | None = None
@@ -42,6 +44,7 @@ class OrdersConsumer:
         records = kafka.poll_batch(
             self.consumer, wait_seconds=POLL_SECONDS, on_error=self._consumer_error
         )
+        self.offsets.commit(time.monotonic())
         if not records:
             return 0.0
         self.kafka_outage.recovered()
@@ -51,7 +54,7 @@ class OrdersConsumer:
             # Nothing of the batch is stored: let the consumer give the same records again.
             kafka.rewind(self.consumer, records)
             raise
-        self.consumer.commit(offsets=kafka.offsets_after(records), asynchronous=True)
+        self.offsets.note(records)
         return 0.0
 
     def _connected(self) -> psycopg.Connection:
@@ -116,7 +119,10 @@ def run(process: Process) -> None:
     AdminServer(
         common.http_host, common.http_port, process.lifecycle.readiness.snapshot, {}
     ).start()
-    worker = OrdersConsumer(process, source, Outage(logger, "PostgreSQL"), Outage(logger, "Kafka"))
+    offsets = kafka.Offsets(source)
+    worker = OrdersConsumer(
+        process, source, offsets, Outage(logger, "PostgreSQL"), Outage(logger, "Kafka")
+    )
     repeat(
         worker.run_once,
         stop=process.lifecycle.stop,
@@ -126,4 +132,4 @@ def run(process: Process) -> None:
         on_failure=worker.failed,
         on_success=worker.database_outage.recovered,
     )
-    source.close()
+    offsets.close()

@@ -70,10 +70,7 @@ def place_order(
     )
     outbox.insert_events(conn, [event])
     failpoints.hit(Failpoint.API_BEFORE_COMMIT, subject)
-    placed = orders.find_by_id(conn, tenant_id, order.order_id)
-    if placed is None:
-        raise RuntimeError(f"order {order.order_id} vanished in the transaction that inserted it")
-    return Placed(placed, replayed=False)
+    return Placed(orders.as_inserted(order, created_at), replayed=False)
 
 
 def _earlier(

@@ -6,7 +6,6 @@ A fixed sentence per code; nothing of the input is echoed.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Final
 
 TITLES: Final[dict[str, tuple[int, str]]] = {
@@ -40,11 +39,12 @@ TITLES: Final[dict[str, tuple[int, str]]] = {
 RETRY_AFTER_SECONDS: Final = "1"
 
 
-@dataclass(frozen=True, slots=True)
 class Problem(Exception):  # noqa: N818 - the field's word
     """A refusal; raised by the request's code, rendered at one place."""
 
-    code: str
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
 
     @property
     def status(self) -> int:

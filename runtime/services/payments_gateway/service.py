@@ -127,7 +127,9 @@ class Gateway:
 def run(process: Process) -> None:
     """Serve until the process is told to stop."""
     settings = config.gateway(process.source)
-    pool = database.open_pool(process.common.dsn, process.common.process, size_max=POOL_SIZE_MAX)
+    pool = database.open_pool(
+        process.common.dsn, process.common.process, size_max=POOL_SIZE_MAX, autocommit=True
+    )
     gateway = Gateway(
         stripe=StripeGateway(settings),
         pool=pool,

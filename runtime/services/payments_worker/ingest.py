@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -29,6 +30,7 @@ class Ingest:
 
     process: Process
     consumer: Consumer
+    offsets: kafka.Offsets
     pool: ConnectionPool[psycopg.Connection]
     wake_executor: Callable[[], None]
     source: str
@@ -40,6 +42,7 @@ class Ingest:
         records = kafka.poll_batch(
             self.consumer, wait_seconds=POLL_SECONDS, on_error=self._consumer_error
         )
+        self.offsets.commit(time.monotonic())
         if not records:
             return 0.0
         self.kafka_outage.recovered()
@@ -57,7 +60,8 @@ class Ingest:
         if counts.inserted:
             self.wake_executor()
         # Stored is stored: a lost commit only brings records that are known already.
-        self.consumer.commit(offsets=kafka.offsets_after(records), asynchronous=True)
+        self.offsets.note(records)
+        self.offsets.commit(time.monotonic())
         self.process.failpoints.hit(Failpoint.WORKER_OFFSET_COMMITTED)
         return 0.0
 

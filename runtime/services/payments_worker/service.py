@@ -66,8 +66,9 @@ def run(process: Process) -> None:
         instance_id=process.common.process,
     )
     consumer.subscribe([*inbox.TOPICS])
+    offsets = kafka.Offsets(consumer)
     ingest = Ingest(
-        process, consumer, pool, executor.wake.set, Service.WORKER, Outage(logger, "Kafka")
+        process, consumer, offsets, pool, executor.wake.set, Service.WORKER, Outage(logger, "Kafka")
     )
     AdminServer(process.common.http_host, process.common.http_port, readiness.snapshot, {}).start()
     _spawn("watch", lambda: _watch(process, pool, gateway))
@@ -76,7 +77,7 @@ def run(process: Process) -> None:
     ingesting.join(DRAIN_SECONDS)
     if not executor.drain(DRAIN_SECONDS):
         logger.warning("attempts still under way are left to their leases")
-    consumer.close()
+    offsets.close()
     pool.close(timeout=1.0)
 
 
@@ -132,10 +133,11 @@ def run_until_end(process: Process, group: str) -> None:
     consumer = kafka.consumer(servers, group, process.common.process, instance_id=None)
     ends = _ends(consumer)
     consumer.subscribe([*inbox.TOPICS])
-    ingest = Ingest(process, consumer, pool, lambda: None, group, Outage(logger, "Kafka"))
+    offsets = kafka.Offsets(consumer)
+    ingest = Ingest(process, consumer, offsets, pool, lambda: None, group, Outage(logger, "Kafka"))
     while not process.lifecycle.stop.is_set() and not _reached(consumer, ends):
         ingest.run_once()
-    consumer.close()
+    offsets.close()
     pool.close(timeout=1.0)
     sys.stdout.write(json.dumps(asdict(ingest.totals)) + "\n")
 

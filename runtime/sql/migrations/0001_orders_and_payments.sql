@@ -260,6 +260,12 @@ CREATE TABLE failpoints (
     expires_at     timestamptz NOT NULL DEFAULT clock_timestamp() + interval '10 minutes'
 );
 
+-- Processes keep the set of armed points in memory; this tells them when to read it again.
+CREATE FUNCTION notify_failpoints() RETURNS trigger LANGUAGE plpgsql
+    AS $$ BEGIN PERFORM pg_notify('bookpay_failpoints', ''); RETURN NULL; END $$;
+CREATE TRIGGER failpoints_notify AFTER INSERT OR UPDATE OR DELETE ON failpoints
+    FOR EACH STATEMENT EXECUTE FUNCTION notify_failpoints();
+
 CREATE TABLE failpoint_hits (
     id           bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     failpoint_id bigint      NOT NULL,

@@ -1,0 +1,199 @@
+"""The demonstration: three customers, one crash in the middle of a charge, six checks, one audit.
+
+Each part is the real command's own code on the real stack; nothing here knows the answer. The
+verdict is the worst of all parts, and a part that could not be carried out is not left out of it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from bookpayctl import probes, runs, undo
+from bookpayctl.arrivals import PAYMENT_METHOD_OF_KIND, Kind
+from bookpayctl.audit import AuditRequest, audit
+from bookpayctl.check import Inquiry, run_checks
+from bookpayctl.checks import CHECKS
+from bookpayctl.drill import DrillRequest, run_drill
+from bookpayctl.drills import crash_mid_charge
+from bookpayctl.history import read_history
+from bookpayctl.orders_api import Reply
+from bookpayctl.report import ExitCode, Report
+from bookpayctl.runs import HISTORY_FILE, Run
+from bookpayctl.targets.environment import Environment
+from bookpayctl.verdicts import Item, Verdict, unanswered
+from bookpayctl.waiting import wait_until
+
+CUSTOMER: Final = "cust_demo"
+
+Observer = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One section of the demonstration: its title and the report it came to."""
+
+    title: str
+    report: Report
+
+
+def run_demo(
+    environment: Environment,
+    observe: Observer,
+    *,
+    deadline_seconds: float,
+    done: Callable[[Part], None],
+) -> Report:
+    """Run all parts; `done` sees each as soon as it is judged."""
+    began = time.monotonic()
+    run = runs.begin(environment.runs_dir, "demo")
+    parts = []
+    for part in _parts(environment, run, observe, deadline_seconds):
+        run.journal("part", title=part.title, verdict=part.report.verdict.value)
+        done(part)
+        parts.append(part)
+    return combine(parts, run, seconds=time.monotonic() - began)
+
+
+def combine(parts: Sequence[Part], run: Run, *, seconds: float) -> Report:
+    """All answers as one report; one part that does not hold and the whole does not."""
+    first = parts[0].report
+    failing = [p.report.code for p in parts if p.report.code is not ExitCode.PASS]
+    return Report(
+        kind="DemoReport",
+        context={**first.context, "run": run.run_id},
+        items=tuple(item for part in parts for item in part.report.items),
+        started_at=first.started_at,
+        duration_seconds=seconds,
+        each_must_answer=False,
+        incidents=tuple(failing),
+        run_dir=str(run.path),
+    )
+
+
+def _parts(
+    environment: Environment, run: Run, observe: Observer, deadline_seconds: float
+) -> Iterator[Part]:
+    yield Part("three customers", _orders(environment, run, observe, deadline_seconds))
+    request = DrillRequest(
+        environment,
+        crash_mid_charge.RESPONSE_BEFORE_PERSIST,
+        duration_seconds=6.0,
+        deadline_seconds=deadline_seconds,
+        audited=False,
+    )
+    drilled = run_drill(crash_mid_charge.DRILL, request, observe)
+    yield Part("a worker dies in the middle of a charge", drilled)
+    yield Part("the checklist", _checks(environment, observe, deadline_seconds))
+    yield Part("three ledgers", _audit(environment, drilled, observe, deadline_seconds))
+
+
+def _orders(
+    environment: Environment, run: Run, observe: Observer, deadline_seconds: float
+) -> Report:
+    """One order that is paid, one that is declined, one that is paid and then cancelled."""
+    began = time.monotonic()
+    stories = (
+        ("E01", "a good card: the order is paid", Kind.OK, "paid", None),
+        ("E02", "a declined card: the order is cancelled", Kind.DECLINED, "cancelled", None),
+        ("E03", "cancelled after payment: money back", Kind.OK, "paid", "refunded"),
+    )
+    items = []
+    for item_id, title, kind, first, then in stories:
+        observe(title)
+        customer = _Customer(environment, f"{run.run_id}-{item_id}", deadline_seconds)
+        try:
+            items.append(_story(customer, item_id, title, kind, first, then))
+        except probes.ProbeError as error:
+            items.append(unanswered(item_id, title, f"order {then or first}", str(error)))
+    return Report(
+        kind="DemoOrders",
+        context={"environment": environment.name, "target": environment.target},
+        items=tuple(items),
+        started_at=runs.now(),
+        duration_seconds=time.monotonic() - began,
+        each_must_answer=True,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Customer:
+    environment: Environment
+    client_key: str
+    deadline_seconds: float
+
+    def buy(self, kind: Kind) -> Reply:
+        titles = probes.titles_in_stock(self.environment)
+        if not titles:
+            raise probes.ProbeError("nothing is in stock")
+        method = PAYMENT_METHOD_OF_KIND[kind]
+        document = probes.order_document(titles[0], payment_method=method, customer_id=CUSTOMER)
+        reply = probes.orders_api(self.environment).place(document, client_key=self.client_key)
+        if not reply.ok:
+            raise probes.ProbeError(f"the order was not accepted: {reply.problem()}")
+        return reply
+
+    def wait(self, order_id: str, status: str) -> tuple[dict[str, Any], float]:
+        """The order once it has the status, or as it is at the deadline, and how long it took."""
+        api = probes.orders_api(self.environment)
+        waited = wait_until(
+            lambda: api.get(order_id),
+            lambda reply: reply.body.get("status") == status,
+            deadline_seconds=self.deadline_seconds,
+            every_seconds=0.05,
+        )
+        return waited.value.body, waited.seconds
+
+
+def _story(
+    customer: _Customer, item_id: str, title: str, kind: Kind, first: str, then: str | None
+) -> Item:
+    placed = customer.buy(kind).body
+    seen, seconds = customer.wait(placed["id"], first)
+    told = f"{placed['id']} {seen.get('status')} after {seconds:.2f} s"
+    if then is not None and seen.get("status") == first:
+        probes.orders_api(customer.environment).cancel(placed["id"], "changed_my_mind")
+        seen, more = customer.wait(placed["id"], then)
+        told += f", then {seen.get('status')} after {more:.2f} s"
+    wanted = then or first
+    reached = seen.get("status") == wanted
+    payment = seen.get("payment") or {}
+    reason = f" ({seen['cancel_reason']})" if seen.get("cancel_reason") else ""
+    amount = f"{placed['total_cents'] / 100:.2f} {placed['currency']}"
+    return Item(
+        id=item_id,
+        title=title,
+        verdict=Verdict.HOLDS if reached else Verdict.VIOLATED,
+        required=f"order {wanted} within {customer.deadline_seconds:.0f} s",
+        observed=f"{told}{reason}; {amount}, payment {payment.get('state')}"
+        f" {payment.get('payment_intent_id') or ''}".rstrip(),
+        examined=1,
+        fix="" if reached else f"bookpayctl order trace {placed['id']}",
+    )
+
+
+def _checks(environment: Environment, observe: Observer, deadline_seconds: float) -> Report:
+    run = runs.begin(environment.runs_dir, "check")
+    inquiry = Inquiry(environment, run, observe, deadline_seconds)
+    try:
+        return run_checks(CHECKS, inquiry, on_item=lambda _: None)
+    finally:
+        undo.undo_all(environment, run)
+
+
+def _audit(
+    environment: Environment, drilled: Report, observe: Observer, deadline_seconds: float
+) -> Report:
+    """Every order there is, with what the clients of the drill saw."""
+    history = None
+    path = Path(drilled.run_dir or "") / HISTORY_FILE
+    if path.is_file():
+        with path.open(encoding="utf-8") as lines:
+            history = read_history(lines)
+    request = AuditRequest(
+        environment, age_seconds=0.0, deadline_seconds=deadline_seconds, history=history
+    )
+    return audit(request, observe)

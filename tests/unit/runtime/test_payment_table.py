@@ -1,0 +1,446 @@
+"""The payment state machine, row by row: what each answer and each event makes of a payment.
+
+The expected values are the two tables of the payment protocol, written by hand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from runtime.domain import outcome as o
+from runtime.domain.names import PaymentIntentId
+from runtime.domain.names import PaymentState as S
+from runtime.domain.payment import step, tombstone
+from runtime.domain.payment_events import (
+    Answered,
+    Claimed,
+    Effect,
+    Event,
+    LeaseLost,
+    OrderCancelled,
+    Payment,
+    Redriven,
+    RefundFailed,
+    RefundSucceeded,
+    Refused,
+    SeenAbsent,
+    SeenFailed,
+    SeenOpen,
+    SeenSucceeded,
+    Step,
+    Unchanged,
+    Wait,
+)
+
+PI = PaymentIntentId("pi_ours")
+OTHER_PI = PaymentIntentId("pi_other")
+DAY = 24 * 3600.0
+
+CHARGING = Payment(S.CHARGING, unfinished_attempts=1)
+UNKNOWN = Payment(S.UNKNOWN, maybe_executed=True)
+PROCESSING = Payment(S.PROCESSING, payment_intent_id=PI)
+SUCCEEDED = Payment(S.SUCCEEDED, payment_intent_id=PI)
+REFUNDING = Payment(S.REFUNDING, payment_intent_id=PI)
+REFUNDED = Payment(S.REFUNDED, payment_intent_id=PI)
+FAILED = Payment(S.FAILED, failure_code="card_declined")
+PARKED = Payment(S.PARKED, failure_code="parameter_invalid")
+
+
+def stepped(payment: Payment, event: Event) -> Step:
+    verdict = step(payment, event)
+    assert isinstance(verdict, Step), verdict
+    return verdict
+
+
+# --- answers to an attempt ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state", "effects"),
+    [
+        (o.Settled(PI), S.SUCCEEDED, (Effect.EMIT_COMPLETED,)),
+        (o.Pending(PI, "processing"), S.PROCESSING, ()),
+        (o.Pending(PI, "requires_payment_method"), S.PROCESSING, ()),
+        (o.Declined("card_declined", PI), S.FAILED, (Effect.EMIT_FAILED,)),
+        (o.Parked("parameter_invalid"), S.PARKED, (Effect.EMIT_PARKED, Effect.ALERT)),
+        (o.Halt("api_key_expired"), S.PENDING, (Effect.ALERT,)),
+        (o.Retry("rate_limit"), S.PENDING, ()),
+        (o.Unknown("no answer"), S.UNKNOWN, ()),
+    ],
+    ids=lambda value: type(value).__name__ if not isinstance(value, tuple | S) else "",
+)
+def test_each_outcome_of_a_first_attempt_leads_to_its_state(
+    outcome: o.Outcome, state: S, effects: tuple[Effect, ...]
+) -> None:
+    after = stepped(CHARGING, Answered(outcome))
+
+    assert (after.payment.state, after.effects) == (state, effects)
+    assert after.payment.unfinished_attempts == 0
+
+
+@pytest.mark.parametrize("outcome", [o.Settled(PI), o.Pending(PI, "processing")])
+def test_an_answer_that_names_the_payment_intent_stores_it(outcome: o.Outcome) -> None:
+    assert stepped(CHARGING, Answered(outcome)).payment.payment_intent_id == PI
+
+
+def test_a_decline_keeps_its_code_and_its_payment_intent() -> None:
+    after = stepped(CHARGING, Answered(o.Declined("expired_card", PI))).payment
+
+    assert (after.failure_code, after.payment_intent_id) == ("expired_card", PI)
+
+
+def test_a_refusal_of_our_credentials_is_not_counted_as_a_failure() -> None:
+    after = stepped(CHARGING, Answered(o.Halt("api_key_expired"))).payment
+
+    assert after.transient_failures == 0
+
+
+def test_a_refused_attempt_waits_at_least_as_long_as_stripe_asked() -> None:
+    after = stepped(CHARGING, Answered(o.Retry("rate_limit", 7.0)))
+
+    assert (after.wait, after.wait_seconds_min) == (Wait.BACK_OFF, 7.0)
+
+
+def test_seven_refusals_wait_and_the_eighth_parks() -> None:
+    seventh = stepped(replace(CHARGING, transient_failures=6), Answered(o.Retry("lock_timeout")))
+    eighth = stepped(replace(CHARGING, transient_failures=7), Answered(o.Retry("lock_timeout")))
+
+    assert seventh.payment.state is S.PENDING
+    assert eighth.payment.state is S.PARKED
+    assert Effect.EMIT_PARKED in eighth.effects
+
+
+@pytest.mark.parametrize("outcome", [o.Retry("rate_limit"), o.Halt("api_key_expired")])
+def test_a_refusal_after_an_unanswered_attempt_stays_unknown(outcome: o.Outcome) -> None:
+    after = stepped(replace(CHARGING, maybe_executed=True), Answered(outcome)).payment
+
+    assert (after.state, after.maybe_executed) == (S.UNKNOWN, True)
+
+
+def test_refusals_never_park_a_payment_that_may_have_been_executed() -> None:
+    tired = replace(CHARGING, maybe_executed=True, transient_failures=50)
+
+    assert stepped(tired, Answered(o.Retry("rate_limit"))).payment.state is S.UNKNOWN
+
+
+def test_two_unanswered_posts_are_repeated_and_the_third_asks_stripe_first() -> None:
+    second = stepped(replace(CHARGING, transient_failures=1), Answered(o.Unknown("http 500")))
+    third = stepped(replace(CHARGING, transient_failures=2), Answered(o.Unknown("http 500")))
+
+    assert not second.payment.needs_reconcile
+    assert third.payment.needs_reconcile
+
+
+def test_a_saved_failure_asks_stripe_at_once() -> None:
+    after = stepped(CHARGING, Answered(o.Unknown("http 500", saved_failure=True))).payment
+
+    assert (after.saved_failure, after.needs_reconcile) == (True, True)
+
+
+@pytest.mark.parametrize("payment", [UNKNOWN, PROCESSING, SUCCEEDED, FAILED, PARKED, REFUNDED])
+def test_an_answer_to_nobody_is_refused(payment: Payment) -> None:
+    assert isinstance(step(payment, Answered(o.Settled(PI))), Refused)
+
+
+# --- claims and leases ----------------------------------------------------------------------
+
+
+def test_a_pending_payment_is_claimed_for_charging() -> None:
+    after = stepped(Payment(S.PENDING), Claimed(None)).payment
+
+    assert (after.state, after.unfinished_attempts) == (S.CHARGING, 1)
+
+
+def test_an_unknown_payment_is_charged_again_under_the_same_key() -> None:
+    assert stepped(UNKNOWN, Claimed(60.0)).payment.state is S.CHARGING
+
+
+def test_a_lost_lease_leaves_the_payment_unknown_and_perhaps_executed() -> None:
+    after = stepped(CHARGING, LeaseLost()).payment
+
+    assert (after.state, after.maybe_executed, after.unfinished_attempts) == (S.UNKNOWN, True, 1)
+
+
+@pytest.mark.parametrize("payment", [Payment(S.PENDING), UNKNOWN])
+def test_a_key_older_than_23_hours_is_never_posted(payment: Payment) -> None:
+    young = stepped(payment, Claimed(23 * 3600.0))
+    old = stepped(payment, Claimed(23 * 3600.0 + 1))
+
+    assert young.payment.state is S.CHARGING
+    assert (old.payment.state, old.payment.needs_reconcile) == (S.UNKNOWN, True)
+
+
+def test_a_payment_its_process_died_on_three_times_is_not_sent_a_fourth_time() -> None:
+    twice = stepped(replace(UNKNOWN, unfinished_attempts=2), Claimed(60.0))
+    thrice = stepped(replace(UNKNOWN, unfinished_attempts=3), Claimed(60.0))
+
+    assert twice.payment.state is S.CHARGING
+    assert (thrice.payment.state, thrice.payment.needs_reconcile) == (S.UNKNOWN, True)
+
+
+@pytest.mark.parametrize(
+    "payment", [CHARGING, PROCESSING, SUCCEEDED, FAILED, PARKED, REFUNDING, REFUNDED]
+)
+def test_only_waiting_payments_are_claimed(payment: Payment) -> None:
+    assert isinstance(step(payment, Claimed(None)), Unchanged)
+
+
+def test_a_payment_that_stripe_must_be_asked_about_is_not_claimed() -> None:
+    assert isinstance(step(replace(UNKNOWN, needs_reconcile=True), Claimed(60.0)), Unchanged)
+
+
+@pytest.mark.parametrize("payment", [Payment(S.PENDING), UNKNOWN, PROCESSING, FAILED, SUCCEEDED])
+def test_a_lease_is_lost_only_while_charging(payment: Payment) -> None:
+    assert isinstance(step(payment, LeaseLost()), Unchanged)
+
+
+# --- what webhook and reconciler see --------------------------------------------------------
+
+OPEN = [Payment(S.PENDING), CHARGING, PROCESSING, UNKNOWN, PARKED]
+
+
+@pytest.mark.parametrize("payment", OPEN, ids=lambda payment: payment.state)
+def test_a_success_seen_anywhere_before_the_end_completes_the_payment(payment: Payment) -> None:
+    after = stepped(payment, SeenSucceeded(PI))
+
+    assert (after.payment.state, after.effects) == (S.SUCCEEDED, (Effect.EMIT_COMPLETED,))
+    assert (after.payment.payment_intent_id, after.payment.failure_code) == (PI, None)
+
+
+@pytest.mark.parametrize("payment", OPEN, ids=lambda payment: payment.state)
+def test_a_failure_seen_anywhere_before_the_end_fails_the_payment(payment: Payment) -> None:
+    after = stepped(payment, SeenFailed(PI, "card_declined"))
+
+    assert (after.payment.state, after.effects) == (S.FAILED, (Effect.EMIT_FAILED,))
+    assert after.payment.failure_code == "card_declined"
+
+
+@pytest.mark.parametrize("payment", [SUCCEEDED, REFUNDING, REFUNDED, FAILED])
+def test_a_late_failure_undoes_nothing(payment: Payment) -> None:
+    assert isinstance(step(payment, SeenFailed(PI, "card_declined")), Unchanged)
+
+
+@pytest.mark.parametrize("payment", [SUCCEEDED, REFUNDING, REFUNDED])
+def test_a_success_seen_twice_is_one_success(payment: Payment) -> None:
+    assert isinstance(step(payment, SeenSucceeded(PI)), Unchanged)
+
+
+@pytest.mark.parametrize("payment", [Payment(S.PENDING), UNKNOWN, PARKED])
+def test_an_open_payment_intent_makes_the_payment_processing(payment: Payment) -> None:
+    after = stepped(payment, SeenOpen(PI)).payment
+
+    assert (after.state, after.payment_intent_id) == (S.PROCESSING, PI)
+
+
+@pytest.mark.parametrize("payment", [CHARGING, PROCESSING, SUCCEEDED, FAILED, REFUNDING, REFUNDED])
+def test_an_open_payment_intent_moves_nothing_that_is_under_way_or_over(payment: Payment) -> None:
+    assert isinstance(step(payment, SeenOpen(PI)), Unchanged)
+
+
+@pytest.mark.parametrize(
+    "event", [SeenSucceeded(OTHER_PI), SeenFailed(OTHER_PI, "card_declined")]
+)
+@pytest.mark.parametrize("payment", [PROCESSING, SUCCEEDED, REFUNDED])
+def test_news_of_another_payment_intent_is_refused(payment: Payment, event: Event) -> None:
+    assert isinstance(step(payment, event), Refused)
+
+
+def test_a_second_payment_intent_in_an_answer_is_refused() -> None:
+    known = replace(CHARGING, payment_intent_id=PI)
+
+    assert isinstance(step(known, Answered(o.Settled(OTHER_PI))), Refused)
+    assert isinstance(step(known, Answered(o.Pending(OTHER_PI, "processing"))), Refused)
+
+
+# --- proven absent --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("payment", "key_age"),
+    [(replace(UNKNOWN, saved_failure=True), 60.0), (UNKNOWN, 23 * 3600.0 + 1)],
+    ids=["saved 5xx", "key older than 23 h"],
+)
+def test_absence_proves_failure_only_once_the_key_is_dead(
+    payment: Payment, key_age: float
+) -> None:
+    after = stepped(payment, SeenAbsent(deadline_passed=True, key_age_seconds=key_age))
+
+    assert (after.payment.state, after.payment.failure_code) == (S.FAILED, "not_executed")
+    assert after.effects == (Effect.EMIT_FAILED,)
+
+
+@pytest.mark.parametrize(
+    "payment", [replace(UNKNOWN, saved_failure=True), replace(UNKNOWN, cancel_requested=True)]
+)
+def test_absence_proves_nothing_while_a_request_may_be_on_its_way(payment: Payment) -> None:
+    event = SeenAbsent(deadline_passed=False, key_age_seconds=2 * DAY)
+
+    assert isinstance(step(payment, event), Unchanged)
+
+
+def test_a_young_key_that_left_no_trace_is_posted_again() -> None:
+    asked = replace(UNKNOWN, needs_reconcile=True, transient_failures=3)
+
+    after = stepped(asked, SeenAbsent(deadline_passed=True, key_age_seconds=60.0)).payment
+
+    assert (after.state, after.needs_reconcile, after.transient_failures) == (S.UNKNOWN, False, 0)
+
+
+def test_a_payment_that_kills_its_workers_parks_once_proven_not_executed() -> None:
+    deadly = replace(UNKNOWN, needs_reconcile=True, unfinished_attempts=3)
+
+    after = stepped(deadly, SeenAbsent(deadline_passed=True, key_age_seconds=60.0))
+
+    assert (after.payment.state, after.payment.failure_code) == (S.PARKED, "process_died")
+    assert not after.payment.maybe_executed
+
+
+@pytest.mark.parametrize(
+    "payment", [Payment(S.PENDING), CHARGING, PROCESSING, SUCCEEDED, FAILED, REFUNDING, REFUNDED]
+)
+def test_absence_matters_only_for_what_is_unknown_or_parked(payment: Payment) -> None:
+    event = SeenAbsent(deadline_passed=True, key_age_seconds=2 * DAY)
+
+    assert isinstance(step(payment, event), Unchanged)
+
+
+# --- cancellations --------------------------------------------------------------------------
+
+
+def test_a_cancellation_before_the_order_is_a_failed_payment_that_is_never_sent() -> None:
+    after = tombstone()
+
+    assert (after.payment.state, after.payment.failure_code) == (S.FAILED, "order_cancelled")
+    assert after.effects == (Effect.EMIT_FAILED,)
+
+
+def test_a_cancellation_before_the_first_attempt_fails_the_payment_unsent() -> None:
+    after = stepped(Payment(S.PENDING), OrderCancelled())
+
+    assert (after.payment.state, after.payment.failure_code) == (S.FAILED, "order_cancelled")
+
+
+@pytest.mark.parametrize("payment", [CHARGING, PROCESSING, UNKNOWN])
+def test_a_cancellation_during_the_charge_is_noted_and_the_state_stays(payment: Payment) -> None:
+    after = stepped(payment, OrderCancelled())
+
+    assert (after.payment.state, after.payment.cancel_requested) == (payment.state, True)
+    assert after.effects == ()
+
+
+@pytest.mark.parametrize("payment", [CHARGING, PROCESSING, UNKNOWN, PARKED])
+def test_a_cancellation_told_twice_is_noted_once(payment: Payment) -> None:
+    noted = replace(payment, cancel_requested=True)
+
+    assert isinstance(step(noted, OrderCancelled()), Unchanged)
+
+
+@pytest.mark.parametrize("payment", [CHARGING, PROCESSING, UNKNOWN, PARKED])
+def test_a_success_after_a_cancellation_is_given_back_in_the_same_step(payment: Payment) -> None:
+    after = stepped(replace(payment, cancel_requested=True), SeenSucceeded(PI))
+
+    assert (after.payment.state, after.via) == (S.REFUNDING, S.SUCCEEDED)
+    assert after.effects == (Effect.EMIT_COMPLETED, Effect.REQUEST_REFUND)
+
+
+def test_cancelling_a_paid_order_gives_its_money_back() -> None:
+    after = stepped(SUCCEEDED, OrderCancelled())
+
+    assert (after.payment.state, after.effects) == (S.REFUNDING, (Effect.REQUEST_REFUND,))
+
+
+@pytest.mark.parametrize("payment", [FAILED, REFUNDING, REFUNDED])
+def test_cancelling_what_owes_nothing_changes_nothing(payment: Payment) -> None:
+    assert isinstance(step(payment, OrderCancelled()), Unchanged)
+
+
+@pytest.mark.parametrize("outcome", [o.Retry("rate_limit"), o.Halt("api_key_expired")])
+def test_a_refused_attempt_for_a_cancelled_order_is_not_tried_again(outcome: o.Outcome) -> None:
+    cancelled = replace(CHARGING, cancel_requested=True)
+
+    after = stepped(cancelled, Answered(outcome)).payment
+
+    assert (after.state, after.failure_code) == (S.FAILED, "order_cancelled")
+
+
+def test_a_refused_attempt_for_a_cancelled_order_waits_when_an_earlier_one_may_have_run() -> None:
+    cancelled = replace(CHARGING, cancel_requested=True, maybe_executed=True)
+
+    assert stepped(cancelled, Answered(o.Retry("rate_limit"))).payment.state is S.UNKNOWN
+
+
+def test_a_parked_payment_of_a_cancelled_order_fails_once_proven_not_executed() -> None:
+    noted = stepped(PARKED, OrderCancelled()).payment
+
+    after = stepped(noted, SeenAbsent(deadline_passed=True, key_age_seconds=None)).payment
+
+    assert noted.needs_reconcile
+    assert (after.state, after.failure_code) == (S.FAILED, "order_cancelled")
+
+
+def test_a_payment_parked_after_its_cancellation_is_asked_about_so_that_it_can_end() -> None:
+    cancelled = replace(CHARGING, cancel_requested=True)
+
+    after = stepped(cancelled, Answered(o.Parked("parameter_invalid"))).payment
+
+    assert (after.state, after.needs_reconcile) == (S.PARKED, True)
+
+
+# --- the end that was not the end, and refunds ----------------------------------------------
+
+
+def test_money_that_arrives_after_the_failure_is_given_back_without_a_second_outcome() -> None:
+    after = stepped(FAILED, SeenSucceeded(PI))
+
+    assert after.payment.state is S.REFUNDING
+    assert after.effects == (Effect.RECORD_LATE_SUCCESS, Effect.REQUEST_REFUND, Effect.ALERT)
+
+
+def test_a_refund_that_succeeds_ends_the_payment_with_its_event() -> None:
+    after = stepped(REFUNDING, RefundSucceeded())
+
+    assert (after.payment.state, after.effects) == (S.REFUNDED, (Effect.EMIT_REFUNDED,))
+
+
+def test_a_refund_that_fails_stays_owed_and_calls_someone() -> None:
+    after = stepped(REFUNDING, RefundFailed("expired_or_canceled_card"))
+
+    assert (after.payment.state, after.effects) == (S.REFUNDING, (Effect.ALERT,))
+
+
+def test_a_refund_told_twice_is_one_refund() -> None:
+    assert isinstance(step(REFUNDED, RefundSucceeded()), Unchanged)
+
+
+@pytest.mark.parametrize("payment", [Payment(S.PENDING), CHARGING, SUCCEEDED, FAILED, PARKED])
+def test_a_refund_nobody_asked_for_is_refused(payment: Payment) -> None:
+    assert isinstance(step(payment, RefundSucceeded()), Refused)
+    assert isinstance(step(payment, RefundFailed("declined")), Refused)
+
+
+# --- redrive --------------------------------------------------------------------------------
+
+
+def test_an_operator_sends_a_parked_payment_again_from_the_start() -> None:
+    tired = replace(PARKED, transient_failures=8, unfinished_attempts=3)
+
+    after = stepped(tired, Redriven()).payment
+
+    assert after == Payment(S.PENDING)
+
+
+@pytest.mark.parametrize(
+    "payment",
+    [
+        replace(PARKED, maybe_executed=True),
+        replace(PARKED, cancel_requested=True),
+        Payment(S.PENDING),
+        UNKNOWN,
+        FAILED,
+        SUCCEEDED,
+    ],
+)
+def test_a_redrive_is_refused_where_it_could_charge_wrongly(payment: Payment) -> None:
+    assert isinstance(step(payment, Redriven()), Refused)
