@@ -85,9 +85,10 @@ class Load:
         *,
         key_prefix: str,
     ) -> None:
-        self._titles = probes.titles_in_stock(environment)
+        # A book that could sell out would turn a load into a test of stock.
+        self._titles = probes.titles_in_stock(environment, copies=max(1, len(arrivals)))
         if not self._titles:
-            raise probes.ProbeError("nothing is in stock, so nothing can be ordered")
+            raise probes.ProbeError(f"no book has the {len(arrivals)} copies the load may sell")
         self._api: OrdersApi = probes.orders_api(environment)
         self._arrivals = arrivals
         self._history = history

@@ -47,14 +47,15 @@ class Probe:
     currency: str
 
 
-def titles_in_stock(environment: Environment) -> list[Title]:
-    """What is on hand, most first, all in the currency there is most of."""
+def titles_in_stock(environment: Environment, *, copies: int = 1) -> list[Title]:
+    """What there are at least so many copies of, most first, all in the currency of the first."""
     from bookpayctl.snapshot.postgres import reading
 
     with reading(environment.dsn) as conn:
         rows = conn.execute(
-            "SELECT sku, unit_price_cents, currency FROM inventory WHERE on_hand > 0"
-            " ORDER BY on_hand DESC, sku"
+            "SELECT sku, unit_price_cents, currency FROM inventory WHERE on_hand >= %s"
+            " ORDER BY on_hand DESC, sku",
+            (copies,),
         ).fetchall()
     titles = [Title(*row) for row in rows]
     return [title for title in titles if title.currency == titles[0].currency]

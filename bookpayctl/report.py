@@ -48,6 +48,16 @@ _PRIORITY: Final = (
 )
 
 
+# What ends a command before it has seen everything it set out to see.
+_CUT_SHORT: Final = (
+    ExitCode.INTERRUPTED,
+    ExitCode.TERMINATED,
+    ExitCode.DEADLINE,
+    ExitCode.UNKNOWN,
+    ExitCode.DIRTY,
+)
+
+
 def worst(codes: Iterable[ExitCode]) -> ExitCode:
     """The code that speaks for all of `codes`; PASS when there are none."""
     return min(codes, key=_PRIORITY.index, default=ExitCode.PASS)
@@ -94,18 +104,29 @@ class Report:
 
     @property
     def verdict(self) -> Verdict:
-        """The worst of the items; a whole that looked at nothing does not hold."""
-        found = verdicts.worst(
-            (item.verdict for item in self.items), each_must_answer=self.each_must_answer
-        )
-        if ExitCode.VACUOUS in self.incidents and found in (Verdict.HOLDS, Verdict.WARNING):
-            return Verdict.VACUOUS
-        return found
+        """The worst of the items, unless the whole did not get to its end.
+
+        A command that refused to begin knows nothing. One that was stopped, or looked at nothing,
+        cannot say that all holds, though it may have seen something that does not.
+        """
+        if ExitCode.REFUSED in self.incidents:
+            return Verdict.UNKNOWN
+        found = self._of_items()
+        if found not in (Verdict.HOLDS, Verdict.WARNING):
+            return found
+        if any(code in self.incidents for code in _CUT_SHORT):
+            return Verdict.UNKNOWN
+        return Verdict.VACUOUS if ExitCode.VACUOUS in self.incidents else found
 
     @property
     def code(self) -> ExitCode:
         """Computed here and nowhere else; every format shows and returns this one."""
-        return worst([code_of(self.verdict, strict=self.strict), *self.incidents])
+        return worst([code_of(self._of_items(), strict=self.strict), *self.incidents])
+
+    def _of_items(self) -> Verdict:
+        return verdicts.worst(
+            (item.verdict for item in self.items), each_must_answer=self.each_must_answer
+        )
 
     @property
     def reason(self) -> str:

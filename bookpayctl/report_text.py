@@ -111,7 +111,7 @@ def item_lines(item: Item, look: Look) -> Iterator[str]:
     yield head.rstrip()
     if item.verdict is Verdict.HOLDS:
         if look.detailed:
-            yield f"{INDENT}{item.observed}"
+            yield f"{INDENT}{printable(item.observed)}"
             yield from (f"{INDENT}  {shortened(line)}" for line in item.evidence)
         return
     if item.verdict is Verdict.SKIPPED:
@@ -153,8 +153,14 @@ def mark(verdict: Verdict, look: Look) -> str:
 
 def shortened(text: str) -> str:
     """One line of evidence cut to the screen; other formats carry all of it."""
-    return text if len(text) <= EVIDENCE_WIDTH else f"{text[: EVIDENCE_WIDTH - 1]}…"
+    shown = printable(text)
+    return shown if len(shown) <= EVIDENCE_WIDTH else f"{shown[: EVIDENCE_WIDTH - 1]}…"
+
+
+def printable(text: str) -> str:
+    """Without control characters: what a server answered must not drive the reader's terminal."""
+    return "".join(char if char.isprintable() else "\ufffd" for char in text)
 
 
 def _labelled(label: str, text: str) -> str:
-    return f"{INDENT}{label:<{LABEL_WIDTH}}{text}"
+    return f"{INDENT}{label:<{LABEL_WIDTH}}{printable(text)}"

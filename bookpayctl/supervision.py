@@ -15,7 +15,7 @@ from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.local.state import socket_path
 from bookpayctl.targets.local.supervisor import LOG_FILE, ProcessInfo, Supervisor
 
-_EXITED: Final = re.compile(r"exited: (\S+) \((?:exit status (\d+)|terminated by (\S+))")
+_EXITED: Final = re.compile(r"exited: (\S+) \((?:exit status (\d+)|terminated by (\w+))")
 _SPAWNED: Final = re.compile(r"spawned: '(.+)' with pid (\d+)")
 
 

@@ -13,11 +13,17 @@ from typing import Final
 from bookpayctl import twin_faults
 from bookpayctl.runs import Run, UndoEntry, read_undo
 from bookpayctl.targets.environment import Environment
+from bookpayctl.targets.local.state import socket_path
+from bookpayctl.targets.local.supervisor import Supervisor, SupervisorError
+from bookpayctl.waiting import wait_until
 from runtime.domain.names import SCHEMA
 
 DISARM_FAILPOINTS: Final = "disarm_failpoints"
 DELETE_CONSUMER_GROUP: Final = "delete_consumer_group"
 CLEAR_STRIPE_FAULTS: Final = "clear_stripe_faults"
+PROCESSES_RUNNING: Final = "processes_running"
+
+RUNNING_SECONDS_MAX: Final = 60.0
 
 
 class UndoError(RuntimeError):
@@ -120,8 +126,27 @@ def _clear_stripe_faults(environment: Environment, arguments: dict[str, str]) ->
         raise UndoError(f"the twin still has faults {', '.join(left)}")
 
 
+def _processes_running(environment: Environment, _arguments: dict[str, str]) -> None:
+    """Start whatever a run stopped, and see every process running."""
+    try:
+        supervisor = Supervisor(socket_path(environment.root))
+        for info in supervisor.processes():
+            if info.state in ("STOPPED", "EXITED", "FATAL"):
+                supervisor.start(info.name)
+        waited = wait_until(
+            lambda: [info.name for info in supervisor.processes() if info.state != "RUNNING"],
+            lambda down: not down,
+            deadline_seconds=RUNNING_SECONDS_MAX,
+        )
+    except SupervisorError as error:
+        raise UndoError(f"supervisor does not answer: {error}") from error
+    if not waited.reached:
+        raise UndoError(f"not running: {', '.join(waited.value)}")
+
+
 _OPERATIONS: Final[dict[str, Callable[[Environment, dict[str, str]], None]]] = {
     DISARM_FAILPOINTS: _disarm_failpoints,
     DELETE_CONSUMER_GROUP: _delete_consumer_group,
     CLEAR_STRIPE_FAULTS: _clear_stripe_faults,
+    PROCESSES_RUNNING: _processes_running,
 }

@@ -62,6 +62,8 @@ def configure_logging(service: str, process: str, level: str) -> None:
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("runtime").setLevel(level)
+    # The pool logs every try to reconnect; `Outage` says it once.
+    logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
 
 
 @dataclass(slots=True)
@@ -74,6 +76,11 @@ class Outage:
     _last_logged: float = 0.0
     _failures: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the last that was heard is a failure."""
+        return self._began is not None
 
     def failed(self, error: BaseException) -> None:
         """Note a failure; log it when it is the first or a minute has passed."""

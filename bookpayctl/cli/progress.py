@@ -38,9 +38,17 @@ class Progress:
             if not step.transient or step.part not in self._begun:
                 hint(text)
         elif step.transient:
-            self._status.update(text)
+            self._status.update(f"{text} {_bar(step.fraction)}")
         else:
             self._console.print(text, markup=False)
             self._status.update("waiting for the others")
         if step.transient:
             self._begun.add(step.part)
+
+
+def _bar(fraction: float | None) -> str:
+    """Twenty characters of progress; nothing where the end is not known."""
+    if fraction is None:
+        return ""
+    filled = round(20 * fraction)
+    return f"{'━' * filled}{'╌' * (20 - filled)}"

@@ -99,15 +99,14 @@ def down(
         limit = seconds(values, "down_timeout")
     except SettingsError as error:
         fail(str(error), ExitCode.USAGE)
-    existed = root.is_dir()
     with (
         explained(root),
         environment_lock(local.lock_file(chosen), "down", timeout_seconds=limit, waiting=_waiting),
     ):
-        stopped = local.stop(root, timeout_seconds=limit, tell=hint) if existed else []
-        if purge and existed:
+        stopped = local.stop(root, timeout_seconds=limit, tell=hint)
+        if purge:
             local.purge(root)
-    _print_stopped(chosen, stopped, purged=purge and existed, output=output)
+    _print_stopped(chosen, stopped, purged=purge, output=output)
 
 
 def _check_target(on: str) -> None:

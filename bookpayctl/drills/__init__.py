@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from bookpayctl.drill import Drill
-from bookpayctl.drills import crash_mid_charge
+from bookpayctl.drills import crash_mid_charge, kill_storm, outage
 
-DRILLS: Final[tuple[Drill, ...]] = (crash_mid_charge.DRILL,)
+DRILLS: Final[tuple[Drill, ...]] = (
+    crash_mid_charge.DRILL,
+    kill_storm.DRILL,
+    outage.DRILL,
+)
 
 
 def find_drill(slug: str) -> Drill | None:

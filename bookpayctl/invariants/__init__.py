@@ -116,7 +116,7 @@ def _answer(invariant: Invariant, facts: Facts) -> Item:
         observed=_observed(result),
         examined=result.examined,
         evidence=_evidence(result.violations),
-        fix=_fix(result.violations),
+        fix=_fix(invariant, result.violations, facts),
     )
 
 
@@ -168,5 +168,11 @@ def _evidence(violations: tuple[Violation, ...]) -> tuple[str, ...]:
     return tuple(shown)
 
 
-def _fix(violations: tuple[Violation, ...]) -> str:
-    return f"bookpayctl order trace {violations[0].subject}" if violations else ""
+def _fix(invariant: Invariant, violations: tuple[Violation, ...], facts: Facts) -> str:
+    """Where to look first: at an order, when one is named, else at what the invariant means."""
+    if not violations:
+        return ""
+    named = next((v.subject for v in violations if v.subject in facts.all_order_ids), None)
+    if named is None:
+        return f"bookpayctl explain {invariant.id}"
+    return f"bookpayctl order trace {named}"

@@ -32,6 +32,10 @@ from runtime.domain.names import Service, Topic
 REQUEST_TIMEOUT_SECONDS: Final = 10.0
 READ_DEADLINE_SECONDS: Final = 60.0
 
+# `consume` waits for a whole batch or the time, so the time is what the last, short batch costs.
+BATCH_MAX: Final = 5_000
+BATCH_SECONDS: Final = 0.1
+
 TOPICS_OF_GROUP: Final = {
     Service.WORKER.value: (Topic.ORDERS_PLACED, Topic.ORDERS_CANCELLED),
     Service.ORDERS.value: (
@@ -165,7 +169,7 @@ def records_between(
     consumer.assign([TopicPartition(t, p, ranges[(t, p)][0]) for t, p in open_ends])
     give_up_at = time.monotonic() + READ_DEADLINE_SECONDS
     while open_ends:
-        for message in consumer.consume(num_messages=5_000, timeout=1.0):
+        for message in consumer.consume(num_messages=BATCH_MAX, timeout=BATCH_SECONDS):
             record = _record(message)
             if record is not None and record.offset < ranges[record.topic, record.partition][1]:
                 yield record

@@ -19,9 +19,12 @@ from bookpayctl.targets.environment import DEFAULT_NAME
 CONFIG_FILE: Final = "bookpay.toml"
 CONFIG_VARIABLE: Final = "BOOKPAY_CONFIG"
 
-NAME_PATTERN: Final = re.compile(r"^[a-z0-9][a-z0-9-]{0,30}$")
+NAME_PATTERN: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
 
-_DURATION: Final = re.compile(r"^(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?$")
+# Nothing here takes a day. It also keeps out `inf`, which is a number to Python.
+_SECONDS_MAX: Final = 86_400.0
+
+_DURATION: Final = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
 
 
 class SettingsError(ValueError):
@@ -105,7 +108,7 @@ def environment_name(values: Mapping[str, Value]) -> str:
         SettingsError: it has other characters, or is too long.
     """
     name = values["name"]
-    if not NAME_PATTERN.match(name.text):
+    if not NAME_PATTERN.fullmatch(name.text):
         raise SettingsError(
             f"environment name {name.text!r} ({name.source}) must be 1 to 31 of a-z, 0-9 and -,"
             " not beginning with -"
@@ -124,8 +127,8 @@ def seconds(values: Mapping[str, Value], key: str) -> float:
         total = parse_duration(value.text)
     except ValueError as error:
         raise _wrong(key, value, "a duration such as 90s or 5m") from error
-    if total <= 0:
-        raise _wrong(key, value, "more than zero")
+    if not 0 < total < _SECONDS_MAX:
+        raise _wrong(key, value, "more than zero and less than a day")
     return total
 
 
@@ -135,7 +138,7 @@ def parse_duration(text: str) -> float:
     Raises:
         ValueError: it is not one.
     """
-    found = _DURATION.match(text)
+    found = _DURATION.fullmatch(text)
     if not text or found is None:
         return float(text)
     hours, minutes, rest = (float(part or 0) for part in found.groups())

@@ -14,6 +14,7 @@ from typing import Any, Final, cast
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from runtime.domain.event import Record
+from runtime.telemetry import Outage
 
 logger = logging.getLogger(__name__)
 _librdkafka = logging.getLogger("runtime.librdkafka")
@@ -26,12 +27,19 @@ UNAVAILABLE: Final = (KafkaException,)
 """What a caller can answer by waiting."""
 
 
-def producer(bootstrap_servers: str, client_id: str) -> Producer:
-    """An idempotent producer: acks=all, ordered, one partitioner with Java's."""
+def producer(
+    bootstrap_servers: str, client_id: str, on_error: Callable[[KafkaError], None]
+) -> Producer:
+    """An idempotent producer: acks=all, ordered, one partitioner with Java's.
+
+    Args:
+        on_error: told, inside poll, that no broker can be reached.
+    """
     return Producer(
         {
             "bootstrap.servers": bootstrap_servers,
             "client.id": client_id,
+            "error_cb": _when_away(on_error),
             "enable.idempotence": True,
             "acks": "all",
             # Java's and Debezium's partitioner, so that whoever publishes, a key lands alike.
@@ -54,7 +62,12 @@ def producer(bootstrap_servers: str, client_id: str) -> Producer:
 
 
 def consumer(
-    bootstrap_servers: str, group: str, client_id: str, *, instance_id: str | None
+    bootstrap_servers: str,
+    group: str,
+    client_id: str,
+    *,
+    instance_id: str | None,
+    on_error: Callable[[KafkaError], None],
 ) -> Consumer:
     """A consumer that never commits by itself.
 
@@ -70,6 +83,7 @@ def consumer(
             "bootstrap.servers": bootstrap_servers,
             "group.id": group,
             "client.id": client_id,
+            "error_cb": _when_away(on_error),
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
             "auto.offset.reset": "earliest",
@@ -90,6 +104,22 @@ def consumer(
     )
 
 
+def _when_away(on_error: Callable[[KafkaError], None]) -> Callable[[KafkaError], None]:
+    """Pass on that every broker is gone; single connections come and go unreported."""
+
+    def report(error: KafkaError) -> None:
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - librdkafka's own code
+            on_error(error)
+
+    return report
+
+
+def note_recovery(client: Consumer, outage: Outage) -> None:
+    """End an outage as soon as a broker answers, whether or not there are records."""
+    if outage.is_open and broker_answers(client, timeout_seconds=0.5):
+        outage.recovered()
+
+
 def poll_batch(
     source: Consumer, *, wait_seconds: float, on_error: Callable[[KafkaError], None]
 ) -> list[Record]:
@@ -99,7 +129,7 @@ def poll_batch(
     to every record's latency.
 
     Args:
-        on_error: told of errors that are not records, such as a broker that is away.
+        on_error: told of errors that stand where a record should.
     """
     first = source.poll(wait_seconds)
     if first is None:

@@ -49,6 +49,7 @@ def create(work: Work, parameters: Parameters, _: str) -> Answer:
         "default_source": None,
         "delinquent": False,
         "description": None,
+        "discount": None,
         "email": None,
         "invoice_prefix": work.around.mint.chance(8).upper(),
         "invoice_settings": {
@@ -60,6 +61,7 @@ def create(work: Work, parameters: Parameters, _: str) -> Answer:
         "livemode": False,
         "metadata": {},
         "name": None,
+        "next_invoice_sequence": 1,
         "phone": None,
         "preferred_locales": [],
         "shipping": None,

@@ -80,6 +80,7 @@ def create(work: Work, parameters: Parameters, _: str) -> Answer:
         "next_action": None,
         "on_behalf_of": None,
         "payment_method": None,
+        "payment_method_configuration_details": None,
         "payment_method_options": {},
         "payment_method_types": parameters.texts("payment_method_types") or ["card"],
         "single_use_mandate": None,

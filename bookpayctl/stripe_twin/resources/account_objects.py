@@ -17,12 +17,14 @@ class Customer(TypedDict):
     default_source: str | None
     delinquent: bool
     description: str | None
+    discount: None
     email: str | None
     invoice_prefix: str
     invoice_settings: dict[str, Json]
     livemode: bool
     metadata: dict[str, str]
     name: str | None
+    next_invoice_sequence: int
     phone: str | None
     preferred_locales: list[Json]
     shipping: Json
@@ -59,6 +61,7 @@ class SetupIntent(TypedDict):
     next_action: dict[str, Json] | None
     on_behalf_of: str | None
     payment_method: str | None
+    payment_method_configuration_details: dict[str, Json] | None
     payment_method_options: dict[str, Json]
     payment_method_types: list[str]
     single_use_mandate: str | None

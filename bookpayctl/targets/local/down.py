@@ -35,46 +35,48 @@ def stop(root: Path, *, timeout_seconds: float, tell: Callable[[str], None]) -> 
     Raises:
         LeftoversError: a process does not end even when killed.
     """
-    state = load_state(root)
-    if state is None:
-        return []
     socket = socket_path(root)
     supervisor = Supervisor(socket)
     stopped: list[str] = []
+    # The daemon is asked even when the folder is gone: its socket lies elsewhere.
     daemon = supervisor.pid()
     if daemon is not None:
         stopped = _stop_tiers(supervisor, time.monotonic() + timeout_seconds, tell)
         supervisor.shutdown()
         _wait_gone(daemon)
-    data_dir = state.postgres_home / "data"
-    orphans = leftovers.find(state.id, data_dir)
-    if orphans:
-        tell(f"ending {len(orphans)} processes nobody looked after")
-        # Named now: afterwards there is nothing to ask.
-        stopped += [f"pid {process.pid}" for process in orphans]
-        leftovers.end(orphans)
-    leftovers.remove_stale_pid_file(data_dir)
+    state = load_state(root)
+    if state is not None:
+        stopped += _end_orphans(state, tell)
     socket.unlink(missing_ok=True)
     (root / "supervisord.pid").unlink(missing_ok=True)
     return stopped
 
 
-def purge(root: Path) -> LocalState | None:
+def purge(root: Path) -> None:
     """Remove the environment's folders, data and all, and give its ports back.
 
-    Call it after `stop`, with the lock held. Returns the state that was removed.
+    Call it after `stop`, with the lock held.
     """
-    state = load_state(root)
     folder = socket_path(root).parent
-    placement.remove(root, state)
+    placement.remove(root, load_state(root))
     ports.release(cache_dir(), root)
     folder.rmdir()
-    return state
 
 
 def lock_file(name: str) -> Path:
     """The lock lies beside the environment's folder, because a purge removes that."""
     return environment_root(name).parent / ".locks" / f"{name}.lock"
+
+
+def _end_orphans(state: LocalState, tell: Callable[[str], None]) -> list[str]:
+    """End what still runs without the daemon; `pid N` of each."""
+    data_dir = state.postgres_home / "data"
+    orphans = leftovers.find(state.id, data_dir)
+    if orphans:
+        tell(f"ending {len(orphans)} processes nobody looked after")
+        leftovers.end(orphans)
+    leftovers.remove_stale_pid_file(data_dir)
+    return [f"pid {process.pid}" for process in orphans]
 
 
 def _stop_tiers(supervisor: Supervisor, deadline: float, tell: Callable[[str], None]) -> list[str]:

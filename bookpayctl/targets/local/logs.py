@@ -13,6 +13,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from io import TextIOWrapper
 from pathlib import Path
@@ -87,14 +88,14 @@ def follow(
     logs_dir: Path, processes: Iterable[str], *, is_over: Callable[[], bool]
 ) -> Iterator[LogLine]:
     """New lines as they are written, across rotations, until `is_over`."""
-    tails = [_Tail(logs_dir, process) for process in processes]
-    while not is_over():
-        fresh = sorted(
-            (line for tail in tails for line in tail.read_new()), key=lambda line: line.at
-        )
-        yield from fresh
-        if not fresh:
-            time.sleep(_POLL_SECONDS)
+    with ExitStack() as stack:
+        tails = [stack.enter_context(closing(_Tail(logs_dir, name))) for name in processes]
+        while not is_over():
+            lines = (line for tail in tails for line in tail.read_new())
+            fresh = sorted(lines, key=lambda line: line.at)
+            yield from fresh
+            if not fresh:
+                time.sleep(_POLL_SECONDS)
 
 
 def parse(process: str, raw: str, previous_at: str) -> LogLine:
@@ -143,7 +144,12 @@ class _Tail:
         if self._file is not None:
             self._file.seek(0, 2)
 
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
     def _open(self) -> None:
+        self.close()
         try:
             self._file = self._path.open(errors="replace")
         except FileNotFoundError:

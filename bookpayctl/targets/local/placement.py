@@ -56,7 +56,8 @@ def remove(root: Path, state: LocalState | None) -> None:
     """Remove an environment's folders, with all data."""
     if state is not None and state.outside is not None:
         shutil.rmtree(state.outside, ignore_errors=True)
-    shutil.rmtree(root)
+    if root.exists():
+        shutil.rmtree(root)
 
 
 def _outside(root: Path, owner: Owner) -> Path:

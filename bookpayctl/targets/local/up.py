@@ -47,12 +47,14 @@ class Step:
         text: what happened to it.
         done: the part is ready.
         transient: the next step of the same part replaces it.
+        fraction: how much of it is done, where that is known.
     """
 
     part: str
     text: str
     done: bool = False
     transient: bool = False
+    fraction: float | None = None
 
 
 Tell = Callable[[Step], None]
@@ -112,9 +114,7 @@ def _prepare(plan: Plan, tell: Tell) -> None:
             try:
                 jars.ensure(
                     jars.cache_dir(),
-                    lambda arrived, total: tell(
-                        Step("kafka", f"fetching jar {arrived} of {total}", transient=True)
-                    ),
+                    lambda arrived, total: tell(_fetching(arrived, total)),
                 )
                 if not kafka.archive_file(plan.broker.jars).exists():
                     tell(Step("kafka", "learning to start fast, once", transient=True))
@@ -126,6 +126,11 @@ def _prepare(plan: Plan, tell: Tell) -> None:
             database.result()
         except postgres.PostgresError as error:
             raise PartFailedError(POSTGRES, str(error)) from error
+
+
+def _fetching(arrived: int, total: int) -> Step:
+    text = f"fetching {total} jars, once: {arrived} are there"
+    return Step("kafka", text, transient=True, fraction=arrived / total)
 
 
 def _prepare_database(plan: Plan, tell: Tell) -> None:

@@ -133,9 +133,10 @@ def _yes_or_no(answers: bool) -> readiness.Readiness:
 
 
 def _last_words(info: ProcessInfo) -> str:
-    if info.error:
+    """Why it is not running; supervisor's own reason when it could not even be started."""
+    if info.error and "Exited too quickly" not in info.error:
         return info.error
-    return f"ended with status {info.exit_status} as soon as it was started"
+    return f"ended with status {info.exit_status} each time it was started"
 
 
 class _Deaths:

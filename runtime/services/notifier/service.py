@@ -45,6 +45,10 @@ class Notifier:
             self.consumer, wait_seconds=POLL_SECONDS, on_error=self._consumer_error
         )
         self.offsets.commit(time.monotonic())
+        if not records:
+            kafka.note_recovery(self.consumer, self.outages["kafka"])
+        else:
+            self.outages["kafka"].recovered()
         for place, record in enumerate(records):
             try:
                 self._tell(conn, record)
@@ -112,11 +116,13 @@ def run(process: Process) -> None:
     """Tell customers until the process is told to stop."""
     common = process.common
     settings = config.notifier(process.source)
+    kafka_outage = Outage(logger, "Kafka")
     source = kafka.consumer(
         config.kafka_bootstrap_servers(process.source),
         Service.NOTIFIER,
         common.process,
         instance_id=common.process,
+        on_error=lambda error: kafka_outage.failed(KafkaException(error)),
     )
     source.subscribe([*letter.TOPICS])
     process.lifecycle.readiness.expect("database")
@@ -132,7 +138,7 @@ def run(process: Process) -> None:
         settings.mail_from,
         {
             "database": Outage(logger, "PostgreSQL"),
-            "kafka": Outage(logger, "Kafka"),
+            "kafka": kafka_outage,
             "mail": Outage(logger, "the mail server"),
         },
     )

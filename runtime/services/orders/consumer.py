@@ -46,6 +46,7 @@ class OrdersConsumer:
         )
         self.offsets.commit(time.monotonic())
         if not records:
+            kafka.note_recovery(self.consumer, self.kafka_outage)
             return 0.0
         self.kafka_outage.recovered()
         try:
@@ -113,16 +114,21 @@ def run(process: Process) -> None:
     """Follow payment events until the process is told to stop."""
     common = process.common
     servers = config.kafka_bootstrap_servers(process.source)
-    source = kafka.consumer(servers, Service.ORDERS, common.process, instance_id=common.process)
+    kafka_outage = Outage(logger, "Kafka")
+    source = kafka.consumer(
+        servers,
+        Service.ORDERS,
+        common.process,
+        instance_id=common.process,
+        on_error=lambda error: kafka_outage.failed(KafkaException(error)),
+    )
     source.subscribe([*saga.EVENT_OF_TOPIC])
     process.lifecycle.readiness.expect("database")
     AdminServer(
         common.http_host, common.http_port, process.lifecycle.readiness.snapshot, {}
     ).start()
     offsets = kafka.Offsets(source)
-    worker = OrdersConsumer(
-        process, source, offsets, Outage(logger, "PostgreSQL"), Outage(logger, "Kafka")
-    )
+    worker = OrdersConsumer(process, source, offsets, Outage(logger, "PostgreSQL"), kafka_outage)
     repeat(
         worker.run_once,
         stop=process.lifecycle.stop,

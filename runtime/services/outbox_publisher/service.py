@@ -236,11 +236,16 @@ def run(process: Process) -> None:
     """Publish or stand by until the process is told to stop."""
     common = process.common
     servers = config.kafka_bootstrap_servers(process.source)
+    kafka_outage = Outage(logger, "Kafka")
     publisher = Publisher(
         process,
-        kafka.producer(servers, common.process),
+        kafka.producer(
+            servers,
+            common.process,
+            lambda error: kafka_outage.failed(KafkaException(error)),
+        ),
         Outage(logger, "PostgreSQL"),
-        Outage(logger, "Kafka"),
+        kafka_outage,
     )
     process.lifecycle.readiness.expect("database")
     AdminServer(

@@ -44,6 +44,7 @@ class Ingest:
         )
         self.offsets.commit(time.monotonic())
         if not records:
+            kafka.note_recovery(self.consumer, self.kafka_outage)
             return 0.0
         self.kafka_outage.recovered()
         self.process.failpoints.hit(Failpoint.WORKER_POLLED_BEFORE_INBOX)

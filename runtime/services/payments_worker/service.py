@@ -59,16 +59,18 @@ def run(process: Process) -> None:
         settings.concurrency,
         ThreadPoolExecutor(settings.concurrency, thread_name_prefix="attempt"),
     )
+    kafka_outage = Outage(logger, "Kafka")
     consumer = kafka.consumer(
         servers,
         Service.WORKER,
         process.common.process,
         instance_id=process.common.process,
+        on_error=lambda error: kafka_outage.failed(KafkaException(error)),
     )
     consumer.subscribe([*inbox.TOPICS])
     offsets = kafka.Offsets(consumer)
     ingest = Ingest(
-        process, consumer, offsets, pool, executor.wake.set, Service.WORKER, Outage(logger, "Kafka")
+        process, consumer, offsets, pool, executor.wake.set, Service.WORKER, kafka_outage
     )
     AdminServer(process.common.http_host, process.common.http_port, readiness.snapshot, {}).start()
     _spawn("watch", lambda: _watch(process, pool, gateway))
@@ -130,11 +132,18 @@ def run_until_end(process: Process, group: str) -> None:
     """
     servers = config.kafka_bootstrap_servers(process.source)
     pool = database.open_pool(process.common.dsn, process.common.process, size_max=2)
-    consumer = kafka.consumer(servers, group, process.common.process, instance_id=None)
+    kafka_outage = Outage(logger, "Kafka")
+    consumer = kafka.consumer(
+        servers,
+        group,
+        process.common.process,
+        instance_id=None,
+        on_error=lambda error: kafka_outage.failed(KafkaException(error)),
+    )
     ends = _ends(consumer)
     consumer.subscribe([*inbox.TOPICS])
     offsets = kafka.Offsets(consumer)
-    ingest = Ingest(process, consumer, offsets, pool, lambda: None, group, Outage(logger, "Kafka"))
+    ingest = Ingest(process, consumer, offsets, pool, lambda: None, group, kafka_outage)
     while not process.lifecycle.stop.is_set() and not _reached(consumer, ends):
         ingest.run_once()
     offsets.close()

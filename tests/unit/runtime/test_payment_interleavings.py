@@ -187,9 +187,11 @@ class Race(RuleBasedStateMachine):
         self.tell(OrderCancelled())
 
     @precondition(
-        lambda self: self.payment.state is S.PARKED
-        and not self.payment.cancel_requested
-        and not self.payment.maybe_executed
+        lambda self: (
+            self.payment.state is S.PARKED
+            and not self.payment.cancel_requested
+            and not self.payment.maybe_executed
+        )
     )
     @rule()
     def an_operator_redrives(self) -> None:

@@ -8,6 +8,7 @@ code.
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -126,7 +127,7 @@ def test_every_transition_is_in_the_relation(history: list[Event]) -> None:
     for before, event, taken in played(history, Payment(S.PENDING)):
         path = [before.state, *([taken.via] if taken.via else []), taken.payment.state]
 
-        for source, target in zip(path, path[1:], strict=False):
+        for source, target in pairwise(path):
             assert target in ALLOWED[source], (source, target, event)
 
 

@@ -12,18 +12,14 @@ import pytest
 from runtime.domain import outcome as o
 from runtime.domain.names import PaymentIntentId
 from runtime.domain.names import PaymentState as S
-from runtime.domain.payment import step, tombstone
+from runtime.domain.payment import step
 from runtime.domain.payment_events import (
     Answered,
     Claimed,
     Effect,
     Event,
     LeaseLost,
-    OrderCancelled,
     Payment,
-    Redriven,
-    RefundFailed,
-    RefundSucceeded,
     Refused,
     SeenAbsent,
     SeenFailed,
@@ -239,9 +235,7 @@ def test_an_open_payment_intent_moves_nothing_that_is_under_way_or_over(payment:
     assert isinstance(step(payment, SeenOpen(PI)), Unchanged)
 
 
-@pytest.mark.parametrize(
-    "event", [SeenSucceeded(OTHER_PI), SeenFailed(OTHER_PI, "card_declined")]
-)
+@pytest.mark.parametrize("event", [SeenSucceeded(OTHER_PI), SeenFailed(OTHER_PI, "card_declined")])
 @pytest.mark.parametrize("payment", [PROCESSING, SUCCEEDED, REFUNDED])
 def test_news_of_another_payment_intent_is_refused(payment: Payment, event: Event) -> None:
     assert isinstance(step(payment, event), Refused)
@@ -262,9 +256,7 @@ def test_a_second_payment_intent_in_an_answer_is_refused() -> None:
     [(replace(UNKNOWN, saved_failure=True), 60.0), (UNKNOWN, 23 * 3600.0 + 1)],
     ids=["saved 5xx", "key older than 23 h"],
 )
-def test_absence_proves_failure_only_once_the_key_is_dead(
-    payment: Payment, key_age: float
-) -> None:
+def test_absence_proves_failure_only_once_the_key_is_dead(payment: Payment, key_age: float) -> None:
     after = stepped(payment, SeenAbsent(deadline_passed=True, key_age_seconds=key_age))
 
     assert (after.payment.state, after.payment.failure_code) == (S.FAILED, "not_executed")
@@ -304,143 +296,3 @@ def test_absence_matters_only_for_what_is_unknown_or_parked(payment: Payment) ->
     event = SeenAbsent(deadline_passed=True, key_age_seconds=2 * DAY)
 
     assert isinstance(step(payment, event), Unchanged)
-
-
-# --- cancellations --------------------------------------------------------------------------
-
-
-def test_a_cancellation_before_the_order_is_a_failed_payment_that_is_never_sent() -> None:
-    after = tombstone()
-
-    assert (after.payment.state, after.payment.failure_code) == (S.FAILED, "order_cancelled")
-    assert after.effects == (Effect.EMIT_FAILED,)
-
-
-def test_a_cancellation_before_the_first_attempt_fails_the_payment_unsent() -> None:
-    after = stepped(Payment(S.PENDING), OrderCancelled())
-
-    assert (after.payment.state, after.payment.failure_code) == (S.FAILED, "order_cancelled")
-
-
-@pytest.mark.parametrize("payment", [CHARGING, PROCESSING, UNKNOWN])
-def test_a_cancellation_during_the_charge_is_noted_and_the_state_stays(payment: Payment) -> None:
-    after = stepped(payment, OrderCancelled())
-
-    assert (after.payment.state, after.payment.cancel_requested) == (payment.state, True)
-    assert after.effects == ()
-
-
-@pytest.mark.parametrize("payment", [CHARGING, PROCESSING, UNKNOWN, PARKED])
-def test_a_cancellation_told_twice_is_noted_once(payment: Payment) -> None:
-    noted = replace(payment, cancel_requested=True)
-
-    assert isinstance(step(noted, OrderCancelled()), Unchanged)
-
-
-@pytest.mark.parametrize("payment", [CHARGING, PROCESSING, UNKNOWN, PARKED])
-def test_a_success_after_a_cancellation_is_given_back_in_the_same_step(payment: Payment) -> None:
-    after = stepped(replace(payment, cancel_requested=True), SeenSucceeded(PI))
-
-    assert (after.payment.state, after.via) == (S.REFUNDING, S.SUCCEEDED)
-    assert after.effects == (Effect.EMIT_COMPLETED, Effect.REQUEST_REFUND)
-
-
-def test_cancelling_a_paid_order_gives_its_money_back() -> None:
-    after = stepped(SUCCEEDED, OrderCancelled())
-
-    assert (after.payment.state, after.effects) == (S.REFUNDING, (Effect.REQUEST_REFUND,))
-
-
-@pytest.mark.parametrize("payment", [FAILED, REFUNDING, REFUNDED])
-def test_cancelling_what_owes_nothing_changes_nothing(payment: Payment) -> None:
-    assert isinstance(step(payment, OrderCancelled()), Unchanged)
-
-
-@pytest.mark.parametrize("outcome", [o.Retry("rate_limit"), o.Halt("api_key_expired")])
-def test_a_refused_attempt_for_a_cancelled_order_is_not_tried_again(outcome: o.Outcome) -> None:
-    cancelled = replace(CHARGING, cancel_requested=True)
-
-    after = stepped(cancelled, Answered(outcome)).payment
-
-    assert (after.state, after.failure_code) == (S.FAILED, "order_cancelled")
-
-
-def test_a_refused_attempt_for_a_cancelled_order_waits_when_an_earlier_one_may_have_run() -> None:
-    cancelled = replace(CHARGING, cancel_requested=True, maybe_executed=True)
-
-    assert stepped(cancelled, Answered(o.Retry("rate_limit"))).payment.state is S.UNKNOWN
-
-
-def test_a_parked_payment_of_a_cancelled_order_fails_once_proven_not_executed() -> None:
-    noted = stepped(PARKED, OrderCancelled()).payment
-
-    after = stepped(noted, SeenAbsent(deadline_passed=True, key_age_seconds=None)).payment
-
-    assert noted.needs_reconcile
-    assert (after.state, after.failure_code) == (S.FAILED, "order_cancelled")
-
-
-def test_a_payment_parked_after_its_cancellation_is_asked_about_so_that_it_can_end() -> None:
-    cancelled = replace(CHARGING, cancel_requested=True)
-
-    after = stepped(cancelled, Answered(o.Parked("parameter_invalid"))).payment
-
-    assert (after.state, after.needs_reconcile) == (S.PARKED, True)
-
-
-# --- the end that was not the end, and refunds ----------------------------------------------
-
-
-def test_money_that_arrives_after_the_failure_is_given_back_without_a_second_outcome() -> None:
-    after = stepped(FAILED, SeenSucceeded(PI))
-
-    assert after.payment.state is S.REFUNDING
-    assert after.effects == (Effect.RECORD_LATE_SUCCESS, Effect.REQUEST_REFUND, Effect.ALERT)
-
-
-def test_a_refund_that_succeeds_ends_the_payment_with_its_event() -> None:
-    after = stepped(REFUNDING, RefundSucceeded())
-
-    assert (after.payment.state, after.effects) == (S.REFUNDED, (Effect.EMIT_REFUNDED,))
-
-
-def test_a_refund_that_fails_stays_owed_and_calls_someone() -> None:
-    after = stepped(REFUNDING, RefundFailed("expired_or_canceled_card"))
-
-    assert (after.payment.state, after.effects) == (S.REFUNDING, (Effect.ALERT,))
-
-
-def test_a_refund_told_twice_is_one_refund() -> None:
-    assert isinstance(step(REFUNDED, RefundSucceeded()), Unchanged)
-
-
-@pytest.mark.parametrize("payment", [Payment(S.PENDING), CHARGING, SUCCEEDED, FAILED, PARKED])
-def test_a_refund_nobody_asked_for_is_refused(payment: Payment) -> None:
-    assert isinstance(step(payment, RefundSucceeded()), Refused)
-    assert isinstance(step(payment, RefundFailed("declined")), Refused)
-
-
-# --- redrive --------------------------------------------------------------------------------
-
-
-def test_an_operator_sends_a_parked_payment_again_from_the_start() -> None:
-    tired = replace(PARKED, transient_failures=8, unfinished_attempts=3)
-
-    after = stepped(tired, Redriven()).payment
-
-    assert after == Payment(S.PENDING)
-
-
-@pytest.mark.parametrize(
-    "payment",
-    [
-        replace(PARKED, maybe_executed=True),
-        replace(PARKED, cancel_requested=True),
-        Payment(S.PENDING),
-        UNKNOWN,
-        FAILED,
-        SUCCEEDED,
-    ],
-)
-def test_a_redrive_is_refused_where_it_could_charge_wrongly(payment: Payment) -> None:
-    assert isinstance(step(payment, Redriven()), Refused)

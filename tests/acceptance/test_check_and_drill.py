@@ -1,0 +1,269 @@
+"""A whole environment is brought up, judged green, then broken in ways that must not stay green.
+
+Everything goes through the command line, as an operator would. The environment has a folder of its
+own and is purged at the end.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from bookpayctl import runs
+from bookpayctl.targets import environment as environments
+from bookpayctl.waiting import wait_until
+
+NAME = "judged"
+COMMAND_SECONDS_MAX = 240
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
+
+
+@dataclass(frozen=True)
+class Shop:
+    """One environment and the way to give it commands."""
+
+    home: Path
+
+    def variables(self) -> dict[str, str]:
+        return {**os.environ, "BOOKPAY_HOME": str(self.home), "BOOKPAY_NAME": NAME}
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "bookpayctl", *arguments],
+            env=self.variables(),
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS_MAX,
+            check=False,
+        )
+
+    def ask(self, *arguments: str) -> dict[str, Any]:
+        """Run with -o json; stdout must be exactly one document that repeats the exit code."""
+        done = self.run(*arguments, "-o", "json")
+        document = json.loads(done.stdout)
+        assert document["exit"]["code"] == done.returncode, done.stderr
+        return document
+
+    def begin(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "bookpayctl", *arguments],
+            env=self.variables(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    @property
+    def environment(self) -> environments.Environment:
+        root = self.home / NAME
+        document = json.loads((root / environments.ENVIRONMENT_FILE).read_text())
+        return environments.Environment(
+            **{
+                **document,
+                "root": root,
+                "mail_dir": Path(document["mail_dir"]),
+                "psql_dir": None,
+                "processes": tuple(
+                    environments.ProcessSpec(**entry) for entry in document["processes"]
+                ),
+            }
+        )
+
+    def execute(self, statement: str) -> None:
+        with psycopg.connect(self.environment.dsn, autocommit=True) as conn:
+            conn.execute(sql.SQL("SET search_path = bookstore_platform"))
+            conn.execute(statement.encode())
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    found = Shop(tmp_path_factory.mktemp("acceptance"))
+    up = found.run("up")
+    assert up.returncode == 0, up.stderr
+    try:
+        yield found
+    finally:
+        down = found.run("down", "--purge")
+    assert down.returncode == 0, down.stderr
+
+
+def verdicts(document: dict[str, Any]) -> dict[str, str]:
+    return {item["id"]: item["verdict"] for item in document["items"]}
+
+
+def test_an_audit_of_a_shop_that_sold_nothing_is_vacuous(shop: Shop) -> None:
+    document = shop.ask("audit", "--age", "1s")
+
+    assert document["exit"]["code"] == 5
+    assert document["verdict"] == "vacuous"
+
+
+def test_an_order_is_placed_and_paid_and_its_story_has_all_three_ledgers(shop: Shop) -> None:
+    placed = shop.ask("order", "place", "--wait", "paid")
+
+    trace = shop.ask("order", "trace", placed["order"]["id"])
+
+    told = {(moment["ledger"], moment["what"].split(" ")[0]) for moment in trace["moments"]}
+    assert {("postgres", "outbox"), ("kafka", "record"), ("stripe", "POST")} <= told
+    assert trace["missing"] == []
+    assert trace["event_id"] == placed["order"]["event_id"]
+
+
+def test_waiting_for_a_declined_order_to_be_paid_ends_at_once_and_not_green(shop: Shop) -> None:
+    document = shop.ask(
+        *("order", "place", "--payment-method", "pm_card_visa_chargeDeclined"),
+        *("--wait", "paid", "--timeout", "60s"),
+    )
+
+    assert document["exit"] == {"code": 1, "reason": "is_cancelled"}
+
+
+def test_the_six_checks_hold_with_evidence(shop: Shop) -> None:
+    document = shop.ask("check")
+
+    assert verdicts(document) == {f"BP-C00{n}": "holds" for n in range(1, 7)}
+    assert document["exit"]["code"] == 0
+    assert all(item["examined"] > 0 and item["evidence"] for item in document["items"])
+
+
+def test_a_missing_partial_index_is_a_violation(shop: Shop) -> None:
+    shop.execute("DROP INDEX outbox_unpublished_idx")
+    try:
+        document = shop.ask("check", "--only", "BP-C001")
+    finally:
+        shop.execute(
+            "CREATE INDEX outbox_unpublished_idx ON outbox (created_at) WHERE published_at IS NULL"
+        )
+
+    assert document["exit"]["code"] == 1
+    assert "no index outbox_unpublished_idx" in document["items"][0]["observed"]
+
+
+def test_a_control_that_is_not_accepted_is_a_violation(shop: Shop, tmp_path: Path) -> None:
+    # The tool signs with a secret that the receiver does not have.
+    other = Shop(tmp_path)
+    root = tmp_path / NAME
+    document = json.loads((shop.home / NAME / environments.ENVIRONMENT_FILE).read_text())
+    (root / "secrets").mkdir(parents=True)
+    (root / environments.ENVIRONMENT_FILE).write_text(json.dumps({**document, "root": str(root)}))
+    for secret in (shop.home / NAME / "secrets").iterdir():
+        (root / "secrets" / secret.name).write_text(secret.read_text())
+    (root / "secrets" / "stripe-webhook-secret").write_text("whsec_of_somebody_else")
+
+    answer = other.ask("check", "--only", "BP-C004")
+
+    assert answer["exit"]["code"] == 1
+    assert "control: answered 400" in answer["items"][0]["observed"]
+
+
+def test_a_crash_in_the_middle_of_a_charge_charges_once(shop: Shop) -> None:
+    document = shop.ask("drill", "crash-mid-charge", "--duration", "4s")
+
+    found = verdicts(document)
+    assert document["exit"]["code"] == 0, document
+    assert {f"D0{n}": found[f"D0{n}"] for n in range(1, 10)} == {
+        f"D0{n}": "holds" for n in range(1, 10)
+    }
+    assert found["I01"] == "holds"
+    assert found["I10"] == "holds"
+
+
+def test_a_drill_without_orders_is_vacuous(shop: Shop) -> None:
+    document = shop.ask("drill", "crash-mid-charge", "--rate", "0.1", "--duration", "1s")
+
+    assert document["exit"]["code"] == 5
+
+
+def test_a_drill_whose_point_is_never_reached_is_unknown(shop: Shop) -> None:
+    # Only a process with failpoints on reaches them, and the webhooks of this shop never cancel.
+    shop.execute(
+        "CREATE FUNCTION no_arming() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN NEW.match_order_id := 'nobody'; RETURN NEW; END $$;"
+        "CREATE TRIGGER no_arming BEFORE INSERT ON failpoints"
+        " FOR EACH ROW EXECUTE FUNCTION no_arming()"
+    )
+    try:
+        document = shop.ask("drill", "crash-mid-charge", "--duration", "2s", "--timeout", "6s")
+    finally:
+        shop.execute("DROP TRIGGER no_arming ON failpoints; DROP FUNCTION no_arming()")
+
+    assert document["exit"]["code"] == 3
+    assert verdicts(document)["D02"] == "unknown"
+
+
+def test_a_drill_that_is_interrupted_undoes_everything(shop: Shop) -> None:
+    drill = shop.begin("drill", "crash-mid-charge", "--duration", "60s", "-o", "json")
+    wait_for_promise(shop)
+    drill.send_signal(signal.SIGINT)
+    stdout, _ = drill.communicate(timeout=60)
+
+    document = json.loads(stdout)
+    assert drill.returncode == 130
+    assert document["exit"]["code"] == 130
+    assert document["verdict"] == "unknown"
+    assert runs.unrecovered(shop.environment.runs_dir) == []
+
+
+def test_after_a_killed_drill_nothing_is_judged_until_it_is_recovered(shop: Shop) -> None:
+    drill = shop.begin("drill", "crash-mid-charge", "--duration", "60s")
+    wait_for_promise(shop)
+    drill.kill()
+    drill.communicate(timeout=60)
+
+    refused = [shop.ask(*command)["exit"]["code"] for command in (("check",), ("audit",))]
+    refused.append(shop.ask("drill", "crash-mid-charge")["exit"]["code"])
+    recovered = shop.ask("recover")
+    again = shop.ask("recover")
+
+    assert refused == [6, 6, 6]
+    assert {entry["result"] for entry in recovered["entries"]} == {"undone"}
+    assert again["exit"] == {"code": 0, "reason": "nothing_to_recover"}
+
+
+def test_a_load_keeps_a_history_that_the_audit_agrees_with(shop: Shop) -> None:
+    load = shop.ask("load", "--rate", "10", "--duration", "3s", "--mix", "ok=4,declined=1")
+
+    audit = shop.ask("audit", "--age", "1s", "--history", load["history"])
+
+    found = verdicts(audit)
+    assert load["ok"] > 0
+    assert load["latency_ms"]["order_to_paid"]["p50"] is not None
+    assert found["I01"] == "holds"
+    assert found["I02"] == "holds"
+    assert audit["exit"]["code"] == 0, audit
+
+
+def test_an_order_nobody_paid_for_is_found(shop: Shop) -> None:
+    shop.execute(
+        "INSERT INTO orders (id, tenant_id, total_cents, currency, status)"
+        " VALUES ('ord_forged', 'acme-books', 100, 'usd', 'paid')"
+    )
+    try:
+        document = shop.ask("audit", "--age", "1s")
+    finally:
+        shop.execute("DELETE FROM orders WHERE id = 'ord_forged'")
+
+    found = verdicts(document)
+    assert document["exit"]["code"] == 1
+    assert found["I04"] == "violated"
+    assert found["I11"] == "violated"
+
+
+def wait_for_promise(shop: Shop) -> None:
+    """Wait until a running drill has written down what it will have to undo."""
+    waited = wait_until(
+        lambda: runs.unrecovered(shop.environment.runs_dir), bool, deadline_seconds=60
+    )
+    assert waited.reached

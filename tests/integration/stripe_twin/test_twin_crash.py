@@ -1,0 +1,179 @@
+"""kill -9 at any moment: what was answered is there, what was executed is known, webhooks come."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from pathlib import Path
+
+import pytest
+import urllib3
+from stripe_twin_harness import Receiver, TwinProcess, new_key, wait_for
+
+
+class Client(threading.Thread):
+    """Charges with new keys until the twin is gone; keeps what was answered and what was not."""
+
+    def __init__(self, twin: TwinProcess) -> None:
+        super().__init__(daemon=True)
+        self.twin = twin
+        self.answered: dict[str, bytes] = {}
+        self.unknown: list[str] = []
+
+    def run(self) -> None:
+        while True:
+            key = new_key()
+            try:
+                answer = self.twin.charge(key, **{"metadata[event_id]": key})
+            except urllib3.exceptions.HTTPError:
+                self.unknown.append(key)
+                return
+            assert answer.status == 200
+            self.answered[key] = answer.body
+
+
+@pytest.mark.parametrize("charges", [50, 400, 1500])
+def test_a_killed_twin_remembers_every_answered_charge(tmp_path: Path, charges: int) -> None:
+    twin = TwinProcess(tmp_path)
+    clients = [Client(twin) for _ in range(8)]
+    for client in clients:
+        client.start()
+    wait_for(lambda: sum(len(c.answered) for c in clients) >= charges, "charges", 60)
+    twin.kill()
+    for client in clients:
+        client.join(timeout=30)
+    answered = {key: body for client in clients for key, body in client.answered.items()}
+    unknown = [key for client in clients for key in client.unknown]
+
+    again = TwinProcess(tmp_path)
+    executed = [row["idempotency_key"] for row in again.rows("/executions?kind=charge")]
+    replayed = {key: again.charge(key, **{"metadata[event_id]": key}) for key in list(answered)}
+    resolved = [again.charge(key, **{"metadata[event_id]": key}) for key in unknown]
+    after = [row["idempotency_key"] for row in again.rows("/executions?kind=charge")]
+    again.stop()
+
+    assert set(answered) <= set(executed)
+    assert set(executed) <= set(answered) | set(unknown)
+    assert len(executed) == len(set(executed))
+    assert all(answer.body == answered[key] for key, answer in replayed.items())
+    assert all(answer.json["status"] == "succeeded" for answer in resolved)
+    assert sorted(after) == sorted([*answered, *unknown])
+    assert_books_agree(tmp_path / "ledger.sqlite3")
+
+
+def assert_books_agree(path: Path) -> None:
+    """Executions, objects, events and saved answers tell one story, charge by charge."""
+    database = sqlite3.connect(path)
+    executed = set(database.execute("SELECT charge, payment_intent, amount FROM executions"))
+    charges = set(
+        database.execute(
+            "SELECT id, payment_intent, json_extract(body, '$.amount') FROM objects "
+            "WHERE kind = 'charge' AND json_extract(body, '$.status') = 'succeeded'"
+        )
+    )
+    paid = {
+        row[0]
+        for row in database.execute(
+            "SELECT id FROM objects WHERE kind = 'payment_intent' "
+            "AND json_extract(body, '$.status') = 'succeeded'"
+        )
+    }
+    told = [
+        row[0]
+        for row in database.execute(
+            "SELECT object_id FROM events WHERE type = 'payment_intent.succeeded'"
+        )
+    ]
+    saved = {row[0] for row in database.execute("SELECT json_extract(body, '$.id') FROM keys")}
+    integrity = database.execute("PRAGMA integrity_check").fetchone()[0]
+    database.close()
+    assert executed == charges
+    assert paid == {row[1] for row in executed}
+    assert sorted(told) == sorted(paid)
+    assert saved == paid
+    assert integrity == "ok"
+
+
+def test_webhooks_that_were_not_acknowledged_come_after_a_crash(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    receiver.status = 500
+    (tmp_path / "secret").write_text("whsec_suite\n")
+    arguments = ("--endpoint", receiver.url, "--secret-file", str(tmp_path / "secret"))
+    twin = TwinProcess(tmp_path / "twin", *arguments)
+    made = twin.charge(new_key()).json
+    wait_for(lambda: receiver.events("payment_intent.succeeded", made["id"]), "an attempt")
+    twin.kill()
+    receiver.received.clear()
+    receiver.status = 200
+
+    again = TwinProcess(tmp_path / "twin", *arguments)
+
+    wait_for(lambda: receiver.events("payment_intent.succeeded", made["id"]), "the event again")
+    wait_for(lambda: again.ask("GET", "/status")["webhooks_owed"] == 0, "nothing owed")
+    again.stop()
+
+
+def test_time_and_faults_survive_a_crash(tmp_path: Path) -> None:
+    twin = TwinProcess(tmp_path)
+    twin.ask("POST", "/clock/advance", {"seconds": 90_000})
+    twin.fault("reject", count=2)
+    refused = twin.charge(new_key()).status
+    parameters = {"payment_method": "pm_usBankAccount_success"}
+    debit = {**parameters, "payment_method_types[]": "us_bank_account"}
+    twin.kill()
+
+    again = TwinProcess(tmp_path)
+    statuses = [again.charge(new_key()).status for _ in range(2)]
+    processing = again.charge(new_key(), **debit).json
+    again.kill()
+    third = TwinProcess(tmp_path)
+    third.ask("POST", "/clock/advance", {"seconds": 10})
+
+    def settled() -> bool:
+        path = f"/v1/payment_intents/{processing['id']}"
+        return bool(third.get(path).json["status"] == "succeeded")
+
+    wait_for(settled, "the debit that was planned before the crash")
+    offset = third.ask("GET", "/clock")["offset_seconds"]
+    third.stop()
+    assert (refused, statuses) == (503, [503, 200])
+    assert processing["status"] == "processing"
+    assert offset == 90_010
+
+
+def test_two_twins_never_share_a_ledger(tmp_path: Path) -> None:
+    twin = TwinProcess(tmp_path)
+
+    with pytest.raises(AssertionError, match="another twin uses"):
+        TwinProcess(tmp_path)
+
+    twin.stop()
+
+
+def test_history_cannot_be_revised(tmp_path: Path) -> None:
+    twin = TwinProcess(tmp_path)
+    twin.charge(new_key())
+    twin.stop()
+    database = sqlite3.connect(tmp_path / "ledger.sqlite3")
+
+    for statement in ("UPDATE executions SET amount = 1", "DELETE FROM requests"):
+        with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+            database.execute(statement)
+
+    database.close()
+
+
+def test_a_request_under_way_ends_before_a_stop(tmp_path: Path) -> None:
+    twin = TwinProcess(tmp_path)
+    key = new_key()
+    fault = twin.fault("slow", match={"key": key}, numbers={"seconds": 1})
+    answers: list[int] = []
+    client = threading.Thread(target=lambda: answers.append(twin.charge(key).status))
+    client.start()
+    wait_for(lambda: twin.rows(f"/fault-hits?fault_id={fault}"), "the request is under way")
+
+    code = twin.stop()
+    client.join(timeout=30)
+
+    assert (code, answers) == (0, [200])

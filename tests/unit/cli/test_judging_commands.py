@@ -1,0 +1,76 @@
+"""Judging commands that are asked wrongly exit 2 with one line and touch nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CASES = {
+    "no environment": (["check"], "no environment"),
+    "unknown check": (["check", "--only", "BP-C999"], "no check 'BP-C999'"),
+    "unknown skip": (["check", "--skip", "X"], "no check 'X'"),
+    "bad report": (["check", "--report", "html=x"], "json=FILE or junit=FILE"),
+    "report nowhere": (["check", "--report", "json=/nowhere/x.json"], "does not exist"),
+    "bad timeout": (["check", "--timeout", "soon"], "--timeout 'soon'"),
+    "unknown drill": (["drill", "run", "nonsense"], "no drill 'nonsense'"),
+    "unknown point": (["drill", "crash-mid-charge", "--at", "x"], "--at 'x'"),
+    "bad mix": (["load", "--mix", "fast=1"], "--mix"),
+    "bad duration": (["load", "--duration", "0s"], "--duration '0s'"),
+    "bad status": (["order", "place", "--wait", "happy"], "--wait 'happy'"),
+    "unknown start": (["replay", "--from", "latest"], "only earliest"),
+    "unknown history": (["audit", "--history", "/nowhere.jsonl"], "--history"),
+    "unknown id": (["explain", "BP-C999"], "nothing is called"),
+}
+
+
+def run(arguments: list[str], home: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "bookpayctl", *arguments],
+        env={"BOOKPAY_HOME": str(home), "PATH": "", "PYTHONPATH": ":".join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_wrong_call_exits_2_and_says_what_was_wrong(name: str, tmp_path: Path) -> None:
+    arguments, words = CASES[name]
+
+    done = run(arguments, tmp_path)
+
+    assert done.returncode == 2, done.stderr
+    assert words in done.stderr
+    assert done.stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_explain_tells_what_a_check_asks_and_why(tmp_path: Path) -> None:
+    done = run(["explain", "bp-c004"], tmp_path)
+
+    assert done.returncode == 0
+    assert "requires" in done.stdout
+    assert "why" in done.stdout
+
+
+def test_explain_knows_every_check_and_invariant(tmp_path: Path) -> None:
+    from bookpayctl.checks import CHECKS
+    from bookpayctl.invariants import INVARIANTS
+
+    known = [check.id for check in CHECKS] + [invariant.id for invariant in INVARIANTS]
+
+    told = run(["explain", "nothing"], tmp_path).stderr
+
+    assert [name for name in known if name not in told] == []
+
+
+def test_the_list_of_drills_names_each_with_its_blast_radius(tmp_path: Path) -> None:
+    done = run(["drill", "list", "-o", "json"], tmp_path)
+
+    assert done.returncode == 0
+    assert '"slug": "crash-mid-charge"' in done.stdout
+    assert '"blast_radius"' in done.stdout

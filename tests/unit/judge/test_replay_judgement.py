@@ -1,0 +1,67 @@
+"""A replay passes only if it read everything it was asked to and nothing was charged."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bookpayctl.replay import Counted, Replayed, starting_offsets
+
+BEFORE = Counted(executions=5, stripe_calls=6, payments=5, states="digest")
+CLEAN = Replayed(
+    group="bookpay-replay-1",
+    expected=9,
+    left_out=0,
+    records=9,
+    inserted=0,
+    duplicates=5,
+    malformed=0,
+    settled=5,
+    before=BEFORE,
+    after=BEFORE,
+    group_deleted=True,
+)
+
+
+def test_a_replay_that_changed_nothing_has_no_problems() -> None:
+    assert CLEAN.problems() == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        (replace(CLEAN, after=replace(BEFORE, executions=6)), "1 new executions at Stripe"),
+        (replace(CLEAN, after=replace(BEFORE, stripe_calls=8)), "2 new calls to Stripe"),
+        (replace(CLEAN, after=replace(BEFORE, payments=4)), "5 -> 4"),
+        (replace(CLEAN, after=replace(BEFORE, states="other")), "changed its state"),
+        (replace(CLEAN, records=8), "only 8 of 9 records"),
+        (replace(CLEAN, group_deleted=False), "could not be deleted"),
+    ],
+)
+def test_each_thing_that_must_not_happen_is_a_problem(changed: Replayed, words: str) -> None:
+    (problem,) = changed.problems()
+
+    assert words in problem
+
+
+def test_what_was_left_out_is_said_and_not_missed() -> None:
+    partial = replace(CLEAN, left_out=4, records=5)
+
+    assert partial.problems() == []
+    assert "4 older ones left out" in partial.sentence()
+
+
+def test_all_is_read_without_a_limit() -> None:
+    ranges = {("orders.placed", 0): (3, 10), ("orders.placed", 1): (0, 2)}
+
+    assert starting_offsets(ranges, None) == {("orders.placed", 0): 3, ("orders.placed", 1): 0}
+
+
+def test_a_limit_reads_the_newest_and_never_more() -> None:
+    ranges = {("orders.placed", 0): (3, 10), ("orders.placed", 1): (0, 2)}
+
+    starts = starting_offsets(ranges, 4)
+
+    assert starts == {("orders.placed", 0): 8, ("orders.placed", 1): 0}
+    assert sum(ranges[where][1] - start for where, start in starts.items()) <= 4

@@ -1,0 +1,275 @@
+"""What services read from each other and from Stripe, and what they tell people."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from runtime.__main__ import parse_arguments
+from runtime.adapters.gateway_client import FoundIntent, _parse
+from runtime.adapters.store.payments import PaymentRow
+from runtime.adapters.webhook_effect import disagreement
+from runtime.domain.event import ReceivedEvent, Record
+from runtime.domain.money import Money
+from runtime.domain.names import (
+    EventId,
+    OrderId,
+    PaymentIntentId,
+    PaymentState,
+    RefundState,
+    StripeEventId,
+    TenantId,
+)
+from runtime.domain.outcome import (
+    Declined,
+    Halt,
+    Outcome,
+    Parked,
+    Pending,
+    Retry,
+    Settled,
+    Unknown,
+)
+from runtime.domain.payment_events import Event, Payment, SeenFailed, SeenOpen, SeenSucceeded
+from runtime.domain.stripe_event import Kind, StripeEvent
+from runtime.services.notifier import letter
+from runtime.services.payments_reconciler.service import to_event
+from runtime.services.payments_worker.attempt import refund_state
+from runtime.services.payments_worker.inbox import sort_records
+
+ROOT = EventId(UUID("11111111-2222-4333-8444-555555555555"))
+PI = PaymentIntentId("pi_1")
+
+# --- the gateway's answers ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "outcome"),
+    [
+        (200, {"outcome": "settled", "payment_intent_id": "pi_1"}, Settled(PI)),
+        (
+            200,
+            {"outcome": "pending", "payment_intent_id": "pi_1", "status": "processing"},
+            Pending(PI, "processing"),
+        ),
+        (200, {"outcome": "declined", "code": "expired_card"}, Declined("expired_card")),
+        (200, {"outcome": "parked", "code": "amount_too_small"}, Parked("amount_too_small")),
+        (200, {"outcome": "halt", "code": "api_key_expired"}, Halt("api_key_expired")),
+        (
+            200,
+            {"outcome": "retry", "code": "rate_limit", "retry_after_seconds": 4},
+            Retry("rate_limit", 4),
+        ),
+        (200, {"outcome": "unknown", "code": "http 500"}, Unknown("http 500")),
+        (
+            200,
+            {"outcome": "unknown", "code": "http 500", "replayed": True},
+            Unknown("http 500", saved_failure=True),
+        ),
+        # A success that names no PaymentIntent, and a word nobody has agreed on.
+        (200, {"outcome": "settled"}, Unknown("unknown")),
+        (200, {"outcome": "splendid", "payment_intent_id": "pi_1"}, Unknown("unknown")),
+        (200, [], Unknown("unreadable gateway answer")),
+        (401, {}, Halt("the gateway refused our token")),
+        (409, {}, Retry("no_v1_outcome")),
+        (422, {}, Parked("gateway_rejected_request")),
+        (503, {}, Retry("gateway unavailable", 2.0)),
+        (500, {}, Unknown("gateway http 500")),
+        (502, {"outcome": "settled", "payment_intent_id": "pi_1"}, Unknown("gateway http 502")),
+    ],
+)
+def test_each_answer_of_the_gateway_has_its_outcome(
+    status: int, body: object, outcome: Outcome
+) -> None:
+    assert _parse(status, json.dumps(body).encode(), "2").outcome == outcome
+
+
+def test_a_gateway_answer_that_was_cut_is_unknown() -> None:
+    assert _parse(200, b'{"outcome":"sett', None).outcome == Unknown("unreadable gateway answer")
+
+
+# --- what the reconciler reads --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "event"),
+    [
+        ("succeeded", None, SeenSucceeded(PI)),
+        ("canceled", None, SeenFailed(PI, "payment_intent_canceled")),
+        ("requires_payment_method", "card_declined", SeenFailed(PI, "card_declined")),
+        ("requires_payment_method", None, SeenOpen(PI)),
+        ("requires_action", None, SeenOpen(PI)),
+        ("processing", None, SeenOpen(PI)),
+        ("requires_levitation", None, SeenOpen(PI)),
+    ],
+)
+def test_a_payment_intent_is_news_by_its_status(
+    status: str, code: str | None, event: Event
+) -> None:
+    assert to_event(FoundIntent(PI, status, code)) == event
+
+
+# --- whether a webhook is about this payment ------------------------------------------------
+
+ROW = PaymentRow(
+    event_id=ROOT,
+    order_id=OrderId("ord_1"),
+    tenant_id=TenantId("acme"),
+    money=Money(4999, "usd"),
+    payment_method=None,
+    payment=Payment(PaymentState.CHARGING),
+    started_attempts=1,
+    lease_token=None,
+    key_age_seconds=1.0,
+    attempt_age_seconds=1.0,
+    age_seconds=1.0,
+    read_at=datetime(2026, 3, 1, tzinfo=UTC),
+)
+WEBHOOK = StripeEvent(
+    stripe_event_id=StripeEventId("evt_1"),
+    type="payment_intent.succeeded",
+    kind=Kind.SUCCEEDED,
+    livemode=False,
+    account=None,
+    object_id="pi_1",
+    status="succeeded",
+    amount_cents=4999,
+    currency="usd",
+    metadata_event_id=str(ROOT),
+    metadata_env="test",
+    shadow=False,
+    idempotency_key=str(ROOT),
+    failure_code=None,
+)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"idempotency_key": None}, {"idempotency_key": f"{ROOT}:cancel"}],
+)
+def test_an_event_that_agrees_in_everything_is_ours(changes: dict[str, Any]) -> None:
+    assert disagreement(ROW, replace(WEBHOOK, **changes)) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"amount_cents": 4998}, "amount"),
+        ({"amount_cents": None}, "amount"),
+        ({"currency": "eur"}, "currency"),
+        ({"idempotency_key": str(uuid.UUID(int=1))}, "idempotency_key"),
+    ],
+)
+def test_an_event_that_disagrees_is_not_ours(changes: dict[str, Any], reason: str) -> None:
+    assert disagreement(ROW, replace(WEBHOOK, **changes)) == reason
+
+
+def test_another_payment_intent_is_not_ours_once_we_know_which_is() -> None:
+    known = replace(ROW, payment=Payment(PaymentState.PROCESSING, payment_intent_id=PI))
+
+    assert disagreement(known, WEBHOOK) is None
+    assert disagreement(known, replace(WEBHOOK, object_id="pi_2")) == "other_payment_intent"
+
+
+# --- refunds, records, letters, arguments ---------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state", "code"),
+    [
+        (Settled(PI), RefundState.SUCCEEDED, None),
+        (Pending(PI, "pending"), RefundState.PROCESSING, None),
+        (Declined("refund_failed", PI), RefundState.FAILED, "refund_failed"),
+        (Parked("charge_already_refunded"), RefundState.FAILED, "charge_already_refunded"),
+        (Halt("api_key_expired"), RefundState.UNKNOWN, None),
+        (Retry("rate_limit"), RefundState.UNKNOWN, None),
+        (Unknown("no answer"), RefundState.UNKNOWN, None),
+    ],
+)
+def test_a_refund_fails_only_when_stripe_refuses_it(
+    outcome: Outcome, state: RefundState, code: str | None
+) -> None:
+    assert refund_state(outcome) == (state, code)
+
+
+def kafka_record(topic: str, **changes: Any) -> Record:
+    body = {"event_id": str(ROOT), "order_id": "ord_1", "amount_cents": 100, "currency": "usd"}
+    value = json.dumps(body | changes).encode()
+    return Record(topic, 0, 1, b"", value, {"tenant_id": "acme", "created_at": "not a time"})
+
+
+def test_a_batch_is_told_apart_by_topic_and_by_what_can_be_read() -> None:
+    batch = sort_records(
+        [
+            kafka_record("orders.placed"),
+            kafka_record("orders.cancelled"),
+            kafka_record("orders.placed", amount_cents=0),
+            kafka_record("orders.placed", payment_method="\x00"),
+        ]
+    )
+
+    assert [item.event.order_id for item in batch.placed] == ["ord_1"]
+    assert [event.order_id for event in batch.cancelled] == ["ord_1"]
+    assert [reason for _, reason in batch.malformed] == ["amount", "payment_method"]
+
+
+def test_a_header_that_is_no_time_is_no_reason_to_refuse_an_order() -> None:
+    batch = sort_records([kafka_record("orders.placed")])
+
+    assert batch.placed[0].placed_at is None
+
+
+def test_a_letter_has_one_message_id_per_event() -> None:
+    event = ReceivedEvent(ROOT, ROOT, OrderId("ord_1"), TenantId("acme"), Money(4999, "usd"), {})
+
+    message = letter.write_letter(
+        "orders.paid", event, to_address="c@x.example", from_address="o@x.example"
+    )
+
+    assert message["Message-ID"] == f"<{ROOT}@bookpay.example>"
+    assert message.get_content() == "Order ord_1: your order is paid (49.99 USD).\n"
+
+
+@pytest.mark.parametrize(
+    ("customer", "address"),
+    [
+        ("cust_1", "cust_1@customers.bookpay.example"),
+        (None, "ord_1@customers.bookpay.example"),
+        ("a\r\nBcc: x@y", "a__Bcc__x_y@customers.bookpay.example"),
+        ("...", "unknown@customers.bookpay.example"),
+    ],
+)
+def test_no_customer_id_can_write_its_own_headers(customer: str | None, address: str) -> None:
+    assert letter.recipient(customer, "ord_1") == address
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        [],
+        ["orders-service"],
+        ["payments-worker", "--role", "http"],
+        ["payments-worker", "--group", "g"],
+        ["payments-worker", "--until-end"],
+        ["notifier", "--group", "g", "--until-end"],
+        ["no-such-service"],
+    ],
+)
+def test_arguments_that_do_not_belong_together_are_refused(
+    argv: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse_arguments(argv, None)
+
+    assert ended.value.code == 2
+    assert "usage:" in capsys.readouterr().err
+
+
+def test_events_mode_chooses_the_service_as_the_images_of_the_chapter_do() -> None:
+    assert parse_arguments([], "payments-worker").service == "payments-worker"

@@ -1,0 +1,101 @@
+"""The list of processes: complete, consistent, and stopped in the right order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bookpayctl.targets.local import programs
+from bookpayctl.targets.local.programs import Probe, Tier
+
+ADDRESSES = programs.Addresses(
+    name="test",
+    root=Path("/env"),
+    dsn="postgresql://bookpay@127.0.0.1:1/bookpay",
+    kafka_bootstrap_servers="127.0.0.1:2",
+    stripe_api_base="http://127.0.0.1:3",
+    ports={name: 20_000 + number for number, name in enumerate(programs.PORT_NAMES)},
+    own_twin=True,
+    twin_latency_ms=50,
+    webhook_window_seconds=60,
+    failpoints=True,
+    log_level="INFO",
+)
+
+PROCESSES = {
+    "stripe-twin",
+    "mail-sink",
+    "orders-service-http",
+    "orders-service-consumer",
+    "outbox-publisher-0",
+    "outbox-publisher-1",
+    "outbox-publisher-2",
+    "payments-worker-0",
+    "payments-worker-1",
+    "payments-gateway",
+    "payments-webhook-receiver",
+    "payments-reconciler",
+    "notifier",
+}
+
+
+def by_name() -> dict[str, programs.Program]:
+    return {program.name: program for program in programs.applications(ADDRESSES)}
+
+
+def test_there_are_eleven_service_processes_a_twin_and_a_mail_sink() -> None:
+    assert set(by_name()) == PROCESSES
+
+
+def test_an_existing_stripe_leaves_the_twin_out() -> None:
+    from dataclasses import replace
+
+    listed = programs.applications(replace(ADDRESSES, own_twin=False))
+
+    assert {program.name for program in listed} == PROCESSES - {"stripe-twin"}
+
+
+def test_only_the_gateway_holds_the_stripe_key() -> None:
+    holders = {
+        name for name, program in by_name().items() if "STRIPE_API_KEY_FILE" in program.variables
+    }
+
+    assert holders == {"payments-gateway"}
+
+
+def test_a_process_knows_its_own_name_and_port() -> None:
+    worker = by_name()["payments-worker-1"]
+
+    assert worker.variables["BOOKPAY_PROCESS_NAME"] == "payments-worker-1"
+    assert worker.variables["BOOKPAY_HTTP_PORT"] == str(worker.spec.port)
+    assert worker.variables["BOOKPAY_FAILPOINTS"] == "on"
+
+
+def test_deadlines_nest() -> None:
+    seconds = [
+        float(programs.DEADLINES[f"BOOKPAY_{name}_SECONDS"])
+        for name in ("STRIPE_TIMEOUT", "GATEWAY_TIMEOUT", "WORKER_HTTP_TIMEOUT", "LEASE")
+    ]
+
+    assert seconds == sorted(set(seconds))
+
+
+def test_services_stop_first_and_the_database_last() -> None:
+    order = sorted(
+        ["postgres", "kafka", "stripe-twin", "notifier"],
+        key=programs.tier_of_process,
+        reverse=True,
+    )
+
+    assert order == ["notifier", "stripe-twin", "kafka", "postgres"]
+    assert by_name()["payments-worker-0"].tier is Tier.SERVICE
+
+
+def test_services_are_asked_by_http_and_servers_in_their_own_protocol() -> None:
+    probes = {name: programs.probe_of_process(name) for name in ("postgres", "kafka", "mail-sink")}
+
+    assert probes == {
+        "postgres": Probe.POSTGRES,
+        "kafka": Probe.KAFKA,
+        "mail-sink": Probe.SMTP,
+    }
+    assert programs.probe_of_process("notifier") is Probe.READYZ

@@ -1,0 +1,45 @@
+"""supervisor's log says honestly how often a process was restarted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bookpayctl.targets.local.supervisor import ProcessInfo, Supervisor, restarts
+from bookpayctl.targets.local.waiting import _Deaths
+
+LOG = """\
+2026-11-22 10:00:00,000 INFO spawned: 'worker' with pid 10
+2026-11-22 10:00:00,001 INFO spawned: 'gateway' with pid 11
+2026-11-22 10:00:05,000 WARN exited: worker (terminated by SIGKILL; not expected)
+2026-11-22 10:00:06,000 INFO spawned: 'worker' with pid 12
+2026-11-22 10:00:07,000 INFO waiting for gateway to stop
+2026-11-22 10:00:07,100 INFO stopped: gateway (exit status 0)
+2026-11-22 10:00:08,000 INFO spawned: 'gateway' with pid 13
+2026-11-22 10:00:09,000 WARN exited: gateway (exit status 2; not expected)
+2026-11-22 10:00:10,000 INFO spawned: 'gateway' with pid 14
+"""
+
+
+def info(state: str, started_at: float) -> ProcessInfo:
+    return ProcessInfo("worker", state, None, started_at, 2, "")
+
+
+def test_a_crash_is_a_restart_and_a_wanted_stop_is_not() -> None:
+    assert restarts(LOG) == {"worker": 1, "gateway": 1}
+
+
+def test_no_daemon_has_no_pid(tmp_path: Path) -> None:
+    assert Supervisor(tmp_path / "none.sock").pid() is None
+
+
+def test_dying_once_is_bad_luck_and_twice_is_hopeless() -> None:
+    deaths = _Deaths()
+
+    assert deaths.is_hopeless(info("BACKOFF", 100.0)) is False
+    assert deaths.is_hopeless(info("BACKOFF", 100.0)) is False
+    assert deaths.is_hopeless(info("RUNNING", 101.5)) is False
+    assert deaths.is_hopeless(info("EXITED", 101.5)) is True
+
+
+def test_what_supervisor_has_given_up_is_hopeless_at_once() -> None:
+    assert _Deaths().is_hopeless(info("FATAL", 100.0)) is True
