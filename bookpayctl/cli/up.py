@@ -71,7 +71,7 @@ def up(
             "up_timeout": timeout,
         }
     )
-    environment = _up(_options(values))
+    environment = _up(_options(values), output)
     _print_environment(environment, output)
 
 
@@ -100,7 +100,7 @@ def down(
     except SettingsError as error:
         fail(str(error), ExitCode.USAGE)
     with (
-        explained(root),
+        explained(root, output),
         environment_lock(local.lock_file(chosen), "down", timeout_seconds=limit, waiting=_waiting),
     ):
         stopped = local.stop(root, timeout_seconds=limit, tell=hint)
@@ -127,7 +127,7 @@ def _options(values: Mapping[str, Value]) -> UpOptions:
         fail(str(error), ExitCode.REFUSED)
 
 
-def _up(options: UpOptions) -> Environment:
+def _up(options: UpOptions, output: OutputFormat) -> Environment:
     from bookpayctl.cli.failures import explained
     from bookpayctl.cli.progress import Progress
     from bookpayctl.targets.environment import environment_root
@@ -138,7 +138,7 @@ def _up(options: UpOptions) -> Environment:
 
     root = environment_root(options.name)
     with (
-        explained(root),
+        explained(root, output),
         interruptible(),
         Progress(sys.stderr) as progress,
         environment_lock(

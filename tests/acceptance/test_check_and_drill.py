@@ -187,7 +187,6 @@ def test_a_drill_without_orders_is_vacuous(shop: Shop) -> None:
 
 
 def test_a_drill_whose_point_is_never_reached_is_unknown(shop: Shop) -> None:
-    # Only a process with failpoints on reaches them, and the webhooks of this shop never cancel.
     shop.execute(
         "CREATE FUNCTION no_arming() RETURNS trigger LANGUAGE plpgsql AS"
         " $$ BEGIN NEW.match_order_id := 'nobody'; RETURN NEW; END $$;"

@@ -115,7 +115,8 @@ class Pipeline:
 
     def note_outcome(self, number: int, outcome: Outcome) -> None:
         """Journal what became of an answer."""
-        self._around.ledger.put(schema.ADD_ANSWER, (number, outcome, self._around.clock.wall()))
+        row = (number, outcome, self._around.clock.wall())
+        self._around.ledger.put_in_passing(schema.ADD_ANSWER, row)
 
     async def _process(self, request: Request, entry: Entry, hits: list[Hit]) -> Made:
         entry.account = authenticate(request.headers, self._around.default_account).account

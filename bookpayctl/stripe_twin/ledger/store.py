@@ -30,6 +30,8 @@ _CACHE_GENERATION = 10_000
 # request must not wait for one; should it fall behind, a commit makes one at this many pages.
 _CHECKPOINT_COMMITS = 200
 _CHECKPOINT_PAGES_MAX = 32_000  # 128 MiB
+# How long a row that nobody waits for may wait for a transaction to go with.
+_PASSING_SECONDS = 0.1
 
 
 class LedgerBusyError(Exception):
@@ -75,6 +77,7 @@ class Ledger:
         self._filling = _Batch()
         self._committing: _Batch | None = None
         self._flush_planned = False
+        self._passing_planned = False
         self._young: dict[str, Stored] = {}
         self._old: dict[str, Stored] = {}
         self._next_request = self._highest("requests") + 1
@@ -91,11 +94,18 @@ class Ledger:
 
     def put(self, statement: str, row: tuple[Column, ...]) -> None:
         """Add a row to the coming transaction."""
-        rows = self._filling.rows.get(statement)
-        if rows is None:
-            rows = self._filling.rows[statement] = []
-            self._plan_flush()
-        rows.append(row)
+        self._filling.rows.setdefault(statement, []).append(row)
+        self._plan_flush()
+
+    def put_in_passing(self, statement: str, row: tuple[Column, ...]) -> None:
+        """Add a row that nobody waits for: it goes with the next transaction there is.
+
+        An fsync of its own would be one that the next request has to wait for.
+        """
+        self._filling.rows.setdefault(statement, []).append(row)
+        if not self._passing_planned:
+            self._passing_planned = True
+            asyncio.get_running_loop().call_later(_PASSING_SECONDS, self._flush_passing)
 
     def put_object(self, row: tuple[Column, ...], document: Stored) -> None:
         """Add an object's row and make it current for readers of this process at once."""
@@ -125,6 +135,8 @@ class Ledger:
         Raises:
             sqlite3.Error: it will never be; the process is stopping.
         """
+        if self._filling.rows:
+            self._plan_flush()
         batch = self._filling if self._filling.rows else self._committing
         if batch is None:
             return
@@ -151,6 +163,11 @@ class Ledger:
             self._flush_planned = True
             # Soon, not now: requests of the same turn of the loop share the transaction.
             asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush_passing(self) -> None:
+        self._passing_planned = False
+        if self._filling.rows:
+            self._plan_flush()
 
     def _flush(self) -> None:
         self._flush_planned = False

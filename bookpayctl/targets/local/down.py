@@ -21,6 +21,8 @@ _POLL_SECONDS: Final = 0.05
 # States of supervisor in which a process has ended and will not be started again by itself.
 _ENDED: Final = frozenset({"STOPPED", "EXITED", "FATAL", "UNKNOWN"})
 
+_ORPHAN_ROUNDS_MAX: Final = 3
+
 _DAEMON_SECONDS_MAX: Final = 10.0
 
 
@@ -69,14 +71,22 @@ def lock_file(name: str) -> Path:
 
 
 def _end_orphans(state: LocalState, tell: Callable[[str], None]) -> list[str]:
-    """End what still runs without the daemon; `pid N` of each."""
+    """End what still runs without the daemon; `pid N` of each.
+
+    Looked for until there are none: a daemon that lost its socket may be among them, and start
+    one of its processes again just before it ends itself.
+    """
     data_dir = state.postgres_home / "data"
-    orphans = leftovers.find(state.id, data_dir)
-    if orphans:
+    ended: list[str] = []
+    for _attempt in range(_ORPHAN_ROUNDS_MAX):
+        orphans = leftovers.find(state.id, data_dir)
+        if not orphans:
+            break
         tell(f"ending {len(orphans)} processes nobody looked after")
         leftovers.end(orphans)
+        ended += [f"pid {process.pid}" for process in orphans]
     leftovers.remove_stale_pid_file(data_dir)
-    return [f"pid {process.pid}" for process in orphans]
+    return ended
 
 
 def _stop_tiers(supervisor: Supervisor, deadline: float, tell: Callable[[str], None]) -> list[str]:

@@ -69,6 +69,19 @@ def can_traverse(owner: Owner, path: Path) -> bool:
     )
 
 
+def can_run(owner: Owner, program: Path) -> bool:
+    """Whether `owner` may execute `program`, folders above it included."""
+    return can_traverse(owner, program.parent) and _may_enter(owner, program.stat())
+
+
+def make_open(folder: Path) -> None:
+    """Make a folder everybody may enter, whatever the umask; folders above it, too, if new."""
+    for path in (*reversed(folder.parents), folder):
+        if not path.exists():
+            path.mkdir()
+            path.chmod(0o755)
+
+
 def _may_enter(owner: Owner, facts: os.stat_result) -> bool:
     if facts.st_uid == owner.uid:
         return bool(facts.st_mode & stat.S_IXUSR)

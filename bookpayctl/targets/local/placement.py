@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from bookpayctl.targets.local.owner import Owner, OwnerError, can_traverse
+from bookpayctl.targets.local.owner import Owner, OwnerError, can_run, can_traverse, make_open
 from bookpayctl.targets.local.postgres import copy_installation, wheel_installation
 from bookpayctl.targets.local.state import LocalState, new_id
 
@@ -46,9 +46,10 @@ def reachable_installation(state: LocalState, owner: Owner | None) -> Path:
     That is the wheel's own folder, or a copy, made when it is missing or of another wheel.
     """
     installation = wheel_installation()
-    if owner is None or state.outside is None or can_traverse(owner, installation):
+    reachable = owner is None or can_run(owner, installation / "bin" / "postgres")
+    if reachable or state.outside is None:
         return installation
-    state.outside.mkdir(mode=0o755, parents=True, exist_ok=True)
+    make_open(state.outside)
     return copy_installation(state.outside / "postgresql")
 
 

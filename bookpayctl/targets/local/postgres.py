@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from bookpayctl.targets.local.owner import Owner, give
+from bookpayctl.targets.local.owner import Owner, give, make_open
 
 ROLE: Final = "bookpay"
 DATABASE: Final = "bookpay"
@@ -133,6 +133,10 @@ def copy_installation(target: Path) -> Path:
     libraries = source.parent.parent / f"{_WHEEL}.libs"
     if libraries.is_dir():
         shutil.copytree(libraries, target / libraries.name)
+    for path in (target, *target.rglob("*")):
+        # The copy must be of use to others even if the original, or our umask, is not.
+        execute = 0o111 if path.stat().st_mode & 0o100 else 0
+        path.chmod(0o644 | execute)
     mark.write_text(stamp)
     return installation
 
@@ -152,6 +156,7 @@ def initialise(server: Postgres, password: str) -> bool:
         return False
     unfinished = server.data_dir.with_name(f"{server.data_dir.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
+    make_open(server.data_dir.parent.parent)
     give(server.data_dir.parent, server.owner)
     _run(
         server,

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from bookpayctl.targets.local import aot, jars, kafka, postgres
-from bookpayctl.targets.local.owner import Owner, can_traverse, database_owner
+from bookpayctl.targets.local.owner import Owner, can_run, can_traverse, database_owner
 from bookpayctl.targets.local.ports import free_ports
 from bookpayctl.targets.local.readiness import kafka_answers, postgres_answers
 
@@ -110,7 +110,7 @@ def _database(directory: Path) -> postgres.Postgres:
         home = Path(tempfile.gettempdir()) / f"bookpay-test-{name}"
         home.mkdir(mode=0o755, exist_ok=True)
         home /= "postgres"
-    if owner is not None and not can_traverse(owner, installation):
+    if owner is not None and not can_run(owner, installation / "bin" / "postgres"):
         installation = postgres.copy_installation(home.parent / "postgresql")
     (port,) = free_ports(1)
     return postgres.Postgres(installation, home / "data", port, owner)

@@ -141,25 +141,32 @@ class Supervisor:
 
 
 def launch(directory: Path, environment_id: str) -> None:
-    """Start the daemon, detached: it outlives the terminal and no Ctrl-C reaches it.
+    """Start the daemon, which detaches itself: it outlives the terminal and no Ctrl-C reaches it.
 
     Its log begins anew, so that the restarts counted in it are those of this daemon.
+
+    Raises:
+        SupervisorError: it refused its configuration or its socket.
     """
     log = directory / "logs" / LOG_FILE
     if log.exists():
         log.replace(log.with_suffix(".log.1"))
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     variables = {**inherited, ID_VARIABLE: environment_id, "PYTHONUNBUFFERED": "1"}
-    with (directory / "logs" / "supervisord.out").open("wb") as out:
-        subprocess.Popen(
-            [sys.executable, "-m", "supervisor.supervisord", "-c", str(directory / CONFIG_FILE)],
-            cwd=directory,
-            env=variables,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=out,
-            start_new_session=True,
-        )
+    done = subprocess.run(
+        [sys.executable, "-m", "supervisor.supervisord", "-c", str(directory / CONFIG_FILE)],
+        cwd=directory,
+        env=variables,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=_CALL_SECONDS_MAX,
+        start_new_session=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        last = (done.stderr or done.stdout).strip().splitlines()[-5:]
+        raise SupervisorError("supervisor did not start: " + " ".join(last))
 
 
 def write_config(root: Path, socket_path: Path, programs: Iterable[Program]) -> None:
@@ -195,6 +202,15 @@ def restarts(log: str) -> dict[str, int]:
     return counts
 
 
+def last_exit(log: str, name: str) -> str:
+    """How a process last ended, in the daemon's words, e.g. `exit status 2`; empty if it did not.
+
+    The daemon forgets the status of a process that ends too quickly, but it writes it down.
+    """
+    ends = re.findall(rf"exited: {re.escape(name)} \(([^;)]+)", log)
+    return ends[-1] if ends else ""
+
+
 def _daemon_section(root: Path, socket_path: Path) -> str:
     # As root, supervisor wants to be told that it shall stay root.
     user = "user=root\n" if os.geteuid() == 0 else ""
@@ -205,8 +221,7 @@ file={_escaped(socket_path)}
 chmod=0700
 
 [supervisord]
-nodaemon=true
-silent=true
+nodaemon=false
 {user}identifier=bookpay
 directory={_escaped(root)}
 logfile={_escaped(root / "logs" / LOG_FILE)}

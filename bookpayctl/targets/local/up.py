@@ -30,7 +30,7 @@ from bookpayctl.targets.local.interrupts import shielded
 from bookpayctl.targets.local.plan import Applications, Plan, UpOptions, make_plan
 from bookpayctl.targets.local.programs import POSTGRES, Probe, Program, Tier
 from bookpayctl.targets.local.state import socket_path
-from bookpayctl.targets.local.supervisor import Supervisor, launch, write_config
+from bookpayctl.targets.local.supervisor import Supervisor, SupervisorError, launch, write_config
 from bookpayctl.targets.local.waiting import PartFailedError, Targets, tail, wait_until_ready
 
 _POLL_SECONDS: Final = 0.02
@@ -145,13 +145,15 @@ def _prepare_database(plan: Plan, tell: Tell) -> None:
 
 
 def _launch(plan: Plan, supervisor: Supervisor, deadline: float) -> None:
-    launch(plan.root, plan.state.id)
+    try:
+        launch(plan.root, plan.state.id)
+    except SupervisorError as error:
+        raise PartFailedError("supervisord", str(error)) from error
     deadline = min(deadline, time.monotonic() + _DAEMON_SECONDS_MAX)
     while supervisor.pid() is None:
         if time.monotonic() > deadline:
-            out = plan.root / "logs" / "supervisord.out"
-            log = [*out.read_text(errors="replace").splitlines(), *tail(out.parent, "supervisord")]
-            raise PartFailedError("supervisor", "does not answer on its socket", log)
+            log = tail(plan.root / "logs", "supervisord")
+            raise PartFailedError("supervisord", "does not answer on its socket", log)
         time.sleep(_POLL_SECONDS)
 
 

@@ -14,7 +14,7 @@ from typing import Final, assert_never
 
 from bookpayctl.targets.local import readiness
 from bookpayctl.targets.local.programs import Probe, Program
-from bookpayctl.targets.local.supervisor import ProcessInfo, Supervisor
+from bookpayctl.targets.local.supervisor import LOG_FILE, ProcessInfo, Supervisor, last_exit
 
 _POLL_SECONDS: Final = 0.05
 
@@ -81,7 +81,9 @@ def wait_until_ready(
         for info in supervisor.processes():
             if info.name in pending and deaths.is_hopeless(info):
                 raise PartFailedError(
-                    info.name, _last_words(info), tail(targets.logs_dir, info.name)
+                    info.name,
+                    _last_words(info, targets.logs_dir),
+                    tail(targets.logs_dir, info.name),
                 )
         reasons: dict[str, str] = {}
         for name, program in list(pending.items()):
@@ -132,11 +134,13 @@ def _yes_or_no(answers: bool) -> readiness.Readiness:
     return readiness.Readiness(True) if answers else readiness.Readiness(None, "does not answer")
 
 
-def _last_words(info: ProcessInfo) -> str:
-    """Why it is not running; supervisor's own reason when it could not even be started."""
+def _last_words(info: ProcessInfo, logs_dir: Path) -> str:
+    """Why it is not running: supervisor's reason when it could not start it, else how it ended."""
     if info.error and "Exited too quickly" not in info.error:
         return info.error
-    return f"ended with status {info.exit_status} each time it was started"
+    log = logs_dir / LOG_FILE
+    how = last_exit(log.read_text(errors="replace"), info.name) if log.exists() else ""
+    return f"ended each time it was started ({how or f'exit status {info.exit_status}'})"
 
 
 class _Deaths:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bookpayctl.targets.local.supervisor import ProcessInfo, Supervisor, restarts
+from bookpayctl.targets.local.supervisor import ProcessInfo, Supervisor, last_exit, restarts
 from bookpayctl.targets.local.waiting import _Deaths
 
 LOG = """\
@@ -26,6 +26,12 @@ def info(state: str, started_at: float) -> ProcessInfo:
 
 def test_a_crash_is_a_restart_and_a_wanted_stop_is_not() -> None:
     assert restarts(LOG) == {"worker": 1, "gateway": 1}
+
+
+def test_how_a_process_ended_is_taken_from_the_daemons_log() -> None:
+    assert last_exit(LOG, "gateway") == "exit status 2"
+    assert last_exit(LOG, "worker") == "terminated by SIGKILL"
+    assert last_exit(LOG, "kafka") == ""
 
 
 def test_no_daemon_has_no_pid(tmp_path: Path) -> None:
