@@ -196,7 +196,9 @@ def _steady_state(stage: Stage) -> Item:
     except SupervisorError as error:
         return unanswered("D01", title, required, str(error))
     down = [f"{info.name} is {info.state}" for info in infos.values() if info.state != "RUNNING"]
-    rest = settle.wait_for_rest(stage.environment, deadline_seconds=STEADY_DEADLINE_SECONDS)
+    # With a process down nothing comes to rest by waiting.
+    patience = 0.0 if down else STEADY_DEADLINE_SECONDS
+    rest = settle.wait_for_rest(stage.environment, deadline_seconds=patience)
     problems = [*down, *([] if rest.reached else [rest.value.sentence()])]
     return Item(
         id="D01",

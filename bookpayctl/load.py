@@ -39,6 +39,7 @@ class Progress:
     sent: int
     answered: int
     outcomes: dict[str, int]
+    accept_ms: dict[str, float | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +67,13 @@ class Settled:
     """What became of the accepted orders, from the database's own clock.
 
     Attributes:
-        paid_seconds: order committed to order paid, sorted.
+        paid_seconds: order committed to order paid, sorted, by kind: a bank debit takes as long
+            as the bank, and must not stand in a card's percentile.
     """
 
     orders: int
     by_status: dict[str, int]
-    paid_seconds: list[float] = field(repr=False)
+    paid_seconds: dict[Kind, list[float]] = field(repr=False)
 
 
 class Load:
@@ -128,7 +130,13 @@ class Load:
     def progress(self) -> Progress:
         with self._lock:
             answered = sum(self._outcomes.values())
-            return Progress(len(self._arrivals), self._sent, answered, dict(self._outcomes))
+            return Progress(
+                len(self._arrivals),
+                self._sent,
+                answered,
+                dict(self._outcomes),
+                percentiles_ms(sorted(self._seconds)),
+            )
 
     def _send(self, arrival: Arrival, due: float) -> None:
         client_key = f"{self._key_prefix}{arrival.number}"
@@ -171,7 +179,7 @@ class Load:
         )
 
 
-def read_settled(environment: Environment, key_prefix: str) -> Settled:
+def read_settled(environment: Environment, arrivals: list[Arrival], *, key_prefix: str) -> Settled:
     """What became of the orders of one load.
 
     Latency is from the order's row to the order's `paid` step, both by the database's clock, so
@@ -181,15 +189,21 @@ def read_settled(environment: Environment, key_prefix: str) -> Settled:
 
     with reading(environment.dsn) as conn:
         rows = conn.execute(
-            "SELECT o.status, extract(epoch FROM e.at - o.created_at)::float8 FROM orders o"
+            "SELECT o.client_key, o.status, extract(epoch FROM e.at - o.created_at)::float8"
+            " FROM orders o"
             " LEFT JOIN order_events e ON e.order_id = o.id AND e.to_state = 'paid'"
             " WHERE o.tenant_id = %s AND starts_with(o.client_key, %s)",
             (environment.tenant_id, key_prefix),
         ).fetchall()
+    kind_of = {f"{key_prefix}{arrival.number}": arrival.kind for arrival in arrivals}
+    paid: dict[Kind, list[float]] = {kind: [] for kind in Kind}
+    for key, _, seconds in rows:
+        if seconds is not None and key in kind_of:
+            paid[kind_of[key]].append(seconds)
     return Settled(
         orders=len(rows),
-        by_status=dict(Counter(status for status, _ in rows)),
-        paid_seconds=sorted(seconds for _, seconds in rows if seconds is not None),
+        by_status=dict(Counter(status for _, status, _ in rows)),
+        paid_seconds={kind: sorted(values) for kind, values in paid.items()},
     )
 
 

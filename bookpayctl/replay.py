@@ -109,11 +109,13 @@ def replay(
         ReplayError: the worker did not finish, or a ledger could not be read.
     """
     group = f"bookpay-replay-{run.run_id}"
-    entry = run.promise_undo(undo.DELETE_CONSUMER_GROUP, group=group)
     settled = _settled_keys(environment)
     before = _count(environment, settled)
-    expected, left_out = _prepare_group(environment, group, records_max)
+    ranges = _ranges(environment)
+    # The group comes into being with its first offset, so the promise stands before that.
+    entry = run.promise_undo(undo.DELETE_CONSUMER_GROUP, group=group)
     try:
+        expected, left_out = _prepare_group(environment, group, ranges, records_max)
         said = _run_worker(environment, group, deadline_seconds)
         after = _count(environment, settled)
     finally:
@@ -179,20 +181,30 @@ def _count(environment: Environment, settled: list[str]) -> Counted:
     return Counted(sum(1 for key in executed if key in keys), row[0], row[1], row[2])
 
 
-def _prepare_group(
-    environment: Environment, group: str, records_max: int | None
-) -> tuple[int, int]:
-    """Give the group its starting offsets when not all is to be read; (expected, left out)."""
-    from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
-    from confluent_kafka.admin import AdminClient
+def _ranges(environment: Environment) -> dict[tuple[str, int], tuple[int, int]]:
+    from confluent_kafka import KafkaException
 
     from bookpayctl.snapshot import kafka
 
     consumer = kafka.open_consumer(environment.kafka_bootstrap_servers)
     try:
-        ranges = kafka.log_ranges(consumer, [topic.value for topic in TOPICS])
+        return kafka.log_ranges(consumer, [topic.value for topic in TOPICS])
+    except KafkaException as error:
+        raise ReplayError(f"Kafka does not answer: {error}") from error
     finally:
         consumer.close()
+
+
+def _prepare_group(
+    environment: Environment,
+    group: str,
+    ranges: dict[tuple[str, int], tuple[int, int]],
+    records_max: int | None,
+) -> tuple[int, int]:
+    """Give the group its starting offsets when not all is to be read; (expected, left out)."""
+    from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+    from confluent_kafka.admin import AdminClient
+
     starts = starting_offsets(ranges, records_max)
     left_out = sum(starts[where] - first for where, (first, _) in ranges.items())
     if left_out:
@@ -201,7 +213,10 @@ def _prepare_group(
         )
         wanted = [TopicPartition(t, p, start) for (t, p), start in starts.items()]
         request = ConsumerGroupTopicPartitions(group, wanted)
-        admin.alter_consumer_group_offsets([request])[group].result()
+        try:
+            admin.alter_consumer_group_offsets([request])[group].result()
+        except KafkaException as error:
+            raise ReplayError(f"the group's offsets could not be set: {error}") from error
     return sum(end - first for first, end in ranges.values()), left_out
 
 

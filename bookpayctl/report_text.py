@@ -158,8 +158,9 @@ def shortened(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """Without control characters: what a server answered must not drive the reader's terminal."""
-    return "".join(char if char.isprintable() else "\ufffd" for char in text)
+    """One line without control characters: no answer of a server drives the reader's terminal."""
+    one_line = " ".join(text.split())
+    return "".join(char if char.isprintable() else "\ufffd" for char in one_line)
 
 
 def _labelled(label: str, text: str) -> str:

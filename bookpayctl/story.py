@@ -25,12 +25,13 @@ class OrderUnknownError(LookupError):
 
 @dataclass(slots=True)
 class Story:
-    """The order, its moments in no order, and what could not be read."""
+    """The order, its moments in no order, what could not be read, what cannot be shown here."""
 
     order: dict[str, Any]
     root_event_id: str | None
     moments: list[Moment] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def collect(environment: Environment, identifier: str) -> Story:
@@ -240,7 +241,7 @@ def _add_stripe(environment: Environment, story: Story) -> None:
     try:
         reader = StripeReader(environment)
         if not reader.is_twin:
-            story.missing.append("stripe: only the twin shows its request journal")
+            story.notes.append("stripe: only the twin shows its request journal")
             return
         for row in reader.requests():
             key = str(row["idempotency_key"] or "")

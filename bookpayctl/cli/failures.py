@@ -61,7 +61,8 @@ def _failure(error: BaseException) -> Failure | None:
         case Stopped(number=number):
             code = ExitCode.INTERRUPTED if number == signal.SIGINT else ExitCode.TERMINATED
             return Failure(code, "interrupted", f"stopped by {error}; {gone}")
-    return _refusal(error)
+        case _:
+            return _refusal(error)
 
 
 def _refusal(error: BaseException) -> Failure | None:
@@ -93,7 +94,8 @@ def _refusal(error: BaseException) -> Failure | None:
             return Failure(ExitCode.UNKNOWN, "supervisor_mute", text, fix=fix)
         case OSError():
             return Failure(ExitCode.USAGE, "cannot_run_here", text, fix="bookpayctl doctor")
-    return None
+        case _:
+            return None
 
 
 def _show(failure: Failure, root: Path, output: OutputFormat) -> None:

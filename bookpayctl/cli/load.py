@@ -11,7 +11,6 @@ from bookpayctl.cli.options import NameOption, OutputOption, environment_of
 from bookpayctl.render import (
     Document,
     OutputFormat,
-    console,
     fail,
     hint,
     is_interactive,
@@ -51,6 +50,8 @@ def load(
     """
     from bookpayctl import arrivals, runs
     from bookpayctl.cli.durations import duration_of
+    from bookpayctl.cli.failing import database_answers
+    from bookpayctl.load import read_settled
 
     duration_seconds = duration_of(duration, "--duration")
     settle_seconds = duration_of(settle, "--settle")
@@ -67,8 +68,10 @@ def load(
     run = runs.begin(environment.runs_dir, "load")
     run.journal("begin", rate=rate, duration=duration, mix=_mix_text(shares), seed=seed)
     accepted, stopped_by = _send(environment, run, planned)
-    rest = _settle(environment, settle_seconds) if stopped_by is None else "stopped"
-    _finish(environment, run, accepted, rest, stopped_by, output)
+    rest = _settle(environment, settle_seconds) if stopped_by is None else "not waited for"
+    with database_answers(environment):
+        settled = read_settled(environment, planned, key_prefix=f"{run.run_id}-")
+    _finish(run, accepted, settled, rest, stopped_by, output)
 
 
 def _mix_text(shares: dict[Kind, int]) -> str:
@@ -112,6 +115,8 @@ def _watched(
     import time
     from types import FrameType
 
+    from bookpayctl.cli.load_progress import live_load, summary
+
     caught: list[int] = []
 
     def on_signal(number: int, _frame: FrameType | None) -> None:
@@ -121,15 +126,15 @@ def _watched(
     before = {n: signal.signal(n, on_signal) for n in (signal.SIGINT, signal.SIGTERM)}
     try:
         if is_interactive(sys.stderr):
-            with console(stderr=True).status("") as status:
-                result = sending.run(stop, lambda seen: status.update(_line(seen)))
+            with live_load(planned) as show:
+                result = sending.run(stop, show)
         else:
             spoken = [time.monotonic()]
 
             def speak(seen: Progress) -> None:
-                if time.monotonic() - spoken[0] >= 5.0 or seen.sent == planned:
+                if time.monotonic() - spoken[0] >= 5.0 or seen.answered == planned:
                     spoken[0] = time.monotonic()
-                    hint(_line(seen))
+                    hint(f"{seen.sent}/{seen.planned} sent, {summary(seen)}")
 
             result = sending.run(stop, speak)
     finally:
@@ -139,12 +144,6 @@ def _watched(
         return result, None
     interrupted = caught[0] == signal.SIGINT
     return result, ExitCode.INTERRUPTED if interrupted else ExitCode.TERMINATED
-
-
-def _line(seen: Progress) -> str:
-    outcomes = ", ".join(f"{count} {name}" for name, count in sorted(seen.outcomes.items()))
-    under_way = seen.sent - seen.answered
-    return f"{seen.sent}/{seen.planned} sent, {outcomes or 'none answered'}, {under_way} under way"
 
 
 def _settle(environment: Environment, seconds: float) -> str | None:
@@ -159,18 +158,13 @@ def _settle(environment: Environment, seconds: float) -> str | None:
 
 
 def _finish(
-    environment: Environment,
     run: Run,
     accepted: Accepted,
+    settled: Settled,
     rest: str | None,
     stopped_by: ExitCode | None,
     output: OutputFormat,
 ) -> None:
-    from bookpayctl.cli.failing import database_answers
-    from bookpayctl.load import read_settled
-
-    with database_answers(environment):
-        settled = read_settled(environment, f"{run.run_id}-")
     code = _code(accepted, rest, stopped_by)
     reason = {
         ExitCode.PASS: "sent",
@@ -199,6 +193,7 @@ def _code(accepted: Accepted, rest: str | None, stopped_by: ExitCode | None) -> 
 
 
 def _body(run: Run, accepted: Accepted, settled: Settled, rest: str | None) -> dict[str, Any]:
+    from bookpayctl.arrivals import Kind
     from bookpayctl.load import percentiles_ms
 
     return {
@@ -216,12 +211,15 @@ def _body(run: Run, accepted: Accepted, settled: Settled, rest: str | None) -> d
         "still_moving": rest,
         "latency_ms": {
             "http_accept": percentiles_ms(accepted.accept_seconds),
-            "order_to_paid": percentiles_ms(settled.paid_seconds),
+            "order_to_paid": percentiles_ms(settled.paid_seconds[Kind.OK]),
+            "slow_order_to_paid": percentiles_ms(settled.paid_seconds[Kind.SLOW]),
         },
     }
 
 
 def _print_table(accepted: Accepted, settled: Settled, body: dict[str, Any]) -> None:
+    from bookpayctl.arrivals import Kind
+
     per_second = accepted.ok / accepted.seconds if accepted.seconds else 0.0
     print_line(
         f"{accepted.planned} planned in {accepted.seconds:.1f} s: {accepted.ok} accepted"
@@ -230,7 +228,9 @@ def _print_table(accepted: Accepted, settled: Settled, body: dict[str, Any]) -> 
     for why, count in accepted.refusals.items():
         print_line(f"  {count} x {why}")
     statuses = ", ".join(f"{count} {status}" for status, count in settled.by_status.items())
-    print_line(f"orders now: {statuses or 'none'}")
+    waits = settled.by_status.get("pending") and body["still_moving"] is None
+    why = " (the pending ones wait for their bank)" if waits else ""
+    print_line(f"orders now: {statuses or 'none'}{why}")
     if body["still_moving"]:
         print_line(f"still moving: {body['still_moving']}")
     if accepted.late:
@@ -241,13 +241,19 @@ def _print_table(accepted: Accepted, settled: Settled, body: dict[str, Any]) -> 
     latency = body["latency_ms"]
     rows = [
         ("planned send -> accepted", len(accepted.accept_seconds), latency["http_accept"]),
-        ("order row -> paid", len(settled.paid_seconds), latency["order_to_paid"]),
+        ("order row -> paid, card", len(settled.paid_seconds[Kind.OK]), latency["order_to_paid"]),
+        (
+            "order row -> paid, bank debit",
+            len(settled.paid_seconds[Kind.SLOW]),
+            latency["slow_order_to_paid"],
+        ),
     ]
     print_table(
         ("latency, ms", "n", "p50", "p90", "p99", "max"),
         [
             (label, count, *("-" if v is None else v for v in values.values()))
             for label, count, values in rows
+            if count
         ],
     )
     print_line(f"history: {body['history']}")

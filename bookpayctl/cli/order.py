@@ -184,15 +184,18 @@ def trace(
         except OrderUnknownError as error:
             fail(str(error), ExitCode.USAGE, fix="bookpayctl order list")
     told = tell(story.moments)
+    # A story with a ledger left out must not pass for the whole one.
+    code = ExitCode.UNKNOWN if story.missing else ExitCode.PASS
     if output is OutputFormat.JSON:
         body = {
             "order": story.order,
             "event_id": story.root_event_id,
             "missing": story.missing,
+            "notes": story.notes,
             "moments": [_moment_document(entry) for entry in told],
         }
-        print_json(Document("OrderTrace", ExitCode.PASS, "told", body))
-        return
+        print_json(Document("OrderTrace", code, "incomplete" if story.missing else "told", body))
+        leave(code)
     order = story.order
     print_line(
         f"{order['id']}  {order['status']}  {order['total_cents'] / 100:.2f} {order['currency']}"
@@ -212,7 +215,10 @@ def trace(
         ],
     )
     for missing in story.missing:
-        hint(f"not told: {missing}")
+        print_line(f"not told: {missing}")
+    for note in story.notes:
+        hint(note)
+    leave(code)
 
 
 def _titles(environment: Environment) -> list[Title]:

@@ -166,8 +166,7 @@ def requests(
 ) -> None:
     """The journal of API requests: key, status, replayed or executed, what became of the answer."""
     query = {"key": key, "event_id": event_id, "flag": flag}
-    columns = ("n", "method", "path", "status", "replayed", "executed", "delivered")
-    shown = (*columns, "idempotency_key", "flags")
+    shown = "n method path status replayed executed delivered idempotency_key flags".split()
     _show(control_url(url, name), "/requests", query, limit, shown, "StripeRequests", output)
 
 
@@ -185,8 +184,7 @@ def charges(
 ) -> None:
     """What was really executed, one row each; `charge` and `capture` are money taken."""
     query = {"event_id": event_id, "payment_intent": payment_intent, "kind": kind}
-    columns = ("n", "kind", "amount", "currency", "payment_intent", "charge", "refund")
-    shown = (*columns, "idempotency_key", "event_id")
+    shown = "n kind amount currency payment_intent charge refund idempotency_key event_id".split()
     _show(control_url(url, name), "/executions", query, limit, shown, "StripeExecutions", output)
 
 
@@ -201,8 +199,7 @@ def events(
 ) -> None:
     """The log of webhook deliveries, one row for each attempt."""
     query = {"event_id": event_id, "outcome": outcome}
-    columns = ("n", "event_id", "event_type", "endpoint_id", "attempt", "outcome", "status")
-    shown = (*columns, "fault")
+    shown = ("n", "event_id", "event_type", "endpoint_id", "attempt", "outcome", "status", "fault")
     _show(control_url(url, name), "/deliveries", query, limit, shown, "StripeDeliveries", output)
 
 
@@ -313,9 +310,9 @@ def fault_hits(
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """What faults did; each row was on disk before its fault acted."""
-    columns = ("n", "fault_id", "action", "idempotency_key", "path", "event_id")
+    shown = ("n", "fault_id", "action", "idempotency_key", "path", "event_id")
     query = {"fault_id": fault_id}
-    _show(control_url(url, name), "/fault-hits", query, limit, columns, "StripeFaultHits", output)
+    _show(control_url(url, name), "/fault-hits", query, limit, shown, "StripeFaultHits", output)
 
 
 @_fault_app.command("clear")

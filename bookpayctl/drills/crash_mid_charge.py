@@ -195,7 +195,7 @@ def _requests_of(reader: StripeReader, key: str) -> list[dict[str, Any]]:
 
 
 def _retry_item(hit: Hit, requests: list[dict[str, Any]], needed: int) -> Item:
-    title = "the same key was sent again"
+    title = "the same key was sent again" if needed > 1 else "the key was sent after the restart"
     required = f"at least {needed} requests with key {hit.event_id}"
     seen = [
         f"{r['request_id']} {r['status']}{' replayed' if r['replayed'] else ''}" for r in requests

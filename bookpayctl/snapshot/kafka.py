@@ -29,7 +29,7 @@ from confluent_kafka.admin import AdminClient
 from bookpayctl.invariants.ledgers import GroupOffset, Log, PartitionRow, RecordRow
 from runtime.domain.names import Service, Topic
 
-REQUEST_TIMEOUT_SECONDS: Final = 10.0
+REQUEST_TIMEOUT_SECONDS: Final = 5.0
 READ_DEADLINE_SECONDS: Final = 60.0
 
 # `consume` waits for a whole batch or the time, so the time is what the last, short batch costs.

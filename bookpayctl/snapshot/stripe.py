@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import urllib3
@@ -143,17 +144,18 @@ def read_stripe(environment: Environment) -> Stripe:
         raise StripeHasNoLedgerError(
             "this Stripe keeps no ledger (stripe-mock), so who was charged cannot be proven"
         )
-    return Stripe(
-        intents=tuple(_intent(row) for row in reader.objects("payment_intents")),
-        charges=tuple(_charge(row) for row in reader.objects("charges")),
-        refunds=tuple(_refund(row) for row in reader.objects("refunds")),
-        events=tuple(_event(row) for row in reader.objects("events")),
-        requests=(
-            tuple(_request(row) for row in reader.requests() if row["method"] == "POST")
-            if reader.is_twin
-            else None
-        ),
-    )
+    # Lists are paged and each page waits for the one before it, so the lists go side by side.
+    with ThreadPoolExecutor(max_workers=4, thread_name_prefix="stripe-list") as pool:
+        intents = pool.submit(lambda: tuple(map(_intent, reader.objects("payment_intents"))))
+        charges = pool.submit(lambda: tuple(map(_charge, reader.objects("charges"))))
+        refunds = pool.submit(lambda: tuple(map(_refund, reader.objects("refunds"))))
+        events = pool.submit(lambda: tuple(map(_event, reader.objects("events"))))
+        requests = None
+        if reader.is_twin:
+            requests = tuple(map(_request, reader.requests(method="POST")))
+        return Stripe(
+            intents.result(), charges.result(), refunds.result(), events.result(), requests
+        )
 
 
 def _intent(row: dict[str, Any]) -> IntentRow:

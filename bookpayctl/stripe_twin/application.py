@@ -1,6 +1,7 @@
 """Puts the twin together and runs it: two listeners, three loops, one ledger."""
 
 import asyncio
+import gc
 import logging
 import random
 import signal
@@ -33,6 +34,9 @@ _SHUTDOWN_GRACE_SECONDS = 5.0
 # The committing thread needs the interpreter for an instant after each fsync; the default of 5 ms
 # would be most of the latency of an answer under load.
 _SWITCH_INTERVAL_SECONDS = 0.0005
+# A charge makes a few hundred short-lived objects; at the default of 700 the collector would run
+# several times for each of them.
+_COLLECT_AFTER_ALLOCATIONS = 20_000
 log = logging.getLogger("stripe_twin")
 
 
@@ -46,10 +50,13 @@ class Twin:
 
         Raises:
             LedgerBusyError: another twin uses the data directory.
+            ValueError: there is no such retry schedule.
         """
         self.failed: BaseException | None = None
         self.stopped = asyncio.Event()
         self._settings = settings
+        if settings.schedule not in SCHEDULES:
+            raise ValueError(f"no schedule {settings.schedule!r}; known: {', '.join(SCHEDULES)}")
         self.ledger = Ledger(settings.data, on_failure=self._fail)
         self.clock = VirtualClock(wall, _stored_offset(self.ledger))
         mint = IdMint(rng, wall)
@@ -85,9 +92,9 @@ class Twin:
             latency=Latency(settings.latency_milliseconds),
             accept=self.timers.accept,
         )
-        control = Control(self.around, faults, self.pipeline, self.timers, self.dispatcher)
+        self.control = Control(self.around, faults, self.pipeline, self.timers, self.dispatcher)
         self._api = Server(self.pipeline.handle, self.pipeline.note_outcome)
-        self._control = Server(control.handle, _nothing_to_note)
+        self._control = Server(self.control.handle, _nothing_to_note)
         self._loops: list[asyncio.Task[None]] = []
         self.url = ""
         self.control_url = ""
@@ -122,6 +129,7 @@ class Twin:
             task.cancel()
         await asyncio.wait(self._loops)
         await self.dispatcher.close()
+        self.control.close()
         if self.failed is None:
             await self.ledger.close()
 
@@ -163,6 +171,8 @@ def run(settings: Settings, *, announce: Callable[[Twin], None]) -> int:
         announce: called once, when both ports accept.
     """
     sys.setswitchinterval(_SWITCH_INTERVAL_SECONDS)
+    gc.set_threshold(_COLLECT_AFTER_ALLOCATIONS)
+    gc.freeze()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_run(settings, announce))
 

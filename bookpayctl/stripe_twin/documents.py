@@ -12,6 +12,7 @@ class NotAnObjectError(ValueError):
 
 
 # One configured encoder: json.dumps builds a new one for each call that is not all defaults.
+_ON_LINES = json.JSONEncoder(separators=(",\n  ", ": "), ensure_ascii=True).encode
 _COMPACT = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True).encode
 
 
@@ -20,13 +21,14 @@ def encode(document: Mapping[str, object] | list[Json]) -> str:
     return _COMPACT(document)
 
 
-def encode_indented(document: Json) -> str:
-    """Write a document the way webhooks carry it: indented by two.
+def encode_on_lines(document: Mapping[str, object]) -> str:
+    """Write a document the way webhooks carry it: a line for each member, as Stripe does.
 
-    Stripe indents too. It matters: a receiver that parses and re-serialises before it checks the
-    signature passes with compact JSON and fails with Stripe's.
+    It matters: a receiver that parses and re-serialises before it checks the signature would pass
+    with compact JSON and fail with Stripe's. Nested members are not indented further, because
+    only the encoder without `indent` is the fast one, and thousands of events go out per second.
     """
-    return json.dumps(document, indent=2, ensure_ascii=True)
+    return _ON_LINES(document)
 
 
 def decode(text: str | bytes) -> Json:

@@ -155,6 +155,7 @@ def _answer_of_error(error: stripe.StripeError) -> Answer:
         object_status=intent.get("status") if isinstance(intent, dict) else None,
         error_type=fields.get("type"),
         error_code=fields.get("code"),
+        error_param=fields.get("param"),
         decline_code=fields.get("decline_code"),
         retry_after_seconds=_seconds(headers.get("retry-after")),
         replayed=headers.get("idempotent-replayed") == "true",

@@ -48,6 +48,7 @@ class Answer:
         http_status: None when no status line came back.
         object_status: `status` of the PaymentIntent in a 2xx body; None when there is none.
         sent: False only when the connection was refused before a byte left.
+        error_param: the parameter of our request that an error blames; None when it blames none.
         replayed: the header Idempotent-Replayed was true.
     """
 
@@ -56,6 +57,7 @@ class Answer:
     object_status: str | None = None
     error_type: str | None = None
     error_code: str | None = None
+    error_param: str | None = None
     decline_code: str | None = None
     retry_after_seconds: float | None = None
     replayed: bool = False
@@ -92,6 +94,9 @@ def _outcome_of_error(answer: Answer, status: int) -> Outcome:
         return Retry(code or f"http {status}", answer.retry_after_seconds)
     if status >= 500:
         return Unknown(f"http {status}", saved_failure=answer.replayed)
+    if status == 404 and answer.error_param == "payment_method":
+        # The order named a method that is not there: one order waits, not everybody's.
+        return Parked(code or "http 404")
     if status in (401, 403, 404):
         return Halt(code or f"http {status}")
     if status == 402 or answer.error_type == "card_error":

@@ -7,100 +7,24 @@ own and is purged at the end.
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import psycopg
 import pytest
-from psycopg import sql
+from judged_environment import Shop, shop_that_is_up, verdicts
 
 from bookpayctl import runs
 from bookpayctl.targets import environment as environments
 from bookpayctl.waiting import wait_until
 
-NAME = "judged"
-COMMAND_SECONDS_MAX = 240
-
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
-
-
-@dataclass(frozen=True)
-class Shop:
-    """One environment and the way to give it commands."""
-
-    home: Path
-
-    def variables(self) -> dict[str, str]:
-        return {**os.environ, "BOOKPAY_HOME": str(self.home), "BOOKPAY_NAME": NAME}
-
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "bookpayctl", *arguments],
-            env=self.variables(),
-            capture_output=True,
-            text=True,
-            timeout=COMMAND_SECONDS_MAX,
-            check=False,
-        )
-
-    def ask(self, *arguments: str) -> dict[str, Any]:
-        """Run with -o json; stdout must be exactly one document that repeats the exit code."""
-        done = self.run(*arguments, "-o", "json")
-        document = json.loads(done.stdout)
-        assert document["exit"]["code"] == done.returncode, done.stderr
-        return document
-
-    def begin(self, *arguments: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "bookpayctl", *arguments],
-            env=self.variables(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-
-    @property
-    def environment(self) -> environments.Environment:
-        root = self.home / NAME
-        document = json.loads((root / environments.ENVIRONMENT_FILE).read_text())
-        return environments.Environment(
-            **{
-                **document,
-                "root": root,
-                "mail_dir": Path(document["mail_dir"]),
-                "psql_dir": None,
-                "processes": tuple(
-                    environments.ProcessSpec(**entry) for entry in document["processes"]
-                ),
-            }
-        )
-
-    def execute(self, statement: str) -> None:
-        with psycopg.connect(self.environment.dsn, autocommit=True) as conn:
-            conn.execute(sql.SQL("SET search_path = bookstore_platform"))
-            conn.execute(statement.encode())
 
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    found = Shop(tmp_path_factory.mktemp("acceptance"))
-    up = found.run("up")
-    assert up.returncode == 0, up.stderr
-    try:
+    with shop_that_is_up(tmp_path_factory.mktemp("acceptance")) as found:
         yield found
-    finally:
-        down = found.run("down", "--purge")
-    assert down.returncode == 0, down.stderr
-
-
-def verdicts(document: dict[str, Any]) -> dict[str, str]:
-    return {item["id"]: item["verdict"] for item in document["items"]}
 
 
 def test_an_audit_of_a_shop_that_sold_nothing_is_vacuous(shop: Shop) -> None:
@@ -154,11 +78,11 @@ def test_a_missing_partial_index_is_a_violation(shop: Shop) -> None:
 def test_a_control_that_is_not_accepted_is_a_violation(shop: Shop, tmp_path: Path) -> None:
     # The tool signs with a secret that the receiver does not have.
     other = Shop(tmp_path)
-    root = tmp_path / NAME
-    document = json.loads((shop.home / NAME / environments.ENVIRONMENT_FILE).read_text())
+    root = other.root
+    document = json.loads((shop.root / environments.ENVIRONMENT_FILE).read_text())
     (root / "secrets").mkdir(parents=True)
     (root / environments.ENVIRONMENT_FILE).write_text(json.dumps({**document, "root": str(root)}))
-    for secret in (shop.home / NAME / "secrets").iterdir():
+    for secret in (shop.root / "secrets").iterdir():
         (root / "secrets" / secret.name).write_text(secret.read_text())
     (root / "secrets" / "stripe-webhook-secret").write_text("whsec_of_somebody_else")
 
@@ -212,7 +136,7 @@ def test_a_drill_that_is_interrupted_undoes_everything(shop: Shop) -> None:
     assert drill.returncode == 130
     assert document["exit"]["code"] == 130
     assert document["verdict"] == "unknown"
-    assert runs.unrecovered(shop.environment.runs_dir) == []
+    assert runs.unrecovered(shop.runs_dir) == []
 
 
 def test_after_a_killed_drill_nothing_is_judged_until_it_is_recovered(shop: Shop) -> None:
@@ -262,7 +186,5 @@ def test_an_order_nobody_paid_for_is_found(shop: Shop) -> None:
 
 def wait_for_promise(shop: Shop) -> None:
     """Wait until a running drill has written down what it will have to undo."""
-    waited = wait_until(
-        lambda: runs.unrecovered(shop.environment.runs_dir), bool, deadline_seconds=60
-    )
+    waited = wait_until(lambda: runs.unrecovered(shop.runs_dir), bool, deadline_seconds=60)
     assert waited.reached

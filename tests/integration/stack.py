@@ -240,9 +240,7 @@ class Shop:
         """What a twin's fault matches to hit this shop only."""
         return {"metadata": {"tenant_id": self.tenant_id}}
 
-    def request(
-        self, method: str, path: str, body: bytes | None = None, **headers: str
-    ) -> Answer:
+    def request(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         answer = http.request(
             method,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import pytest
-from stack import PRICE_CENTS, Shop
+from stack import PRICE_CENTS, WORKERS, Shop
 from stack_processes import eventually
 from stack_twin import Twin
 
@@ -93,23 +95,48 @@ def test_an_executed_charge_behind_a_500_for_ever_is_found_by_the_list(
     assert len(twin.charges(event_id)) == 1
 
 
+def wait_parked(shop: Shop, event_id: UUID) -> None:
+    shop.wait_payment(event_id, "parked")
+    assert shop.database.rows(
+        "SELECT 1 FROM dead_letters WHERE event_id = %s AND source = 'payments-worker'", event_id
+    )
+
+
 def test_a_request_that_is_wrong_in_itself_is_parked_and_the_order_stays_pending(
     shop: Shop, twin: Twin
 ) -> None:
-    order_id, event_id = shop.place("pm_this_method_does_not_exist")
-
-    eventually(
-        lambda: shop.database.rows(
-            "SELECT 1 FROM dead_letters WHERE event_id = %s AND source = 'payments-worker'",
-            event_id,
-        ),
-        "the payment has a dead letter",
+    shop.database.run(
+        "UPDATE inventory SET unit_price_cents = 1 WHERE sku = %s",
+        shop.sku,
     )
 
-    assert shop.database.payment_state(event_id) == "parked"
+    order_id, event_id = shop.place()
+
+    wait_parked(shop, event_id)
+    assert shop.database.payment(event_id)["failure_code"] == "amount_too_small"
     assert shop.status(order_id) == "pending"
     assert shop.database.stock(shop.sku) == (99, 1, 0)
     assert twin.charges(event_id) == []
+
+
+def test_an_order_with_a_method_that_is_not_there_stops_nobody_else(shop: Shop, twin: Twin) -> None:
+    _, poisoned = shop.place("pm_this_method_does_not_exist")
+    wait_parked(shop, poisoned)
+
+    order_id, event_id = shop.place()
+
+    shop.wait_status(order_id, "paid")
+    assert len(twin.charges(event_id)) == 1
+
+
+def test_a_parked_payment_of_a_cancelled_order_ends(shop: Shop) -> None:
+    order_id, event_id = shop.place("pm_this_method_does_not_exist")
+    wait_parked(shop, event_id)
+
+    shop.cancel(order_id)
+
+    shop.wait_payment(event_id, "failed")
+    assert shop.database.payment(event_id)["failure_code"] == "order_cancelled"
 
 
 def test_orders_placed_while_the_gateway_is_away_are_paid_when_it_is_back(
@@ -138,7 +165,7 @@ def test_a_wrong_key_stops_the_worker_and_cancels_nobody(shop: Shop, twin: Twin)
     placed = [shop.place() for _ in range(3)]
     eventually(
         lambda: any(
-            '"stripe_circuit": false' in readiness(shop, name) for name in ("worker-0", "worker-1")
+            shop.stack[name].readiness().get("stripe_circuit") is False for name in WORKERS
         ),
         "a circuit opens and its worker is not ready",
     )
@@ -150,9 +177,3 @@ def test_a_wrong_key_stops_the_worker_and_cancels_nobody(shop: Shop, twin: Twin)
         shop.wait_status(order_id, "paid")
         assert len(twin.charges(event_id)) == 1
         assert shop.database.outcomes(event_id) == ["PaymentCompleted"]
-
-
-def readiness(shop: Shop, name: str) -> str:
-    from stack_processes import http
-
-    return http.request("GET", shop.stack[name].url + "/readyz").data.decode()

@@ -64,9 +64,7 @@ def test_a_worker_killed_around_its_inbox_takes_the_order_in_exactly_once(
     assert shop.database.rows("SELECT * FROM dead_letters WHERE event_id = %s", event_id) == []
 
 
-def test_a_worker_killed_while_refunding_gives_the_money_back_once(
-    shop: Shop, twin: Twin
-) -> None:
+def test_a_worker_killed_while_refunding_gives_the_money_back_once(shop: Shop, twin: Twin) -> None:
     order_id, event_id = shop.place()
     shop.wait_status(order_id, "paid")
     shop.stack.twin.fault("webhook_drop", match={"event_type": "refund.*"})

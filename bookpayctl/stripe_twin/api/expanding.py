@@ -46,7 +46,7 @@ def _expand_one(
     name, rest = parts[0], parts[1:]
     value = document.get(name)
     if isinstance(value, str):
-        found = work.around.ledger.find_object(value)
+        found = work.look(value)
         value = public(found) if found is not None else value
     if isinstance(value, list):
         value = [_expand_one(work, item, rest) if rest else item for item in value]

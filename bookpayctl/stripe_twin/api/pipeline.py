@@ -25,7 +25,7 @@ from bookpayctl.stripe_twin.api.routes import Route, find_route
 from bookpayctl.stripe_twin.documents import encode
 from bookpayctl.stripe_twin.errors import ApiError
 from bookpayctl.stripe_twin.faults.book import FaultBook, Hit
-from bookpayctl.stripe_twin.faults.rule import RequestSubject
+from bookpayctl.stripe_twin.faults.rule import RequestSubject, Stage
 from bookpayctl.stripe_twin.form import Tree, decode_form
 from bookpayctl.stripe_twin.idempotency import (
     Claim,
@@ -53,6 +53,24 @@ class Latency:
     def seconds(self, rng: random.Random) -> float:
         jitter = rng.random() * self.jitter_milliseconds if self.jitter_milliseconds else 0.0
         return (self.milliseconds + jitter) / 1000
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """What a request asks for, found and checked."""
+
+    route: Route
+    parameters: Parameters
+    object_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """A request on its way: what is noted of it, what faults see of it, which have struck."""
+
+    entry: Entry
+    subject: RequestSubject
+    hits: list[Hit]
 
 
 class Pipeline:
@@ -122,60 +140,66 @@ class Pipeline:
         entry.account = authenticate(request.headers, self._around.default_account).account
         tree = _decode(request)
         self._note(request, entry, tree)
-        hits.extend(self._faults.on_request(_subject(entry, tree), entry.request_id))
-        entry.faults.extend(hit.fault_id for hit in hits)
+        way = _Way(entry, _subject(entry, tree), hits)
+        self._strike(way, "door")
         await self._delay(hits)
         refused = _refused_at_the_door(hits)
         if refused is not None:
             return refused
         route, object_id = find_route(request.method, request.path)
-        parameters = check(tree, route.accepts)
+        call = _Call(route, check(tree, route.accepts), object_id)
+        made = await self._answer(request, tree, call, way)
+        # Drawn before the commit, so that the hit is on disk when it acts on the answer.
+        self._strike(way, "answer")
+        return made
+
+    async def _answer(self, request: Request, tree: Tree, call: _Call, way: _Way) -> Made:
+        """Read, replay or execute."""
+        entry = way.entry
         if request.method == "GET":
-            return await self._read(route, parameters, object_id, entry)
+            return await self._read(call, entry)
         claim: Claim | None = None
         if request.method == "POST" and entry.key is not None:
             check_key(entry.key)
             decision = self._keys.decide(
-                entry.account, entry.key, request.path, fingerprint(tree), entry.at
+                entry.account or "", entry.key, request.path, fingerprint(tree), entry.at
             )
             if isinstance(decision, ApiError):
                 raise decision
             if isinstance(decision, Saved):
                 return _replay(decision, entry)
             claim = decision
-        return await self._execute(route, parameters, object_id, entry, hits, claim)
+        return await self._execute(call, way, claim)
 
-    async def _read(
-        self, route: Route, parameters: Parameters, object_id: str, entry: Entry
-    ) -> Made:
+    def _strike(self, way: _Way, stage: Stage) -> None:
+        """Draw the faults of a stage and note them in the journal."""
+        struck = self._faults.on_request(way.subject, stage, way.entry.request_id)
+        way.hits.extend(struck)
+        way.entry.faults.extend(hit.fault_id for hit in struck)
+
+    async def _read(self, call: _Call, entry: Entry) -> Made:
         # Lists read the disk: what was answered before this request must be there.
         await self._around.ledger.durable()
         work = Work(self._around, entry.account or "", Origin(entry.request_id))
-        answer = route.handler(work, parameters, object_id)
-        return _made_of(work, answer, parameters, entry)
+        answer = call.route.handler(work, call.parameters, call.object_id)
+        return _made_of(work, answer, call.parameters, entry)
 
-    async def _execute(
-        self,
-        route: Route,
-        parameters: Parameters,
-        object_id: str,
-        entry: Entry,
-        hits: list[Hit],
-        claim: Claim | None,
-    ) -> Made:
+    async def _execute(self, call: _Call, way: _Way, claim: Claim | None) -> Made:
+        entry = way.entry
         try:
-            slow = _hit(hits, "slow")
+            self._strike(way, "execution")
+            slow = _hit(way.hits, "slow")
             if slow is not None:
                 # The hit is on disk before it acts; the key stays in flight meanwhile.
                 await self._around.ledger.durable()
                 await asyncio.sleep(slow.rule.number("seconds"))
             # Nothing awaits from here to the saved answer: an execution is atomic.
-            made = self._run(route, parameters, object_id, entry, hits)
+            made = self._run(call, way)
         except BaseException:
             if claim is not None:
                 self._keys.release(claim)
             raise
-        entry.executed = _hit(hits, "saved_500") is None
+        entry.executed = _hit(way.hits, "saved_500") is None
         made.claim = claim
         if claim is not None:
             entry.original_request = entry.request_id
@@ -183,21 +207,15 @@ class Pipeline:
             self._keys.complete(claim, saved, self._around.clock.now())
         return made
 
-    def _run(
-        self,
-        route: Route,
-        parameters: Parameters,
-        object_id: str,
-        entry: Entry,
-        hits: list[Hit],
-    ) -> Made:
+    def _run(self, call: _Call, way: _Way) -> Made:
+        entry, hits = way.entry, way.hits
         spoiled = _hit(hits, "saved_500")
         if spoiled is not None:
             return _broken(spoiled, entry)
         work = Work(self._around, entry.account or "", Origin(entry.request_id, entry.key))
         try:
-            answer = route.handler(work, parameters, object_id)
-            made = _made_of(work, answer, parameters, entry)
+            answer = call.route.handler(work, call.parameters, call.object_id)
+            made = _made_of(work, answer, call.parameters, entry)
         except ApiError as error:
             entry.code = error.code
             error.error["request_log_url"] = (
@@ -230,7 +248,7 @@ class Pipeline:
 
 
 def _decode(request: Request) -> Tree:
-    if request.method == "GET":
+    if request.method == "GET" or not request.body:
         return decode_form(request.query)
     content_type = request.headers.get("content-type", _FORM).partition(";")[0].strip().lower()
     if request.body and content_type != _FORM:

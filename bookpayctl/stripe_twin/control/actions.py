@@ -47,27 +47,12 @@ class Actions:
         self._around.ledger.select("SELECT 1 FROM settings LIMIT 1")
         return {"status": "ok", "account": self._around.default_account}
 
-    def status(self) -> dict[str, object]:
-        """Counts, by one look at each table."""
-        select = self._around.ledger.select
-        executions = select("SELECT kind, count(*), sum(amount) FROM executions GROUP BY kind")
-        flagged = select("SELECT flags, count(*) FROM requests WHERE flags != '' GROUP BY flags")
+    def state(self) -> dict[str, object]:
+        """What is not in the ledger's tables."""
         return {
             "account": self._around.default_account,
             "clock": self.clock(),
             "latency": self.latency(),
-            "requests": select("SELECT count(*) FROM requests")[0][0],
-            "replayed": select("SELECT count(*) FROM requests WHERE replayed = 1")[0][0],
-            "flagged": {str(flags): count for flags, count in flagged},
-            "executions": {
-                str(kind): {"count": count, "amount": amount} for kind, count, amount in executions
-            },
-            "keys": select("SELECT count(*) FROM keys")[0][0],
-            "events": select("SELECT count(*) FROM events")[0][0],
-            "webhooks_owed": select("SELECT count(*) FROM outgoing WHERE state = 'due'")[0][0],
-            "webhooks_given_up": select("SELECT count(*) FROM outgoing WHERE state = 'given_up'")[
-                0
-            ][0],
             "faults": len(self._faults.listed()),
         }
 

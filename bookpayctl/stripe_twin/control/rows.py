@@ -4,9 +4,14 @@ No default limit: a judge that forgot to ask for the next page would pass what i
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
 
-from bookpayctl.stripe_twin.ledger.store import Column, Ledger
+from bookpayctl.stripe_twin.ledger.store import Column
+
+# Runs a query; the functions here are called in a thread that has a connection of its own.
+Select: TypeAlias = Callable[[str, Sequence[Column]], list[tuple[Column, ...]]]
+Rows: TypeAlias = list[dict[str, object]]
 
 _REQUESTS = (
     "n, request_id, at, wall_at, account, method, path, idempotency_key, body_sha256, status, "
@@ -23,7 +28,7 @@ _DELIVERIES = (
 _HITS = "n, fault_id, action, at, wall_at, request_id, idempotency_key, path, event_id, object_id"
 
 
-def requests(ledger: Ledger, query: Mapping[str, str]) -> dict[str, object]:
+def requests(select: Select, query: Mapping[str, str]) -> Rows:
     """The journal of requests; `delivered` is what became of the answer, null if unknown yet."""
     filters = {
         "key": "idempotency_key = ?",
@@ -36,7 +41,7 @@ def requests(ledger: Ledger, query: Mapping[str, str]) -> dict[str, object]:
         "flag": "instr(',' || flags || ',', ',' || ? || ',') > 0",
     }
     outcome = "(SELECT outcome FROM answers WHERE request_n = requests.n LIMIT 1)"
-    page = _page(ledger, f"{_REQUESTS}, {outcome}", "requests", filters, query)
+    page = _page(select, f"{_REQUESTS}, {outcome}", "requests", filters, query)
     names = [*_REQUESTS.split(", "), "delivered"]
     data = []
     for values in page:
@@ -46,10 +51,10 @@ def requests(ledger: Ledger, query: Mapping[str, str]) -> dict[str, object]:
         row["flags"] = [flag for flag in str(row["flags"]).split(",") if flag]
         row["faults"] = [fault for fault in str(row["faults"]).split(",") if fault]
         data.append(row)
-    return {"data": data}
+    return data
 
 
-def executions(ledger: Ledger, query: Mapping[str, str]) -> dict[str, object]:
+def executions(select: Select, query: Mapping[str, str]) -> Rows:
     """What was really executed. Money is taken by the kinds `charge` and `capture` only."""
     filters = {
         "key": "idempotency_key = ?",
@@ -60,16 +65,16 @@ def executions(ledger: Ledger, query: Mapping[str, str]) -> dict[str, object]:
         "kind": "kind = ?",
         "account": "account = ?",
     }
-    page = _page(ledger, _EXECUTIONS, "executions", filters, query)
+    page = _page(select, _EXECUTIONS, "executions", filters, query)
     data = []
     for values in page:
         row: dict[str, object] = dict(zip(_EXECUTIONS.split(", "), values, strict=True))
         row["metadata"] = json.loads(str(row["metadata"]))
         data.append(row)
-    return {"data": data}
+    return data
 
 
-def deliveries(ledger: Ledger, query: Mapping[str, str]) -> dict[str, object]:
+def deliveries(select: Select, query: Mapping[str, str]) -> Rows:
     """Every attempt to deliver a webhook."""
     filters = {
         "event_id": "event_id = ?",
@@ -78,11 +83,11 @@ def deliveries(ledger: Ledger, query: Mapping[str, str]) -> dict[str, object]:
         "outcome": "outcome = ?",
         "fault": "fault = ?",
     }
-    page = _page(ledger, _DELIVERIES, "delivery_attempts", filters, query)
-    return {"data": [dict(zip(_DELIVERIES.split(", "), row, strict=True)) for row in page]}
+    page = _page(select, _DELIVERIES, "delivery_attempts", filters, query)
+    return [dict(zip(_DELIVERIES.split(", "), row, strict=True)) for row in page]
 
 
-def fault_hits(ledger: Ledger, query: Mapping[str, str]) -> dict[str, object]:
+def fault_hits(select: Select, query: Mapping[str, str]) -> Rows:
     """Every time a fault acted; written before it did."""
     filters = {
         "fault_id": "fault_id = ?",
@@ -90,12 +95,32 @@ def fault_hits(ledger: Ledger, query: Mapping[str, str]) -> dict[str, object]:
         "request_id": "request_id = ?",
         "key": "idempotency_key = ?",
     }
-    page = _page(ledger, _HITS, "fault_hits", filters, query)
-    return {"data": [dict(zip(_HITS.split(", "), row, strict=True)) for row in page]}
+    page = _page(select, _HITS, "fault_hits", filters, query)
+    return [dict(zip(_HITS.split(", "), row, strict=True)) for row in page]
+
+
+def counts(select: Select) -> dict[str, object]:
+    """How much of everything there is, by one look at each table."""
+    executions = select("SELECT kind, count(*), sum(amount) FROM executions GROUP BY kind", ())
+    flagged = select("SELECT flags, count(*) FROM requests WHERE flags != '' GROUP BY flags", ())
+    states = select("SELECT state, count(*) FROM outgoing GROUP BY state", ())
+    outgoing = {str(state): count for state, count in states}
+    return {
+        "requests": select("SELECT count(*) FROM requests", ())[0][0],
+        "replayed": select("SELECT count(*) FROM requests WHERE replayed = 1", ())[0][0],
+        "flagged": {str(flags): count for flags, count in flagged},
+        "executions": {
+            str(kind): {"count": count, "amount": amount} for kind, count, amount in executions
+        },
+        "keys": select("SELECT count(*) FROM keys", ())[0][0],
+        "events": select("SELECT count(*) FROM events", ())[0][0],
+        "webhooks_owed": outgoing.get("due", 0),
+        "webhooks_given_up": outgoing.get("given_up", 0),
+    }
 
 
 def _page(
-    ledger: Ledger,
+    select: Select,
     columns: str,
     table: str,
     filters: Mapping[str, str],
@@ -115,7 +140,7 @@ def _page(
     limit = int(query.get("limit", "-1"))
     if limit == 0 or limit < -1:
         raise ValueError("limit must be at least 1")
-    return ledger.select(
+    return select(
         f"SELECT {columns} FROM {table} WHERE {' AND '.join(where)} "  # noqa: S608 - constants
         "ORDER BY n LIMIT ?",
         [*values, limit],

@@ -10,8 +10,10 @@ from bookpayctl.stripe_twin.clock import VirtualClock
 from bookpayctl.stripe_twin.documents import Json, decode_object, encode
 from bookpayctl.stripe_twin.faults.rule import (
     REQUEST_ACTIONS,
+    STAGES,
     RequestSubject,
     Rule,
+    Stage,
     WebhookSubject,
     parse_rule,
 )
@@ -77,14 +79,14 @@ class FaultBook:
             for active in self._active
         ]
 
-    def on_request(self, subject: RequestSubject, request_id: str) -> list[Hit]:
-        """The faults that act on a request: at most one of each action."""
+    def on_request(self, subject: RequestSubject, stage: Stage, request_id: str) -> list[Hit]:
+        """The faults that act on a request at a stage of its way: at most one of each action."""
         if not self._active:
             return []
         hits: list[Hit] = []
         for active in list(self._active):
             action = active.rule.action
-            if action not in REQUEST_ACTIONS or any(h.rule.action == action for h in hits):
+            if STAGES.get(action) != stage or any(h.rule.action == action for h in hits):
                 continue
             if active.rule.match.request(subject) and self._strikes(active):
                 hits.append(Hit(active.fault_id, active.rule))

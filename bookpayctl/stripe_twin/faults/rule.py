@@ -41,6 +41,24 @@ WebhookAction = Literal[
 REQUEST_ACTIONS: tuple[str, ...] = get_args(RequestAction)
 WEBHOOK_ACTIONS: tuple[str, ...] = get_args(WebhookAction)
 
+Stage = Literal["door", "execution", "answer"]
+# Where on the way of a request an action can act. A fault is drawn there and not before, so that a
+# hit on record always did something: a request that is refused never reaches its execution.
+STAGES: dict[str, Stage] = {
+    "reject": "door",
+    "rate_limit": "door",
+    "lock_timeout": "door",
+    "latency": "door",
+    "saved_500": "execution",
+    "execute_then_500": "execution",
+    "slow": "execution",
+    "execute_then_cut": "answer",
+    "execute_then_timeout": "answer",
+    "execute_then_truncate": "answer",
+    "execute_then_html": "answer",
+    "execute_then_empty": "answer",
+}
+
 # Numbers that an action takes, with what holds when they are not given.
 DEFAULTS: dict[str, dict[str, float]] = {
     "reject": {"status": 503},

@@ -54,6 +54,7 @@ CREATE TABLE IF NOT EXISTS executions (
     refund TEXT, idempotency_key TEXT, request_id TEXT, event_id TEXT, metadata TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS executions_event_idx ON executions (event_id)
     WHERE event_id IS NOT NULL;
+CREATE INDEX IF NOT EXISTS executions_payment_intent_idx ON executions (payment_intent);
 
 CREATE TABLE IF NOT EXISTS events (
     n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, account TEXT NOT NULL, created INTEGER NOT NULL,

@@ -24,8 +24,9 @@ from bookpayctl.stripe_twin.ledger import schema
 Column: TypeAlias = int | float | str | None
 Stored: TypeAlias = Mapping[str, object]
 
-# Objects kept decoded in memory: two generations of this size, a few dozen megabytes at most.
-_CACHE_GENERATION = 10_000
+# Objects kept decoded in memory, in two generations of this size: those of the last seconds, which
+# are the ones that are asked for. More of them would make garbage collection a pause one can see.
+_CACHE_GENERATION = 2_000
 # Commits between checkpoints of the write-ahead log. A thread of its own makes them, because a
 # request must not wait for one; should it fall behind, a commit makes one at this many pages.
 _CHECKPOINT_COMMITS = 200
@@ -63,7 +64,7 @@ class Ledger:
         """
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock = _lock(directory / "lock")
-        path = directory / "ledger.sqlite3"
+        path = self._path = directory / "ledger.sqlite3"
         self._writer = _connect(path)
         self._writer.executescript(schema.TABLES + schema.append_only_triggers())
         path.chmod(0o600)
@@ -147,6 +148,10 @@ class Ledger:
     def select(self, sql: str, values: Sequence[Column] = ()) -> list[tuple[Column, ...]]:
         """Rows that are on disk; await `durable` first to see what this process just wrote."""
         return self.reader.execute(sql, values).fetchall()
+
+    def open_reader(self) -> sqlite3.Connection:
+        """Another connection for reading, for use in a thread of the caller's, who closes it."""
+        return _connect(self._path)
 
     async def close(self) -> None:
         """Write what is left and let go of the directory."""

@@ -103,13 +103,21 @@ class Work:
 
     def find(self, kind: Kind[T], object_id: str) -> T | None:
         """A copy of an object of this account, free to be changed and saved; None if absent."""
-        saved = self._saved.get(object_id)
-        document = saved[1] if saved else self.around.ledger.find_object(object_id)
+        document = self.look(object_id)
         if document is None or document.get("object") != kind.name:
             return None
-        if not saved and document.get("twin_account", self.around.default_account) != self.account:
-            return None
         return cast(T, dict(document))
+
+    def look(self, object_id: str) -> Mapping[str, object] | None:
+        """An object of this account of any kind, as it is in this unit; not to be changed."""
+        saved = self._saved.get(object_id)
+        if saved is not None:
+            return saved[1]
+        document = self.around.ledger.find_object(object_id)
+        if document is None:
+            return None
+        owner = document.get("twin_account", self.around.default_account)
+        return document if owner == self.account else None
 
     def get(self, kind: Kind[T], object_id: str, param: str = "id") -> T:
         """Like `find`; raises the 404 that names the parameter when there is none."""

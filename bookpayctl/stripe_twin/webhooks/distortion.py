@@ -7,7 +7,7 @@ their own beside the real one: under the same id an idempotent receiver would lo
 
 from dataclasses import dataclass
 
-from bookpayctl.stripe_twin.documents import Json, encode_indented
+from bookpayctl.stripe_twin.documents import Json, encode_on_lines
 from bookpayctl.stripe_twin.faults.rule import Rule
 from bookpayctl.stripe_twin.webhooks.signature import fake_v0, sign, signature_header
 
@@ -23,7 +23,7 @@ class Envelope:
 
 def sound(event: dict[str, Json], secrets: list[str], now: int) -> Envelope:
     """The delivery as it should be: a fresh timestamp, one v1 per secret."""
-    body = encode_indented(event).encode()
+    body = encode_on_lines(event).encode()
     return Envelope(body, signature_header(secrets, now, body), now)
 
 
@@ -31,7 +31,7 @@ def spoiled_envelope(
     rule: Rule, event: dict[str, Json], secrets: list[str], now: int
 ) -> Envelope | None:
     """The delivery with its envelope spoiled; None if the rule is no fault of the envelope."""
-    body = encode_indented(event).encode()
+    body = encode_on_lines(event).encode()
     match rule.action:
         case "webhook_wrong_secret":
             return Envelope(body, signature_header(["whsec_not_the_secret"], now, body), now)
@@ -56,14 +56,14 @@ def foreign_event(
     other: dict[str, Json] = {**event, "id": event_id}
     match rule.action:
         case "webhook_other_account":
-            body = encode_indented({**other, "account": "acct_somebody_else"}).encode()
+            body = encode_on_lines({**other, "account": "acct_somebody_else"}).encode()
         case "webhook_livemode":
-            body = encode_indented({**other, "livemode": True}).encode()
+            body = encode_on_lines({**other, "livemode": True}).encode()
         case "webhook_huge":
             filler = "x" * int(rule.number("bytes"))
-            body = encode_indented({**other, "twin_filler": filler}).encode()
+            body = encode_on_lines({**other, "twin_filler": filler}).encode()
         case "webhook_thin":
-            body = encode_indented(_thin(other)).encode()
+            body = encode_on_lines(_thin(other)).encode()
         case "webhook_not_utf8":
             body = b'{"id": "' + event_id.encode() + b'", "object": "event", "x": "\xff\xfe"}'
         case _:

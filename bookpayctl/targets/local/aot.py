@@ -37,13 +37,14 @@ def ensure(jars: Path) -> bool:
         Whether an archive is there now.
     """
     archive = kafka.archive_file(jars)
-    with _locked(jars / "archive.lock"):
-        if not archive.exists():
-            made = _train(jars)
-            if made is None:
-                archive.touch()
-            else:
-                made.replace(archive)
+    if not archive.exists():
+        with _locked(jars / "archive.lock"):
+            if not archive.exists():
+                made = _train(jars)
+                if made is None:
+                    archive.touch()
+                else:
+                    made.replace(archive)
     return archive.stat().st_size > 0
 
 

@@ -69,10 +69,13 @@ def ensure(cache: Path, progress: Progress) -> Path:
     Raises:
         JarsError: no network, or what came is not what is pinned. The cache is as before.
     """
-    cache.mkdir(parents=True, exist_ok=True)
     target = jars_dir(cache)
+    if is_verified(target):
+        return target
+    cache.mkdir(parents=True, exist_ok=True)
     with _locked(cache / "kafka.lock"):
         if is_verified(target):
+            # Somebody else fetched them while we waited.
             return target
         # Whoever made these is dead: we hold the lock.
         for leftover in cache.glob(".fetching-*"):

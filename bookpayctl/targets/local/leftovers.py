@@ -39,14 +39,19 @@ def find(environment_id: str, postgres_data_dir: Path | None) -> list[psutil.Pro
 
 
 def end(processes: Sequence[psutil.Process]) -> None:
-    """End the processes: asked first, killed when they do not listen; the database last.
+    """End the processes: asked first, killed when they do not listen.
+
+    Services go first, while what they talk to still answers, so that they drain instead of
+    waiting for it; the database goes last.
 
     Raises:
         LeftoversError: one survived the kill.
     """
     databases = [process for process in processes if _is_database(process)]
-    others = [process for process in processes if process not in databases]
-    _end(others, signal.SIGTERM)
+    services = [process for process in processes if _is_service(process)]
+    servers = [p for p in processes if p not in databases and p not in services]
+    _end(services, signal.SIGTERM)
+    _end(servers, signal.SIGTERM)
     # SIGINT is the fast shutdown; TERM would wait for clients that are not ours to end.
     _end(databases, signal.SIGINT)
 
@@ -87,6 +92,14 @@ def _runs_in(process: psutil.Process, data_dir: Path) -> bool:
 def _is_database(process: psutil.Process) -> bool:
     try:
         return Path(process.exe()).name == "postgres"
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return False
+
+
+def _is_service(process: psutil.Process) -> bool:
+    """Services are told their own name; servers, and supervisor itself, are not."""
+    try:
+        return "BOOKPAY_PROCESS_NAME" in process.environ()
     except (psutil.NoSuchProcess, psutil.AccessDenied):
         return False
 

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, Final
@@ -142,7 +143,10 @@ class _Tail:
         self._file: TextIOWrapper | None = None
         self._open()
         if self._file is not None:
-            self._file.seek(0, 2)
+            self._file.seek(0, os.SEEK_END)
+            # Until a line says its own time, it is the time of what was written last.
+            written = os.fstat(self._file.fileno()).st_mtime
+            self._at = _normal(datetime.fromtimestamp(written, UTC).isoformat())
 
     def close(self) -> None:
         if self._file is not None:

@@ -16,7 +16,7 @@ from bookpayctl.targets.environment import Environment, ProcessSpec
 from bookpayctl.targets.local import credentials, kafka, placement, ports, postgres, programs
 from bookpayctl.targets.local.contents import TENANT_ID
 from bookpayctl.targets.local.jars import cache_dir, jars_dir
-from bookpayctl.targets.local.owner import database_owner
+from bookpayctl.targets.local.owner import Owner, database_owner
 from bookpayctl.targets.local.state import LocalState, load_state, save_state, socket_path
 from bookpayctl.targets.local.supervisor import Supervisor
 
@@ -69,10 +69,6 @@ class Plan:
     new_password: bool
     notes: tuple[str, ...]
 
-    @property
-    def postgres_data_dir(self) -> Path | None:
-        return self.database.data_dir if self.database else None
-
 
 def make_plan(
     options: UpOptions, root: Path, *, applications: Applications = programs.applications
@@ -96,29 +92,12 @@ def make_plan(
     socket = socket_path(root)
     owner = database_owner(os.environ)
     state = load_state(root) or placement.place(root, owner)
-    chosen = ports.reserve(
-        cache_dir(),
-        root,
-        programs.PORT_NAMES,
-        recorded=state.ports,
-        pinned={programs.RECEIVER_PROCESS: options.webhook_port} if options.webhook_port else {},
-        busy_is_ours=_our_ports(Supervisor(socket), state),
-    )
+    chosen = _reserve_ports(options, root, socket, state)
     state = replace(state, ports=chosen.by_name)
     save_state(root, state)
     installation = placement.reachable_installation(state, owner)
-    database = broker = None
-    if options.dsn is None:
-        data_dir = state.postgres_home / "data"
-        port = state.ports[programs.POSTGRES]
-        database = postgres.Postgres(installation, data_dir, port, owner)
-    if options.kafka_bootstrap_servers is None:
-        broker = kafka.Kafka(
-            jars=jars_dir(cache_dir()),
-            home=root / "kafka",
-            port=state.ports[programs.KAFKA],
-            controller_port=state.ports[programs.KAFKA_CONTROLLER_PORT],
-        )
+    database = _database(options, state, installation, owner)
+    broker = _broker(options, root, state)
     environment = _environment(options, root, state, database, broker)
     environment = replace(environment, psql_dir=installation / "bin")
     listed = [
@@ -147,6 +126,38 @@ def _make_folders(root: Path) -> None:
     root.mkdir(mode=0o755, parents=True, exist_ok=True)
     for name in ("logs", "runs", "stripe-twin"):
         (root / name).mkdir(mode=0o700, exist_ok=True)
+
+
+def _reserve_ports(options: UpOptions, root: Path, socket: Path, state: LocalState) -> ports.Ports:
+    pinned = {programs.RECEIVER_PROCESS: options.webhook_port} if options.webhook_port else {}
+    return ports.reserve(
+        cache_dir(),
+        root,
+        programs.PORT_NAMES,
+        recorded=state.ports,
+        pinned=pinned,
+        busy_is_ours=_our_ports(Supervisor(socket), state),
+    )
+
+
+def _database(
+    options: UpOptions, state: LocalState, installation: Path, owner: Owner | None
+) -> postgres.Postgres | None:
+    if options.dsn is not None:
+        return None
+    data_dir = state.postgres_home / "data"
+    return postgres.Postgres(installation, data_dir, state.ports[programs.POSTGRES], owner)
+
+
+def _broker(options: UpOptions, root: Path, state: LocalState) -> kafka.Kafka | None:
+    if options.kafka_bootstrap_servers is not None:
+        return None
+    return kafka.Kafka(
+        jars=jars_dir(cache_dir()),
+        home=root / "kafka",
+        port=state.ports[programs.KAFKA],
+        controller_port=state.ports[programs.KAFKA_CONTROLLER_PORT],
+    )
 
 
 def _our_ports(supervisor: Supervisor, state: LocalState) -> frozenset[int]:

@@ -25,8 +25,15 @@ UNAVAILABLE: Final = (psycopg.OperationalError, psycopg.InterfaceError, PoolTime
 Connection = psycopg.Connection[tuple[object, ...]]
 
 
-def connection_arguments(application_name: str) -> dict[str, object]:
-    """Arguments for `psycopg.connect` that every connection of ours shares."""
+def connection_arguments(application_name: str, *, flush_commits: bool = True) -> dict[str, object]:
+    """Arguments for `psycopg.connect` that every connection of ours shares.
+
+    Args:
+        flush_commits: False for writes whose loss in a crash of the server costs repeated work
+            and nothing else, such as a mark that says "published": a commit then does not wait
+            for the disk. Never for a row that has to be there before an effect.
+    """
+    durable = "on" if flush_commits else "off"
     return {
         "application_name": application_name,
         "connect_timeout": CONNECT_TIMEOUT_SECONDS,
@@ -37,18 +44,19 @@ def connection_arguments(application_name: str) -> dict[str, object]:
         "options": (
             f"-c statement_timeout={STATEMENT_TIMEOUT_MS}"
             f" -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_TIMEOUT_MS}"
-            f" -c search_path={SCHEMA},public"
+            f" -c search_path={SCHEMA},public -c synchronous_commit={durable}"
         ),
     }
 
 
-def connect(dsn: str, application_name: str) -> psycopg.Connection:
+def connect(dsn: str, application_name: str, *, flush_commits: bool = True) -> psycopg.Connection:
     """One autocommitting connection of the caller's own.
 
     Raises:
         psycopg.OperationalError: the database cannot be reached or refuses.
     """
-    return psycopg.connect(dsn, autocommit=True, **connection_arguments(application_name))  # type: ignore[arg-type]
+    arguments = connection_arguments(application_name, flush_commits=flush_commits)
+    return psycopg.connect(dsn, autocommit=True, **arguments)  # type: ignore[arg-type]
 
 
 def open_pool(
@@ -58,16 +66,21 @@ def open_pool(
     size_max: int,
     wait_seconds: float = 2.0,
     autocommit: bool = False,
+    flush_commits: bool = True,
 ) -> ConnectionPool[psycopg.Connection]:
     """A pool that opens in the background: a service starts while its database is still away.
 
     Args:
         wait_seconds: how long a caller waits for a free connection before `PoolTimeout`.
         autocommit: for callers whose every statement stands alone.
+        flush_commits: see `connection_arguments`.
     """
     return ConnectionPool(
         dsn,
-        kwargs={**connection_arguments(application_name), "autocommit": autocommit},
+        kwargs={
+            **connection_arguments(application_name, flush_commits=flush_commits),
+            "autocommit": autocommit,
+        },
         min_size=1,
         max_size=size_max,
         timeout=wait_seconds,

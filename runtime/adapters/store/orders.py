@@ -38,6 +38,7 @@ class NewOrder:
     client_key: str
     client_request_sha256: bytes
     items: tuple[Item, ...]
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ class LockedOrder:
     money: Money
     status: OrderStatus
     event_id: UUID | None
+    read_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +124,17 @@ def find_by_client_key(conn: Connection, tenant_id: TenantId, key: str) -> Order
     return _to_view(row) if row else None
 
 
-def try_hold_client_key(conn: Connection, tenant_id: TenantId, key: str) -> bool:
-    """Hold the key until this transaction ends; False when another request is inside with it."""
+def try_hold_client_key(conn: Connection, tenant_id: TenantId, key: str) -> datetime | None:
+    """Hold the key until this transaction ends.
+
+    Returns:
+        The transaction's time; None when another request is inside with this key.
+    """
     row = conn.execute(
-        "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 42))", (f"{tenant_id}\n{key}",)
+        "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 42)), now()",
+        (f"{tenant_id}\n{key}",),
     ).fetchone()
-    return bool(row and row[0])
+    return row[1] if row and row[0] else None
 
 
 def lock_stock(conn: Connection, skus: Sequence[str]) -> list[StockRow]:
@@ -143,31 +150,28 @@ def lock_stock(conn: Connection, skus: Sequence[str]) -> list[StockRow]:
 _INSERT: Final = """
     WITH placed AS (
         INSERT INTO orders (id, tenant_id, customer_id, total_cents, currency, status, event_id,
-            payment_method, client_key, client_request_sha256)
+            payment_method, client_key, client_request_sha256, created_at)
         VALUES (%(order_id)s, %(tenant_id)s, %(customer_id)s, %(total_cents)s, %(currency)s,
-            'pending', %(event_id)s, %(payment_method)s, %(client_key)s, %(sha256)s)
-        RETURNING created_at),
+            'pending', %(event_id)s, %(payment_method)s, %(client_key)s, %(sha256)s,
+            %(created_at)s)),
     taken AS (
         INSERT INTO reservations (order_id, sku, quantity)
         SELECT %(order_id)s, * FROM unnest(%(skus)s::text[], %(quantities)s::bigint[])
         RETURNING sku, quantity),
     history AS (
         INSERT INTO order_events (order_id, to_state, cause)
-        VALUES (%(order_id)s, 'pending', 'placed')),
-    stock AS (
-        UPDATE inventory SET on_hand = on_hand - taken.quantity,
-            reserved = reserved + taken.quantity
-        FROM taken WHERE inventory.sku = taken.sku)
-    SELECT created_at FROM placed
+        VALUES (%(order_id)s, 'pending', 'placed'))
+    UPDATE inventory SET on_hand = on_hand - taken.quantity, reserved = reserved + taken.quantity
+    FROM taken WHERE inventory.sku = taken.sku
 """
 
 
-def insert_order(conn: Connection, order: NewOrder) -> datetime:
-    """Insert the order, its reservations and its history; returns created_at.
+def insert_order(conn: Connection, order: NewOrder) -> None:
+    """Insert the order, its reservations and its history.
 
     The caller holds the stock rows' locks and has seen that there is enough.
     """
-    row = conn.execute(
+    conn.execute(
         _INSERT,
         {
             "order_id": order.order_id,
@@ -179,17 +183,14 @@ def insert_order(conn: Connection, order: NewOrder) -> datetime:
             "payment_method": order.payment_method,
             "client_key": order.client_key,
             "sha256": order.client_request_sha256,
+            "created_at": order.created_at,
             "skus": [item.sku for item in order.items],
             "quantities": [item.quantity for item in order.items],
         },
-    ).fetchone()
-    if row is None:
-        raise RuntimeError(f"INSERT of order {order.order_id} returned no row")
-    created_at: datetime = row[0]
-    return created_at
+    )
 
 
-def as_inserted(order: NewOrder, created_at: datetime) -> OrderView:
+def as_inserted(order: NewOrder) -> OrderView:
     """The view of an order that was inserted in this transaction, without asking again."""
     return OrderView(
         order_id=order.order_id,
@@ -198,7 +199,7 @@ def as_inserted(order: NewOrder, created_at: datetime) -> OrderView:
         total_cents=order.money.amount_cents,
         currency=order.money.currency,
         event_id=order.event_id,
-        created_at=created_at,
+        created_at=order.created_at,
         cancel_reason=None,
         client_request_sha256=order.client_request_sha256,
         items=order.items,
@@ -210,13 +211,14 @@ def as_inserted(order: NewOrder, created_at: datetime) -> OrderView:
 def lock_order(conn: Connection, order_id: str) -> LockedOrder | None:
     """Lock one order until the transaction ends."""
     row = conn.execute(
-        "SELECT id, tenant_id, total_cents, currency, status, event_id FROM orders"
+        "SELECT id, tenant_id, total_cents, currency, status, event_id, clock_timestamp()"
+        " FROM orders"
         " WHERE id = %s FOR UPDATE",
         (order_id,),
     ).fetchone()
     if row is None:
         return None
-    return LockedOrder(row[0], row[1], Money(row[2], row[3]), OrderStatus(row[4]), row[5])
+    return LockedOrder(row[0], row[1], Money(row[2], row[3]), OrderStatus(row[4]), row[5], row[6])
 
 
 def write_step(
@@ -227,26 +229,22 @@ def write_step(
     cause: str,
     cause_id: str | None,
     cancel_reason: str | None,
-) -> datetime:
-    """Write the new status and its history; the stock moves with `move_stock`.
-
-    Returns:
-        updated_at, for the event that tells of it.
-    """
-    row = conn.execute(
-        "UPDATE orders SET status = %s, cancel_reason = coalesce(cancel_reason, %s),"
-        " updated_at = clock_timestamp() WHERE id = %s AND status = %s RETURNING updated_at",
-        (step.status, cancel_reason, order.order_id, order.status),
-    ).fetchone()
-    if row is None:
-        raise RuntimeError(f"order {order.order_id} moved under its own row lock")
+) -> None:
+    """Write the new status and its history; the stock moves with `move_stock`."""
     conn.execute(
-        "INSERT INTO order_events (order_id, from_state, to_state, cause, cause_id)"
-        " VALUES (%s, %s, %s, %s, %s)",
-        (order.order_id, order.status, step.status, cause, cause_id),
+        "WITH moved AS (UPDATE orders SET status = %(to)s, updated_at = clock_timestamp(),"
+        " cancel_reason = coalesce(cancel_reason, %(reason)s) WHERE id = %(id)s)"
+        " INSERT INTO order_events (order_id, from_state, to_state, cause, cause_id)"
+        " VALUES (%(id)s, %(from)s, %(to)s, %(cause)s, %(cause_id)s)",
+        {
+            "id": order.order_id,
+            "from": order.status,
+            "to": step.status,
+            "reason": cancel_reason,
+            "cause": cause,
+            "cause_id": cause_id,
+        },
     )
-    updated_at: datetime = row[0]
-    return updated_at
 
 
 _SELL: Final = """

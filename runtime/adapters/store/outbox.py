@@ -60,11 +60,8 @@ def insert_events(conn: Connection, events: Iterable[NewEvent]) -> None:
         )
         for event in events
     ]
-    if len(rows) == 1:
-        conn.execute(_INSERT, rows[0])
-    elif rows:
-        with conn.cursor() as cursor:
-            cursor.executemany(_INSERT, rows)
+    for row in rows:
+        conn.execute(_INSERT, row)
 
 
 def select_unpublished(

@@ -106,6 +106,8 @@ def insert_placed(conn: Connection, placed: Sequence[Placed]) -> Inserted:
     values = [KEY_AGE_SECONDS_MAX, *(list(column) for column in columns)]
     new = {row[0] for row in conn.execute(_INSERT, values)}
     rest = [item for item in placed if item.event.root not in new]
+    if not rest:
+        return Inserted(tuple(new), (), ())
     known = {
         row[0]
         for row in conn.execute(
@@ -206,6 +208,25 @@ def claim_due(conn: Connection, lease: Lease, rng: random.Random, *, limit: int)
         " ORDER BY next_attempt_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED",
         {"limit": limit},
     )
+    return _lease(conn, due, lease, rng)
+
+
+def claim_inserted(
+    conn: Connection, event_ids: Sequence[UUID], lease: Lease, rng: random.Random
+) -> list[Claim]:
+    """Lease payments in the very transaction that inserts them: the fast path of a new order."""
+    due = payments.select(
+        conn,
+        "event_id = ANY (%(event_ids)s) AND state = 'pending' FOR UPDATE",
+        {"event_ids": list(event_ids)},
+    )
+    return _lease(conn, due, lease, rng)
+
+
+def _lease(
+    conn: Connection, due: Sequence[PaymentRow], lease: Lease, rng: random.Random
+) -> list[Claim]:
+    """Put locked rows through the machine and lease those that may be sent."""
     sendable: dict[UUID, PaymentRow] = {}
     for row in due:
         step = machine.step(row.payment, Claimed(row.key_age_seconds))

@@ -176,36 +176,39 @@ def apply_locked(
 def write(conn: Connection, row: PaymentRow, step: Step, cause: Cause, rng: random.Random) -> None:
     """Write a step: the compare-and-set, the history, and the events that follow."""
     after = step.payment
-    moved = conn.execute(
-        _UPDATE,
-        {
-            "event_id": row.event_id,
-            "from_state": row.payment.state,
-            "state": after.state,
-            "payment_intent_id": after.payment_intent_id,
-            "failure_code": after.failure_code,
-            "cancel_requested": after.cancel_requested,
-            "maybe_executed": after.maybe_executed,
-            "saved_failure": after.saved_failure,
-            "needs_reconcile": after.needs_reconcile,
-            "unfinished": after.unfinished_attempts,
-            "transient_failures": after.transient_failures,
-            "wait": _wait_seconds(step, rng),
-        },
-    ).rowcount
-    if moved != 1:
-        raise RuntimeError(f"payment {row.event_id} moved under its own row lock")
-    _record_step(conn, row, step, cause)
-    outbox.insert_events(conn, _events(row, step, cause))
-    if Effect.EMIT_PARKED in step.effects:
-        dead_letters.insert_event(
-            conn,
-            source=Service.WORKER,
-            reason=after.failure_code or "parked",
-            event_id=row.event_id,
+    # One round trip: the statements do not depend on each other's answers, and the check of the
+    # first comes before the caller's commit.
+    with conn.pipeline():
+        moved = conn.execute(
+            _UPDATE,
+            {
+                "event_id": row.event_id,
+                "from_state": row.payment.state,
+                "state": after.state,
+                "payment_intent_id": after.payment_intent_id,
+                "failure_code": after.failure_code,
+                "cancel_requested": after.cancel_requested,
+                "maybe_executed": after.maybe_executed,
+                "saved_failure": after.saved_failure,
+                "needs_reconcile": after.needs_reconcile,
+                "unfinished": after.unfinished_attempts,
+                "transient_failures": after.transient_failures,
+                "wait": _wait_seconds(step, rng),
+            },
         )
-    if Effect.REQUEST_REFUND in step.effects and after.payment_intent_id is not None:
-        refunds.request_first(conn, row.event_id, after.payment_intent_id, row.money)
+        _record_step(conn, row, step, cause)
+        outbox.insert_events(conn, _events(row, step, cause))
+        if Effect.EMIT_PARKED in step.effects:
+            dead_letters.insert_event(
+                conn,
+                source=Service.WORKER,
+                reason=after.failure_code or "parked",
+                event_id=row.event_id,
+            )
+        if Effect.REQUEST_REFUND in step.effects and after.payment_intent_id is not None:
+            refunds.request_first(conn, row.event_id, after.payment_intent_id, row.money)
+    if moved.rowcount != 1:
+        raise RuntimeError(f"payment {row.event_id} moved under its own row lock")
 
 
 _UPDATE: Final = """

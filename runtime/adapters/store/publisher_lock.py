@@ -20,6 +20,9 @@ def begin_term(conn: Connection, publisher_id: str) -> int:
         The term number, greater than every earlier one.
     """
     with conn.transaction():
+        # The publisher's marks may be lost in a crash; the number of a term may not: a second
+        # term of the same number could not be told from the first.
+        conn.execute("SET LOCAL synchronous_commit = on")
         conn.execute(
             "UPDATE publisher_terms SET ended_at = clock_timestamp() WHERE ended_at IS NULL"
         )

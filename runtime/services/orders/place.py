@@ -41,8 +41,13 @@ def place_order(
     Raises:
         Problem: the request cannot be granted; nothing is written.
     """
-    earlier = _earlier(conn, tenant_id, key, wanted)
+    now = orders.try_hold_client_key(conn, tenant_id, key)
+    if now is None:
+        raise Problem("key_in_progress")
+    earlier = orders.find_by_client_key(conn, tenant_id, key)
     if earlier is not None:
+        if earlier.client_request_sha256 != wanted.sha256:
+            raise Problem("key_reused")
         return Placed(earlier, replayed=True)
     total = _total(orders.lock_stock(conn, [item.sku for item in wanted.items]), wanted)
     order = NewOrder(
@@ -55,34 +60,29 @@ def place_order(
         client_key=key,
         client_request_sha256=wanted.sha256,
         items=wanted.items,
+        created_at=now,
     )
-    created_at = orders.insert_order(conn, order)
-    subject = Subject(order.order_id, order.event_id, tenant_id)
-    failpoints.hit(Failpoint.API_ORDER_INSERTED_BEFORE_OUTBOX, subject)
-    event = order_event(
-        EventType.ORDER_PLACED,
-        root=order.event_id,
-        order_id=order.order_id,
-        tenant_id=tenant_id,
-        money=total,
-        at=created_at,
-        extra=_placed_fields(order),
-    )
-    outbox.insert_events(conn, [event])
+    _write(conn, order, failpoints)
+    return Placed(orders.as_inserted(order), replayed=False)
+
+
+def _write(conn: psycopg.Connection, order: NewOrder, failpoints: Failpoints) -> None:
+    """The order and its event, in one transaction and one round trip."""
+    subject = Subject(order.order_id, order.event_id, order.tenant_id)
+    with conn.pipeline():
+        orders.insert_order(conn, order)
+        failpoints.hit(Failpoint.API_ORDER_INSERTED_BEFORE_OUTBOX, subject)
+        event = order_event(
+            EventType.ORDER_PLACED,
+            root=order.event_id,
+            order_id=order.order_id,
+            tenant_id=order.tenant_id,
+            money=order.money,
+            at=order.created_at,
+            extra=_placed_fields(order),
+        )
+        outbox.insert_events(conn, [event])
     failpoints.hit(Failpoint.API_BEFORE_COMMIT, subject)
-    return Placed(orders.as_inserted(order, created_at), replayed=False)
-
-
-def _earlier(
-    conn: psycopg.Connection, tenant_id: TenantId, key: str, wanted: PlaceOrder
-) -> OrderView | None:
-    """The order this key made before, provided the body is the same."""
-    if not orders.try_hold_client_key(conn, tenant_id, key):
-        raise Problem("key_in_progress")
-    earlier = orders.find_by_client_key(conn, tenant_id, key)
-    if earlier is not None and earlier.client_request_sha256 != wanted.sha256:
-        raise Problem("key_reused")
-    return earlier
 
 
 def _total(stock: list[StockRow], wanted: PlaceOrder) -> Money:
@@ -134,7 +134,7 @@ def cancel_order(
             # Written by hand without an OrderPlaced: there is no payment to tell.
             raise Problem("order_closed")
         orders.move_stock(conn, order.order_id, step.stock)
-        at = orders.write_step(
+        orders.write_step(
             conn, order, step, cause="customer_cancelled", cause_id=None, cancel_reason=reason
         )
         event = order_event(
@@ -143,7 +143,7 @@ def cancel_order(
             order_id=order.order_id,
             tenant_id=order.tenant_id,
             money=order.money,
-            at=at,
+            at=order.read_at,
             extra={"reason": reason},
         )
         outbox.insert_events(conn, [event])

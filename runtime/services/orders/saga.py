@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime
 from typing import Final
 
 import psycopg
@@ -42,18 +41,20 @@ def follow(
     subject = Subject(order.order_id, event.root, order.tenant_id)
     failpoints.hit(Failpoint.SAGA_DECIDED_BEFORE_STEP1, subject)
     reason = event.text("reason") or "payment_failed"
-    orders.move_stock(conn, order.order_id, step.stock)
-    failpoints.hit(Failpoint.SAGA_STOCK_RELEASED_BEFORE_MARK, subject)
-    at = orders.write_step(
-        conn,
-        order,
-        step,
-        cause=cause.name.lower(),
-        cause_id=str(event.event_id),
-        cancel_reason=reason if step.status is OrderStatus.CANCELLED else None,
-    )
-    failpoints.hit(Failpoint.SAGA_DONE_BEFORE_EVENT, subject)
-    _tell(conn, order, step, event, reason, at)
+    # One round trip: none of these needs another's answer.
+    with conn.pipeline():
+        orders.move_stock(conn, order.order_id, step.stock)
+        failpoints.hit(Failpoint.SAGA_STOCK_RELEASED_BEFORE_MARK, subject)
+        orders.write_step(
+            conn,
+            order,
+            step,
+            cause=cause.name.lower(),
+            cause_id=str(event.event_id),
+            cancel_reason=reason if step.status is OrderStatus.CANCELLED else None,
+        )
+        failpoints.hit(Failpoint.SAGA_DONE_BEFORE_EVENT, subject)
+        _tell(conn, order, step, event, reason)
     return step.status
 
 
@@ -63,7 +64,6 @@ def _tell(
     step: OrderStep,
     event: ReceivedEvent,
     reason: str,
-    at: datetime,
 ) -> None:
     """The order's own event, in the same transaction; a refund is told by payments.refunded."""
     extra: dict[str, Json]
@@ -80,7 +80,7 @@ def _tell(
         order_id=order.order_id,
         tenant_id=order.tenant_id,
         money=order.money,
-        at=at,
+        at=order.read_at,
         extra=extra,
     )
     outbox.insert_events(conn, [told])

@@ -90,7 +90,8 @@ class Publisher:
     def _try_to_lead(self) -> Term | None:
         common = self.process.common
         if self.standby is None:
-            self.standby = database.connect(common.dsn, common.process)
+            # A mark lost in a crash of the server only repeats an event.
+            self.standby = database.connect(common.dsn, common.process, flush_commits=False)
             self.process.lifecycle.readiness.set("database", True)
         if not publisher_lock.try_lock(self.standby):
             return None

@@ -57,6 +57,8 @@ class Gateway:
 
     stripe: StripeGateway
     pool: ConnectionPool[psycopg.Connection]
+    # For completing journal rows: the row itself is durable, its completion may be lost in a crash.
+    lazy_pool: ConnectionPool[psycopg.Connection]
     settings: config.GatewayConfig
     environment: str
     database_outage: Outage
@@ -110,7 +112,7 @@ class Gateway:
     def _end(self, call_id: int, call: Call, outcome: Outcome) -> None:
         """Complete the journal row; its loss costs a line of evidence, never the answer."""
         try:
-            with self.pool.connection() as conn:
+            with self.lazy_pool.connection() as conn:
                 stripe_calls.end(
                     conn,
                     call_id,
@@ -130,9 +132,17 @@ def run(process: Process) -> None:
     pool = database.open_pool(
         process.common.dsn, process.common.process, size_max=POOL_SIZE_MAX, autocommit=True
     )
+    lazy_pool = database.open_pool(
+        process.common.dsn,
+        process.common.process,
+        size_max=POOL_SIZE_MAX,
+        autocommit=True,
+        flush_commits=False,
+    )
     gateway = Gateway(
         stripe=StripeGateway(settings),
         pool=pool,
+        lazy_pool=lazy_pool,
         settings=settings,
         environment=process.common.environment,
         database_outage=Outage(logger, "PostgreSQL"),
@@ -145,6 +155,7 @@ def run(process: Process) -> None:
         serve(app, process.common.http_host, process.common.http_port, process.lifecycle.stop)
     finally:
         pool.close()
+        lazy_pool.close()
 
 
 def _watch(process: Process, gateway: Gateway) -> None:

@@ -10,9 +10,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final
+from uuid import UUID
 
 import psycopg
 from prometheus_client import Gauge
@@ -31,7 +33,9 @@ logger = logging.getLogger(__name__)
 IDLE_SECONDS: Final = 0.1
 """How often due work is looked for when nothing wakes the loop: retries, lost leases."""
 
-LEASE_CHECK_SECONDS: Final = 0.5
+LOOK_AROUND_SECONDS: Final = 0.25
+"""How often lost leases and due refunds are looked for; both can wait that long."""
+
 REFUNDS_AT_A_TIME: Final = 8
 
 IN_FLIGHT = Gauge("payment_attempts_in_flight", "Attempts under way in this process")
@@ -51,7 +55,7 @@ class Executor:
     wake: threading.Event = field(default_factory=threading.Event)
     circuit: Circuit = field(default_factory=Circuit)
     _in_flight: int = 0
-    _leases_checked_at: float = 0.0
+    _looked_around_at: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def run_once(self) -> float:
@@ -62,36 +66,49 @@ class Executor:
             free = self.concurrency - self._in_flight
             allowed = self.circuit.allowance(now, free)
         claimed = self._claim(now, allowed) if allowed > 0 else 0
-        if claimed == 0 or claimed == free:
+        # Fewer than asked for: nothing else is due. As many as there is room for: wait for room.
+        if claimed < allowed or claimed == free:
             self.wake.wait(IDLE_SECONDS)
         return 0.0
 
     def _claim(self, now: float, limit: int) -> int:
         lease, rng = self.lease, self.process.rng
+        refund_claims: list[RefundClaim] = []
         with self.pool.connection() as conn:
-            if now - self._leases_checked_at >= LEASE_CHECK_SECONDS:
-                self._leases_checked_at = now
+            if now - self._looked_around_at >= LOOK_AROUND_SECONDS:
+                self._looked_around_at = now
                 given_up = payment_queue.give_up_leases(conn, lease, rng, limit=limit)
                 if given_up:
                     logger.warning("attempts without an end are free again: %d", given_up)
-            claims = payment_queue.claim_due(conn, lease, rng, limit=limit)
-            room = min(limit - len(claims), REFUNDS_AT_A_TIME)
-            refund_claims = (
-                refunds.claim_due(
+                refund_claims = refunds.claim_due(
                     conn,
                     owner=lease.owner,
                     incarnation=lease.incarnation,
                     seconds=lease.seconds,
-                    limit=room,
+                    limit=min(limit, REFUNDS_AT_A_TIME),
                 )
-                if room > 0
-                else []
-            )
+            room = limit - len(refund_claims)
+            claims = payment_queue.claim_due(conn, lease, rng, limit=room) if room else []
+        self.start([*claims, *refund_claims])
+        return len(claims) + len(refund_claims)
+
+    def claim_new(self, conn: psycopg.Connection, event_ids: Sequence[UUID]) -> list[Claim]:
+        """Lease payments that the caller's transaction inserts, as far as there is room.
+
+        The caller hands the claims to `start` once it has committed. What does not fit is due
+        and is found by `run_once`, here or in another process.
+        """
+        with self._lock:
+            free = self.concurrency - self._in_flight
+            allowed = 0 if self.circuit.is_open else min(free, len(event_ids))
+        if allowed <= 0:
+            return []
+        return payment_queue.claim_inserted(conn, event_ids[:allowed], self.lease, self.process.rng)
+
+    def start(self, claims: Sequence[Claim | RefundClaim]) -> None:
+        """Begin an attempt for each claim; its transaction is committed."""
         for claim in claims:
             self._start(claim)
-        for refund_claim in refund_claims:
-            self._start(refund_claim)
-        return len(claims) + len(refund_claims)
 
     def _start(self, claim: Claim | RefundClaim) -> None:
         with self._lock:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from uuid import UUID
 
 import psycopg
 
@@ -39,7 +40,7 @@ class Sorted:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What became of records so far."""
+    """What became of records; `new` names the payments that were inserted."""
 
     records: int = 0
     inserted: int = 0
@@ -47,6 +48,7 @@ class Counts:
     malformed: int = 0
     cancelled: int = 0
     other_event_for_order: int = 0
+    new: tuple[UUID, ...] = ()
 
     def plus(self, other: Counts) -> Counts:
         return Counts(
@@ -56,6 +58,7 @@ class Counts:
             self.malformed + other.malformed,
             self.cancelled + other.cancelled,
             self.other_event_for_order + other.other_event_for_order,
+            (*self.new, *other.new),
         )
 
 
@@ -147,4 +150,5 @@ def _store_placed(conn: psycopg.Connection, placed: Sequence[Placed]) -> Counts:
         inserted=len(inserted.new),
         duplicates=len(placed) - len(inserted.new) - len(inserted.other_event_for_order),
         other_event_for_order=len(inserted.other_event_for_order),
+        new=inserted.new,
     )

@@ -1,11 +1,11 @@
-"""The ingest thread: poll, store, commit the offset, wake the executor."""
+"""The ingest thread: poll, store and lease in one transaction, start attempts, commit offsets."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import psycopg
 from confluent_kafka import Consumer, KafkaError, KafkaException
@@ -13,10 +13,12 @@ from psycopg_pool import ConnectionPool
 
 from runtime.adapters import kafka
 from runtime.adapters.store import dead_letters
+from runtime.adapters.store.payment_queue import Claim
 from runtime.domain.event import Record
 from runtime.failpoints import Failpoint
 from runtime.process import Process
 from runtime.services.payments_worker import inbox
+from runtime.services.payments_worker.executor import Executor
 from runtime.telemetry import Outage
 
 logger = logging.getLogger(__name__)
@@ -32,7 +34,7 @@ class Ingest:
     consumer: Consumer
     offsets: kafka.Offsets
     pool: ConnectionPool[psycopg.Connection]
-    wake_executor: Callable[[], None]
+    executor: Executor | None
     source: str
     kafka_outage: Outage
     totals: inbox.Counts = field(default_factory=inbox.Counts)
@@ -49,42 +51,49 @@ class Ingest:
         self.kafka_outage.recovered()
         self.process.failpoints.hit(Failpoint.WORKER_POLLED_BEFORE_INBOX)
         try:
-            with self.pool.connection() as conn, conn.transaction():
-                counts = inbox.store_batch(conn, records, source=self.source, rng=self.process.rng)
-                self.process.failpoints.hit(Failpoint.WORKER_RESERVED_BEFORE_COMMIT)
+            counts, claims = self._store(records)
         except Exception:
             # Nothing of the batch is stored: let the consumer give the same records again.
             kafka.rewind(self.consumer, records)
             raise
         self.process.failpoints.hit(Failpoint.WORKER_COMMITTED_BEFORE_OFFSET)
-        self.totals = self.totals.plus(counts)
-        if counts.inserted:
-            self.wake_executor()
+        self.totals = self.totals.plus(replace(counts, new=()))
+        if self.executor is not None:
+            self.executor.start(claims)
         # Stored is stored: a lost commit only brings records that are known already.
         self.offsets.note(records)
         self.offsets.commit(time.monotonic())
         self.process.failpoints.hit(Failpoint.WORKER_OFFSET_COMMITTED)
         return 0.0
 
-    def _store(self, records: Sequence[Record]) -> inbox.Counts:
-        """Store a batch; when one record spoils it, store the others and bury that one."""
+    def _store(self, records: Sequence[Record]) -> tuple[inbox.Counts, list[Claim]]:
+        """Store a batch; when one record spoils it, store the others and bury that one.
+
+        Returns:
+            The counts, and the leases taken in the same transaction for what was new.
+        """
         try:
             with self.pool.connection() as conn:
                 counts = inbox.store_batch(conn, records, source=self.source, rng=self.process.rng)
+                claims = self.executor.claim_new(conn, counts.new) if self.executor else []
                 self.process.failpoints.hit(Failpoint.WORKER_RESERVED_BEFORE_COMMIT)
         except (psycopg.DataError, psycopg.IntegrityError) as error:
-            if len(records) > 1:
-                counts = inbox.Counts()
-                for record in records:
-                    counts = counts.plus(self._store([record]))
-                return counts
-            logger.exception("a record cannot be stored and has a dead letter now")
-            with self.pool.connection() as conn:
-                dead_letters.insert_record(
-                    conn, source=self.source, reason=type(error).__name__, record=records[0]
-                )
-            return inbox.Counts(records=1, malformed=1)
-        return counts
+            if len(records) == 1:
+                return self._bury(records[0], error), []
+            counts, claims = inbox.Counts(), []
+            for record in records:
+                one, claimed = self._store([record])
+                counts = counts.plus(one)
+                claims += claimed
+        return counts, claims
+
+    def _bury(self, record: Record, error: psycopg.Error) -> inbox.Counts:
+        logger.error("a record cannot be stored and has a dead letter now", exc_info=error)
+        with self.pool.connection() as conn:
+            dead_letters.insert_record(
+                conn, source=self.source, reason=type(error).__name__, record=record
+            )
+        return inbox.Counts(records=1, malformed=1)
 
     def _consumer_error(self, error: KafkaError) -> None:
         self.kafka_outage.failed(KafkaException(error))

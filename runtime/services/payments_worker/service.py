@@ -69,9 +69,7 @@ def run(process: Process) -> None:
     )
     consumer.subscribe([*inbox.TOPICS])
     offsets = kafka.Offsets(consumer)
-    ingest = Ingest(
-        process, consumer, offsets, pool, executor.wake.set, Service.WORKER, kafka_outage
-    )
+    ingest = Ingest(process, consumer, offsets, pool, executor, Service.WORKER, kafka_outage)
     AdminServer(process.common.http_host, process.common.http_port, readiness.snapshot, {}).start()
     _spawn("watch", lambda: _watch(process, pool, gateway))
     ingesting = _spawn("ingest", lambda: _repeat(process, ingest.run_once, database_outage))
@@ -143,12 +141,19 @@ def run_until_end(process: Process, group: str) -> None:
     ends = _ends(consumer)
     consumer.subscribe([*inbox.TOPICS])
     offsets = kafka.Offsets(consumer)
-    ingest = Ingest(process, consumer, offsets, pool, lambda: None, group, kafka_outage)
+    ingest = Ingest(process, consumer, offsets, pool, None, group, kafka_outage)
     while not process.lifecycle.stop.is_set() and not _reached(consumer, ends):
         ingest.run_once()
     offsets.close()
     pool.close(timeout=1.0)
-    sys.stdout.write(json.dumps(asdict(ingest.totals)) + "\n")
+    sys.stdout.write(json.dumps(_printable(ingest.totals)) + "\n")
+
+
+def _printable(counts: inbox.Counts) -> dict[str, int]:
+    """The counts without the ids."""
+    fields = asdict(counts)
+    del fields["new"]
+    return fields
 
 
 def _ends(consumer: Consumer) -> dict[tuple[str, int], int]:

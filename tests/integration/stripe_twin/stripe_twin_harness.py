@@ -64,11 +64,13 @@ class Answer:
 class TwinProcess:
     """One twin process; `kill` is SIGKILL, `stop` is SIGTERM and waits."""
 
-    def __init__(self, data: Path, *arguments: str) -> None:
+    def __init__(self, data: Path, *arguments: str, before: tuple[str, ...] = ()) -> None:
+        """`before` goes in front of the command, to limit what the process may do."""
         self.data = data
         data.mkdir(parents=True, exist_ok=True)
         self.log = data / f"log-{new_key()}"
-        command = [sys.executable, "-m", "bookpayctl.stripe_twin", "--data", str(data), *arguments]
+        python = (sys.executable, "-m", "bookpayctl.stripe_twin")
+        command = [*before, *python, "--data", str(data), *arguments]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(command, stderr=log)
         line = wait_for(self._started, "the twin listens", START_SECONDS_MAX)

@@ -142,6 +142,24 @@ def test_time_and_faults_survive_a_crash(tmp_path: Path) -> None:
     assert offset == 90_010
 
 
+def test_a_full_disk_stops_the_twin_and_nothing_answered_is_lost(tmp_path: Path) -> None:
+    # A file may grow to 4 MiB and no further, which is a full disk as far as SQLite can tell.
+    twin = TwinProcess(tmp_path, before=("bash", "-c", 'ulimit -f 4096; exec "$@"', "limited"))
+    client = Client(twin)
+
+    client.start()
+    client.join(timeout=60)
+    code = twin.process.wait(timeout=30)
+    again = TwinProcess(tmp_path)
+    executed = {row["idempotency_key"] for row in again.rows("/executions?kind=charge")}
+    again.stop()
+
+    assert code == 1
+    assert "the twin stops" in twin.log.read_text()
+    assert len(client.answered) > 20
+    assert set(client.answered) <= executed
+
+
 def test_two_twins_never_share_a_ledger(tmp_path: Path) -> None:
     twin = TwinProcess(tmp_path)
 

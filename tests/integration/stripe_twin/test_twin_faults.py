@@ -156,6 +156,29 @@ def test_a_probability_with_a_seed_strikes_the_same_requests(twin: TwinProcess) 
     assert 3 <= struck[0].count(503) <= 25
 
 
+@pytest.mark.parametrize("action", ["saved_500", "execute_then_500", "slow", "execute_then_cut"])
+def test_a_fault_that_could_not_act_is_no_hit(twin: TwinProcess, action: str) -> None:
+    key = new_key()
+    fault = twin.fault(action, count=1, match={"path": "/v1/payment_intents"})
+
+    refused = twin.charge(key, no_such_parameter="x")
+
+    assert refused.status == 400
+    assert twin.rows(f"/fault-hits?fault_id={fault}") == []
+    assert [active["id"] for active in twin.rows("/faults")] == [fault]
+
+
+def test_a_replay_is_not_executed_and_not_hit_by_an_execution_fault(twin: TwinProcess) -> None:
+    key = new_key()
+    twin.charge(key)
+    fault = twin.fault("execute_then_500", count=1, match={"key": key})
+
+    replayed = twin.charge(key)
+
+    assert replayed.status == 200
+    assert twin.rows(f"/fault-hits?fault_id={fault}") == []
+
+
 def test_a_count_is_used_up(twin: TwinProcess) -> None:
     twin.fault("reject", count=2)
 

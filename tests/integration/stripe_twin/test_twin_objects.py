@@ -99,6 +99,21 @@ def test_ids_are_expanded_on_request(twin: TwinProcess) -> None:
     assert refused.status == 400
 
 
+def test_a_new_object_can_be_expanded_in_the_answer_that_makes_it(twin: TwinProcess) -> None:
+    made = twin.charge(new_key(), **{"expand[]": "latest_charge"}).json
+
+    assert made["latest_charge"]["payment_intent"] == made["id"]
+
+
+def test_another_accounts_objects_are_not_expanded(twin: TwinProcess) -> None:
+    theirs = {"Stripe-Account": "acct_them"}
+    customer = twin.post("/v1/customers", **theirs).json["id"]
+
+    seen = twin.get(f"/v1/customers/{customer}")
+
+    assert seen.status == 404
+
+
 def test_metadata_is_merged_unset_and_limited(twin: TwinProcess) -> None:
     intent_id = twin.charge(new_key(), **{"metadata[a]": "1", "metadata[b]": "2"}).json["id"]
     path = f"/v1/payment_intents/{intent_id}"

@@ -83,6 +83,12 @@ def test_each_answer_to_a_charge_has_its_outcome(answer: Answer, outcome: Outcom
     assert outcome_of_charge(answer) == outcome
 
 
+def test_an_order_that_names_a_method_that_is_not_there_stops_nobody_else() -> None:
+    answer = Answer(404, error_code="resource_missing", error_param="payment_method")
+
+    assert outcome_of_charge(answer) == Parked("resource_missing")
+
+
 def test_a_replayed_5xx_is_a_saved_failure() -> None:
     assert outcome_of_charge(Answer(500, replayed=True)) == Unknown("http 500", saved_failure=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -119,3 +120,20 @@ def test_following_waits_for_the_rest_of_a_line(tmp_path: Path) -> None:
         seen.append(line)  # noqa: PERF402 - is_over looks at it meanwhile
 
     assert [line.text("msg") for line in seen] == ["whole"]
+
+
+def test_a_followed_line_without_a_time_gets_that_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "worker.log"
+    path.touch()
+    os.utime(path, (1_795_000_000, 1_795_000_000))
+    seen: list[logs.LogLine] = []
+
+    def is_over() -> bool:
+        with path.open("a") as file:
+            file.write("Traceback\n")
+        return bool(seen)
+
+    for line in logs.follow(tmp_path, ["worker"], is_over=is_over):
+        seen.append(line)  # noqa: PERF402 - is_over looks at it meanwhile
+
+    assert seen[0].at == "2026-11-18T11:06:40.000000Z"

@@ -70,7 +70,7 @@ def test_a_process_knows_its_own_name_and_port() -> None:
     assert worker.variables["BOOKPAY_FAILPOINTS"] == "on"
 
 
-def test_deadlines_nest() -> None:
+def test_the_deadlines_of_the_services_nest() -> None:
     seconds = [
         float(programs.DEADLINES[f"BOOKPAY_{name}_SECONDS"])
         for name in ("STRIPE_TIMEOUT", "GATEWAY_TIMEOUT", "WORKER_HTTP_TIMEOUT", "LEASE")

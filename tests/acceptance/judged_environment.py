@@ -1,0 +1,93 @@
+"""An environment driven only through the command line, for tests of the judge."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from bookpayctl.targets import environment as environments
+
+NAME = "judged"
+COMMAND_SECONDS_MAX = 240
+
+
+@dataclass(frozen=True)
+class Shop:
+    """One environment and the way to give it commands.
+
+    Attributes:
+        home: its folder of environments, nobody else's.
+        extra: variables its commands, and so its services, get beside the usual ones.
+    """
+
+    home: Path
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+    def variables(self) -> dict[str, str]:
+        return {**os.environ, "BOOKPAY_HOME": str(self.home), "BOOKPAY_NAME": NAME, **self.extra}
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "bookpayctl", *arguments],
+            env=self.variables(),
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS_MAX,
+            check=False,
+        )
+
+    def ask(self, *arguments: str) -> dict[str, Any]:
+        """Run with -o json; stdout must be exactly one document that repeats the exit code."""
+        done = self.run(*arguments, "-o", "json")
+        document: dict[str, Any] = json.loads(done.stdout)
+        assert document["exit"]["code"] == done.returncode, done.stderr
+        return document
+
+    def begin(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "bookpayctl", *arguments],
+            env=self.variables(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    @property
+    def root(self) -> Path:
+        return self.home / NAME
+
+    @property
+    def runs_dir(self) -> Path:
+        return self.root / "runs"
+
+    def execute(self, statement: str) -> None:
+        document = json.loads((self.root / environments.ENVIRONMENT_FILE).read_text())
+        with psycopg.connect(document["dsn"], autocommit=True) as conn:
+            conn.execute("SET search_path = bookstore_platform")
+            conn.execute(statement.encode())
+
+
+@contextmanager
+def shop_that_is_up(home: Path, extra: Mapping[str, str] | None = None) -> Iterator[Shop]:
+    """An environment that is brought up, and purged whatever happens."""
+    shop = Shop(home, extra or {})
+    up = shop.run("up")
+    try:
+        assert up.returncode == 0, up.stderr
+        yield shop
+    finally:
+        down = shop.run("down", "--purge")
+    assert down.returncode == 0, down.stderr
+
+
+def verdicts(document: dict[str, Any]) -> dict[str, str]:
+    return {item["id"]: item["verdict"] for item in document["items"]}
