@@ -14,6 +14,7 @@ from bookpayctl.verdicts import Item, Verdict, count_by_verdict
 
 TITLE_WIDTH: Final = 42
 LABEL_WIDTH: Final = 10
+DEFAULT_NAME: Final = "default"
 EVIDENCE_WIDTH: Final = 140
 INDENT: Final = " " * 11
 
@@ -143,6 +144,9 @@ def summary_lines(report: Report, look: Look) -> Iterator[str]:
     )
     if report.run_dir:
         yield f"evidence: {report.run_dir}"
+    name = report.context.get("environment", DEFAULT_NAME)
+    if name != DEFAULT_NAME and any(item.fix for item in report.items):
+        yield f"environment: {name}; for the fixes above: export BOOKPAY_NAME={name}"
 
 
 def mark(verdict: Verdict, look: Look) -> str:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from bookpayctl import supervision, twin_faults, undo
 from bookpayctl.drill import Drill, Stage
@@ -22,6 +22,9 @@ from bookpayctl.snapshot.stripe import StripeReader
 from bookpayctl.verdicts import Item, Verdict, unanswered
 from bookpayctl.waiting import wait_until
 from runtime.domain.names import SCHEMA, OrderStatus, PaymentState
+
+if TYPE_CHECKING:
+    import psycopg
 
 EXIT_STATUS: Final = 137
 
@@ -73,7 +76,11 @@ def promise(stage: Stage) -> None:
 
 
 def inject(stage: Stage) -> None:
-    """Hold webhooks back, then arm the failpoint for whichever order comes by first."""
+    """Hold webhooks back, let what was under way end, then arm the failpoint for the next order.
+
+    An attempt that was under way may have executed before the hold began; its webhook would settle
+    the payment while the worker is down, and the retry under test would never happen.
+    """
     import psycopg
 
     if stage.environment.stripe_control_url is not None:
@@ -87,11 +94,26 @@ def inject(stage: Stage) -> None:
         )
     with psycopg.connect(stage.environment.dsn, connect_timeout=5, autocommit=True) as conn:
         conn.execute("SET search_path = " + SCHEMA)
+        _wait_for_earlier_attempts(conn, stage.request.deadline_seconds)
         conn.execute(
             "INSERT INTO failpoints (run_id, point, action, match_tenant_id, remaining)"
             " VALUES (%s, %s, 'exit', %s, 1)",
             (stage.run.run_id, stage.request.point, stage.environment.tenant_id),
         )
+
+
+def _wait_for_earlier_attempts(conn: psycopg.Connection, deadline_seconds: float) -> None:
+    """Wait until no attempt that began before now is still without its result."""
+    row = conn.execute("SELECT environment_now()").fetchone()
+    wait_until(
+        lambda: conn.execute(
+            "SELECT count(*) FROM payments WHERE state = %s AND last_attempted_at <= %s",
+            (PaymentState.CHARGING.value, row[0] if row else None),
+        ).fetchone(),
+        lambda left: left == (0,),
+        deadline_seconds=deadline_seconds,
+        every_seconds=0.02,
+    )
 
 
 def look(stage: Stage) -> list[Item]:

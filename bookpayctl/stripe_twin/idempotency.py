@@ -120,6 +120,14 @@ class IdempotencyKeys:
         """The request is over: its answer is on disk, or it never executed."""
         self._in_flight.discard((claim.account, claim.key))
 
-    def prune(self, now: float) -> None:
-        """Forget the keys that are old enough; `decide` ignores them already."""
-        self._ledger.put(schema.PRUNE_KEYS, (now - KEEP_SECONDS,))
+    def prune(self, now: float) -> bool:
+        """Forget some of the keys that are old enough, which `decide` ignores already.
+
+        Returns:
+            Whether there were any; then there may be more.
+        """
+        latest = now - KEEP_SECONDS
+        old = self._ledger.select("SELECT 1 FROM keys WHERE created <= ? LIMIT 1", (latest,))
+        if old:
+            self._ledger.put(schema.PRUNE_KEYS, (latest,))
+        return bool(old)

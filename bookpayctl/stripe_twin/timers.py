@@ -10,7 +10,8 @@ from bookpayctl.stripe_twin.ledger.work import Origin, Produced, Surroundings, T
 from bookpayctl.stripe_twin.payments.settling import fire
 from bookpayctl.stripe_twin.webhooks.dispatcher import Dispatcher
 
-_PRUNE_EVERY_SECONDS = 60.0
+_PRUNE_EVERY_SECONDS = 5.0
+_PRUNE_PAUSE_SECONDS = 0.05
 log = logging.getLogger("stripe_twin.timers")
 
 
@@ -35,8 +36,7 @@ class Timers:
         self._dispatcher.accept(produced.events)
 
     def wake(self) -> None:
-        """The clock was advanced: look at everything again, and at the age of keys."""
-        self._keys.prune(self._around.clock.now())
+        """The clock was advanced: look at everything again."""
         self._agenda.wake()
         self._dispatcher.wake()
 
@@ -48,10 +48,11 @@ class Timers:
             await asyncio.sleep(0)
 
     async def prune(self) -> None:
-        """Prune idempotency keys for ever."""
+        """Prune idempotency keys for ever, in small pieces while there are many."""
         while True:
-            self._keys.prune(self._around.clock.now())
-            await asyncio.sleep(_PRUNE_EVERY_SECONDS)
+            found = self._keys.prune(self._around.clock.now())
+            await self._around.ledger.durable()
+            await asyncio.sleep(_PRUNE_PAUSE_SECONDS if found else _PRUNE_EVERY_SECONDS)
 
     def _fire(self, timer: Timer) -> None:
         work = Work(self._around, timer.account, Origin())

@@ -95,8 +95,14 @@ class Database:
             *(match.get("order_id"), match.get("event_id"), match.get("tenant_id")),
         )
 
-    def hits(self, point: str, tenant_or_order: str | None = None) -> int:
-        return int(self.value("SELECT count(*) FROM failpoint_hits WHERE point = %s", point))
+    def hits(self, point: str, order_id: str) -> int:
+        """How often a failpoint acted on this order."""
+        return int(
+            self.value(
+                "SELECT count(*) FROM failpoint_hits WHERE point = %s AND order_id = %s",
+                *(point, order_id),
+            )
+        )
 
     def add_tenant(self, tenant_id: str, token: str) -> None:
         self.run(

@@ -1,4 +1,4 @@
-"""Worker, webhook, reconciler and customer race for one payment: the money ends where it belongs."""
+"""Worker, webhook, reconciler and customer race for one payment, and the money ends up right."""
 
 from __future__ import annotations
 

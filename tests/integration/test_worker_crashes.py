@@ -37,7 +37,7 @@ def test_a_worker_killed_during_a_charge_charges_once_and_the_order_is_paid(
     shop.wait_status(order_id, "paid")
     assert [row["amount"] for row in twin.charges(event_id)] == [PRICE_CENTS]
     assert shop.database.outcomes(event_id) == ["PaymentCompleted"]
-    assert shop.database.hits(point) == 1
+    assert shop.database.hits(point, order_id) == 1
     assert {row["idempotency_key"] for row in twin.posts(event_id)} == {str(event_id)}
 
 
@@ -109,7 +109,7 @@ def test_a_worker_that_was_frozen_past_its_lease_cannot_write_its_result(
     shop.database.arm(point, "stop", tenant_id=shop.tenant_id, argument="12")
 
     order_id, event_id = shop.place()
-    eventually(lambda: shop.database.hits(point) >= 1, "a worker freezes with the answer")
+    eventually(lambda: shop.database.hits(point, order_id) >= 1, "a worker freezes with the answer")
 
     shop.wait_status(order_id, "paid")
     eventually(lambda: "fenced" in logs_of_workers(shop.stack, event_id), "the zombie is fenced")

@@ -28,6 +28,9 @@ CREATE INDEX IF NOT EXISTS objects_customer_idx ON objects (customer, kind, crea
     WHERE customer IS NOT NULL;
 CREATE INDEX IF NOT EXISTS objects_subject_idx ON objects (subject, kind, created, n)
     WHERE subject IS NOT NULL;
+-- Read at every start, among perhaps millions of other objects.
+CREATE INDEX IF NOT EXISTS objects_webhook_endpoint_idx ON objects (n)
+    WHERE kind = 'webhook_endpoint';
 
 CREATE TABLE IF NOT EXISTS keys (
     account TEXT NOT NULL, key TEXT NOT NULL, path TEXT NOT NULL, params_sha256 TEXT NOT NULL,
@@ -117,7 +120,10 @@ PUT_KEY = _insert(
     "account, key, path, params_sha256, request_id, status, body, should_retry, created",
     verb="INSERT OR REPLACE",
 )
-PRUNE_KEYS = "DELETE FROM keys WHERE created <= ?"
+# A few thousand at a time: a day of a million keys, gone in one statement, would be a pause.
+PRUNE_KEYS = (
+    "DELETE FROM keys WHERE rowid IN (SELECT rowid FROM keys WHERE created <= ? LIMIT 2000)"
+)
 ADD_REQUEST = _insert(
     "requests",
     "n, request_id, at, wall_at, account, method, path, idempotency_key, body_sha256, status, "

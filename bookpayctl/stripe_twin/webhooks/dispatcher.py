@@ -32,7 +32,7 @@ from bookpayctl.stripe_twin.wire.client import Answered, NotAnswered, WebhookCli
 # Deliveries under way to one endpoint: a receiver is not to be flooded by its own backlog.
 _CONCURRENT_PER_ENDPOINT = 32
 # Reordered events leave this far apart, last one first.
-_REORDER_STEP_SECONDS = 0.2
+_REORDER_STEP_SECONDS = 0.5
 log = logging.getLogger("stripe_twin.webhooks")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -19,9 +20,17 @@ from pathlib import Path
 from typing import Final
 
 from bookpayctl.targets.local import aot, jars, kafka, postgres
-from bookpayctl.targets.local.owner import Owner, can_run, can_traverse, database_owner
+from bookpayctl.targets.local.owner import (
+    Owner,
+    can_run,
+    can_traverse,
+    database_owner,
+    make_open,
+)
 from bookpayctl.targets.local.ports import free_ports
 from bookpayctl.targets.local.readiness import kafka_answers, postgres_answers
+
+_MADE_FOR: Final = "made-for"
 
 READY_SECONDS_MAX: Final = 60
 STOP_SECONDS_MAX: Final = 20
@@ -105,15 +114,27 @@ def _database(directory: Path) -> postgres.Postgres:
     owner = database_owner(os.environ)
     installation, home = postgres.wheel_installation(), directory / "postgres"
     if owner is not None and not can_traverse(owner, directory):
-        # One folder per test directory, found again by a second call, gone with the machine.
-        name = directory.as_posix().replace("/", "-").strip("-")
-        home = Path(tempfile.gettempdir()) / f"bookpay-test-{name}"
-        home.mkdir(mode=0o755, exist_ok=True)
-        home /= "postgres"
+        home = _outside(directory) / "postgres"
     if owner is not None and not can_run(owner, installation / "bin" / "postgres"):
         installation = postgres.copy_installation(home.parent / "postgresql")
     (port,) = free_ports(1)
     return postgres.Postgres(installation, home / "data", port, owner)
+
+
+def _outside(directory: Path) -> Path:
+    """A folder the database's user can reach, found again by a second call for `directory`.
+
+    Folders whose `directory` is gone are removed first: nobody else would.
+    """
+    temporary = Path(tempfile.gettempdir())
+    for folder in temporary.glob("bookpay-test-*"):
+        mark = folder / _MADE_FOR
+        if mark.exists() and not Path(mark.read_text()).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+    folder = temporary / f"bookpay-test-{directory.as_posix().replace('/', '-').strip('-')}"
+    make_open(folder)
+    (folder / _MADE_FOR).write_text(str(directory))
+    return folder
 
 
 def _prepare_database(database: postgres.Postgres, passfile: Path) -> None:

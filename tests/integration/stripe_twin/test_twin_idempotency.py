@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from stripe_twin_harness import CARD, TwinProcess, new_key
+from stripe_twin_harness import CARD, TwinProcess, new_key, wait_for
 
 
 def test_a_replay_has_the_same_bytes_and_says_so(twin: TwinProcess) -> None:
@@ -99,12 +99,11 @@ def test_two_accounts_may_use_one_key(twin: TwinProcess) -> None:
 
 def test_a_second_request_while_the_first_runs_is_told_so(twin: TwinProcess) -> None:
     key = new_key()
-    fault = twin.fault("slow", count=1, match={"key": key}, numbers={"seconds": 1})
+    fault = twin.fault("slow", count=1, match={"key": key}, numbers={"seconds": 3})
 
     with ThreadPoolExecutor() as pool:
         first = pool.submit(twin.charge, key)
-        while not twin.rows(f"/fault-hits?fault_id={fault}"):
-            pass
+        wait_for(lambda: twin.rows(f"/fault-hits?fault_id={fault}"), "the first is under way")
         second = twin.charge(key)
 
     assert first.result().status == 200
@@ -187,6 +186,15 @@ def test_a_key_older_than_a_day_charges_again(twin: TwinProcess) -> None:
     assert pruned.status == 200
     assert pruned.json["id"] != first.json["id"]
     assert [row["kind"] for row in twin.rows(f"/executions?key={key}")] == ["charge", "charge"]
+
+
+def test_old_keys_are_forgotten_for_good(twin: TwinProcess) -> None:
+    for _ in range(20):
+        twin.charge(new_key())
+
+    twin.ask("POST", "/clock/advance", {"seconds": 24 * 3600 + 1})
+
+    wait_for(lambda: twin.ask("GET", "/status")["keys"] == 0, "no key is left")
 
 
 def test_an_empty_or_overlong_key_is_refused(twin: TwinProcess) -> None:
