@@ -14,9 +14,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from bookpayctl import invariants, runs, settle
+from bookpayctl.invariants.events import lagging_offsets
 from bookpayctl.invariants.ledgers import History
 from bookpayctl.report import ExitCode, Report
-from bookpayctl.snapshot import Snapshot, digest, facts_of, take_snapshot
+from bookpayctl.snapshot import Snapshot, digest, facts_of, log_of, take_snapshot
 from bookpayctl.targets.environment import Environment
 from bookpayctl.verdicts import Item, Verdict, unanswered
 
@@ -97,21 +98,30 @@ def audit(request: AuditRequest, observe: Observer) -> Report:
 
 
 def _look_until_they_agree(request: AuditRequest, observe: Observer) -> _Looks:
+    from bookpayctl.snapshot.postgres import read_clock
+
     give_up_at = time.monotonic() + request.deadline_seconds
     rest = settle.wait_for_rest(request.environment, deadline_seconds=request.deadline_seconds)
     observe(f"looking twice; {rest.value.sentence()}")
+    # Told before the first ledger is read: what came in before the cut-off, Stripe then knows.
+    now = read_clock(request.environment.dsn)
+    cut_off = request.cut_off or now - timedelta(seconds=request.age_seconds)
     earlier = take_snapshot(request.environment)
-    cut_off = request.cut_off or (earlier.database.read_at - timedelta(seconds=request.age_seconds))
     taken = 1
     while True:
         time.sleep(BETWEEN_LOOKS_SECONDS)
         later = take_snapshot(request.environment)
         taken += 1
-        if digest(earlier, cut_off=cut_off) == digest(later, cut_off=cut_off):
-            return _Looks(earlier, later, cut_off, agree=True, taken=taken)
-        if time.monotonic() >= give_up_at:
-            return _Looks(earlier, later, cut_off, agree=False, taken=taken)
-        observe(f"look {taken} differs from the one before; something still moves")
+        agree = digest(earlier, cut_off=cut_off) == digest(later, cut_off=cut_off)
+        log = log_of(earlier, later)
+        behind = len(lagging_offsets(log)) if log is not None else 0
+        if (agree and not behind) or time.monotonic() >= give_up_at:
+            return _Looks(earlier, later, cut_off, agree=agree, taken=taken)
+        observe(
+            f"{behind} partitions are not read to their end yet"
+            if agree
+            else f"look {taken} differs from the one before; something still moves"
+        )
         earlier = later
 
 

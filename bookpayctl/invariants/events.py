@@ -8,7 +8,7 @@ from typing import Final
 
 from bookpayctl.invariants.facts import Facts
 from bookpayctl.invariants.finding import Finding, Violation, finding
-from bookpayctl.invariants.ledgers import OutboxRow
+from bookpayctl.invariants.ledgers import Log, OutboxRow
 from runtime.domain.names import TOPIC_OF_EVENT_TYPE, EventType
 
 # What must exist before the event on the left can: an OrderPaid nobody was paid for is a lie even
@@ -106,22 +106,24 @@ def causes_come_first(facts: Facts) -> Finding:
 
 def logs_drained(facts: Facts) -> Finding:
     """I09: each group has committed up to the end of each partition it reads."""
-    ends = {(p.topic, p.partition): p for p in (facts.log.partitions if facts.log else ())}
-    offsets = facts.log.offsets if facts.log else ()
+    if facts.log is None:
+        return finding(0, ())
+    return finding(len(facts.log.offsets), lagging_offsets(facts.log))
 
-    def violations() -> Iterator[Violation]:
-        for offset in offsets:
-            end = ends.get((offset.topic, offset.partition))
-            if end is None or end.end_offset == end.first_offset:
-                continue
-            committed = offset.committed if offset.committed is not None else end.first_offset
-            if committed < end.end_offset:
-                yield Violation(
-                    f"{offset.group} {offset.topic}/{offset.partition}",
-                    f"committed {offset.committed}, end {end.end_offset}",
-                )
 
-    return finding(len(offsets), violations())
+def lagging_offsets(log: Log) -> list[Violation]:
+    """Where a group has not committed what the log held."""
+    ends = {(p.topic, p.partition): p for p in log.partitions}
+    found = []
+    for offset in log.offsets:
+        end = ends.get((offset.topic, offset.partition))
+        if end is None or end.end_offset == end.first_offset:
+            continue
+        committed = offset.committed if offset.committed is not None else end.first_offset
+        if committed < end.end_offset:
+            place = f"{offset.group} {offset.topic}/{offset.partition}"
+            found.append(Violation(place, f"committed {offset.committed}, end {end.end_offset}"))
+    return found
 
 
 def dead_letters_explained(facts: Facts) -> Finding:

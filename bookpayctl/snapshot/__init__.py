@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -79,13 +79,24 @@ def facts_of(
         environment=environment.settings.get("env", environment.name),
         cut_off=cut_off,
         database=later.database,
-        log=earlier.log,
+        log=log_of(earlier, later),
         stripe=earlier.stripe,
         history=history,
         excluded=excluded,
         webhook_window=timedelta(seconds=float(window or DEFAULT_WEBHOOK_WINDOW_SECONDS)),
         absent={**earlier.absent, **later.absent},
     )
+
+
+def log_of(earlier: Snapshot, later: Snapshot) -> Log | None:
+    """The records of the first look, and how far the groups had come at the second.
+
+    Offsets are committed a moment after the work they stand for, so one look would find groups
+    behind a log that they have read.
+    """
+    if earlier.log is None or later.log is None:
+        return None
+    return replace(earlier.log, offsets=later.log.offsets)
 
 
 def digest(snapshot: Snapshot, *, cut_off: datetime) -> str:

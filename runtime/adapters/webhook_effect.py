@@ -97,7 +97,7 @@ def _apply_intent(
     )
     if isinstance(applied, Refused):
         return Quarantined("other_payment_intent")
-    return Done(type(applied).__name__.lower())
+    return Done(payments.said(applied))
 
 
 def _failure_code(row: PaymentRow, event: StripeEvent) -> str:
@@ -140,7 +140,7 @@ def _apply_refund(conn: Connection, event: StripeEvent, rng: random.Random) -> E
     report = RefundFailed(code) if code else RefundSucceeded()
     cause = Cause("webhook", str(refund_id))
     applied = payments.apply(conn, event_id, report, cause, rng=rng)
-    return Done(type(applied).__name__.lower())
+    return Done(payments.said(applied))
 
 
 def _uuid(text: str | None) -> UUID | None:

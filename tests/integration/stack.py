@@ -291,10 +291,13 @@ class Shop:
         return status
 
     def wait_status(self, order_id: str, status: str) -> None:
-        eventually(lambda: self.status(order_id) == status, f"order {order_id} is {status}")
+        eventually(
+            lambda: self.status(order_id) == status,
+            lambda: f"order {order_id} is {status}; it is {self.status(order_id)}",
+        )
 
     def wait_payment(self, event_id: UUID, state: str) -> None:
         eventually(
             lambda: self.database.payment_state(event_id) == state,
-            f"payment {event_id} is {state}; it is {self.database.payment(event_id)}",
+            lambda: f"payment {event_id} is {state}; it is {self.database.payment(event_id)}",
         )

@@ -38,7 +38,9 @@ def eventually(question: Callable[[], T | None], what: str, seconds: float = PAT
         answer = question()
         if answer:
             return answer
-        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}; last: {answer!r}"
+        if time.monotonic() > deadline:
+            missed = what if isinstance(what, str) else what()
+            raise AssertionError(f"not within {seconds:g} s: {missed}")
         _never.wait(0.05)
 
 
@@ -116,7 +118,7 @@ class ServiceProcess:
             return False
 
     def wait_ready(self) -> ServiceProcess:
-        eventually(self.is_ready, f"{self.name} is ready; log:\n{self.log[-2000:]}")
+        eventually(self.is_ready, lambda: f"{self.name} is ready; log:\n{self.log[-2000:]}")
         return self
 
     def has_ended(self) -> bool:

@@ -130,7 +130,7 @@ def cancel(conn: Connection, event: ReceivedEvent, cause: Cause, rng: random.Ran
     """
     applied = payments.apply(conn, event.root, OrderCancelled(), cause, rng=rng)
     if not isinstance(applied, payments.Missing):
-        return type(applied).__name__.lower()
+        return payments.said(applied)
     row = conn.execute(
         "INSERT INTO payments (event_id, order_id, tenant_id, amount_cents, currency, state)"
         " VALUES (%s, %s, %s, %s, %s, 'pending') ON CONFLICT DO NOTHING RETURNING event_id",

@@ -173,6 +173,23 @@ def apply_locked(
     return verdict
 
 
+def said(applied: Applied) -> str:
+    """What an application came to, in a word or two for a log."""
+    match applied:
+        case Step():
+            return applied.payment.state.value
+        case Unchanged() | Refused():
+            return f"{type(applied).__name__.lower()}: {applied.why}"
+        case Fenced() | Missing():
+            return type(applied).__name__.lower()
+
+
+def state_of(conn: Connection, event_id: UUID) -> PaymentState | None:
+    """The payment's state now, without locking it."""
+    row = conn.execute("SELECT state FROM payments WHERE event_id = %s", (event_id,)).fetchone()
+    return PaymentState(row[0]) if row else None
+
+
 def write(conn: Connection, row: PaymentRow, step: Step, cause: Cause, rng: random.Random) -> None:
     """Write a step: the compare-and-set, the history, and the events that follow."""
     after = step.payment

@@ -167,7 +167,7 @@ class Reconciler:
                 "event_id": str(row.event_id),
                 "order_id": row.order_id,
                 "trace_id": trace_id(row.event_id),
-                "verdict": type(applied).__name__.lower(),
+                "verdict": payments.said(applied),
             },
         )
 

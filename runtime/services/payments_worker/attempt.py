@@ -81,14 +81,20 @@ class Attempts:
             lease_token=claim.token,
         )
         self.process.failpoints.hit(Failpoint.WORKER_RESULT_TX_BEFORE_COMMIT, subject)
-        status = applied.payment.state if isinstance(applied, Step) else type(applied).__name__
+        # Whoever was first, the payment's own state is what people look for.
+        status = (
+            applied.payment.state
+            if isinstance(applied, Step)
+            else payments.state_of(conn, row.event_id)
+        )
         logger.info(
             "processed payment",
             extra={
                 "event_id": str(row.event_id),
                 "order_id": row.order_id,
                 "trace_id": trace_id(row.event_id),
-                "status": str(status).lower(),
+                "status": status,
+                "result": None if isinstance(applied, Step) else payments.said(applied),
                 "outcome": type(answer.outcome).__name__.lower(),
                 "decline_code": getattr(answer.outcome, "decline_code", None),
                 "replayed": answer.replayed,

@@ -121,7 +121,7 @@ class Intake:
                 webhooks.mark_processed(conn, event.stripe_event_id)
                 came_to = f"quarantined: {effect.reason}"
         logger.info(
-            "webhook %s",
+            "webhook applied: %s",
             came_to,
             extra={
                 "stripe_event_id": event.stripe_event_id,
