@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -88,7 +88,12 @@ def _parts(
     drilled = run_drill(crash_mid_charge.DRILL, request, observe)
     yield Part("a worker dies in the middle of a charge", drilled)
     yield Part("the checklist", _checks(environment, observe, deadline_seconds))
-    yield Part("three ledgers", _audit(environment, drilled, observe, deadline_seconds))
+    try:
+        audited = _audit(environment, drilled, observe, deadline_seconds)
+    except Exception as error:  # noqa: BLE001 - an audit that broke has not acquitted anyone
+        broken = unanswered("I00", "the audit ran to its end", "no error", f"{error!r}")
+        audited = replace(drilled, items=(broken,), incidents=())
+    yield Part("three ledgers", audited)
 
 
 def _orders(
@@ -107,8 +112,8 @@ def _orders(
         customer = _Customer(environment, f"{run.run_id}-{item_id}", deadline_seconds)
         try:
             items.append(_story(customer, item_id, title, kind, first, then))
-        except probes.ProbeError as error:
-            items.append(unanswered(item_id, title, f"order {then or first}", str(error)))
+        except Exception as error:  # noqa: BLE001 - a story without an end is unknown
+            items.append(unanswered(item_id, title, f"order {then or first}", repr(error)))
     return Report(
         kind="DemoOrders",
         context={"environment": environment.name, "target": environment.target},

@@ -155,7 +155,13 @@ def run_drill(drill: Drill, request: DrillRequest, observe: Observer) -> Report:
     with shielded():
         _undo(stage, progress)
     if progress.touched and not progress.incidents:
-        _conclude(stage, progress)
+        try:
+            _conclude(stage, progress)
+        except Exception as error:  # noqa: BLE001 - an audit that broke has not acquitted anyone
+            run.journal("raised", error=repr(error))
+            progress.items.append(
+                unanswered("D11", "the orders were audited", "an audit to its end", f"{error!r}")
+            )
     report = _report(drill, stage, progress, began_at, time.monotonic() - began)
     run.journal("verdict", verdict=report.verdict.value, code=int(report.code))
     return report

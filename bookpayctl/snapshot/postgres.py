@@ -115,6 +115,16 @@ def read_database(dsn: str) -> Database:
         )
 
 
+def read_clock(dsn: str) -> datetime:
+    """The database's wall clock.
+
+    Raises:
+        psycopg.Error: it could not be asked.
+    """
+    with reading(dsn) as conn:
+        return _one_time(conn)
+
+
 def _rows(
     conn: psycopg.Connection[tuple[Any, ...]], statement: LiteralString
 ) -> list[tuple[Any, ...]]:

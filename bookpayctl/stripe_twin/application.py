@@ -144,21 +144,23 @@ class Twin:
         self.stopped.set()
 
     def _ensure_endpoint(self) -> None:
-        """One endpoint for the configured URL, signing with the configured secrets."""
+        """One endpoint for the configured URL, with the configured events and secrets."""
         url = self._settings.endpoint
         if url is None:
             return
         work = Work(self.around, self._settings.account, Origin())
         known = [e for e in self.endpoints.of_account(self._settings.account) if e["url"] == url]
+        wanted = list(self._settings.enabled_events)
         if not known:
             secrets = self._settings.secrets or (f"whsec_{self.around.mint.chance(32)}",)
-            wanted = list(self._settings.enabled_events)
             new_endpoint(work, url=url, enabled_events=wanted, secrets=list(secrets))
-        elif self._settings.secrets:
+        else:
             endpoint = known[0].copy()
-            endpoint["twin_secrets"] = [
-                {"value": secret, "expires_at": None} for secret in self._settings.secrets
-            ]
+            endpoint["enabled_events"] = wanted
+            if self._settings.secrets:
+                endpoint["twin_secrets"] = [
+                    {"value": secret, "expires_at": None} for secret in self._settings.secrets
+                ]
             work.save(WEBHOOK_ENDPOINT, endpoint)
         work.commit()
 

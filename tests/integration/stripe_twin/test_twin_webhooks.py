@@ -152,6 +152,27 @@ def test_while_a_secret_rolls_both_sign(hooked: TwinProcess, receiver: Receiver)
         verified(one[0])
 
 
+def test_a_restart_takes_the_events_and_secrets_it_is_given(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    secret_file = tmp_path / "secret"
+    secret_file.write_text("whsec_first\n")
+    arguments = ("--endpoint", receiver.url, "--secret-file", str(secret_file))
+    TwinProcess(tmp_path / "twin", *arguments).stop()
+    secret_file.write_text("whsec_second\nwhsec_first\n")
+
+    twin = TwinProcess(tmp_path / "twin", *arguments, "--event", "payment_intent.succeeded")
+    twin.charge(new_key())
+    found = wait_for(lambda: receiver.received, "the one event that is wanted")
+    wait_for(lambda: twin.ask("GET", "/status")["webhooks_owed"] == 0, "nothing else is owed")
+    endpoints = twin.rows("/endpoints")
+    twin.stop()
+
+    assert len(endpoints) == 1
+    assert [verified(r, "whsec_second").type for r in found] == ["payment_intent.succeeded"]
+    assert verified(found[0], "whsec_first").type == "payment_intent.succeeded"
+
+
 def test_an_event_can_be_sent_again(hooked: TwinProcess, receiver: Receiver) -> None:
     hooked.charge(new_key())
     first = wait_for(lambda: receiver.events("payment_intent.succeeded"), "the event")[0]
