@@ -87,12 +87,26 @@ class Database:
         return self.conn.execute(statement, values).rowcount  # type: ignore[call-overload, no-any-return]
 
     def arm(self, point: str, action: str = "exit", **match: object) -> None:
-        """Arm a failpoint once; `match` names order_id, event_id or tenant_id."""
+        """Arm a failpoint once, and wait until every process that listens has heard of it.
+
+        Args:
+            match: any of order_id, event_id, tenant_id; and `argument`, the action's.
+        """
         self.run(
             "INSERT INTO failpoints (run_id, point, action, argument, match_order_id,"
             " match_event_id, match_tenant_id) VALUES ('suite', %s, %s, %s, %s, %s, %s)",
             *(point, action, match.get("argument")),
             *(match.get("order_id"), match.get("event_id"), match.get("tenant_id")),
+        )
+        eventually(
+            lambda: (
+                not self.rows(
+                    "SELECT 1 FROM pg_stat_activity WHERE datname = current_database()"
+                    " AND starts_with(query, 'SELECT DISTINCT point') AND (state <> 'idle'"
+                    " OR query_start < (SELECT max(armed_at) FROM failpoints))"
+                )
+            ),
+            "every process has heard of the failpoint",
         )
 
     def hits(self, point: str, order_id: str) -> int:
