@@ -55,6 +55,7 @@ def serve(app: FastAPI, host: str, port: int, stop: threading.Event) -> None:
         access_log=False,
         lifespan="on",
         http="httptools",
+        proxy_headers=False,
         server_header=False,
         date_header=False,
         timeout_keep_alive=75,

@@ -172,8 +172,8 @@ def test_a_load_keeps_a_history_that_the_audit_agrees_with(shop: Shop) -> None:
 
 def test_an_order_nobody_paid_for_is_found(shop: Shop) -> None:
     shop.execute(
-        "INSERT INTO orders (id, tenant_id, total_cents, currency, status)"
-        " VALUES ('ord_forged', 'acme-books', 100, 'usd', 'paid')"
+        "INSERT INTO orders (id, tenant_id, total_cents, currency, status, created_at)"
+        " VALUES ('ord_forged', 'acme-books', 100, 'usd', 'paid', now() - interval '1 minute')"
     )
     try:
         document = shop.ask("audit", "--age", "1s")

@@ -38,6 +38,8 @@ def connection_arguments(application_name: str, *, flush_commits: bool = True) -
         "application_name": application_name,
         "connect_timeout": CONNECT_TIMEOUT_SECONDS,
         "tcp_user_timeout": STATEMENT_TIMEOUT_MS,
+        # Prepared from the second execution on, per connection.
+        "prepare_threshold": 1,
         "keepalives_idle": 5,
         "keepalives_interval": 2,
         "keepalives_count": 3,
@@ -45,6 +47,9 @@ def connection_arguments(application_name: str, *, flush_commits: bool = True) -
             f"-c statement_timeout={STATEMENT_TIMEOUT_MS}"
             f" -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_TIMEOUT_MS}"
             f" -c search_path={SCHEMA},public -c synchronous_commit={durable}"
+            # The same few statements run thousands of times on rows found by an index; planning
+            # each anew takes longer than running it.
+            " -c plan_cache_mode=force_generic_plan -c jit=off"
         ),
     }
 

@@ -71,7 +71,7 @@ class OrdersConsumer:
             with conn.transaction():
                 for record in records:
                     self._follow(conn, record)
-        except (psycopg.DataError, psycopg.IntegrityError) as error:
+        except (psycopg.DataError, psycopg.IntegrityError, UnicodeEncodeError) as error:
             if len(records) > 1:
                 for record in records:
                     self._apply(conn, [record])

@@ -77,7 +77,7 @@ class Ingest:
                 counts = inbox.store_batch(conn, records, source=self.source, rng=self.process.rng)
                 claims = self.executor.claim_new(conn, counts.new) if self.executor else []
                 self.process.failpoints.hit(Failpoint.WORKER_RESERVED_BEFORE_COMMIT)
-        except (psycopg.DataError, psycopg.IntegrityError) as error:
+        except (psycopg.DataError, psycopg.IntegrityError, UnicodeEncodeError) as error:
             if len(records) == 1:
                 return self._bury(records[0], error), []
             counts, claims = inbox.Counts(), []
@@ -87,7 +87,7 @@ class Ingest:
                 claims += claimed
         return counts, claims
 
-    def _bury(self, record: Record, error: psycopg.Error) -> inbox.Counts:
+    def _bury(self, record: Record, error: Exception) -> inbox.Counts:
         logger.error("a record cannot be stored and has a dead letter now", exc_info=error)
         with self.pool.connection() as conn:
             dead_letters.insert_record(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -74,3 +75,36 @@ def test_the_list_of_drills_names_each_with_its_blast_radius(tmp_path: Path) -> 
     assert done.returncode == 0
     assert '"slug": "crash-mid-charge"' in done.stdout
     assert '"blast_radius"' in done.stdout
+
+
+def test_a_tool_that_broke_is_unknown_and_not_a_violation(tmp_path: Path) -> None:
+    # An environment whose secrets are gone: the file is whole, what it points at is not.
+    root = tmp_path / "default"
+    root.mkdir()
+    (root / "environment.json").write_text(
+        json.dumps(
+            {
+                "name": "default",
+                "root": str(root),
+                "target": "local",
+                "dsn": "postgresql://nobody@127.0.0.1:1/none",
+                "kafka_bootstrap_servers": "127.0.0.1:1",
+                "stripe_api_base": "http://127.0.0.1:1",
+                "stripe_control_url": None,
+                "orders_url": "http://127.0.0.1:1",
+                "gateway_url": "http://127.0.0.1:1",
+                "webhook_url": "http://127.0.0.1:1/stripe/webhook",
+                "mail_dir": str(root),
+                "tenant_id": "acme-books",
+                "processes": [],
+                "psql_dir": None,
+                "settings": {},
+            }
+        )
+    )
+
+    done = run(["check"], tmp_path)
+
+    assert done.returncode == 3
+    assert "secret 'stripe-api-key'" in done.stderr
+    assert "Traceback" not in done.stderr
