@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -135,39 +136,58 @@ def _print_plan(drill: Drill, request: DrillRequest, output: ReportFormat) -> No
 
 # One command per drill beside `run`, so that `drill crash-mid-charge` works as the runbooks have
 # it; written out, because a list that fills itself cannot be searched for.
-def crash_mid_charge(
-    name: NameOption = None,
-    at: AtOption = None,
-    rate: RateOption = 10.0,
-    duration: DurationOption = "10s",
-    timeout: TimeoutOption = "60s",
-    seed: SeedOption = 0,
-    plan: PlanOption = False,
-    strict: StrictOption = False,
-    verbose: AllOption = False,
-    output: FormatOption = ReportFormat.TABLE,
-    report: ReportOption = None,
-) -> None:
-    """A payments-worker dies after Stripe took the money and before it is written down."""
-    run(
-        slug="crash-mid-charge",
-        name=name,
-        at=at,
-        rate=rate,
-        duration=duration,
-        timeout=timeout,
-        seed=seed,
-        plan=plan,
-        strict=strict,
-        verbose=verbose,
-        output=output,
-        report=report,
-    )
+# The storm needs a minute to come round to every process a few times; an outage of ten seconds
+# needs orders before, during and after it.
+DURATIONS: Final = {"kill-storm": "1m", "outage": "16s"}
+
+NAMED: Final = {
+    "crash-mid-charge": "A payments-worker dies after Stripe took the money and before it is"
+    " written down.",
+    "kill-storm": "Every process is killed with SIGKILL, in random order, for as long as the load"
+    " lasts.",
+    "outage": "Kafka, the Stripe twin, the receiver or PostgreSQL (--at) is away for ten seconds.",
+}
+
+
+def _named(slug: str) -> Callable[..., None]:
+    """The command of one drill: `run` without its argument."""
+    usual = DURATIONS.get(slug, "10s")
+
+    def command(
+        name: NameOption = None,
+        at: AtOption = None,
+        rate: RateOption = 10.0,
+        duration: DurationOption = usual,
+        timeout: TimeoutOption = "60s",
+        seed: SeedOption = 0,
+        plan: PlanOption = False,
+        strict: StrictOption = False,
+        verbose: AllOption = False,
+        output: FormatOption = ReportFormat.TABLE,
+        report: ReportOption = None,
+    ) -> None:
+        run(
+            slug=slug,
+            name=name,
+            at=at,
+            rate=rate,
+            duration=duration,
+            timeout=timeout,
+            seed=seed,
+            plan=plan,
+            strict=strict,
+            verbose=verbose,
+            output=output,
+            report=report,
+        )
+
+    return command
 
 
 def register(app: typer.Typer) -> None:
     group = typer.Typer(help="Break it on purpose, with proof.", no_args_is_help=True)
     group.command("list")(list_drills)
     group.command("run")(run)
-    group.command("crash-mid-charge")(crash_mid_charge)
+    for slug, says in NAMED.items():
+        group.command(slug, help=says)(_named(slug))
     app.add_typer(group, name="drill")

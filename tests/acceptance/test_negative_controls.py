@@ -22,14 +22,16 @@ import sys
 import uuid
 
 if "payments-gateway" in sys.orig_argv:
-    from stripe._payment_intent_service import PaymentIntentService
+    import requests
 
-    create = PaymentIntentService.create
+    send = requests.Session.send
 
-    def create_with_a_new_key(self, params=None, options=None):
-        return create(self, params, {**(options or {}), "idempotency_key": str(uuid.uuid4())})
+    def send_with_a_new_key(self, request, **options):
+        if "Idempotency-Key" in request.headers:
+            request.headers["Idempotency-Key"] = str(uuid.uuid4())
+        return send(self, request, **options)
 
-    PaymentIntentService.create = create_with_a_new_key
+    requests.Session.send = send_with_a_new_key
 
 if "payments-webhook-receiver" in sys.orig_argv:
     hmac.compare_digest = lambda a, b: True

@@ -24,6 +24,7 @@ from stack import (
     stopping,
 )
 from stack_twin import Twin, running_twin
+from stack_webhooks import Sender
 
 from bookpayctl.targets.local.contents import create_topics
 from bookpayctl.targets.local.programs import RECEIVED_EVENTS
@@ -150,6 +151,11 @@ def shop(stack: Stack) -> Iterator[Shop]:
 @pytest.fixture
 def twin(shop: Shop) -> Twin:
     return shop.stack.twin
+
+
+@pytest.fixture
+def sender(stack: Stack) -> Sender:
+    return Sender(stack)
 
 
 @pytest.hookimpl(wrapper=True)

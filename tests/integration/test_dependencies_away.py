@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from stack import ENVIRONMENT, Database, Shop
 from stack_processes import ROOT, ServiceProcess, eventually, http
-from test_webhook_requests import encoded, signature
+from stack_webhooks import encoded, signature
 
 from bookpayctl.targets.local.servers import running_servers
 from runtime.adapters.store.orders import try_hold_client_key

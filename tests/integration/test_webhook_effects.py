@@ -11,7 +11,7 @@ import pytest
 from stack import ENVIRONMENT, PRICE_CENTS, WORKERS, Shop
 from stack_processes import eventually
 from stack_twin import Twin
-from test_webhook_requests import RECEIVED, Sender, signature
+from stack_webhooks import RECEIVED, Sender, signature
 
 
 def intent_event(event_id: UUID, *, payment_intent_id: str = "", **changes: Any) -> bytes:

@@ -31,6 +31,10 @@ CARD = {
 }
 
 
+# Never set: waiting on it is a pause that a debugger can tell from a hang.
+_PAUSE = threading.Event()
+
+
 def wait_for(question: Callable[[], T | None], what: str, seconds: float = 15.0) -> T:
     """The first answer to `question` that is true; fails the test at the deadline."""
     deadline = time.monotonic() + seconds
@@ -38,7 +42,7 @@ def wait_for(question: Callable[[], T | None], what: str, seconds: float = 15.0)
         answer = question()
         if answer:
             return answer
-        time.sleep(0.02)
+        _PAUSE.wait(0.02)
     raise AssertionError(f"not within {seconds:g} s: {what}")
 
 

