@@ -22,6 +22,7 @@ from bookpayctl.stripe_twin.ids import IdMint
 from bookpayctl.stripe_twin.ledger.endpoints import Endpoints, active_secrets
 from bookpayctl.stripe_twin.ledger.store import Ledger
 from bookpayctl.stripe_twin.ledger.work import Origin, Surroundings, Work
+from bookpayctl.stripe_twin.resources.account_objects import WebhookEndpoint
 from bookpayctl.stripe_twin.resources.kinds import WEBHOOK_ENDPOINT
 from bookpayctl.stripe_twin.settings import Settings
 from bookpayctl.stripe_twin.timers import Timers
@@ -31,6 +32,9 @@ from bookpayctl.stripe_twin.wire.message import Outcome
 from bookpayctl.stripe_twin.wire.server import Server
 
 _SHUTDOWN_GRACE_SECONDS = 5.0
+
+# Marks the endpoint of --endpoint, so that the next start knows it again under another URL.
+_CONFIGURED = "the endpoint the twin was started with"
 # The committing thread needs the interpreter for an instant after each fsync; the default of 5 ms
 # would be most of the latency of an answer under load.
 _SWITCH_INTERVAL_SECONDS = 0.0005
@@ -144,25 +148,38 @@ class Twin:
         self.stopped.set()
 
     def _ensure_endpoint(self) -> None:
-        """One endpoint for the configured URL, with the configured events and secrets."""
+        """One endpoint for the configured URL, with the configured events and secrets.
+
+        It stays the same endpoint when the URL changes between two starts, so that what is still
+        owed goes to the new address and nothing is sent to the old one.
+        """
         url = self._settings.endpoint
         if url is None:
             return
         work = Work(self.around, self._settings.account, Origin())
-        known = [e for e in self.endpoints.of_account(self._settings.account) if e["url"] == url]
         wanted = list(self._settings.enabled_events)
-        if not known:
+        known = self._configured_endpoint(url)
+        if known is None:
             secrets = self._settings.secrets or (f"whsec_{self.around.mint.chance(32)}",)
-            new_endpoint(work, url=url, enabled_events=wanted, secrets=list(secrets))
+            endpoint = new_endpoint(work, url=url, enabled_events=wanted, secrets=list(secrets))
         else:
-            endpoint = known[0].copy()
+            endpoint = known
+            endpoint["url"] = url
             endpoint["enabled_events"] = wanted
             if self._settings.secrets:
                 endpoint["twin_secrets"] = [
                     {"value": secret, "expires_at": None} for secret in self._settings.secrets
                 ]
-            work.save(WEBHOOK_ENDPOINT, endpoint)
+        endpoint["description"] = _CONFIGURED
+        work.save(WEBHOOK_ENDPOINT, endpoint)
         work.commit()
+
+    def _configured_endpoint(self, url: str) -> WebhookEndpoint | None:
+        """A copy of the endpoint an earlier start made, else of one that has the URL already."""
+        mine = self.endpoints.of_account(self._settings.account)
+        marked = [e for e in mine if e["description"] == _CONFIGURED]
+        found = marked or [e for e in mine if e["url"] == url]
+        return found[0].copy() if found else None
 
 
 def run(settings: Settings, *, announce: Callable[[Twin], None]) -> int:

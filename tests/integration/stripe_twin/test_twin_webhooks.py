@@ -173,6 +173,26 @@ def test_a_restart_takes_the_events_and_secrets_it_is_given(
     assert verified(found[0], "whsec_first").type == "payment_intent.succeeded"
 
 
+def test_an_endpoint_that_moved_gets_what_was_owed_to_its_old_address(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    wanted = ("--event", "payment_intent.succeeded")
+    nowhere = f"http://127.0.0.1:{free_port()}/stripe/webhook"
+    first = TwinProcess(tmp_path / "twin", "--endpoint", nowhere, *wanted)
+    intent = first.charge(new_key()).json["id"]
+    wait_for(lambda: first.ask("GET", "/status")["webhooks_owed"] == 1, "an event owed")
+    first.stop()
+
+    second = TwinProcess(tmp_path / "twin", "--endpoint", receiver.url, *wanted)
+    found = wait_for(lambda: receiver.events("payment_intent.succeeded", intent), "the event")
+    wait_for(lambda: second.ask("GET", "/status")["webhooks_owed"] == 0, "nothing else is owed")
+    endpoints = second.rows("/endpoints")
+    second.stop()
+
+    assert len(found) == 1
+    assert [endpoint["url"] for endpoint in endpoints] == [receiver.url]
+
+
 def test_an_event_can_be_sent_again(hooked: TwinProcess, receiver: Receiver) -> None:
     hooked.charge(new_key())
     first = wait_for(lambda: receiver.events("payment_intent.succeeded"), "the event")[0]
