@@ -7,6 +7,9 @@ someone else works the same.
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 import psycopg
@@ -104,3 +107,44 @@ def answers(pool: ConnectionPool[psycopg.Connection]) -> bool:
     except UNAVAILABLE:
         return False
     return True
+
+
+def watch(
+    pool: ConnectionPool[psycopg.Connection],
+    report: Callable[[bool], None],
+    stop: threading.Event,
+) -> None:
+    """Keep a readiness check true to the database, from a thread of its own."""
+
+    def look() -> None:
+        holds = False
+        while not stop.wait(1.0 if holds else 0.1):
+            holds = answers(pool)
+            report(holds)
+
+    threading.Thread(target=look, name="watch", daemon=True).start()
+
+
+@dataclass(slots=True)
+class Session:
+    """One autocommitting connection of a single loop, made anew after it was dropped."""
+
+    dsn: str
+    application_name: str
+    _conn: psycopg.Connection | None = None
+
+    def connection(self) -> psycopg.Connection:
+        """The open connection.
+
+        Raises:
+            psycopg.OperationalError: the database cannot be reached or refuses.
+        """
+        if self._conn is None or self._conn.closed or self._conn.broken:
+            self._conn = connect(self.dsn, self.application_name)
+        return self._conn
+
+    def drop(self) -> None:
+        """Give up the connection; the next call makes another."""
+        if self._conn is not None:
+            self._conn.close()
+            self._conn = None

@@ -33,14 +33,15 @@ class Notifier:
     process: Process
     consumer: Consumer
     offsets: kafka.Offsets
+    session: database.Session
     mailer: mail.Mailer
     mail_from: str
     outages: dict[str, Outage]
-    conn: psycopg.Connection | None = None
 
     def run_once(self) -> float:
         """Poll a batch and tell each customer; an event is marked once its mail is taken."""
-        conn = self._connected()
+        conn = self.session.connection()
+        self.process.lifecycle.readiness.set("database", True)
         records = kafka.poll_batch(
             self.consumer, wait_seconds=POLL_SECONDS, on_error=self._consumer_error
         )
@@ -57,13 +58,6 @@ class Notifier:
                 raise
             self.offsets.note([record])
         return 0.0
-
-    def _connected(self) -> psycopg.Connection:
-        if self.conn is None or self.conn.closed or self.conn.broken:
-            common = self.process.common
-            self.conn = database.connect(common.dsn, common.process)
-            self.process.lifecycle.readiness.set("database", True)
-        return self.conn
 
     def _tell(self, conn: psycopg.Connection, record: Record) -> None:
         event = parse_record(record)
@@ -103,9 +97,7 @@ class Notifier:
         if isinstance(error, database.UNAVAILABLE):
             self.outages["database"].failed(error)
             self.process.lifecycle.readiness.set("database", False)
-            if self.conn is not None:
-                self.conn.close()
-                self.conn = None
+            self.session.drop()
         elif isinstance(error, KafkaException):
             self.outages["kafka"].failed(error)
         else:
@@ -134,6 +126,7 @@ def run(process: Process) -> None:
         process,
         source,
         offsets,
+        database.Session(common.dsn, common.process),
         mail.Mailer(settings.smtp_host, settings.smtp_port),
         settings.mail_from,
         {

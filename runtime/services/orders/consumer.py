@@ -34,13 +34,14 @@ class OrdersConsumer:
     process: Process
     consumer: Consumer
     offsets: kafka.Offsets
+    session: database.Session
     database_outage: Outage
     kafka_outage: Outage
-    conn: psycopg.Connection | None = None
 
     def run_once(self) -> float:
         """Poll one batch, apply it, commit its offsets."""
-        conn = self._connected()
+        conn = self.session.connection()
+        self.process.lifecycle.readiness.set("database", True)
         records = kafka.poll_batch(
             self.consumer, wait_seconds=POLL_SECONDS, on_error=self._consumer_error
         )
@@ -57,13 +58,6 @@ class OrdersConsumer:
             raise
         self.offsets.note(records)
         return 0.0
-
-    def _connected(self) -> psycopg.Connection:
-        if self.conn is None or self.conn.closed or self.conn.broken:
-            common = self.process.common
-            self.conn = database.connect(common.dsn, common.process)
-            self.process.lifecycle.readiness.set("database", True)
-        return self.conn
 
     def _apply(self, conn: psycopg.Connection, records: Sequence[Record]) -> None:
         """Apply a batch in one transaction; when one record spoils it, bury that one alone."""
@@ -105,9 +99,7 @@ class OrdersConsumer:
             return
         self.database_outage.failed(error)
         self.process.lifecycle.readiness.set("database", False)
-        if self.conn is not None:
-            self.conn.close()
-            self.conn = None
+        self.session.drop()
 
 
 def run(process: Process) -> None:
@@ -128,7 +120,14 @@ def run(process: Process) -> None:
         common.http_host, common.http_port, process.lifecycle.readiness.snapshot, {}
     ).start()
     offsets = kafka.Offsets(source)
-    worker = OrdersConsumer(process, source, offsets, Outage(logger, "PostgreSQL"), kafka_outage)
+    worker = OrdersConsumer(
+        process,
+        source,
+        offsets,
+        database.Session(common.dsn, common.process),
+        Outage(logger, "PostgreSQL"),
+        kafka_outage,
+    )
     repeat(
         worker.run_once,
         stop=process.lifecycle.stop,

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import anyio.to_thread
@@ -94,20 +94,13 @@ def run(process: Process) -> None:
     common = process.common
     pool = database.open_pool(common.dsn, common.process, size_max=POOL_SIZE_MAX)
     api = OrdersApi(process, pool, Outage(logger, "PostgreSQL"))
-    process.lifecycle.readiness.expect("database")
-    threading.Thread(target=_watch, args=(process, pool), name="watch", daemon=True).start()
+    readiness = process.lifecycle.readiness
+    readiness.expect("database")
+    database.watch(pool, partial(readiness.set, "database"), process.lifecycle.stop)
     try:
         serve(build_app(api), common.http_host, common.http_port, process.lifecycle.stop)
     finally:
         pool.close()
-
-
-def _watch(process: Process, pool: ConnectionPool[psycopg.Connection]) -> None:
-    """Keep readiness true to the database."""
-    stop, holds = process.lifecycle.stop, False
-    while not stop.wait(1.0 if holds else 0.1):
-        holds = database.answers(pool)
-        process.lifecycle.readiness.set("database", holds)
 
 
 def build_app(api: OrdersApi) -> FastAPI:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import hmac
 import logging
-import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -148,22 +148,15 @@ def run(process: Process) -> None:
         database_outage=Outage(logger, "PostgreSQL"),
         stripe_outage=Outage(logger, "Stripe"),
     )
-    process.lifecycle.readiness.expect("database")
-    threading.Thread(target=_watch, args=(process, gateway), name="watch", daemon=True).start()
+    readiness = process.lifecycle.readiness
+    readiness.expect("database")
+    database.watch(pool, partial(readiness.set, "database"), process.lifecycle.stop)
     app = build_app(gateway, process)
     try:
         serve(app, process.common.http_host, process.common.http_port, process.lifecycle.stop)
     finally:
         pool.close()
         lazy_pool.close()
-
-
-def _watch(process: Process, gateway: Gateway) -> None:
-    """Keep readiness true to the database."""
-    stop, holds = process.lifecycle.stop, False
-    while not stop.wait(1.0 if holds else 0.1):
-        holds = database.answers(gateway.pool)
-        process.lifecycle.readiness.set("database", holds)
 
 
 def build_app(gateway: Gateway, process: Process) -> FastAPI:

@@ -66,6 +66,10 @@ class Executor:
             free = self.concurrency - self._in_flight
             allowed = self.circuit.allowance(now, free)
         claimed = self._claim(now, allowed) if allowed > 0 else 0
+        if self.circuit.is_open and allowed > 0 and claimed == 0:
+            # The pause is over and there is nothing to probe with: the next payment will be the
+            # probe, and an idle worker is not called unready for ever.
+            self.process.lifecycle.readiness.set("stripe_circuit", True)
         # Fewer than asked for: nothing else is due. As many as there is room for: wait for room.
         if claimed < allowed or claimed == free:
             self.wake.wait(IDLE_SECONDS)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Final
 
 import anyio.to_thread
@@ -70,20 +70,13 @@ def run(process: Process) -> None:
     secrets.last_good = config.webhook_secrets(process.source)
     pool = database.open_pool(common.dsn, common.process, size_max=POOL_SIZE_MAX)
     intake = Intake(process, pool, secrets, Outage(logger, "PostgreSQL"))
-    process.lifecycle.readiness.expect("database")
-    threading.Thread(target=_watch, args=(process, intake), name="watch", daemon=True).start()
+    readiness = process.lifecycle.readiness
+    readiness.expect("database")
+    database.watch(pool, partial(readiness.set, "database"), process.lifecycle.stop)
     try:
         serve(build_app(intake), common.http_host, common.http_port, process.lifecycle.stop)
     finally:
         pool.close()
-
-
-def _watch(process: Process, intake: Intake) -> None:
-    """Keep readiness true to the database."""
-    stop, holds = process.lifecycle.stop, False
-    while not stop.wait(1.0 if holds else 0.1):
-        holds = database.answers(intake.pool)
-        process.lifecycle.readiness.set("database", holds)
 
 
 def build_app(intake: Intake) -> FastAPI:

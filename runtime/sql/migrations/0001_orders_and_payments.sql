@@ -18,7 +18,8 @@ CREATE TABLE orders (
     id                    text        PRIMARY KEY,
     tenant_id             text        NOT NULL,
     customer_id           text        NOT NULL DEFAULT '',
-    total_cents           bigint      NOT NULL CHECK (total_cents > 0),
+    -- The most Stripe takes in one charge.
+    total_cents           bigint      NOT NULL CHECK (total_cents BETWEEN 1 AND 99999999),
     currency              text        NOT NULL CHECK (currency ~ '^[a-z]{3}$'),
     status                text        NOT NULL DEFAULT 'pending'
                           CHECK (status IN ('pending', 'paid', 'cancelled', 'refunded')),
@@ -59,7 +60,7 @@ CREATE TABLE payments (
     event_id            uuid        PRIMARY KEY,
     order_id            text        NOT NULL UNIQUE,
     tenant_id           text        NOT NULL,
-    amount_cents        bigint      NOT NULL CHECK (amount_cents > 0),
+    amount_cents        bigint      NOT NULL CHECK (amount_cents BETWEEN 1 AND 99999999),
     currency            text        NOT NULL CHECK (currency ~ '^[a-z]{3}$'),
     payment_method      text        NULL,
     state               text        NOT NULL CHECK (state IN ('pending', 'charging', 'processing', 'unknown',
