@@ -101,6 +101,9 @@ REPLICAS: Final = (
     Replica("notifier", Service.NOTIFIER, ()),
 )
 
+# An e-mail may wait: on two cores its path would otherwise take time from the payments.
+LATER: Final = ("nice", "-n", "10")
+
 RECEIVER_PROCESS: Final = "payments-webhook-receiver"
 
 PORT_NAMES: Final = (
@@ -199,6 +202,7 @@ def _mail_sink(addresses: Addresses) -> Program:
     return Program(
         spec=ProcessSpec(MAIL, MAIL, port),
         command=(
+            *LATER,
             *(sys.executable, "-m", "aiosmtpd", "-n", "-l", f"127.0.0.1:{port}"),
             *("-c", "aiosmtpd.handlers.Mailbox", str(addresses.root / "mail")),
         ),
@@ -210,7 +214,10 @@ def _mail_sink(addresses: Addresses) -> Program:
 def _service(addresses: Addresses, replica: Replica) -> Program:
     return Program(
         spec=ProcessSpec(replica.name, replica.service.value, addresses.ports[replica.name]),
-        command=(sys.executable, "-m", "runtime", replica.service.value, *replica.arguments),
+        command=(
+            *(LATER if replica.service is Service.NOTIFIER else ()),
+            *(sys.executable, "-m", "runtime", replica.service.value, *replica.arguments),
+        ),
         directory=addresses.root,
         tier=Tier.SERVICE,
         variables=_variables(addresses, replica),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-BUSY_SECONDS: Final = 0.003
+BUSY_SECONDS: Final = 0.005
 IDLE_SECONDS_MAX: Final = 0.1
 # Back off only after this long without a row, so that a steady trickle keeps the short wait.
 PATIENCE_SECONDS: Final = 0.25

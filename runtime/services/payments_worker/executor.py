@@ -154,13 +154,16 @@ class Executor:
 
     def _ended(self, future: Future[None]) -> None:
         with self._lock:
+            was_full = self._in_flight >= self.concurrency
             self._in_flight -= 1
         IN_FLIGHT.dec()
         error = future.exception()
         if error is not None:
             # The lease runs out and the same key asks again; the row is never lost.
             logger.error("an attempt broke", exc_info=error)
-        self.wake.set()
+        if was_full:
+            # Only then may work be waiting for room.
+            self.wake.set()
 
     def drain(self, seconds: float) -> bool:
         """Wait for attempts under way to end; False when some did not in time."""
