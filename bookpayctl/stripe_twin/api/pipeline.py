@@ -11,6 +11,7 @@ Source: docs.stripe.com/api/idempotent_requests and docs.stripe.com/error-low-le
 import asyncio
 import hashlib
 import logging
+import math
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -43,16 +44,32 @@ _FORM = "application/x-www-form-urlencoded"
 log = logging.getLogger("stripe_twin.api")
 
 
+# The standard normal deviate below which 99 of 100 lie.
+_Z99 = 2.3263
+
+
 @dataclass(slots=True)
 class Latency:
-    """How long every request takes beside its work: a fixed part and a random one."""
+    """How long every request takes beside its work: the same for all, or drawn for each.
+
+    Attributes:
+        milliseconds: the fixed part; with `p99_milliseconds`, the median.
+        jitter_milliseconds: at most this is added, every amount as likely as another.
+        p99_milliseconds: when above the median, latencies are log-normal with this 99th
+            percentile: most answers near the median and a long tail, as over a real network.
+    """
 
     milliseconds: float = 0.0
     jitter_milliseconds: float = 0.0
+    p99_milliseconds: float = 0.0
 
     def seconds(self, rng: random.Random) -> float:
+        base = self.milliseconds
+        if self.p99_milliseconds > base > 0:
+            sigma = math.log(self.p99_milliseconds / base) / _Z99
+            base = rng.lognormvariate(math.log(base), sigma)
         jitter = rng.random() * self.jitter_milliseconds if self.jitter_milliseconds else 0.0
-        return (self.milliseconds + jitter) / 1000
+        return (base + jitter) / 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +250,11 @@ class Pipeline:
         hit = _hit(hits, "latency")
         if hit is not None:
             await self._around.ledger.durable()
-            extra = Latency(hit.rule.number("milliseconds"), hit.rule.number("jitter_milliseconds"))
+            extra = Latency(
+                hit.rule.number("milliseconds"),
+                hit.rule.number("jitter_milliseconds"),
+                hit.rule.number("p99_milliseconds"),
+            )
             wait_seconds += extra.seconds(self._rng)
         if wait_seconds > 0:
             await asyncio.sleep(wait_seconds)

@@ -72,15 +72,22 @@ class Actions:
         return {
             "milliseconds": latency.milliseconds,
             "jitter_milliseconds": latency.jitter_milliseconds,
+            "p99_milliseconds": latency.p99_milliseconds,
         }
 
     def set_latency(self, body: Mapping[str, Json]) -> dict[str, object]:
         fixed = _number(body, "milliseconds")
-        jitter = _number(body, "jitter_milliseconds") if "jitter_milliseconds" in body else 0.0
-        if fixed < 0 or jitter < 0:
+        jitter, p99 = (
+            _number(body, name) if name in body else 0.0
+            for name in ("jitter_milliseconds", "p99_milliseconds")
+        )
+        if min(fixed, jitter, p99) < 0:
             raise BadRequestError("latencies are at least 0")
-        self._pipeline.latency.milliseconds = fixed
-        self._pipeline.latency.jitter_milliseconds = jitter
+        if 0 < p99 <= fixed:
+            raise BadRequestError("p99_milliseconds must be above milliseconds, the median")
+        latency = self._pipeline.latency
+        latency.milliseconds, latency.jitter_milliseconds = fixed, jitter
+        latency.p99_milliseconds = p99
         return self.latency()
 
     def add_fault(self, body: Mapping[str, Json]) -> dict[str, object]:

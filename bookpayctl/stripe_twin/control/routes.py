@@ -10,7 +10,7 @@
 | GET /fault-hits | what faults did: `after limit fault_id` |
 | GET, POST, DELETE /faults[/ID] | list, add (see `faults.rule`), clear one or all |
 | GET /clock, POST /clock/advance `{"seconds": n}` | virtual time |
-| GET, PUT /latency `{"milliseconds": n, "jitter_milliseconds": n}` | of every request |
+| GET, PUT /latency `{"milliseconds", "jitter_milliseconds"?, "p99_milliseconds"?}` | of all |
 | POST /complete `{"payment_intent": id, "succeed": bool}` | 3-D Secure, or the bank decides |
 | GET, POST /endpoints `{"url", "secrets"?, "enabled_events"?}` | with secrets |
 | POST /endpoints/ID/roll `{"secret"?, "keep_old_seconds"?}` | a new secret beside the old |

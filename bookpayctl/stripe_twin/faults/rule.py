@@ -67,7 +67,7 @@ DEFAULTS: dict[str, dict[str, float]] = {
     "execute_then_html": {"status": 200},
     "execute_then_cut": {"reset": 1},
     "slow": {"seconds": 2},
-    "latency": {"milliseconds": 100, "jitter_milliseconds": 0},
+    "latency": {"milliseconds": 100, "jitter_milliseconds": 0, "p99_milliseconds": 0},
     "webhook_duplicate": {"copies": 2},
     "webhook_delay": {"seconds": 5},
     "webhook_reorder": {"window": 3},
