@@ -118,7 +118,7 @@ class TestASharedEnvironment:
     def test_every_process_is_ready_and_one_publisher_leads(self, cli: Cli) -> None:
         status = cli.status()
 
-        assert status["exit"] == {"code": 0, "reason": "all_healthy"}
+        assert status["exit"] == {"code": 0, "reason": "all_healthy"}, status
         assert len(status["processes"]) == PROCESS_COUNT
         assert {entry["restarts"] for entry in status["processes"]} == {0}
         assert status["publisher_lock"]["publisher_id"].startswith("outbox-publisher-")

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Final
 
 from runtime.domain.names import PARTITIONS, Service, Topic
 
 _ASK_SECONDS_MAX: Final = 3.0
+
+_LOADING_SECONDS_MAX: Final = 10.0
+_LOADING_PAUSE_SECONDS: Final = 0.2
+_LOADING: Final = frozenset(
+    {
+        "COORDINATOR_LOAD_IN_PROGRESS",
+        "COORDINATOR_NOT_AVAILABLE",
+        "NOT_COORDINATOR",
+        "UNKNOWN_TOPIC_OR_PART",
+    }
+)
+"""Answers of a broker that has just started; each goes away by itself."""
 
 SUBSCRIPTIONS: Final[Mapping[str, tuple[Topic, ...]]] = {
     Service.WORKER.value: (Topic.ORDERS_PLACED, Topic.ORDERS_CANCELLED),
@@ -23,6 +36,10 @@ SUBSCRIPTIONS: Final[Mapping[str, tuple[Topic, ...]]] = {
 Position = tuple[str, int]
 
 
+class _LoadingError(RuntimeError):
+    """The broker is up and not ready to speak of its groups yet."""
+
+
 class LagError(RuntimeError):
     """The broker did not answer."""
 
@@ -30,11 +47,23 @@ class LagError(RuntimeError):
 def group_lags(bootstrap_servers: str) -> dict[str, int]:
     """Group -> records not committed yet.
 
-    A partition without a committed offset is read from its beginning, so all of it counts.
+    A partition without a committed offset is read from its beginning, so all of it counts. A
+    broker that has just started is asked again while it still loads its groups.
 
     Raises:
         LagError: the broker did not say.
     """
+    deadline = time.monotonic() + _LOADING_SECONDS_MAX
+    while True:
+        try:
+            return _group_lags(bootstrap_servers)
+        except _LoadingError as error:
+            if time.monotonic() > deadline:
+                raise LagError(f"the broker does not say: {error}") from error
+            time.sleep(_LOADING_PAUSE_SECONDS)
+
+
+def _group_lags(bootstrap_servers: str) -> dict[str, int]:
     from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
     from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
@@ -54,6 +83,8 @@ def group_lags(bootstrap_servers: str) -> dict[str, int]:
                 (entry.topic, entry.partition): entry.offset for entry in answer.topic_partitions
             }
     except (KafkaException, TimeoutError) as error:
+        if isinstance(error, KafkaException) and error.args[0].name() in _LOADING:
+            raise _LoadingError(error.args[0].str()) from error
         raise LagError(f"the broker does not say: {error}") from error
     return {
         group: _lag(topics, ends, begins, committed[group])

@@ -12,7 +12,7 @@ import socket
 from dataclasses import dataclass
 from typing import Final
 
-ASK_SECONDS_MAX: Final = 1.0
+ASK_SECONDS_MAX: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
