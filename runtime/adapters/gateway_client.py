@@ -61,6 +61,8 @@ class FoundIntent:
     payment_intent_id: PaymentIntentId
     status: str
     code: str | None
+    amount_cents: int
+    currency: str
 
 
 class GatewayUnavailableError(Exception):
@@ -124,13 +126,14 @@ class GatewayClient:
         found = self._get(f"/payment-intents/{quote(payment_intent_id, safe='')}")
         return _found(found["payment_intent"]) if found.get("payment_intent") else None
 
-    def find(self, *, event_id: UUID, created_gte: int) -> list[FoundIntent]:
-        """List PaymentIntents created since `created_gte` (Unix seconds) for this event.
+    def find(self, *, event_id: UUID, created_gte: int, created_lte: int) -> list[FoundIntent]:
+        """List PaymentIntents created in a window (Unix seconds) for this event.
 
         Raises:
             GatewayUnavailableError: no clear answer; an empty list is a clear one.
         """
-        query = urlencode({"created_gte": created_gte, "event_id": str(event_id)})
+        window = {"created_gte": created_gte, "created_lte": created_lte}
+        query = urlencode({**window, "event_id": str(event_id)})
         return [_found(entry) for entry in self._get(f"/payment-intents?{query}")["data"]]
 
     def is_ready(self) -> bool:
@@ -152,7 +155,9 @@ class GatewayClient:
             return GatewayAnswer(Retry("gateway unreachable"))
         except HTTPError as error:
             return GatewayAnswer(Unknown(f"gateway: {type(error).__name__}"))
-        return _parse(answer.status, answer.data, answer.headers.get("Retry-After"))
+        not_sent = answer.headers.get("X-Bookpay-Not-Sent") == "true"
+        retry_after = answer.headers.get("Retry-After")
+        return _parse(answer.status, answer.data, retry_after, not_sent=not_sent)
 
     def _get(self, path: str) -> dict[str, Any]:
         try:
@@ -170,9 +175,14 @@ class GatewayClient:
         return body
 
 
-def _parse(status: int, data: bytes, retry_after: str | None) -> GatewayAnswer:
-    """Parse the gateway's own answer; its refusals are not Stripe's."""
-    if status == 503:
+def _parse(status: int, data: bytes, retry_after: str | None, *, not_sent: bool) -> GatewayAnswer:
+    """Parse the gateway's own answer; its refusals are not Stripe's.
+
+    Args:
+        not_sent: the gateway itself says so; a 503 of a proxy between us may follow a request
+            that was forwarded.
+    """
+    if status == 503 and not_sent:
         return GatewayAnswer(Retry("gateway unavailable", _seconds(retry_after)))
     if status == 401:
         return GatewayAnswer(Halt("the gateway refused our token"))
@@ -215,13 +225,21 @@ def _outcome(body: Mapping[str, Any]) -> Outcome:
         case "halt":
             return Halt(code or "halt")
         case "retry":
-            return Retry(code or "retry", body.get("retry_after_seconds"))
+            return Retry(
+                code or "retry", body.get("retry_after_seconds"), bool(body.get("may_run"))
+            )
         case _:
             return Unknown(code or "unknown", saved_failure=bool(body.get("replayed")))
 
 
 def _found(entry: Mapping[str, Any]) -> FoundIntent:
-    return FoundIntent(PaymentIntentId(entry["id"]), str(entry["status"]), entry.get("code"))
+    return FoundIntent(
+        PaymentIntentId(entry["id"]),
+        str(entry["status"]),
+        entry.get("code"),
+        int(entry["amount_cents"]),
+        str(entry["currency"]),
+    )
 
 
 def _seconds(retry_after: str | None) -> float | None:

@@ -105,13 +105,23 @@ def consumer(
 
 
 def _when_away(on_error: Callable[[KafkaError], None]) -> Callable[[KafkaError], None]:
-    """Pass on that every broker is gone; single connections come and go unreported."""
+    """Pass on that every broker is gone; single connections come and go unreported.
+
+    A fatal error is raised out of the poll that serves it, as `ClientBrokenError`.
+    """
 
     def report(error: KafkaError) -> None:
+        if is_fatal(error):
+            raise ClientBrokenError(error.str())
         if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - librdkafka's own code
             on_error(error)
 
     return report
+
+
+def is_fatal(error: KafkaError) -> bool:
+    """Whether the client can never work again; an error built from its code alone has no flag."""
+    return error.fatal() or error.code() == KafkaError._FATAL  # noqa: SLF001 - librdkafka's own
 
 
 def note_recovery(client: Consumer, outage: Outage) -> None:
@@ -198,14 +208,38 @@ class Offsets:
         self.consumer.close()
 
 
+class PositionLostError(RuntimeError):
+    """The client cannot go back: only a new start reads from the committed offset."""
+
+
+class ClientBrokenError(RuntimeError):
+    """librdkafka says the client is beyond repair, or fenced by another of its name: start anew."""
+
+
 def rewind(source: Consumer, records: Sequence[Record]) -> None:
-    """Make the next poll return these records again: their transaction failed."""
+    """Make the next poll return these records again: their transaction failed.
+
+    A partition that was taken away meanwhile needs nothing: whoever has it now reads it from the
+    committed offset, which is behind these records.
+
+    Raises:
+        PositionLostError: a partition that is still ours cannot be moved back. Going on would
+            commit past records that were never stored.
+    """
     starts: dict[tuple[str, int], int] = {}
     for record in records:
         place = (record.topic, record.partition)
         starts[place] = min(starts.get(place, record.offset), record.offset)
+    refused: dict[tuple[str, int], KafkaException] = {}
     for (topic, partition), start in starts.items():
-        source.seek(TopicPartition(topic, partition, start))
+        try:
+            source.seek(TopicPartition(topic, partition, start))
+        except KafkaException as error:
+            refused[topic, partition] = error
+    owned = {(place.topic, place.partition) for place in source.assignment()} if refused else set()
+    for place, cause in refused.items():
+        if place in owned:
+            raise PositionLostError(f"{place[0]}/{place[1]} cannot be read again") from cause
 
 
 def broker_answers(client: Any, *, timeout_seconds: float) -> bool:

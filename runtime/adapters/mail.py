@@ -13,6 +13,10 @@ UNAVAILABLE: Final = (smtplib.SMTPException, OSError)
 """What a caller can answer by waiting."""
 
 
+class MailRefusedError(Exception):
+    """The server will never take this message: a 5xx answer about it, not about the connection."""
+
+
 @dataclass(slots=True)
 class Mailer:
     """A lazily opened SMTP session; not shared between threads."""
@@ -25,14 +29,17 @@ class Mailer:
         """Hand one message to the server.
 
         Raises:
+            MailRefusedError: it will never be accepted.
             smtplib.SMTPException, OSError: it was not accepted; nothing is known to be sent.
         """
         if self._session is None:
             self._session = smtplib.SMTP(self.host, self.port, timeout=TIMEOUT_SECONDS)
         try:
             self._session.send_message(message)
-        except UNAVAILABLE:
+        except UNAVAILABLE as error:
             self.close()
+            if _is_final(error):
+                raise MailRefusedError(str(error)) from error
             raise
 
     def close(self) -> None:
@@ -40,3 +47,15 @@ class Mailer:
         if self._session is not None:
             self._session.close()
             self._session = None
+
+
+def _is_final(error: Exception) -> bool:
+    """Whether every answer in the error is a 5xx about this message."""
+    match error:
+        case smtplib.SMTPRecipientsRefused():
+            codes = [code for code, _ in error.recipients.values()]
+        case smtplib.SMTPSenderRefused() | smtplib.SMTPDataError():
+            codes = [error.smtp_code]
+        case _:
+            return False
+    return bool(codes) and all(500 <= code < 600 for code in codes)

@@ -116,16 +116,19 @@ class StripeGateway:
         path = f"/v1/payment_intents/{quote(payment_intent_id, safe='')}"
         return _call(lambda: self._client.raw_request("get", path))
 
-    def list_created_since(self, created_gte: int) -> Iterator[Mapping[str, Any]]:
-        """PaymentIntents created at or after `created_gte` (Unix seconds), newest first.
+    def list_created(
+        self, created_gte: int, created_lte: int | None
+    ) -> Iterator[Mapping[str, Any]]:
+        """PaymentIntents created in a window (Unix seconds, both ends included), newest first.
 
         Raises:
             stripe.StripeError: a page could not be read; what was yielded is not the whole.
             ListTooLongError: there is more than one look can read.
         """
-        page = self._client.v1.payment_intents.list(
-            {"created": {"gte": created_gte}, "limit": LIST_PAGE}
-        )
+        window: Any = {"gte": created_gte}
+        if created_lte is not None:
+            window["lte"] = created_lte
+        page = self._client.v1.payment_intents.list({"created": window, "limit": LIST_PAGE})
         for count, intent in enumerate(page.auto_paging_iter()):
             if count >= LIST_MAX:
                 raise ListTooLongError(f"more than {LIST_MAX} PaymentIntents since {created_gte}")

@@ -11,6 +11,7 @@ import random
 from dataclasses import dataclass
 from uuid import UUID
 
+import psycopg
 from psycopg import Connection
 
 from runtime.adapters.store import payments, refunds
@@ -68,6 +69,20 @@ def apply(conn: Connection, event: StripeEvent, *, environment: str, rng: random
             return _apply_refund(conn, event, rng)
         case Kind.SUCCEEDED | Kind.FAILED | Kind.OPEN:
             return _apply_intent(conn, event, environment, rng)
+
+
+def apply_safely(
+    conn: Connection, event: StripeEvent, *, environment: str, rng: random.Random
+) -> Effect:
+    """Apply an event inside a savepoint: one that contradicts a constraint is quarantined.
+
+    Without it such an event would be refused with a 500, or stop the reconciler, for ever.
+    """
+    try:
+        with conn.transaction():
+            return apply(conn, event, environment=environment, rng=rng)
+    except psycopg.IntegrityError as error:
+        return Quarantined(f"contradicts {error.diag.constraint_name or 'a constraint'}")
 
 
 def _apply_intent(
@@ -132,13 +147,18 @@ def _apply_refund(conn: Connection, event: StripeEvent, rng: random.Random) -> E
             state, code = RefundState.FAILED, event.failure_code or f"refund_{event.status}"
         case _:
             return Done("refund_open")
-    ours = refunds.close_by_stripe_id(conn, event.object_id, state=state, failure_code=code)
+    refund_id = _uuid(event.metadata_refund_id)
+    ours = refunds.close_by_stripe_id(
+        conn, event.object_id, refund_id=refund_id, state=state, failure_code=code
+    )
+    if ours is None and refunds.is_known(conn, event.object_id, refund_id):
+        return Done("refund known")
     if ours is None:
         # The worker has not stored the refund's id yet; its own answer will say the same.
         return Early(None)
-    event_id, refund_id = ours
+    event_id, closed = ours
     report = RefundFailed(code) if code else RefundSucceeded()
-    cause = Cause("webhook", str(refund_id))
+    cause = Cause("webhook", str(closed))
     applied = payments.apply(conn, event_id, report, cause, rng=rng)
     return Done(payments.said(applied))
 

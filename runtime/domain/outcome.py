@@ -61,10 +61,15 @@ class Halt:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Nothing was executed; send the same key again, after `after_seconds` when it is given."""
+    """This request executed nothing; send the same key again, after `after_seconds` if given.
+
+    Attributes:
+        may_run: another request with the key is under way at Stripe, so something may execute.
+    """
 
     reason: str
     after_seconds: float | None = None
+    may_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)

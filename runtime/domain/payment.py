@@ -140,10 +140,14 @@ def _back_to_waiting(payment: Payment) -> Payment:
 
 
 def _retry(payment: Payment, outcome: o.Retry) -> Verdict:
+    waiting = _back_to_waiting(payment)
+    if outcome.may_run:
+        # Someone else sends our key: wait like any refusal, and remember that it may execute.
+        payment, waiting = (replace(p, maybe_executed=True) for p in (payment, waiting))
     if payment.cancel_requested and not payment.maybe_executed:
         return _failed(payment, ORDER_CANCELLED, None)
     failures = payment.transient_failures + 1
-    waiting = replace(_back_to_waiting(payment), transient_failures=failures)
+    waiting = replace(waiting, transient_failures=failures)
     if failures >= TRANSIENT_FAILURES_MAX and not payment.maybe_executed:
         return _parked(waiting, f"refused {failures} times: {outcome.reason}")
     return Step(waiting, (), Wait.BACK_OFF, outcome.after_seconds or 0.0)
@@ -168,7 +172,7 @@ def _unknown(payment: Payment, outcome: o.Unknown) -> Verdict:
 
 def _parked(payment: Payment, reason: str) -> Step:
     # Nobody redrives a payment whose order is cancelled: Stripe is asked, so that it can end.
-    needs_reconcile = payment.needs_reconcile or payment.cancel_requested
+    needs_reconcile = payment.needs_reconcile or payment.cancel_requested or payment.maybe_executed
     return Step(
         replace(payment, state=S.PARKED, failure_code=reason, needs_reconcile=needs_reconcile),
         (Effect.EMIT_PARKED, Effect.ALERT),
@@ -281,6 +285,8 @@ def _seen_absent(payment: Payment, event: SeenAbsent) -> Verdict:
 def _order_cancelled(payment: Payment) -> Verdict:
     wanted_back = replace(payment, cancel_requested=True)
     match payment.state:
+        case S.PENDING if payment.maybe_executed:
+            return Step(replace(wanted_back, state=S.UNKNOWN, needs_reconcile=True))
         case S.PENDING:
             return _failed(wanted_back, ORDER_CANCELLED, None)
         case S.CHARGING | S.PROCESSING | S.UNKNOWN | S.PARKED:

@@ -91,7 +91,8 @@ def _outcome_of_payment_intent(answer: Answer) -> Outcome:
 def _outcome_of_error(answer: Answer, status: int) -> Outcome:
     code = answer.error_code
     if code in _RETRY_CODES or status in (409, 429):
-        return Retry(code or f"http {status}", answer.retry_after_seconds)
+        reason = code or f"http {status}"
+        return Retry(reason, answer.retry_after_seconds, may_run=status == 409)
     if status >= 500:
         return Unknown(f"http {status}", saved_failure=answer.replayed)
     if status == 404 and answer.error_param == "payment_method":
@@ -108,6 +109,9 @@ def _outcome_of_error(answer: Answer, status: int) -> Outcome:
 
 def outcome_of_refund(answer: Answer) -> Outcome:
     """Classify the answer to a refund; a refund's own states stand beside a PaymentIntent's."""
+    if answer.http_status == 404 and answer.error_code == "resource_missing":
+        # This refund names what Stripe does not have; nobody else's request is wrong.
+        return Parked("resource_missing")
     if answer.http_status is None or not 200 <= answer.http_status < 300:
         return outcome_of_charge(answer)
     if answer.payment_intent_id is None or answer.object_status is None:

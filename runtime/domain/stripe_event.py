@@ -65,6 +65,7 @@ class StripeEvent:
     currency: str | None
     metadata_event_id: str | None
     metadata_env: str | None
+    metadata_refund_id: str | None
     shadow: bool
     idempotency_key: str | None
     failure_code: str | None
@@ -173,6 +174,7 @@ def _event(document: dict[str, Any]) -> StripeEvent | Odd:
         currency=_text(thing.get("currency")),
         metadata_event_id=_text(fields.get("event_id")),
         metadata_env=_text(fields.get("env")),
+        metadata_refund_id=_text(fields.get("refund_id")),
         shadow=fields.get("shadow") == "true",
         idempotency_key=_text(request.get("idempotency_key"))
         if isinstance(request, dict)

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from stack import ENVIRONMENT, Database, Shop
+from stack import ENVIRONMENT, Database, Shop, connect
 from stack_processes import ROOT, ServiceProcess, eventually, http
 from stack_webhooks import encoded, signature
 
@@ -158,7 +158,7 @@ def test_orders_are_refused_while_the_database_is_away(tmp_path: Path, start: St
 
 def test_a_key_whose_first_request_is_still_under_way_is_refused(shop: Shop) -> None:
     key = uuid4().hex
-    with psycopg.connect(shop.database.dsn) as first:
+    with connect(shop.database.dsn) as first, first.transaction():
         held = try_hold_client_key(first, TenantId(shop.tenant_id), key)
         answer = shop.post(shop.body(), key)
 

@@ -27,7 +27,12 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class NewOrder:
-    """An order about to be written; `client_key` and the digest identify a client's retry."""
+    """An order about to be written; `client_key` and the digest identify a client's retry.
+
+    Attributes:
+        created_at: wall clock, what the client is shown.
+        occurred_at: environment clock, what ages are measured from.
+    """
 
     order_id: OrderId
     tenant_id: TenantId
@@ -39,6 +44,7 @@ class NewOrder:
     client_request_sha256: bytes
     items: tuple[Item, ...]
     created_at: datetime
+    occurred_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,17 +130,20 @@ def find_by_client_key(conn: Connection, tenant_id: TenantId, key: str) -> Order
     return _to_view(row) if row else None
 
 
-def try_hold_client_key(conn: Connection, tenant_id: TenantId, key: str) -> datetime | None:
+def try_hold_client_key(
+    conn: Connection, tenant_id: TenantId, key: str
+) -> tuple[datetime, datetime] | None:
     """Hold the key until this transaction ends.
 
     Returns:
-        The transaction's time; None when another request is inside with this key.
+        The transaction's time by the wall clock and by the environment's; None when another
+        request is inside with this key.
     """
     row = conn.execute(
-        "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 42)), now()",
+        "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 42)), now(), environment_now()",
         (f"{tenant_id}\n{key}",),
     ).fetchone()
-    return row[1] if row and row[0] else None
+    return (row[1], row[2]) if row and row[0] else None
 
 
 def lock_stock(conn: Connection, skus: Sequence[str]) -> list[StockRow]:

@@ -22,7 +22,7 @@ _INSERT = """
 # A row that can never be published has a dead letter and is passed over; the anti-join is to a
 # small table and leaves the scan on outbox_unpublished_idx.
 SELECT_UNPUBLISHED: Final = """
-    SELECT event_id, aggregate, aggregate_id, event_type, payload, tenant_id, created_at
+    SELECT event_id, aggregate, aggregate_id, event_type, payload::text, tenant_id, created_at
     FROM outbox
     WHERE published_at IS NULL
       AND event_id <> ALL (%(in_flight)s)
@@ -36,13 +36,13 @@ SELECT_UNPUBLISHED: Final = """
 
 @dataclass(frozen=True, slots=True)
 class OutboxRow:
-    """One unpublished event; `payload` is parsed JSON, of any kind a hand may have written."""
+    """One unpublished event; `payload` is JSON text, of any kind a hand may have written."""
 
     event_id: UUID
     aggregate: str
     aggregate_id: str
     event_type: str
-    payload: object
+    payload: str
     tenant_id: str
     created_at: datetime
 

@@ -27,12 +27,18 @@ from runtime.domain.retry import KEY_AGE_SECONDS_MAX
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """An OrderPlaced record, parsed, with where it came from."""
+    """An OrderPlaced record, parsed, with where it came from.
+
+    Attributes:
+        occurred_at: environment clock, from the payload; a hand-written event may have none.
+        written_at: wall clock, when its outbox row was written.
+    """
 
     event: ReceivedEvent
     payment_method: str | None
     traceparent: str | None
-    placed_at: datetime | None
+    occurred_at: datetime | None
+    written_at: datetime | None
     record: Record
 
 
@@ -62,13 +68,15 @@ _INSERT: Final = """
         SELECT event_id, order_id, tenant_id, amount_cents, currency, payment_method, topic,
             partition, "offset", traceparent,
             CASE WHEN old THEN 'unknown' ELSE 'pending' END, old, old,
-            CASE WHEN old THEN placed_at END, environment_now()
+            CASE WHEN old THEN coalesce(occurred_at, written_at) END, environment_now()
         FROM (SELECT *, coalesce(
-                  placed_at < environment_now() - make_interval(secs => %s), false) AS old
+                  occurred_at < environment_now() - make_interval(secs => %s),
+                  written_at < clock_timestamp() - make_interval(secs => %s), false) AS old
               FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::bigint[], %s::text[],
-                  %s::text[], %s::text[], %s::int[], %s::bigint[], %s::text[], %s::timestamptz[])
+                  %s::text[], %s::text[], %s::int[], %s::bigint[], %s::text[], %s::timestamptz[],
+                  %s::timestamptz[])
               AS record (event_id, order_id, tenant_id, amount_cents, currency, payment_method,
-                  topic, partition, "offset", traceparent, placed_at)) AS records
+                  topic, partition, "offset", traceparent, occurred_at, written_at)) AS records
         ON CONFLICT DO NOTHING
         RETURNING event_id, state),
     recorded AS (
@@ -97,13 +105,14 @@ def insert_placed(conn: Connection, placed: Sequence[Placed]) -> Inserted:
                 item.record.partition,
                 item.record.offset,
                 item.traceparent,
-                item.placed_at,
+                item.occurred_at,
+                item.written_at,
             )
             for item in placed
         ),
         strict=True,
     )
-    values = [KEY_AGE_SECONDS_MAX, *(list(column) for column in columns)]
+    values = [KEY_AGE_SECONDS_MAX, KEY_AGE_SECONDS_MAX, *(list(column) for column in columns)]
     new = {row[0] for row in conn.execute(_INSERT, values)}
     rest = [item for item in placed if item.event.root not in new]
     if not rest:

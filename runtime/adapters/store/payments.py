@@ -48,13 +48,21 @@ _COLUMNS: Final = """
     needs_reconcile, started_attempts, finished_attempts, transient_failures, failure_code,
     lease_token, extract(epoch FROM environment_now() - first_attempted_at)::float8,
     extract(epoch FROM environment_now() - last_attempted_at)::float8,
-    extract(epoch FROM environment_now() - created_at)::float8, clock_timestamp()
+    extract(epoch FROM environment_now() - created_at)::float8, clock_timestamp(),
+    extract(epoch FROM clock_timestamp() - updated_at)::float8
 """
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentRow:
-    """A payments row: who it is for, and the part the machine decides on."""
+    """A payments row: who it is for, and the part the machine decides on.
+
+    Attributes:
+        key_age_seconds, attempt_age_seconds, age_seconds: on the environment clock, since the
+            first attempt, the last one, and the row.
+        quiet_seconds: by wall clock since anything was written: a drill that moves the environment
+            clock does not end a request that is on its way.
+    """
 
     event_id: EventId
     order_id: OrderId
@@ -68,6 +76,7 @@ class PaymentRow:
     attempt_age_seconds: float | None
     age_seconds: float
     read_at: datetime
+    quiet_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +126,7 @@ def to_row(row: tuple[object, ...]) -> PaymentRow:
         attempt_age_seconds=values[18],
         age_seconds=values[19],
         read_at=values[20],
+        quiet_seconds=values[21],
     )
 
 
@@ -238,6 +248,10 @@ _UPDATE: Final = """
         needs_reconcile = %(needs_reconcile)s,
         finished_attempts = started_attempts - %(unfinished)s,
         transient_failures = %(transient_failures)s,
+        -- Nothing was executed under the key yet, so its age has not begun: a day of refusals, or
+        -- of a wrong key of ours, must not read as a key that Stripe has pruned.
+        first_attempted_at = CASE WHEN %(state)s IN ('pending', 'parked') AND NOT %(maybe_executed)s
+                                  THEN NULL ELSE first_attempted_at END,
         next_attempt_at = environment_now() + make_interval(secs => %(wait)s),
         lease_owner = CASE WHEN %(state)s = 'charging' THEN lease_owner END,
         lease_incarnation = CASE WHEN %(state)s = 'charging' THEN lease_incarnation END,

@@ -30,6 +30,7 @@ class RefundClaim:
     payment_intent_id: PaymentIntentId
     amount_cents: int
     token: UUID
+    attempts: int
 
 
 def request_first(
@@ -70,7 +71,7 @@ _CLAIM: Final = """
         ORDER BY next_attempt_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
     RETURNING refund_id, event_id, (SELECT order_id FROM payments
         WHERE payments.event_id = refunds.event_id), idempotency_key, payment_intent_id,
-        amount_cents, lease_token
+        amount_cents, lease_token, attempts
 """
 
 
@@ -106,14 +107,42 @@ def finish(
 
 
 def close_by_stripe_id(
-    conn: Connection, stripe_refund_id: str, *, state: str, failure_code: str | None
+    conn: Connection,
+    stripe_refund_id: str,
+    *,
+    refund_id: UUID | None,
+    state: str,
+    failure_code: str | None,
 ) -> tuple[EventId, RefundId] | None:
-    """Settle a refund that a webhook or the reconciler reports on; None when it is not ours."""
+    """Settle a refund that a webhook reports on; None when it is not ours, or says nothing new.
+
+    Found by Stripe's id, or by our own in the refund's metadata when the call's answer was lost.
+    A success can become a failure at Stripe, weeks later; a failure never becomes a success, so a
+    late `succeeded` for a failed refund is the older news.
+    """
     row = conn.execute(
-        "UPDATE refunds SET state = %s, failure_code = %s, lease_owner = NULL,"
+        "UPDATE refunds SET state = %(state)s, failure_code = %(code)s,"
+        " stripe_refund_id = %(stripe_id)s, lease_owner = NULL,"
         " lease_incarnation = NULL, lease_token = NULL, lease_until = NULL,"
-        " updated_at = clock_timestamp() WHERE stripe_refund_id = %s"
+        " updated_at = clock_timestamp()"
+        " WHERE (stripe_refund_id = %(stripe_id)s"
+        "        OR (stripe_refund_id IS NULL AND refund_id = %(refund_id)s))"
+        " AND state <> 'failed' AND NOT (state = 'succeeded' AND %(state)s = 'succeeded')"
         " RETURNING event_id, refund_id",
-        (state, failure_code, stripe_refund_id),
+        {
+            "state": state,
+            "code": failure_code,
+            "stripe_id": stripe_refund_id,
+            "refund_id": refund_id,
+        },
     ).fetchone()
     return (EventId(row[0]), RefundId(row[1])) if row else None
+
+
+def is_known(conn: Connection, stripe_refund_id: str, refund_id: UUID | None) -> bool:
+    """Whether a refund of ours has this id of Stripe's, or this one of our own."""
+    row = conn.execute(
+        "SELECT 1 FROM refunds WHERE stripe_refund_id = %s OR refund_id = %s",
+        (stripe_refund_id, refund_id),
+    ).fetchone()
+    return row is not None

@@ -14,7 +14,7 @@ from runtime import config
 from runtime.adapters import kafka, mail
 from runtime.adapters.store import database, dead_letters, notifications
 from runtime.domain.event import Malformed, Record, parse_record
-from runtime.domain.names import Service
+from runtime.domain.names import TOPIC_OF_EVENT_TYPE, Header, Service
 from runtime.domain.retry import CONNECTION_BACKOFF
 from runtime.lifecycle import repeat
 from runtime.process import Process
@@ -42,10 +42,10 @@ class Notifier:
         """Poll a batch and tell each customer; an event is marked once its mail is taken."""
         conn = self.session.connection()
         self.process.lifecycle.readiness.set("database", True)
+        self.offsets.commit(time.monotonic())
         records = kafka.poll_batch(
             self.consumer, wait_seconds=POLL_SECONDS, on_error=self._consumer_error
         )
-        self.offsets.commit(time.monotonic())
         if not records:
             kafka.note_recovery(self.consumer, self.outages["kafka"])
         else:
@@ -70,18 +70,24 @@ class Notifier:
         untold = notifications.begin(
             conn,
             event_id=event.event_id,
-            event_type=record.headers.get("event_type", record.topic),
+            event_type=_event_type(record),
             order_id=event.order_id,
             recipient=address,
             message_id=letter.message_id(event),
         )
         if not untold:
             return
-        self.mailer.send(
-            letter.write_letter(
-                record.topic, event, to_address=address, from_address=self.mail_from
-            )
+        message = letter.write_letter(
+            record.topic, event, to_address=address, from_address=self.mail_from
         )
+        try:
+            self.mailer.send(message)
+        except mail.MailRefusedError:
+            dead_letters.insert_record(
+                conn, source=Service.NOTIFIER, reason="mail_refused", record=record
+            )
+            logger.exception("a mail was refused for good; its record has a dead letter now")
+            return
         notifications.mark_sent(conn, event.event_id)
         self.outages["mail"].recovered()
         logger.info(
@@ -102,6 +108,12 @@ class Notifier:
             self.outages["kafka"].failed(error)
         else:
             self.outages["mail"].failed(error)
+
+
+def _event_type(record: Record) -> str:
+    """The record's event type, or its topic when the header names none that we know."""
+    named = record.headers.get(Header.EVENT_TYPE, "")
+    return named if named in TOPIC_OF_EVENT_TYPE else record.topic
 
 
 def run(process: Process) -> None:

@@ -1,10 +1,13 @@
-"""The consumer role: follows payment events, one transaction per batch."""
+"""The consumer role: follows payment events, one transaction per event.
+
+One per batch would lock the books of many orders in the order the events came, and deadlock with
+`POST /orders`, which locks them by name.
+"""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -42,37 +45,34 @@ class OrdersConsumer:
         """Poll one batch, apply it, commit its offsets."""
         conn = self.session.connection()
         self.process.lifecycle.readiness.set("database", True)
+        # Between a poll and its transaction nothing may fail: the position is ahead of the store.
+        self.offsets.commit(time.monotonic())
         records = kafka.poll_batch(
             self.consumer, wait_seconds=POLL_SECONDS, on_error=self._consumer_error
         )
-        self.offsets.commit(time.monotonic())
         if not records:
             kafka.note_recovery(self.consumer, self.kafka_outage)
             return 0.0
         self.kafka_outage.recovered()
-        try:
-            self._apply(conn, records)
-        except Exception:
-            # Nothing of the batch is stored: let the consumer give the same records again.
-            kafka.rewind(self.consumer, records)
-            raise
-        self.offsets.note(records)
+        for place, record in enumerate(records):
+            try:
+                self._apply(conn, record)
+            except Exception:
+                # This one and those behind it are not stored: let the consumer give them again.
+                kafka.rewind(self.consumer, records[place:])
+                raise
+            self.offsets.note([record])
         return 0.0
 
-    def _apply(self, conn: psycopg.Connection, records: Sequence[Record]) -> None:
-        """Apply a batch in one transaction; when one record spoils it, bury that one alone."""
+    def _apply(self, conn: psycopg.Connection, record: Record) -> None:
+        """Apply one record in one transaction; one that cannot be applied gets a dead letter."""
         try:
             with conn.transaction():
-                for record in records:
-                    self._follow(conn, record)
+                self._follow(conn, record)
         except (psycopg.DataError, psycopg.IntegrityError, UnicodeEncodeError) as error:
-            if len(records) > 1:
-                for record in records:
-                    self._apply(conn, [record])
-                return
             logger.exception("a record cannot be applied and has a dead letter now")
             dead_letters.insert_record(
-                conn, source=Service.ORDERS, reason=type(error).__name__, record=records[0]
+                conn, source=Service.ORDERS, reason=type(error).__name__, record=record
             )
 
     def _follow(self, conn: psycopg.Connection, record: Record) -> None:

@@ -41,8 +41,8 @@ def place_order(
     Raises:
         Problem: the request cannot be granted; nothing is written.
     """
-    now = orders.try_hold_client_key(conn, tenant_id, key)
-    if now is None:
+    times = orders.try_hold_client_key(conn, tenant_id, key)
+    if times is None:
         raise Problem("key_in_progress")
     earlier = orders.find_by_client_key(conn, tenant_id, key)
     if earlier is not None:
@@ -60,7 +60,8 @@ def place_order(
         client_key=key,
         client_request_sha256=wanted.sha256,
         items=wanted.items,
-        created_at=now,
+        created_at=times[0],
+        occurred_at=times[1],
     )
     _write(conn, order, failpoints)
     return Placed(orders.as_inserted(order), replayed=False)
@@ -78,7 +79,7 @@ def _write(conn: psycopg.Connection, order: NewOrder, failpoints: Failpoints) ->
             order_id=order.order_id,
             tenant_id=order.tenant_id,
             money=order.money,
-            at=order.created_at,
+            at=order.occurred_at,
             extra=_placed_fields(order),
         )
         outbox.insert_events(conn, [event])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Final
 
 import psycopg
@@ -35,6 +36,22 @@ def follow(
     if order is None:
         return "no such order"
     cause = EVENT_OF_TOPIC[topic]
+    if cause is OrderEvent.PAYMENT_REFUNDED and order.status is OrderStatus.PENDING:
+        # The refund of a late success overtook the failure, which is on another topic: take the
+        # step the failure would have taken first.
+        _take(conn, order, OrderEvent.PAYMENT_FAILED, event, failpoints)
+        order = replace(order, status=OrderStatus.CANCELLED)
+    return _take(conn, order, cause, event, failpoints)
+
+
+def _take(
+    conn: psycopg.Connection,
+    order: LockedOrder,
+    cause: OrderEvent,
+    event: ReceivedEvent,
+    failpoints: Failpoints,
+) -> str:
+    """One step of a locked order, with its stock, its history and its event."""
     step = next_order_step(order.status, cause)
     if step is None:
         return f"unchanged ({order.status})"

@@ -30,8 +30,12 @@ class Unpublishable:
 
 
 def message_payload(row: OutboxRow) -> Mapping[str, Json]:
-    """The payload as an object; a row whose payload is something else has no fields."""
-    return cast("Mapping[str, Json]", row.payload) if isinstance(row.payload, dict) else {}
+    """The payload as an object; one that is something else, or nested too deeply, has no fields."""
+    try:
+        payload = json.loads(row.payload)
+    except (ValueError, RecursionError):
+        return {}
+    return cast("Mapping[str, Json]", payload) if isinstance(payload, dict) else {}
 
 
 def to_message(row: OutboxRow, *, publisher_id: str, term: int) -> KafkaMessage | Unpublishable:
@@ -39,7 +43,7 @@ def to_message(row: OutboxRow, *, publisher_id: str, term: int) -> KafkaMessage 
     topic = TOPIC_OF_EVENT_TYPE.get(row.event_type)
     if topic is None:
         return Unpublishable("unknown_event_type")
-    value = json.dumps(row.payload, separators=(",", ":"), ensure_ascii=False).encode()
+    value = row.payload.encode()
     if len(value) > RECORD_BYTES_MAX:
         return Unpublishable("too_large")
     event_id = EventId(row.event_id)

@@ -193,7 +193,7 @@ class Publisher:
         Raises:
             KafkaException: the producer itself is beyond repair; the process has to start anew.
         """
-        if isinstance(error, KafkaException) and error.args[0].fatal():
+        if isinstance(error, KafkaException) and kafka.is_fatal(error.args[0]):
             raise error
         if isinstance(error, psycopg.Error):
             self.database_outage.failed(error)

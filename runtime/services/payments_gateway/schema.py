@@ -58,6 +58,7 @@ class Answer(BaseModel):
     code: str | None = None
     decline_code: str | None = None
     retry_after_seconds: float | None = None
+    may_run: bool = False
     stripe_request_id: str | None = None
     stripe_refund_id: str | None = None
     replayed: bool = False
@@ -80,6 +81,10 @@ class IntentAnswer(BaseModel):
 
 class IntentList(BaseModel):
     data: list[Intent]
+
+
+# On the gateway's own 503: nothing was sent. A 503 without it is some proxy's and says nothing.
+NOT_SENT_HEADER = "X-Bookpay-Not-Sent"
 
 
 def answer_fields(outcome: Outcome) -> dict[str, Any]:
@@ -111,6 +116,7 @@ def answer_fields(outcome: Outcome) -> dict[str, Any]:
             return {
                 "outcome": "retry",
                 "code": outcome.reason,
+                "may_run": outcome.may_run,
                 "retry_after_seconds": outcome.after_seconds,
             }
         case Unknown():

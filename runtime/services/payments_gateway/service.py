@@ -31,6 +31,7 @@ from runtime.domain import stripe_answers
 from runtime.domain.outcome import Outcome
 from runtime.process import Process
 from runtime.services.payments_gateway.schema import (
+    NOT_SENT_HEADER,
     Answer,
     CancelBody,
     ChargeBody,
@@ -104,7 +105,9 @@ class Gateway:
         except database.UNAVAILABLE as error:
             self.database_outage.failed(error)
             raise HTTPException(
-                503, "the journal cannot be written", headers={"Retry-After": "1"}
+                503,
+                "the journal cannot be written",
+                headers={"Retry-After": "1", NOT_SENT_HEADER: "true"},
             ) from error
         self.database_outage.recovered()
         return call_id
@@ -201,8 +204,12 @@ def build_app(gateway: Gateway, process: Process) -> FastAPI:
         return _retrieve(gateway, payment_intent_id)
 
     @app.get("/payment-intents", dependencies=caller, responses=refusals)
-    def find(created_gte: Annotated[int, Query(ge=0, le=2**53)], event_id: UUID) -> IntentList:
-        return IntentList(data=_find(gateway, created_gte, str(event_id)))
+    def find(
+        created_gte: Annotated[int, Query(ge=0, le=2**53)],
+        event_id: UUID,
+        created_lte: Annotated[int | None, Query(ge=0, le=2**53)] = None,
+    ) -> IntentList:
+        return IntentList(data=_find(gateway, created_gte, created_lte, str(event_id)))
 
     return app
 
@@ -287,11 +294,13 @@ def _retrieve(gateway: Gateway, payment_intent_id: str) -> IntentAnswer:
     return IntentAnswer(payment_intent=intent_of(dict(call.stripe_object)))
 
 
-def _find(gateway: Gateway, created_gte: int, event_id: str) -> list[Intent]:
+def _find(
+    gateway: Gateway, created_gte: int, created_lte: int | None, event_id: str
+) -> list[Intent]:
     try:
         return [
             intent_of(dict(body))
-            for body in gateway.stripe.list_created_since(created_gte)
+            for body in gateway.stripe.list_created(created_gte, created_lte)
             if (body.get("metadata") or {}).get("event_id") == event_id
         ]
     except (stripe.StripeError, ListTooLongError) as error:

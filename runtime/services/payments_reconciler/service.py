@@ -101,14 +101,13 @@ class Reconciler:
                 return to_event(intent)
         with self.pool.connection() as conn:
             now = reconcile.environment_seconds(conn)
-        age = max(row.key_age_seconds or 0.0, row.age_seconds) + CREATED_MARGIN_SECONDS
-        found = self.gateway.find(event_id=row.event_id, created_gte=max(int(now - age), 0))
-        if found:
-            return to_event(found[0])
-        deadlines = self.settings.gateway.deadlines
+        lease_seconds = self.settings.gateway.deadlines.lease_seconds
+        found = self.gateway.find(event_id=row.event_id, **creation_window(row, now, lease_seconds))
+        ours = pick(found, row)
+        if ours is not None:
+            return to_event(ours)
         return SeenAbsent(
-            deadline_passed=(row.attempt_age_seconds or 0.0) > deadlines.lease_seconds
-            or row.attempt_age_seconds is None,
+            deadline_passed=row.quiet_seconds > lease_seconds,
             key_age_seconds=row.key_age_seconds,
         )
 
@@ -183,7 +182,7 @@ class Reconciler:
         event = parse(webhook.body)
         effect: webhook_effect.Effect = webhook_effect.Quarantined("unreadable")
         if isinstance(event, StripeEvent):
-            effect = webhook_effect.apply(
+            effect = webhook_effect.apply_safely(
                 conn,
                 event,
                 environment=self.process.common.environment,
@@ -216,6 +215,31 @@ class Reconciler:
     def failed(self, error: Exception) -> None:
         self.process.lifecycle.readiness.set("database", False)
         logger.debug("a round failed", exc_info=error)
+
+
+def creation_window(row: PaymentRow, now: float, lease_seconds: float) -> dict[str, int]:
+    """When Stripe can have created this payment's PaymentIntent, Unix seconds, pure.
+
+    From the first attempt to the end of the last one, both with a margin: a window without an end
+    would grow until a busy shop's list no longer fits into one look.
+    """
+    first = max(row.key_age_seconds or 0.0, row.age_seconds)
+    last = row.attempt_age_seconds or 0.0
+    return {
+        "created_gte": max(int(now - first - CREATED_MARGIN_SECONDS), 0),
+        "created_lte": int(now - last + lease_seconds + CREATED_MARGIN_SECONDS),
+    }
+
+
+def pick(found: list[FoundIntent], row: PaymentRow) -> FoundIntent | None:
+    """The PaymentIntent that is this payment's, pure: a success before anything else."""
+    ours = [
+        intent
+        for intent in found
+        if (intent.amount_cents, intent.currency) == (row.money.amount_cents, row.money.currency)
+    ]
+    succeeded = [intent for intent in ours if intent.status == "succeeded"]
+    return next(iter(succeeded or ours), None)
 
 
 def to_event(intent: FoundIntent) -> Event:

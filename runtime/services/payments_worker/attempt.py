@@ -130,7 +130,7 @@ class Attempts:
             state=state,
             stripe_refund_id=answer.stripe_refund_id,
             failure_code=failure_code,
-            wait_seconds=PAYMENT_BACKOFF.delay_seconds(2, self.process.rng),
+            wait_seconds=PAYMENT_BACKOFF.delay_seconds(claim.attempts, self.process.rng),
         )
         if written and state is RefundState.SUCCEEDED:
             cause = Cause(self.process.common.process, str(claim.refund_id))

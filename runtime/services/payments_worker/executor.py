@@ -51,6 +51,8 @@ class Executor:
     attempts: Attempts
     lease: Lease
     concurrency: int
+    # The lease less the time an answer may take: what is sent later could come back unfenced.
+    send_within_seconds: float
     threads: ThreadPoolExecutor
     wake: threading.Event = field(default_factory=threading.Event)
     circuit: Circuit = field(default_factory=Circuit)
@@ -65,13 +67,18 @@ class Executor:
         with self._lock:
             free = self.concurrency - self._in_flight
             allowed = self.circuit.allowance(now, free)
-        claimed = self._claim(now, allowed) if allowed > 0 else 0
+            self._in_flight += allowed
+        claimed = 0
+        try:
+            claimed = self._claim(now, allowed) if allowed > 0 else 0
+        finally:
+            self._give_back(allowed - claimed)
         if self.circuit.is_open and allowed > 0 and claimed == 0:
             # The pause is over and there is nothing to probe with: the next payment will be the
             # probe, and an idle worker is not called unready for ever.
             self.process.lifecycle.readiness.set("stripe_circuit", True)
         # Fewer than asked for: nothing else is due. As many as there is room for: wait for room.
-        if claimed < allowed or claimed == free:
+        if allowed <= 0 or claimed < allowed or claimed == free:
             self.wake.wait(IDLE_SECONDS)
         return 0.0
 
@@ -96,6 +103,10 @@ class Executor:
         self.start([*claims, *refund_claims])
         return len(claims) + len(refund_claims)
 
+    def _give_back(self, places: int) -> None:
+        with self._lock:
+            self._in_flight -= places
+
     def claim_new(self, conn: psycopg.Connection, event_ids: Sequence[UUID]) -> list[Claim]:
         """Lease payments that the caller's transaction inserts, as far as there is room.
 
@@ -104,25 +115,40 @@ class Executor:
         """
         with self._lock:
             free = self.concurrency - self._in_flight
-            allowed = 0 if self.circuit.is_open else min(free, len(event_ids))
-        if allowed <= 0:
-            return []
-        return payment_queue.claim_inserted(conn, event_ids[:allowed], self.lease, self.process.rng)
+            allowed = 0 if self.circuit.is_open else max(min(free, len(event_ids)), 0)
+            self._in_flight += allowed
+        claims: list[Claim] = []
+        try:
+            if allowed:
+                wanted = event_ids[:allowed]
+                claims = payment_queue.claim_inserted(conn, wanted, self.lease, self.process.rng)
+        finally:
+            self._give_back(allowed - len(claims))
+        return claims
+
+    def forget(self, claims: Sequence[Claim]) -> None:
+        """The transaction of these claims did not commit: their places are free again."""
+        self._give_back(len(claims))
 
     def start(self, claims: Sequence[Claim | RefundClaim]) -> None:
-        """Begin an attempt for each claim; its transaction is committed."""
+        """Begin an attempt for each claim; its transaction is committed, its place is taken."""
         for claim in claims:
             self._start(claim)
 
     def _start(self, claim: Claim | RefundClaim) -> None:
         with self._lock:
-            self._in_flight += 1
             self.circuit = self.circuit.probe_sent()
         IN_FLIGHT.inc()
-        future = self.threads.submit(self._attempt, claim)
+        send_before = time.monotonic() + self.send_within_seconds
+        future = self.threads.submit(self._attempt, claim, send_before)
         future.add_done_callback(self._ended)
 
-    def _attempt(self, claim: Claim | RefundClaim) -> None:
+    def _attempt(self, claim: Claim | RefundClaim, send_before: float) -> None:
+        if time.monotonic() > send_before:
+            # Held up between the claim and here, perhaps for days in a frozen process: the answer
+            # could come after the lease, and the key could be one that Stripe has pruned.
+            logger.warning("an attempt is too late to be sent; its lease runs out")
+            return
         match claim:
             case Claim():
                 outcome = self.attempts.charge(claim)
@@ -157,7 +183,7 @@ class Executor:
             was_full = self._in_flight >= self.concurrency
             self._in_flight -= 1
         IN_FLIGHT.dec()
-        error = future.exception()
+        error = None if future.cancelled() else future.exception()
         if error is not None:
             # The lease runs out and the same key asks again; the row is never lost.
             logger.error("an attempt broke", exc_info=error)
@@ -166,7 +192,11 @@ class Executor:
             self.wake.set()
 
     def drain(self, seconds: float) -> bool:
-        """Wait for attempts under way to end; False when some did not in time."""
+        """Wait for attempts under way to end; False when some did not in time.
+
+        What has not begun is left to its lease.
+        """
+        self.threads.shutdown(wait=False, cancel_futures=True)
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             with self._lock:

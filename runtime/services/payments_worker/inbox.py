@@ -91,6 +91,7 @@ def _to_placed(event: ReceivedEvent, record: Record) -> Placed | Malformed:
         event,
         method,
         traceparent if _TRACEPARENT.fullmatch(traceparent) else None,
+        _timestamp(event.text("occurred_at")),
         _timestamp(record.headers.get(Header.CREATED_AT)),
         record,
     )

@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.5
 
+# What a record can be to a database: storable JSON that a column or a constraint refuses.
+SPOILT = (psycopg.DataError, psycopg.IntegrityError, UnicodeEncodeError)
+
 
 @dataclass(slots=True)
 class Ingest:
@@ -41,51 +44,58 @@ class Ingest:
 
     def run_once(self) -> float:
         """Poll one batch, store it, commit its offsets; returns seconds to wait (none)."""
+        # Between a poll and its transaction nothing may fail: the position is ahead of the store.
+        self.offsets.commit(time.monotonic())
         records = kafka.poll_batch(
             self.consumer, wait_seconds=POLL_SECONDS, on_error=self._consumer_error
         )
-        self.offsets.commit(time.monotonic())
         if not records:
             kafka.note_recovery(self.consumer, self.kafka_outage)
             return 0.0
         self.kafka_outage.recovered()
-        self.process.failpoints.hit(Failpoint.WORKER_POLLED_BEFORE_INBOX)
         try:
-            counts, claims = self._store(records)
+            self.process.failpoints.hit(Failpoint.WORKER_POLLED_BEFORE_INBOX)
+            counts = self._store(records)
         except Exception:
             # Nothing of the batch is stored: let the consumer give the same records again.
             kafka.rewind(self.consumer, records)
             raise
         self.process.failpoints.hit(Failpoint.WORKER_COMMITTED_BEFORE_OFFSET)
         self.totals = self.totals.plus(replace(counts, new=()))
-        if self.executor is not None:
-            self.executor.start(claims)
         # Stored is stored: a lost commit only brings records that are known already.
         self.offsets.note(records)
         self.offsets.commit(time.monotonic())
         self.process.failpoints.hit(Failpoint.WORKER_OFFSET_COMMITTED)
         return 0.0
 
-    def _store(self, records: Sequence[Record]) -> tuple[inbox.Counts, list[Claim]]:
-        """Store a batch; when one record spoils it, store the others and bury that one.
+    def _store(self, records: Sequence[Record]) -> inbox.Counts:
+        """Store a batch, and start what was leased in the same transaction.
 
-        Returns:
-            The counts, and the leases taken in the same transaction for what was new.
+        When one record spoils the batch, the others are stored and that one is buried.
         """
+        claims: list[Claim] = []
         try:
             with self.pool.connection() as conn:
                 counts = inbox.store_batch(conn, records, source=self.source, rng=self.process.rng)
                 claims = self.executor.claim_new(conn, counts.new) if self.executor else []
                 self.process.failpoints.hit(Failpoint.WORKER_RESERVED_BEFORE_COMMIT)
-        except (psycopg.DataError, psycopg.IntegrityError, UnicodeEncodeError) as error:
-            if len(records) == 1:
-                return self._bury(records[0], error), []
-            counts, claims = inbox.Counts(), []
-            for record in records:
-                one, claimed = self._store([record])
-                counts = counts.plus(one)
-                claims += claimed
-        return counts, claims
+        except Exception as error:
+            if self.executor is not None:
+                self.executor.forget(claims)
+            if not isinstance(error, SPOILT):
+                raise
+            return self._store_one_by_one(records, error)
+        if self.executor is not None:
+            self.executor.start(claims)
+        return counts
+
+    def _store_one_by_one(self, records: Sequence[Record], error: Exception) -> inbox.Counts:
+        if len(records) == 1:
+            return self._bury(records[0], error)
+        counts = inbox.Counts()
+        for record in records:
+            counts = counts.plus(self._store([record]))
+        return counts
 
     def _bury(self, record: Record, error: Exception) -> inbox.Counts:
         logger.error("a record cannot be stored and has a dead letter now", exc_info=error)

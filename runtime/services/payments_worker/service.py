@@ -57,6 +57,7 @@ def run(process: Process) -> None:
             settings.gateway.deadlines.lease_seconds,
         ),
         settings.concurrency,
+        settings.gateway.deadlines.lease_seconds - settings.gateway.deadlines.worker_http_seconds,
         ThreadPoolExecutor(settings.concurrency, thread_name_prefix="attempt"),
     )
     kafka_outage = Outage(logger, "Kafka")

@@ -108,7 +108,9 @@ class Intake:
         headers: Mapping[str, str],
     ) -> None:
         environment = self.process.common.environment
-        effect = webhook_effect.apply(conn, event, environment=environment, rng=self.process.rng)
+        effect = webhook_effect.apply_safely(
+            conn, event, environment=environment, rng=self.process.rng
+        )
         match effect:
             case webhook_effect.Done():
                 webhooks.mark_processed(conn, event.stripe_event_id)

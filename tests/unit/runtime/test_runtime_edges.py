@@ -87,11 +87,21 @@ PI = PaymentIntentId("pi_1")
 def test_each_answer_of_the_gateway_has_its_outcome(
     status: int, body: object, outcome: Outcome
 ) -> None:
-    assert _parse(status, json.dumps(body).encode(), "2").outcome == outcome
+    answer = _parse(status, json.dumps(body).encode(), "2", not_sent=status == 503)
+
+    assert answer.outcome == outcome
+
+
+def test_a_503_that_is_not_the_gateways_own_says_nothing() -> None:
+    assert _parse(503, b"upstream reset", None, not_sent=False).outcome == Unknown(
+        "gateway http 503"
+    )
 
 
 def test_a_gateway_answer_that_was_cut_is_unknown() -> None:
-    assert _parse(200, b'{"outcome":"sett', None).outcome == Unknown("unreadable gateway answer")
+    answer = _parse(200, b'{"outcome":"sett', None, not_sent=False)
+
+    assert answer.outcome == Unknown("unreadable gateway answer")
 
 
 # --- what the reconciler reads --------------------------------------------------------------
@@ -112,7 +122,7 @@ def test_a_gateway_answer_that_was_cut_is_unknown() -> None:
 def test_a_payment_intent_is_news_by_its_status(
     status: str, code: str | None, event: Event
 ) -> None:
-    assert to_event(FoundIntent(PI, status, code)) == event
+    assert to_event(FoundIntent(PI, status, code, 4999, "usd")) == event
 
 
 # --- whether a webhook is about this payment ------------------------------------------------
@@ -130,6 +140,7 @@ ROW = PaymentRow(
     attempt_age_seconds=1.0,
     age_seconds=1.0,
     read_at=datetime(2026, 3, 1, tzinfo=UTC),
+    quiet_seconds=1.0,
 )
 WEBHOOK = StripeEvent(
     stripe_event_id=StripeEventId("evt_1"),
@@ -143,6 +154,7 @@ WEBHOOK = StripeEvent(
     currency="usd",
     metadata_event_id=str(ROOT),
     metadata_env="test",
+    metadata_refund_id=None,
     shadow=False,
     idempotency_key=str(ROOT),
     failure_code=None,
@@ -222,7 +234,7 @@ def test_a_batch_is_told_apart_by_topic_and_by_what_can_be_read() -> None:
 def test_a_header_that_is_no_time_is_no_reason_to_refuse_an_order() -> None:
     batch = sort_records([kafka_record("orders.placed")])
 
-    assert batch.placed[0].placed_at is None
+    assert batch.placed[0].written_at is None
 
 
 def test_a_letter_has_one_message_id_per_event() -> None:

@@ -24,12 +24,13 @@ EVENT = UUID("99999999-8888-4777-8666-555555555555")
 
 
 def row(event_type: str = "PaymentCompleted", payload: Any = None) -> OutboxRow:
+    written = {"root_event_id": str(ROOT), "order_id": "ord_é"} if payload is None else payload
     return OutboxRow(
         event_id=EVENT,
         aggregate="payments",
         aggregate_id=str(ROOT),
         event_type=event_type,
-        payload={"root_event_id": str(ROOT), "order_id": "ord_é"} if payload is None else payload,
+        payload=json.dumps(written, ensure_ascii=False),
         tenant_id="acme",
         created_at=datetime(2026, 3, 1, 12, 0, tzinfo=UTC),
     )

@@ -56,11 +56,11 @@ def error(status: int, error_type: str | None = None, code: str | None = None) -
         (error(404, "invalid_request_error", "resource_missing"), Halt("resource_missing")),
         (
             error(409, "invalid_request_error", "idempotency_key_in_use"),
-            Retry("idempotency_key_in_use"),
+            Retry("idempotency_key_in_use", may_run=True),
         ),
         (
             error(409, "idempotency_error", "idempotency_key_in_use"),
-            Retry("idempotency_key_in_use"),
+            Retry("idempotency_key_in_use", may_run=True),
         ),
         (error(429, "invalid_request_error", "lock_timeout"), Retry("lock_timeout")),
         (error(400, "invalid_request_error", "lock_timeout"), Retry("lock_timeout")),
@@ -136,7 +136,7 @@ def test_no_5xx_is_ever_final(status: int) -> None:
         (intent("canceled"), Declined("refund_canceled", PI)),
         (error(400, "invalid_request_error", "charge_already_refunded"),
          Parked("charge_already_refunded")),
-        (error(409, None, "idempotency_key_in_use"), Retry("idempotency_key_in_use")),
+        (error(409, None, "idempotency_key_in_use"), Retry("idempotency_key_in_use", may_run=True)),
         (error(500), Unknown("http 500")),
         (Answer(None), Unknown("no answer")),
         (Answer(200), Unknown("2xx without a readable Refund")),

@@ -52,6 +52,7 @@ def test_a_success_is_read_whole() -> None:
         currency="usd",
         metadata_event_id=ROOT,
         metadata_env="test",
+        metadata_refund_id=None,
         shadow=False,
         idempotency_key=ROOT,
         failure_code=None,
