@@ -14,7 +14,7 @@ from runtime.adapters.store.payment_queue import Lease
 from runtime.adapters.store.payments import Cause, Fenced
 from runtime.domain.event import Record
 from runtime.domain.names import PaymentIntentId
-from runtime.domain.outcome import Settled
+from runtime.domain.outcome import Halt, Settled, Unknown
 from runtime.domain.payment_events import Answered, SeenSucceeded, Step
 from runtime.services.payments_worker import inbox
 
@@ -208,3 +208,42 @@ def test_a_payment_without_a_row_cannot_be_told_anything(database: Database) -> 
         )
 
     assert isinstance(applied, payments.Missing)
+
+
+def test_a_refusal_does_not_age_the_key(database: Database) -> None:
+    event_id = uuid4()
+    take_in(database, order(event_id))
+    (claimed,) = claim(database, lease())
+    assert database.value("SELECT first_attempted_at FROM payments") is not None
+
+    with database.conn.transaction():
+        payments.apply(
+            database.conn,
+            event_id,
+            Answered(Halt("invalid_api_key")),
+            Cause("suite"),
+            rng=RNG,
+            lease_token=claimed.token,
+        )
+
+    assert database.rows("SELECT state, first_attempted_at FROM payments") == [("pending", None)]
+
+
+def test_an_unanswered_attempt_ages_the_key(database: Database) -> None:
+    event_id = uuid4()
+    take_in(database, order(event_id))
+    (claimed,) = claim(database, lease())
+
+    with database.conn.transaction():
+        payments.apply(
+            database.conn,
+            event_id,
+            Answered(Unknown("no answer")),
+            Cause("suite"),
+            rng=RNG,
+            lease_token=claimed.token,
+        )
+
+    ((state, first_attempted_at),) = database.rows("SELECT state, first_attempted_at FROM payments")
+    assert state == "unknown"
+    assert first_attempted_at is not None

@@ -14,6 +14,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from runtime.adapters import kafka, mail
 from runtime.adapters.gateway_client import FoundIntent
+from runtime.adapters.store.payment_queue import Claim
 from runtime.adapters.store.payments import PaymentRow
 from runtime.domain import outcome as o
 from runtime.domain.circuit import Circuit
@@ -23,6 +24,7 @@ from runtime.domain.names import EventId, OrderId, PaymentIntentId, TenantId
 from runtime.domain.names import PaymentState as S
 from runtime.domain.payment import step
 from runtime.domain.payment_events import Answered, OrderCancelled, Payment, Step
+from runtime.process import Process
 from runtime.services.payments_reconciler.service import creation_window, pick
 from runtime.services.payments_worker.executor import Executor
 
@@ -87,6 +89,29 @@ def test_a_worker_whose_circuit_is_open_waits_instead_of_spinning() -> None:
         executor.run_once()
 
     assert wake.waits == 5
+
+
+class Sent:
+    """Attempts that note what they were asked to send."""
+
+    def __init__(self) -> None:
+        self.charges: list[object] = []
+
+    def charge(self, claim: object) -> o.Outcome:
+        self.charges.append(claim)
+        return o.Settled(PaymentIntentId("pi_1"))
+
+
+def test_an_attempt_held_up_past_its_lease_is_not_sent() -> None:
+    nothing: Any = None
+    sent: Any = Sent()
+    process: Any = Process("payments-worker", *(nothing,) * 7)
+    executor = Executor(process, nothing, sent, nothing, 64, 3.0, nothing)
+    claim = Claim(ROW, UUID(int=2))
+
+    executor._attempt(claim, send_before=time.monotonic() - 1)
+
+    assert sent.charges == []
 
 
 def test_a_key_in_use_elsewhere_may_execute_so_a_cancellation_asks_stripe_first() -> None:
