@@ -23,7 +23,14 @@ CONNECT_TIMEOUT_SECONDS: Final = 5
 IDLE_IN_TRANSACTION_TIMEOUT_MS: Final = 10_000
 
 # What a caller can answer by waiting: the server is away, shutting down, or the pool is empty.
-UNAVAILABLE: Final = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
+UNAVAILABLE: Final = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    # A process that was frozen inside a transaction finds its session ended; psycopg counts that
+    # among internal errors, but all it takes is another connection.
+    psycopg.errors.IdleInTransactionSessionTimeout,
+    PoolTimeout,
+)
 
 Connection = psycopg.Connection[tuple[object, ...]]
 
