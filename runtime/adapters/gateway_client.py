@@ -17,7 +17,7 @@ import urllib3
 from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionError
 
 from runtime.config import GatewayClientConfig
-from runtime.domain.names import PaymentIntentId
+from runtime.domain.names import NOT_SENT_HEADER, PaymentIntentId
 from runtime.domain.outcome import (
     Declined,
     Halt,
@@ -155,7 +155,7 @@ class GatewayClient:
             return GatewayAnswer(Retry("gateway unreachable"))
         except HTTPError as error:
             return GatewayAnswer(Unknown(f"gateway: {type(error).__name__}"))
-        not_sent = answer.headers.get("X-Bookpay-Not-Sent") == "true"
+        not_sent = answer.headers.get(NOT_SENT_HEADER) == "true"
         retry_after = answer.headers.get("Retry-After")
         return _parse(answer.status, answer.data, retry_after, not_sent=not_sent)
 

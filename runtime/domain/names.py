@@ -129,6 +129,10 @@ class Header(StrEnum):
     TRACEPARENT = "traceparent"
 
 
+# On the gateway's own 503: nothing was sent. A 503 without it is some proxy's and says nothing.
+NOT_SENT_HEADER: Final = "X-Bookpay-Not-Sent"
+
+
 def derive_event_id(root: EventId, event_type: EventType, n: int | None = None) -> EventId:
     """Name the event that follows from `root`, so that a repeat collides instead of doubling.
 

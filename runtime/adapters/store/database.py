@@ -32,6 +32,10 @@ UNAVAILABLE: Final = (
     PoolTimeout,
 )
 
+# What a single record can be to a database: well-formed JSON that a column or a constraint refuses.
+# Waiting mends none of it; the record gets a dead letter.
+SPOILT: Final = (psycopg.DataError, psycopg.IntegrityError, UnicodeEncodeError)
+
 Connection = psycopg.Connection[tuple[object, ...]]
 
 

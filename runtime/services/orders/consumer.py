@@ -69,7 +69,7 @@ class OrdersConsumer:
         try:
             with conn.transaction():
                 self._follow(conn, record)
-        except (psycopg.DataError, psycopg.IntegrityError, UnicodeEncodeError) as error:
+        except database.SPOILT as error:
             logger.exception("a record cannot be applied and has a dead letter now")
             dead_letters.insert_record(
                 conn, source=Service.ORDERS, reason=type(error).__name__, record=record

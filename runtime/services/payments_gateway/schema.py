@@ -83,10 +83,6 @@ class IntentList(BaseModel):
     data: list[Intent]
 
 
-# On the gateway's own 503: nothing was sent. A 503 without it is some proxy's and says nothing.
-NOT_SENT_HEADER = "X-Bookpay-Not-Sent"
-
-
 def answer_fields(outcome: Outcome) -> dict[str, Any]:
     """The fields of `Answer` that the outcome decides."""
     match outcome:

@@ -28,10 +28,10 @@ from runtime.adapters.http import add_probes, serve
 from runtime.adapters.store import database, stripe_calls
 from runtime.adapters.stripe_gateway import Call, Charge, ListTooLongError, StripeGateway
 from runtime.domain import stripe_answers
+from runtime.domain.names import NOT_SENT_HEADER
 from runtime.domain.outcome import Outcome
 from runtime.process import Process
 from runtime.services.payments_gateway.schema import (
-    NOT_SENT_HEADER,
     Answer,
     CancelBody,
     ChargeBody,

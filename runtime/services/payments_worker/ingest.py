@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException
 from psycopg_pool import ConnectionPool
 
 from runtime.adapters import kafka
-from runtime.adapters.store import dead_letters
+from runtime.adapters.store import database, dead_letters
 from runtime.adapters.store.payment_queue import Claim
 from runtime.domain.event import Record
 from runtime.failpoints import Failpoint
@@ -24,9 +24,6 @@ from runtime.telemetry import Outage
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.5
-
-# What a record can be to a database: storable JSON that a column or a constraint refuses.
-SPOILT = (psycopg.DataError, psycopg.IntegrityError, UnicodeEncodeError)
 
 
 @dataclass(slots=True)
@@ -82,7 +79,7 @@ class Ingest:
         except Exception as error:
             if self.executor is not None:
                 self.executor.forget(claims)
-            if not isinstance(error, SPOILT):
+            if not isinstance(error, database.SPOILT):
                 raise
             return self._store_one_by_one(records, error)
         if self.executor is not None:
