@@ -135,6 +135,7 @@ class ReconcilerConfig:
     gateway: GatewayClientConfig
     webhook_window_seconds: float
     parked_webhook_window_seconds: float
+    event_window_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +233,9 @@ def reconciler(source: Source) -> ReconcilerConfig:
         ),
         parked_webhook_window_seconds=source.number(
             "BOOKPAY_PARKED_WEBHOOK_WINDOW_SECONDS", 900, least=1, most=7 * 86400
+        ),
+        event_window_seconds=source.number(
+            "BOOKPAY_EVENT_WINDOW_SECONDS", 900, least=1, most=7 * 86400
         ),
     )
 

@@ -46,6 +46,7 @@ def _print(found: Status) -> None:
     print_line()
     print_line(f"publisher lock   {_leader(found)}")
     print_line(f"payments open    {_open_payments(found)}")
+    print_line(f"waiting          {_waiting(found)}")
 
 
 def _row(process: ProcessStatus) -> tuple[str, ...]:
@@ -53,7 +54,7 @@ def _row(process: ProcessStatus) -> tuple[str, ...]:
         process.name,
         process.state,
         _cell(process.pid),
-        "-" if process.uptime_seconds is None else _age(process.uptime_seconds),
+        "-" if process.uptime_seconds is None else age(process.uptime_seconds),
         _cell(process.restarts),
         _cell(process.port),
         _cell(process.lag),
@@ -81,7 +82,7 @@ def _leader(found: Status) -> str:
         return "nobody holds it"
     who = leader.publisher_id or "a session without a term"
     term = "" if leader.term is None else f", term {leader.term}"
-    since = "" if leader.held_seconds is None else f", for {_age(leader.held_seconds)}"
+    since = "" if leader.held_seconds is None else f", for {age(leader.held_seconds)}"
     return f"{who} (backend {leader.backend_pid}{term}{since})"
 
 
@@ -91,10 +92,23 @@ def _open_payments(found: Status) -> str:
     if isinstance(found.open_payments, Unknown):
         return f"unknown: {found.open_payments.reason}"
     listed = (
-        f"{payment.state} {payment.count} (oldest {_age(payment.oldest_seconds)})"
+        f"{payment.state} {payment.count} (oldest {age(payment.oldest_seconds)})"
         for payment in found.open_payments
     )
     return ", ".join(listed) or "none"
+
+
+def _waiting(found: Status) -> str:
+    from bookpayctl.targets.target import Unknown
+
+    if isinstance(found.waiting, Unknown):
+        return f"unknown: {found.waiting.reason}"
+    listed = (
+        f"{entry.what} {entry.count} (oldest {age(entry.oldest_seconds)})"
+        for entry in found.waiting
+        if entry.count
+    )
+    return ", ".join(listed) or "nothing"
 
 
 def _cell(value: object) -> str:
@@ -105,7 +119,7 @@ def _cell(value: object) -> str:
     return "-" if value is None else str(value)
 
 
-def _age(seconds: float) -> str:
+def age(seconds: float) -> str:
     """Two units at most: `42s`, `3m10s`, `2h05m`, `4d03h`."""
     whole = max(0, int(seconds))
     minutes, hours, days = whole // 60, whole // 3600, whole // 86_400
@@ -134,6 +148,7 @@ def _body(found: Status) -> dict[str, Any]:
         "processes": value(found.processes),
         "publisher_lock": value(found.leader),
         "payments_open": value(found.open_payments),
+        "waiting": value(found.waiting),
         "notes": list(found.notes),
     }
 

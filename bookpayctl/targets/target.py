@@ -66,6 +66,15 @@ class OpenPayments:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """Things of one kind that are open or wait for an operator; zero is an answer, too."""
+
+    what: str
+    count: int
+    oldest_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """An environment now.
 
@@ -77,6 +86,7 @@ class Status:
     processes: tuple[ProcessStatus, ...]
     leader: Leader | Unknown | None
     open_payments: tuple[OpenPayments, ...] | Unknown
+    waiting: tuple[Waiting, ...] | Unknown
     notes: tuple[str, ...] = ()
 
     def exit(self) -> tuple[ExitCode, str]:

@@ -65,6 +65,17 @@ class FoundIntent:
     currency: str
 
 
+@dataclass(frozen=True, slots=True)
+class FoundRefund:
+    """A refund as Stripe's list shows it; `refund_id` is ours, None for somebody else's."""
+
+    stripe_refund_id: str
+    status: str
+    amount_cents: int
+    failure_code: str | None
+    refund_id: str | None
+
+
 class GatewayUnavailableError(Exception):
     """A question to the gateway was not answered; ask again later."""
 
@@ -135,6 +146,24 @@ class GatewayClient:
         window = {"created_gte": created_gte, "created_lte": created_lte}
         query = urlencode({**window, "event_id": str(event_id)})
         return [_found(entry) for entry in self._get(f"/payment-intents?{query}")["data"]]
+
+    def refunds_of(self, payment_intent_id: str) -> list[FoundRefund]:
+        """Every refund of a PaymentIntent, newest first.
+
+        Raises:
+            GatewayUnavailableError: no clear answer; an empty list is a clear one.
+        """
+        query = urlencode({"payment_intent_id": payment_intent_id})
+        return [
+            FoundRefund(
+                str(entry["id"]),
+                str(entry["status"]),
+                int(entry["amount_cents"]),
+                entry.get("failure_code"),
+                entry.get("refund_id"),
+            )
+            for entry in self._get(f"/refunds?{query}")["data"]
+        ]
 
     def is_ready(self) -> bool:
         """Whether the gateway says it can reach Stripe."""

@@ -134,6 +134,18 @@ class StripeGateway:
                 raise ListTooLongError(f"more than {LIST_MAX} PaymentIntents since {created_gte}")
             yield json.loads(str(intent))
 
+    def list_refunds(self, payment_intent_id: str) -> Iterator[Mapping[str, Any]]:
+        """Every refund of a PaymentIntent, newest first; a list shows what was just written.
+
+        Raises:
+            stripe.StripeError: a page could not be read; what was yielded is not the whole.
+        """
+        page = self._client.v1.refunds.list(
+            {"payment_intent": payment_intent_id, "limit": LIST_PAGE}
+        )
+        for refund in page.auto_paging_iter():
+            yield json.loads(str(refund))
+
 
 def _session(threads: int) -> requests.Session:
     """One pool of connections for all threads.

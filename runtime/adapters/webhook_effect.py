@@ -14,19 +14,17 @@ from uuid import UUID
 import psycopg
 from psycopg import Connection
 
-from runtime.adapters.store import payments, refunds
+from runtime.adapters.store import payments, refund_steps, refunds
 from runtime.adapters.store.payments import Cause, PaymentRow
-from runtime.domain.names import RefundState
 from runtime.domain.payment import ORDER_CANCELLED, WEBHOOK_TIMEOUT
 from runtime.domain.payment_events import (
     Event,
-    RefundFailed,
-    RefundSucceeded,
     Refused,
     SeenFailed,
     SeenOpen,
     SeenSucceeded,
 )
+from runtime.domain.refund import RefundSeen
 from runtime.domain.stripe_event import Kind, StripeEvent
 
 
@@ -138,29 +136,19 @@ def disagreement(row: PaymentRow, event: StripeEvent) -> str | None:
 
 
 def _apply_refund(conn: Connection, event: StripeEvent, rng: random.Random) -> Effect:
-    if event.object_id is None:
+    if event.object_id is None or event.status is None:
         return Quarantined("no_object")
-    match event.status:
-        case "succeeded":
-            state, code = RefundState.SUCCEEDED, None
-        case "failed" | "canceled":
-            state, code = RefundState.FAILED, event.failure_code or f"refund_{event.status}"
-        case _:
-            return Done("refund_open")
-    refund_id = _uuid(event.metadata_refund_id)
-    ours = refunds.close_by_stripe_id(
-        conn, event.object_id, refund_id=refund_id, state=state, failure_code=code
-    )
-    if ours is None and refunds.is_known(conn, event.object_id, refund_id):
-        return Done("refund known")
-    if ours is None:
-        # The worker has not stored the refund's id yet; its own answer will say the same.
+    row = refunds.lock_by_stripe_id(conn, event.object_id, _uuid(event.metadata_refund_id))
+    if row is None:
+        # Somebody else's, or a second one at Stripe: the window will tell.
         return Early(None)
-    event_id, closed = ours
-    report = RefundFailed(code) if code else RefundSucceeded()
-    cause = Cause("webhook", str(closed))
-    applied = payments.apply(conn, event_id, report, cause, rng=rng)
-    return Done(payments.said(applied))
+    if event.amount_cents != row.money.amount_cents:
+        return Quarantined("amount")
+    if event.currency != row.money.currency:
+        return Quarantined("currency")
+    seen = RefundSeen(event.object_id, event.status, event.failure_code)
+    moved = refund_steps.apply_locked(conn, row, seen, "webhook", rng=rng)
+    return Done(f"refund {moved.refund.state}" if moved.changed else "refund known")
 
 
 def _uuid(text: str | None) -> UUID | None:

@@ -126,7 +126,8 @@ def _answered(payment: Payment, outcome: o.Outcome) -> Verdict:
         case o.Halt():
             if payment.cancel_requested and not payment.maybe_executed:
                 return _failed(payment, ORDER_CANCELLED, None)
-            return Step(_back_to_waiting(payment), (Effect.ALERT,), Wait.BACK_OFF)
+            waiting = _back_to_waiting(payment)
+            return Step(waiting, (Effect.ALERT,), _politeness(waiting))
         case o.Retry():
             return _retry(payment, outcome)
         case o.Unknown():
@@ -150,7 +151,12 @@ def _retry(payment: Payment, outcome: o.Retry) -> Verdict:
     waiting = replace(waiting, transient_failures=failures)
     if failures >= TRANSIENT_FAILURES_MAX and not payment.maybe_executed:
         return _parked(waiting, f"refused {failures} times: {outcome.reason}")
-    return Step(waiting, (), Wait.BACK_OFF, outcome.after_seconds or 0.0)
+    return Step(waiting, (), _politeness(waiting), outcome.after_seconds or 0.0)
+
+
+def _politeness(payment: Payment) -> Wait:
+    """After a refusal: minutes if nothing is at stake, seconds while money may have moved."""
+    return Wait.BACK_OFF_UNKNOWN if payment.maybe_executed else Wait.BACK_OFF
 
 
 def _unknown(payment: Payment, outcome: o.Unknown) -> Verdict:

@@ -45,8 +45,11 @@ _KINDS: Final = {
     "payment_intent.canceled": Kind.FAILED,
     "payment_intent.processing": Kind.OPEN,
     "payment_intent.requires_action": Kind.OPEN,
+    "refund.created": Kind.REFUND,
     "refund.updated": Kind.REFUND,
     "refund.failed": Kind.REFUND,
+    # What accounts on older API versions get for the same news; its object is the refund, too.
+    "charge.refund.updated": Kind.REFUND,
 }
 
 

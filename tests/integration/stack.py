@@ -211,6 +211,7 @@ def service_variables(
         "STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
         "BOOKPAY_WEBHOOK_WINDOW_SECONDS": "3",
         "BOOKPAY_PARKED_WEBHOOK_WINDOW_SECONDS": "60",
+        "BOOKPAY_EVENT_WINDOW_SECONDS": "6",
         "BOOKPAY_WORKER_CONCURRENCY": "16",
         "SMTP_HOST": "127.0.0.1",
         "SMTP_PORT": str(mail_port),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from bookpayctl.targets.target import Leader, OpenPayments
+from bookpayctl.targets.target import Leader, OpenPayments, Waiting
 from runtime.domain.names import FINAL_PAYMENT_STATES, PUBLISHER_LOCK_KEY, SCHEMA
 
 # pg_locks shows a bigint key as two unsigned halves, with objsubid 1.
@@ -30,6 +30,30 @@ SELECT state, count(*),
 FROM {SCHEMA}.payments WHERE state <> ALL(%s) GROUP BY state ORDER BY state
 """  # noqa: S608 - the schema is a constant
 
+# A failed refund that was asked for again is closed by the next one.
+_WAITING: Final = f"""
+SELECT 'orders pending', count(*), min(created_at) FROM {SCHEMA}.orders WHERE status = 'pending'
+UNION ALL
+SELECT 'refunds open', count(*), min(created_at) FROM {SCHEMA}.refunds
+WHERE state NOT IN ('succeeded', 'failed')
+UNION ALL
+SELECT 'refunds failed', count(*), min(updated_at) FROM {SCHEMA}.refunds AS failed
+WHERE state = 'failed' AND NOT EXISTS (SELECT FROM {SCHEMA}.refunds AS later
+    WHERE later.event_id = failed.event_id AND later.n > failed.n)
+UNION ALL
+SELECT 'webhooks early', count(*), min(parked_at) FROM {SCHEMA}.webhook_parked
+UNION ALL
+SELECT 'webhooks quarantined', count(*), min(received_at) FROM {SCHEMA}.webhook_quarantine
+WHERE released_at IS NULL
+UNION ALL
+SELECT 'dead letters', count(*), min(created_at) FROM {SCHEMA}.dead_letters
+WHERE resolved_at IS NULL
+"""  # noqa: S608 - the schema is a constant
+_WAITING_WITH_AGE: Final = f"""
+SELECT what, n, coalesce(extract(epoch FROM clock_timestamp() - since), 0)::float8
+FROM ({_WAITING}) AS waiting (what, n, since)
+"""  # noqa: S608 - built above
+
 
 class LedgerError(RuntimeError):
     """The database did not answer."""
@@ -41,6 +65,7 @@ class LedgerFacts:
 
     leader: Leader | None
     open_payments: tuple[OpenPayments, ...]
+    waiting: tuple[Waiting, ...]
 
 
 def read_ledger(dsn: str) -> LedgerFacts:
@@ -57,10 +82,15 @@ def read_ledger(dsn: str) -> LedgerFacts:
             held = conn.execute(_LEADER, (PUBLISHER_LOCK_KEY,)).fetchone()
             final = [state.value for state in FINAL_PAYMENT_STATES]
             still_open = conn.execute(_OPEN, (final,)).fetchall()
+            waiting = conn.execute(_WAITING_WITH_AGE).fetchall()
     except psycopg.Error as error:
         raise LedgerError(f"the database does not say: {str(error).strip()}") from error
     leader = None
     if held is not None:
         backend_pid, publisher_id, term, seconds = held
         leader = Leader(publisher_id or "", backend_pid, term, seconds)
-    return LedgerFacts(leader, tuple(OpenPayments(*row) for row in still_open))
+    return LedgerFacts(
+        leader,
+        tuple(OpenPayments(*row) for row in still_open),
+        tuple(Waiting(*row) for row in waiting),
+    )

@@ -171,6 +171,7 @@ RECEIVED_EVENTS: Final = (
     "payment_intent.canceled",
     "payment_intent.processing",
     "payment_intent.requires_action",
+    "refund.created",
     "refund.updated",
     "refund.failed",
 )
@@ -257,7 +258,11 @@ def _service_variables(addresses: Addresses, service: Service) -> dict[str, str]
             return gateway_client
         case Service.RECONCILER:
             window = str(addresses.webhook_window_seconds)
-            return {"BOOKPAY_WEBHOOK_WINDOW_SECONDS": window, **gateway_client}
+            return {
+                "BOOKPAY_WEBHOOK_WINDOW_SECONDS": window,
+                "BOOKPAY_EVENT_WINDOW_SECONDS": window,
+                **gateway_client,
+            }
         case Service.RECEIVER:
             return {"STRIPE_WEBHOOK_SECRET_FILE": str(secrets_dir / "stripe-webhook-secret")}
         case Service.NOTIFIER:

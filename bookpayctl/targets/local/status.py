@@ -49,6 +49,7 @@ def read_status(environment: Environment) -> Status:
         processes=processes,
         leader=facts if isinstance(facts, Unknown) else facts.leader,
         open_payments=facts if isinstance(facts, Unknown) else facts.open_payments,
+        waiting=facts if isinstance(facts, Unknown) else facts.waiting,
         notes=_notes(environment, infos.result()),
     )
 

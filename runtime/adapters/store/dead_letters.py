@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from uuid import UUID
 
 from psycopg import Connection
 
 from runtime.domain.event import Record
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """One row, locked.
+
+    Attributes:
+        is_record: a Kafka record, as against an event known by its id.
+    """
+
+    row_id: int
+    source: str
+    event_id: UUID | None
+    is_record: bool
+    resolved: bool
 
 
 def insert_record(conn: Connection, *, source: str, reason: str, record: Record) -> None:
@@ -21,9 +37,38 @@ def insert_record(conn: Connection, *, source: str, reason: str, record: Record)
 def insert_event(
     conn: Connection, *, source: str, reason: str, event_id: UUID, error: str = ""
 ) -> None:
-    """Keep an event by its id, such as an outbox row that can never be published."""
+    """Keep an event by its id, such as an outbox row that can never be published.
+
+    An event that failed, was driven again and failed again is one dead letter, open once more.
+    """
     conn.execute(
         "INSERT INTO dead_letters (source, reason, event_id, error) VALUES (%s, %s, %s, %s)"
-        " ON CONFLICT DO NOTHING",
+        " ON CONFLICT (source, event_id) WHERE source_offset IS NULL AND event_id IS NOT NULL"
+        " DO UPDATE SET reason = excluded.reason, error = excluded.error,"
+        " created_at = excluded.created_at, resolved_at = NULL",
         (source, reason, event_id, error[:500]),
+    )
+
+
+def lock(conn: Connection, row_id: int) -> DeadLetter | None:
+    """Read one dead letter and hold its row until the transaction ends."""
+    row = conn.execute(
+        "SELECT id, source, event_id, source_offset IS NOT NULL, resolved_at IS NOT NULL"
+        " FROM dead_letters WHERE id = %s FOR UPDATE",
+        (row_id,),
+    ).fetchone()
+    return DeadLetter(*row) if row else None
+
+
+def resolve(conn: Connection, row_id: int) -> None:
+    """Nobody has to look at it any more."""
+    conn.execute("UPDATE dead_letters SET resolved_at = clock_timestamp() WHERE id = %s", (row_id,))
+
+
+def resolve_event(conn: Connection, *, source: str, event_id: UUID) -> None:
+    """The same, by the event it keeps; without one, nothing happens."""
+    conn.execute(
+        "UPDATE dead_letters SET resolved_at = clock_timestamp()"
+        " WHERE source = %s AND event_id = %s AND source_offset IS NULL AND resolved_at IS NULL",
+        (source, event_id),
     )

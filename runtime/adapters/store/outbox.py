@@ -28,6 +28,7 @@ SELECT_UNPUBLISHED: Final = """
       AND event_id <> ALL (%(in_flight)s)
       AND NOT EXISTS (SELECT FROM dead_letters
                       WHERE dead_letters.source = 'outbox' AND source_offset IS NULL
+                        AND resolved_at IS NULL
                         AND dead_letters.event_id = outbox.event_id)
     ORDER BY created_at
     LIMIT %(limit)s

@@ -232,6 +232,8 @@ def write(conn: Connection, row: PaymentRow, step: Step, cause: Cause, rng: rand
                 reason=after.failure_code or "parked",
                 event_id=row.event_id,
             )
+        elif row.payment.state is PaymentState.PARKED and after.state is not PaymentState.PARKED:
+            dead_letters.resolve_event(conn, source=Service.WORKER, event_id=row.event_id)
         if Effect.REQUEST_REFUND in step.effects and after.payment_intent_id is not None:
             refunds.request_first(conn, row.event_id, after.payment_intent_id, row.money)
     if moved.rowcount != 1:

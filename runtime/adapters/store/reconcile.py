@@ -18,10 +18,10 @@ HOLD_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class OpenPayments:
-    """Payments by state, with the age of the oldest in seconds."""
+class Waiting:
+    """Rows of one kind that are not closed, with the age of the oldest in seconds."""
 
-    state: str
+    what: str
     count: int
     oldest_seconds: float
 
@@ -41,7 +41,7 @@ def claim_processing(conn: Connection, *, window_seconds: float, limit: int) -> 
     return _claim(
         conn,
         "state = 'processing' AND next_attempt_at <= environment_now()"
-        " AND (cancel_requested_at IS NOT NULL OR last_attempted_at <"
+        " AND (cancel_requested_at IS NOT NULL OR coalesce(last_attempted_at, created_at) <"
         f" environment_now() - make_interval(secs => {float(window_seconds)}))",
         limit,
     )
@@ -78,10 +78,36 @@ def environment_seconds(conn: Connection) -> float:
     return float(row[0])
 
 
-def open_payments(conn: Connection) -> list[OpenPayments]:
+def open_payments(conn: Connection) -> list[Waiting]:
     """The backlog: payments that are not final, by state."""
     rows = conn.execute(
         "SELECT state, count(*), extract(epoch FROM environment_now() - min(created_at))::float8"
         " FROM payments WHERE state NOT IN ('succeeded', 'failed', 'refunded') GROUP BY state"
     ).fetchall()
-    return [OpenPayments(*row) for row in rows]
+    return [Waiting(*row) for row in rows]
+
+
+_FAILED_LAST: Final = (
+    "state = 'failed' AND NOT EXISTS (SELECT FROM refunds AS later"
+    " WHERE later.event_id = refunds.event_id AND later.n > refunds.n)"
+)
+
+# What to count, in which rows, and the column that says since when.
+_COUNTED: Final = (
+    ("refunds_open", "refunds", "created_at", "state NOT IN ('succeeded', 'failed')"),
+    ("refunds_failed", "refunds", "updated_at", _FAILED_LAST),
+    ("webhooks_early", "webhook_parked", "parked_at", "true"),
+    ("webhooks_quarantined", "webhook_quarantine", "received_at", "released_at IS NULL"),
+    ("dead_letters", "dead_letters", "created_at", "resolved_at IS NULL"),
+    ("orders_pending", "orders", "created_at", "status = 'pending'"),
+)
+_WAITING: Final = " UNION ALL ".join(
+    f"SELECT '{what}', count(*), coalesce(extract(epoch FROM"  # noqa: S608 - constants
+    f" clock_timestamp() - min({since})), 0)::float8 FROM {table} WHERE {where}"
+    for what, table, since, where in _COUNTED
+)
+
+
+def waiting(conn: Connection) -> list[Waiting]:
+    """What else is open or waits for an operator, each with its count, zero included."""
+    return [Waiting(*row) for row in conn.execute(_WAITING).fetchall()]

@@ -28,6 +28,15 @@ class ParkedWebhook:
     age_seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class QuarantinedWebhook:
+    """A signed body that could not be used, its row locked."""
+
+    row_id: int
+    body: bytes
+    released: bool
+
+
 def store(conn: Connection, event: StripeEvent, body: bytes) -> Stored:
     """Insert the event once, by its id; the same id with another body is told apart."""
     row = conn.execute(
@@ -84,3 +93,19 @@ def claim_parked(conn: Connection, *, limit: int) -> list[ParkedWebhook]:
 
 def unpark(conn: Connection, stripe_event_id: str) -> None:
     conn.execute("DELETE FROM webhook_parked WHERE stripe_event_id = %s", (stripe_event_id,))
+
+
+def lock_quarantined(conn: Connection, row_id: int) -> QuarantinedWebhook | None:
+    """Read one quarantined body and hold its row until the transaction ends."""
+    row = conn.execute(
+        "SELECT id, body, released_at IS NOT NULL FROM webhook_quarantine WHERE id = %s FOR UPDATE",
+        (row_id,),
+    ).fetchone()
+    return QuarantinedWebhook(row[0], bytes(row[1]), row[2]) if row else None
+
+
+def release(conn: Connection, row_id: int) -> None:
+    """It is in quarantine no longer; the row stays as evidence."""
+    conn.execute(
+        "UPDATE webhook_quarantine SET released_at = clock_timestamp() WHERE id = %s", (row_id,)
+    )

@@ -8,12 +8,12 @@ from uuid import uuid4
 
 import psycopg
 
+from runtime.adapters import order_cancellation
 from runtime.adapters.store import orders, outbox
 from runtime.adapters.store.orders import Item, NewOrder, OrderView, StockRow
 from runtime.domain.event import Json, order_event
 from runtime.domain.money import AMOUNT_CENTS_MAX, Money
-from runtime.domain.names import EventId, EventType, OrderId, TenantId
-from runtime.domain.order import OrderEvent, next_order_step
+from runtime.domain.names import EventId, EventType, OrderId, OrderStatus, TenantId
 from runtime.failpoints import Failpoint, Failpoints, Subject
 from runtime.services.orders.problem import Problem
 from runtime.services.orders.request import PlaceOrder
@@ -128,26 +128,14 @@ def cancel_order(
     order = orders.lock_order(conn, order_id)
     if order is None or order.tenant_id != tenant_id:
         raise Problem("not_found")
-    step = next_order_step(order.status, OrderEvent.CUSTOMER_CANCELLED)
-    if step is not None:
-        root = orders.root_event_of(conn, order)
-        if root is None:
-            # Written by hand without an OrderPlaced: there is no payment to tell.
-            raise Problem("order_closed")
-        orders.move_stock(conn, order.order_id, step.stock)
-        orders.write_step(
-            conn, order, step, cause="customer_cancelled", cause_id=None, cancel_reason=reason
+    root = orders.root_event_of(conn, order)
+    if root is None and order.status is not OrderStatus.CANCELLED:
+        # Written by hand without an OrderPlaced: there is no payment to tell.
+        raise Problem("order_closed")
+    if root is not None:
+        order_cancellation.cancel(
+            conn, order, EventId(root), cause="customer_cancelled", reason=reason
         )
-        event = order_event(
-            EventType.ORDER_CANCELLED,
-            root=EventId(root),
-            order_id=order.order_id,
-            tenant_id=order.tenant_id,
-            money=order.money,
-            at=order.read_at,
-            extra={"reason": reason},
-        )
-        outbox.insert_events(conn, [event])
     view = orders.find_by_id(conn, tenant_id, order_id)
     if view is None:
         raise Problem("not_found")

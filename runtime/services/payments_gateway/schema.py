@@ -83,6 +83,21 @@ class IntentList(BaseModel):
     data: list[Intent]
 
 
+class RefundShown(BaseModel):
+    """A refund as Stripe shows it; `refund_id` is ours, null when somebody else made it."""
+
+    id: str
+    status: str
+    amount_cents: int
+    currency: str
+    failure_code: str | None
+    refund_id: str | None
+
+
+class RefundList(BaseModel):
+    data: list[RefundShown]
+
+
 def answer_fields(outcome: Outcome) -> dict[str, Any]:
     """The fields of `Answer` that the outcome decides."""
     match outcome:
@@ -129,4 +144,16 @@ def intent_of(body: dict[str, Any]) -> Intent:
         currency=body["currency"],
         code=error.get("code"),
         metadata=body.get("metadata") or {},
+    )
+
+
+def refund_of(body: dict[str, Any]) -> RefundShown:
+    """A refund as Stripe sends it, reduced to what a reconciler decides on."""
+    return RefundShown(
+        id=body["id"],
+        status=body["status"] or "pending",
+        amount_cents=body["amount"],
+        currency=body["currency"],
+        failure_code=body.get("failure_reason"),
+        refund_id=(body.get("metadata") or {}).get("refund_id"),
     )

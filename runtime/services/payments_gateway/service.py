@@ -37,10 +37,13 @@ from runtime.services.payments_gateway.schema import (
     ChargeBody,
     Intent,
     IntentAnswer,
+    IntentId,
     IntentList,
     RefundBody,
+    RefundList,
     answer_fields,
     intent_of,
+    refund_of,
 )
 from runtime.telemetry import Outage
 
@@ -211,6 +214,10 @@ def build_app(gateway: Gateway, process: Process) -> FastAPI:
     ) -> IntentList:
         return IntentList(data=_find(gateway, created_gte, created_lte, str(event_id)))
 
+    @app.get("/refunds", dependencies=caller, responses=refusals)
+    def find_refunds(payment_intent_id: IntentId) -> RefundList:
+        return _find_refunds(gateway, payment_intent_id)
+
     return app
 
 
@@ -290,7 +297,7 @@ def _retrieve(gateway: Gateway, payment_intent_id: str) -> IntentAnswer:
     if call.answer.http_status == 404 and call.answer.error_code == "resource_missing":
         return IntentAnswer(payment_intent=None)
     if call.stripe_object.get("object") != "payment_intent":
-        raise HTTPException(503, "Stripe did not answer", headers={"Retry-After": "1"})
+        raise _unanswered()
     return IntentAnswer(payment_intent=intent_of(dict(call.stripe_object)))
 
 
@@ -304,4 +311,19 @@ def _find(
             if (body.get("metadata") or {}).get("event_id") == event_id
         ]
     except (stripe.StripeError, ListTooLongError) as error:
-        raise HTTPException(503, "Stripe did not answer", headers={"Retry-After": "1"}) from error
+        raise _unanswered() from error
+
+
+def _find_refunds(gateway: Gateway, payment_intent_id: str) -> RefundList:
+    try:
+        found = [dict(body) for body in gateway.stripe.list_refunds(payment_intent_id)]
+    except stripe.StripeError as error:
+        if error.code != "resource_missing":
+            raise _unanswered() from error
+        # A PaymentIntent that Stripe does not know has no refunds.
+        found = []
+    return RefundList(data=[refund_of(body) for body in found])
+
+
+def _unanswered() -> HTTPException:
+    return HTTPException(503, "Stripe did not answer", headers={"Retry-After": "1"})

@@ -13,14 +13,15 @@ from prometheus_client import Counter, Histogram
 from psycopg_pool import ConnectionPool
 
 from runtime.adapters.gateway_client import ChargeRequest, GatewayAnswer, GatewayClient
-from runtime.adapters.store import database, payments, refunds
+from runtime.adapters.store import database, payments, refund_steps
 from runtime.adapters.store.payment_queue import Claim
 from runtime.adapters.store.payments import Cause
 from runtime.adapters.store.refunds import RefundClaim
 from runtime.domain.names import RefundState, trace_id
-from runtime.domain.outcome import Declined, Outcome, Parked, Pending, Settled
-from runtime.domain.payment_events import Answered, RefundFailed, RefundSucceeded, Step
-from runtime.domain.retry import CONNECTION_BACKOFF, PAYMENT_BACKOFF
+from runtime.domain.outcome import Outcome
+from runtime.domain.payment_events import Answered, Step
+from runtime.domain.refund import RefundAnswered
+from runtime.domain.retry import CONNECTION_BACKOFF
 from runtime.failpoints import Failpoint, Subject
 from runtime.process import Process
 from runtime.telemetry import Outage
@@ -105,16 +106,17 @@ class Attempts:
 
     def refund(self, claim: RefundClaim) -> Outcome:
         """Send one claimed refund and write its outcome."""
-        subject = Subject(claim.order_id, claim.event_id)
-        self.process.failpoints.hit(Failpoint.SAGA_REFUND_SENT_NO_RESPONSE, subject)
+        row = claim.row
+        subject = Subject(row.order_id, row.event_id)
         with GATEWAY_SECONDS.labels("refund").time():
             answer = self.gateway.refund(
-                key=claim.idempotency_key,
-                payment_intent_id=claim.payment_intent_id,
-                amount_cents=claim.amount_cents,
-                refund_id=claim.refund_id,
+                key=row.idempotency_key,
+                payment_intent_id=row.payment_intent_id,
+                amount_cents=row.money.amount_cents,
+                refund_id=row.refund_id,
             )
         OUTCOMES.labels("refund", type(answer.outcome).__name__.lower()).inc()
+        self.process.failpoints.hit(Failpoint.SAGA_REFUND_SENT_NO_RESPONSE, subject)
         self.process.failpoints.hit(Failpoint.SAGA_REFUND_BEFORE_PERSIST, subject)
         self._persist(lambda conn: self._write_refund(conn, claim, answer))
         return answer.outcome
@@ -122,32 +124,29 @@ class Attempts:
     def _write_refund(
         self, conn: psycopg.Connection, claim: RefundClaim, answer: GatewayAnswer
     ) -> None:
-        state, failure_code = refund_state(answer.outcome)
-        written = refunds.finish(
+        row = claim.row
+        moved = refund_steps.apply(
             conn,
-            claim.refund_id,
-            claim.token,
-            state=state,
-            stripe_refund_id=answer.stripe_refund_id,
-            failure_code=failure_code,
-            wait_seconds=PAYMENT_BACKOFF.delay_seconds(claim.attempts, self.process.rng),
+            row.refund_id,
+            RefundAnswered(answer.outcome, answer.stripe_refund_id),
+            self.process.common.process,
+            rng=self.process.rng,
+            lease_token=claim.token,
         )
-        if written and state is RefundState.SUCCEEDED:
-            cause = Cause(self.process.common.process, str(claim.refund_id))
-            payments.apply(conn, claim.event_id, RefundSucceeded(), cause, rng=self.process.rng)
-        elif written and state is RefundState.FAILED:
-            cause = Cause(self.process.common.process, str(claim.refund_id))
-            event = RefundFailed(failure_code or "refund_failed")
-            payments.apply(conn, claim.event_id, event, cause, rng=self.process.rng)
+        failed = moved is not None and moved.refund.state is RefundState.FAILED
         logger.log(
-            logging.ERROR if state is RefundState.FAILED else logging.INFO,
+            logging.ERROR if failed else logging.INFO,
             "processed refund",
             extra={
-                "event_id": str(claim.event_id),
-                "order_id": claim.order_id,
-                "refund_id": str(claim.refund_id),
-                "status": state.value if written else "fenced",
-                "failure_code": failure_code,
+                "event_id": str(row.event_id),
+                "order_id": row.order_id,
+                "trace_id": trace_id(row.event_id),
+                "refund_id": str(row.refund_id),
+                "status": moved.refund.state.value if moved else "fenced",
+                "failure_code": moved.refund.failure_code if moved else None,
+                "outcome": type(answer.outcome).__name__.lower(),
+                "replayed": answer.replayed,
+                "stripe_request_id": answer.stripe_request_id,
             },
         )
 
@@ -164,19 +163,3 @@ class Attempts:
                 self.database_outage.recovered()
                 return
         logger.error("a result could not be written; its lease runs out and the key asks again")
-
-
-def refund_state(outcome: Outcome) -> tuple[RefundState, str | None]:
-    """What a refund becomes, pure: only Stripe's refusal is a failure, the rest goes again."""
-    match outcome:
-        case Settled():
-            return RefundState.SUCCEEDED, None
-        case Pending():
-            return RefundState.PROCESSING, None
-        case Declined():
-            return RefundState.FAILED, outcome.code
-        case Parked():
-            return RefundState.FAILED, outcome.reason
-        case _:
-            # Halt, Retry and Unknown: the same key again.
-            return RefundState.UNKNOWN, None

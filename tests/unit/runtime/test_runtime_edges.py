@@ -22,7 +22,6 @@ from runtime.domain.names import (
     OrderId,
     PaymentIntentId,
     PaymentState,
-    RefundState,
     StripeEventId,
     TenantId,
 )
@@ -39,8 +38,7 @@ from runtime.domain.outcome import (
 from runtime.domain.payment_events import Event, Payment, SeenFailed, SeenOpen, SeenSucceeded
 from runtime.domain.stripe_event import Kind, StripeEvent
 from runtime.services.notifier import letter
-from runtime.services.payments_reconciler.service import to_event
-from runtime.services.payments_worker.attempt import refund_state
+from runtime.services.payments_reconciler.charges import to_event
 from runtime.services.payments_worker.inbox import sort_records
 
 ROOT = EventId(UUID("11111111-2222-4333-8444-555555555555"))
@@ -190,24 +188,6 @@ def test_another_payment_intent_is_not_ours_once_we_know_which_is() -> None:
 
 
 # --- refunds, records, letters, arguments ---------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("outcome", "state", "code"),
-    [
-        (Settled(PI), RefundState.SUCCEEDED, None),
-        (Pending(PI, "pending"), RefundState.PROCESSING, None),
-        (Declined("refund_failed", PI), RefundState.FAILED, "refund_failed"),
-        (Parked("charge_already_refunded"), RefundState.FAILED, "charge_already_refunded"),
-        (Halt("api_key_expired"), RefundState.UNKNOWN, None),
-        (Retry("rate_limit"), RefundState.UNKNOWN, None),
-        (Unknown("no answer"), RefundState.UNKNOWN, None),
-    ],
-)
-def test_a_refund_fails_only_when_stripe_refuses_it(
-    outcome: Outcome, state: RefundState, code: str | None
-) -> None:
-    assert refund_state(outcome) == (state, code)
 
 
 def kafka_record(topic: str, **changes: Any) -> Record:

@@ -25,7 +25,7 @@ from runtime.domain.names import PaymentState as S
 from runtime.domain.payment import step
 from runtime.domain.payment_events import Answered, OrderCancelled, Payment, Step
 from runtime.process import Process
-from runtime.services.payments_reconciler.service import creation_window, pick
+from runtime.services.payments_reconciler.charges import creation_window, pick
 from runtime.services.payments_worker.executor import Executor
 
 

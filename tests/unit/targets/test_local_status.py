@@ -27,7 +27,7 @@ def exit_of(
     leader: Leader | Unknown | None = LEADER,
     open_payments: Unknown | None = None,
 ) -> tuple[ExitCode, str]:
-    return Status("default", (process,), leader, open_payments or ()).exit()
+    return Status("default", (process,), leader, open_payments or (), ()).exit()
 
 
 def test_all_healthy_is_a_pass() -> None:
@@ -58,4 +58,4 @@ def test_a_lock_that_nobody_holds_is_a_failure() -> None:
 
 
 def test_an_environment_without_processes_is_vacuous() -> None:
-    assert Status("default", (), LEADER, ()).exit()[0] is ExitCode.VACUOUS
+    assert Status("default", (), LEADER, (), ()).exit()[0] is ExitCode.VACUOUS

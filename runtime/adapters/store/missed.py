@@ -1,0 +1,100 @@
+"""Orders that wait for an event that was published long ago, and telling it again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from psycopg import Connection
+
+from runtime.domain.names import EventId, OrderId, OrderStatus, PaymentState
+
+TOLD_AGAIN_MAX: Final = 6
+"""Times an event is told again before people have to look; the waits in between double."""
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingOrder:
+    """An order that seems to have missed an event.
+
+    Attributes:
+        event_id: of its OrderPlaced; None for an order written by hand that has none on record.
+    """
+
+    order_id: OrderId
+    status: OrderStatus
+    event_id: EventId | None
+    payment_state: PaymentState | None
+    cancel_known: bool
+
+
+# Wall time: whether a record was lost does not depend on the clock of a drill. A cancelled order
+# is looked at for a week; what was lost longer ago is the audit's to find.
+_WAITING: Final = """
+    SELECT id, status, coalesce(orders.event_id, payments.event_id), payments.state,
+           payments.cancel_requested_at IS NOT NULL
+    FROM orders LEFT JOIN payments ON payments.order_id = orders.id
+    WHERE status = 'pending'
+      AND orders.created_at < clock_timestamp() - make_interval(secs => %(window)s)
+      AND (payments.event_id IS NULL
+           OR payments.state IN ('succeeded', 'failed', 'refunding', 'refunded'))
+    UNION ALL
+    SELECT id, status, coalesce(orders.event_id, payments.event_id), payments.state,
+           payments.cancel_requested_at IS NOT NULL
+    FROM orders LEFT JOIN payments ON payments.order_id = orders.id
+    WHERE status = 'cancelled' AND orders.updated_at > clock_timestamp() - interval '7 days'
+      AND orders.updated_at < clock_timestamp() - make_interval(secs => %(window)s)
+      AND (payments.event_id IS NULL OR payments.state = 'refunded'
+           OR (payments.cancel_requested_at IS NULL
+               AND payments.state NOT IN ('failed', 'refunding')))
+    LIMIT %(limit)s
+"""
+
+
+def waiting_orders(conn: Connection, *, window_seconds: float, limit: int) -> list[WaitingOrder]:
+    """Orders older than the window that an event should have moved on."""
+    rows = conn.execute(_WAITING, {"window": window_seconds, "limit": limit}).fetchall()
+    return [
+        WaitingOrder(
+            OrderId(row[0]),
+            OrderStatus(row[1]),
+            EventId(row[2]) if row[2] else None,
+            PaymentState(row[3]) if row[3] else None,
+            row[4],
+        )
+        for row in rows
+    ]
+
+
+# The publisher sends whatever has no published_at; a mark taken back is an event told again.
+_TELL_AGAIN: Final = """
+    WITH due AS (
+        SELECT outbox.event_id FROM outbox LEFT JOIN events_told_again USING (event_id)
+        WHERE outbox.event_id = ANY (%(event_ids)s) AND coalesce(times, 0) < %(most)s
+          AND published_at < clock_timestamp()
+              - make_interval(secs => %(window)s * power(2, coalesce(times, 0)))
+        FOR UPDATE OF outbox SKIP LOCKED),
+    counted AS (
+        INSERT INTO events_told_again (event_id) SELECT event_id FROM due
+        ON CONFLICT (event_id) DO UPDATE SET times = events_told_again.times + 1,
+            told_at = clock_timestamp())
+    UPDATE outbox SET published_at = NULL FROM due WHERE outbox.event_id = due.event_id
+    RETURNING outbox.event_id
+"""
+
+
+def tell_again(
+    conn: Connection, event_ids: Sequence[UUID], *, window_seconds: float
+) -> list[EventId]:
+    """Have events published again that were published more than a window ago.
+
+    Returns:
+        Those that will be; the others are not there, not published yet, or told a moment ago.
+    """
+    rows = conn.execute(
+        _TELL_AGAIN,
+        {"event_ids": list(event_ids), "most": TOLD_AGAIN_MAX, "window": window_seconds},
+    ).fetchall()
+    return [EventId(row[0]) for row in rows]

@@ -1,0 +1,160 @@
+"""Charges whose end nobody saw: unknown outcomes, and PaymentIntents that stay open.
+
+Stripe is asked by id or by listing a creation window, never by search, because only retrieves and
+lists show what was written a moment ago.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from runtime.adapters.gateway_client import FoundIntent
+from runtime.adapters.store import reconcile
+from runtime.adapters.store.payments import PaymentRow
+from runtime.domain.outcome import Declined
+from runtime.domain.payment import ORDER_CANCELLED, WEBHOOK_TIMEOUT
+from runtime.domain.payment_events import (
+    Event,
+    SeenAbsent,
+    SeenFailed,
+    SeenOpen,
+    SeenSucceeded,
+)
+from runtime.failpoints import Failpoint, Subject
+from runtime.services.payments_reconciler.tools import BATCH, Tools, look_again_seconds
+
+# A PaymentIntent's `created` is Stripe's clock in whole seconds; look a little before our own.
+CREATED_MARGIN_SECONDS: Final = 120
+
+
+# --- unknown outcomes -----------------------------------------------------------------------
+
+
+def close_unanswered(tools: Tools) -> int:
+    """Ask Stripe about payments that must not be posted again before it has answered."""
+    with tools.pool.connection() as conn:
+        rows = reconcile.claim_unanswered(conn, limit=BATCH)
+    for row in rows:
+        _ask_and_apply(tools, row)
+    return len(rows)
+
+
+def _ask_and_apply(tools: Tools, row: PaymentRow) -> None:
+    seen = tools.ask(lambda: _what_stripe_holds(tools, row))
+    if seen is None:
+        _leave(tools, row)
+        return
+    tools.process.failpoints.hit(
+        Failpoint.RECON_READ_BEFORE_FIX, Subject(row.order_id, row.event_id, row.tenant_id)
+    )
+    tools.apply(row, seen)
+
+
+def _what_stripe_holds(tools: Tools, row: PaymentRow) -> Event:
+    known = row.payment.payment_intent_id
+    if known is not None:
+        intent = tools.gateway.retrieve(known)
+        if intent is not None:
+            return to_event(intent)
+    with tools.pool.connection() as conn:
+        now = reconcile.environment_seconds(conn)
+    window = creation_window(row, now, tools.lease_seconds)
+    ours = pick(tools.gateway.find(event_id=row.event_id, **window), row)
+    if ours is not None:
+        return to_event(ours)
+    return SeenAbsent(
+        deadline_passed=row.quiet_seconds > tools.lease_seconds,
+        key_age_seconds=row.key_age_seconds,
+    )
+
+
+# --- PaymentIntents that stay open ----------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Canceled:
+    """The PaymentIntent was open and is canceled now, by us."""
+
+
+def close_processing(tools: Tools) -> int:
+    """End PaymentIntents that nobody completed in time, or whose order is cancelled."""
+    with tools.pool.connection() as conn:
+        rows = reconcile.claim_processing(
+            conn, window_seconds=tools.settings.webhook_window_seconds, limit=BATCH
+        )
+    for row in rows:
+        _close_open_intent(tools, row)
+    return len(rows)
+
+
+def _close_open_intent(tools: Tools, row: PaymentRow) -> None:
+    """Read it; cancel it if it can still be canceled; act on what it is."""
+    known = row.payment.payment_intent_id
+    if known is None:
+        return
+
+    def look() -> FoundIntent | _Canceled | None:
+        intent = tools.gateway.retrieve(known)
+        if intent is None or not intent.status.startswith("requires_"):
+            return intent
+        answer = tools.gateway.cancel(event_id=row.event_id, payment_intent_id=known)
+        return (
+            _Canceled() if isinstance(answer.outcome, Declined) else tools.gateway.retrieve(known)
+        )
+
+    match tools.ask(look):
+        case None:
+            _leave(tools, row)
+        case _Canceled():
+            code = ORDER_CANCELLED if row.payment.cancel_requested else WEBHOOK_TIMEOUT
+            tools.apply(row, SeenFailed(known, code))
+        case FoundIntent() as intent:
+            tools.apply(row, to_event(intent))
+
+
+def _leave(tools: Tools, row: PaymentRow) -> None:
+    with tools.pool.connection() as conn:
+        reconcile.look_again_in(conn, row, look_again_seconds(row))
+
+
+# --- pure -----------------------------------------------------------------------------------
+
+
+def creation_window(row: PaymentRow, now: float, lease_seconds: float) -> dict[str, int]:
+    """When Stripe can have created this payment's PaymentIntent, Unix seconds.
+
+    From the first attempt to the end of the last one, both with a margin: a window without an end
+    would grow until a busy shop's list no longer fits into one look.
+    """
+    first = max(row.key_age_seconds or 0.0, row.age_seconds)
+    last = row.attempt_age_seconds or 0.0
+    return {
+        "created_gte": max(int(now - first - CREATED_MARGIN_SECONDS), 0),
+        "created_lte": int(now - last + lease_seconds + CREATED_MARGIN_SECONDS),
+    }
+
+
+def pick(found: list[FoundIntent], row: PaymentRow) -> FoundIntent | None:
+    """The PaymentIntent that is this payment's: a success before anything else."""
+    ours = [
+        intent
+        for intent in found
+        if (intent.amount_cents, intent.currency) == (row.money.amount_cents, row.money.currency)
+    ]
+    succeeded = [intent for intent in ours if intent.status == "succeeded"]
+    return next(iter(succeeded or ours), None)
+
+
+def to_event(intent: FoundIntent) -> Event:
+    """A PaymentIntent's status as news for the state machine."""
+    match intent.status:
+        case "succeeded":
+            return SeenSucceeded(intent.payment_intent_id)
+        case "canceled":
+            return SeenFailed(intent.payment_intent_id, intent.code or "payment_intent_canceled")
+        case "requires_payment_method" if intent.code is not None:
+            # A declined confirmation leaves the PaymentIntent here, with the decline on it.
+            return SeenFailed(intent.payment_intent_id, intent.code)
+        case _:
+            return SeenOpen(intent.payment_intent_id)

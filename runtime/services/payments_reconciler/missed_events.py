@@ -1,0 +1,89 @@
+"""Orders that never got their event: it is told again, or, if it was never written, they end.
+
+The outbox is the record of what was meant to be told, so what a topic or a group has lost is
+refilled from it. An order without any OrderPlaced can never be charged; it is cancelled.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from uuid import UUID
+
+import psycopg
+
+from runtime.adapters import order_cancellation
+from runtime.adapters.store import missed, orders
+from runtime.adapters.store.missed import WaitingOrder
+from runtime.domain.missed import EVENT_MISSING, events_missed, root_of_order
+from runtime.domain.names import EventId, EventType, OrderStatus, derive_event_id
+from runtime.services.payments_reconciler.tools import BATCH, Tools
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class MissedEvents:
+    """The look itself is a join, so it is taken a few times per window and no more."""
+
+    tools: Tools
+    _looked_at: float = 0.0
+
+    def look(self) -> int:
+        """Tell again what was missed; returns how many events or orders were moved."""
+        window = self.tools.settings.event_window_seconds
+        now = time.monotonic()
+        if now - self._looked_at < window / 4:
+            return 0
+        self._looked_at = now
+        with self.tools.pool.connection() as conn:
+            waiting = missed.waiting_orders(conn, window_seconds=window, limit=5 * BATCH)
+        return sum(self._close(order, window) for order in waiting)
+
+    def _close(self, order: WaitingOrder, window: float) -> int:
+        with self.tools.pool.connection() as conn:
+            root = order.event_id or _root_on_record(conn, order)
+            if root is None:
+                return _cancel_without_event(conn, order)
+            wanted = events_missed(
+                order.status, order.payment_state, cancel_known=order.cancel_known
+            )
+            ids = [_event_id(root, event_type) for event_type in wanted]
+            told = missed.tell_again(conn, ids, window_seconds=window)
+            if EventType.ORDER_PLACED in wanted and not told and not _is_written(conn, root):
+                return _cancel_without_event(conn, order)
+        for event_id in told:
+            logger.warning(
+                "an event had no consequence and is told again",
+                extra={"order_id": order.order_id, "event_id": str(event_id)},
+            )
+        return len(told)
+
+
+def _event_id(root: EventId, event_type: EventType) -> UUID:
+    return root if event_type is EventType.ORDER_PLACED else derive_event_id(root, event_type)
+
+
+def _root_on_record(conn: psycopg.Connection, order: WaitingOrder) -> EventId | None:
+    locked = orders.lock_order(conn, order.order_id)
+    root = orders.root_event_of(conn, locked) if locked else None
+    return EventId(root) if root else None
+
+
+def _is_written(conn: psycopg.Connection, root: EventId) -> bool:
+    row = conn.execute("SELECT 1 FROM outbox WHERE event_id = %s", (root,)).fetchone()
+    return row is not None
+
+
+def _cancel_without_event(conn: psycopg.Connection, order: WaitingOrder) -> int:
+    locked = orders.lock_order(conn, order.order_id)
+    if locked is None or locked.status is not OrderStatus.PENDING:
+        return 0
+    root = order.event_id or root_of_order(order.order_id)
+    order_cancellation.cancel(conn, locked, root, cause="reconciler", reason=EVENT_MISSING)
+    logger.error(
+        "an order has no OrderPlaced and can never be charged; it is cancelled",
+        extra={"order_id": order.order_id},
+    )
+    return 1

@@ -1,0 +1,82 @@
+"""Refunds whose end nobody saw: Stripe's list is asked, as it is for charges."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from runtime.adapters.gateway_client import FoundRefund
+from runtime.adapters.store import refund_steps, refunds
+from runtime.adapters.store.refunds import RefundRow
+from runtime.domain.refund import ALREADY_REFUNDED, RefundAbsent, RefundEvent, RefundSeen
+from runtime.services.payments_reconciler.tools import (
+    BATCH,
+    LOOK_AGAIN_SECONDS,
+    LOOK_AGAIN_SECONDS_MAX,
+    Tools,
+)
+
+logger = logging.getLogger(__name__)
+
+
+def close_refunds(tools: Tools) -> int:
+    """Ask Stripe about refunds that are unknown, and those that stay open past the window."""
+    with tools.pool.connection() as conn:
+        rows = refunds.claim_unanswered(
+            conn, window_seconds=tools.settings.webhook_window_seconds, limit=BATCH
+        )
+    for row in rows:
+        _ask_and_apply(tools, row)
+    return len(rows)
+
+
+def _ask_and_apply(tools: Tools, row: RefundRow) -> None:
+    found = tools.ask(lambda: tools.gateway.refunds_of(row.payment_intent_id))
+    wait = min(max(row.age_seconds / 10.0, LOOK_AGAIN_SECONDS), LOOK_AGAIN_SECONDS_MAX)
+    if found is None:
+        with tools.pool.connection() as conn:
+            refunds.look_again_in(conn, row, wait)
+        return
+    seen = what_is_there(found, row, tools.lease_seconds)
+    with tools.pool.connection() as conn:
+        moved = refund_steps.apply(conn, row.refund_id, seen, "reconciler", rng=tools.process.rng)
+        if moved is not None and not moved.changed:
+            refunds.look_again_in(conn, row, wait)
+    logger.info(
+        "a refund was looked up at Stripe",
+        extra={
+            "event_id": str(row.event_id),
+            "order_id": row.order_id,
+            "refund_id": str(row.refund_id),
+            "seen": type(seen).__name__,
+            "status": moved.refund.state.value if moved else "gone",
+        },
+    )
+
+
+def what_is_there(
+    found: Sequence[FoundRefund], row: RefundRow, lease_seconds: float
+) -> RefundEvent:
+    """What Stripe's refunds of a PaymentIntent say about this one of ours, pure."""
+    ours = [refund for refund in found if _is_ours(refund, row)]
+    if not ours and row.refund.failure_code == ALREADY_REFUNDED:
+        # Nothing is left to give back. Whoever gave it, the customer has it.
+        ours = _that_gave_it_back(found, row)
+    for refund in ours:
+        return RefundSeen(refund.stripe_refund_id, refund.status, refund.failure_code)
+    return RefundAbsent(
+        deadline_passed=row.quiet_seconds > lease_seconds, key_age_seconds=row.key_age_seconds
+    )
+
+
+def _is_ours(refund: FoundRefund, row: RefundRow) -> bool:
+    if row.refund.stripe_refund_id is not None:
+        return refund.stripe_refund_id == row.refund.stripe_refund_id
+    return refund.refund_id == str(row.refund_id)
+
+
+def _that_gave_it_back(found: Sequence[FoundRefund], row: RefundRow) -> list[FoundRefund]:
+    """Succeeded refunds of others, newest first, if together they are the whole amount."""
+    succeeded = [refund for refund in found if refund.status == "succeeded"]
+    whole = sum(refund.amount_cents for refund in succeeded) >= row.money.amount_cents
+    return succeeded if whole else []

@@ -1,0 +1,154 @@
+"""What operators ask for, carried out through the same state machines as everything else.
+
+Their tool only writes the wish. Whether it may be granted is decided here, under the row locks
+everyone else uses, and the answer stays on record with the name of who asked.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Final, assert_never
+from uuid import UUID
+
+import psycopg
+
+from runtime.adapters import webhook_effect
+from runtime.adapters.store import dead_letters, operator_requests, payments, refunds, webhooks
+from runtime.adapters.store.operator_requests import OperatorRequest, RequestKind
+from runtime.adapters.store.payments import Cause
+from runtime.domain.names import PaymentState, RefundState, Service
+from runtime.domain.payment_events import Redriven, Refused, Step, Unchanged
+from runtime.services.payments_reconciler.early_webhooks import effect_of
+from runtime.services.payments_reconciler.tools import BATCH, Tools
+
+logger = logging.getLogger(__name__)
+
+OUTBOX: Final = "outbox"
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    done: bool
+    detail: str
+
+
+def carry_out(tools: Tools) -> int:
+    """Handle open requests, oldest first, each in a transaction of its own."""
+    for handled in range(BATCH):
+        with tools.pool.connection() as conn:
+            request = operator_requests.claim_next(conn)
+            if request is None:
+                return handled
+            answer = _try(tools, conn, request)
+            operator_requests.finish(conn, request, done=answer.done, detail=answer.detail)
+        logger.warning(
+            "an operator's request: %s",
+            answer.detail,
+            extra={
+                "request": request.kind.value,
+                "requested_by": request.requested_by,
+                "row": request.row_id or str(request.event_id),
+                "result": "done" if answer.done else "refused",
+            },
+        )
+    return BATCH
+
+
+def _try(tools: Tools, conn: psycopg.Connection, request: OperatorRequest) -> _Answer:
+    """Carry one out inside a savepoint: a contradiction is an answer, not the end of the loop."""
+    try:
+        with conn.transaction():
+            return _carry_out(tools, conn, request)
+    except (psycopg.IntegrityError, psycopg.DataError) as error:
+        return _Answer(False, f"it contradicts {error.diag.constraint_name or 'the data'}")
+
+
+def _carry_out(tools: Tools, conn: psycopg.Connection, request: OperatorRequest) -> _Answer:
+    match request.kind:
+        case RequestKind.REDRIVE_DEAD_LETTER:
+            return _redrive(tools, conn, request)
+        case RequestKind.RETRY_REFUND:
+            return _retry_refund(conn, request.event_id)
+        case RequestKind.RELEASE_WEBHOOK:
+            return _release(tools, conn, request.row_id)
+        case RequestKind.DISCARD_WEBHOOK:
+            return _discard(conn, request.row_id)
+    assert_never(request.kind)
+
+
+# --- dead letters ---------------------------------------------------------------------------
+
+
+def _redrive(tools: Tools, conn: psycopg.Connection, request: OperatorRequest) -> _Answer:
+    letter = dead_letters.lock(conn, request.row_id or 0)
+    if letter is None:
+        return _Answer(False, "there is no such dead letter")
+    if letter.resolved:
+        return _Answer(False, "it is resolved already")
+    if letter.event_id is None or letter.is_record:
+        return _Answer(
+            False, "a record that could not be understood stays so; a replay reads the topic again"
+        )
+    if letter.source == OUTBOX:
+        dead_letters.resolve(conn, letter.row_id)
+        return _Answer(True, "the outbox row will be published again")
+    if letter.source != Service.WORKER:
+        return _Answer(False, f"nothing of {letter.source} can be driven again")
+    cause = Cause("operator", f"{request.requested_by} #{request.request_id}")
+    applied = payments.apply(conn, letter.event_id, Redriven(), cause, rng=tools.process.rng)
+    match applied:
+        case Step():
+            return _Answer(True, "the payment is pending again, with the same key")
+        case Refused() | Unchanged():
+            return _Answer(False, applied.why)
+        case payments.Missing() | payments.Fenced():
+            return _Answer(False, "there is no such payment")
+    assert_never(applied)
+
+
+# --- refunds --------------------------------------------------------------------------------
+
+
+def _retry_refund(conn: psycopg.Connection, event_id: UUID | None) -> _Answer:
+    last = refunds.lock_last(conn, event_id) if event_id else None
+    if last is None:
+        return _Answer(False, "this payment has no refund")
+    if last.refund.state is not RefundState.FAILED:
+        return _Answer(
+            False, f"refund {last.n} is {last.refund.state}; only a failed one is retried"
+        )
+    state = payments.state_of(conn, last.event_id)
+    if state not in (PaymentState.REFUNDING, PaymentState.REFUNDED):
+        return _Answer(False, f"the payment is {state}")
+    refund_id = refunds.request_next(conn, last)
+    return _Answer(True, f"refund {last.n + 1} is requested under its own key {refund_id}")
+
+
+# --- quarantined webhooks -------------------------------------------------------------------
+
+
+def _release(tools: Tools, conn: psycopg.Connection, row_id: int | None) -> _Answer:
+    held = webhooks.lock_quarantined(conn, row_id or 0)
+    if held is None:
+        return _Answer(False, "there is no such webhook in quarantine")
+    if held.released:
+        return _Answer(False, "it left quarantine already")
+    match effect_of(tools, conn, held.body):
+        case webhook_effect.Done(what):
+            webhooks.release(conn, held.row_id)
+            return _Answer(True, f"applied: {what}")
+        case webhook_effect.Early():
+            return _Answer(False, "the payment it speaks of is not here")
+        case webhook_effect.Quarantined(reason):
+            return _Answer(False, f"it still does not fit: {reason}")
+
+
+def _discard(conn: psycopg.Connection, row_id: int | None) -> _Answer:
+    held = webhooks.lock_quarantined(conn, row_id or 0)
+    if held is None:
+        return _Answer(False, "there is no such webhook in quarantine")
+    if held.released:
+        return _Answer(False, "it left quarantine already")
+    webhooks.release(conn, held.row_id)
+    return _Answer(True, "discarded; it has no effect")

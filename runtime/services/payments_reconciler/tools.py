@@ -1,0 +1,94 @@
+"""What every part of the reconciler works with."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+import psycopg
+from psycopg_pool import ConnectionPool
+
+from runtime import config
+from runtime.adapters.gateway_client import GatewayClient, GatewayUnavailableError
+from runtime.adapters.store import payments, reconcile
+from runtime.adapters.store.payments import Applied, Cause, PaymentRow
+from runtime.domain.names import PaymentState, trace_id
+from runtime.domain.payment_events import Event
+from runtime.process import Process
+from runtime.telemetry import Outage
+
+logger = logging.getLogger(__name__)
+
+BATCH: Final = 20
+"""Rows a part claims at a time; each may cost a request to Stripe."""
+
+LOOK_AGAIN_SECONDS: Final = 2.0
+LOOK_AGAIN_SECONDS_MAX: Final = 300.0
+
+_T = TypeVar("_T")
+
+
+@dataclass(slots=True)
+class Tools:
+    """One process's pool, its way to the gateway, and what it may assume."""
+
+    process: Process
+    pool: ConnectionPool[psycopg.Connection]
+    gateway: GatewayClient
+    settings: config.ReconcilerConfig
+    gateway_outage: Outage
+
+    @property
+    def lease_seconds(self) -> float:
+        """After this long without a word, no request of ours can be on its way any more."""
+        return self.settings.gateway.deadlines.lease_seconds
+
+    def ask(self, question: Callable[[], _T]) -> _T | None:
+        """Ask the gateway; None when it gave no clear answer, which is said once per outage."""
+        try:
+            answer = question()
+        except GatewayUnavailableError as error:
+            self.gateway_outage.failed(error)
+            return None
+        self.gateway_outage.recovered()
+        return answer
+
+    def apply(self, row: PaymentRow, seen: Event) -> None:
+        """Put news of a payment through its state machine; one that stays is looked at later."""
+        with self.pool.connection() as conn:
+            applied = payments.apply(
+                conn,
+                row.event_id,
+                seen,
+                Cause("reconciler", type(seen).__name__),
+                rng=self.process.rng,
+            )
+            if not _moved(applied, row.payment.state):
+                reconcile.look_again_in(conn, row, look_again_seconds(row))
+        logger.info(
+            "reconciled: %s",
+            type(seen).__name__,
+            extra={
+                "event_id": str(row.event_id),
+                "order_id": row.order_id,
+                "trace_id": trace_id(row.event_id),
+                "verdict": payments.said(applied),
+            },
+        )
+
+
+def look_again_seconds(row: PaymentRow) -> float:
+    """How long to leave a payment that stays as it is, pure.
+
+    A tenth of the time since its last attempt: soon while the fault may just be over, and seldom
+    for a bank debit that takes days.
+    """
+    age = row.age_seconds if row.attempt_age_seconds is None else row.attempt_age_seconds
+    return min(max(age / 10.0, LOOK_AGAIN_SECONDS), LOOK_AGAIN_SECONDS_MAX)
+
+
+def _moved(applied: Applied, before: PaymentState) -> bool:
+    after = getattr(applied, "payment", None)
+    return after is not None and after.state is not before
