@@ -61,7 +61,7 @@ def ask(
     Raises:
         psycopg.Error: the database did not answer; what was written stays and will be handled.
     """
-    with _writing(dsn) as conn:
+    with writing(dsn) as conn:
         numbers: list[int] = []
         for place, wish in enumerate(wishes):
             if place and per_second:
@@ -79,7 +79,8 @@ def ask(
 
 
 @contextmanager
-def _writing(dsn: str) -> Iterator[psycopg.Connection[Any]]:
+def writing(dsn: str) -> Iterator[psycopg.Connection[Any]]:
+    """A session that may write and sees our tables; every statement commits by itself."""
     options = f"-c search_path={SCHEMA} -c statement_timeout=5000"
     with psycopg.connect(dsn, autocommit=True, connect_timeout=5, options=options) as conn:
         yield conn

@@ -36,6 +36,9 @@ def up(
     failpoints: Annotated[
         bool | None, typer.Option(help="Whether drills may arm failpoints.")
     ] = None,
+    shadow_mode: Annotated[
+        bool | None, typer.Option(help="Call Stripe, but act on v1's outcomes only.")
+    ] = None,
     dsn: Annotated[
         str | None,
         typer.Option(metavar="URI", help="An existing PostgreSQL; no password in it."),
@@ -64,7 +67,8 @@ def up(
             "name": name,
             "webhook_port": webhook_port,
             "twin_latency_ms": twin_latency_ms,
-            "failpoints": None if failpoints is None else ("on" if failpoints else "off"),
+            "failpoints": _switch(failpoints),
+            "shadow_mode": _switch(shadow_mode),
             "dsn": dsn,
             "bootstrap_servers": bootstrap_servers,
             "stripe_api_base": stripe_api_base,
@@ -73,6 +77,10 @@ def up(
     )
     environment = _up(_options(values), output)
     _print_environment(environment, output)
+
+
+def _switch(flag: bool | None) -> str | None:
+    return None if flag is None else ("on" if flag else "off")
 
 
 def down(

@@ -92,6 +92,10 @@ class Facts:
     def payment_by_order(self) -> dict[str, PaymentRow]:
         return {row.order_id: row for row in self.database.payments}
 
+    def was_taken_by_v1(self, payment: PaymentRow | None) -> bool:
+        """Whether v1 took this payment's money, at a Stripe we do not judge."""
+        return payment is not None and payment.payment_intent_id in self.database.v1_intents
+
     @cached_property
     def payment_by_event(self) -> dict[str, PaymentRow]:
         return {row.event_id: row for row in self.database.payments}

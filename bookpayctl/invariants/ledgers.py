@@ -106,7 +106,11 @@ class DeadLetterRow:
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """Everything read from PostgreSQL in one repeatable-read transaction on the primary."""
+    """Everything read from PostgreSQL in one repeatable-read transaction on the primary.
+
+    Attributes:
+        v1_intents: PaymentIntents v1 took money with while our gateway only shadowed it.
+    """
 
     read_at: datetime
     orders: tuple[OrderRow, ...]
@@ -119,6 +123,7 @@ class Database:
     reservations: tuple[ReservationRow, ...]
     webhooks: tuple[WebhookRow, ...]
     dead_letters: tuple[DeadLetterRow, ...]
+    v1_intents: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

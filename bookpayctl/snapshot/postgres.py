@@ -69,6 +69,9 @@ _WEBHOOKS: Final[LiteralString] = (
     " p.stripe_event_id IS NOT NULL FROM stripe_events e"
     " LEFT JOIN webhook_parked p ON p.stripe_event_id = e.event_id ORDER BY e.event_id"
 )
+_V1_INTENTS: Final[LiteralString] = (
+    "SELECT v1_payment_intent_id FROM shadow_comparisons WHERE v1_payment_intent_id IS NOT NULL"
+)
 _DEAD_LETTERS: Final[LiteralString] = (
     "SELECT id, source, reason, event_id::text, resolved_at IS NOT NULL FROM dead_letters"
     " ORDER BY id"
@@ -112,6 +115,7 @@ def read_database(dsn: str) -> Database:
             reservations=tuple(ReservationRow(*row) for row in _rows(conn, _RESERVATIONS)),
             webhooks=tuple(WebhookRow(*row) for row in _rows(conn, _WEBHOOKS)),
             dead_letters=tuple(DeadLetterRow(*row) for row in _rows(conn, _DEAD_LETTERS)),
+            v1_intents=frozenset(row[0] for row in _rows(conn, _V1_INTENTS)),
         )
 
 

@@ -61,6 +61,7 @@ SETTINGS: Final = (
     Setting("webhook_port", "", "port of the webhook receiver; empty: a free one"),
     Setting("twin_latency_ms", "50", "how long the Stripe twin takes for a charge"),
     Setting("webhook_window", "60s", "how long the reconciler waits for Stripe's webhook"),
+    Setting("shadow_mode", "off", "whether the gateway only shadows v1: on or off"),
     Setting("failpoints", "on", "whether drills may arm failpoints in the services: on or off"),
     Setting("log_level", "INFO", "DEBUG, INFO, WARNING or ERROR"),
     Setting("up_timeout", "120s", "how long `up` waits for every process"),

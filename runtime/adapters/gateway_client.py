@@ -218,7 +218,8 @@ def _parse(status: int, data: bytes, retry_after: str | None, *, not_sent: bool)
     if status == 422:
         return GatewayAnswer(Parked("gateway_rejected_request"))
     if status == 409:
-        return GatewayAnswer(Retry("no_v1_outcome"))
+        # Shadow mode: v1 has not said yet what became of it, which may take it a day.
+        return GatewayAnswer(Retry("no_v1_outcome", _seconds(retry_after), patient=True))
     if status != 200:
         return GatewayAnswer(Unknown(f"gateway http {status}"))
     try:

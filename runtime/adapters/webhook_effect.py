@@ -14,7 +14,7 @@ from uuid import UUID
 import psycopg
 from psycopg import Connection
 
-from runtime.adapters.store import payments, refund_steps, refunds
+from runtime.adapters.store import payments, refund_steps, refunds, shadow
 from runtime.adapters.store.payments import Cause, PaymentRow
 from runtime.domain.payment import ORDER_CANCELLED, WEBHOOK_TIMEOUT
 from runtime.domain.payment_events import (
@@ -25,6 +25,7 @@ from runtime.domain.payment_events import (
     SeenSucceeded,
 )
 from runtime.domain.refund import RefundSeen
+from runtime.domain.shadow import DECLINED, SETTLED
 from runtime.domain.stripe_event import Kind, StripeEvent
 
 
@@ -59,6 +60,7 @@ def apply(conn: Connection, event: StripeEvent, *, environment: str, rng: random
     if event.account is not None:
         return Quarantined("other_account")
     if event.shadow:
+        _note_shadow(conn, event)
         return Done("shadow")
     match event.kind:
         case Kind.OTHER:
@@ -67,6 +69,22 @@ def apply(conn: Connection, event: StripeEvent, *, environment: str, rng: random
             return _apply_refund(conn, event, rng)
         case Kind.SUCCEEDED | Kind.FAILED | Kind.OPEN:
             return _apply_intent(conn, event, environment, rng)
+
+
+def _note_shadow(conn: Connection, event: StripeEvent) -> None:
+    """The late end of a shadow's own PaymentIntent is compared, and moves no payment."""
+    root = _uuid(event.metadata_event_id)
+    if root is None or event.kind not in (Kind.SUCCEEDED, Kind.FAILED):
+        return
+    settled = event.kind is Kind.SUCCEEDED
+    shadow.record_v2(
+        conn,
+        root,
+        outcome=SETTLED if settled else DECLINED,
+        code=None if settled else event.failure_code,
+        payment_intent_id=event.object_id,
+        request_id=None,
+    )
 
 
 def apply_safely(

@@ -65,11 +65,13 @@ class Retry:
 
     Attributes:
         may_run: another request with the key is under way at Stripe, so something may execute.
+        patient: nothing is wrong, the answer is only not there yet; it does not count as a failure.
     """
 
     reason: str
     after_seconds: float | None = None
     may_run: bool = False
+    patient: bool = False
 
 
 @dataclass(frozen=True, slots=True)

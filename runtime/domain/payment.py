@@ -147,6 +147,8 @@ def _retry(payment: Payment, outcome: o.Retry) -> Verdict:
         payment, waiting = (replace(p, maybe_executed=True) for p in (payment, waiting))
     if payment.cancel_requested and not payment.maybe_executed:
         return _failed(payment, ORDER_CANCELLED, None)
+    if outcome.patient:
+        return Step(waiting, (), _politeness(waiting), outcome.after_seconds or 0.0)
     failures = payment.transient_failures + 1
     waiting = replace(waiting, transient_failures=failures)
     if failures >= TRANSIENT_FAILURES_MAX and not payment.maybe_executed:

@@ -108,7 +108,7 @@ def _answered(refund: Refund, event: RefundAnswered) -> Refund:
             return _waiting(known)
         case o.Retry():
             maybe = known.maybe_executed or event.outcome.may_run
-            failures = known.transient_failures + 1
+            failures = known.transient_failures + (0 if event.outcome.patient else 1)
             return _waiting(replace(known, maybe_executed=maybe, transient_failures=failures))
         case o.Unknown():
             return _unanswered(known, event.outcome)

@@ -37,6 +37,7 @@ def read_options(values: Mapping[str, Value], environ: Mapping[str, str]) -> UpO
         webhook_port=settings.whole(values, "webhook_port", least=1, most=65_535),
         twin_latency_ms=settings.whole(values, "twin_latency_ms", least=0, most=60_000) or 0,
         webhook_window_seconds=round(settings.seconds(values, "webhook_window")),
+        shadow_mode=settings.switch(values, "shadow_mode"),
         failpoints=settings.switch(values, "failpoints"),
         log_level=settings.choice(values, "log_level", _LOG_LEVELS),
         timeout_seconds=settings.seconds(values, "up_timeout"),

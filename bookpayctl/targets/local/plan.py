@@ -40,6 +40,7 @@ class UpOptions:
     webhook_port: int | None = None
     twin_latency_ms: int = 50
     webhook_window_seconds: int = 60
+    shadow_mode: bool = False
     failpoints: bool = True
     log_level: str = "INFO"
     timeout_seconds: float = 120.0
@@ -199,6 +200,7 @@ def _environment(
         processes=(),
         settings={
             "environment_id": state.id,
+            "shadow_mode": "on" if options.shadow_mode else "off",
             "failpoints": "on" if options.failpoints else "off",
             "twin_latency_ms": str(options.twin_latency_ms),
             "webhook_window_seconds": str(options.webhook_window_seconds),
@@ -219,6 +221,7 @@ def _addresses(
         own_twin=environment.stripe_control_url is not None,
         twin_latency_ms=options.twin_latency_ms,
         webhook_window_seconds=options.webhook_window_seconds,
+        shadow_mode=options.shadow_mode,
         failpoints=options.failpoints,
         log_level=options.log_level,
     )

@@ -130,6 +130,7 @@ class Addresses:
     own_twin: bool
     twin_latency_ms: int
     webhook_window_seconds: int
+    shadow_mode: bool
     failpoints: bool
     log_level: str
 
@@ -252,6 +253,7 @@ def _service_variables(addresses: Addresses, service: Service) -> dict[str, str]
             return {
                 "STRIPE_API_BASE": addresses.stripe_api_base,
                 "STRIPE_API_KEY_FILE": str(secrets_dir / "stripe-api-key"),
+                "SHADOW_MODE": "on" if addresses.shadow_mode else "off",
                 **gateway_token,
             }
         case Service.WORKER:

@@ -11,39 +11,33 @@ import hmac
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Final
 from uuid import UUID
 
+import anyio
 import anyio.to_thread
-import psycopg
-import stripe
-from fastapi import Depends, FastAPI, HTTPException, Query, Response
+from fastapi import Depends, FastAPI, Header, HTTPException, Query, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from psycopg_pool import ConnectionPool
 
 from runtime import config
 from runtime.adapters.http import add_probes, serve
-from runtime.adapters.store import database, stripe_calls
-from runtime.adapters.stripe_gateway import Call, Charge, ListTooLongError, StripeGateway
-from runtime.domain import stripe_answers
-from runtime.domain.names import NOT_SENT_HEADER
-from runtime.domain.outcome import Outcome
+from runtime.adapters.store import database
+from runtime.adapters.stripe_gateway import StripeGateway
+from runtime.domain.shadow import V1_HEADER
 from runtime.process import Process
+from runtime.services.payments_gateway import calls
+from runtime.services.payments_gateway.calls import Gateway
+from runtime.services.payments_gateway.journal import Journal
 from runtime.services.payments_gateway.schema import (
     Answer,
     CancelBody,
     ChargeBody,
-    Intent,
     IntentAnswer,
     IntentId,
     IntentList,
     RefundBody,
     RefundList,
-    answer_fields,
-    intent_of,
-    refund_of,
 )
 from runtime.telemetry import Outage
 
@@ -53,83 +47,7 @@ POOL_SIZE_MAX: Final = 16
 """Connections for the journal; each is held for one short statement, never across a call."""
 
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_error=False))]
-
-
-@dataclass(slots=True)
-class Gateway:
-    """What the routes share."""
-
-    stripe: StripeGateway
-    pool: ConnectionPool[psycopg.Connection]
-    # For completing journal rows: the row itself is durable, its completion may be lost in a crash.
-    lazy_pool: ConnectionPool[psycopg.Connection]
-    settings: config.GatewayConfig
-    environment: str
-    database_outage: Outage
-    stripe_outage: Outage
-
-    def journalled(
-        self,
-        operation: str,
-        *,
-        key: str,
-        event_id: UUID | None,
-        payment_intent_id: str | None,
-        send: Callable[[], Call],
-        classify: Callable[[stripe_answers.Answer], Outcome],
-    ) -> tuple[Call, Outcome]:
-        """Write the journal row, call Stripe with no connection held, complete the row.
-
-        Raises:
-            HTTPException: 503 when the row cannot be written; nothing was sent.
-        """
-        call_id = self._begin(operation, key, event_id, payment_intent_id)
-        call = send()
-        outcome = classify(call.answer)
-        self._end(call_id, call, outcome)
-        if call.answer.http_status is None:
-            self.stripe_outage.failed(ConnectionError(type(outcome).__name__.lower()))
-        else:
-            self.stripe_outage.recovered()
-        return call, outcome
-
-    def _begin(
-        self, operation: str, key: str, event_id: UUID | None, payment_intent_id: str | None
-    ) -> int:
-        try:
-            with self.pool.connection() as conn:
-                call_id = stripe_calls.begin(
-                    conn,
-                    operation=operation,
-                    idempotency_key=key,
-                    event_id=event_id,
-                    payment_intent_id=payment_intent_id,
-                )
-        except database.UNAVAILABLE as error:
-            self.database_outage.failed(error)
-            raise HTTPException(
-                503,
-                "the journal cannot be written",
-                headers={"Retry-After": "1", NOT_SENT_HEADER: "true"},
-            ) from error
-        self.database_outage.recovered()
-        return call_id
-
-    def _end(self, call_id: int, call: Call, outcome: Outcome) -> None:
-        """Complete the journal row; its loss costs a line of evidence, never the answer."""
-        try:
-            with self.lazy_pool.connection() as conn:
-                stripe_calls.end(
-                    conn,
-                    call_id,
-                    status=call.answer.http_status,
-                    outcome=type(outcome).__name__.lower(),
-                    request_id=call.request_id,
-                    replayed=call.answer.replayed,
-                    payment_intent_id=call.answer.payment_intent_id,
-                )
-        except database.UNAVAILABLE as error:
-            self.database_outage.failed(error)
+V1Outcome = Annotated[str | None, Header(alias=V1_HEADER, max_length=400)]
 
 
 def run(process: Process) -> None:
@@ -145,15 +63,10 @@ def run(process: Process) -> None:
         autocommit=True,
         flush_commits=False,
     )
-    gateway = Gateway(
-        stripe=StripeGateway(settings),
-        pool=pool,
-        lazy_pool=lazy_pool,
-        settings=settings,
-        environment=process.common.environment,
-        database_outage=Outage(logger, "PostgreSQL"),
-        stripe_outage=Outage(logger, "Stripe"),
-    )
+    journal = Journal(pool, lazy_pool, Outage(logger, "PostgreSQL"), Outage(logger, "Stripe"))
+    gateway = Gateway(StripeGateway(settings), journal, settings, process.common.environment)
+    if settings.shadow:
+        logger.warning("shadow mode: Stripe is called, and v1's outcome is what counts")
     readiness = process.lifecycle.readiness
     readiness.expect("database")
     database.watch(pool, partial(readiness.set, "database"), process.lifecycle.stop)
@@ -161,8 +74,7 @@ def run(process: Process) -> None:
     try:
         serve(app, process.common.http_host, process.common.http_port, process.lifecycle.stop)
     finally:
-        pool.close()
-        lazy_pool.close()
+        journal.close()
 
 
 def build_app(gateway: Gateway, process: Process) -> FastAPI:
@@ -187,24 +99,27 @@ def build_app(gateway: Gateway, process: Process) -> FastAPI:
     caller = [Depends(authorize)]
     refusals: dict[int | str, dict[str, Any]] = {
         401: {"description": "no or wrong token"},
+        409: {"description": "shadow mode, and v1's outcome is not known yet"},
         503: {"description": "nothing was sent; try again after Retry-After seconds"},
     }
 
+    seconds = gateway.settings.deadlines.gateway_seconds
+
     @app.post("/charge", dependencies=caller, responses=refusals)
-    def charge(body: ChargeBody, response: Response) -> Answer:
-        return _charge(gateway, body, response)
+    async def charge(body: ChargeBody, response: Response, v1_outcome: V1Outcome = None) -> Answer:
+        return await within(seconds, lambda: calls.charge(gateway, body, v1_outcome, response))
 
     @app.post("/refund", dependencies=caller, responses=refusals)
-    def refund(body: RefundBody, response: Response) -> Answer:
-        return _refund(gateway, body, response)
+    async def refund(body: RefundBody, response: Response) -> Answer:
+        return await within(seconds, lambda: calls.refund(gateway, body, response))
 
     @app.post("/cancel", dependencies=caller, responses=refusals)
-    def cancel(body: CancelBody, response: Response) -> Answer:
-        return _cancel(gateway, body, response)
+    async def cancel(body: CancelBody, response: Response) -> Answer:
+        return await within(seconds, lambda: calls.cancel(gateway, body, response))
 
     @app.get("/payment-intents/{payment_intent_id}", dependencies=caller, responses=refusals)
     def retrieve(payment_intent_id: str) -> IntentAnswer:
-        return _retrieve(gateway, payment_intent_id)
+        return calls.retrieve(gateway, payment_intent_id)
 
     @app.get("/payment-intents", dependencies=caller, responses=refusals)
     def find(
@@ -212,118 +127,21 @@ def build_app(gateway: Gateway, process: Process) -> FastAPI:
         event_id: UUID,
         created_lte: Annotated[int | None, Query(ge=0, le=2**53)] = None,
     ) -> IntentList:
-        return IntentList(data=_find(gateway, created_gte, created_lte, str(event_id)))
+        return IntentList(data=calls.find(gateway, created_gte, created_lte, str(event_id)))
 
     @app.get("/refunds", dependencies=caller, responses=refusals)
     def find_refunds(payment_intent_id: IntentId) -> RefundList:
-        return _find_refunds(gateway, payment_intent_id)
+        return calls.find_refunds(gateway, payment_intent_id)
 
     return app
 
 
-def _charge(gateway: Gateway, body: ChargeBody, response: Response) -> Answer:
-    method = body.payment_method or gateway.settings.default_payment_method
-    charge = Charge(
-        key=str(body.event_id),
-        amount_cents=body.amount_cents,
-        currency=body.currency,
-        payment_method=method,
-        payment_method_type=stripe_answers.payment_method_type(method),
-        metadata={
-            "event_id": str(body.event_id),
-            "order_id": body.order_id,
-            "tenant_id": body.tenant_id,
-            "env": gateway.environment,
-        },
-    )
-    call, outcome = gateway.journalled(
-        "charge",
-        key=charge.key,
-        event_id=body.event_id,
-        payment_intent_id=None,
-        send=lambda: gateway.stripe.charge(charge),
-        classify=stripe_answers.outcome_of_charge,
-    )
-    return _answer(call, outcome, response)
+async def within(seconds: float, call: Callable[[], Answer]) -> Answer:
+    """The call's answer, or `unknown` once the deadline has passed.
 
-
-def _refund(gateway: Gateway, body: RefundBody, response: Response) -> Answer:
-    metadata = {"refund_id": str(body.refund_id), "env": gateway.environment}
-    call, outcome = gateway.journalled(
-        "refund",
-        key=body.key,
-        event_id=None,
-        payment_intent_id=body.payment_intent_id,
-        send=lambda: gateway.stripe.refund(
-            body.payment_intent_id,
-            key=body.key,
-            amount_cents=body.amount_cents,
-            metadata=metadata,
-        ),
-        classify=stripe_answers.outcome_of_refund,
-    )
-    return _answer(call, outcome, response)
-
-
-def _cancel(gateway: Gateway, body: CancelBody, response: Response) -> Answer:
-    key = f"{body.event_id}:cancel"
-    call, outcome = gateway.journalled(
-        "cancel",
-        key=key,
-        event_id=body.event_id,
-        payment_intent_id=body.payment_intent_id,
-        send=lambda: gateway.stripe.cancel(body.payment_intent_id, key=key),
-        classify=stripe_answers.outcome_of_charge,
-    )
-    return _answer(call, outcome, response)
-
-
-def _answer(call: Call, outcome: Outcome, response: Response) -> Answer:
-    """The answer body; Stripe's own status is mirrored in a header for those who log it."""
-    if call.answer.http_status is not None:
-        response.headers["X-Stripe-Status"] = str(call.answer.http_status)
-    refund = call.stripe_object if call.stripe_object.get("object") == "refund" else {}
-    return Answer(
-        **answer_fields(outcome),
-        decline_code=call.answer.decline_code,
-        stripe_request_id=call.request_id,
-        stripe_refund_id=refund.get("id"),
-        replayed=call.answer.replayed,
-    )
-
-
-def _retrieve(gateway: Gateway, payment_intent_id: str) -> IntentAnswer:
-    call = gateway.stripe.retrieve(payment_intent_id)
-    if call.answer.http_status == 404 and call.answer.error_code == "resource_missing":
-        return IntentAnswer(payment_intent=None)
-    if call.stripe_object.get("object") != "payment_intent":
-        raise _unanswered()
-    return IntentAnswer(payment_intent=intent_of(dict(call.stripe_object)))
-
-
-def _find(
-    gateway: Gateway, created_gte: int, created_lte: int | None, event_id: str
-) -> list[Intent]:
-    try:
-        return [
-            intent_of(dict(body))
-            for body in gateway.stripe.list_created(created_gte, created_lte)
-            if (body.get("metadata") or {}).get("event_id") == event_id
-        ]
-    except (stripe.StripeError, ListTooLongError) as error:
-        raise _unanswered() from error
-
-
-def _find_refunds(gateway: Gateway, payment_intent_id: str) -> RefundList:
-    try:
-        found = [dict(body) for body in gateway.stripe.list_refunds(payment_intent_id)]
-    except stripe.StripeError as error:
-        if error.code != "resource_missing":
-            raise _unanswered() from error
-        # A PaymentIntent that Stripe does not know has no refunds.
-        found = []
-    return RefundList(data=[refund_of(body) for body in found])
-
-
-def _unanswered() -> HTTPException:
-    return HTTPException(503, "Stripe did not answer", headers={"Retry-After": "1"})
+    Stripe's own time-out is per read: an answer that trickles in would outlive every deadline
+    behind ours. The call goes on in its thread, and completes its journal row when it ends.
+    """
+    with anyio.move_on_after(seconds):
+        return await anyio.to_thread.run_sync(call, abandon_on_cancel=True)
+    return Answer(outcome="unknown", code="gateway_deadline")

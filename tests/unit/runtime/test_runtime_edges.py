@@ -75,7 +75,7 @@ PI = PaymentIntentId("pi_1")
         (200, {"outcome": "splendid", "payment_intent_id": "pi_1"}, Unknown("unknown")),
         (200, [], Unknown("unreadable gateway answer")),
         (401, {}, Halt("the gateway refused our token")),
-        (409, {}, Retry("no_v1_outcome")),
+        (409, {}, Retry("no_v1_outcome", 2.0, patient=True)),
         (422, {}, Parked("gateway_rejected_request")),
         (503, {}, Retry("gateway unavailable", 2.0)),
         (500, {}, Unknown("gateway http 500")),

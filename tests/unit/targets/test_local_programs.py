@@ -17,6 +17,7 @@ ADDRESSES = programs.Addresses(
     own_twin=True,
     twin_latency_ms=50,
     webhook_window_seconds=60,
+    shadow_mode=False,
     failpoints=True,
     log_level="INFO",
 )

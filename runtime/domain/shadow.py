@@ -1,0 +1,77 @@
+"""Shadow mode: what v1 decided, what our own call came to, and whether the two agree; pure.
+
+While the gateway shadows, v1's outcome is the only one a payment ever hears of. Ours is written
+down and compared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from runtime.domain.names import PaymentIntentId
+from runtime.domain.outcome import Declined, Outcome, Parked, Settled
+
+V1_HEADER: Final = "X-V1-Outcome"
+
+SETTLED: Final = "settled"
+DECLINED: Final = "declined"
+
+FINAL: Final = frozenset({SETTLED, DECLINED, "parked"})
+"""Our own outcomes that will not change; anything else is asked for again while there is time."""
+
+
+class V1OutcomeError(ValueError):
+    """A text that is no outcome of v1's; the message says what one looks like."""
+
+
+@dataclass(frozen=True, slots=True)
+class V1Outcome:
+    """How v1's payment ended.
+
+    Attributes:
+        payment_intent_id: of the PaymentIntent v1 took the money with; None when it was declined.
+        code: why it was declined; None when it was not.
+    """
+
+    outcome: str
+    payment_intent_id: PaymentIntentId | None
+    code: str | None
+
+    def as_outcome(self) -> Outcome:
+        """The outcome a worker acts on."""
+        if self.payment_intent_id is not None:
+            return Settled(self.payment_intent_id)
+        return Declined(self.code or "card_declined")
+
+
+def parse_v1_header(text: str) -> V1Outcome:
+    """Parse `settled; payment_intent_id=pi_...` or `declined; code=...`.
+
+    Raises:
+        V1OutcomeError: it is neither.
+    """
+    word, _, rest = text.partition(";")
+    name, _, value = rest.strip().partition("=")
+    value = value.strip()
+    printable = value.isascii() and value.isprintable() and 0 < len(value) <= 255
+    match word.strip().lower(), name.strip():
+        case "settled", "payment_intent_id" if printable and value.startswith("pi_"):
+            return V1Outcome(SETTLED, PaymentIntentId(value), None)
+        case "declined", "code" if printable:
+            return V1Outcome(DECLINED, None, value)
+        case _:
+            raise V1OutcomeError(
+                f"{V1_HEADER} is `settled; payment_intent_id=pi_...` or `declined; code=...`"
+            )
+
+
+def code_of(outcome: Outcome) -> str | None:
+    """The code of our own outcome that is compared with v1's."""
+    match outcome:
+        case Declined():
+            return outcome.code
+        case Parked():
+            return outcome.reason
+        case _:
+            return None

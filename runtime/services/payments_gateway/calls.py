@@ -1,0 +1,175 @@
+"""What each route asks of Stripe, and how the answer is told.
+
+The idempotency key always comes from the caller, who stored it before asking; nothing here
+generates one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import stripe
+from fastapi import HTTPException, Response
+
+from runtime import config
+from runtime.adapters.stripe_gateway import Call, Charge, ListTooLongError, StripeGateway
+from runtime.domain import stripe_answers
+from runtime.domain.outcome import Outcome
+from runtime.services.payments_gateway import shadow
+from runtime.services.payments_gateway.journal import Journal
+from runtime.services.payments_gateway.schema import (
+    Answer,
+    CancelBody,
+    ChargeBody,
+    Intent,
+    IntentAnswer,
+    RefundBody,
+    RefundList,
+    answer_fields,
+    intent_of,
+    refund_of,
+)
+
+
+@dataclass(slots=True)
+class Gateway:
+    """What the routes share."""
+
+    stripe: StripeGateway
+    journal: Journal
+    settings: config.GatewayConfig
+    environment: str
+
+
+def charge(gateway: Gateway, body: ChargeBody, v1_header: str | None, response: Response) -> Answer:
+    """Create and confirm the payment's PaymentIntent; in shadow mode, answer with v1's outcome."""
+    if not gateway.settings.shadow:
+        call, outcome = _send_charge(gateway, body)
+        return _answer(call, outcome, response)
+    outcome = shadow.charge(
+        gateway.journal, body.event_id, v1_header, lambda: _send_charge(gateway, body)
+    )
+    return Answer(**answer_fields(outcome))
+
+
+def _send_charge(gateway: Gateway, body: ChargeBody) -> tuple[Call, Outcome]:
+    method = body.payment_method or gateway.settings.default_payment_method
+    metadata = {
+        "event_id": str(body.event_id),
+        "order_id": body.order_id,
+        "tenant_id": body.tenant_id,
+        "env": gateway.environment,
+    }
+    if gateway.settings.shadow:
+        metadata["shadow"] = "true"
+    charge = Charge(
+        key=str(body.event_id),
+        amount_cents=body.amount_cents,
+        currency=body.currency,
+        payment_method=method,
+        payment_method_type=stripe_answers.payment_method_type(method),
+        metadata=metadata,
+    )
+    return gateway.journal.call(
+        "shadow_charge" if gateway.settings.shadow else "charge",
+        key=charge.key,
+        event_id=body.event_id,
+        payment_intent_id=None,
+        send=lambda: gateway.stripe.charge(charge),
+        classify=stripe_answers.outcome_of_charge,
+    )
+
+
+def refund(gateway: Gateway, body: RefundBody, response: Response) -> Answer:
+    """Give an amount back under the caller's key."""
+    if gateway.settings.shadow:
+        raise shadow.waiting()
+    metadata = {"refund_id": str(body.refund_id), "env": gateway.environment}
+    call, outcome = gateway.journal.call(
+        "refund",
+        key=body.key,
+        event_id=None,
+        payment_intent_id=body.payment_intent_id,
+        send=lambda: gateway.stripe.refund(
+            body.payment_intent_id,
+            key=body.key,
+            amount_cents=body.amount_cents,
+            metadata=metadata,
+        ),
+        classify=stripe_answers.outcome_of_refund,
+    )
+    return _answer(call, outcome, response)
+
+
+def cancel(gateway: Gateway, body: CancelBody, response: Response) -> Answer:
+    """Cancel a PaymentIntent that has not moved money."""
+    if gateway.settings.shadow:
+        raise shadow.waiting()
+    key = f"{body.event_id}:cancel"
+    call, outcome = gateway.journal.call(
+        "cancel",
+        key=key,
+        event_id=body.event_id,
+        payment_intent_id=body.payment_intent_id,
+        send=lambda: gateway.stripe.cancel(body.payment_intent_id, key=key),
+        classify=stripe_answers.outcome_of_charge,
+    )
+    return _answer(call, outcome, response)
+
+
+def _answer(call: Call, outcome: Outcome, response: Response) -> Answer:
+    """The answer body; Stripe's own status is mirrored in a header for those who log it."""
+    if call.answer.http_status is not None:
+        response.headers["X-Stripe-Status"] = str(call.answer.http_status)
+    refund = call.stripe_object if call.stripe_object.get("object") == "refund" else {}
+    return Answer(
+        **answer_fields(outcome),
+        decline_code=call.answer.decline_code,
+        stripe_request_id=call.request_id,
+        stripe_refund_id=refund.get("id"),
+        replayed=call.answer.replayed,
+    )
+
+
+def retrieve(gateway: Gateway, payment_intent_id: str) -> IntentAnswer:
+    """One PaymentIntent as it is now."""
+    call = gateway.stripe.retrieve(payment_intent_id)
+    if call.answer.http_status == 404 and call.answer.error_code == "resource_missing":
+        return IntentAnswer(payment_intent=None)
+    if call.stripe_object.get("object") != "payment_intent":
+        raise _unanswered()
+    return IntentAnswer(payment_intent=intent_of(dict(call.stripe_object)))
+
+
+def find(
+    gateway: Gateway, created_gte: int, created_lte: int | None, event_id: str
+) -> list[Intent]:
+    """A payment's own PaymentIntents in a creation window; a shadow's took nobody's money."""
+    try:
+        return [
+            intent_of(dict(body))
+            for body in gateway.stripe.list_created(created_gte, created_lte)
+            if _is_of((body.get("metadata") or {}), event_id)
+        ]
+    except (stripe.StripeError, ListTooLongError) as error:
+        raise _unanswered() from error
+
+
+def find_refunds(gateway: Gateway, payment_intent_id: str) -> RefundList:
+    """Every refund of a PaymentIntent."""
+    try:
+        found = [dict(body) for body in gateway.stripe.list_refunds(payment_intent_id)]
+    except stripe.StripeError as error:
+        if error.code != "resource_missing":
+            raise _unanswered() from error
+        # A PaymentIntent that Stripe does not know has no refunds.
+        found = []
+    return RefundList(data=[refund_of(body) for body in found])
+
+
+def _is_of(metadata: dict[str, str], event_id: str) -> bool:
+    return metadata.get("event_id") == event_id and metadata.get("shadow") != "true"
+
+
+def _unanswered() -> HTTPException:
+    return HTTPException(503, "Stripe did not answer", headers={"Retry-After": "1"})

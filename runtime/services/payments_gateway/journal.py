@@ -1,0 +1,100 @@
+"""The gateway's journal: no call leaves the machine before its row in `stripe_calls` is durable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+import psycopg
+from fastapi import HTTPException
+from psycopg_pool import ConnectionPool
+
+from runtime.adapters.store import database, stripe_calls
+from runtime.adapters.stripe_gateway import Call
+from runtime.domain import stripe_answers
+from runtime.domain.names import NOT_SENT_HEADER
+from runtime.domain.outcome import Outcome
+from runtime.telemetry import Outage
+
+
+@dataclass(slots=True)
+class Journal:
+    """Writes the rows; safe to share between threads."""
+
+    pool: ConnectionPool[psycopg.Connection]
+    # For completing rows: the row itself is durable, its completion may be lost in a crash.
+    lazy_pool: ConnectionPool[psycopg.Connection]
+    database_outage: Outage
+    stripe_outage: Outage
+
+    def call(
+        self,
+        operation: str,
+        *,
+        key: str,
+        event_id: UUID | None,
+        payment_intent_id: str | None,
+        send: Callable[[], Call],
+        classify: Callable[[stripe_answers.Answer], Outcome],
+    ) -> tuple[Call, Outcome]:
+        """Write the row, call Stripe with no connection held, complete the row.
+
+        Raises:
+            HTTPException: 503 when the row cannot be written; nothing was sent.
+        """
+        call_id = self._begin(operation, key, event_id, payment_intent_id)
+        call = send()
+        outcome = classify(call.answer)
+        self._end(call_id, call, outcome)
+        if call.answer.http_status is None:
+            self.stripe_outage.failed(ConnectionError(type(outcome).__name__.lower()))
+        else:
+            self.stripe_outage.recovered()
+        return call, outcome
+
+    def unwritable(self, error: Exception) -> HTTPException:
+        """The database is away, and so nothing was sent; says so once per outage."""
+        self.database_outage.failed(error)
+        return HTTPException(
+            503,
+            "the journal cannot be written",
+            headers={"Retry-After": "1", NOT_SENT_HEADER: "true"},
+        )
+
+    def close(self) -> None:
+        self.pool.close()
+        self.lazy_pool.close()
+
+    def _begin(
+        self, operation: str, key: str, event_id: UUID | None, payment_intent_id: str | None
+    ) -> int:
+        try:
+            with self.pool.connection() as conn:
+                call_id = stripe_calls.begin(
+                    conn,
+                    operation=operation,
+                    idempotency_key=key,
+                    event_id=event_id,
+                    payment_intent_id=payment_intent_id,
+                )
+        except database.UNAVAILABLE as error:
+            raise self.unwritable(error) from error
+        self.database_outage.recovered()
+        return call_id
+
+    def _end(self, call_id: int, call: Call, outcome: Outcome) -> None:
+        """Complete the journal row; its loss costs a line of evidence, never the answer."""
+        try:
+            with self.lazy_pool.connection() as conn:
+                stripe_calls.end(
+                    conn,
+                    call_id,
+                    status=call.answer.http_status,
+                    outcome=type(outcome).__name__.lower(),
+                    request_id=call.request_id,
+                    replayed=call.answer.replayed,
+                    payment_intent_id=call.answer.payment_intent_id,
+                )
+        except database.UNAVAILABLE as error:
+            self.database_outage.failed(error)

@@ -1,0 +1,95 @@
+"""Shadow mode: Stripe is called, the result is written down, and v1's outcome is what counts.
+
+Nothing of our own call reaches a payment. Without v1's outcome the payment waits, however long;
+money that v1 took is given back by v1, so refunds and cancellations wait until the shadow ends.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Final
+from uuid import UUID
+
+from fastapi import HTTPException
+
+from runtime.adapters.store import database, shadow
+from runtime.adapters.store.shadow import Comparison
+from runtime.adapters.stripe_gateway import Call
+from runtime.domain.outcome import Outcome
+from runtime.domain.shadow import (
+    FINAL,
+    V1Outcome,
+    V1OutcomeError,
+    code_of,
+    parse_v1_header,
+)
+from runtime.services.payments_gateway.journal import Journal
+
+logger = logging.getLogger(__name__)
+
+WAIT_SECONDS: Final = 5
+"""How soon a payment that waits for v1 asks again; asking costs one look at a row."""
+
+NO_V1_OUTCOME: Final = "no_v1_outcome"
+
+
+def charge(
+    journal: Journal,
+    event_id: UUID,
+    v1_header: str | None,
+    send: Callable[[], tuple[Call, Outcome]],
+) -> Outcome:
+    """Call Stripe unless that is done already, and answer with v1's outcome.
+
+    Raises:
+        HTTPException: 409 while v1's outcome is not known; 422 for a header that is none.
+    """
+    known = _look(journal, event_id, _parse(v1_header))
+    if known.v2_outcome not in FINAL:
+        call, outcome = send()
+        _note(journal, event_id, call, outcome)
+    if known.v1 is None:
+        raise waiting()
+    return known.v1.as_outcome()
+
+
+def waiting() -> HTTPException:
+    """v1 has not said yet what became of it."""
+    return HTTPException(409, NO_V1_OUTCOME, headers={"Retry-After": str(WAIT_SECONDS)})
+
+
+def _parse(header: str | None) -> V1Outcome | None:
+    if header is None:
+        return None
+    try:
+        return parse_v1_header(header)
+    except V1OutcomeError as error:
+        raise HTTPException(422, str(error)) from error
+
+
+def _look(journal: Journal, event_id: UUID, said: V1Outcome | None) -> Comparison:
+    try:
+        with journal.pool.connection() as conn:
+            if said is not None:
+                shadow.record_v1(conn, event_id, said)
+            return shadow.find(conn, event_id)
+    except database.UNAVAILABLE as error:
+        raise journal.unwritable(error) from error
+
+
+def _note(journal: Journal, event_id: UUID, call: Call, outcome: Outcome) -> None:
+    """Write down what our own call came to; lost, it is asked for again with the same key."""
+    try:
+        with journal.pool.connection() as conn:
+            shadow.record_v2(
+                conn,
+                event_id,
+                outcome=type(outcome).__name__.lower(),
+                code=code_of(outcome),
+                payment_intent_id=call.answer.payment_intent_id,
+                request_id=call.request_id,
+            )
+    except database.UNAVAILABLE as error:
+        journal.database_outage.failed(error)
+        logger.warning("a shadow result was not written", extra={"event_id": str(event_id)})
