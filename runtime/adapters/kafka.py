@@ -68,8 +68,8 @@ def consumer(
     *,
     instance_id: str | None,
     on_error: Callable[[KafkaError], None],
-) -> Consumer:
-    """A consumer that never commits by itself.
+) -> tuple[Consumer, Offsets]:
+    """A consumer that never commits by itself, and what commits for it.
 
     Args:
         instance_id: static membership: a killed process that comes back under the same id takes
@@ -77,13 +77,15 @@ def consumer(
             that is used once.
     """
     static = {"group.instance.id": instance_id} if instance_id else {}
-    return Consumer(
+    answers: list[Offsets] = []
+    client = Consumer(
         {
             **static,
             "bootstrap.servers": bootstrap_servers,
             "group.id": group,
             "client.id": client_id,
             "error_cb": _when_away(on_error),
+            "on_commit": lambda error, places: answers[0].answered(error, places),
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
             "auto.offset.reset": "earliest",
@@ -102,6 +104,8 @@ def consumer(
         },
         logger=_librdkafka,
     )
+    answers.append(Offsets(client))
+    return client, answers[0]
 
 
 def _when_away(on_error: Callable[[KafkaError], None]) -> Callable[[KafkaError], None]:
@@ -176,6 +180,8 @@ class Offsets:
     Everything that reads a topic here dedupes, so a late commit costs a repeated record after a
     crash and an early one would cost a lost record: positions are noted only after the
     transaction, and sent now and then instead of once per batch, because each is a broker request.
+    A sending that the broker refuses, as it does while the group is being balanced, is repeated:
+    otherwise a quiet partition would look unread until its next record.
     """
 
     consumer: Consumer
@@ -193,9 +199,22 @@ class Offsets:
         if not self._stored or now - self._sent_at < every_seconds:
             return
         self._sent_at = now
-        offsets = [TopicPartition(*place, end) for place, end in self._stored.items()]
+        # A partition that went to another member is that one's to commit: ours would take the
+        # group's position back.
+        owned = {(place.topic, place.partition) for place in self.consumer.assignment()}
+        offsets = [
+            TopicPartition(*place, end) for place, end in self._stored.items() if place in owned
+        ]
         self._stored = {}
-        self.consumer.commit(offsets=offsets, asynchronous=True)
+        if offsets:
+            self.consumer.commit(offsets=offsets, asynchronous=True)
+
+    def answered(self, error: KafkaError | None, places: Sequence[TopicPartition]) -> None:
+        """The broker's word on a sending, inside poll; what it did not take is noted again."""
+        for place in places:
+            if (error or place.error) is not None and place.offset >= 0:
+                key = (place.topic, place.partition)
+                self._stored[key] = max(self._stored.get(key, 0), place.offset)
 
     def close(self) -> None:
         """Send the rest and leave the group."""

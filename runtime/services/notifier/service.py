@@ -121,7 +121,7 @@ def run(process: Process) -> None:
     common = process.common
     settings = config.notifier(process.source)
     kafka_outage = Outage(logger, "Kafka")
-    source = kafka.consumer(
+    source, offsets = kafka.consumer(
         config.kafka_bootstrap_servers(process.source),
         Service.NOTIFIER,
         common.process,
@@ -133,7 +133,6 @@ def run(process: Process) -> None:
     AdminServer(
         common.http_host, common.http_port, process.lifecycle.readiness.snapshot, {}
     ).start()
-    offsets = kafka.Offsets(source)
     notifier = Notifier(
         process,
         source,

@@ -107,7 +107,7 @@ def run(process: Process) -> None:
     common = process.common
     servers = config.kafka_bootstrap_servers(process.source)
     kafka_outage = Outage(logger, "Kafka")
-    source = kafka.consumer(
+    source, offsets = kafka.consumer(
         servers,
         Service.ORDERS,
         common.process,
@@ -119,7 +119,6 @@ def run(process: Process) -> None:
     AdminServer(
         common.http_host, common.http_port, process.lifecycle.readiness.snapshot, {}
     ).start()
-    offsets = kafka.Offsets(source)
     worker = OrdersConsumer(
         process,
         source,

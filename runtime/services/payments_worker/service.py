@@ -61,7 +61,7 @@ def run(process: Process) -> None:
         ThreadPoolExecutor(settings.concurrency, thread_name_prefix="attempt"),
     )
     kafka_outage = Outage(logger, "Kafka")
-    consumer = kafka.consumer(
+    consumer, offsets = kafka.consumer(
         servers,
         Service.WORKER,
         process.common.process,
@@ -69,7 +69,6 @@ def run(process: Process) -> None:
         on_error=lambda error: kafka_outage.failed(KafkaException(error)),
     )
     consumer.subscribe([*inbox.TOPICS])
-    offsets = kafka.Offsets(consumer)
     ingest = Ingest(process, consumer, offsets, pool, executor, Service.WORKER, kafka_outage)
     AdminServer(process.common.http_host, process.common.http_port, readiness.snapshot, {}).start()
     _spawn("watch", lambda: _watch(process, pool, gateway))
@@ -132,7 +131,7 @@ def run_until_end(process: Process, group: str) -> None:
     servers = config.kafka_bootstrap_servers(process.source)
     pool = database.open_pool(process.common.dsn, process.common.process, size_max=2)
     kafka_outage = Outage(logger, "Kafka")
-    consumer = kafka.consumer(
+    consumer, offsets = kafka.consumer(
         servers,
         group,
         process.common.process,
@@ -141,7 +140,6 @@ def run_until_end(process: Process, group: str) -> None:
     )
     ends = _ends(consumer)
     consumer.subscribe([*inbox.TOPICS])
-    offsets = kafka.Offsets(consumer)
     ingest = Ingest(process, consumer, offsets, pool, None, group, kafka_outage)
     while not process.lifecycle.stop.is_set() and not _reached(consumer, ends):
         ingest.run_once()
