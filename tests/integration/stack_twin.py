@@ -56,16 +56,31 @@ class Twin:
     def clear_faults(self) -> None:
         self.ask("DELETE", "/faults")
 
+    def charge(self, *, key: str, amount_cents: int) -> None:
+        """Take money under a key as if it were somebody else's: without our metadata."""
+        fields = {
+            "amount": amount_cents,
+            "currency": "usd",
+            "confirm": "true",
+            "payment_method": "pm_card_visa",
+            "payment_method_types[]": "card",
+        }
+        self._post("/v1/payment_intents", key, fields)
+
     def refund(self, payment_intent_id: str) -> None:
         """Give the money back as somebody with Stripe's dashboard would: without our metadata."""
+        fields = {"payment_intent": payment_intent_id}
+        self._post("/v1/refunds", f"dashboard-{payment_intent_id}", fields)
+
+    def _post(self, path: str, key: str, fields: Mapping[str, object]) -> None:
         answer = http.request(
             "POST",
-            f"{self.api}/v1/refunds",
-            body=urlencode({"payment_intent": payment_intent_id}),
+            self.api + path,
+            body=urlencode(fields),
             headers={
                 "Authorization": "Bearer sk_test_suite",
                 "Content-Type": "application/x-www-form-urlencoded",
-                "Idempotency-Key": f"dashboard-{payment_intent_id}",
+                "Idempotency-Key": key,
             },
         )
         assert answer.status == 200, answer.data

@@ -22,7 +22,7 @@ from runtime.domain.payment_events import (
     SeenSucceeded,
 )
 from runtime.failpoints import Failpoint, Subject
-from runtime.services.payments_reconciler.tools import BATCH, Tools, look_again_seconds
+from runtime.services.payments_reconciler.tools import BATCH, Tools, look_again_after
 
 # A PaymentIntent's `created` is Stripe's clock in whole seconds; look a little before our own.
 CREATED_MARGIN_SECONDS: Final = 120
@@ -115,7 +115,7 @@ def _close_open_intent(tools: Tools, row: PaymentRow) -> None:
 
 def _leave(tools: Tools, row: PaymentRow) -> None:
     with tools.pool.connection() as conn:
-        reconcile.look_again_in(conn, row, look_again_seconds(row))
+        reconcile.look_again_in(conn, row, look_again_after(row))
 
 
 # --- pure -----------------------------------------------------------------------------------

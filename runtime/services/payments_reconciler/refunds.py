@@ -8,13 +8,9 @@ from collections.abc import Sequence
 from runtime.adapters.gateway_client import FoundRefund
 from runtime.adapters.store import refund_steps, refunds
 from runtime.adapters.store.refunds import RefundRow
+from runtime.domain.names import RefundState
 from runtime.domain.refund import ALREADY_REFUNDED, RefundAbsent, RefundEvent, RefundSeen
-from runtime.services.payments_reconciler.tools import (
-    BATCH,
-    LOOK_AGAIN_SECONDS,
-    LOOK_AGAIN_SECONDS_MAX,
-    Tools,
-)
+from runtime.services.payments_reconciler.tools import BATCH, Tools, look_again_seconds
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +28,8 @@ def close_refunds(tools: Tools) -> int:
 
 def _ask_and_apply(tools: Tools, row: RefundRow) -> None:
     found = tools.ask(lambda: tools.gateway.refunds_of(row.payment_intent_id))
-    wait = min(max(row.age_seconds / 10.0, LOOK_AGAIN_SECONDS), LOOK_AGAIN_SECONDS_MAX)
+    unknown = row.refund.state is not RefundState.PROCESSING
+    wait = look_again_seconds(row.age_seconds, unknown=unknown)
     if found is None:
         with tools.pool.connection() as conn:
             refunds.look_again_in(conn, row, wait)

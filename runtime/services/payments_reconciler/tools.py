@@ -27,6 +27,9 @@ BATCH: Final = 20
 LOOK_AGAIN_SECONDS: Final = 2.0
 LOOK_AGAIN_SECONDS_MAX: Final = 300.0
 
+# Somebody waits for an unknown one to be told: it is resolved soon after the fault has ended.
+LOOK_AGAIN_UNKNOWN_SECONDS_MAX: Final = 15.0
+
 _T = TypeVar("_T")
 
 
@@ -66,7 +69,7 @@ class Tools:
                 rng=self.process.rng,
             )
             if not _moved(applied, row.payment.state):
-                reconcile.look_again_in(conn, row, look_again_seconds(row))
+                reconcile.look_again_in(conn, row, look_again_after(row))
         logger.info(
             "reconciled: %s",
             type(seen).__name__,
@@ -79,14 +82,19 @@ class Tools:
         )
 
 
-def look_again_seconds(row: PaymentRow) -> float:
-    """How long to leave a payment that stays as it is, pure.
-
-    A tenth of the time since its last attempt: soon while the fault may just be over, and seldom
-    for a bank debit that takes days.
-    """
+def look_again_after(row: PaymentRow) -> float:
+    """Seconds to leave a payment that stays as it is, pure."""
     age = row.age_seconds if row.attempt_age_seconds is None else row.attempt_age_seconds
-    return min(max(age / 10.0, LOOK_AGAIN_SECONDS), LOOK_AGAIN_SECONDS_MAX)
+    return look_again_seconds(age, unknown=row.payment.state is not PaymentState.PROCESSING)
+
+
+def look_again_seconds(age_seconds: float, *, unknown: bool) -> float:
+    """A tenth of the time since the last attempt, pure.
+
+    Soon while the fault may just be over, and seldom for a bank that takes days to decide.
+    """
+    most = LOOK_AGAIN_UNKNOWN_SECONDS_MAX if unknown else LOOK_AGAIN_SECONDS_MAX
+    return min(max(age_seconds / 10.0, LOOK_AGAIN_SECONDS), most)
 
 
 def _moved(applied: Applied, before: PaymentState) -> bool:
