@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+
 LIVE_KEY_PREFIXES: Final = ("sk_live", "rk_live", "pk_live")
 
 
@@ -153,7 +156,7 @@ def common(source: Source, service: str, role: str | None) -> Common:
     return Common(
         process=source.text("BOOKPAY_PROCESS_NAME", source.values.get("HOSTNAME") or default_name),
         environment=source.text("BOOKPAY_ENV", "default"),
-        dsn=source.text("DB_DSN"),
+        dsn=_dsn(source),
         http_host=source.text("BOOKPAY_HTTP_HOST", "0.0.0.0"),  # noqa: S104 - a pod's own address
         http_port=source.whole("BOOKPAY_HTTP_PORT", 8080, least=1, most=65535),
         failpoints=source.flag("BOOKPAY_FAILPOINTS"),
@@ -171,6 +174,18 @@ def _log_level(source: Source) -> str:
 
 def kafka_bootstrap_servers(source: Source) -> str:
     return source.text("KAFKA_BOOTSTRAP_SERVERS")
+
+
+def _dsn(source: Source) -> str:
+    """DB_DSN, checked here because a driver's complaint would quote it, password and all."""
+    value = source.text("DB_DSN")
+    try:
+        conninfo_to_dict(value)
+    except ProgrammingError:
+        raise ConfigError(
+            "DB_DSN is not a connection string: postgresql://user@host:port/database"
+        ) from None
+    return value
 
 
 def deadlines(source: Source) -> Deadlines:

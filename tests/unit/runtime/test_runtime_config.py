@@ -24,6 +24,7 @@ def common(source: Source) -> object:
     [
         (common, {}, "DB_DSN"),
         (common, {"DB_DSN": "  "}, "DB_DSN"),
+        (common, {"DB_DSN": "postgresql://u:p%zz@h/db"}, "DB_DSN is not a connection string"),
         (common, {**COMMON, "BOOKPAY_HTTP_PORT": "0"}, "BOOKPAY_HTTP_PORT"),
         (common, {**COMMON, "BOOKPAY_HTTP_PORT": "65536"}, "BOOKPAY_HTTP_PORT"),
         (common, {**COMMON, "BOOKPAY_HTTP_PORT": "80.5"}, "BOOKPAY_HTTP_PORT"),
