@@ -16,7 +16,7 @@ from prometheus_client import Gauge
 from psycopg_pool import ConnectionPool
 
 from runtime import config
-from runtime.adapters import webhook_effect
+from runtime.adapters import lines, webhook_effect
 from runtime.adapters.gateway_client import FoundIntent, GatewayClient, GatewayUnavailableError
 from runtime.adapters.store import database, payments, reconcile, webhooks
 from runtime.adapters.store.payments import Applied, Cause, PaymentRow
@@ -69,11 +69,16 @@ class Reconciler:
         self.process.lifecycle.readiness.set("database", True)
         return 0.0 if done else IDLE_SECONDS
 
+    @property
+    def _hold_seconds(self) -> float:
+        """A lease: it outlasts a call by the order in which deadlines nest."""
+        return self.settings.gateway.deadlines.lease_seconds
+
     # --- unknown outcomes ---
 
     def _close_unanswered(self) -> int:
         with self.pool.connection() as conn:
-            rows = reconcile.claim_unanswered(conn, limit=BATCH)
+            rows = reconcile.claim_unanswered(conn, hold_seconds=self._hold_seconds, limit=BATCH)
         for row in rows:
             self._ask_and_apply(row)
         return len(rows)
@@ -88,7 +93,9 @@ class Reconciler:
             return
         self.gateway_outage.recovered()
         self.process.failpoints.hit(
-            Failpoint.RECON_READ_BEFORE_FIX, Subject(row.order_id, row.event_id, row.tenant_id)
+            Failpoint.RECON_READ_BEFORE_FIX,
+            Subject(row.order_id, row.event_id, row.tenant_id),
+            lines.Pooled(self.pool),
         )
         self._apply(row, seen)
 
@@ -116,7 +123,10 @@ class Reconciler:
     def _close_processing(self) -> int:
         with self.pool.connection() as conn:
             rows = reconcile.claim_processing(
-                conn, window_seconds=self.settings.webhook_window_seconds, limit=BATCH
+                conn,
+                window_seconds=self.settings.webhook_window_seconds,
+                hold_seconds=self._hold_seconds,
+                limit=BATCH,
             )
         for row in rows:
             self._close_open_intent(row)

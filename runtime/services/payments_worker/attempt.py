@@ -6,12 +6,15 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import psycopg
 from prometheus_client import Counter, Histogram
 from psycopg_pool import ConnectionPool
 
+from runtime.adapters import lines
+from runtime.adapters.breakable_http import NextCall
 from runtime.adapters.gateway_client import ChargeRequest, GatewayAnswer, GatewayClient
 from runtime.adapters.store import database, payments, refunds
 from runtime.adapters.store.payment_queue import Claim
@@ -50,7 +53,8 @@ class Attempts:
         """Send one claimed payment and write its outcome; returns the outcome for the circuit."""
         row = claim.row
         subject = Subject(row.order_id, row.event_id, row.tenant_id)
-        self.process.failpoints.hit(Failpoint.WORKER_ATTEMPT_DURABLE_BEFORE_PSP, subject)
+        failpoints = self.process.failpoints
+        failpoints.hit(Failpoint.WORKER_ATTEMPT_DURABLE_BEFORE_PSP, subject, NextCall())
         request = ChargeRequest(
             row.event_id,
             row.order_id,
@@ -64,7 +68,8 @@ class Attempts:
         with GATEWAY_SECONDS.labels("charge").time():
             answer = self.gateway.charge(request, traceparent=traceparent)
         OUTCOMES.labels("charge", type(answer.outcome).__name__.lower()).inc()
-        self.process.failpoints.hit(Failpoint.PSP_RESPONSE_BEFORE_PERSIST, subject)
+        waiting = lines.Pooled(self.pool)
+        failpoints.hit(Failpoint.PSP_RESPONSE_BEFORE_PERSIST, subject, waiting)
         self._persist(lambda conn: self._write_charge(conn, claim, answer, subject))
         return answer.outcome
 
@@ -80,7 +85,10 @@ class Attempts:
             rng=self.process.rng,
             lease_token=claim.token,
         )
-        self.process.failpoints.hit(Failpoint.WORKER_RESULT_TX_BEFORE_COMMIT, subject)
+        before_commit = lines.Commit(conn)
+        self.process.failpoints.hit(
+            Failpoint.WORKER_RESULT_TX_BEFORE_COMMIT, subject, before_commit
+        )
         # Whoever was first, the payment's own state is what people look for.
         status = (
             applied.payment.state
@@ -106,21 +114,21 @@ class Attempts:
     def refund(self, claim: RefundClaim) -> Outcome:
         """Send one claimed refund and write its outcome."""
         subject = Subject(claim.order_id, claim.event_id)
-        self.process.failpoints.hit(Failpoint.SAGA_REFUND_SENT_NO_RESPONSE, subject)
+        failpoints = self.process.failpoints
         with GATEWAY_SECONDS.labels("refund").time():
             answer = self.gateway.refund(
                 key=claim.idempotency_key,
                 payment_intent_id=claim.payment_intent_id,
                 amount_cents=claim.amount_cents,
                 refund_id=claim.refund_id,
+                on_sent=partial(failpoints.hit, Failpoint.SAGA_REFUND_SENT_NO_RESPONSE, subject),
             )
         OUTCOMES.labels("refund", type(answer.outcome).__name__.lower()).inc()
-        self.process.failpoints.hit(Failpoint.SAGA_REFUND_BEFORE_PERSIST, subject)
-        self._persist(lambda conn: self._write_refund(conn, claim, answer))
+        self._persist(lambda conn: self._write_refund(conn, claim, answer, subject))
         return answer.outcome
 
     def _write_refund(
-        self, conn: psycopg.Connection, claim: RefundClaim, answer: GatewayAnswer
+        self, conn: psycopg.Connection, claim: RefundClaim, answer: GatewayAnswer, subject: Subject
     ) -> None:
         state, failure_code = refund_state(answer.outcome)
         written = refunds.finish(
@@ -139,6 +147,8 @@ class Attempts:
             cause = Cause(self.process.common.process, str(claim.refund_id))
             event = RefundFailed(failure_code or "refund_failed")
             payments.apply(conn, claim.event_id, event, cause, rng=self.process.rng)
+        before_commit = lines.Commit(conn)
+        self.process.failpoints.hit(Failpoint.SAGA_REFUND_BEFORE_PERSIST, subject, before_commit)
         logger.log(
             logging.ERROR if state is RefundState.FAILED else logging.INFO,
             "processed refund",

@@ -11,7 +11,7 @@ import psycopg
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from psycopg_pool import ConnectionPool
 
-from runtime.adapters import kafka
+from runtime.adapters import kafka, lines
 from runtime.adapters.store import database, dead_letters
 from runtime.adapters.store.payment_queue import Claim
 from runtime.domain.event import Record
@@ -50,19 +50,20 @@ class Ingest:
             kafka.note_recovery(self.consumer, self.kafka_outage)
             return 0.0
         self.kafka_outage.recovered()
+        failpoints, broker = self.process.failpoints, lines.Broker(self.consumer)
         try:
-            self.process.failpoints.hit(Failpoint.WORKER_POLLED_BEFORE_INBOX)
+            failpoints.hit(Failpoint.WORKER_POLLED_BEFORE_INBOX, line=lines.Pooled(self.pool))
             counts = self._store(records)
         except Exception:
             # Nothing of the batch is stored: let the consumer give the same records again.
             kafka.rewind(self.consumer, records)
             raise
-        self.process.failpoints.hit(Failpoint.WORKER_COMMITTED_BEFORE_OFFSET)
+        failpoints.hit(Failpoint.WORKER_COMMITTED_BEFORE_OFFSET, line=broker)
         self.totals = self.totals.plus(replace(counts, new=()))
         # Stored is stored: a lost commit only brings records that are known already.
         self.offsets.note(records)
         self.offsets.commit(time.monotonic())
-        self.process.failpoints.hit(Failpoint.WORKER_OFFSET_COMMITTED)
+        failpoints.hit(Failpoint.WORKER_OFFSET_COMMITTED, line=broker)
         return 0.0
 
     def _store(self, records: Sequence[Record]) -> inbox.Counts:
@@ -75,7 +76,10 @@ class Ingest:
             with self.pool.connection() as conn:
                 counts = inbox.store_batch(conn, records, source=self.source, rng=self.process.rng)
                 claims = self.executor.claim_new(conn, counts.new) if self.executor else []
-                self.process.failpoints.hit(Failpoint.WORKER_RESERVED_BEFORE_COMMIT)
+                before_commit = lines.Commit(conn)
+                self.process.failpoints.hit(
+                    Failpoint.WORKER_RESERVED_BEFORE_COMMIT, line=before_commit
+                )
         except Exception as error:
             if self.executor is not None:
                 self.executor.forget(claims)
