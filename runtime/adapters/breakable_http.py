@@ -18,7 +18,7 @@ from typing import Any, Final
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from runtime.adapters.lines import NothingToCutError
+from runtime.adapters.lines import NothingToCutError, drop
 from runtime.failpoints import Line
 
 OnSent = Callable[[Line], None]
@@ -110,7 +110,8 @@ class SentRequest:
         """The request has been sent already."""
 
     def cut(self) -> None:
-        self.sock.shutdown(socket.SHUT_RDWR)
+        """The answer may have come already: it is lost as well."""
+        drop(self.sock)
 
     def time_out(self) -> None:
         """Wait until the gateway has answered, and do not read it.

@@ -12,6 +12,7 @@ import os
 import select
 import socket
 import stat
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, NoReturn
@@ -146,11 +147,7 @@ class Pooled:
 def _lose_answer(conn: psycopg.Connection) -> NoReturn:
     """Cut a connection, read nothing of what the server said, and let libpq find out."""
     with socket.socket(fileno=os.dup(conn.pgconn.socket)) as line:
-        line.shutdown(socket.SHUT_RDWR)
-        line.setblocking(True)
-        while line.recv(65_536):
-            """What had arrived is lost with the line."""
-        line.setblocking(False)
+        drop(line)
     conn.pgconn.consume_input()
     raise psycopg.OperationalError("server closed the connection unexpectedly")
 
@@ -169,7 +166,12 @@ class Broker:
 
     def cut(self) -> None:
         """librdkafka connects again and repeats what was under way."""
-        _cut_all(self._sockets())
+        give_up_at = time.monotonic() + ANSWER_SECONDS_MAX
+        while _cut_all(self._sockets()) == 0:
+            if time.monotonic() > give_up_at:
+                raise NothingToCutError("no connection to a broker to cut")
+            # Between two connections: the next is made within the client's back-off.
+            time.sleep(0.01)
 
     def time_out(self) -> None:
         raise NothingToCutError("this step waits for no answer of a broker")
@@ -224,7 +226,8 @@ class Client:
         """What the request asked for is done."""
 
     def cut(self) -> None:
-        _cut_all(self._sockets())
+        if _cut_all(self._sockets()) == 0:
+            raise NothingToCutError("the client has gone already")
 
     def time_out(self) -> None:
         """Hold the answer back until the client has given up; nobody on our side is told."""
@@ -242,6 +245,15 @@ class Client:
 
 
 # --- sockets --------------------------------------------------------------------------------
+
+
+def drop(line: socket.socket) -> None:
+    """Cut a connection together with what had arrived on it and was not read yet."""
+    line.shutdown(socket.SHUT_RDWR)
+    # After a shutdown this ends at once, with an end of file or a reset.
+    with contextlib.suppress(OSError):
+        while line.recv(65_536):
+            continue
 
 
 def sockets_to(peers: set[tuple[str, int]]) -> Iterator[socket.socket]:
@@ -268,20 +280,15 @@ def _peer_of(found: socket.socket) -> tuple[str, int] | None:
     return (str(peer[0]), int(peer[1])) if isinstance(peer, tuple) else None
 
 
-def _cut_all(found: Iterator[socket.socket]) -> None:
-    """Shut down and close duplicates.
-
-    Raises:
-        NothingToCutError: there was none.
-    """
+def _cut_all(found: Iterator[socket.socket]) -> int:
+    """Shut down and close duplicates; returns how many there were."""
     cut = 0
     for line in found:
+        # One that was reset meanwhile is as cut as it can be.
         with line, contextlib.suppress(OSError):
-            # Half-open or reset already: then it is as cut as it can be.
             line.shutdown(socket.SHUT_RDWR)
             cut += 1
-    if cut == 0:
-        raise NothingToCutError("no connection to cut")
+    return cut
 
 
 def _cut(descriptor: int) -> None:

@@ -34,7 +34,6 @@ ANSWER_HELD_SECONDS: Final = 60
 
 WITHOUT_WEBHOOK: Final = frozenset(
     {
-        Failpoint.WORKER_ATTEMPT_DURABLE_BEFORE_PSP,
         Failpoint.PSP_EXECUTED_RESPONSE_LOST,
         Failpoint.PSP_RESPONSE_BEFORE_PERSIST,
         Failpoint.WORKER_RESULT_TX_BEFORE_COMMIT,
@@ -121,6 +120,8 @@ class Fault:
             self.stand.add_fault(
                 "webhook_delay",
                 match={"event_type": "payment_intent.*"},
+                # The trigger's: it is the first to be charged, and its webhook the first to go.
+                count=1,
                 numbers={"seconds": seconds},
             )
         if cell.point is Failpoint.RECON_READ_BEFORE_FIX:

@@ -16,6 +16,7 @@ from uuid import uuid4
 from matrix_cells import Cell
 from matrix_environment import Stand
 from matrix_faults import HIT_SECONDS_MAX, Fault, Hit, others, trigger_of
+from matrix_lag import Lags
 from matrix_load import Customers, Flow
 from matrix_verdict import Mailbox, judged, motion, webhooks_owed, wrong_ends, wrong_letters
 
@@ -94,10 +95,11 @@ def _heal(
 ) -> None:
     """Wait for rest, at most until the bound has passed since the hit."""
     mailbox = Mailbox(stand.environment.mail_dir)
+    lags = Lags(stand.environment.kafka_bootstrap_servers)
 
     def moving() -> list[str]:
         busy = [thread.name for thread in customers.threads if thread.is_alive()]
-        return [f"customers are at it: {busy}"] if busy else motion(stand, mailbox, flows)
+        return [f"customers are at it: {busy}"] if busy else motion(stand, mailbox, lags, flows)
 
     left = bound_seconds - (datetime.now(UTC) - hit.at).total_seconds()
     waited = wait_until(

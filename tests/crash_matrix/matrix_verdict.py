@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Final
 
 from matrix_environment import Stand
+from matrix_lag import Lags
 from matrix_load import Flow
 
 from bookpayctl import settle
 from bookpayctl.audit import AuditRequest, audit
 from bookpayctl.history import read_history
-from bookpayctl.targets.local.lag import group_lags
 from bookpayctl.verdicts import Verdict
 from runtime.domain.names import EventType, OrderStatus
 
@@ -55,14 +55,14 @@ class Mailbox:
         return found
 
 
-def motion(stand: Stand, mailbox: Mailbox, flows: list[Flow]) -> list[str]:
+def motion(stand: Stand, mailbox: Mailbox, lags: Lags, flows: list[Flow]) -> list[str]:
     """What is not at rest yet; empty when every order is final and every group has read all."""
     moving = settle.read_motion(stand.environment)
     if not moving.at_rest or moving.waiting:
         return [moving.sentence()]
-    behind = {group: lag for group, lag in group_lags(_brokers(stand)).items() if lag}
+    behind = lags.behind()
     if behind:
-        return [f"behind: {behind}"]
+        return behind
     letters = mailbox.letters()
     return [
         f"letter {message_id} about {flow.order_id} is not there"
@@ -70,10 +70,6 @@ def motion(stand: Stand, mailbox: Mailbox, flows: list[Flow]) -> list[str]:
         for message_id in expected_letters(stand, flow)
         if message_id not in letters[flow.order_id or ""]
     ]
-
-
-def _brokers(stand: Stand) -> str:
-    return stand.environment.kafka_bootstrap_servers
 
 
 def webhooks_owed(stand: Stand) -> int:
