@@ -31,8 +31,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the cells that this commit does not draw to `nox -s crash_matrix`."""
-    if runs_whole_matrix():
+    """Leave the cells that this commit does not draw to `nox -s crash_matrix`.
+
+    Cells that somebody asked for by name (-k, or a node id) are all run.
+    """
+    if runs_whole_matrix() or config.getoption("keyword"):
         return
     chosen = sample(applicable_cells(), commit_id())
     dropped = [item for item in items if (cell := _cell_of(item)) and cell not in chosen]

@@ -134,6 +134,17 @@ class Stand:
     def log_position(self) -> int:
         return supervision.log_position(self.environment)
 
+    def log_sizes(self) -> dict[str, int]:
+        """How much each process has written so far."""
+        logs = self.environment.logs_dir.glob("*.log")
+        return {path.stem: path.stat().st_size for path in logs}
+
+    def log_since(self, process: str, sizes: Mapping[str, int]) -> str:
+        """What a process has written since; its log is not long enough to be rotated here."""
+        with (self.environment.logs_dir / f"{process}.log").open("rb") as file:
+            file.seek(sizes.get(process, 0))
+            return file.read().decode(errors="replace")
+
     def happenings(self, since: int) -> supervision.Happenings:
         return supervision.happenings(self.environment, since=since)
 

@@ -7,7 +7,7 @@ only when the supervisor, who is the parent, saw it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
@@ -16,6 +16,7 @@ from matrix_environment import Stand
 from matrix_load import BANK_DEBIT, CARD, DECLINED, TRIGGER_CARD, Flow
 
 from bookpayctl.waiting import wait_until
+from runtime.adapters.lines import NothingToCutError
 from runtime.domain.failpoint import Action, Failpoint
 from runtime.domain.names import OrderStatus
 
@@ -108,11 +109,13 @@ class Fault:
     run_id: str
     fault_id: str | None = None
     log_position: int = 0
+    said_before: dict[str, int] = field(default_factory=dict)
     killed_pid: int | None = None
 
     def arm(self) -> None:
         """Everything that can be in place before the first order."""
         self.log_position = self.stand.log_position()
+        self.said_before = self.stand.log_sizes()
         cell = self.cell
         if cell.point in WITHOUT_WEBHOOK:
             slow = cell.is_the_twins and cell.action is Action.EXECTIMEOUT
@@ -179,19 +182,31 @@ class Fault:
         self.stand.clear_faults()
 
     def unproven(self, hit: Hit) -> list[str]:
-        """What the supervisor should have seen of this fault and has not."""
+        """What should have been seen of this fault, and by whom, and was not."""
+        return self._unproven_crash(hit) + ([] if self.cell.is_the_twins else self._unsaid(hit))
+
+    def _unproven_crash(self, hit: Hit) -> list[str]:
+        """Who exits is seen to die and to be started again; nobody dies of anything else."""
         if self.cell.action is not Action.EXIT:
             endings = self.stand.happenings(self.log_position).endings
             return [f"{ending.process} died of it" for ending in endings]
         waited = wait_until(
-            lambda: self._crash_seen(hit),
-            bool,
-            deadline_seconds=RESTART_SECONDS_MAX,
+            lambda: self._crash_seen(hit), bool, deadline_seconds=RESTART_SECONDS_MAX
         )
         if waited.reached:
             return []
         happened = self.stand.happenings(self.log_position)
         return [f"the crash of {hit.process} (pid {hit.pid}) was not seen: {happened}"]
+
+    def _unsaid(self, hit: Hit) -> list[str]:
+        """The process says that it acts, once, and not that there was nothing to act on."""
+        said = self.stand.log_since(hit.process, self.said_before)
+        acts = f"failpoint {self.cell.point.value} acts: {self.cell.action.value}"
+        times = said.count(acts)
+        problems = [] if times == 1 else [f"{hit.process} said {times} times: {acts}"]
+        if NothingToCutError.__name__ in said:
+            problems.append(f"{hit.process} found nothing to cut: the fault did not happen")
+        return problems
 
     def _crash_seen(self, hit: Hit) -> bool:
         happened = self.stand.happenings(self.log_position)

@@ -26,6 +26,7 @@ from runtime.domain.failpoint import Failpoint
 
 RECOVERY_SECONDS_MAX: Final = 30.0
 WEBHOOKS_SECONDS_MAX: Final = 30.0
+AGREEMENT_SECONDS_MAX: Final = 20.0
 
 # The others come while the fault is fresh, and never later than this.
 HEAD_START_SECONDS: Final = 0.5
@@ -129,7 +130,9 @@ def _judge(
         result.problems += _not_the_same_order(trigger)
     for flow in flows:
         result.problems += wrong_ends(stand, flow) + wrong_letters(stand, mailbox, flow)
-    result.problems += judged(stand, history, flows)
+    # What did not come to rest in half a minute is not waited for once more.
+    seconds = AGREEMENT_SECONDS_MAX if result.recovered_seconds is not None else 1.0
+    result.problems += judged(stand, history, flows, deadline_seconds=seconds)
 
 
 def _not_the_same_order(trigger: Flow) -> list[str]:

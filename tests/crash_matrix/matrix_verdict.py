@@ -112,12 +112,17 @@ def wrong_letters(stand: Stand, mailbox: Mailbox, flow: Flow) -> list[str]:
     return []
 
 
-def judged(stand: Stand, history: Path, flows: list[Flow]) -> list[str]:
+def judged(stand: Stand, history: Path, flows: list[Flow], *, deadline_seconds: float) -> list[str]:
     """bookpayctl's own audit of the three ledgers and of what the clients saw."""
     with history.open(encoding="utf-8") as lines:
         recorded = read_history(lines)
     report = audit(
-        AuditRequest(stand.environment, age_seconds=0.0, deadline_seconds=20, history=recorded),
+        AuditRequest(
+            stand.environment,
+            age_seconds=0.0,
+            deadline_seconds=deadline_seconds,
+            history=recorded,
+        ),
         lambda _: None,
     )
     problems = [
