@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
-from stack import WORKERS, Shop
+from stack import DEADLINES, WORKERS, Shop
 from stack_processes import eventually
 from stack_twin import Twin
 
@@ -112,3 +112,24 @@ def test_a_refund_that_was_sent_and_not_answered_is_given_once(
     )
     assert attempts == 2
     assert calls == 2
+
+
+def test_a_lease_taken_in_an_inbox_transaction_without_an_answer_is_given_up_at_once(
+    shop: Shop, twin: Twin
+) -> None:
+    """The server committed it, nobody works on it, and nobody waits until it runs out."""
+    shop.database.arm("worker.reserved_before_commit", "exectimeout", tenant_id=shop.tenant_id)
+
+    order_id, event_id = shop.place()
+
+    shop.wait_status(order_id, "paid")
+    given_up_early = shop.database.value(
+        "SELECT lost.at - began.at < make_interval(secs => %s) FROM payment_events began"
+        " JOIN payment_events lost USING (event_id)"
+        " WHERE event_id = %s AND lost.cause = 'lease_lost' AND began.to_state = 'charging'"
+        " AND began.cause_id = lost.cause_id",
+        *(float(DEADLINES["BOOKPAY_LEASE_SECONDS"]) / 2, event_id),
+    )
+    assert given_up_early
+    assert len(twin.charges(event_id)) == 1
+    assert shop.database.payment(event_id)["started_attempts"] == 2

@@ -15,7 +15,8 @@ from runtime.adapters import kafka, lines
 from runtime.adapters.store import database, dead_letters
 from runtime.adapters.store.payment_queue import Claim
 from runtime.domain.event import Record
-from runtime.failpoints import Failpoint
+from runtime.domain.names import Header
+from runtime.failpoints import Failpoint, Subject
 from runtime.process import Process
 from runtime.services.payments_worker import inbox
 from runtime.services.payments_worker.executor import Executor
@@ -50,20 +51,21 @@ class Ingest:
             kafka.note_recovery(self.consumer, self.kafka_outage)
             return 0.0
         self.kafka_outage.recovered()
-        failpoints, broker = self.process.failpoints, lines.Broker(self.consumer)
+        failpoints, subject = self.process.failpoints, _subject(records)
+        broker, waiting = lines.Broker(self.consumer), lines.Pooled(self.pool)
         try:
-            failpoints.hit(Failpoint.WORKER_POLLED_BEFORE_INBOX, line=lines.Pooled(self.pool))
+            failpoints.hit(Failpoint.WORKER_POLLED_BEFORE_INBOX, subject, waiting)
             counts = self._store(records)
         except Exception:
             # Nothing of the batch is stored: let the consumer give the same records again.
             kafka.rewind(self.consumer, records)
             raise
-        failpoints.hit(Failpoint.WORKER_COMMITTED_BEFORE_OFFSET, line=broker)
+        failpoints.hit(Failpoint.WORKER_COMMITTED_BEFORE_OFFSET, subject, broker)
         self.totals = self.totals.plus(replace(counts, new=()))
         # Stored is stored: a lost commit only brings records that are known already.
         self.offsets.note(records)
         self.offsets.commit(time.monotonic())
-        failpoints.hit(Failpoint.WORKER_OFFSET_COMMITTED, line=broker)
+        failpoints.hit(Failpoint.WORKER_OFFSET_COMMITTED, subject, broker)
         return 0.0
 
     def _store(self, records: Sequence[Record]) -> inbox.Counts:
@@ -78,7 +80,7 @@ class Ingest:
                 claims = self.executor.claim_new(conn, counts.new) if self.executor else []
                 before_commit = lines.Commit(conn)
                 self.process.failpoints.hit(
-                    Failpoint.WORKER_RESERVED_BEFORE_COMMIT, line=before_commit
+                    Failpoint.WORKER_RESERVED_BEFORE_COMMIT, _subject(records), before_commit
                 )
         except Exception as error:
             if self.executor is not None:
@@ -108,3 +110,8 @@ class Ingest:
 
     def _consumer_error(self, error: KafkaError) -> None:
         self.kafka_outage.failed(KafkaException(error))
+
+
+def _subject(records: Sequence[Record]) -> Subject:
+    """Whom a batch is for, as far as its first record tells."""
+    return Subject(tenant_id=records[0].headers.get(Header.TENANT_ID))
