@@ -25,7 +25,13 @@ ROOT: Final = Path(__file__).parent
 BIN: Final = Path(sys.executable).parent
 
 # Cheap first, so that a broken rule shows before a server is started.
-TEST_FOLDERS: Final = ("tests/unit", "tests/contract", "tests/integration", "tests/acceptance")
+TEST_FOLDERS: Final = (
+    "tests/unit",
+    "tests/contract",
+    "tests/integration",
+    "tests/acceptance",
+    "tests/crash_matrix",
+)
 
 # CI has 40 minutes for everything; this leaves ten for installing and for the sessions before.
 # pytest then ends between two tests and still prints its closing line.
@@ -81,6 +87,13 @@ def integration(session: nox.Session) -> None:
 def acceptance(session: nox.Session) -> None:
     """Whole environments: up, disturb, judge."""
     pytest(session, "tests/acceptance")
+
+
+@nox.session(default=False)
+def crash_matrix(session: nox.Session) -> None:
+    """Every failpoint with every fault, one cell after another; `tests` runs a sample of it."""
+    session.env["BOOKPAY_CRASH_MATRIX"] = "all"
+    pytest(session, "tests/crash_matrix", f"--session-timeout={TESTS_TIMEOUT_SECONDS}")
 
 
 def pytest(session: nox.Session, *arguments: str) -> None:

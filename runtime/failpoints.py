@@ -6,6 +6,9 @@ an unarmed point still costs one look-up. An armed one asks the table whether it
 order; the hit is recorded on a connection of its own before it acts, so the evidence survives the
 crash and `remaining` survives the restart. When the database cannot take the record, a line in an
 fsynced file under the run directory does.
+
+A fault of a connection is done to the connection itself: the caller hands over the `Line` that it
+is about to use, and what it then meets is what the network would have made it meet.
 """
 
 from __future__ import annotations
@@ -17,14 +20,16 @@ import signal
 import threading
 import time
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol, runtime_checkable
 from uuid import UUID
 
 import psycopg
 
+from runtime.domain.failpoint import INAPPLICABLE, Action, Failpoint
 from runtime.domain.names import SCHEMA
+
+__all__ = ["ANYONE", "Failpoint", "Failpoints", "Line", "Subject"]
 
 logger = logging.getLogger(__name__)
 
@@ -36,46 +41,6 @@ CHANNEL: Final = "bookpay_failpoints"
 LISTEN_SECONDS: Final = 5.0
 RELISTEN_SECONDS: Final = 0.5
 EVIDENCE_FILE: Final = "failpoint-hits.jsonl"
-
-
-class Failpoint(StrEnum):
-    """Stable names; the table in ARCHITECTURE.md maps each to its service and line."""
-
-    API_VALIDATED_BEFORE_TX = "api.validated_before_tx"
-    API_ORDER_INSERTED_BEFORE_OUTBOX = "api.order_inserted_before_outbox"
-    API_BEFORE_COMMIT = "api.before_commit"
-    API_COMMIT_SENT_CONN_DROPPED = "api.commit_sent_conn_dropped"
-    API_COMMITTED_BEFORE_RESPONSE = "api.committed_before_response"
-    PUBLISHER_FETCHED_BEFORE_PRODUCE = "publisher.fetched_before_produce"
-    PUBLISHER_PRODUCED_ACK_LOST = "publisher.produced_ack_lost"
-    PUBLISHER_ACKED_BEFORE_MARK = "publisher.acked_before_mark"
-    PUBLISHER_MARKED = "publisher.marked"
-    WORKER_POLLED_BEFORE_INBOX = "worker.polled_before_inbox"
-    WORKER_RESERVED_BEFORE_COMMIT = "worker.reserved_before_commit"
-    WORKER_ATTEMPT_DURABLE_BEFORE_PSP = "worker.attempt_durable_before_psp"
-    PSP_EXECUTED_RESPONSE_LOST = "psp.executed_response_lost"
-    PSP_RESPONSE_BEFORE_PERSIST = "psp.response_before_persist"
-    WORKER_RESULT_TX_BEFORE_COMMIT = "worker.result_tx_before_commit"
-    WORKER_COMMITTED_BEFORE_OFFSET = "worker.committed_before_offset"
-    WORKER_OFFSET_COMMITTED = "worker.offset_committed"
-    RECEIVER_VERIFIED_BEFORE_INSERT = "receiver.verified_before_insert"
-    RECEIVER_INSERTED_BEFORE_200 = "receiver.inserted_before_200"
-    RECEIVER_APPLY_BEFORE_COMMIT = "receiver.apply_before_commit"
-    RECEIVER_RESPONDED = "receiver.responded"
-    SAGA_DECIDED_BEFORE_STEP1 = "saga.decided_before_step1"
-    SAGA_REFUND_SENT_NO_RESPONSE = "saga.refund_sent_no_response"
-    SAGA_REFUND_BEFORE_PERSIST = "saga.refund_before_persist"
-    SAGA_STOCK_RELEASED_BEFORE_MARK = "saga.stock_released_before_mark"
-    SAGA_DONE_BEFORE_EVENT = "saga.done_before_event"
-    RECON_READ_BEFORE_FIX = "recon.read_before_fix"
-
-
-class ConnectionDroppedError(Exception):
-    """The `dropconn` action: the caller's connection is gone as if the network had cut it."""
-
-
-class ExecutedThenTimedOutError(Exception):
-    """The `exectimeout` action: the step took effect and its answer never came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +61,21 @@ class _Armed:
 
 
 ANYONE: Final = Subject()
+
+
+@runtime_checkable
+class Line(Protocol):
+    """A connection as the code at a point is about to use it, or has just used it."""
+
+    def begin(self) -> None:
+        """Do what has happened at this point by its name, if the code has not done it yet."""
+
+    def cut(self) -> None:
+        """Cut the connection itself; whoever uses it next is told so by its own library."""
+
+    def time_out(self) -> None:
+        """Let the step take effect; then raise what a time-out of it raises, if anyone is told."""
+
 
 _CLAIM = f"""
     WITH claimed AS (
@@ -136,6 +116,11 @@ class Failpoints:
     # None while it is not known: then every point asks the table.
     _armed: frozenset[str] | None = None
 
+    @property
+    def are_on(self) -> bool:
+        """Whether any point of this process can be armed at all."""
+        return self.dsn is not None
+
     def start(self) -> None:
         """Begin to listen for armed points; does nothing when failpoints are off."""
         if self.dsn is not None:
@@ -156,17 +141,20 @@ class Failpoints:
                 logger.debug("the failpoints cannot be listened to", exc_info=error)
                 time.sleep(RELISTEN_SECONDS)
 
-    def hit(self, point: Failpoint, subject: Subject = ANYONE) -> None:
+    def hit(self, point: Failpoint, subject: Subject = ANYONE, line: Line | None = None) -> None:
         """Act if `point` is armed for `subject`; otherwise return at once.
 
+        Args:
+            line: what `dropconn` cuts and what `exectimeout` lets execute.
+
         Raises:
-            ConnectionDroppedError, ExecutedThenTimedOutError: the armed action is to raise them.
+            Exception: whatever the line's own library raises for a time-out.
         """
         if self.dsn is None or (self._armed is not None and point.value not in self._armed):
             return
         armed = self._claim(point, subject)
         if armed is not None:
-            self._act(point, armed)
+            self._act(point, armed, line)
 
     def _claim(self, point: Failpoint, subject: Subject) -> _Armed | None:
         """Take one use of an armed row and record the hit, in one autocommitted statement."""
@@ -223,23 +211,30 @@ class Failpoints:
             file.flush()
             os.fsync(file.fileno())
 
-    def _act(self, point: Failpoint, armed: _Armed) -> None:
+    def _act(self, point: Failpoint, armed: _Armed, line: Line | None) -> None:
         logger.warning(
             "failpoint %s acts: %s", point.value, armed.action, extra={"run_id": armed.run_id}
         )
-        match armed.action:
-            case "exit":
+        if (point, Action(armed.action)) in INAPPLICABLE:
+            # A drill that armed what makes no sense must not look as if it had tested something.
+            raise ValueError(
+                f"{point.value} {armed.action}: {INAPPLICABLE[point, Action(armed.action)]}"
+            )
+        match armed.action, line:
+            case Action.EXIT, _:
+                if line is not None:
+                    line.begin()
                 os._exit(EXIT_STATUS)
-            case "stop":
+            case Action.STOP, _:
                 _freeze(float(armed.argument or STOP_SECONDS))
-            case "dropconn":
-                raise ConnectionDroppedError(point.value)
-            case "exectimeout":
-                raise ExecutedThenTimedOutError(point.value)
-            case "delay":
+            case Action.DELAY, _:
                 time.sleep(float(armed.argument or "1"))
-            case action:
-                raise ValueError(f"failpoint {point.value} has an unknown action {action!r}")
+            case Action.DROPCONN, Line():
+                line.cut()
+            case Action.EXECTIMEOUT, Line():
+                line.time_out()
+            case action, _:
+                raise ValueError(f"failpoint {point.value} has no action {action!r} here")
 
 
 def _armed_points(conn: psycopg.Connection) -> frozenset[str]:

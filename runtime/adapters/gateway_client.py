@@ -16,6 +16,8 @@ from uuid import UUID
 import urllib3
 from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionError
 
+from runtime.adapters import breakable_http
+from runtime.adapters.breakable_http import OnSent
 from runtime.config import GatewayClientConfig
 from runtime.domain.names import NOT_SENT_HEADER, PaymentIntentId
 from runtime.domain.outcome import (
@@ -97,6 +99,7 @@ class GatewayClient:
         self._http = urllib3.PoolManager(
             num_pools=2, maxsize=connections_max, block=False, retries=False, timeout=timeout
         )
+        self._http.pool_classes_by_scheme = breakable_http.POOLS
 
     def charge(self, request: ChargeRequest, *, traceparent: str | None) -> GatewayAnswer:
         """POST /charge; never raises for what the network does."""
@@ -112,16 +115,27 @@ class GatewayClient:
         return self._post("/charge", body, traceparent)
 
     def refund(
-        self, *, key: str, payment_intent_id: str, amount_cents: int, refund_id: UUID
+        self,
+        *,
+        key: str,
+        payment_intent_id: str,
+        amount_cents: int,
+        refund_id: UUID,
+        on_sent: OnSent | None = None,
     ) -> GatewayAnswer:
-        """POST /refund with the key that was stored before this call."""
+        """POST /refund with the key that was stored before this call.
+
+        Args:
+            on_sent: told when the request has left and before any of its answer is read.
+        """
         body = {
             "key": key,
             "payment_intent_id": payment_intent_id,
             "amount_cents": amount_cents,
             "refund_id": str(refund_id),
         }
-        return self._post("/refund", body, None)
+        with breakable_http.telling(on_sent):
+            return self._post("/refund", body, None)
 
     def cancel(self, *, event_id: UUID, payment_intent_id: str) -> GatewayAnswer:
         """POST /cancel: end a PaymentIntent that has not moved money."""

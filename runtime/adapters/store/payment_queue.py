@@ -160,8 +160,18 @@ def cancel(conn: Connection, event: ReceivedEvent, cause: Cause, rng: random.Ran
     return "tombstone"
 
 
-def give_up_leases(conn: Connection, lease: Lease, rng: random.Random, *, limit: int) -> int:
+def give_up_leases(
+    conn: Connection,
+    lease: Lease,
+    rng: random.Random,
+    *,
+    limit: int,
+    orphans: Sequence[UUID] = (),
+) -> int:
     """End the attempts whose lease ran out, or that an earlier life of this worker left behind.
+
+    Args:
+        orphans: tokens of leases that this worker took and knows nobody works on.
 
     Returns:
         How many payments are free to be claimed again.
@@ -169,9 +179,15 @@ def give_up_leases(conn: Connection, lease: Lease, rng: random.Random, *, limit:
     lost = payments.select(
         conn,
         "state = 'charging' AND (lease_until < environment_now() OR"
-        " (lease_owner = %(owner)s AND lease_incarnation <> %(incarnation)s))"
+        " (lease_owner = %(owner)s AND lease_incarnation <> %(incarnation)s) OR"
+        " lease_token = ANY (%(orphans)s))"
         " ORDER BY lease_until LIMIT %(limit)s FOR UPDATE SKIP LOCKED",
-        {"owner": lease.owner, "incarnation": lease.incarnation, "limit": limit},
+        {
+            "owner": lease.owner,
+            "incarnation": lease.incarnation,
+            "orphans": list(orphans),
+            "limit": limit,
+        },
     )
     for row in lost:
         step = machine.step(row.payment, LeaseLost())

@@ -1,7 +1,8 @@
 """What the reconciler looks at: rows claimed with SKIP LOCKED, so that replicas are safe.
 
-A claim pushes next_attempt_at ahead by more than a call may take, in a transaction of its own, so
-that no lock is held while Stripe is asked and a reconciler that dies only delays its rows.
+A claim pushes next_attempt_at ahead in a transaction of its own, so that no lock is held while
+Stripe is asked and a reconciler that dies only delays its rows. How far ahead is the caller's: by
+more than a call may take.
 """
 
 from __future__ import annotations
@@ -14,8 +15,6 @@ from psycopg import Connection
 from runtime.adapters.store import payments
 from runtime.adapters.store.payments import PaymentRow
 
-HOLD_SECONDS: Final = 30.0
-
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
@@ -26,28 +25,32 @@ class Waiting:
     oldest_seconds: float
 
 
-def claim_unanswered(conn: Connection, *, limit: int) -> list[PaymentRow]:
+def claim_unanswered(conn: Connection, *, hold_seconds: float, limit: int) -> list[PaymentRow]:
     """Payments Stripe has to be asked about before anything else is done with them."""
     return _claim(
         conn,
         "needs_reconcile AND state IN ('unknown', 'parked')"
         " AND next_attempt_at <= environment_now()",
+        hold_seconds,
         limit,
     )
 
 
-def claim_processing(conn: Connection, *, window_seconds: float, limit: int) -> list[PaymentRow]:
+def claim_processing(
+    conn: Connection, *, window_seconds: float, hold_seconds: float, limit: int
+) -> list[PaymentRow]:
     """Payments whose PaymentIntent is open for too long, or is not wanted any more."""
     return _claim(
         conn,
         "state = 'processing' AND next_attempt_at <= environment_now()"
         " AND (cancel_requested_at IS NOT NULL OR coalesce(last_attempted_at, created_at) <"
         f" environment_now() - make_interval(secs => {float(window_seconds)}))",
+        hold_seconds,
         limit,
     )
 
 
-def _claim(conn: Connection, where: str, limit: int) -> list[PaymentRow]:
+def _claim(conn: Connection, where: str, hold_seconds: float, limit: int) -> list[PaymentRow]:
     rows = payments.select(
         conn,
         where + " ORDER BY next_attempt_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED",
@@ -56,7 +59,7 @@ def _claim(conn: Connection, where: str, limit: int) -> list[PaymentRow]:
     conn.execute(
         "UPDATE payments SET next_attempt_at = environment_now() + make_interval(secs => %s)"
         " WHERE event_id = ANY (%s)",
-        (HOLD_SECONDS, [row.event_id for row in rows]),
+        (hold_seconds, [row.event_id for row in rows]),
     )
     return rows
 

@@ -23,9 +23,6 @@ from runtime.domain.names import (
 from runtime.domain.refund import Refund, may_be_sent
 from runtime.domain.retry import PAYMENT_BACKOFF, UNKNOWN_BACKOFF
 
-HOLD_SECONDS: Final = 30.0
-"""How long a refund that Stripe is asked about is left alone by the next look."""
-
 
 @dataclass(frozen=True, slots=True)
 class RefundRow:
@@ -270,7 +267,9 @@ def wait_seconds(after: Refund, retry_after_seconds: float | None, rng: random.R
 # --- asking Stripe --------------------------------------------------------------------------
 
 
-def claim_unanswered(conn: Connection, *, window_seconds: float, limit: int) -> list[RefundRow]:
+def claim_unanswered(
+    conn: Connection, *, window_seconds: float, hold_seconds: float, limit: int
+) -> list[RefundRow]:
     """Refunds Stripe has to be asked about: unknown ones, and those open for too long.
 
     The claim pushes next_attempt_at ahead, so that no lock is held while Stripe is asked.
@@ -284,7 +283,7 @@ def claim_unanswered(conn: Connection, *, window_seconds: float, limit: int) -> 
         {"window": window_seconds, "limit": limit},
     )
     for row in found:
-        look_again_in(conn, row, HOLD_SECONDS)
+        look_again_in(conn, row, hold_seconds)
     return found
 
 

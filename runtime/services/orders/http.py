@@ -21,6 +21,7 @@ from fastapi.concurrency import run_in_threadpool
 from psycopg_pool import ConnectionPool
 from starlette.exceptions import HTTPException
 
+from runtime.adapters import lines
 from runtime.adapters.http import add_probes, serve
 from runtime.adapters.store import database, orders
 from runtime.domain.names import TenantId
@@ -51,18 +52,21 @@ class OrdersApi:
     pool: ConnectionPool[psycopg.Connection]
     outage: Outage
 
-    def place(self, authorization: str | None, key: str | None, raw: bytes) -> Response:
+    def place(
+        self, authorization: str | None, key: str | None, raw: bytes, client: lines.Client
+    ) -> Response:
         """POST /orders."""
         idempotency_key = parse_idempotency_key(key)
         wanted = parse_place_order(raw)
         failpoints = self.process.failpoints
         with self.pool.connection() as conn:
             tenant_id = _tenant(conn, authorization)
-            failpoints.hit(Failpoint.API_VALIDATED_BEFORE_TX, Subject(tenant_id=tenant_id))
+            subject = Subject(tenant_id=tenant_id)
+            failpoints.hit(Failpoint.API_VALIDATED_BEFORE_TX, subject, lines.Statement(conn))
             placed = place.place_order(conn, tenant_id, idempotency_key, wanted, failpoints)
         order = placed.order
         subject = Subject(order.order_id, order.event_id, order.tenant_id)
-        failpoints.hit(Failpoint.API_COMMITTED_BEFORE_RESPONSE, subject)
+        failpoints.hit(Failpoint.API_COMMITTED_BEFORE_RESPONSE, subject, client)
         self.outage.recovered()
         if placed.replayed:
             return _json(201, view.as_placed(order), {"Idempotent-Replayed": "true"})
@@ -123,7 +127,11 @@ def build_app(api: OrdersApi) -> FastAPI:
         raw = await _body(request)
         headers = request.headers
         return await run_in_threadpool(
-            api.place, headers.get("authorization"), headers.get("idempotency-key"), raw
+            api.place,
+            headers.get("authorization"),
+            headers.get("idempotency-key"),
+            raw,
+            lines.Client(request.scope["client"]),
         )
 
     @app.get("/orders/{order_id}", openapi_extra=openapi.SHOW)

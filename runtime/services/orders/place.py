@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import psycopg
 
-from runtime.adapters import order_cancellation
+from runtime.adapters import lines, order_cancellation
 from runtime.adapters.store import orders, outbox
 from runtime.adapters.store.orders import Item, NewOrder, OrderView, StockRow
 from runtime.domain.event import Json, order_event
@@ -70,9 +70,10 @@ def place_order(
 def _write(conn: psycopg.Connection, order: NewOrder, failpoints: Failpoints) -> None:
     """The order and its event, in one transaction and one round trip."""
     subject = Subject(order.order_id, order.event_id, order.tenant_id)
+    statement, commit = lines.Statement(conn), lines.Commit(conn, sent=True)
     with conn.pipeline():
         orders.insert_order(conn, order)
-        failpoints.hit(Failpoint.API_ORDER_INSERTED_BEFORE_OUTBOX, subject)
+        failpoints.hit(Failpoint.API_ORDER_INSERTED_BEFORE_OUTBOX, subject, statement)
         event = order_event(
             EventType.ORDER_PLACED,
             root=order.event_id,
@@ -83,7 +84,8 @@ def _write(conn: psycopg.Connection, order: NewOrder, failpoints: Failpoints) ->
             extra=_placed_fields(order),
         )
         outbox.insert_events(conn, [event])
-    failpoints.hit(Failpoint.API_BEFORE_COMMIT, subject)
+    failpoints.hit(Failpoint.API_BEFORE_COMMIT, subject, statement)
+    failpoints.hit(Failpoint.API_COMMIT_SENT_CONN_DROPPED, subject, commit)
 
 
 def _total(stock: list[StockRow], wanted: PlaceOrder) -> Money:

@@ -8,6 +8,7 @@ from typing import Final
 
 import psycopg
 
+from runtime.adapters import lines
 from runtime.adapters.store import orders, outbox
 from runtime.adapters.store.orders import LockedOrder
 from runtime.domain.event import Json, ReceivedEvent, order_event
@@ -55,13 +56,13 @@ def _take(
     step = next_order_step(order.status, cause)
     if step is None:
         return f"unchanged ({order.status})"
-    subject = Subject(order.order_id, event.root, order.tenant_id)
-    failpoints.hit(Failpoint.SAGA_DECIDED_BEFORE_STEP1, subject)
+    subject, line = Subject(order.order_id, event.root, order.tenant_id), lines.Statement(conn)
+    failpoints.hit(Failpoint.SAGA_DECIDED_BEFORE_STEP1, subject, line)
     reason = event.text("reason") or "payment_failed"
     # One round trip: none of these needs another's answer.
     with conn.pipeline():
         orders.move_stock(conn, order.order_id, step.stock)
-        failpoints.hit(Failpoint.SAGA_STOCK_RELEASED_BEFORE_MARK, subject)
+        failpoints.hit(Failpoint.SAGA_STOCK_RELEASED_BEFORE_MARK, subject, line)
         orders.write_step(
             conn,
             order,
@@ -70,7 +71,7 @@ def _take(
             cause_id=str(event.event_id),
             cancel_reason=reason if step.status is OrderStatus.CANCELLED else None,
         )
-        failpoints.hit(Failpoint.SAGA_DONE_BEFORE_EVENT, subject)
+        failpoints.hit(Failpoint.SAGA_DONE_BEFORE_EVENT, subject, line)
         _tell(conn, order, step, event, reason)
     return step.status
 

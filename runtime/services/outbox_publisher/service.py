@@ -13,7 +13,7 @@ import logging
 import time
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final
+from typing import Final, cast
 from uuid import UUID
 
 import psycopg
@@ -21,7 +21,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from prometheus_client import Counter, Gauge
 
 from runtime import config
-from runtime.adapters import kafka
+from runtime.adapters import kafka, lines
 from runtime.adapters.store import database, dead_letters, outbox, publisher_lock
 from runtime.domain.retry import CONNECTION_BACKOFF
 from runtime.failpoints import Failpoint, Subject
@@ -130,7 +130,9 @@ class Publisher:
         )
         if rows:
             self.process.failpoints.hit(
-                Failpoint.PUBLISHER_FETCHED_BEFORE_PRODUCE, _subject(rows[0])
+                Failpoint.PUBLISHER_FETCHED_BEFORE_PRODUCE,
+                _subject(rows[0]),
+                lines.Broker(self.producer),
             )
         return rows
 
@@ -161,6 +163,7 @@ class Publisher:
         self, flight: Flight, event_id: UUID, error: KafkaError | None, _message: Message
     ) -> None:
         """The broker's word on one event, on the publisher's own thread."""
+        error = error or self._lost_acknowledgement(event_id)
         if error is None:
             flight.landed(event_id)
             self.kafka_outage.recovered()
@@ -172,14 +175,26 @@ class Publisher:
             flight.lost(event_id)
             self.kafka_outage.failed(KafkaException(error))
 
+    def _lost_acknowledgement(self, event_id: UUID) -> KafkaError | None:
+        """What is reported in place of an acknowledgement that a drill loses."""
+        try:
+            self.process.failpoints.hit(
+                Failpoint.PUBLISHER_PRODUCED_ACK_LOST,
+                Subject(event_id=event_id),
+                lines.DeliveryReport(self.producer),
+            )
+        except KafkaException as error:
+            return cast("KafkaError", error.args[0])
+        return None
+
     def _settle(self, term: Term) -> None:
         """Write down what the broker has said: marks, and dead letters."""
         acknowledged = term.flight.take_acknowledged()
         if acknowledged:
-            first = Subject(event_id=acknowledged[0])
-            self.process.failpoints.hit(Failpoint.PUBLISHER_ACKED_BEFORE_MARK, first)
+            first, line = Subject(event_id=acknowledged[0]), lines.Executed(term.conn)
+            self.process.failpoints.hit(Failpoint.PUBLISHER_ACKED_BEFORE_MARK, first, line)
             PUBLISHED.inc(outbox.mark_published(term.conn, acknowledged))
-            self.process.failpoints.hit(Failpoint.PUBLISHER_MARKED, first)
+            self.process.failpoints.hit(Failpoint.PUBLISHER_MARKED, first, line)
         for event_id, reason in term.flight.take_unpublishable():
             dead_letters.insert_event(term.conn, source="outbox", reason=reason, event_id=event_id)
             logger.error(

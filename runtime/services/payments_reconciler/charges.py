@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from runtime.adapters import lines
 from runtime.adapters.gateway_client import FoundIntent
 from runtime.adapters.store import reconcile
 from runtime.adapters.store.payments import PaymentRow
@@ -34,7 +35,7 @@ CREATED_MARGIN_SECONDS: Final = 120
 def close_unanswered(tools: Tools) -> int:
     """Ask Stripe about payments that must not be posted again before it has answered."""
     with tools.pool.connection() as conn:
-        rows = reconcile.claim_unanswered(conn, limit=BATCH)
+        rows = reconcile.claim_unanswered(conn, hold_seconds=tools.lease_seconds, limit=BATCH)
     for row in rows:
         _ask_and_apply(tools, row)
     return len(rows)
@@ -46,7 +47,9 @@ def _ask_and_apply(tools: Tools, row: PaymentRow) -> None:
         _leave(tools, row)
         return
     tools.process.failpoints.hit(
-        Failpoint.RECON_READ_BEFORE_FIX, Subject(row.order_id, row.event_id, row.tenant_id)
+        Failpoint.RECON_READ_BEFORE_FIX,
+        Subject(row.order_id, row.event_id, row.tenant_id),
+        lines.Pooled(tools.pool),
     )
     tools.apply(row, seen)
 
@@ -81,7 +84,10 @@ def close_processing(tools: Tools) -> int:
     """End PaymentIntents that nobody completed in time, or whose order is cancelled."""
     with tools.pool.connection() as conn:
         rows = reconcile.claim_processing(
-            conn, window_seconds=tools.settings.webhook_window_seconds, limit=BATCH
+            conn,
+            window_seconds=tools.settings.webhook_window_seconds,
+            hold_seconds=tools.lease_seconds,
+            limit=BATCH,
         )
     for row in rows:
         _close_open_intent(tools, row)

@@ -19,7 +19,10 @@ def close_refunds(tools: Tools) -> int:
     """Ask Stripe about refunds that are unknown, and those that stay open past the window."""
     with tools.pool.connection() as conn:
         rows = refunds.claim_unanswered(
-            conn, window_seconds=tools.settings.webhook_window_seconds, limit=BATCH
+            conn,
+            window_seconds=tools.settings.webhook_window_seconds,
+            hold_seconds=tools.lease_seconds,
+            limit=BATCH,
         )
     for row in rows:
         _ask_and_apply(tools, row)

@@ -45,7 +45,10 @@ class Tools:
 
     @property
     def lease_seconds(self) -> float:
-        """After this long without a word, no request of ours can be on its way any more."""
+        """After this long without a word, no request of ours can be on its way any more.
+
+        A claimed row is held as long: a lease outlasts a call by the order of the deadlines.
+        """
         return self.settings.gateway.deadlines.lease_seconds
 
     def ask(self, question: Callable[[], _T]) -> _T | None:

@@ -6,12 +6,15 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import psycopg
 from prometheus_client import Counter, Histogram
 from psycopg_pool import ConnectionPool
 
+from runtime.adapters import lines
+from runtime.adapters.breakable_http import NextCall
 from runtime.adapters.gateway_client import ChargeRequest, GatewayAnswer, GatewayClient
 from runtime.adapters.store import database, payments, refund_steps
 from runtime.adapters.store.payment_queue import Claim
@@ -51,7 +54,8 @@ class Attempts:
         """Send one claimed payment and write its outcome; returns the outcome for the circuit."""
         row = claim.row
         subject = Subject(row.order_id, row.event_id, row.tenant_id)
-        self.process.failpoints.hit(Failpoint.WORKER_ATTEMPT_DURABLE_BEFORE_PSP, subject)
+        failpoints = self.process.failpoints
+        failpoints.hit(Failpoint.WORKER_ATTEMPT_DURABLE_BEFORE_PSP, subject, NextCall())
         request = ChargeRequest(
             row.event_id,
             row.order_id,
@@ -65,7 +69,8 @@ class Attempts:
         with GATEWAY_SECONDS.labels("charge").time():
             answer = self.gateway.charge(request, traceparent=traceparent)
         OUTCOMES.labels("charge", type(answer.outcome).__name__.lower()).inc()
-        self.process.failpoints.hit(Failpoint.PSP_RESPONSE_BEFORE_PERSIST, subject)
+        waiting = lines.Pooled(self.pool)
+        failpoints.hit(Failpoint.PSP_RESPONSE_BEFORE_PERSIST, subject, waiting)
         self._persist(lambda conn: self._write_charge(conn, claim, answer, subject))
         return answer.outcome
 
@@ -81,7 +86,10 @@ class Attempts:
             rng=self.process.rng,
             lease_token=claim.token,
         )
-        self.process.failpoints.hit(Failpoint.WORKER_RESULT_TX_BEFORE_COMMIT, subject)
+        before_commit = lines.Commit(conn)
+        self.process.failpoints.hit(
+            Failpoint.WORKER_RESULT_TX_BEFORE_COMMIT, subject, before_commit
+        )
         # Whoever was first, the payment's own state is what people look for.
         status = (
             applied.payment.state
@@ -108,21 +116,21 @@ class Attempts:
         """Send one claimed refund and write its outcome."""
         row = claim.row
         subject = Subject(row.order_id, row.event_id)
+        failpoints = self.process.failpoints
         with GATEWAY_SECONDS.labels("refund").time():
             answer = self.gateway.refund(
                 key=row.idempotency_key,
                 payment_intent_id=row.payment_intent_id,
                 amount_cents=row.money.amount_cents,
                 refund_id=row.refund_id,
+                on_sent=partial(failpoints.hit, Failpoint.SAGA_REFUND_SENT_NO_RESPONSE, subject),
             )
         OUTCOMES.labels("refund", type(answer.outcome).__name__.lower()).inc()
-        self.process.failpoints.hit(Failpoint.SAGA_REFUND_SENT_NO_RESPONSE, subject)
-        self.process.failpoints.hit(Failpoint.SAGA_REFUND_BEFORE_PERSIST, subject)
-        self._persist(lambda conn: self._write_refund(conn, claim, answer))
+        self._persist(lambda conn: self._write_refund(conn, claim, answer, subject))
         return answer.outcome
 
     def _write_refund(
-        self, conn: psycopg.Connection, claim: RefundClaim, answer: GatewayAnswer
+        self, conn: psycopg.Connection, claim: RefundClaim, answer: GatewayAnswer, subject: Subject
     ) -> None:
         row = claim.row
         moved = refund_steps.apply(
@@ -133,6 +141,8 @@ class Attempts:
             rng=self.process.rng,
             lease_token=claim.token,
         )
+        before_commit = lines.Commit(conn)
+        self.process.failpoints.hit(Failpoint.SAGA_REFUND_BEFORE_PERSIST, subject, before_commit)
         failed = moved is not None and moved.refund.state is RefundState.FAILED
         logger.log(
             logging.ERROR if failed else logging.INFO,

@@ -57,6 +57,9 @@ class Executor:
     wake: threading.Event = field(default_factory=threading.Event)
     circuit: Circuit = field(default_factory=Circuit)
     _in_flight: int = 0
+    # Tokens of leases whose transaction ended without a clear answer, and until when they matter:
+    # if it committed after all, the rows are leased and nobody works on them.
+    _orphans: dict[UUID, float] = field(default_factory=dict)
     _looked_around_at: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -83,12 +86,25 @@ class Executor:
         return 0.0
 
     def _claim(self, now: float, limit: int) -> int:
+        claims: list[Claim] = []
+        try:
+            refund_claims = self._claim_due(now, limit, claims)
+        except Exception:
+            self._orphan(claims)
+            raise
+        self.start([*claims, *refund_claims])
+        return len(claims) + len(refund_claims)
+
+    def _claim_due(self, now: float, limit: int, claims: list[Claim]) -> list[RefundClaim]:
+        """Lease what is due in one transaction; payments go into `claims` before it ends."""
         lease, rng = self.lease, self.process.rng
         refund_claims: list[RefundClaim] = []
         with self.pool.connection() as conn:
             if now - self._looked_around_at >= LOOK_AROUND_SECONDS:
                 self._looked_around_at = now
-                given_up = payment_queue.give_up_leases(conn, lease, rng, limit=limit)
+                given_up = payment_queue.give_up_leases(
+                    conn, lease, rng, limit=limit, orphans=self._known_orphans(now)
+                )
                 if given_up:
                     logger.warning("attempts without an end are free again: %d", given_up)
                 refund_claims = refunds.claim_due(
@@ -99,9 +115,19 @@ class Executor:
                     limit=min(limit, REFUNDS_AT_A_TIME),
                 )
             room = limit - len(refund_claims)
-            claims = payment_queue.claim_due(conn, lease, rng, limit=room) if room else []
-        self.start([*claims, *refund_claims])
-        return len(claims) + len(refund_claims)
+            claims += payment_queue.claim_due(conn, lease, rng, limit=room) if room else []
+        return refund_claims
+
+    def _orphan(self, claims: Sequence[Claim]) -> None:
+        """Remember leases that may have been committed, until they would have run out."""
+        until = time.monotonic() + self.lease.seconds
+        with self._lock:
+            self._orphans.update((claim.token, until) for claim in claims)
+
+    def _known_orphans(self, now: float) -> list[UUID]:
+        with self._lock:
+            self._orphans = {token: at for token, at in self._orphans.items() if at > now}
+            return [*self._orphans]
 
     def _give_back(self, places: int) -> None:
         with self._lock:
@@ -127,8 +153,9 @@ class Executor:
         return claims
 
     def forget(self, claims: Sequence[Claim]) -> None:
-        """The transaction of these claims did not commit: their places are free again."""
+        """The transaction of these claims did not commit, or nobody knows: nothing is sent."""
         self._give_back(len(claims))
+        self._orphan(claims)
 
     def start(self, claims: Sequence[Claim | RefundClaim]) -> None:
         """Begin an attempt for each claim; its transaction is committed, its place is taken."""

@@ -11,11 +11,12 @@ import psycopg
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from psycopg_pool import ConnectionPool
 
-from runtime.adapters import kafka
+from runtime.adapters import kafka, lines
 from runtime.adapters.store import database, dead_letters
 from runtime.adapters.store.payment_queue import Claim
 from runtime.domain.event import Record
-from runtime.failpoints import Failpoint
+from runtime.domain.names import Header
+from runtime.failpoints import Failpoint, Subject
 from runtime.process import Process
 from runtime.services.payments_worker import inbox
 from runtime.services.payments_worker.executor import Executor
@@ -50,19 +51,21 @@ class Ingest:
             kafka.note_recovery(self.consumer, self.kafka_outage)
             return 0.0
         self.kafka_outage.recovered()
+        failpoints, subject = self.process.failpoints, _subject(records)
+        broker, waiting = lines.Broker(self.consumer), lines.Pooled(self.pool)
         try:
-            self.process.failpoints.hit(Failpoint.WORKER_POLLED_BEFORE_INBOX)
+            failpoints.hit(Failpoint.WORKER_POLLED_BEFORE_INBOX, subject, waiting)
             counts = self._store(records)
         except Exception:
             # Nothing of the batch is stored: let the consumer give the same records again.
             kafka.rewind(self.consumer, records)
             raise
-        self.process.failpoints.hit(Failpoint.WORKER_COMMITTED_BEFORE_OFFSET)
+        failpoints.hit(Failpoint.WORKER_COMMITTED_BEFORE_OFFSET, subject, broker)
         self.totals = self.totals.plus(replace(counts, new=()))
         # Stored is stored: a lost commit only brings records that are known already.
         self.offsets.note(records)
         self.offsets.commit(time.monotonic())
-        self.process.failpoints.hit(Failpoint.WORKER_OFFSET_COMMITTED)
+        failpoints.hit(Failpoint.WORKER_OFFSET_COMMITTED, subject, broker)
         return 0.0
 
     def _store(self, records: Sequence[Record]) -> inbox.Counts:
@@ -75,7 +78,10 @@ class Ingest:
             with self.pool.connection() as conn:
                 counts = inbox.store_batch(conn, records, source=self.source, rng=self.process.rng)
                 claims = self.executor.claim_new(conn, counts.new) if self.executor else []
-                self.process.failpoints.hit(Failpoint.WORKER_RESERVED_BEFORE_COMMIT)
+                before_commit = lines.Commit(conn)
+                self.process.failpoints.hit(
+                    Failpoint.WORKER_RESERVED_BEFORE_COMMIT, _subject(records), before_commit
+                )
         except Exception as error:
             if self.executor is not None:
                 self.executor.forget(claims)
@@ -104,3 +110,8 @@ class Ingest:
 
     def _consumer_error(self, error: KafkaError) -> None:
         self.kafka_outage.failed(KafkaException(error))
+
+
+def _subject(records: Sequence[Record]) -> Subject:
+    """Whom a batch is for, as far as its first record tells."""
+    return Subject(tenant_id=records[0].headers.get(Header.TENANT_ID))

@@ -14,13 +14,13 @@ import psycopg
 from prometheus_client import Counter
 from psycopg_pool import ConnectionPool
 
-from runtime.adapters import webhook_effect
+from runtime.adapters import lines, webhook_effect
 from runtime.adapters.store import database, webhooks
 from runtime.adapters.store.webhooks import Stored
 from runtime.config import ConfigError
 from runtime.domain.signature import Verified, verify
 from runtime.domain.stripe_event import Invalid, Odd, StripeEvent, parse
-from runtime.failpoints import Failpoint, Subject
+from runtime.failpoints import Failpoint
 from runtime.process import Process
 from runtime.services.webhook_receiver.refusal import RECEIVED, REFUSALS, Reply
 from runtime.telemetry import Outage
@@ -57,7 +57,13 @@ class Intake:
     secrets: Secrets
     outage: Outage
 
-    def take(self, signatures: Sequence[bytes], body: bytes, headers: Mapping[str, str]) -> Reply:
+    def take(
+        self,
+        signatures: Sequence[bytes],
+        body: bytes,
+        headers: Mapping[str, str],
+        client: lines.Client,
+    ) -> Reply:
         """Judge a complete request and, if it is genuine, store and apply it."""
         now = self.process.now().timestamp()
         verified = verify(signatures, body, self.secrets.current(), now)
@@ -70,7 +76,7 @@ class Intake:
             if isinstance(parsed, Odd):
                 self._quarantine_odd(parsed, body, headers)
             else:
-                self._store(parsed, body, headers)
+                self._store(parsed, body, headers, client)
         except database.UNAVAILABLE as error:
             self.outage.failed(error)
             return REFUSALS["unavailable"]
@@ -85,10 +91,12 @@ class Intake:
             webhooks.quarantine(conn, odd.reason, body, headers)
         logger.error("a signed webhook is quarantined", extra={"reason": odd.reason})
 
-    def _store(self, event: StripeEvent, body: bytes, headers: Mapping[str, str]) -> None:
+    def _store(
+        self, event: StripeEvent, body: bytes, headers: Mapping[str, str], client: lines.Client
+    ) -> None:
         failpoints = self.process.failpoints
-        subject = Subject()
-        failpoints.hit(Failpoint.RECEIVER_VERIFIED_BEFORE_INSERT, subject)
+        waiting = lines.Pooled(self.pool)
+        failpoints.hit(Failpoint.RECEIVER_VERIFIED_BEFORE_INSERT, line=waiting)
         with self.pool.connection() as conn:
             stored = webhooks.store(conn, event, body)
             if stored is Stored.OTHER_BODY:
@@ -97,8 +105,8 @@ class Intake:
                 return
             if stored is Stored.NEW:
                 self._apply(conn, event, body, headers)
-            failpoints.hit(Failpoint.RECEIVER_APPLY_BEFORE_COMMIT, subject)
-        failpoints.hit(Failpoint.RECEIVER_INSERTED_BEFORE_200, subject)
+            failpoints.hit(Failpoint.RECEIVER_APPLY_BEFORE_COMMIT, line=lines.Commit(conn))
+        failpoints.hit(Failpoint.RECEIVER_INSERTED_BEFORE_200, line=client)
 
     def _apply(
         self,

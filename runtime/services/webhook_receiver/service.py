@@ -12,10 +12,12 @@ from typing import Any, Final
 import anyio.to_thread
 from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
+from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from runtime import config
+from runtime.adapters import lines
 from runtime.adapters.http import add_probes, serve
 from runtime.adapters.store import database
 from runtime.failpoints import Failpoint
@@ -97,12 +99,19 @@ def build_app(intake: Intake) -> FastAPI:
     app.router.redirect_slashes = False
     add_probes(app, intake.process.lifecycle.readiness.snapshot)
 
+    failpoints = intake.process.failpoints
+
     @app.post(PATH, openapi_extra=_OPENAPI)
     async def receive(request: Request) -> Response:
         reply = await _receive(intake, request)
         WEBHOOKS.labels(reply.code).inc()
         response = _render(reply)
-        intake.process.failpoints.hit(Failpoint.RECEIVER_RESPONDED)
+        if failpoints.are_on:
+            # What is in the background begins when the answer has been sent.
+            client = lines.Client(request.scope["client"])
+            response.background = BackgroundTask(
+                failpoints.hit, Failpoint.RECEIVER_RESPONDED, line=client
+            )
         return response
 
     async def on_http(_request: Request, error: Exception) -> Response:
@@ -130,7 +139,8 @@ async def _receive(intake: Intake, request: Request) -> Reply:
         return REFUSALS["body_too_large"]
     signatures = [value for name, value in request.scope["headers"] if name == b"stripe-signature"]
     shown = {name: request.headers[name] for name in _SHOWN_HEADERS if name in request.headers}
-    return await run_in_threadpool(intake.take, signatures, body, shown)
+    client = lines.Client(request.scope["client"])
+    return await run_in_threadpool(intake.take, signatures, body, shown, client)
 
 
 async def _read(request: Request) -> bytes | None:

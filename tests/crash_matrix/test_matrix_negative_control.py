@@ -1,0 +1,84 @@
+"""A matrix that cannot turn red proves nothing: a runtime with known faults must fail its cells.
+
+The sabotage comes from outside, by a module that Python imports at start, so that it does not
+depend on how a cell is run. `argv` is not there yet so early; `orig_argv` is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from matrix_cells import Cell
+from matrix_environment import Stand
+from matrix_run import run_cell
+
+from runtime.domain.failpoint import Action, Failpoint
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(300)]
+
+# A worker that takes no answer for a refusal, and a publisher that marks what it has only read.
+SABOTAGE = """
+import sys
+
+if "payments-worker" in sys.orig_argv:
+    import runtime.domain.payment as payment
+
+    def finalise(p, outcome):
+        return payment._failed(p, "timeout", None)
+
+    payment._unknown = finalise
+
+if "outbox-publisher" in sys.orig_argv:
+    from runtime.adapters.store import outbox
+
+    select = outbox.select_unpublished
+
+    def select_and_mark(conn, **wanted):
+        rows = select(conn, **wanted)
+        if rows:
+            outbox.mark_published(conn, [row.event_id for row in rows])
+        return rows
+
+    outbox.select_unpublished = select_and_mark
+"""
+
+SABOTAGED_BOUND_SECONDS = 12.0
+
+
+@pytest.fixture(scope="module")
+def sabotaged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
+    modules = tmp_path_factory.mktemp("sabotage")
+    (modules / "sitecustomize.py").write_text(SABOTAGE)
+    home = tmp_path_factory.mktemp("sabotaged-matrix")
+    stand = Stand(home, {"PYTHONPATH": str(modules)})
+    try:
+        stand.up()
+        yield stand
+    finally:
+        stand.down()
+
+
+def test_a_worker_that_finalises_what_it_does_not_know_fails_its_cell(
+    sabotaged: Stand, tmp_path: Path
+) -> None:
+    cell = Cell(Failpoint.PSP_EXECUTED_RESPONSE_LOST, Action.DROPCONN)
+
+    result = run_cell(sabotaged, cell, tmp_path)
+
+    assert not result.passed
+    # Stripe had charged it: a customer who paid is told that the order is cancelled.
+    assert any("trigger must be" in problem for problem in result.problems), result.problems
+
+
+def test_a_publisher_that_marks_what_it_has_not_sent_fails_its_cell(
+    sabotaged: Stand, tmp_path: Path
+) -> None:
+    cell = Cell(Failpoint.PUBLISHER_FETCHED_BEFORE_PRODUCE, Action.EXIT)
+
+    result = run_cell(sabotaged, cell, tmp_path, bound_seconds=SABOTAGED_BOUND_SECONDS)
+
+    assert not result.passed
+    assert any("not at rest" in problem for problem in result.problems), result.problems
+    assert any(problem.startswith("I06") for problem in result.problems), result.problems
