@@ -49,6 +49,14 @@ class CancelBody(_Request):
     payment_intent_id: IntentId
 
 
+class Window(_Request):
+    """Which PaymentIntents to look among: created in this window, Unix seconds."""
+
+    created_gte: Annotated[int, Field(ge=0, le=2**53)]
+    event_id: UUID
+    created_lte: Annotated[int | None, Field(ge=0, le=2**53)] = None
+
+
 class Answer(BaseModel):
     """The gateway's answer whenever it worked itself; an unknown one means what it says."""
 

@@ -7,38 +7,38 @@ this process generates none. Each call leaves a row in `stripe_calls` before it 
 
 from __future__ import annotations
 
-import hmac
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-import anyio.to_thread
 import psycopg
 import stripe
-from fastapi import Depends, FastAPI, HTTPException, Query, Response
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import FastAPI, Query, Request, Response
 from psycopg_pool import ConnectionPool
 
 from runtime import config
-from runtime.adapters.http import add_probes, serve
+from runtime.adapters import problem
+from runtime.adapters.http import Threads, add_probes, serve
 from runtime.adapters.store import database, stripe_calls
 from runtime.adapters.stripe_gateway import Call, Charge, ListTooLongError, StripeGateway
 from runtime.domain import stripe_answers
-from runtime.domain.names import NOT_SENT_HEADER
 from runtime.domain.outcome import Outcome
 from runtime.process import Process
+from runtime.services.payments_gateway import edge
+from runtime.services.payments_gateway.edge import Problem
 from runtime.services.payments_gateway.schema import (
     Answer,
     CancelBody,
     ChargeBody,
     Intent,
     IntentAnswer,
+    IntentId,
     IntentList,
     RefundBody,
+    Window,
     answer_fields,
     intent_of,
 )
@@ -49,7 +49,25 @@ logger = logging.getLogger(__name__)
 POOL_SIZE_MAX: Final = 16
 """Connections for the journal; each is held for one short statement, never across a call."""
 
-Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_error=False))]
+# What any request may be answered with; 404 and 405 belong to no route, but to its neighbours.
+_ALWAYS: Final = (400, 401, 405, 408, 422, 431, 503)
+ASKED: Final[dict[int | str, dict[str, Any]]] = {
+    int(status): answer for status, answer in problem.openapi_answers(edge.TITLES, *_ALWAYS).items()
+}
+POSTED: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "description": "the gateway worked; what became of the call is the outcome",
+        "headers": {
+            "X-Stripe-Status": {
+                "description": "Stripe's own status; absent when Stripe gave none",
+                "schema": {"type": "string", "pattern": "^[1-5][0-9]{2}$"},
+            }
+        },
+    },
+    **ASKED,
+    **{int(s): a for s, a in problem.openapi_answers(edge.TITLES, 413, 415).items()},
+}
+SECURED: Final[dict[str, Any]] = {"security": [{"bearer": []}]}
 
 
 @dataclass(slots=True)
@@ -78,7 +96,7 @@ class Gateway:
         """Write the journal row, call Stripe with no connection held, complete the row.
 
         Raises:
-            HTTPException: 503 when the row cannot be written; nothing was sent.
+            Problem: journal_unavailable; nothing was sent.
         """
         call_id = self._begin(operation, key, event_id, payment_intent_id)
         call = send()
@@ -104,11 +122,7 @@ class Gateway:
                 )
         except database.UNAVAILABLE as error:
             self.database_outage.failed(error)
-            raise HTTPException(
-                503,
-                "the journal cannot be written",
-                headers={"Retry-After": "1", NOT_SENT_HEADER: "true"},
-            ) from error
+            raise Problem("journal_unavailable", not_sent=True) from error
         self.database_outage.recovered()
         return call_id
 
@@ -155,8 +169,9 @@ def run(process: Process) -> None:
     readiness.expect("database")
     database.watch(pool, partial(readiness.set, "database"), process.lifecycle.stop)
     app = build_app(gateway, process)
+    common, stop = process.common, process.lifecycle.stop
     try:
-        serve(app, process.common.http_host, process.common.http_port, process.lifecycle.stop)
+        serve(app, common.http_host, common.http_port, stop, problem.WIRE_ANSWERS)
     finally:
         pool.close()
         lazy_pool.close()
@@ -164,53 +179,41 @@ def run(process: Process) -> None:
 
 def build_app(gateway: Gateway, process: Process) -> FastAPI:
     """The FastAPI application."""
-
-    @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        # Every charge holds a thread for as long as Stripe takes; the default of 40 would cap us.
-        anyio.to_thread.current_default_thread_limiter().total_tokens = gateway.settings.threads
-        yield
-
-    app = FastAPI(title="payments-gateway", version="1", lifespan=lifespan, docs_url=None)
+    # Every charge holds a thread for as long as Stripe takes, so there are many.
+    threads = Threads(gateway.settings.threads)
+    app = FastAPI(title="payments-gateway", version="1", docs_url=None, redoc_url=None)
+    app.router.redirect_slashes = False
+    app.add_middleware(edge.Doorman, token=gateway.settings.token)
     add_probes(app, process.lifecycle.readiness.snapshot)
+    edge.add_problem_handlers(app)
 
-    def authorize(credentials: Credentials) -> None:
-        given = credentials.credentials if credentials else ""
-        if not hmac.compare_digest(given.encode(), gateway.settings.token.encode()):
-            raise HTTPException(
-                401, "the gateway's token is needed", headers={"WWW-Authenticate": "Bearer"}
-            )
+    @app.post("/charge", openapi_extra=edge.describe(ChargeBody), responses=POSTED)
+    async def charge(request: Request, response: Response) -> Answer:
+        body = await edge.read(request, ChargeBody)
+        return await threads.run(_charge, gateway, body, response)
 
-    caller = [Depends(authorize)]
-    refusals: dict[int | str, dict[str, Any]] = {
-        401: {"description": "no or wrong token"},
-        503: {"description": "nothing was sent; try again after Retry-After seconds"},
-    }
+    @app.post("/refund", openapi_extra=edge.describe(RefundBody), responses=POSTED)
+    async def refund(request: Request, response: Response) -> Answer:
+        body = await edge.read(request, RefundBody)
+        return await threads.run(_refund, gateway, body, response)
 
-    @app.post("/charge", dependencies=caller, responses=refusals)
-    def charge(body: ChargeBody, response: Response) -> Answer:
-        return _charge(gateway, body, response)
+    @app.post("/cancel", openapi_extra=edge.describe(CancelBody), responses=POSTED)
+    async def cancel(request: Request, response: Response) -> Answer:
+        body = await edge.read(request, CancelBody)
+        return await threads.run(_cancel, gateway, body, response)
 
-    @app.post("/refund", dependencies=caller, responses=refusals)
-    def refund(body: RefundBody, response: Response) -> Answer:
-        return _refund(gateway, body, response)
+    @app.get("/payment-intents/{payment_intent_id}", openapi_extra=SECURED, responses=ASKED)
+    async def retrieve(payment_intent_id: IntentId) -> IntentAnswer:
+        return await threads.run(_retrieve, gateway, payment_intent_id)
 
-    @app.post("/cancel", dependencies=caller, responses=refusals)
-    def cancel(body: CancelBody, response: Response) -> Answer:
-        return _cancel(gateway, body, response)
+    @app.get("/payment-intents", openapi_extra=SECURED, responses=ASKED)
+    async def find(window: Annotated[Window, Query()]) -> IntentList:
+        found = await threads.run(
+            _find, gateway, window.created_gte, window.created_lte, str(window.event_id)
+        )
+        return IntentList(data=found)
 
-    @app.get("/payment-intents/{payment_intent_id}", dependencies=caller, responses=refusals)
-    def retrieve(payment_intent_id: str) -> IntentAnswer:
-        return _retrieve(gateway, payment_intent_id)
-
-    @app.get("/payment-intents", dependencies=caller, responses=refusals)
-    def find(
-        created_gte: Annotated[int, Query(ge=0, le=2**53)],
-        event_id: UUID,
-        created_lte: Annotated[int | None, Query(ge=0, le=2**53)] = None,
-    ) -> IntentList:
-        return IntentList(data=_find(gateway, created_gte, created_lte, str(event_id)))
-
+    app.openapi().setdefault("components", {})["securitySchemes"] = edge.SECURITY_SCHEMES
     return app
 
 
@@ -290,7 +293,7 @@ def _retrieve(gateway: Gateway, payment_intent_id: str) -> IntentAnswer:
     if call.answer.http_status == 404 and call.answer.error_code == "resource_missing":
         return IntentAnswer(payment_intent=None)
     if call.stripe_object.get("object") != "payment_intent":
-        raise HTTPException(503, "Stripe did not answer", headers={"Retry-After": "1"})
+        raise Problem("stripe_unavailable")
     return IntentAnswer(payment_intent=intent_of(dict(call.stripe_object)))
 
 
@@ -304,4 +307,4 @@ def _find(
             if (body.get("metadata") or {}).get("event_id") == event_id
         ]
     except (stripe.StripeError, ListTooLongError) as error:
-        raise HTTPException(503, "Stripe did not answer", headers={"Retry-After": "1"}) from error
+        raise Problem("stripe_unavailable") from error
