@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from receiver_alone import receiver_on
 from stack import ENVIRONMENT, PRICE_CENTS, WEBHOOK_SECRET, Database, connect
 from stack_processes import ServiceProcess, eventually
 
@@ -132,20 +133,8 @@ def shop_database(create_database: Callable[..., str]) -> Iterator[Database]:
 def receiver(
     shop_database: Database, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ServiceProcess]:
-    """A receiver alone: what these tables then hold is its doing and nobody else's."""
-    service = ServiceProcess(
-        "receiver",
-        ("payments-webhook-receiver",),
-        {
-            "DB_DSN": shop_database.dsn,
-            "BOOKPAY_ENV": ENVIRONMENT,
-            "STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
-            "BOOKPAY_WEBHOOK_HOSTS": "127.0.0.1",
-        },
-        tmp_path_factory.mktemp("receiver"),
-    )
-    yield service.start().wait_ready()
-    service.stop()
+    with receiver_on(shop_database.dsn, tmp_path_factory.mktemp("receiver")) as service:
+        yield service
 
 
 @pytest.fixture(scope="module")
