@@ -27,7 +27,9 @@ HEAD_BYTES_MAX: Final = 32 * 1024
 HEADERS_MAX: Final = 100
 
 LINGER_SECONDS: Final = 2.0
-"""How long the rest of a refused body is thrown away, so that the answer is not reset away."""
+DRAIN_BYTES_MAX: Final = 64 * 1024
+"""How long, and how much, the rest of a refused body is thrown away. A client that has sent it
+by then keeps its connection; any other keeps at least the answer, which a reset would take."""
 
 # A registered name, an IPv4 address or a bracketed IPv6 one, and a port: nothing a log, a cache
 # or a redirect could read as something else.
@@ -82,6 +84,9 @@ class WireProtocol(HttpToolsProtocol):
         self._head_timer: asyncio.TimerHandle | None = None
         # Set once no further byte of this connection is to be understood.
         self._deaf = False
+        # Set while the rest of an answered request's body is awaited and thrown away.
+        self._drain_timer: asyncio.TimerHandle | None = None
+        self._drained_bytes = 0
 
     # --- the connection ---
 
@@ -91,6 +96,7 @@ class WireProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._disarm()
+        self._end_drain()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -100,6 +106,11 @@ class WireProtocol(HttpToolsProtocol):
         if self._in_head:
             self._head_bytes += len(data)
             self._arm()
+        elif self._drain_timer is not None:
+            self._drained_bytes += len(data)
+            if self._drained_bytes > DRAIN_BYTES_MAX:
+                self._linger()
+                return
         self._unset_keepalive_if_required()
         try:
             self.parser.feed_data(data)
@@ -174,15 +185,30 @@ class WireProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         super().on_message_complete()
         self._in_head = True
+        if self._drain_timer is not None:
+            self._end_drain()
+            self._keep_alive()
 
     # --- the end ---
 
     def on_response_complete(self) -> None:
-        """After an answer to half a body nothing that follows can be told from the rest of it."""
-        if self.cycle.more_body and not self.pipeline and not self.transport.is_closing():
-            self._linger()
-            return
+        """An answer to half a body: what follows is the rest of it, for a bounded while."""
         super().on_response_complete()
+        if self.cycle.response_complete and not self._in_head and not self._deaf:
+            self._drained_bytes = 0
+            self._drain_timer = self.loop.call_later(LINGER_SECONDS, self._linger)
+
+    def _end_drain(self) -> None:
+        if self._drain_timer is not None:
+            self._drain_timer.cancel()
+            self._drain_timer = None
+
+    def _keep_alive(self) -> None:
+        """Wait for the next request, as after any answer."""
+        self._unset_keepalive_if_required()
+        self.timeout_keep_alive_task = self.loop.call_later(
+            self.timeout_keep_alive, self.timeout_keep_alive_handler
+        )
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - the base's signature
         """uvicorn's text is replaced by the service's."""
@@ -232,7 +258,10 @@ class WireProtocol(HttpToolsProtocol):
 
     def _linger(self) -> None:
         """Half-close, read and throw away for a moment, then close."""
+        self._end_drain()
         self._deaf = True
+        if self.transport.is_closing():
+            return
         self.flow.resume_reading()
         if self.transport.can_write_eof():
             self.transport.write_eof()

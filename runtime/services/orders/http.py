@@ -167,19 +167,24 @@ def build_app(api: OrdersApi) -> FastAPI:
     add_probes(app, api.process.lifecycle.readiness.snapshot)
     _add_problem_handlers(app, api.outage)
 
-    @app.post("/orders", status_code=201, openapi_extra=openapi.PLACE)
+    @app.post("/orders", status_code=201, operation_id="place_order", openapi_extra=openapi.PLACE)
     async def place_order(request: Request) -> Response:
         caller = _admitted(api, request)
         raw = await read_json_body(request, bytes_max=BODY_BYTES_MAX)
         keys = request.headers.getlist("idempotency-key")
         return await threads.run(api.place, caller, keys, raw)
 
-    @app.get("/orders/{order_id}", openapi_extra=openapi.SHOW)
+    @app.get("/orders/{order_id}", operation_id="show_order", openapi_extra=openapi.SHOW)
     async def show_order(request: Request) -> Response:
         caller = _admitted(api, request)
         return await threads.run(api.show, caller, request.path_params["order_id"])
 
-    @app.post("/orders/{order_id}/cancel", status_code=202, openapi_extra=openapi.CANCEL)
+    @app.post(
+        "/orders/{order_id}/cancel",
+        status_code=202,
+        operation_id="cancel_order",
+        openapi_extra=openapi.CANCEL,
+    )
     async def cancel_order(request: Request) -> Response:
         caller = _admitted(api, request)
         raw = await read_json_body(request, bytes_max=BODY_BYTES_MAX)

@@ -77,8 +77,9 @@ def _answers(*statuses: int, success: int) -> dict[str, Any]:
     }
 
 
-def _body(schema: dict[str, Any]) -> dict[str, Any]:
-    return {"required": True, "content": {"application/json": {"schema": schema}}}
+def _body(schema: dict[str, Any], example: dict[str, Any]) -> dict[str, Any]:
+    content = {"application/json": {"schema": schema, "example": example}}
+    return {"required": True, "content": content}
 
 
 SECURITY_SCHEMES: Final = {"bearer": {"type": "http", "scheme": "bearer"}}
@@ -89,6 +90,7 @@ _ORDER_ID: Final = {
     "in": "path",
     "required": True,
     "schema": {"type": "string", "minLength": 1},
+    "example": "ord_0123456789abcdef",
 }
 
 # What any request may be answered with, whatever its route.
@@ -104,6 +106,7 @@ PLACE: Final[dict[str, Any]] = {
             "required": True,
             "description": "of the client's choice; repeated, the first order is answered again",
             "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+            "example": "7f6c1f4e-cart-42",
         }
     ],
     "requestBody": _body(
@@ -126,12 +129,24 @@ PLACE: Final[dict[str, Any]] = {
                     "maximum": AMOUNT_CENTS_MAX,
                 },
             },
-        }
+        },
+        {
+            "items": [{"sku": "book-outbox", "quantity": 1}],
+            "currency": "usd",
+            "customer_id": "cust_demo",
+            "payment_method": "pm_card_visa",
+        },
     ),
     "responses": _answers(*_ALWAYS, 409, 413, 415, 422, success=201),
 }
-PLACE["responses"]["201"]["headers"] = {
-    "Idempotent-Replayed": {"schema": {"const": "true"}, "description": "only on a replay"}
+PLACE["responses"]["201"] |= {
+    "headers": {
+        "Idempotent-Replayed": {"schema": {"const": "true"}, "description": "only on a replay"}
+    },
+    "links": {
+        name: {"operationId": name, "parameters": {"order_id": "$response.body#/id"}}
+        for name in ("show_order", "cancel_order")
+    },
 }
 
 SHOW: Final[dict[str, Any]] = {
@@ -151,7 +166,8 @@ CANCEL: Final[dict[str, Any]] = {
             "additionalProperties": False,
             "required": ["reason"],
             "properties": {"reason": {**_TEXT, "maxLength": REASON_MAX}},
-        }
+        },
+        {"reason": "changed my mind"},
     ),
     "responses": _answers(*_ALWAYS, 404, 409, 413, 415, 422, success=202),
 }

@@ -104,11 +104,11 @@ async def read(request: Request, model: type[Model]) -> Model:
         raise Problem("request_invalid") from None
 
 
-def describe(model: type[BaseModel]) -> dict[str, Any]:
+def describe(model: type[BaseModel], **example: str | int) -> dict[str, Any]:
     """The OpenAPI request body of a route that reads it with `read`."""
-    schema = model.model_json_schema()
+    content = {"schema": model.model_json_schema(), "example": example}
     return {
-        "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
+        "requestBody": {"required": True, "content": {"application/json": content}},
         "security": [{"bearer": []}],
     }
 

@@ -28,6 +28,10 @@ class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+# Ten digits reach to the year 2286; Stripe refuses what is no time at all.
+Moment = Annotated[int, Field(ge=0, le=9_999_999_999, examples=[1_760_000_000])]
+
+
 class ChargeBody(_Request):
     event_id: UUID
     order_id: Text
@@ -52,9 +56,9 @@ class CancelBody(_Request):
 class Window(_Request):
     """Which PaymentIntents to look among: created in this window, Unix seconds."""
 
-    created_gte: Annotated[int, Field(ge=0, le=2**53)]
-    event_id: UUID
-    created_lte: Annotated[int | None, Field(ge=0, le=2**53)] = None
+    created_gte: Moment
+    event_id: Annotated[UUID, Field(examples=["11111111-1111-4111-8111-111111111111"])]
+    created_lte: Moment | None = None
 
 
 class Answer(BaseModel):

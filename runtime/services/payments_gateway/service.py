@@ -16,7 +16,7 @@ from uuid import UUID
 
 import psycopg
 import stripe
-from fastapi import FastAPI, Query, Request, Response
+from fastapi import FastAPI, Path, Query, Request, Response
 from psycopg_pool import ConnectionPool
 
 from runtime import config
@@ -67,6 +67,19 @@ POSTED: Final[dict[int | str, dict[str, Any]]] = {
     **ASKED,
     **{int(s): a for s, a in problem.openapi_answers(edge.TITLES, 413, 415).items()},
 }
+_ROOT: Final = "11111111-1111-4111-8111-111111111111"
+CHARGE: Final = edge.describe(
+    ChargeBody,
+    event_id=_ROOT,
+    order_id="order-001",
+    tenant_id="acme-books",
+    amount_cents=4999,
+    currency="usd",
+)
+REFUND: Final = edge.describe(
+    RefundBody, key=_ROOT, payment_intent_id="pi_1", amount_cents=4999, refund_id=_ROOT
+)
+CANCEL: Final = edge.describe(CancelBody, event_id=_ROOT, payment_intent_id="pi_1")
 SECURED: Final[dict[str, Any]] = {"security": [{"bearer": []}]}
 
 
@@ -187,23 +200,25 @@ def build_app(gateway: Gateway, process: Process) -> FastAPI:
     add_probes(app, process.lifecycle.readiness.snapshot)
     edge.add_problem_handlers(app)
 
-    @app.post("/charge", openapi_extra=edge.describe(ChargeBody), responses=POSTED)
+    @app.post("/charge", openapi_extra=CHARGE, responses=POSTED)
     async def charge(request: Request, response: Response) -> Answer:
         body = await edge.read(request, ChargeBody)
         return await threads.run(_charge, gateway, body, response)
 
-    @app.post("/refund", openapi_extra=edge.describe(RefundBody), responses=POSTED)
+    @app.post("/refund", openapi_extra=REFUND, responses=POSTED)
     async def refund(request: Request, response: Response) -> Answer:
         body = await edge.read(request, RefundBody)
         return await threads.run(_refund, gateway, body, response)
 
-    @app.post("/cancel", openapi_extra=edge.describe(CancelBody), responses=POSTED)
+    @app.post("/cancel", openapi_extra=CANCEL, responses=POSTED)
     async def cancel(request: Request, response: Response) -> Answer:
         body = await edge.read(request, CancelBody)
         return await threads.run(_cancel, gateway, body, response)
 
     @app.get("/payment-intents/{payment_intent_id}", openapi_extra=SECURED, responses=ASKED)
-    async def retrieve(payment_intent_id: IntentId) -> IntentAnswer:
+    async def retrieve(
+        payment_intent_id: Annotated[IntentId, Path(examples=["pi_1"])],
+    ) -> IntentAnswer:
         return await threads.run(_retrieve, gateway, payment_intent_id)
 
     @app.get("/payment-intents", openapi_extra=SECURED, responses=ASKED)

@@ -46,12 +46,24 @@ RECEIVE: Final[dict[str, Any]] = {
             "required": True,
             "description": "t=<Unix seconds>,v1=<HMAC-SHA256 of t.body, hexadecimal>",
             "schema": {"type": "string", "minLength": 1, "maxLength": 4096},
+            "example": "t=1760000000,v1=" + "0" * 64,
         }
     ],
     "requestBody": {
         "required": True,
         "description": "an event; any other JSON value is received too, and quarantined",
-        "content": {"application/json": {"schema": {}}},
+        "content": {
+            "application/json": {
+                "schema": {},
+                "example": {
+                    "id": "evt_1",
+                    "object": "event",
+                    "type": "payment_intent.succeeded",
+                    "livemode": False,
+                    "data": {"object": {"id": "pi_1", "object": "payment_intent"}},
+                },
+            }
+        },
     },
     "responses": _answers(),
 }
