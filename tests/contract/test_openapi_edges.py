@@ -25,7 +25,7 @@ SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
 # texts take a generator a long time.
 OPERATIONS = {"orders": 3, "gateway": 5, "receiver": 1}
 EXAMPLES = {"orders": 10, "gateway": 20, "receiver": 100}
-CASES_LEAST = {"orders": 250, "gateway": 250, "receiver": 75}
+CASES_LEAST = {"orders": 200, "gateway": 250, "receiver": 75}
 
 
 @dataclass(frozen=True)
