@@ -96,6 +96,13 @@ def crash_matrix(session: nox.Session) -> None:
     pytest(session, "tests/crash_matrix", f"--session-timeout={TESTS_TIMEOUT_SECONDS}")
 
 
+@nox.session(default=False)
+def schemathesis(session: nox.Session) -> None:
+    """The OpenAPI contracts at length: BOOKPAY_SCHEMATHESIS_SECONDS a service, or ten minutes."""
+    session.env.setdefault("BOOKPAY_SCHEMATHESIS_SECONDS", "600")
+    pytest(session, "tests/contract/test_openapi_edges.py")
+
+
 def pytest(session: nox.Session, *arguments: str) -> None:
     """Run pytest on those of the given folders that exist, with the developer's own arguments."""
     present = [word for word in arguments if word.startswith("-") or (ROOT / word).exists()]

@@ -72,9 +72,12 @@ class Source:
         path = self.values.get(f"{name}_FILE")
         if path:
             try:
-                value = Path(path).read_text().strip()
+                value = Path(path).read_text(encoding="utf-8").strip()
             except OSError as error:
                 raise ConfigError(f"{name}_FILE cannot be read: {error}") from error
+            except UnicodeDecodeError:
+                # Not chained: the error's own text would quote bytes of the secret.
+                raise ConfigError(f"{name}_FILE is not UTF-8 text: {path}") from None
             if not value:
                 raise ConfigError(f"{name}_FILE names an empty file: {path}")
             return value
@@ -140,6 +143,14 @@ class ReconcilerConfig:
     webhook_window_seconds: float
     parked_webhook_window_seconds: float
     event_window_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class OrdersConfig:
+    """How many requests a second one tenant may make of one process, and how many at once."""
+
+    rate_per_second: float
+    burst: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +263,20 @@ def reconciler(source: Source) -> ReconcilerConfig:
             "BOOKPAY_EVENT_WINDOW_SECONDS", 900, least=1, most=7 * 86400
         ),
     )
+
+
+def orders(source: Source) -> OrdersConfig:
+    """Settings of the orders API; the defaults stop a runaway client, not a busy one."""
+    return OrdersConfig(
+        rate_per_second=source.number("BOOKPAY_ORDERS_RATE_PER_SECOND", 1000, least=0.01, most=1e6),
+        burst=source.whole("BOOKPAY_ORDERS_BURST", 2000, least=1, most=1_000_000),
+    )
+
+
+def webhook_hosts(source: Source) -> frozenset[str]:
+    """The names the receiver answers to, in lower case and without ports; none means any."""
+    names = (source.values.get("BOOKPAY_WEBHOOK_HOSTS") or "").split(",")
+    return frozenset(name.strip().lower() for name in names if name.strip())
 
 
 def notifier(source: Source) -> NotifierConfig:

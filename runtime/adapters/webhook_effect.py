@@ -59,6 +59,8 @@ def apply(conn: Connection, event: StripeEvent, *, environment: str, rng: random
         return Quarantined("livemode")
     if event.account is not None:
         return Quarantined("other_account")
+    if not event.is_of_a_known_version:
+        return Quarantined("api_version")
     if event.shadow:
         _note_shadow(conn, event)
         return Done("shadow")

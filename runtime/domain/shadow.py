@@ -14,6 +14,10 @@ from runtime.domain.outcome import Declined, Outcome, Parked, Settled
 
 V1_HEADER: Final = "X-V1-Outcome"
 
+V1_HEADER_PATTERN: Final = (
+    r"^(settled; ?payment_intent_id=pi_[!-~]{1,250}|declined; ?code=[!-~]{1,255})$"
+)
+
 SETTLED: Final = "settled"
 DECLINED: Final = "declined"
 

@@ -6,15 +6,22 @@ would only make Stripe send it for three days; and a body that is not JSON at al
 
 from __future__ import annotations
 
-import json
+import re
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
+from runtime.domain import strict_json
 from runtime.domain.names import PaymentIntentId, StripeEventId
 
 DEPTH_MAX: Final = 32
-INTEGER_MAX: Final = 2**53
+
+OLDEST_API_VERSION: Final = "2019-02-11"
+"""Before it a PaymentIntent's statuses had other names.
+
+Source: Stripe API changelog, 2019-02-11.
+"""
+_API_VERSION: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:\.[a-z_]+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +79,15 @@ class StripeEvent:
     shadow: bool
     idempotency_key: str | None
     failure_code: str | None
+    api_version: str | None = None
+
+    @property
+    def is_of_a_known_version(self) -> bool:
+        """Whether the object is written in words we read; an event need not name its version."""
+        version = self.api_version
+        return version is None or (
+            _API_VERSION.fullmatch(version) is not None and version[:10] >= OLDEST_API_VERSION
+        )
 
     @property
     def payment_intent_id(self) -> PaymentIntentId | None:
@@ -85,69 +101,14 @@ Parsed = StripeEvent | Odd | Invalid
 def parse(body: bytes) -> Parsed:
     """Parse a body whose signature was verified."""
     try:
-        text = body.decode("utf-8")
-        if _depth(text) > DEPTH_MAX:
-            return Invalid()
-        document = json.loads(
-            text, object_pairs_hook=_object, parse_constant=_refuse, parse_int=_integer
-        )
-    except (ValueError, RecursionError):
+        document = strict_json.parse(body, depth_max=DEPTH_MAX)
+    except strict_json.NotStrictError:
         return Invalid()
     if not isinstance(document, dict):
         return Odd("not_an_object")
-    if _unstorable(text):
+    if not strict_json.is_storable(document):
         return Odd("unstorable_text")
     return _event(document)
-
-
-def _depth(text: str) -> int:
-    """The deepest nesting of brackets outside strings, without recursing."""
-    depth = deepest = 0
-    in_string = escaped = False
-    for char in text:
-        if in_string:
-            if escaped:
-                escaped = False
-            elif char == "\\":
-                escaped = True
-            elif char == '"':
-                in_string = False
-        elif char == '"':
-            in_string = True
-        elif char in "[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif char in "]}":
-            depth -= 1
-    return deepest
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    built = dict(pairs)
-    if len(built) != len(pairs):
-        raise ValueError("a name occurs twice")
-    return built
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not JSON")
-
-
-def _integer(digits: str) -> int:
-    if len(digits) > 17 or abs(int(digits)) > INTEGER_MAX:
-        raise ValueError("an integer no reader keeps exactly")
-    return int(digits)
-
-
-def _unstorable(text: str) -> bool:
-    """Escapes that JSON allows and PostgreSQL's text does not: NUL and lone surrogates."""
-    if "\\u" not in text:
-        return False
-    try:
-        json.dumps(json.loads(text), ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return True
-    return "\\u0000" in text
 
 
 def _event(document: dict[str, Any]) -> StripeEvent | Odd:
@@ -183,7 +144,13 @@ def _event(document: dict[str, Any]) -> StripeEvent | Odd:
         if isinstance(request, dict)
         else None,
         failure_code=_failure_code(event_type, thing),
+        api_version=_version(document.get("api_version")),
     )
+
+
+def _version(value: object) -> str | None:
+    """The version's text; one that is no text is no version we know."""
+    return value if isinstance(value, str) or value is None else ""
 
 
 def _text(value: object) -> str | None:

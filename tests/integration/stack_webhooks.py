@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import socket
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,10 +18,6 @@ from stack_processes import http
 
 PATH = "/stripe/webhook"
 RECEIVED = b'{"received":true}'
-MISSING = b'{"error":"missing stripe-signature header"}'
-INVALID = b'{"error":"invalid signature"}'
-TOLERANCE = b'{"error":"timestamp outside tolerance"}'
-BAD_BODY = b'{"error":"invalid body"}'
 
 
 def signature(
@@ -86,26 +81,3 @@ class Sender:
         return int(
             self.stack.database.value("SELECT count(*) FROM stripe_events WHERE body = %s", body)
         )
-
-
-def raw_exchange(stack: Stack, request: bytes) -> bytes:
-    """Everything the receiver says to these bytes until it closes."""
-    with socket.create_connection(("127.0.0.1", stack["receiver"].port), timeout=15) as connection:
-        try:
-            connection.sendall(request)
-            answer = b""
-            while piece := connection.recv(65_536):
-                answer += piece
-                if _is_whole(answer):
-                    break
-        except (ConnectionResetError, BrokenPipeError):
-            return answer if "answer" in locals() else b""
-    return answer
-
-
-def _is_whole(answer: bytes) -> bool:
-    head, _, body = answer.partition(b"\r\n\r\n")
-    for line in head.lower().split(b"\r\n"):
-        if line.startswith(b"content-length:"):
-            return len(body) >= int(line.split(b":")[1])
-    return False

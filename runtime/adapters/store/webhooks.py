@@ -21,7 +21,7 @@ class Stored(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ParkedWebhook:
-    """An event that came before the payment it speaks of."""
+    """An event that came before the payment it speaks of; its age is by the environment's clock."""
 
     stripe_event_id: str
     body: bytes
@@ -71,9 +71,10 @@ def quarantine(conn: Connection, reason: str, body: bytes, headers: Mapping[str,
 def park(conn: Connection, stripe_event_id: str, event_id: UUID | None, reason: str) -> None:
     """Keep an event that is early; the reconciler drives it again."""
     conn.execute(
-        "INSERT INTO webhook_parked (stripe_event_id, event_id, reason) VALUES (%s, %s, %s)"
+        "INSERT INTO webhook_parked (stripe_event_id, event_id, reason, parked_at, next_attempt_at)"
+        " VALUES (%s, %s, %s, environment_now(), environment_now())"
         " ON CONFLICT (stripe_event_id) DO UPDATE SET attempts = webhook_parked.attempts + 1,"
-        " next_attempt_at = clock_timestamp() + make_interval(secs => least(0.25 *"
+        " next_attempt_at = environment_now() + make_interval(secs => least(0.25 *"
         " power(2, webhook_parked.attempts), 30))",
         (stripe_event_id, event_id, reason),
     )
@@ -82,9 +83,9 @@ def park(conn: Connection, stripe_event_id: str, event_id: UUID | None, reason: 
 def claim_parked(conn: Connection, *, limit: int) -> list[ParkedWebhook]:
     """Lock parked events that are due; other reconcilers' rows are skipped."""
     rows = conn.execute(
-        "SELECT stripe_event_id, body, extract(epoch FROM clock_timestamp() - parked_at)::float8"
+        "SELECT stripe_event_id, body, extract(epoch FROM environment_now() - parked_at)::float8"
         " FROM webhook_parked JOIN stripe_events ON stripe_events.event_id = stripe_event_id"
-        " WHERE next_attempt_at <= clock_timestamp()"
+        " WHERE next_attempt_at <= environment_now()"
         " ORDER BY next_attempt_at LIMIT %s FOR UPDATE OF webhook_parked SKIP LOCKED",
         (limit,),
     ).fetchall()

@@ -1,4 +1,4 @@
-"""The orders API over HTTP: parse, ask the transaction, answer.
+"""The orders API over HTTP: who asks, how often, what, and only then the transaction.
 
 Bodies are read raw and parsed by `request`, so that every refusal has its own stable code; the
 OpenAPI document is written beside the routes, from `openapi`.
@@ -8,27 +8,33 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import time
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
-import anyio.to_thread
 import psycopg
 from fastapi import FastAPI, Request, Response
-from fastapi.concurrency import run_in_threadpool
 from psycopg_pool import ConnectionPool
 from starlette.exceptions import HTTPException
 
-from runtime.adapters import lines
-from runtime.adapters.http import add_probes, serve
+from runtime import config
+from runtime.adapters import lines, problem
+from runtime.adapters.http import (
+    BodyFault,
+    NoThreadError,
+    Threads,
+    add_probes,
+    read_json_body,
+    serve,
+)
 from runtime.adapters.store import database, orders
 from runtime.domain.names import TenantId
 from runtime.failpoints import Failpoint, Subject
 from runtime.process import Process
 from runtime.services.orders import openapi, place, view
 from runtime.services.orders.problem import Problem
+from runtime.services.orders.quotas import Quotas
 from runtime.services.orders.request import (
     BODY_BYTES_MAX,
     parse_cancel,
@@ -43,6 +49,23 @@ POOL_SIZE_MAX: Final = 16
 THREADS: Final = 32
 """Twice the pool: the rest wait for a connection at most its time-out, then answer 503."""
 
+_FAULTS: Final = {
+    BodyFault.CONTENT_TYPE: "content_type",
+    BodyFault.TOO_LARGE: "body_too_large",
+    BodyFault.SLOW: "request_timeout",
+    BodyFault.CUT: "body_invalid",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who says to be asking: the digest of a bearer token, which is all that is ever compared.
+
+    The database looks it up by its own digest, so how long that takes tells nothing of a token.
+    """
+
+    token_sha256: bytes
+
 
 @dataclass(slots=True)
 class OrdersApi:
@@ -51,16 +74,21 @@ class OrdersApi:
     process: Process
     pool: ConnectionPool[psycopg.Connection]
     outage: Outage
+    quotas: Quotas
 
     def place(
-        self, authorization: str | None, key: str | None, raw: bytes, client: lines.Client
+        self, caller: Caller, keys: list[str], raw: bytes | BodyFault, client: lines.Client
     ) -> Response:
         """POST /orders."""
-        idempotency_key = parse_idempotency_key(key)
-        wanted = parse_place_order(raw)
+        try:
+            body = _whole(raw)
+            idempotency_key = parse_idempotency_key(keys)
+            wanted = parse_place_order(body)
+        except Problem as refused:
+            self._refuse(caller, refused)
         failpoints = self.process.failpoints
         with self.pool.connection() as conn:
-            tenant_id = _tenant(conn, authorization)
+            tenant_id = self._tenant(conn, caller)
             subject = Subject(tenant_id=tenant_id)
             failpoints.hit(Failpoint.API_VALIDATED_BEFORE_TX, subject, lines.Statement(conn))
             placed = place.place_order(conn, tenant_id, idempotency_key, wanted, failpoints)
@@ -73,77 +101,100 @@ class OrdersApi:
         logger.info("order placed", extra=view.log_fields(order))
         return _json(201, view.order_body(order), {})
 
-    def show(self, authorization: str | None, order_id: str) -> Response:
+    def show(self, caller: Caller, order_id: str) -> Response:
         """GET /orders/{id}."""
         with self.pool.connection() as conn:
-            order = orders.find_by_id(conn, _tenant(conn, authorization), _lookable(order_id))
+            order = orders.find_by_id(conn, self._tenant(conn, caller), _lookable(order_id))
         self.outage.recovered()
         if order is None:
             raise Problem("not_found")
         return _json(200, view.order_body(order), {})
 
-    def cancel(self, authorization: str | None, order_id: str, raw: bytes) -> Response:
+    def cancel(self, caller: Caller, order_id: str, raw: bytes | BodyFault) -> Response:
         """POST /orders/{id}/cancel."""
-        reason = parse_cancel(raw)
+        try:
+            reason = parse_cancel(_whole(raw))
+        except Problem as refused:
+            self._refuse(caller, refused)
         with self.pool.connection() as conn:
-            tenant_id = _tenant(conn, authorization)
+            tenant_id = self._tenant(conn, caller)
             order = place.cancel_order(conn, tenant_id, _lookable(order_id), reason)
         self.outage.recovered()
         logger.info("order cancelled by its customer", extra=view.log_fields(order))
         return _json(202, view.order_body(order), {})
+
+    def _refuse(self, caller: Caller, refused: Problem) -> NoReturn:
+        """Tell a caller of ours what is wrong with the request, and a stranger only that.
+
+        Raises:
+            Problem: always; unauthorized for a stranger.
+        """
+        with self.pool.connection() as conn:
+            self._tenant(conn, caller)
+        raise refused
+
+    def _tenant(self, conn: psycopg.Connection, caller: Caller) -> TenantId:
+        """Whose token it is, now.
+
+        Raises:
+            Problem: unauthorized.
+        """
+        tenant_id = orders.tenant_of_token(conn, caller.token_sha256)
+        self.quotas.remember(caller.token_sha256, tenant_id)
+        if tenant_id is None:
+            raise Problem("unauthorized")
+        return tenant_id
 
 
 def run(process: Process) -> None:
     """Serve until the process is told to stop."""
     common = process.common
     pool = database.open_pool(common.dsn, common.process, size_max=POOL_SIZE_MAX)
-    api = OrdersApi(process, pool, Outage(logger, "PostgreSQL"))
+    quotas = Quotas(config.orders(process.source), time.monotonic)
+    api = OrdersApi(process, pool, Outage(logger, "PostgreSQL"), quotas)
     readiness = process.lifecycle.readiness
     readiness.expect("database")
     database.watch(pool, partial(readiness.set, "database"), process.lifecycle.stop)
+    stop = process.lifecycle.stop
     try:
-        serve(build_app(api), common.http_host, common.http_port, process.lifecycle.stop)
+        serve(build_app(api), common.http_host, common.http_port, stop, problem.WIRE_ANSWERS)
     finally:
         pool.close()
 
 
 def build_app(api: OrdersApi) -> FastAPI:
     """The FastAPI application."""
-
-    @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
-        yield
-
-    app = FastAPI(
-        title="orders-service", version="1", lifespan=lifespan, docs_url=None, redoc_url=None
-    )
+    threads = Threads(THREADS)
+    app = FastAPI(title="orders-service", version="1", docs_url=None, redoc_url=None)
     app.router.redirect_slashes = False
     add_probes(app, api.process.lifecycle.readiness.snapshot)
     _add_problem_handlers(app, api.outage)
 
-    @app.post("/orders", status_code=201, openapi_extra=openapi.PLACE)
+    @app.post("/orders", status_code=201, operation_id="place_order", openapi_extra=openapi.PLACE)
     async def place_order(request: Request) -> Response:
-        raw = await _body(request)
-        headers = request.headers
-        return await run_in_threadpool(
-            api.place,
-            headers.get("authorization"),
-            headers.get("idempotency-key"),
-            raw,
-            lines.Client(request.scope["client"]),
-        )
+        caller = _admitted(api, request)
+        raw = await read_json_body(request, bytes_max=BODY_BYTES_MAX)
+        keys = request.headers.getlist("idempotency-key")
+        client = lines.Client(request.scope["client"])
+        return await threads.run(api.place, caller, keys, raw, client)
 
-    @app.get("/orders/{order_id}", openapi_extra=openapi.SHOW)
-    async def show_order(order_id: str, request: Request) -> Response:
-        return await run_in_threadpool(api.show, request.headers.get("authorization"), order_id)
+    @app.get("/orders/{order_id}", operation_id="show_order", openapi_extra=openapi.SHOW)
+    async def show_order(request: Request) -> Response:
+        caller = _admitted(api, request)
+        return await threads.run(api.show, caller, request.path_params["order_id"])
 
-    @app.post("/orders/{order_id}/cancel", status_code=202, openapi_extra=openapi.CANCEL)
-    async def cancel_order(order_id: str, request: Request) -> Response:
-        raw = await _body(request)
-        authorization = request.headers.get("authorization")
-        return await run_in_threadpool(api.cancel, authorization, order_id, raw)
+    @app.post(
+        "/orders/{order_id}/cancel",
+        status_code=202,
+        operation_id="cancel_order",
+        openapi_extra=openapi.CANCEL,
+    )
+    async def cancel_order(request: Request) -> Response:
+        caller = _admitted(api, request)
+        raw = await read_json_body(request, bytes_max=BODY_BYTES_MAX)
+        return await threads.run(api.cancel, caller, request.path_params["order_id"], raw)
 
+    app.openapi()["components"] = {"securitySchemes": openapi.SECURITY_SCHEMES}
     return app
 
 
@@ -151,55 +202,53 @@ def _add_problem_handlers(app: FastAPI, outage: Outage) -> None:
     """Render every refusal at one place; a database that is away is 503 with Retry-After."""
 
     async def on_problem(_request: Request, error: Exception) -> Response:
-        return _problem(error if isinstance(error, Problem) else Problem("unavailable"))
+        return problem.render(error if isinstance(error, Problem) else Problem("unavailable"))
 
     async def on_http(_request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 404
-        problem = Problem("method_not_allowed" if status == 405 else "not_found")
-        allow = getattr(error, "headers", None) or {}
-        return _problem(problem, allow)
+        refused = Problem("method_not_allowed" if status == 405 else "not_found")
+        refused.extra = dict(getattr(error, "headers", None) or {})
+        return problem.render(refused)
 
     async def on_unavailable(_request: Request, error: Exception) -> Response:
         outage.failed(error)
-        return _problem(Problem("unavailable"))
+        return problem.render(Problem("unavailable"))
+
+    async def on_surprise(_request: Request, _error: Exception) -> Response:
+        # The server logs the trace. Nothing was committed, or the client's key finds it again.
+        return problem.render(Problem("internal"))
 
     app.add_exception_handler(Problem, on_problem)
     app.add_exception_handler(HTTPException, on_http)
-    for kind in database.UNAVAILABLE:
+    app.add_exception_handler(Exception, on_surprise)
+    for kind in (*database.UNAVAILABLE, NoThreadError):
         app.add_exception_handler(kind, on_unavailable)
 
 
-async def _body(request: Request) -> bytes:
-    """Read the body, bounded, after its declared type.
+def _admitted(api: OrdersApi, request: Request) -> Caller:
+    """Who asks, as far as the header says, and whether the tenant may come again so soon.
 
     Raises:
-        Problem: content_type or body_too_large.
+        Problem: unauthorized, rate_limited.
     """
-    content_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    if content_type != "application/json" or "content-encoding" in request.headers:
-        raise Problem("content_type")
-    chunks, size = [], 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > BODY_BYTES_MAX:
-            raise Problem("body_too_large")
-        chunks.append(chunk)
-    return b"".join(chunks)
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Problem("unauthorized")
+    # Headers arrive as bytes and are shown as Latin-1; no token of ours has more than ASCII.
+    caller = Caller(hashlib.sha256(token.strip().encode()).digest())
+    api.quotas.admit(caller.token_sha256)
+    return caller
 
 
-def _tenant(conn: psycopg.Connection, authorization: str | None) -> TenantId:
-    """Whose bearer token this is; only its digest is ever compared or stored.
+def _whole(raw: bytes | BodyFault) -> bytes:
+    """The body, if there is one.
 
     Raises:
-        Problem: unauthorized.
+        Problem: why there is none.
     """
-    scheme, _, token = (authorization or "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        raise Problem("unauthorized")
-    tenant_id = orders.tenant_of_token(conn, hashlib.sha256(token.strip().encode()).digest())
-    if tenant_id is None:
-        raise Problem("unauthorized")
-    return tenant_id
+    if isinstance(raw, BodyFault):
+        raise Problem(_FAULTS[raw])
+    return raw
 
 
 def _lookable(order_id: str) -> str:
@@ -215,8 +264,3 @@ def _lookable(order_id: str) -> str:
 
 def _json(status: int, body: dict[str, Any], headers: dict[str, str]) -> Response:
     return Response(view.encode(body), status, headers, "application/json")
-
-
-def _problem(problem: Problem, extra: dict[str, str] | None = None) -> Response:
-    headers = {**problem.headers(), **(extra or {})}
-    return Response(problem.body(), problem.status, headers, "application/problem+json")

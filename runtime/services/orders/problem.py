@@ -1,19 +1,13 @@
-"""Refusals of the orders API: RFC 9457 problem documents with a stable `code`.
-
-A fixed sentence per code; nothing of the input is echoed.
-"""
+"""Refusals of the orders API: every code with its status and its sentence."""
 
 from __future__ import annotations
 
-import json
 from typing import Final
 
+from runtime.adapters import problem
+
 TITLES: Final[dict[str, tuple[int, str]]] = {
-    "unauthorized": (401, "a valid bearer token is needed"),
-    "not_found": (404, "there is nothing here"),
-    "method_not_allowed": (405, "this path does not take that method"),
-    "content_type": (415, "the body must be application/json, unencoded"),
-    "body_too_large": (413, "the body is larger than 64 KiB"),
+    **problem.SHARED,
     "body_invalid": (400, "the body is not one JSON object"),
     "key_missing": (400, "the Idempotency-Key header is needed"),
     "key_invalid": (400, "Idempotency-Key must be 1 to 255 printable ASCII characters"),
@@ -33,39 +27,15 @@ TITLES: Final[dict[str, tuple[int, str]]] = {
     "text_invalid": (422, "a text is missing, too long, or holds control characters"),
     "reason_invalid": (422, "reason must be 1 to 200 printable characters"),
     "order_closed": (409, "the order has ended and cannot be cancelled"),
+    "rate_limited": (429, "this tenant makes more requests than it may; come again later"),
     "unavailable": (503, "the service cannot reach its database; try again"),
 }
 
-RETRY_AFTER_SECONDS: Final = "1"
 
+class Problem(problem.Problem):
+    """A refusal by its code."""
 
-class Problem(Exception):  # noqa: N818 - the field's word
-    """A refusal; raised by the request's code, rendered at one place."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
-
-    @property
-    def status(self) -> int:
-        return TITLES[self.code][0]
-
-    def body(self) -> bytes:
-        """The application/problem+json document."""
-        status, title = TITLES[self.code]
-        document = {
-            "type": f"urn:bookpay:problem:{self.code}",
-            "title": title,
-            "status": status,
-            "code": self.code,
-        }
-        return json.dumps(document).encode()
-
-    def headers(self) -> dict[str, str]:
-        match self.status:
-            case 503:
-                return {"Retry-After": RETRY_AFTER_SECONDS}
-            case 401:
-                return {"WWW-Authenticate": "Bearer"}
-            case _:
-                return {}
+    def __init__(
+        self, code: str, *, retry_after_seconds: int = problem.RETRY_AFTER_SECONDS
+    ) -> None:
+        super().__init__(code, *TITLES[code], retry_after_seconds=retry_after_seconds)

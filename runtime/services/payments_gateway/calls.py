@@ -9,13 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import stripe
-from fastapi import HTTPException, Response
+from fastapi import Response
 
 from runtime import config
 from runtime.adapters.stripe_gateway import Call, Charge, ListTooLongError, StripeGateway
 from runtime.domain import stripe_answers
 from runtime.domain.outcome import Outcome
 from runtime.services.payments_gateway import shadow
+from runtime.services.payments_gateway.edge import Problem
 from runtime.services.payments_gateway.journal import Journal
 from runtime.services.payments_gateway.schema import (
     Answer,
@@ -137,7 +138,7 @@ def retrieve(gateway: Gateway, payment_intent_id: str) -> IntentAnswer:
     if call.answer.http_status == 404 and call.answer.error_code == "resource_missing":
         return IntentAnswer(payment_intent=None)
     if call.stripe_object.get("object") != "payment_intent":
-        raise _unanswered()
+        raise Problem("stripe_unavailable")
     return IntentAnswer(payment_intent=intent_of(dict(call.stripe_object)))
 
 
@@ -152,7 +153,7 @@ def find(
             if _is_of((body.get("metadata") or {}), event_id)
         ]
     except (stripe.StripeError, ListTooLongError) as error:
-        raise _unanswered() from error
+        raise Problem("stripe_unavailable") from error
 
 
 def find_refunds(gateway: Gateway, payment_intent_id: str) -> RefundList:
@@ -161,7 +162,7 @@ def find_refunds(gateway: Gateway, payment_intent_id: str) -> RefundList:
         found = [dict(body) for body in gateway.stripe.list_refunds(payment_intent_id)]
     except stripe.StripeError as error:
         if error.code != "resource_missing":
-            raise _unanswered() from error
+            raise Problem("stripe_unavailable") from error
         # A PaymentIntent that Stripe does not know has no refunds.
         found = []
     return RefundList(data=[refund_of(body) for body in found])
@@ -169,7 +170,3 @@ def find_refunds(gateway: Gateway, payment_intent_id: str) -> RefundList:
 
 def _is_of(metadata: dict[str, str], event_id: str) -> bool:
     return metadata.get("event_id") == event_id and metadata.get("shadow") != "true"
-
-
-def _unanswered() -> HTTPException:
-    return HTTPException(503, "Stripe did not answer", headers={"Retry-After": "1"})

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import psycopg
-from fastapi import HTTPException
 from psycopg_pool import ConnectionPool
 
 from runtime.adapters.store import database, stripe_calls
 from runtime.adapters.stripe_gateway import Call
 from runtime.domain import stripe_answers
-from runtime.domain.names import NOT_SENT_HEADER
 from runtime.domain.outcome import Outcome
+from runtime.services.payments_gateway.edge import Problem
 from runtime.telemetry import Outage
 
 
@@ -41,7 +40,7 @@ class Journal:
         """Write the row, call Stripe with no connection held, complete the row.
 
         Raises:
-            HTTPException: 503 when the row cannot be written; nothing was sent.
+            Problem: journal_unavailable; nothing was sent.
         """
         call_id = self._begin(operation, key, event_id, payment_intent_id)
         call = send()
@@ -53,14 +52,10 @@ class Journal:
             self.stripe_outage.recovered()
         return call, outcome
 
-    def unwritable(self, error: Exception) -> HTTPException:
+    def unwritable(self, error: Exception) -> Problem:
         """The database is away, and so nothing was sent; says so once per outage."""
         self.database_outage.failed(error)
-        return HTTPException(
-            503,
-            "the journal cannot be written",
-            headers={"Retry-After": "1", NOT_SENT_HEADER: "true"},
-        )
+        return Problem("journal_unavailable", not_sent=True)
 
     def close(self) -> None:
         self.pool.close()

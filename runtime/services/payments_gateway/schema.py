@@ -28,6 +28,10 @@ class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+# Ten digits reach to the year 2286; Stripe refuses what is no time at all.
+Moment = Annotated[int, Field(ge=0, le=9_999_999_999, examples=[1_760_000_000])]
+
+
 class ChargeBody(_Request):
     event_id: UUID
     order_id: Text
@@ -47,6 +51,20 @@ class RefundBody(_Request):
 class CancelBody(_Request):
     event_id: UUID
     payment_intent_id: IntentId
+
+
+class Window(_Request):
+    """Which PaymentIntents to look among: created in this window, Unix seconds."""
+
+    created_gte: Moment
+    event_id: Annotated[UUID, Field(examples=["11111111-1111-4111-8111-111111111111"])]
+    created_lte: Moment | None = None
+
+
+class OfIntent(_Request):
+    """Whose refunds are asked for."""
+
+    payment_intent_id: Annotated[IntentId, Field(examples=["pi_1"])]
 
 
 class Answer(BaseModel):

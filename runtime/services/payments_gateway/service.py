@@ -7,26 +7,21 @@ this process generates none. Each call leaves a row in `stripe_calls` before it 
 
 from __future__ import annotations
 
-import hmac
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from functools import partial
 from typing import Annotated, Any, Final
-from uuid import UUID
 
-import anyio
-import anyio.to_thread
-from fastapi import Depends, FastAPI, Header, HTTPException, Query, Response
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import FastAPI, Header, Path, Query, Request, Response
 
 from runtime import config
-from runtime.adapters.http import add_probes, serve
+from runtime.adapters import problem
+from runtime.adapters.http import Threads, add_probes, serve
 from runtime.adapters.store import database
 from runtime.adapters.stripe_gateway import StripeGateway
-from runtime.domain.shadow import V1_HEADER
+from runtime.domain.shadow import V1_HEADER, V1_HEADER_PATTERN
 from runtime.process import Process
-from runtime.services.payments_gateway import calls
+from runtime.services.payments_gateway import calls, edge
 from runtime.services.payments_gateway.calls import Gateway
 from runtime.services.payments_gateway.journal import Journal
 from runtime.services.payments_gateway.schema import (
@@ -36,8 +31,10 @@ from runtime.services.payments_gateway.schema import (
     IntentAnswer,
     IntentId,
     IntentList,
+    OfIntent,
     RefundBody,
     RefundList,
+    Window,
 )
 from runtime.telemetry import Outage
 
@@ -46,8 +43,48 @@ logger = logging.getLogger(__name__)
 POOL_SIZE_MAX: Final = 16
 """Connections for the journal; each is held for one short statement, never across a call."""
 
-Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_error=False))]
-V1Outcome = Annotated[str | None, Header(alias=V1_HEADER, max_length=400)]
+# What any request may be answered with; 404 and 405 belong to no route, but to its neighbours.
+_ALWAYS: Final = (400, 401, 405, 408, 422, 431, 503)
+ASKED: Final[dict[int | str, dict[str, Any]]] = {
+    int(status): answer for status, answer in problem.openapi_answers(edge.TITLES, *_ALWAYS).items()
+}
+POSTED: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "description": "the gateway worked; what became of the call is the outcome",
+        "headers": {
+            "X-Stripe-Status": {
+                "description": "Stripe's own status; absent when Stripe gave none",
+                "schema": {"type": "string", "pattern": "^[1-5][0-9]{2}$"},
+            }
+        },
+    },
+    **ASKED,
+    **{int(s): a for s, a in problem.openapi_answers(edge.TITLES, 413, 415).items()},
+}
+CHARGED: Final[dict[int | str, dict[str, Any]]] = {
+    **POSTED,
+    409: {
+        **problem.openapi_answers(edge.TITLES, 409)["409"],
+        "headers": {"Retry-After": {"required": True, "schema": {"type": "string"}}},
+    },
+}
+_ROOT: Final = "11111111-1111-4111-8111-111111111111"
+CHARGE: Final = edge.describe(
+    ChargeBody,
+    event_id=_ROOT,
+    order_id="order-001",
+    tenant_id="acme-books",
+    amount_cents=4999,
+    currency="usd",
+)
+REFUND: Final = edge.describe(
+    RefundBody, key=_ROOT, payment_intent_id="pi_1", amount_cents=4999, refund_id=_ROOT
+)
+CANCEL: Final = edge.describe(CancelBody, event_id=_ROOT, payment_intent_id="pi_1")
+SECURED: Final[dict[str, Any]] = {"security": [{"bearer": []}]}
+V1Outcome = Annotated[
+    str | None, Header(alias=V1_HEADER, max_length=400, pattern=V1_HEADER_PATTERN)
+]
 
 
 def run(process: Process) -> None:
@@ -71,77 +108,66 @@ def run(process: Process) -> None:
     readiness.expect("database")
     database.watch(pool, partial(readiness.set, "database"), process.lifecycle.stop)
     app = build_app(gateway, process)
+    common, stop = process.common, process.lifecycle.stop
     try:
-        serve(app, process.common.http_host, process.common.http_port, process.lifecycle.stop)
+        serve(app, common.http_host, common.http_port, stop, problem.WIRE_ANSWERS)
     finally:
         journal.close()
 
 
 def build_app(gateway: Gateway, process: Process) -> FastAPI:
     """The FastAPI application."""
-
-    @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        # Every charge holds a thread for as long as Stripe takes; the default of 40 would cap us.
-        anyio.to_thread.current_default_thread_limiter().total_tokens = gateway.settings.threads
-        yield
-
-    app = FastAPI(title="payments-gateway", version="1", lifespan=lifespan, docs_url=None)
+    # Every charge holds a thread for as long as Stripe takes, so there are many.
+    threads = Threads(gateway.settings.threads)
+    app = FastAPI(title="payments-gateway", version="1", docs_url=None, redoc_url=None)
+    app.router.redirect_slashes = False
+    app.add_middleware(edge.Doorman, token=gateway.settings.token)
     add_probes(app, process.lifecycle.readiness.snapshot)
-
-    def authorize(credentials: Credentials) -> None:
-        given = credentials.credentials if credentials else ""
-        if not hmac.compare_digest(given.encode(), gateway.settings.token.encode()):
-            raise HTTPException(
-                401, "the gateway's token is needed", headers={"WWW-Authenticate": "Bearer"}
-            )
-
-    caller = [Depends(authorize)]
-    refusals: dict[int | str, dict[str, Any]] = {
-        401: {"description": "no or wrong token"},
-        409: {"description": "shadow mode, and v1's outcome is not known yet"},
-        503: {"description": "nothing was sent; try again after Retry-After seconds"},
-    }
-
+    edge.add_problem_handlers(app)
     seconds = gateway.settings.deadlines.gateway_seconds
 
-    @app.post("/charge", dependencies=caller, responses=refusals)
-    async def charge(body: ChargeBody, response: Response, v1_outcome: V1Outcome = None) -> Answer:
-        return await within(seconds, lambda: calls.charge(gateway, body, v1_outcome, response))
+    async def in_time(call: Callable[[], Answer]) -> Answer:
+        """The call's answer, or `unknown` once the gateway's own deadline has passed.
 
-    @app.post("/refund", dependencies=caller, responses=refusals)
-    async def refund(body: RefundBody, response: Response) -> Answer:
-        return await within(seconds, lambda: calls.refund(gateway, body, response))
+        Stripe's time-out is per read: an answer that trickles in would outlive every deadline
+        behind ours. The call goes on in its thread, and completes its journal row when it ends.
+        """
+        try:
+            return await threads.run_within(seconds, call)
+        except TimeoutError:
+            return Answer(outcome="unknown", code="gateway_deadline")
 
-    @app.post("/cancel", dependencies=caller, responses=refusals)
-    async def cancel(body: CancelBody, response: Response) -> Answer:
-        return await within(seconds, lambda: calls.cancel(gateway, body, response))
+    @app.post("/charge", openapi_extra=CHARGE, responses=CHARGED)
+    async def charge(request: Request, response: Response, v1_outcome: V1Outcome = None) -> Answer:
+        body = await edge.read(request, ChargeBody)
+        return await in_time(lambda: calls.charge(gateway, body, v1_outcome, response))
 
-    @app.get("/payment-intents/{payment_intent_id}", dependencies=caller, responses=refusals)
-    def retrieve(payment_intent_id: str) -> IntentAnswer:
-        return calls.retrieve(gateway, payment_intent_id)
+    @app.post("/refund", openapi_extra=REFUND, responses=CHARGED)
+    async def refund(request: Request, response: Response) -> Answer:
+        body = await edge.read(request, RefundBody)
+        return await in_time(lambda: calls.refund(gateway, body, response))
 
-    @app.get("/payment-intents", dependencies=caller, responses=refusals)
-    def find(
-        created_gte: Annotated[int, Query(ge=0, le=2**53)],
-        event_id: UUID,
-        created_lte: Annotated[int | None, Query(ge=0, le=2**53)] = None,
-    ) -> IntentList:
-        return IntentList(data=calls.find(gateway, created_gte, created_lte, str(event_id)))
+    @app.post("/cancel", openapi_extra=CANCEL, responses=CHARGED)
+    async def cancel(request: Request, response: Response) -> Answer:
+        body = await edge.read(request, CancelBody)
+        return await in_time(lambda: calls.cancel(gateway, body, response))
 
-    @app.get("/refunds", dependencies=caller, responses=refusals)
-    def find_refunds(payment_intent_id: IntentId) -> RefundList:
-        return calls.find_refunds(gateway, payment_intent_id)
+    @app.get("/payment-intents/{payment_intent_id}", openapi_extra=SECURED, responses=ASKED)
+    async def retrieve(
+        payment_intent_id: Annotated[IntentId, Path(examples=["pi_1"])],
+    ) -> IntentAnswer:
+        return await threads.run(calls.retrieve, gateway, payment_intent_id)
 
+    @app.get("/payment-intents", openapi_extra=SECURED, responses=ASKED)
+    async def find(window: Annotated[Window, Query()]) -> IntentList:
+        found = await threads.run(
+            calls.find, gateway, window.created_gte, window.created_lte, str(window.event_id)
+        )
+        return IntentList(data=found)
+
+    @app.get("/refunds", openapi_extra=SECURED, responses=ASKED)
+    async def find_refunds(wanted: Annotated[OfIntent, Query()]) -> RefundList:
+        return await threads.run(calls.find_refunds, gateway, wanted.payment_intent_id)
+
+    app.openapi().setdefault("components", {})["securitySchemes"] = edge.SECURITY_SCHEMES
     return app
-
-
-async def within(seconds: float, call: Callable[[], Answer]) -> Answer:
-    """The call's answer, or `unknown` once the deadline has passed.
-
-    Stripe's own time-out is per read: an answer that trickles in would outlive every deadline
-    behind ours. The call goes on in its thread, and completes its journal row when it ends.
-    """
-    with anyio.move_on_after(seconds):
-        return await anyio.to_thread.run_sync(call, abandon_on_cancel=True)
-    return Answer(outcome="unknown", code="gateway_deadline")

@@ -11,8 +11,6 @@ from collections.abc import Callable
 from typing import Final
 from uuid import UUID
 
-from fastapi import HTTPException
-
 from runtime.adapters.store import database, shadow
 from runtime.adapters.store.shadow import Comparison
 from runtime.adapters.stripe_gateway import Call
@@ -24,14 +22,13 @@ from runtime.domain.shadow import (
     code_of,
     parse_v1_header,
 )
+from runtime.services.payments_gateway.edge import Problem
 from runtime.services.payments_gateway.journal import Journal
 
 logger = logging.getLogger(__name__)
 
 WAIT_SECONDS: Final = 5
 """How soon a payment that waits for v1 asks again; asking costs one look at a row."""
-
-NO_V1_OUTCOME: Final = "no_v1_outcome"
 
 
 def charge(
@@ -43,7 +40,7 @@ def charge(
     """Call Stripe unless that is done already, and answer with v1's outcome.
 
     Raises:
-        HTTPException: 409 while v1's outcome is not known; 422 for a header that is none.
+        Problem: no_v1_outcome while it is not known; request_invalid for a header that is none.
     """
     known = _look(journal, event_id, _parse(v1_header))
     if known.v2_outcome not in FINAL:
@@ -54,9 +51,9 @@ def charge(
     return known.v1.as_outcome()
 
 
-def waiting() -> HTTPException:
+def waiting() -> Problem:
     """v1 has not said yet what became of it."""
-    return HTTPException(409, NO_V1_OUTCOME, headers={"Retry-After": str(WAIT_SECONDS)})
+    return Problem("no_v1_outcome", retry_after_seconds=WAIT_SECONDS)
 
 
 def _parse(header: str | None) -> V1Outcome | None:
@@ -64,8 +61,8 @@ def _parse(header: str | None) -> V1Outcome | None:
         return None
     try:
         return parse_v1_header(header)
-    except V1OutcomeError as error:
-        raise HTTPException(422, str(error)) from error
+    except V1OutcomeError:
+        raise Problem("request_invalid") from None
 
 
 def _look(journal: Journal, event_id: UUID, said: V1Outcome | None) -> Comparison:

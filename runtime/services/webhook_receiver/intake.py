@@ -36,14 +36,19 @@ class Secrets:
 
     read: Callable[[], tuple[str, ...]]
     last_good: tuple[str, ...] = field(default=())
+    # A rotation that went wrong lasts until somebody mends it: said once, not once a request.
+    outage: Outage = field(
+        default_factory=lambda: Outage(logger, "the new signing secret (the last good one stays)")
+    )
 
     def current(self) -> tuple[str, ...]:
         """Every active secret; never empty once the service has started."""
         try:
             secrets = self.read()
-        except ConfigError:
-            logger.exception("the signing secret cannot be read; the last one stays")
+        except ConfigError as error:
+            self.outage.failed(error)
             return self.last_good
+        self.outage.recovered()
         self.last_good = secrets
         return secrets
 
@@ -56,6 +61,11 @@ class Intake:
     pool: ConnectionPool[psycopg.Connection]
     secrets: Secrets
     outage: Outage
+    hosts: frozenset[str] = frozenset()
+
+    def answers_to(self, host: str) -> bool:
+        """Whether the name a request called us by is one of ours; any is, when none is set."""
+        return not self.hosts or host in self.hosts
 
     def take(
         self,

@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Final
 
+from runtime.adapters.http_wire import Refused, WireAnswers
+
 _JSON: Final = "application/json"
 
 
@@ -40,12 +42,22 @@ REFUSALS: Final = {
         _refusal("signature_invalid", 400, "invalid signature"),
         _refusal("signature_expired", 400, "timestamp outside tolerance"),
         _refusal("signature_future", 400, "timestamp outside tolerance"),
-        _refusal("body_too_large", 413, "body too large", Connection="close"),
-        _refusal("slow_body", 408, "request timeout", Connection="close"),
+        _refusal("body_too_large", 413, "body too large"),
+        _refusal("slow_body", 408, "request timeout"),
         _refusal("body_invalid", 400, "invalid body"),
         _refusal("method", 405, "method not allowed", Allow="POST"),
         _refusal("path", 404, "not found"),
         _refusal("content_type", 415, "unsupported media type"),
+        _refusal("head_too_large", 431, "header fields too large"),
         _refusal("unavailable", 503, "temporarily unavailable", Retry_After="1"),
     )
 }
+
+WIRE_ANSWERS: Final = WireAnswers(
+    _JSON,
+    {
+        Refused.MALFORMED: REFUSALS["body_invalid"].body,
+        Refused.SLOW: REFUSALS["slow_body"].body,
+        Refused.HEAD_TOO_LARGE: REFUSALS["head_too_large"].body,
+    },
+)

@@ -2,62 +2,46 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
-import anyio.to_thread
 from fastapi import FastAPI, Request, Response
-from fastapi.concurrency import run_in_threadpool
 from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 
 from runtime import config
 from runtime.adapters import lines
-from runtime.adapters.http import add_probes, serve
+from runtime.adapters.http import (
+    BodyFault,
+    NoThreadError,
+    Threads,
+    add_probes,
+    read_json_body,
+    serve,
+)
 from runtime.adapters.store import database
 from runtime.failpoints import Failpoint
 from runtime.process import Process
 from runtime.services.webhook_receiver.intake import WEBHOOKS, Intake, Secrets
-from runtime.services.webhook_receiver.refusal import REFUSALS, Reply
+from runtime.services.webhook_receiver.openapi import RECEIVE
+from runtime.services.webhook_receiver.refusal import REFUSALS, WIRE_ANSWERS, Reply
 from runtime.telemetry import Outage
 
 logger = logging.getLogger(__name__)
 
 PATH: Final = "/stripe/webhook"
 BODY_BYTES_MAX: Final = 1024 * 1024
-BODY_SECONDS_MAX: Final = 8.0
-"""How long a sender may take for its body; Stripe's own bodies arrive in one piece."""
-
 POOL_SIZE_MAX: Final = 16
 THREADS: Final = 32
 
 _SHOWN_HEADERS: Final = ("content-type", "user-agent", "content-length")
 
-_OPENAPI: Final[dict[str, Any]] = {
-    "parameters": [
-        {
-            "name": "Stripe-Signature",
-            "in": "header",
-            "required": True,
-            "schema": {"type": "string"},
-        }
-    ],
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": {"schema": {"type": "object"}}},
-    },
-    "responses": {
-        "200": {"description": "stored; also for duplicates and quarantined events"},
-        **{
-            str(reply.status): {"description": reply.code.split("_", maxsplit=1)[0]}
-            for reply in REFUSALS.values()
-        },
-    },
+_FAULTS: Final = {
+    BodyFault.CONTENT_TYPE: "content_type",
+    BodyFault.TOO_LARGE: "body_too_large",
+    BodyFault.SLOW: "slow_body",
+    BodyFault.CUT: "body_invalid",
 }
 
 
@@ -71,12 +55,19 @@ def run(process: Process) -> None:
     secrets = Secrets(lambda: config.webhook_secrets(process.source))
     secrets.last_good = config.webhook_secrets(process.source)
     pool = database.open_pool(common.dsn, common.process, size_max=POOL_SIZE_MAX)
-    intake = Intake(process, pool, secrets, Outage(logger, "PostgreSQL"))
+    hosts = config.webhook_hosts(process.source)
+    intake = Intake(process, pool, secrets, Outage(logger, "PostgreSQL"), hosts)
     readiness = process.lifecycle.readiness
     readiness.expect("database")
     database.watch(pool, partial(readiness.set, "database"), process.lifecycle.stop)
     try:
-        serve(build_app(intake), common.http_host, common.http_port, process.lifecycle.stop)
+        serve(
+            build_app(intake),
+            common.http_host,
+            common.http_port,
+            process.lifecycle.stop,
+            WIRE_ANSWERS,
+        )
     finally:
         pool.close()
 
@@ -84,26 +75,16 @@ def run(process: Process) -> None:
 def build_app(intake: Intake) -> FastAPI:
     """The FastAPI application."""
 
-    @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
-        yield
-
-    app = FastAPI(
-        title="payments-webhook-receiver",
-        version="1",
-        lifespan=lifespan,
-        docs_url=None,
-        redoc_url=None,
-    )
+    threads = Threads(THREADS)
+    app = FastAPI(title="payments-webhook-receiver", version="1", docs_url=None, redoc_url=None)
     app.router.redirect_slashes = False
     add_probes(app, intake.process.lifecycle.readiness.snapshot)
 
     failpoints = intake.process.failpoints
 
-    @app.post(PATH, openapi_extra=_OPENAPI)
+    @app.post(PATH, openapi_extra=RECEIVE)
     async def receive(request: Request) -> Response:
-        reply = await _receive(intake, request)
+        reply = await _receive(intake, threads, request)
         WEBHOOKS.labels(reply.code).inc()
         response = _render(reply)
         if failpoints.are_on:
@@ -118,40 +99,37 @@ def build_app(intake: Intake) -> FastAPI:
         status = error.status_code if isinstance(error, HTTPException) else 404
         return _render(REFUSALS["method" if status == 405 else "path"])
 
+    async def on_surprise(_request: Request, _error: Exception) -> Response:
+        # The server logs the trace. Stripe sends again what got a 503, for three days.
+        return _render(REFUSALS["unavailable"])
+
     app.add_exception_handler(HTTPException, on_http)
+    app.add_exception_handler(Exception, on_surprise)
     return app
 
 
-async def _receive(intake: Intake, request: Request) -> Reply:
-    declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > BODY_BYTES_MAX:
-        return REFUSALS["body_too_large"]
-    content_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    if content_type != "application/json" or "content-encoding" in request.headers:
-        return REFUSALS["content_type"]
-    try:
-        body = await asyncio.wait_for(_read(request), BODY_SECONDS_MAX)
-    except TimeoutError:
-        return REFUSALS["slow_body"]
-    except ClientDisconnect:
-        return REFUSALS["body_invalid"]
-    if body is None:
-        return REFUSALS["body_too_large"]
+async def _receive(intake: Intake, threads: Threads, request: Request) -> Reply:
+    if request.scope["raw_path"] != PATH.encode() or not intake.answers_to(_host(request)):
+        # `%2f` for a slash would pass a proxy's rule for the exact path and arrive here all the
+        # same.
+        return REFUSALS["path"]
+    body = await read_json_body(request, bytes_max=BODY_BYTES_MAX)
+    if isinstance(body, BodyFault):
+        return REFUSALS[_FAULTS[body]]
     signatures = [value for name, value in request.scope["headers"] if name == b"stripe-signature"]
     shown = {name: request.headers[name] for name in _SHOWN_HEADERS if name in request.headers}
     client = lines.Client(request.scope["client"])
-    return await run_in_threadpool(intake.take, signatures, body, shown, client)
+    try:
+        return await threads.run(intake.take, signatures, body, shown, client)
+    except NoThreadError as error:
+        intake.outage.failed(error)
+        return REFUSALS["unavailable"]
 
 
-async def _read(request: Request) -> bytes | None:
-    """The whole body; None as soon as it is too large, without reading the rest."""
-    chunks, size = [], 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > BODY_BYTES_MAX:
-            return None
-        chunks.append(chunk)
-    return b"".join(chunks)
+def _host(request: Request) -> str:
+    """The name the sender called us by, without the port."""
+    name, _, port = request.headers.get("host", "").rpartition(":")
+    return name.lower() if port.isdigit() else request.headers.get("host", "").lower()
 
 
 def _render(reply: Reply) -> Response:

@@ -75,14 +75,21 @@ def test_a_field_that_is_ours_to_decide_is_refused(field: str) -> None:
 )
 def test_a_key_that_is_none_is_refused(key: str | None, code: str) -> None:
     with pytest.raises(Problem) as refused:
-        parse_idempotency_key(key)
+        parse_idempotency_key([] if key is None else [key])
 
     assert refused.value.code == code
 
 
+def test_two_keys_are_no_key() -> None:
+    with pytest.raises(Problem) as refused:
+        parse_idempotency_key(["a", "a"])
+
+    assert refused.value.code == "key_invalid"
+
+
 @pytest.mark.parametrize("key", ["x", "x" * 255, "!~"])
 def test_a_printable_ascii_key_is_taken_as_it_is(key: str) -> None:
-    assert parse_idempotency_key(key) == key
+    assert parse_idempotency_key([key]) == key
 
 
 @pytest.mark.parametrize("amount", [0, -1, 1.5, "500", True, 2**63, None, 100_000_000])
