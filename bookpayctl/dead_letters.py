@@ -46,8 +46,10 @@ class DeadLetter:
         """What an operator can do, as the runtime would decide it now."""
         if self.resolved:
             return "resolved"
-        if self.event_id is None or self.place is not None:
-            return "mend the producer; replay reads the topic again"
+        if self.event_id is None:
+            return "mend its producer"
+        if self.place is not None:
+            return "mend the cause, then redrive: its event is told again"
         if self.source == "outbox":
             return "mend the cause, then redrive"
         if self.source != Service.WORKER:

@@ -8,6 +8,7 @@ import pytest
 from stack import PRICE_CENTS, WORKERS, Shop, Stack
 from stack_processes import eventually
 from stack_twin import Twin
+from test_refunds import ask_operator
 
 WEBHOOKS = "payment_intent.*"
 
@@ -121,3 +122,38 @@ def test_a_worker_that_was_frozen_past_its_lease_cannot_write_its_result(
 def logs_of_workers(stack: Stack, event_id: UUID) -> str:
     lines = [line for name in WORKERS for line in stack[name].log.splitlines()]
     return "\n".join(line for line in lines if str(event_id) in line)
+
+
+def test_a_record_that_kills_whoever_takes_it_in_is_buried_and_its_partition_moves_on(
+    shop: Shop, twin: Twin
+) -> None:
+    """Nothing of it is in any table yet when its process ends, four times at most."""
+    deadly, healthy = shop, Shop(shop.stack)
+    for _ in range(8):
+        deadly.database.arm("worker.polled_before_inbox", tenant_id=deadly.tenant_id)
+    order_id, event_id = deadly.place()
+
+    def buried() -> bool:
+        for name in WORKERS:
+            if shop.stack[name].has_ended():
+                shop.stack[name].start()
+        return bool(
+            deadly.database.rows(
+                "SELECT 1 FROM dead_letters WHERE event_id = %s AND reason = 'process_died'",
+                event_id,
+            )
+        )
+
+    eventually(buried, "the record has a dead letter")
+    deadly.database.run("DELETE FROM failpoints")
+    paid_order, paid_event = healthy.place()
+
+    healthy.wait_status(paid_order, "paid")
+    assert len(twin.charges(paid_event)) == 1
+    assert deadly.status(order_id) == "pending"
+    assert deadly.database.payment(event_id) == {}
+    assert twin.charges(event_id) == []
+    letter = deadly.database.value("SELECT id FROM dead_letters WHERE event_id = %s", event_id)
+    assert ask_operator(deadly, "redrive_dead_letter", row_id=letter)[0] == "done"
+    deadly.wait_status(order_id, "paid")
+    assert len(twin.charges(event_id)) == 1

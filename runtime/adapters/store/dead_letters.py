@@ -8,6 +8,7 @@ from uuid import UUID
 from psycopg import Connection
 
 from runtime.domain.event import Record
+from runtime.domain.names import Header
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +16,7 @@ class DeadLetter:
     """One row, locked.
 
     Attributes:
-        is_record: a Kafka record, as against an event known by its id.
+        is_record: a Kafka record, as against an event known by its id alone.
     """
 
     row_id: int
@@ -26,12 +27,27 @@ class DeadLetter:
 
 
 def insert_record(conn: Connection, *, source: str, reason: str, record: Record) -> None:
-    """Keep a Kafka record; the same record met again is the same dead letter."""
+    """Keep a Kafka record; the same record met again is the same dead letter.
+
+    Its event is kept beside it when a header names one, so that the outbox can tell it again.
+    """
     conn.execute(
-        "INSERT INTO dead_letters (source, reason, source_topic, source_partition, source_offset,"
-        " payload) VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-        (source, reason, record.topic, record.partition, record.offset, record.value),
+        "INSERT INTO dead_letters (source, reason, event_id, source_topic, source_partition,"
+        " source_offset, payload) VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+        (
+            source,
+            reason,
+            _event_id(record),
+            *(record.topic, record.partition, record.offset, record.value),
+        ),
     )
+
+
+def _event_id(record: Record) -> UUID | None:
+    try:
+        return UUID(record.headers.get(Header.EVENT_ID, ""))
+    except ValueError:
+        return None
 
 
 def insert_event(

@@ -73,6 +73,9 @@ _TELL_AGAIN: Final = """
     WITH due AS (
         SELECT outbox.event_id FROM outbox LEFT JOIN events_told_again USING (event_id)
         WHERE outbox.event_id = ANY (%(event_ids)s) AND coalesce(times, 0) < %(most)s
+          -- What waits for an operator is not told again behind his back.
+          AND NOT EXISTS (SELECT FROM dead_letters WHERE dead_letters.event_id = outbox.event_id
+                          AND resolved_at IS NULL)
           AND published_at < clock_timestamp()
               - make_interval(secs => %(window)s * power(2, coalesce(times, 0)))
         FOR UPDATE OF outbox SKIP LOCKED),
@@ -83,6 +86,16 @@ _TELL_AGAIN: Final = """
     UPDATE outbox SET published_at = NULL FROM due WHERE outbox.event_id = due.event_id
     RETURNING outbox.event_id
 """
+
+
+def tell_now(conn: Connection, event_id: UUID) -> bool:
+    """Have one event published again at once; False when the outbox does not have it."""
+    return (
+        conn.execute(
+            "UPDATE outbox SET published_at = NULL WHERE event_id = %s", (event_id,)
+        ).rowcount
+        == 1
+    )
 
 
 def tell_again(

@@ -14,7 +14,15 @@ from uuid import UUID
 import psycopg
 
 from runtime.adapters import webhook_effect
-from runtime.adapters.store import dead_letters, operator_requests, payments, refunds, webhooks
+from runtime.adapters.store import (
+    dead_letters,
+    missed,
+    operator_requests,
+    payments,
+    refunds,
+    webhooks,
+)
+from runtime.adapters.store.dead_letters import DeadLetter
 from runtime.adapters.store.operator_requests import OperatorRequest, RequestKind
 from runtime.adapters.store.payments import Cause
 from runtime.domain.names import PaymentState, RefundState, Service
@@ -86,10 +94,10 @@ def _redrive(tools: Tools, conn: psycopg.Connection, request: OperatorRequest) -
         return _Answer(False, "there is no such dead letter")
     if letter.resolved:
         return _Answer(False, "it is resolved already")
-    if letter.event_id is None or letter.is_record:
-        return _Answer(
-            False, "a record that could not be understood stays so; a replay reads the topic again"
-        )
+    if letter.is_record:
+        return _tell_again(conn, letter)
+    if letter.event_id is None:
+        return _Answer(False, "it names no event that could be driven again")
     if letter.source == OUTBOX:
         dead_letters.resolve(conn, letter.row_id)
         return _Answer(True, "the outbox row will be published again")
@@ -105,6 +113,14 @@ def _redrive(tools: Tools, conn: psycopg.Connection, request: OperatorRequest) -
         case payments.Missing() | payments.Fenced():
             return _Answer(False, "there is no such payment")
     assert_never(applied)
+
+
+def _tell_again(conn: psycopg.Connection, letter: DeadLetter) -> _Answer:
+    """A record is read again by telling its event again; one nobody can read has no event."""
+    if letter.event_id is None or not missed.tell_now(conn, letter.event_id):
+        return _Answer(False, "no outbox row has this record's event; mend and run its producer")
+    dead_letters.resolve(conn, letter.row_id)
+    return _Answer(True, "its event is told again from the outbox")
 
 
 # --- refunds --------------------------------------------------------------------------------

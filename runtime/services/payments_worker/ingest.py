@@ -12,10 +12,11 @@ from confluent_kafka import Consumer, KafkaError, KafkaException
 from psycopg_pool import ConnectionPool
 
 from runtime.adapters import kafka, lines
-from runtime.adapters.store import database, dead_letters
+from runtime.adapters.store import database, dead_letters, inbox_suspects
 from runtime.adapters.store.payment_queue import Claim
 from runtime.domain.event import Record
 from runtime.domain.names import Header
+from runtime.domain.payment import PROCESS_DEATHS_MAX
 from runtime.failpoints import Failpoint, Subject
 from runtime.process import Process
 from runtime.services.payments_worker import inbox
@@ -25,6 +26,16 @@ from runtime.telemetry import Outage
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.5
+
+
+PROCESS_DIED = "process_died"
+
+
+class ProcessDiedError(Exception):
+    """Whoever took this record in was dead before it was stored."""
+
+    def __init__(self, deaths: int) -> None:
+        super().__init__(f"{deaths} processes ended while they took it in")
 
 
 @dataclass(slots=True)
@@ -39,6 +50,8 @@ class Ingest:
     source: str
     kafka_outage: Outage
     totals: inbox.Counts = field(default_factory=inbox.Counts)
+    # The first batch after a start may hold the record that ended the life before.
+    careful: bool = True
 
     def run_once(self) -> float:
         """Poll one batch, store it, commit its offsets; returns seconds to wait (none)."""
@@ -54,8 +67,11 @@ class Ingest:
         failpoints, subject = self.process.failpoints, _subject(records)
         broker, waiting = lines.Broker(self.consumer), lines.Pooled(self.pool)
         try:
-            failpoints.hit(Failpoint.WORKER_POLLED_BEFORE_INBOX, subject, waiting)
-            counts = self._store(records)
+            if self.careful:
+                counts = self._store_carefully(records)
+            else:
+                failpoints.hit(Failpoint.WORKER_POLLED_BEFORE_INBOX, subject, waiting)
+                counts = self._store(records)
         except Exception:
             # Nothing of the batch is stored: let the consumer give the same records again.
             kafka.rewind(self.consumer, records)
@@ -68,6 +84,24 @@ class Ingest:
         failpoints.hit(Failpoint.WORKER_OFFSET_COMMITTED, subject, broker)
         return 0.0
 
+    def _store_carefully(self, records: Sequence[Record]) -> inbox.Counts:
+        """Store one by one, each named before it is touched: one that kills its process is found.
+
+        After three deaths it is buried and its partition moves on.
+        """
+        failpoints, waiting = self.process.failpoints, lines.Pooled(self.pool)
+        counts = inbox.Counts()
+        for record in records:
+            with self.pool.connection() as conn:
+                deaths = inbox_suspects.begin(conn, record)
+            if deaths >= PROCESS_DEATHS_MAX:
+                counts = counts.plus(self._bury(record, ProcessDiedError(deaths), PROCESS_DIED))
+                continue
+            failpoints.hit(Failpoint.WORKER_POLLED_BEFORE_INBOX, _subject([record]), waiting)
+            counts = counts.plus(self._store([record]))
+        self.careful = False
+        return counts
+
     def _store(self, records: Sequence[Record]) -> inbox.Counts:
         """Store a batch, and start what was leased in the same transaction.
 
@@ -77,6 +111,8 @@ class Ingest:
         try:
             with self.pool.connection() as conn:
                 counts = inbox.store_batch(conn, records, source=self.source, rng=self.process.rng)
+                if self.careful:
+                    inbox_suspects.clear(conn, records)
                 claims = self.executor.claim_new(conn, counts.new) if self.executor else []
                 before_commit = lines.Commit(conn)
                 self.process.failpoints.hit(
@@ -94,18 +130,17 @@ class Ingest:
 
     def _store_one_by_one(self, records: Sequence[Record], error: Exception) -> inbox.Counts:
         if len(records) == 1:
-            return self._bury(records[0], error)
+            return self._bury(records[0], error, type(error).__name__)
         counts = inbox.Counts()
         for record in records:
             counts = counts.plus(self._store([record]))
         return counts
 
-    def _bury(self, record: Record, error: Exception) -> inbox.Counts:
+    def _bury(self, record: Record, error: Exception, reason: str) -> inbox.Counts:
         logger.error("a record cannot be stored and has a dead letter now", exc_info=error)
         with self.pool.connection() as conn:
-            dead_letters.insert_record(
-                conn, source=self.source, reason=type(error).__name__, record=record
-            )
+            dead_letters.insert_record(conn, source=self.source, reason=reason, record=record)
+            inbox_suspects.clear(conn, [record])
         return inbox.Counts(records=1, malformed=1)
 
     def _consumer_error(self, error: KafkaError) -> None:

@@ -140,7 +140,7 @@ def run_until_end(process: Process, group: str) -> None:
     )
     ends = _ends(consumer)
     consumer.subscribe([*inbox.TOPICS])
-    ingest = Ingest(process, consumer, offsets, pool, None, group, kafka_outage)
+    ingest = Ingest(process, consumer, offsets, pool, None, group, kafka_outage, careful=False)
     while not process.lifecycle.stop.is_set() and not _reached(consumer, ends):
         ingest.run_once()
     offsets.close()
