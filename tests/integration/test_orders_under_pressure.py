@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -302,3 +303,37 @@ def test_a_client_that_goes_away_in_the_middle_leaves_no_trace(
     assert json.loads(heard.body)["code"] == "request_malformed"
     assert shop_database.value("SELECT count(*) FROM orders") == 0
     assert "Traceback" not in orders.log
+
+
+def test_a_connection_survives_a_refusal_that_came_before_the_body(start: Start) -> None:
+    """Clients keep connections; one that breaks after a 401 would cost them the next request."""
+    orders = start()
+    with urllib3.HTTPConnectionPool(
+        "127.0.0.1", orders.port, maxsize=1, retries=False, timeout=10.0
+    ) as pool:
+        statuses = [
+            pool.request(
+                "POST", "/orders", body=b" " * 4000, headers={"Content-Type": "application/json"}
+            ).status
+            for _ in range(50)
+        ]
+
+        assert statuses == [401] * 50
+        assert pool.num_connections == 1
+
+
+def test_a_refused_body_that_does_not_end_is_not_read_for_ever(start: Start) -> None:
+    """After its 401 a sender has two seconds and 64 KiB to finish; then the connection is gone."""
+    orders = start()
+    unsigned = (
+        b"POST /orders HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        b"Content-Length: 100000000\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", orders.port), timeout=10) as connection:
+        connection.sendall(unsigned)
+        began = time.monotonic()
+        heard = b"".join(iter(lambda: connection.recv(65_536), b""))
+        took = time.monotonic() - began
+
+    assert heard.startswith(b"HTTP/1.1 401 ")
+    assert took < 5

@@ -266,7 +266,11 @@ def _service_variables(addresses: Addresses, service: Service) -> dict[str, str]
                 **gateway_client,
             }
         case Service.RECEIVER:
-            return {"STRIPE_WEBHOOK_SECRET_FILE": str(secrets_dir / "stripe-webhook-secret")}
+            return {
+                "STRIPE_WEBHOOK_SECRET_FILE": str(secrets_dir / "stripe-webhook-secret"),
+                # A page in a browser can reach this port under a name of its own, not under these.
+                "BOOKPAY_WEBHOOK_HOSTS": "127.0.0.1,localhost",
+            }
         case Service.NOTIFIER:
             return {"SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(addresses.ports[MAIL])}
         case Service.ORDERS | Service.PUBLISHER:

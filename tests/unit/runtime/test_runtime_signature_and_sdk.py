@@ -68,6 +68,8 @@ def _of_header(header: str) -> set[str]:
         found.add("timestamp only int() reads")
     if len(stamps) > 1:
         found.add("two timestamps")
+    if any(len(pair) == 1 for pair in pairs):
+        found.add("item without a value")
     if any(len(pair) > 2 for pair in pairs):
         found.add("suffix after a value")
     if len(items) > ITEMS_MAX:
@@ -91,6 +93,7 @@ def _of_body(body: bytes) -> set[str]:
 
 _OF_HEADERS = {
     "not ASCII",
+    "item without a value",
     "timestamp only int() reads",
     "two timestamps",
     "suffix after a value",
