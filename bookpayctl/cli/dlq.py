@@ -8,7 +8,7 @@ from uuid import UUID
 
 import typer
 
-from bookpayctl.cli.durations import duration_of
+from bookpayctl.cli.durations import age, duration_of
 from bookpayctl.cli.failing import database_answers
 from bookpayctl.cli.options import NameOption, OutputOption, environment_of
 from bookpayctl.cli.wishes import grant
@@ -49,7 +49,6 @@ def list_letters(
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Dead letters that nobody has resolved, newest first."""
-    from bookpayctl.cli.status import age
 
     letters = _selected(name, event, reason, since, every=every, limit=limit)
     if output is OutputFormat.JSON:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import typer
 
+from bookpayctl.cli.durations import age
 from bookpayctl.cli.failing import database_answers
 from bookpayctl.cli.options import NameOption, OutputOption, environment_of
 from bookpayctl.cli.wishes import grant
@@ -38,7 +39,6 @@ def list_refunds(
     A failed one is nobody's end: the customer is still owed the money. `refund retry ORDER` asks
     for the next refund, under a key of its own.
     """
-    from bookpayctl.cli.status import age
     from bookpayctl.snapshot.postgres import reading
 
     environment = environment_of(name)

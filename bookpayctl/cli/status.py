@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from bookpayctl.cli.durations import age
 from bookpayctl.cli.options import NameOption, OutputOption, environment_of
 from bookpayctl.render import (
     Document,
@@ -117,17 +118,6 @@ def _cell(value: object) -> str:
     if isinstance(value, Unknown):
         return "unknown"
     return "-" if value is None else str(value)
-
-
-def age(seconds: float) -> str:
-    """Two units at most: `42s`, `3m10s`, `2h05m`, `4d03h`."""
-    whole = max(0, int(seconds))
-    minutes, hours, days = whole // 60, whole // 3600, whole // 86_400
-    if days:
-        return f"{days}d{hours % 24:02}h"
-    if hours:
-        return f"{hours}h{minutes % 60:02}m"
-    return f"{minutes}m{whole % 60:02}s" if minutes else f"{whole}s"
 
 
 def _body(found: Status) -> dict[str, Any]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import typer
 
+from bookpayctl.cli.durations import age
 from bookpayctl.cli.failing import database_answers
 from bookpayctl.cli.options import NameOption, OutputOption, environment_of
+from bookpayctl.cli.wishes import grant
 from bookpayctl.render import Document, OutputFormat, hint, print_json, print_table
 from bookpayctl.report import ExitCode
 
@@ -35,6 +37,8 @@ REASONS: Final = {
     "other_environment": "metadata.env names another environment",
     "not_ours": "no metadata of ours",
     "payment_never_came": "its payment did not come while it was parked",
+    "refund_not_ours": "a refund that none of ours became while it was parked",
+    "unreadable": "a stored body that cannot be read any more",
 }
 
 
@@ -71,7 +75,7 @@ def list_quarantined(
         [
             (
                 item["id"],
-                _age(item["age_seconds"]),
+                age(item["age_seconds"]),
                 item["reason"],
                 item["event_id"] or "-",
                 item["type"] or "-",
@@ -82,6 +86,47 @@ def list_quarantined(
     )
     for reason in dict.fromkeys(item["reason"] for item in found):
         hint(f"{reason}: {_meaning(reason)}")
+
+
+NumbersArgument = Annotated[
+    list[int], typer.Argument(metavar="ID...", help="As `webhook quarantine list` shows them.")
+]
+
+
+@quarantine_app.command()
+def release(
+    numbers: NumbersArgument, name: NameOption = None, output: OutputOption = OutputFormat.TABLE
+) -> None:
+    """Try events again as the receiver would today.
+
+    For when the contradiction was ours and is mended. One that still does not fit stays in
+    quarantine, and the command exits 6; nothing is ever forced.
+    """
+    _ask("release_webhook", numbers, name, output)
+
+
+@quarantine_app.command()
+def discard(
+    numbers: NumbersArgument, name: NameOption = None, output: OutputOption = OutputFormat.TABLE
+) -> None:
+    """Take events off the list without effect; the rows stay as evidence."""
+    _ask("discard_webhook", numbers, name, output)
+
+
+def _ask(
+    kind: Literal["release_webhook", "discard_webhook"],
+    numbers: list[int],
+    name: str | None,
+    output: OutputFormat,
+) -> None:
+    from bookpayctl.operator_requests import Wish
+
+    grant(
+        environment_of(name),
+        [Wish(kind, row_id=number) for number in numbers],
+        lambda wish: f"webhook {wish.row_id}",
+        output,
+    )
 
 
 def _document(row: tuple[Any, ...]) -> dict[str, Any]:
@@ -119,14 +164,3 @@ def _event_of(body: bytes) -> dict[str, str]:
 def _meaning(reason: str) -> str:
     contradicted = reason.startswith("contradicts ")
     return REASONS.get(reason, "the database refused it" if contradicted else "not described here")
-
-
-def _age(seconds: float) -> str:
-    """The two largest units, as Go writes durations."""
-    whole = int(seconds)
-    days, hours, minutes = whole // 86_400, whole // 3600 % 24, whole // 60 % 60
-    if days:
-        return f"{days}d{hours}h"
-    if hours:
-        return f"{hours}h{minutes}m"
-    return f"{minutes}m{whole % 60}s" if minutes else f"{whole}s"
