@@ -19,7 +19,9 @@ from bookpayctl.stripe_twin.control.routes import Control
 from bookpayctl.stripe_twin.faults.book import FaultBook
 from bookpayctl.stripe_twin.idempotency import IdempotencyKeys
 from bookpayctl.stripe_twin.ids import IdMint
+from bookpayctl.stripe_twin.ledger.balances import Balances
 from bookpayctl.stripe_twin.ledger.endpoints import Endpoints, active_secrets
+from bookpayctl.stripe_twin.ledger.search_index import SearchIndex
 from bookpayctl.stripe_twin.ledger.store import Ledger
 from bookpayctl.stripe_twin.ledger.work import Origin, Surroundings, Work
 from bookpayctl.stripe_twin.resources.account_objects import WebhookEndpoint
@@ -71,6 +73,8 @@ class Twin:
             mint=mint,
             default_account=settings.account,
             endpoints=self.endpoints,
+            balances=Balances(self.ledger),
+            search=SearchIndex(self.ledger.path),
             debit_seconds=settings.debit_seconds,
             refund_seconds=settings.refund_seconds,
             dispute_seconds=settings.dispute_seconds,
@@ -111,7 +115,12 @@ class Twin:
         self.url = f"http://{shown}:{await self._api.listen(host, self._settings.port)}"
         control_port = await self._control.listen(host, self._settings.control_port)
         self.control_url = f"http://{shown}:{control_port}"
-        for loop in (self.dispatcher.run(), self.timers.run(), self.timers.prune()):
+        for loop in (
+            self.dispatcher.run(),
+            self.timers.run(),
+            self.timers.prune(),
+            self.timers.index(),
+        ):
             task = asyncio.get_running_loop().create_task(loop)
             task.add_done_callback(self._loop_ended)
             self._loops.append(task)
@@ -134,6 +143,7 @@ class Twin:
         await asyncio.wait(self._loops)
         await self.dispatcher.close()
         self.control.close()
+        self.around.search.close()
         if self.failed is None:
             await self.ledger.close()
 

@@ -15,7 +15,8 @@ class Settings:
         schedule: name of the retry schedule in `webhooks.schedule`.
         debit_seconds: virtual time until a bank decides on a debit.
         refund_seconds: virtual time until a refund changes again, for the methods that do.
-        dispute_seconds: virtual time until a charge is disputed, for the methods that are.
+        dispute_seconds: virtual time until a charge is disputed, for the methods that are; 0 is in
+            the same instant, as the CLI's triggers expect.
         search_lag_seconds: virtual age at which an object can be searched.
     """
 
@@ -32,7 +33,7 @@ class Settings:
     webhook_timeout_seconds: float = 10.0
     debit_seconds: float = 5.0
     refund_seconds: float = 5.0
-    dispute_seconds: float = 1.0
+    dispute_seconds: float = 0.0
     search_lag_seconds: float = 60.0
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bookpayctl.stripe_twin.errors import ApiError
 
-_TEST_KEY = re.compile(r"(sk|rk)_test_[A-Za-z0-9_]{3,250}")
+_TEST_KEY = re.compile(r"(sk|rk)_test_[A-Za-z0-9_]{1,250}")
 _ACCOUNT = re.compile(r"acct_[A-Za-z0-9_]{1,64}")
 
 

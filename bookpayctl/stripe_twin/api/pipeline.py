@@ -198,7 +198,8 @@ class Pipeline:
         # Lists read the disk: what was answered before this request must be there.
         await self._around.ledger.durable()
         work = Work(self._around, entry.account or "", Origin(entry.request_id))
-        answer = call.route.handler(work, call.parameters, call.object_id)
+        found = call.route.handler(work, call.parameters, call.object_id)
+        answer = found if isinstance(found, Answer) else await found
         return _made_of(work, answer, call.parameters, entry)
 
     async def _execute(self, call: _Call, way: _Way, claim: Claim | None) -> Made:
@@ -232,6 +233,8 @@ class Pipeline:
         work = Work(self._around, entry.account or "", Origin(entry.request_id, entry.key))
         try:
             answer = call.route.handler(work, call.parameters, call.object_id)
+            if not isinstance(answer, Answer):
+                raise TypeError("only a read may wait; an execution is atomic")
             made = _made_of(work, answer, call.parameters, entry)
         except ApiError as error:
             entry.code = error.code

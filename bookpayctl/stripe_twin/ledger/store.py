@@ -35,6 +35,11 @@ _CHECKPOINT_PAGES_MAX = 32_000  # 128 MiB
 _PASSING_SECONDS = 0.1
 
 
+# Kinds of object that can be searched; the words of the index `objects_changed_idx`.
+SEARCHED = "kind IN ('payment_intent', 'charge', 'customer')"
+LATEST_CHANGE = f"SELECT max(changed) FROM {{objects}} WHERE {SEARCHED}"  # noqa: S608 - constants
+
+
 class LedgerBusyError(Exception):
     """Another twin holds this data directory; stop it or choose another directory."""
 
@@ -66,7 +71,7 @@ class Ledger:
         self._lock = _lock(directory / "lock")
         path = self._path = directory / "ledger.sqlite3"
         self._writer = _connect(path)
-        self._writer.executescript(schema.TABLES + schema.append_only_triggers())
+        _prepare(self._writer)
         path.chmod(0o600)
         self.reader = _connect(path)
         self._committer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="commit")
@@ -81,11 +86,17 @@ class Ledger:
         self._passing_planned = False
         self._young: dict[str, Stored] = {}
         self._old: dict[str, Stored] = {}
-        self._next_request = self._highest("requests") + 1
+        self._next_request = 1 + self._highest("SELECT max(n) FROM requests")
+        self._changes = self._highest(LATEST_CHANGE.format(objects="objects"))
 
-    def _highest(self, table: str) -> int:
-        row = self.reader.execute(f"SELECT max(n) FROM {table}").fetchone()  # noqa: S608 - constant
+    def _highest(self, sql: str) -> int:
+        row = self.reader.execute(sql).fetchone()
         return int(row[0] or 0)
+
+    @property
+    def requests_made(self) -> int:
+        """How many requests there have been; of interest is that it changes."""
+        return self._next_request - 1
 
     def next_request(self) -> int:
         """The journal number of a new request; rows carry it before they are written."""
@@ -110,7 +121,8 @@ class Ledger:
 
     def put_object(self, row: tuple[Column, ...], document: Stored) -> None:
         """Add an object's row and make it current for readers of this process at once."""
-        self.put(schema.PUT_OBJECT, row)
+        self._changes += 1
+        self.put(schema.PUT_OBJECT, (*row, self._changes))
         self._filling.objects[str(row[0])] = document
 
     def find_object(self, object_id: str) -> Stored | None:
@@ -148,6 +160,11 @@ class Ledger:
     def select(self, sql: str, values: Sequence[Column] = ()) -> list[tuple[Column, ...]]:
         """Rows that are on disk; await `durable` first to see what this process just wrote."""
         return self.reader.execute(sql, values).fetchall()
+
+    @property
+    def path(self) -> Path:
+        """Of the file."""
+        return self._path
 
     def open_reader(self) -> sqlite3.Connection:
         """Another connection for reading, for use in a thread of the caller's, who closes it."""
@@ -226,6 +243,17 @@ class Ledger:
         self._young.update(objects)
         for object_id in objects:
             self._old.pop(object_id, None)
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    """Make the tables, or make those of an earlier version what they are now, all or nothing."""
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    exists = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'objects'").fetchone()
+    before, after = schema.UPGRADES.get(version, ("", "")) if exists else ("", "")
+    connection.executescript(
+        f"BEGIN IMMEDIATE; {before} {schema.TABLES} {schema.append_only_triggers()} {after} "
+        f"PRAGMA user_version = {schema.VERSION}; COMMIT;"
+    )
 
 
 def _connect(path: Path) -> sqlite3.Connection:
