@@ -75,6 +75,7 @@ def serve(
             account=account,
             endpoint=endpoint,
             secrets=read_secrets(secret_file) if secret_file else (),
+            secret_file=secret_file,
             latency_milliseconds=_seconds(latency, "--latency") * 1000,
             schedule=schedule,
         )

@@ -12,6 +12,7 @@ class Settings:
         endpoint: URL that is to receive events, if any.
         enabled_events: types it receives; `*` is every one.
         secrets: what its deliveries are signed with, newest first; made up if empty.
+        secret_file: where the secrets were read, and are read again when it changes.
         schedule: name of the retry schedule in `webhooks.schedule`.
         debit_seconds: virtual time until a bank decides on a debit.
         refund_seconds: virtual time until a refund changes again, for the methods that do.
@@ -27,6 +28,7 @@ class Settings:
     account: str = "acct_twin"
     endpoint: str | None = None
     secrets: tuple[str, ...] = ()
+    secret_file: Path | None = None
     enabled_events: tuple[str, ...] = ("*",)
     latency_milliseconds: float = 0.0
     schedule: str = "local"

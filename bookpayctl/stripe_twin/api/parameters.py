@@ -135,13 +135,11 @@ def check(tree: Tree, specification: Specification) -> Parameters:
     if unknown:
         raise unknown_parameters(unknown)
     for name, accepts in specification.items():
-        value = tree.get(name)
-        if value is None or (value == "" and accepts.required):
-            if accepts.required:
-                raise missing_parameter(name)
-            continue
+        if accepts.required and tree.get(name, "") == "":
+            raise missing_parameter(name)
+    for name, value in tree.items():
         if value != "":
-            _check_value(name, value, accepts)
+            _check_value(name, value, specification[name])
     _check_metadata(tree.get("metadata"))
     return Parameters(tree)
 

@@ -67,7 +67,7 @@ def headers_of(made: Made, entry: Entry, version: str | None) -> tuple[tuple[str
 
 def fate_of(made: Made, hits: list[Hit]) -> tuple[int, bytes, str, Fate]:
     """Status, body, content type and fate: as made, or as a fault has it."""
-    body = made.body.encode("ascii")
+    body = made.body.encode()
     for hit in hits:
         rule = hit.rule
         match rule.action:

@@ -27,10 +27,15 @@ Stored: TypeAlias = Mapping[str, object]
 # Objects kept decoded in memory, in two generations of this size: those of the last seconds, which
 # are the ones that are asked for. More of them would make garbage collection a pause one can see.
 _CACHE_GENERATION = 2_000
-# Commits between checkpoints of the write-ahead log. A thread of its own makes them, because a
-# request must not wait for one; should it fall behind, a commit makes one at this many pages.
-_CHECKPOINT_COMMITS = 200
-_CHECKPOINT_PAGES_MAX = 32_000  # 128 MiB
+# Rows between checkpoints of the write-ahead log, those of about a thousand charges: what waits for
+# the same disk as a checkpoint is then less than one request of a hundred. A thread of its own
+# makes them, because a request must not wait for one; should it fall behind, a commit makes one at
+# this many pages.
+_CHECKPOINT_ROWS = 25_000
+_CHECKPOINT_PAGES_MAX = 128_000  # 256 MiB
+# A charge alone touches some fifty pages of many indexes, and all of them go through the log:
+# smaller ones make the wait for the disk shorter.
+_PAGE_BYTES = 2_048
 # How long a row that nobody waits for may wait for a transaction to go with.
 _PASSING_SECONDS = 0.1
 
@@ -78,7 +83,7 @@ class Ledger:
         self._checkpointer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
         self._checkpoint_connection = _connect(path)
         self._checkpointing: asyncio.Future[sqlite3.Cursor] | None = None
-        self._commits = 0
+        self._rows_to_checkpoint = _CHECKPOINT_ROWS
         self._on_failure = on_failure
         self._filling = _Batch()
         self._committing: _Batch | None = None
@@ -216,8 +221,9 @@ class Ledger:
         self._committing = None
         if batch.done is not None and not batch.done.done():
             batch.done.set_result(None)
-        self._commits += 1
-        if self._commits % _CHECKPOINT_COMMITS == 0:
+        self._rows_to_checkpoint -= sum(map(len, batch.rows.values()))
+        if self._rows_to_checkpoint <= 0:
+            self._rows_to_checkpoint = _CHECKPOINT_ROWS
             self._checkpoint()
         self._flush()
 
@@ -258,6 +264,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
 
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES_MAX}")

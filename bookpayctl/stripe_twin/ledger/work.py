@@ -4,7 +4,6 @@ A handler saves objects, emits events and records executions here. Nothing reach
 before `commit`, and `commit` puts all of it into one transaction, next to the saved answer.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar, cast
@@ -225,7 +224,7 @@ class Work:
             self.origin.idempotency_key,
             self.origin.request_id,
             metadata.get("event_id"),
-            json.dumps(metadata),
+            encode(metadata),
         )
         self._rows.append((schema.ADD_EXECUTION, row))
 

@@ -31,6 +31,9 @@ CARD = {
 }
 
 
+# What `hooked` signs with.
+SECRET = "whsec_suite"
+
 # Never set: waiting on it is a pause that a debugger can tell from a hang.
 _PAUSE = threading.Event()
 
@@ -203,3 +206,9 @@ class Receiver:
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+def verified(received: Received, secret: str = SECRET) -> stripe.Event:
+    return stripe.Webhook.construct_event(
+        received.body, received.headers["Stripe-Signature"], secret
+    )
