@@ -94,23 +94,23 @@ def page_of_events(work: Work, parameters: Parameters, url: str, show: Show) -> 
     Each type is a range of an index of its own. Asked for together, SQLite would sort all events of
     those types for one page, so they are asked for one by one and merged.
     """
-    where = ["account = ?"]
-    values: list[Column] = [work.account]
-    order = ""
+    plus, undelivered = "", []
     if parameters.has("delivery_success"):
         delivered = parameters.flag("delivery_success")
         if delivered or _many_undelivered(work):
             word = "NOT EXISTS" if delivered else "EXISTS"
-            where.append(f"{word} ({_UNDELIVERED} AND event_id = events.id)")
+            undelivered = [f"{word} ({_UNDELIVERED} AND event_id = events.id)"]
         else:
             # The plus keeps SQLite from walking through all events in the order of the answer.
-            where.append(f"id IN ({_UNDELIVERED})")
-            order = "+"
+            plus, undelivered = "+", [f"id IN ({_UNDELIVERED})"]
+    where = [f"{plus}account = ?", *undelivered]
+    values: list[Column] = [work.account]
     parts = [
-        _Part([*where, "type = ?"], [*values, name], order) for name in _types(work, parameters)
+        _Part([*where, f"{plus}type = ?"], [*values, name], plus)
+        for name in _types(work, parameters)
     ]
     if not parts and parameters.text("type") is None and not parameters.texts("types"):
-        parts = [_Part(where, values, order)]
+        parts = [_Part(where, values, plus)]
     return _page(work, parameters, Source("events", "event"), parts, url, show)
 
 

@@ -22,12 +22,12 @@ T = TypeVar("T")
 
 # Rows of one statement here hold the reading of the ledger's log open only so long.
 _OBJECTS_AT_ONCE = 2_000
-# Fields of an object that are terms; `a.b` is a field within a field.
-FIELDS = (
-    *("status", "currency", "customer", "payment_intent", "email", "name", "phone"),
-    *("disputed", "refunded", "payment_method_details.card.last4"),
-    "payment_method_details.card.brand",
+# Fields of an object that are terms, and those of the card of a charge.
+_FIELDS = (
+    "'currency', 'customer', 'disputed', 'email', 'name', 'payment_intent', 'phone', "
+    "'refunded', 'status'"
 )
+_CARD_FIELDS = "'brand', 'last4'"
 log = logging.getLogger("stripe_twin.search")
 
 _TABLES = """
@@ -42,21 +42,37 @@ CREATE TABLE IF NOT EXISTS amounts (
     created INTEGER NOT NULL, n INTEGER NOT NULL,
     PRIMARY KEY (account, kind, amount, created, n)) WITHOUT ROWID;
 """
-_CHANGED = (
-    f"FROM ledger.objects AS o {{more}} WHERE o.{SEARCHED} AND o.changed > ? AND o.changed <= ?"
-)
-_ADD = (
-    "INSERT OR IGNORE INTO terms SELECT o.account, o.kind, 'metadata.' || pair.key, pair.value, "
-    "o.created, o.n " + _CHANGED.format(more=", json_each(o.body, '$.metadata') AS pair"),
-    "INSERT OR IGNORE INTO amounts SELECT o.account, o.kind, json_extract(o.body, '$.amount'), "
-    "o.created, o.n " + _CHANGED.format(more="") + " AND json_extract(o.body, '$.amount') NOT NULL",
-    *(
-        f"INSERT OR IGNORE INTO terms SELECT o.account, o.kind, '{name}', "
-        f"json_extract(o.body, '$.{name}'), o.created, o.n "
-        + _CHANGED.format(more="")
-        + f" AND json_extract(o.body, '$.{name}') NOT NULL"
-        for name in FIELDS
-    ),
+# Each statement reads an object's text once, however many terms it finds in it.
+_CHANGED = f"o.{SEARCHED} AND o.changed > ? AND o.changed <= ?"
+_ADD = tuple(
+    statement.format(changed=_CHANGED, fields=_FIELDS, card_fields=_CARD_FIELDS)
+    for statement in (
+        """
+        INSERT OR IGNORE INTO terms
+        SELECT o.account, o.kind, field.key, field.atom, o.created, o.n
+        FROM ledger.objects AS o, json_each(o.body) AS field
+        WHERE {changed} AND field.key IN ({fields}) AND field.atom NOT NULL
+        """,
+        """
+        INSERT OR IGNORE INTO terms
+        SELECT o.account, o.kind, 'metadata.' || pair.key, pair.atom, o.created, o.n
+        FROM ledger.objects AS o, json_each(o.body, '$.metadata') AS pair WHERE {changed}
+        """,
+        """
+        INSERT OR IGNORE INTO terms
+        SELECT o.account, o.kind, 'payment_method_details.card.' || field.key, field.atom,
+            o.created, o.n
+        FROM ledger.objects AS o,
+            json_each(o.body, '$.payment_method_details.card') AS field
+        WHERE {changed} AND o.kind = 'charge' AND field.key IN ({card_fields})
+            AND field.atom NOT NULL
+        """,
+        """
+        INSERT OR IGNORE INTO amounts
+        SELECT o.account, o.kind, json_extract(o.body, '$.amount'), o.created, o.n
+        FROM ledger.objects AS o WHERE {changed} AND o.kind != 'customer'
+        """,
+    )
 )
 
 
@@ -120,6 +136,7 @@ class SearchIndex:
         connection.execute("PRAGMA journal_mode = WAL")
         # What is lost with the machine's power is found in the ledger again.
         connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA cache_size = -65536")  # KiB: values come in any order
         connection.executescript(_TABLES)
         connection.execute("ATTACH ? AS ledger", (f"{self._ledger_path.as_uri()}?mode=ro",))
         seen = connection.execute("SELECT changed FROM progress").fetchone()[0]

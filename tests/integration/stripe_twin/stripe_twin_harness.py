@@ -108,12 +108,13 @@ class TwinProcess:
         )
         return Answer(response.status, response.headers, response.data)
 
-    def get(self, path: str, **fields: object) -> Answer:
+    def get(self, path: str, account: str | None = None, **fields: object) -> Answer:
         response = self._pool.request(
             "GET",
             self.api + path,
             fields={name: str(value) for name, value in fields.items()},
-            headers={"Authorization": "Bearer sk_test_suite"},
+            headers={"Authorization": "Bearer sk_test_suite"}
+            | ({"Stripe-Account": account} if account else {}),
         )
         return Answer(response.status, response.headers, response.data)
 
