@@ -68,6 +68,8 @@ class TwinModel(RuleBasedStateMachine):
 
     twin: TwinProcess
     intents_made = Bundle("intents_made")
+    # Those whose card was good: otherwise few sequences would come to a refund.
+    paid = Bundle("paid")
     keys_used = Bundle("keys_used")
 
     def __init__(self) -> None:
@@ -109,12 +111,19 @@ class TwinModel(RuleBasedStateMachine):
         else:
             intent.status, intent.taken = "succeeded", AMOUNT
 
+    @rule(targets=(intents_made, paid), manual=st.booleans())
+    def pay(self, manual: bool) -> str:
+        return self._charge(GOOD, manual)
+
     @rule(
         target=intents_made,
-        method=st.sampled_from(list(STATUS_AFTER)),
+        method=st.sampled_from([BAD, ASKS, SLOW]),
         manual=st.booleans(),
     )
-    def charge_with_a_new_key(self, method: str, manual: bool) -> str:
+    def try_to_pay(self, method: str, manual: bool) -> str:
+        return self._charge(method, manual)
+
+    def _charge(self, method: str, manual: bool) -> str:
         parameters = {
             "amount": str(AMOUNT),
             "currency": "usd",
@@ -170,7 +179,11 @@ class TwinModel(RuleBasedStateMachine):
         if method == GOOD:
             self._succeed(intent)
 
-    @rule(target=keys_used, intent_id=intents_made, amount=st.sampled_from(["", "400", "901"]))
+    @rule(
+        target=keys_used,
+        intent_id=paid | intents_made,
+        amount=st.sampled_from(["", "400", "901"]),
+    )
     def capture(self, intent_id: str, amount: str) -> str:
         key = new_key()
         parameters = {"amount_to_capture": amount} if amount else {}
@@ -188,16 +201,23 @@ class TwinModel(RuleBasedStateMachine):
 
     @rule(
         target=keys_used,
-        intent_id=intents_made,
+        intent_id=paid | intents_made,
         amount=st.sampled_from(["", "1", "500", "901"]),
-        used=st.none() | keys_used,
     )
-    def refund(self, intent_id: str, amount: str, used: str | None) -> str:
-        key = used or new_key()
+    def refund(self, intent_id: str, amount: str) -> str:
+        key = new_key()
+        self._refund(intent_id, amount, key)
+        return key
+
+    @rule(key=keys_used, intent_id=paid, amount=st.sampled_from(["", "1"]))
+    def refund_with_a_used_key(self, key: str, intent_id: str, amount: str) -> None:
+        self._refund(intent_id, amount, key)
+
+    def _refund(self, intent_id: str, amount: str, key: str) -> None:
         parameters = {"payment_intent": intent_id} | ({"amount": amount} if amount else {})
         answer, executed = self._post("/v1/refunds", parameters, key)
         if not executed:
-            return key
+            return
         intent = self.intents[intent_id]
         left = intent.taken - intent.given_back
         if not intent.taken:
@@ -211,7 +231,6 @@ class TwinModel(RuleBasedStateMachine):
             assert answer.json["amount"] == int(amount or left)
             intent.given_back += answer.json["amount"]
             intent.refunds += 1
-        return key
 
     @rule(target=keys_used, intent_id=intents_made)
     def cancel(self, intent_id: str) -> str:
@@ -311,7 +330,7 @@ def test_no_sequence_of_requests_surprises_the_model(model: type[TwinModel]) -> 
     run_state_machine_as_test(
         model,
         settings=settings(
-            max_examples=25,
+            max_examples=30,
             stateful_step_count=40,
             deadline=None,
             database=None,
