@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from bookpayctl.stripe_twin import errors
 from bookpayctl.stripe_twin.api.answer import Answer
-from bookpayctl.stripe_twin.api.authentication import authenticate
+from bookpayctl.stripe_twin.api.authentication import authenticate, check_version
 from bookpayctl.stripe_twin.api.expanding import expand
 from bookpayctl.stripe_twin.api.parameters import Parameters, check
 from bookpayctl.stripe_twin.api.replies import Made, fate_of, headers_of, json_of, refusal_of
@@ -155,6 +155,7 @@ class Pipeline:
 
     async def _process(self, request: Request, entry: Entry, hits: list[Hit]) -> Made:
         entry.account = authenticate(request.headers, self._around.default_account).account
+        check_version(request.headers)
         tree = _decode(request)
         self._note(request, entry, tree)
         way = _Way(entry, _subject(entry, tree), hits)

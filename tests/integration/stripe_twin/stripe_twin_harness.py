@@ -108,9 +108,12 @@ class TwinProcess:
         )
         return Answer(response.status, response.headers, response.data)
 
-    def get(self, path: str, account: str | None = None, **fields: object) -> Answer:
+    def get(
+        self, path: str, account: str | None = None, method: str = "GET", **fields: object
+    ) -> Answer:
+        """A request without a body; `fields` go into the query."""
         response = self._pool.request(
-            "GET",
+            method,
             self.api + path,
             fields={name: str(value) for name, value in fields.items()},
             headers={"Authorization": "Bearer sk_test_suite"}
