@@ -96,7 +96,7 @@ def _said(secret: str | None) -> tuple[str, ...]:
     """The secret of `--secret`; none at all means that the twin makes one up."""
     if secret is None:
         return ()
-    said = sys.stdin.readline().strip() if secret == "-" else secret.strip()
+    said = sys.stdin.readline().strip() if secret == "-" else secret.strip()  # noqa: S105 - a dash
     if not said:
         fail("--secret is empty, which makes every signature forgeable", ExitCode.USAGE)
     return (said,)
