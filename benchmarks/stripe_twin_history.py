@@ -5,7 +5,7 @@ rows, copied under new ids, spread over time. Then each question is put to both 
 the ratio of the medians is what counts: it should stay below 2. The first search waits for the
 search index; that time is printed on its own, and again for a twin that starts with the index made.
 
-A million charges take about 20 GB and a quarter of an hour; --charges 100000 is the tenth of both.
+A million charges take 16 GB and up to half an hour; --charges 100000 is the tenth of both.
 
 Run: python benchmarks/stripe_twin_history.py [--charges 1000000] [--keep DIR]
 """
