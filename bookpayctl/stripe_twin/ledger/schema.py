@@ -125,6 +125,12 @@ UPGRADES: dict[int, tuple[str, str]] = {
     0: (
         "ALTER TABLE objects ADD COLUMN changed INTEGER NOT NULL DEFAULT 0;",
         """
+        UPDATE objects SET body = json_remove(body, '$.sepa_debit', '$.us_bank_account')
+            WHERE kind = 'payment_method' AND json_extract(body, '$.type') = 'card';
+        UPDATE objects SET body = json_remove(body, '$.card', '$.sepa_debit')
+            WHERE kind = 'payment_method' AND json_extract(body, '$.type') = 'us_bank_account';
+        UPDATE objects SET body = json_remove(body, '$.card', '$.us_bank_account')
+            WHERE kind = 'payment_method' AND json_extract(body, '$.type') = 'sepa_debit';
         UPDATE objects SET kind = 'deleted_customer'
             WHERE kind = 'customer' AND json_extract(body, '$.deleted');
         INSERT INTO balances (account, currency, available_on, net)

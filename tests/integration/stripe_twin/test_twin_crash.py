@@ -225,3 +225,44 @@ def test_a_request_under_way_ends_before_a_stop(tmp_path: Path) -> None:
     client.join(timeout=30)
 
     assert (code, answers) == (0, [200])
+
+
+# What a ledger was before it had sums of balances, numbers of changes and a version.
+EARLIER = """
+DROP INDEX objects_changed_idx;
+ALTER TABLE objects DROP COLUMN changed;
+DROP TABLE balances;
+UPDATE objects SET body = json_set(body, '$.card', NULL, '$.sepa_debit', NULL)
+    WHERE kind = 'payment_method';
+UPDATE objects SET kind = 'customer' WHERE kind = 'deleted_customer';
+PRAGMA user_version = 0;
+"""
+
+
+def test_a_ledger_of_an_earlier_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    twin = TwinProcess(tmp_path)
+    twin.charge(new_key(), **{"metadata[a]": "b"})
+    details = {"type": "us_bank_account", "us_bank_account[account_number]": "000123456789"}
+    bank = twin.post("/v1/payment_methods", details).json["id"]
+    gone = twin.post("/v1/customers").json["id"]
+    twin.get(f"/v1/customers/{gone}", method="DELETE")
+    before = twin.get("/v1/balance").json
+    twin.stop()
+    (tmp_path / "search.sqlite3").unlink(missing_ok=True)
+    database = sqlite3.connect(tmp_path / "ledger.sqlite3")
+    database.executescript(EARLIER)
+    database.close()
+
+    again = TwinProcess(tmp_path)
+    paid = {"payment_method": bank, "payment_method_types[]": "us_bank_account"}
+    debit = again.charge(new_key(), **paid)
+    again.ask("POST", "/clock/advance", {"seconds": 61})
+    found = again.get("/v1/payment_intents/search", query="metadata['a']:'b'").json["data"]
+    after = again.get("/v1/balance").json
+    customers = again.get("/v1/customers").json["data"]
+    again.stop()
+
+    assert debit.status == 200, debit.body
+    assert len(found) == 1
+    assert after["pending"][0]["amount"] >= before["pending"][0]["amount"] == 1912
+    assert customers == []
