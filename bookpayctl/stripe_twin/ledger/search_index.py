@@ -13,6 +13,7 @@ import logging
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -86,8 +87,16 @@ class SearchIndex:
         self._opened: sqlite3.Connection | None = None
 
     async def follow(self) -> bool:
-        """Take in one piece of what has changed; whether there is more."""
-        return await self._in_thread(self._take_in)
+        """Take in one piece of what has changed; whether there is more.
+
+        A damaged index is thrown away, and there is everything to take in: it must not stop a twin
+        that can charge.
+        """
+        try:
+            return await self._in_thread(self._take_in)
+        except sqlite3.DatabaseError as error:
+            await self._in_thread(partial(self._discard, error))
+            return False
 
     async def caught_up(self) -> None:
         """Take in everything that is on disk now."""
@@ -95,8 +104,17 @@ class SearchIndex:
             pass
 
     async def select(self, sql: str, values: Sequence[Column]) -> list[tuple[Column, ...]]:
-        """Rows of `terms`, `amounts` and `ledger.objects`."""
-        return await self._in_thread(lambda: self._connection().execute(sql, values).fetchall())
+        """Rows of `terms`, `amounts` and `ledger.objects`; a damaged index is made again first."""
+
+        def rows() -> list[tuple[Column, ...]]:
+            return self._connection().execute(sql, values).fetchall()
+
+        try:
+            return await self._in_thread(rows)
+        except sqlite3.DatabaseError as error:
+            await self._in_thread(partial(self._discard, error))
+        await self.caught_up()
+        return await self._in_thread(rows)
 
     def close(self) -> None:
         """Let go of both files."""
@@ -125,9 +143,7 @@ class SearchIndex:
             try:
                 self._opened = self._open()
             except sqlite3.DatabaseError as error:
-                log.warning("the search index is made again: %s", error)
-                for path in self._path.parent.glob(f"{self._path.name}*"):
-                    path.unlink()
+                self._discard(error)
                 self._opened = self._open()
         return self._opened
 
@@ -143,6 +159,12 @@ class SearchIndex:
         if seen > _latest_change(connection):
             raise sqlite3.DatabaseError("it belongs to another ledger")
         return connection
+
+    def _discard(self, reason: sqlite3.DatabaseError) -> None:
+        log.warning("the search index is made again: %s", reason)
+        self._forget_connection()
+        for path in self._path.parent.glob(f"{self._path.name}*"):
+            path.unlink()
 
     def _forget_connection(self) -> None:
         if self._opened is not None:

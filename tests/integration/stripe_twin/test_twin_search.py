@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -158,6 +159,25 @@ def test_a_damaged_index_is_made_again(tmp_path: Path) -> None:
 
     assert [intent["id"] for intent in first["data"]] == [made["id"]]
     assert second["data"] == first["data"]
+
+
+def test_an_index_that_breaks_under_way_is_made_again_and_stops_nobody(tmp_path: Path) -> None:
+    twin = TwinProcess(tmp_path)
+    made = twin.charge(new_key(), **{"metadata[a]": "b"}).json
+    twin.ask("POST", "/clock/advance", {"seconds": 61})
+    first = search(twin, "metadata['a']:'b'")
+    index = sqlite3.connect(tmp_path / "search.sqlite3")
+    index.execute("DROP TABLE terms")
+    index.commit()
+    index.close()
+
+    second = search(twin, "metadata['a']:'b'")
+    charged = twin.charge(new_key()).status
+    code = twin.stop()
+
+    assert [intent["id"] for intent in first["data"]] == [made["id"]]
+    assert second["data"] == first["data"]
+    assert (charged, code) == (200, 0)
 
 
 def test_events_are_listed_by_several_types_and_by_wildcard(tmp_path: Path) -> None:
