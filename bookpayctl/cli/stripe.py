@@ -6,6 +6,7 @@ these commands say so instead of guessing.
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -46,8 +47,14 @@ def serve(
     control_port: Annotated[int, typer.Option(help="Of the control API.")] = 0,
     host: Annotated[str, typer.Option(help="Address to bind.")] = "127.0.0.1",
     endpoint: Annotated[str | None, typer.Option(help="URL that receives every event.")] = None,
+    secret: Annotated[
+        str | None,
+        typer.Option(
+            envvar="STRIPE_WEBHOOK_SECRET", help="What signs them; - reads it from standard input."
+        ),
+    ] = None,
     secret_file: Annotated[
-        Path | None, typer.Option(help="Its signing secrets, one per line, newest first.")
+        Path | None, typer.Option(help="The same from a file, one per line, newest first.")
     ] = None,
     latency: Annotated[str, typer.Option(help="Of every request, e.g. 50ms.")] = "0s",
     schedule: Annotated[str, typer.Option(help="Webhook retries: local, sandbox, live.")] = "local",
@@ -74,7 +81,8 @@ def serve(
             host=host,
             account=account,
             endpoint=endpoint,
-            secrets=read_secrets(secret_file) if secret_file else (),
+            secrets=read_secrets(secret_file) if secret_file else _said(secret),
+            secret_file=secret_file,
             latency_milliseconds=_seconds(latency, "--latency") * 1000,
             schedule=schedule,
         )
@@ -82,6 +90,16 @@ def serve(
     except (LedgerBusyError, OSError, ValueError) as error:
         fail(f"the twin cannot start: {error}", ExitCode.USAGE)
     leave(ExitCode.PASS if code == 0 else ExitCode.UNKNOWN)
+
+
+def _said(secret: str | None) -> tuple[str, ...]:
+    """The secret of `--secret`; none at all means that the twin makes one up."""
+    if secret is None:
+        return ()
+    said = sys.stdin.readline().strip() if secret == "-" else secret.strip()  # noqa: S105 - a dash
+    if not said:
+        fail("--secret is empty, which makes every signature forgeable", ExitCode.USAGE)
+    return (said,)
 
 
 @app.command()

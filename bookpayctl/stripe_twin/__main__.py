@@ -52,6 +52,7 @@ def _settings(arguments: list[str]) -> Settings:
         account=given.account,
         endpoint=given.endpoint,
         secrets=read_secrets(given.secret_file) if given.secret_file else (),
+        secret_file=given.secret_file,
         enabled_events=tuple(given.event or ["*"]),
         latency_milliseconds=given.latency_ms,
         schedule=given.schedule,

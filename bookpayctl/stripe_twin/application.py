@@ -9,6 +9,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import uvloop
 
@@ -19,12 +20,14 @@ from bookpayctl.stripe_twin.control.routes import Control
 from bookpayctl.stripe_twin.faults.book import FaultBook
 from bookpayctl.stripe_twin.idempotency import IdempotencyKeys
 from bookpayctl.stripe_twin.ids import IdMint
+from bookpayctl.stripe_twin.ledger.balances import Balances
 from bookpayctl.stripe_twin.ledger.endpoints import Endpoints, active_secrets
+from bookpayctl.stripe_twin.ledger.search_index import SearchIndex
 from bookpayctl.stripe_twin.ledger.store import Ledger
 from bookpayctl.stripe_twin.ledger.work import Origin, Surroundings, Work
-from bookpayctl.stripe_twin.resources.account_objects import WebhookEndpoint
+from bookpayctl.stripe_twin.resources.account_objects import WebhookEndpoint, WebhookSecret
 from bookpayctl.stripe_twin.resources.kinds import WEBHOOK_ENDPOINT
-from bookpayctl.stripe_twin.settings import Settings
+from bookpayctl.stripe_twin.settings import Settings, read_secrets
 from bookpayctl.stripe_twin.timers import Timers
 from bookpayctl.stripe_twin.webhooks.dispatcher import Dispatcher
 from bookpayctl.stripe_twin.webhooks.schedule import SCHEDULES
@@ -32,6 +35,8 @@ from bookpayctl.stripe_twin.wire.message import Outcome
 from bookpayctl.stripe_twin.wire.server import Server
 
 _SHUTDOWN_GRACE_SECONDS = 5.0
+# A file of one or two lines; whoever rolls a secret waits longer than this anyway.
+_SECRETS_READ_EVERY_SECONDS = 0.5
 
 # Marks the endpoint of --endpoint, so that the next start knows it again under another URL.
 _CONFIGURED = "the endpoint the twin was started with"
@@ -71,6 +76,8 @@ class Twin:
             mint=mint,
             default_account=settings.account,
             endpoints=self.endpoints,
+            balances=Balances(self.ledger),
+            search=SearchIndex(self.ledger.path),
             debit_seconds=settings.debit_seconds,
             refund_seconds=settings.refund_seconds,
             dispute_seconds=settings.dispute_seconds,
@@ -111,7 +118,15 @@ class Twin:
         self.url = f"http://{shown}:{await self._api.listen(host, self._settings.port)}"
         control_port = await self._control.listen(host, self._settings.control_port)
         self.control_url = f"http://{shown}:{control_port}"
-        for loop in (self.dispatcher.run(), self.timers.run(), self.timers.prune()):
+        loops = [
+            self.dispatcher.run(),
+            self.timers.run(),
+            self.timers.prune(),
+            self.timers.index(),
+        ]
+        if self._settings.secret_file is not None:
+            loops.append(self._follow_secrets(self._settings.secret_file))
+        for loop in loops:
             task = asyncio.get_running_loop().create_task(loop)
             task.add_done_callback(self._loop_ended)
             self._loops.append(task)
@@ -134,6 +149,7 @@ class Twin:
         await asyncio.wait(self._loops)
         await self.dispatcher.close()
         self.control.close()
+        self.around.search.close()
         if self.failed is None:
             await self.ledger.close()
 
@@ -146,6 +162,38 @@ class Twin:
         self.failed = error
         log.error("the twin stops: %s", error)
         self.stopped.set()
+
+    async def _follow_secrets(self, path: Path) -> None:
+        """Sign with what the file says, from soon after it changes; a bad file changes nothing.
+
+        Secrets roll this way as they do at Stripe: the new one in the first line and the old one
+        below it until every receiver knows the new one.
+        """
+        wanted = self._settings.secrets
+        complaint = ""
+        while True:
+            await asyncio.sleep(_SECRETS_READ_EVERY_SECONDS)
+            try:
+                found = read_secrets(path)
+            except (OSError, ValueError) as error:
+                if str(error) != complaint:
+                    complaint = str(error)
+                    log.warning("the secrets stay what they were: %s", error)
+                continue
+            complaint = ""
+            if found != wanted:
+                wanted = found
+                self._sign_with(found)
+                await self.ledger.durable()
+                log.info("webhooks are signed with %d secrets from %s", len(found), path)
+
+    def _sign_with(self, secrets: tuple[str, ...]) -> None:
+        endpoint = self._configured_endpoint(self._settings.endpoint or "")
+        if endpoint is not None:
+            endpoint["twin_secrets"] = _lasting(secrets)
+            work = Work(self.around, self._settings.account, Origin())
+            work.save(WEBHOOK_ENDPOINT, endpoint)
+            work.commit()
 
     def _ensure_endpoint(self) -> None:
         """One endpoint for the configured URL, with the configured events and secrets.
@@ -167,9 +215,7 @@ class Twin:
             endpoint["url"] = url
             endpoint["enabled_events"] = wanted
             if self._settings.secrets:
-                endpoint["twin_secrets"] = [
-                    {"value": secret, "expires_at": None} for secret in self._settings.secrets
-                ]
+                endpoint["twin_secrets"] = _lasting(self._settings.secrets)
         endpoint["description"] = _CONFIGURED
         work.save(WEBHOOK_ENDPOINT, endpoint)
         work.commit()
@@ -206,6 +252,10 @@ async def _run(settings: Settings, announce: Callable[[Twin], None]) -> int:
     await twin.stopped.wait()
     await twin.stop()
     return 0 if twin.failed is None else 1
+
+
+def _lasting(secrets: tuple[str, ...]) -> list[WebhookSecret]:
+    return [{"value": secret, "expires_at": None} for secret in secrets]
 
 
 def _stored_offset(ledger: Ledger) -> float:

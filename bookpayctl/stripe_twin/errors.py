@@ -54,12 +54,21 @@ def unknown_parameters(names: list[str]) -> ApiError:
     return invalid(f"Received unknown {word}: {listed}", code="parameter_unknown", param=names[0])
 
 
+# Kinds of object that Stripe's messages spell in another way than its API does.
+_SPELLED = {
+    "payment_method": "PaymentMethod",
+    "setup_intent": "setupintent",
+    "webhook_endpoint": "webhook endpoint",
+    "balance_transaction": "balance transaction",
+}
+
+
 def no_such(kind: str, object_id: str, param: str) -> ApiError:
     """404 for an object that does not exist in this account."""
     return ApiError(
         404,
         "invalid_request_error",
-        f"No such {kind}: '{object_id}'",
+        f"No such {_SPELLED.get(kind, kind)}: '{object_id}'",
         code="resource_missing",
         param=param,
     )
@@ -72,7 +81,12 @@ def unexpected_state(message: str, payment_intent: Mapping[str, object]) -> ApiE
 
 
 def no_such_route(method: str, path: str) -> ApiError:
-    return ApiError(404, "invalid_request_error", f"Unrecognized request URL ({method}: {path}).")
+    return ApiError(
+        404,
+        "invalid_request_error",
+        f"Unrecognized request URL ({method}: {path}). Please see https://stripe.com/docs or we "
+        "can help at https://support.stripe.com/.",
+    )
 
 
 def key_in_use(key: str) -> ApiError:

@@ -5,7 +5,7 @@ The result is a tree of strings. What looks like an array stays a dictionary wit
 """
 
 from typing import TypeAlias
-from urllib.parse import parse_qsl
+from urllib.parse import unquote_plus
 
 from bookpayctl.stripe_twin.errors import ApiError, invalid
 
@@ -21,13 +21,16 @@ def decode_form(text: str) -> Tree:
     tree: Tree = {}
     if not text:
         return tree
-    try:
-        pairs = parse_qsl(
-            text, keep_blank_values=True, strict_parsing=False, max_num_fields=_PAIRS_MAX
-        )
-    except ValueError as error:
-        raise invalid("The request has too many parameters.") from error
-    for name, value in pairs:
+    pairs = text.split("&")
+    if len(pairs) > _PAIRS_MAX:
+        raise invalid("The request has too many parameters.")
+    for pair in pairs:
+        name, _, value = pair.partition("=")
+        # Most pairs have nothing to decode, and the twin spends a tenth of its time in forms.
+        if "%" in pair or "+" in pair:
+            name, value = unquote_plus(name), unquote_plus(value)
+        if not pair:
+            continue
         if "[" in name:
             _insert(tree, _parts(name), value)
         else:

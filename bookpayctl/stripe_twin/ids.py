@@ -9,8 +9,11 @@ from collections.abc import Callable
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _TIME_DIGITS = 8  # base 62 milliseconds; lasts until the year 8888
-_COUNTER_DIGITS = 2
 _CHANCE_DIGITS = 13  # 52 bits within one millisecond: two twins of one test mint different ids
+
+
+# All counters, in order: nine ids are minted per charge.
+_COUNTERS = [first + second for first in _ALPHABET for second in _ALPHABET]
 
 
 def _base62(number: int, digits: int) -> str:
@@ -36,14 +39,14 @@ class IdMint:
         now = max(int(self._wall() * 1000), self._milliseconds)
         if now == self._milliseconds:
             self._counter += 1
-            if self._counter == 62**_COUNTER_DIGITS:
+            if self._counter == len(_COUNTERS):
                 now += 1
         if now != self._milliseconds:
             self._milliseconds = now
             self._counter = 0
             self._stamp = _base62(now, _TIME_DIGITS)
-        return f"{prefix}_3{self._stamp}{_base62(self._counter, _COUNTER_DIGITS)}{self.chance()}"
+        return f"{prefix}_3{self._stamp}{_COUNTERS[self._counter]}{self.chance()}"
 
     def chance(self, digits: int = _CHANCE_DIGITS) -> str:
-        """Random hexadecimal digits: one draw for all of them, nine ids are minted per charge."""
+        """Random hexadecimal digits, from one draw for all of them."""
         return f"{self._rng.getrandbits(4 * digits):0{digits}x}"

@@ -12,10 +12,12 @@ class Settings:
         endpoint: URL that is to receive events, if any.
         enabled_events: types it receives; `*` is every one.
         secrets: what its deliveries are signed with, newest first; made up if empty.
+        secret_file: where the secrets were read, and are read again when it changes.
         schedule: name of the retry schedule in `webhooks.schedule`.
         debit_seconds: virtual time until a bank decides on a debit.
         refund_seconds: virtual time until a refund changes again, for the methods that do.
-        dispute_seconds: virtual time until a charge is disputed, for the methods that are.
+        dispute_seconds: virtual time until a charge is disputed, for the methods that are; 0 is in
+            the same instant, as the CLI's triggers expect.
         search_lag_seconds: virtual age at which an object can be searched.
     """
 
@@ -26,13 +28,14 @@ class Settings:
     account: str = "acct_twin"
     endpoint: str | None = None
     secrets: tuple[str, ...] = ()
+    secret_file: Path | None = None
     enabled_events: tuple[str, ...] = ("*",)
     latency_milliseconds: float = 0.0
     schedule: str = "local"
     webhook_timeout_seconds: float = 10.0
     debit_seconds: float = 5.0
     refund_seconds: float = 5.0
-    dispute_seconds: float = 1.0
+    dispute_seconds: float = 0.0
     search_lag_seconds: float = 60.0
 
 

@@ -12,6 +12,8 @@ from bookpayctl.stripe_twin.webhooks.dispatcher import Dispatcher
 
 _PRUNE_EVERY_SECONDS = 5.0
 _PRUNE_PAUSE_SECONDS = 0.05
+# The twin has nothing else to do when no request came for so long.
+_INDEX_PAUSE_SECONDS = 1.0
 log = logging.getLogger("stripe_twin.timers")
 
 
@@ -53,6 +55,16 @@ class Timers:
             found = self._keys.prune(self._around.clock.now())
             await self._around.ledger.durable()
             await asyncio.sleep(_PRUNE_PAUSE_SECONDS if found else _PRUNE_EVERY_SECONDS)
+
+    async def index(self) -> None:
+        """Let the search index follow for ever, in the pauses between requests."""
+        ledger, index = self._around.ledger, self._around.search
+        seen = ledger.requests_made
+        while True:
+            await asyncio.sleep(_INDEX_PAUSE_SECONDS)
+            idle, seen = ledger.requests_made == seen, ledger.requests_made
+            while idle and await index.follow():
+                idle = ledger.requests_made == seen
 
     def _fire(self, timer: Timer) -> None:
         work = Work(self._around, timer.account, Origin())

@@ -1,13 +1,41 @@
 """/v1/account, /v1/balance and /v1/balance_transactions."""
 
+from collections.abc import Mapping
+from typing import cast
+
 from bookpayctl.stripe_twin.api.answer import Answer, shown
 from bookpayctl.stripe_twin.api.listing import CREATED, PAGING, page_of_objects
 from bookpayctl.stripe_twin.api.parameters import ARRAY, TEXT, Parameters, Specification
 from bookpayctl.stripe_twin.errors import ApiError
 from bookpayctl.stripe_twin.ledger.work import Work
+from bookpayctl.stripe_twin.payments.balance import as_of, balance_of
 from bookpayctl.stripe_twin.resources.kinds import BALANCE_TRANSACTION
 
 RETRIEVE: Specification = {"expand": ARRAY}
+_SETTINGS: dict[str, object] = {
+    "bacs_debit_payments": {"display_name": None, "service_user_number": None},
+    "branding": {"icon": None, "logo": None, "primary_color": None, "secondary_color": None},
+    "card_issuing": {"tos_acceptance": {"date": None, "ip": None}},
+    "card_payments": {
+        "decline_on": {"avs_failure": False, "cvc_failure": False},
+        "statement_descriptor_prefix": None,
+        "statement_descriptor_prefix_kana": None,
+        "statement_descriptor_prefix_kanji": None,
+    },
+    "dashboard": {"display_name": "stripe twin", "timezone": "Etc/UTC"},
+    "invoices": {"default_account_tax_ids": None, "hosted_payment_method_save": "never"},
+    "payments": {
+        "statement_descriptor": "STRIPE TWIN",
+        "statement_descriptor_kana": None,
+        "statement_descriptor_kanji": None,
+    },
+    "payouts": {
+        "debit_negative_balances": True,
+        "schedule": {"delay_days": 2, "interval": "daily"},
+        "statement_descriptor": None,
+    },
+    "sepa_debit_payments": {},
+}
 TRANSACTIONS: Specification = {
     **PAGING,
     **CREATED,
@@ -32,7 +60,11 @@ def retrieve(work: Work, _: Parameters, account_id: str) -> Answer:
         {
             "id": work.account,
             "object": "account",
-            "business_profile": {"name": "stripe twin", "url": None},
+            "business_profile": {
+                **dict.fromkeys(("mcc", "product_description", "support_address")),
+                **dict.fromkeys(("support_email", "support_phone", "support_url", "url")),
+                "name": "stripe twin",
+            },
             "business_type": "company",
             "capabilities": {"card_payments": "active", "transfers": "active"},
             "charges_enabled": True,
@@ -42,62 +74,36 @@ def retrieve(work: Work, _: Parameters, account_id: str) -> Answer:
             "email": None,
             "metadata": {},
             "payouts_enabled": True,
-            "settings": {"dashboard": {"display_name": "stripe twin", "timezone": "Etc/UTC"}},
+            "settings": _SETTINGS,
             "type": "standard",
         },
     )
 
 
 def balance(work: Work, _: Parameters, __: str) -> Answer:
-    """The sum of all balance transactions, by currency; available after two days."""
-    rows = work.around.ledger.select(
-        "SELECT json_extract(body, '$.currency'), json_extract(body, '$.available_on') <= ?, "
-        "sum(json_extract(body, '$.net')) FROM objects "
-        "WHERE account = ? AND kind = 'balance_transaction' GROUP BY 1, 2",
-        (work.created, work.account),
-    )
-    sums: dict[str, dict[bool, int]] = {}
-    for currency, available, net in rows:
-        sums.setdefault(str(currency), {})[bool(available)] = int(net or 0)
-
-    def shown_as(available: bool) -> list[dict[str, object]]:
-        return [
-            {
-                "amount": by_state.get(available, 0),
-                "currency": currency,
-                "source_types": {"card": by_state.get(available, 0)},
-            }
-            for currency, by_state in sorted(sums.items())
-        ] or [{"amount": 0, "currency": "usd", "source_types": {"card": 0}}]
-
-    return Answer(
-        200,
-        {
-            "object": "balance",
-            "available": shown_as(True),
-            "livemode": False,
-            "pending": shown_as(False),
-        },
-    )
+    """What the account owns, by currency."""
+    return Answer(200, balance_of(work))
 
 
 def list_transactions(work: Work, parameters: Parameters, _: str) -> Answer:
     """Balance transactions, newest first."""
-    kind, currency = parameters.text("type"), parameters.text("currency")
-    only = ("type", kind) if kind is not None else None
-    if only is None and currency is not None:
-        only = ("currency", currency)
+    if parameters.text("payout") is not None:
+        # There are no payouts here, so none of them has transactions.
+        url = "/v1/balance_transactions"
+        return Answer(200, {"object": "list", "data": [], "has_more": False, "url": url})
     page = page_of_objects(
         work,
         parameters,
         "balance_transaction",
         "/v1/balance_transactions",
         filters=("source",),
-        only=only,
+        equal={"type": parameters.text("type"), "currency": parameters.text("currency")},
+        show=lambda transaction: as_of(transaction, work.now),
     )
     return Answer(200, page)
 
 
 def retrieve_transaction(work: Work, _: Parameters, transaction_id: str) -> Answer:
     """Show a balance transaction."""
-    return shown(work.get(BALANCE_TRANSACTION, transaction_id))
+    found = cast(Mapping[str, object], work.get(BALANCE_TRANSACTION, transaction_id))
+    return shown(as_of(found, work.now))

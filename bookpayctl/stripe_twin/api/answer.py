@@ -1,6 +1,6 @@
 """What a handler gives back, and the type that every handler has."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias, cast
 
@@ -19,8 +19,16 @@ class Answer:
 
 # A handler gets the unit of work, the checked parameters and the id in the path ("" if none).
 Handler: TypeAlias = Callable[[Work, Parameters, str], Answer]
+# A search looks it up in a thread, so that nobody else waits for it; it changes nothing.
+Search: TypeAlias = Callable[[Work, Parameters, str], Awaitable[Answer]]
 
 
 def shown(document: object) -> Answer:
     """200 with an object, without its private fields."""
     return Answer(200, public(cast(Mapping[str, object], document)))
+
+
+def declined(work: Work, error: Mapping[str, object]) -> Answer:
+    """402: the request was carried out, and the bank said no; what it left behind stays."""
+    log = f"https://dashboard.stripe.com/test/logs/{work.origin.request_id}"
+    return Answer(402, {"error": {**error, "request_log_url": log}})

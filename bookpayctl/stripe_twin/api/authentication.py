@@ -6,9 +6,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bookpayctl.stripe_twin.errors import ApiError
+from bookpayctl.stripe_twin.errors import ApiError, invalid
 
-_TEST_KEY = re.compile(r"(sk|rk)_test_[A-Za-z0-9_]{3,250}")
+_TEST_KEY = re.compile(r"(sk|rk)_test_[A-Za-z0-9_]{1,250}")
+# A date, since 2024 with the name of a release, and perhaps previews asked for.
+_VERSION = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(\.[a-z]+)?(;.{1,200})?")
 _ACCOUNT = re.compile(r"acct_[A-Za-z0-9_]{1,64}")
 
 
@@ -52,6 +54,13 @@ def authenticate(headers: Mapping[str, str], default_account: str) -> Caller:
     if not _ACCOUNT.fullmatch(account):
         raise ApiError(403, "invalid_request_error", "No such account.", code="account_invalid")
     return Caller(account)
+
+
+def check_version(headers: Mapping[str, str]) -> None:
+    """Raise the 400 for a Stripe-Version that is none; every version gets the same shapes."""
+    version = headers.get("stripe-version")
+    if version is not None and not _VERSION.fullmatch(version):
+        raise invalid(f"Invalid Stripe API version: {version}")
 
 
 def _api_key(header: str) -> str | None:

@@ -1,40 +1,64 @@
 """/v1/customers."""
 
-from typing import cast
-
 from bookpayctl.stripe_twin.api.answer import Answer, shown
 from bookpayctl.stripe_twin.api.listing import CREATED, PAGING, page_of_objects
 from bookpayctl.stripe_twin.api.parameters import (
+    ADDRESS,
     ANY,
     ARRAY,
     TEXT,
     Parameters,
     Specification,
+    choice,
+    fields,
 )
+from bookpayctl.stripe_twin.api.sources import give, source_of
 from bookpayctl.stripe_twin.documents import Json
 from bookpayctl.stripe_twin.errors import no_such
 from bookpayctl.stripe_twin.ledger.work import Work
 from bookpayctl.stripe_twin.payments import methods
-from bookpayctl.stripe_twin.resources.account_objects import Customer
-from bookpayctl.stripe_twin.resources.kinds import CUSTOMER, PAYMENT_METHOD
+from bookpayctl.stripe_twin.resources.account_objects import Customer, Deleted
+from bookpayctl.stripe_twin.resources.kinds import (
+    CUSTOMER,
+    DELETED_CUSTOMER,
+    PAYMENT_METHOD,
+)
 
 _TEXTS = ("description", "email", "name", "phone")
-CREATE: Specification = {
-    **dict.fromkeys((*_TEXTS, "source", "invoice_prefix", "payment_method"), TEXT),
+_DESCRIBING: Specification = {
+    **dict.fromkeys((*_TEXTS, "invoice_prefix"), TEXT),
     **dict.fromkeys(
         (
-            *("address", "balance", "business_name", "cash_balance", "individual_name"),
+            *("balance", "business_name", "cash_balance", "individual_name"),
             *("invoice_settings", "metadata", "next_invoice_sequence", "preferred_locales"),
-            *("shipping", "tax", "tax_exempt", "tax_id_data", "test_clock", "validate"),
+            *("source", "tax", "validate"),
         ),
         ANY,
     ),
+    "address": ADDRESS,
     "expand": ARRAY,
+    "shipping": fields("address", "name", "phone"),
+    "tax_exempt": choice("exempt", "none", "reverse"),
 }
-UPDATE = CREATE
+CREATE: Specification = {
+    **_DESCRIBING,
+    "payment_method": TEXT,
+    "tax_id_data": ARRAY,
+    "test_clock": TEXT,
+}
+UPDATE: Specification = {
+    **_DESCRIBING,
+    **dict.fromkeys(("bank_account", "card"), ANY),
+    **dict.fromkeys(("default_alipay_account", "default_bank_account", "default_card"), TEXT),
+    "default_source": TEXT,
+}
 RETRIEVE: Specification = {"expand": ARRAY}
 LIST: Specification = {**PAGING, **CREATED, "email": TEXT, "test_clock": TEXT}
-LIST_PAYMENT_METHODS: Specification = {**PAGING, "type": TEXT, "allow_redisplay": TEXT}
+LIST_PAYMENT_METHODS: Specification = {
+    **PAGING,
+    "allow_redisplay": choice("always", "limited", "unspecified"),
+    "type": TEXT,
+}
 
 
 def create(work: Work, parameters: Parameters, _: str) -> Answer:
@@ -72,10 +96,19 @@ def create(work: Work, parameters: Parameters, _: str) -> Answer:
     method_name = parameters.text("payment_method")
     if method_name is not None:
         method = methods.resolve(work, method_name)
+        methods.refuse_attachment(method)
         method["customer"] = customer["id"]
         work.save(PAYMENT_METHOD, method)
+    card = source_of(work, parameters) if parameters.has("source") else None
+    if card is not None:
+        methods.refuse_attachment(card)
+        customer["default_source"] = card["id"]
     work.save(CUSTOMER, customer)
     work.emit("customer.created", customer)
+    if method_name is not None:
+        work.emit("payment_method.attached", method)
+    if card is not None:
+        give(work, customer, card)
     return shown(customer)
 
 
@@ -87,12 +120,18 @@ def retrieve(work: Work, _: Parameters, customer_id: str) -> Answer:
 def update(work: Work, parameters: Parameters, customer_id: str) -> Answer:
     """Change a customer."""
     customer = _living(work, customer_id)
-    before = cast(dict[str, Json], dict(customer))
+    before = dict(customer)
     _describe(customer, parameters)
-    after = cast(dict[str, Json], dict(customer))
+    if parameters.has("source"):
+        card = source_of(work, parameters)
+        methods.refuse_attachment(card)
+        customer["default_source"] = card["id"]
+        give(work, customer, card)
+    default = parameters.text("default_source")
+    if default is not None:
+        customer["default_source"] = methods.from_source(work, default)["id"]
     work.save(CUSTOMER, customer)
-    changed = {name: value for name, value in before.items() if after[name] != value}
-    work.emit("customer.updated", customer, changed)
+    work.emit_change("customer.updated", customer, before)
     return shown(customer)
 
 
@@ -100,16 +139,15 @@ def delete(work: Work, _: Parameters, customer_id: str) -> Answer:
     """Delete a customer; the id stays known."""
     customer = _living(work, customer_id)
     work.emit("customer.deleted", customer)
-    gone = cast(Customer, {"id": customer_id, "object": "customer", "deleted": True})
-    work.save(CUSTOMER, gone)
-    return shown({"id": customer_id, "object": "customer", "deleted": True})
+    gone: Deleted = {"id": customer_id, "object": "customer", "deleted": True}
+    work.save(DELETED_CUSTOMER, gone)
+    return shown(gone)
 
 
 def list_page(work: Work, parameters: Parameters, _: str) -> Answer:
     """Customers, newest first."""
-    email = parameters.text("email")
-    only = ("email", email) if email is not None else None
-    page = page_of_objects(work, parameters, "customer", "/v1/customers", only=only)
+    equal = {"email": parameters.text("email")}
+    page = page_of_objects(work, parameters, "customer", "/v1/customers", equal=equal)
     return Answer(200, page)
 
 
@@ -117,16 +155,28 @@ def list_payment_methods(work: Work, parameters: Parameters, customer_id: str) -
     """A customer's payment methods, newest first."""
     _living(work, customer_id)
     parameters.tree["customer"] = customer_id
-    kind = parameters.text("type")
     page = page_of_objects(
         work,
         parameters,
         "payment_method",
         f"/v1/customers/{customer_id}/payment_methods",
         filters=("customer",),
-        only=("type", kind) if kind is not None else None,
+        equal={
+            "type": parameters.text("type"),
+            "allow_redisplay": parameters.text("allow_redisplay"),
+        },
     )
     return Answer(200, page)
+
+
+def retrieve_payment_method(work: Work, __: Parameters, ids: str) -> Answer:
+    """One of a customer's payment methods."""
+    customer_id, _, method_id = ids.partition("/")
+    _living(work, customer_id)
+    method = work.get(PAYMENT_METHOD, method_id, "payment_method")
+    if method["customer"] != customer_id:
+        raise no_such("PaymentMethod", method_id, "payment_method")
+    return shown(method)
 
 
 def _living(work: Work, customer_id: str) -> Customer:
@@ -147,6 +197,23 @@ def _describe(customer: Customer, parameters: Parameters) -> None:
     if parameters.has("phone"):
         customer["phone"] = parameters.text("phone")
     if parameters.has("address"):
-        customer["address"] = parameters.json("address")
+        customer["address"] = _address(parameters)
+    if parameters.has("preferred_locales"):
+        customer["preferred_locales"] = list(parameters.texts("preferred_locales") or [])
+    exempt = parameters.text("tax_exempt")
+    if exempt is not None:
+        customer["tax_exempt"] = exempt
+    settings = parameters.branch("invoice_settings")
+    if settings.has("default_payment_method"):
+        customer["invoice_settings"] = {
+            **customer["invoice_settings"],
+            "default_payment_method": settings.text("default_payment_method"),
+        }
     if parameters.has("shipping"):
         customer["shipping"] = parameters.json("shipping")
+
+
+def _address(parameters: Parameters) -> Json:
+    """An address has all its fields, null where nothing was said; unset by an empty value."""
+    said = parameters.branch("address")
+    return {name: said.text(name) for name in ADDRESS.inside} if said.tree else None

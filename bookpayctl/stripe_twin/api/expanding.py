@@ -5,7 +5,9 @@ from typing import cast
 
 from bookpayctl.stripe_twin.errors import invalid
 from bookpayctl.stripe_twin.ledger.work import Work
+from bookpayctl.stripe_twin.payments.balance import as_of
 from bookpayctl.stripe_twin.resources.kinds import public
+from bookpayctl.stripe_twin.resources.payment_method import as_source
 
 _DEPTH_MAX = 4
 _EXPANDABLE = frozenset(
@@ -14,6 +16,7 @@ _EXPANDABLE = frozenset(
         "charge",
         "customer",
         "data",
+        "default_source",
         "failure_balance_transaction",
         "latest_charge",
         "payment_intent",
@@ -47,7 +50,8 @@ def _expand_one(
     value = document.get(name)
     if isinstance(value, str):
         found = work.look(value)
-        value = public(found) if found is not None else value
+        if found is not None:
+            value = as_source(found) if name == "default_source" else as_of(public(found), work.now)  # type: ignore[arg-type] # a stored payment method
     if isinstance(value, list):
         value = [_expand_one(work, item, rest) if rest else item for item in value]
     elif isinstance(value, dict) and rest:

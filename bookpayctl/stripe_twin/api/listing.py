@@ -6,6 +6,7 @@ index and costs the same with a million charges as with ten.
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import cast
 
 from bookpayctl.stripe_twin.api.parameters import (
@@ -52,69 +53,136 @@ def page_of_objects(
     url: str,
     *,
     filters: tuple[str, ...] = (),
-    only: tuple[str, str] | None = None,
+    equal: Mapping[str, str | None] | None = None,
+    id_prefix: str | None = None,
+    show: Show = public,
 ) -> dict[str, object]:
     """One page of a kind of object.
 
     Args:
         work: names the account.
         parameters: checked against PAGING and the filters of the route.
-        kind: of the objects.
+        kind: of the objects; one of ours, never a client's word.
         url: shown in the list object.
-        filters: parameters that must equal a field, if given.
-        only: a field of the stored body and the value it must have.
+        filters: parameters that must equal a column, if given.
+        equal: fields of the stored body and the values they must have; None is no condition.
+            Each needs an index in the ledger's schema.
+        id_prefix: only objects whose id starts so.
+        show: makes of a stored object what is answered.
     """
-    where = ["account = ?", "kind = ?"]
-    if kind == "customer":
-        # Of the kinds that are listed here only customers can be deleted, and stay known by id.
-        where.append("json_extract(body, '$.deleted') IS NULL")
-    values: list[Column] = [work.account, kind]
+    # The kind stands in the statement itself: a partial index is not used for a bound value.
+    where = ["account = ?", f"kind = '{kind}'"]
+    values: list[Column] = [work.account]
     for name in filters:
         value = parameters.text(name)
         if value is not None:
             where.append(f"{COLUMNS[name]} = ?")
             values.append(value)
-    if only is not None:
-        where.append(f"json_extract(body, '$.{only[0]}') = ?")
-        values.append(only[1])
-    return _page(work, parameters, "objects", where, values, url, public)
+    for name, wanted in (equal or {}).items():
+        if wanted is not None:
+            where.append(f"json_extract(body, '$.{name}') = ?")
+            values.append(wanted)
+    if id_prefix is not None:
+        where.append("substr(id, 1, length(?)) = ?")
+        values.extend((id_prefix, id_prefix))
+    return _page(work, parameters, Source("objects", kind), [_Part(where, values)], url, show)
 
 
 def page_of_events(work: Work, parameters: Parameters, url: str, show: Show) -> dict[str, object]:
-    """One page of events, by type, types or success of delivery."""
-    where = ["account = ?"]
-    values: list[Column] = [work.account]
-    types = parameters.texts("types") or []
-    single = parameters.text("type")
-    if single is not None:
-        types = [single]
-    if types:
-        if any("*" in name for name in types):
-            tests = ["type GLOB ?"] * len(types)
-            where.append(f"({' OR '.join(tests)})")
-        else:
-            where.append(f"type IN ({', '.join('?' for _ in types)})")
-        values.extend(types)
+    """One page of events, by type, types or success of delivery.
+
+    Each type is a range of an index of its own. Asked for together, SQLite would sort all events of
+    those types for one page, so they are asked for one by one and merged.
+    """
+    plus, undelivered = "", []
     if parameters.has("delivery_success"):
-        word = "NOT IN" if parameters.flag("delivery_success") else "IN"
-        waiting = "(SELECT event_id FROM outgoing WHERE state = 'due')"
-        where.append(f"id {word} {waiting}")
-    return _page(work, parameters, "events", where, values, url, show)
+        delivered = parameters.flag("delivery_success")
+        if delivered or _many_undelivered(work):
+            word = "NOT EXISTS" if delivered else "EXISTS"
+            undelivered = [f"{word} ({_UNDELIVERED} AND event_id = events.id)"]
+        else:
+            # The plus keeps SQLite from walking through all events in the order of the answer.
+            plus, undelivered = "+", [f"id IN ({_UNDELIVERED})"]
+    where = [f"{plus}account = ?", *undelivered]
+    values: list[Column] = [work.account]
+    parts = [
+        _Part([*where, f"{plus}type = ?"], [*values, name], plus)
+        for name in _types(work, parameters)
+    ]
+    if not parts and parameters.text("type") is None and not parameters.texts("types"):
+        parts = [_Part(where, values, plus)]
+    return _page(work, parameters, Source("events", "event"), parts, url, show)
+
+
+# An event that some endpoint has not got, whether it may still get it or never will.
+_UNDELIVERED = "SELECT event_id FROM outgoing WHERE state IN ('due', 'dropped', 'given_up')"
+# Up to so many undelivered events are looked up one by one; of more, a page is soon full.
+_UNDELIVERED_FEW = 1_000
+
+
+def _many_undelivered(work: Work) -> bool:
+    rows = work.around.ledger.select(
+        f"SELECT count(*) FROM ({_UNDELIVERED} LIMIT {_UNDELIVERED_FEW})"  # noqa: S608 - constants
+    )
+    return int(rows[0][0] or 0) >= _UNDELIVERED_FEW
+
+
+# Steps through an index from type to type, so it costs a look-up for each type there is.
+_TYPES_THERE_ARE = """
+WITH RECURSIVE found (type) AS (
+    SELECT min(type) FROM events WHERE account = :account
+    UNION ALL
+    SELECT (SELECT min(type) FROM events WHERE account = :account AND type > found.type)
+    FROM found WHERE found.type IS NOT NULL)
+SELECT type FROM found WHERE type IS NOT NULL
+"""
+
+
+def _types(work: Work, parameters: Parameters) -> list[str]:
+    """The types that are asked for, wildcards resolved to those there are; none if all are."""
+    single = parameters.text("type")
+    wanted = [single] if single is not None else parameters.texts("types") or []
+    if not any("*" in name for name in wanted):
+        return list(dict.fromkeys(wanted))
+    rows = work.around.ledger.reader.execute(_TYPES_THERE_ARE, {"account": work.account})
+    there = [str(row[0]) for row in rows]
+    return [name for name in there if any(_matches(pattern, name) for pattern in wanted)]
+
+
+def _matches(pattern: str, name: str) -> bool:
+    return re.fullmatch(re.escape(pattern).replace(r"\*", ".*"), name) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A table of the ledger, and what error messages call its rows."""
+
+    table: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Conditions that one index can answer in order; `order` is put before the ordered columns."""
+
+    where: list[str]
+    values: list[Column]
+    order: str = ""
 
 
 def _page(
     work: Work,
     parameters: Parameters,
-    table: str,
-    where: list[str],
-    values: list[Column],
+    source: Source,
+    parts: list[_Part],
     url: str,
     show: Show,
 ) -> dict[str, object]:
     limit = _limit(parameters)
-    where, values = list(where), list(values)
+    bounds: list[str] = []
+    values: list[Column] = []
     for comparison, moment in _created_bounds(parameters):
-        where.append(f"created {comparison} ?")
+        bounds.append(f"created {comparison} ?")
         values.append(moment)
     after, before = parameters.text("starting_after"), parameters.text("ending_before")
     if after is not None and before is not None:
@@ -125,19 +193,25 @@ def _page(
         (before, "ending_before", ">"),
     ):
         if cursor is not None:
-            where.append(f"(created, n) {sign} (?, ?)")
-            values.extend(_position(work, table, cursor, name))
+            bounds.append(f"(created, n) {sign} (?, ?)")
+            values.extend(_position(work, source, cursor, name))
     direction = "ASC" if backwards else "DESC"
-    rows = work.around.ledger.select(
-        f"SELECT body FROM {table} WHERE {' AND '.join(where)} "  # noqa: S608 - columns are ours
-        f"ORDER BY created {direction}, n {direction} LIMIT ?",
-        [*values, limit + 1],
-    )
+    rows: list[tuple[Column, ...]] = []
+    for part in parts:
+        where = " AND ".join([*part.where, *bounds])
+        order = f"{part.order}created {direction}, {part.order}n {direction}"
+        rows += work.around.ledger.select(
+            f"SELECT created, n, body FROM {source.table} WHERE {where} "  # noqa: S608 - ours
+            f"ORDER BY {order} LIMIT ?",
+            [*part.values, *values, limit + 1],
+        )
+    if len(parts) > 1:
+        rows.sort(key=lambda row: (row[0], row[1]), reverse=not backwards)
     more = len(rows) > limit
     rows = rows[:limit]
     if backwards:
         rows.reverse()
-    found = [show(cast(Mapping[str, object], decode_object(str(row[0])))) for row in rows]
+    found = [show(cast(Mapping[str, object], decode_object(str(row[2])))) for row in rows]
     return {"object": "list", "data": found, "has_more": more, "url": url}
 
 
@@ -176,11 +250,12 @@ def _moment(text: str) -> int:
     return int(text)
 
 
-def _position(work: Work, table: str, cursor: str, param: str) -> tuple[Column, Column]:
+def _position(work: Work, source: Source, cursor: str, param: str) -> tuple[Column, Column]:
+    only = f" AND kind = '{source.kind}'" if source.table == "objects" else ""
     rows = work.around.ledger.select(
-        f"SELECT created, n FROM {table} WHERE id = ? AND account = ?",  # noqa: S608 - two names
+        f"SELECT created, n FROM {source.table} WHERE id = ? AND account = ?{only}",  # noqa: S608
         (cursor, work.account),
     )
     if not rows:
-        raise no_such(table.removesuffix("s"), cursor, param)
+        raise no_such(source.kind, cursor, param)
     return rows[0][0], rows[0][1]

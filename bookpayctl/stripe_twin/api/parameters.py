@@ -22,11 +22,17 @@ Shape = Literal["text", "integer", "flag", "hash", "array", "any"]
 
 @dataclass(frozen=True, slots=True)
 class Accepts:
-    """What one parameter may look like."""
+    """What one parameter may look like.
+
+    Attributes:
+        choices: the texts it may be; any if empty.
+        inside: the names that a hash may hold; any if empty.
+    """
 
     shape: Shape
     required: bool = False
     choices: tuple[str, ...] = ()
+    inside: tuple[str, ...] = ()
 
 
 TEXT = Accepts("text")
@@ -45,6 +51,16 @@ Specification = Mapping[str, Accepts]
 def choice(*choices: str) -> Accepts:
     """A text that must be one of these."""
     return Accepts("text", choices=choices)
+
+
+def fields(*names: str) -> Accepts:
+    """A hash that may hold these names, whatever is inside them."""
+    return Accepts("hash", inside=names)
+
+
+ADDRESS = fields("city", "country", "line1", "line2", "postal_code", "state")
+SHIPPING = fields("address", "carrier", "name", "phone", "tracking_number")
+BILLING = fields("address", "email", "name", "phone", "tax_id")
 
 
 class Parameters:
@@ -119,13 +135,11 @@ def check(tree: Tree, specification: Specification) -> Parameters:
     if unknown:
         raise unknown_parameters(unknown)
     for name, accepts in specification.items():
-        value = tree.get(name)
-        if value is None or (value == "" and accepts.required):
-            if accepts.required:
-                raise missing_parameter(name)
-            continue
+        if accepts.required and tree.get(name, "") == "":
+            raise missing_parameter(name)
+    for name, value in tree.items():
         if value != "":
-            _check_value(name, value, accepts)
+            _check_value(name, value, specification[name])
     _check_metadata(tree.get("metadata"))
     return Parameters(tree)
 
@@ -134,6 +148,10 @@ def _check_value(name: str, value: Value, accepts: Accepts) -> None:
     refused = _CHECKS[accepts.shape](name, value)
     if refused is not None:
         raise refused
+    if accepts.inside and isinstance(value, dict):
+        unknown = [f"{name}[{inner}]" for inner in value if inner not in accepts.inside]
+        if unknown:
+            raise unknown_parameters(unknown)
     if accepts.choices and value not in accepts.choices:
         listed = ", ".join(accepts.choices)
         raise invalid(f"Invalid {name}: must be one of {listed}", param=name)

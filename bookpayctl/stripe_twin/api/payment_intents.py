@@ -1,8 +1,6 @@
 """/v1/payment_intents."""
 
-from collections.abc import Mapping
-
-from bookpayctl.stripe_twin.api.answer import Answer, shown
+from bookpayctl.stripe_twin.api.answer import Answer, declined, shown
 from bookpayctl.stripe_twin.api.listing import CREATED, PAGING, page_of_objects
 from bookpayctl.stripe_twin.api.parameters import (
     ANY,
@@ -12,11 +10,14 @@ from bookpayctl.stripe_twin.api.parameters import (
     INTEGER,
     NEEDED_INTEGER,
     NEEDED_TEXT,
+    SHIPPING,
     TEXT,
     Parameters,
     Specification,
     choice,
+    fields,
 )
+from bookpayctl.stripe_twin.api.payment_methods import METHOD_DATA
 from bookpayctl.stripe_twin.errors import invalid
 from bookpayctl.stripe_twin.ledger.work import Work
 from bookpayctl.stripe_twin.payments import intents, methods
@@ -28,33 +29,38 @@ from bookpayctl.stripe_twin.resources.payment_intent import PaymentIntent, new_p
 from bookpayctl.stripe_twin.resources.payment_method import PaymentMethod
 
 _URL = "/v1/payment_intents"
+_AMOUNT_DETAILS = fields(
+    *("discount_amount", "enforce_arithmetic_validation", "line_items", "shipping", "surcharge"),
+    *("tax", "tip"),
+)
 _CAPTURE_METHODS = choice("automatic", "automatic_async", "manual")
 
 # What every call that touches the payment accepts. Some of it is taken and not acted upon:
 # docs/stripe-twin.md says which.
 _PAYMENT: Specification = {
     "allowed_payment_method_types": ARRAY,
-    "amount_details": ANY,
+    "amount_details": _AMOUNT_DETAILS,
     "capture_method": _CAPTURE_METHODS,
     "excluded_payment_method_types": ANY,
     "expand": ARRAY,
     "hooks": HASH,
     "payment_details": ANY,
     "payment_method": TEXT,
-    "payment_method_data": HASH,
+    "payment_method_data": METHOD_DATA,
     "payment_method_options": ANY,
     "payment_method_types": ARRAY,
     "receipt_email": TEXT,
-    "setup_future_usage": TEXT,
-    "shipping": ANY,
+    "setup_future_usage": choice("off_session", "on_session"),
+    "shipping": SHIPPING,
 }
 _CONFIRMING: Specification = {
+    "client_secret": TEXT,
     "confirmation_token": TEXT,
     "error_on_requires_action": FLAG,
     "mandate": TEXT,
-    "mandate_data": ANY,
+    "mandate_data": fields("customer_acceptance"),
     "off_session": ANY,
-    "radar_options": HASH,
+    "radar_options": fields("session"),
     "return_url": TEXT,
     "use_stripe_sdk": FLAG,
 }
@@ -67,7 +73,7 @@ _DESCRIBING: Specification = {
     "payment_method_configuration": TEXT,
     "statement_descriptor": TEXT,
     "statement_descriptor_suffix": TEXT,
-    "transfer_data": HASH,
+    "transfer_data": fields("amount", "description", "destination"),
     "transfer_group": TEXT,
 }
 CREATE: Specification = {
@@ -76,7 +82,7 @@ CREATE: Specification = {
     **_DESCRIBING,
     "amount": NEEDED_INTEGER,
     "currency": NEEDED_TEXT,
-    "automatic_payment_methods": HASH,
+    "automatic_payment_methods": fields("allow_redirects", "enabled"),
     "confirm": FLAG,
     "confirmation_method": choice("automatic", "manual"),
     "on_behalf_of": TEXT,
@@ -84,7 +90,7 @@ CREATE: Specification = {
 UPDATE: Specification = {**_PAYMENT, **_DESCRIBING, "amount": INTEGER, "currency": TEXT}
 CONFIRM: Specification = {**_PAYMENT, **_CONFIRMING, "amount_to_confirm": INTEGER}
 CAPTURE: Specification = {
-    "amount_details": ANY,
+    "amount_details": _AMOUNT_DETAILS,
     "amount_to_capture": INTEGER,
     "application_fee_amount": INTEGER,
     "expand": ARRAY,
@@ -94,7 +100,7 @@ CAPTURE: Specification = {
     "payment_details": ANY,
     "statement_descriptor": TEXT,
     "statement_descriptor_suffix": TEXT,
-    "transfer_data": HASH,
+    "transfer_data": fields("amount"),
 }
 CANCEL: Specification = {
     "cancellation_reason": choice("duplicate", "fraudulent", "requested_by_customer", "abandoned"),
@@ -214,19 +220,15 @@ def _attempt(
 ) -> Answer:
     _check_type(intent, method)
     off_session = parameters.text("off_session") not in (None, "false")
-    declined = attempt(
+    refused = attempt(
         work,
         intent,
         method,
         off_session=off_session or parameters.flag("error_on_requires_action"),
     )
-    if declined is None:
+    if refused is None:
         return shown(intent)
-    error: Mapping[str, object] = {
-        **declined.error,
-        "request_log_url": (f"https://dashboard.stripe.com/test/logs/{work.origin.request_id}"),
-    }
-    return Answer(402, {"error": error})
+    return declined(work, refused.error)
 
 
 def _describe(work: Work, intent: PaymentIntent, parameters: Parameters) -> PaymentMethod | None:

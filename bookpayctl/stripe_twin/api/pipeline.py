@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from bookpayctl.stripe_twin import errors
 from bookpayctl.stripe_twin.api.answer import Answer
-from bookpayctl.stripe_twin.api.authentication import authenticate
+from bookpayctl.stripe_twin.api.authentication import authenticate, check_version
 from bookpayctl.stripe_twin.api.expanding import expand
 from bookpayctl.stripe_twin.api.parameters import Parameters, check
 from bookpayctl.stripe_twin.api.replies import Made, fate_of, headers_of, json_of, refusal_of
@@ -155,6 +155,7 @@ class Pipeline:
 
     async def _process(self, request: Request, entry: Entry, hits: list[Hit]) -> Made:
         entry.account = authenticate(request.headers, self._around.default_account).account
+        check_version(request.headers)
         tree = _decode(request)
         self._note(request, entry, tree)
         way = _Way(entry, _subject(entry, tree), hits)
@@ -198,7 +199,8 @@ class Pipeline:
         # Lists read the disk: what was answered before this request must be there.
         await self._around.ledger.durable()
         work = Work(self._around, entry.account or "", Origin(entry.request_id))
-        answer = call.route.handler(work, call.parameters, call.object_id)
+        found = call.route.handler(work, call.parameters, call.object_id)
+        answer = found if isinstance(found, Answer) else await found
         return _made_of(work, answer, call.parameters, entry)
 
     async def _execute(self, call: _Call, way: _Way, claim: Claim | None) -> Made:
@@ -232,6 +234,8 @@ class Pipeline:
         work = Work(self._around, entry.account or "", Origin(entry.request_id, entry.key))
         try:
             answer = call.route.handler(work, call.parameters, call.object_id)
+            if not isinstance(answer, Answer):
+                raise TypeError("only a read may wait; an execution is atomic")
             made = _made_of(work, answer, call.parameters, entry)
         except ApiError as error:
             entry.code = error.code

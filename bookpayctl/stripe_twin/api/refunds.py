@@ -13,7 +13,12 @@ from bookpayctl.stripe_twin.api.parameters import (
     choice,
 )
 from bookpayctl.stripe_twin.ledger.work import Work
-from bookpayctl.stripe_twin.payments.refunding import RefundInput, cancel_refund, refund
+from bookpayctl.stripe_twin.payments.refunding import (
+    RefundInput,
+    cancel_refund,
+    refund,
+    tell_of_refund,
+)
 from bookpayctl.stripe_twin.resources.kinds import REFUND
 
 CREATE: Specification = {
@@ -24,7 +29,7 @@ CREATE: Specification = {
     "expand": ARRAY,
     "instructions_email": TEXT,
     "metadata": ANY,
-    "origin": TEXT,
+    "origin": choice("customer_balance"),
     "payment_intent": TEXT,
     "reason": choice("duplicate", "fraudulent", "requested_by_customer"),
     "refund_application_fee": FLAG,
@@ -55,13 +60,11 @@ def retrieve(work: Work, _: Parameters, refund_id: str) -> Answer:
 def update(work: Work, parameters: Parameters, refund_id: str) -> Answer:
     """Change a refund's metadata, the only thing of it that can be changed."""
     made = work.get(REFUND, refund_id)
-    before = made["metadata"]
-    made["metadata"] = parameters.metadata(before)
+    before = dict(made)
+    made["metadata"] = parameters.metadata(made["metadata"])
     work.save(REFUND, made)
-    if made["metadata"] != before:
-        work.emit("refund.updated", made, {"metadata": before})
-        # Deprecated, and still what older receivers listen to.
-        work.emit("charge.refund.updated", made, {"metadata": before})
+    if made["metadata"] != before["metadata"]:
+        tell_of_refund(work, made, before)
     return shown(made)
 
 

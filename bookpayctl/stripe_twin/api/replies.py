@@ -49,7 +49,7 @@ def headers_of(made: Made, entry: Entry, version: str | None) -> tuple[tuple[str
     """The headers of the answer, beside those of the wire."""
     headers = [
         ("Request-Id", entry.request_id),
-        ("Stripe-Version", version or API_VERSION),
+        ("Stripe-Version", API_VERSION if version is None else version),
         ("Cache-Control", "no-cache, no-store"),
         ("Access-Control-Allow-Origin", "*"),
     ]
@@ -67,7 +67,7 @@ def headers_of(made: Made, entry: Entry, version: str | None) -> tuple[tuple[str
 
 def fate_of(made: Made, hits: list[Hit]) -> tuple[int, bytes, str, Fate]:
     """Status, body, content type and fate: as made, or as a fault has it."""
-    body = made.body.encode("ascii")
+    body = made.body.encode()
     for hit in hits:
         rule = hit.rule
         match rule.action:

@@ -6,15 +6,17 @@ from bookpayctl.stripe_twin.api import (
     account,
     charges,
     customers,
+    disputes,
     events,
     payment_intents,
     payment_methods,
     refunds,
     search,
     setup_intents,
+    sources,
     webhook_endpoints,
 )
-from bookpayctl.stripe_twin.api.answer import Handler
+from bookpayctl.stripe_twin.api.answer import Handler, Search
 from bookpayctl.stripe_twin.api.parameters import Specification
 from bookpayctl.stripe_twin.errors import no_such_route
 
@@ -25,7 +27,7 @@ class Route:
 
     method: str
     path: str
-    handler: Handler
+    handler: Handler | Search
     accepts: Specification
 
 
@@ -42,12 +44,16 @@ ROUTES: tuple[Route, ...] = (
         "POST", "/v1/payment_intents/*/capture", payment_intents.capture, payment_intents.CAPTURE
     ),
     Route("POST", "/v1/payment_intents/*/cancel", payment_intents.cancel, payment_intents.CANCEL),
+    Route("POST", "/v1/charges", charges.create, charges.CREATE),
     Route("GET", "/v1/charges", charges.list_page, charges.LIST),
     Route("GET", "/v1/charges/search", search.charges, search.SEARCH),
     Route("GET", "/v1/charges/*", charges.retrieve, charges.RETRIEVE),
     Route("POST", "/v1/charges/*", charges.update, charges.UPDATE),
-    Route("GET", "/v1/disputes", charges.list_disputes, charges.DISPUTES),
-    Route("GET", "/v1/disputes/*", charges.retrieve_dispute, charges.RETRIEVE),
+    Route("POST", "/v1/charges/*/capture", charges.capture, charges.CAPTURE),
+    Route("GET", "/v1/disputes", disputes.list_page, disputes.LIST),
+    Route("GET", "/v1/disputes/*", disputes.retrieve, disputes.RETRIEVE),
+    Route("POST", "/v1/disputes/*", disputes.update, disputes.UPDATE),
+    Route("POST", "/v1/disputes/*/close", disputes.close, disputes.RETRIEVE),
     Route("POST", "/v1/refunds", refunds.create, refunds.CREATE),
     Route("GET", "/v1/refunds", refunds.list_page, refunds.LIST),
     Route("GET", "/v1/refunds/*", refunds.retrieve, refunds.RETRIEVE),
@@ -61,6 +67,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/payment_methods/*/detach", payment_methods.detach, payment_methods.RETRIEVE),
     Route("POST", "/v1/customers", customers.create, customers.CREATE),
     Route("GET", "/v1/customers", customers.list_page, customers.LIST),
+    Route("GET", "/v1/customers/search", search.customers, search.SEARCH),
     Route("GET", "/v1/customers/*", customers.retrieve, customers.RETRIEVE),
     Route("POST", "/v1/customers/*", customers.update, customers.UPDATE),
     Route("DELETE", "/v1/customers/*", customers.delete, customers.RETRIEVE),
@@ -70,9 +77,21 @@ ROUTES: tuple[Route, ...] = (
         customers.list_payment_methods,
         customers.LIST_PAYMENT_METHODS,
     ),
+    Route(
+        "GET",
+        "/v1/customers/*/payment_methods/*",
+        customers.retrieve_payment_method,
+        customers.RETRIEVE,
+    ),
+    Route("POST", "/v1/customers/*/sources", sources.create, sources.CREATE),
+    Route("GET", "/v1/customers/*/sources", sources.list_page, sources.LIST),
+    Route("GET", "/v1/customers/*/sources/*", sources.retrieve, sources.RETRIEVE),
+    Route("POST", "/v1/customers/*/sources/*", sources.update, sources.UPDATE),
+    Route("DELETE", "/v1/customers/*/sources/*", sources.delete, sources.RETRIEVE),
     Route("POST", "/v1/setup_intents", setup_intents.create, setup_intents.CREATE),
     Route("GET", "/v1/setup_intents", setup_intents.list_page, setup_intents.LIST),
     Route("GET", "/v1/setup_intents/*", setup_intents.retrieve, setup_intents.RETRIEVE),
+    Route("POST", "/v1/setup_intents/*", setup_intents.update, setup_intents.UPDATE),
     Route("POST", "/v1/setup_intents/*/confirm", setup_intents.confirm, setup_intents.CONFIRM),
     Route("POST", "/v1/setup_intents/*/cancel", setup_intents.cancel, setup_intents.CANCEL),
     Route("GET", "/v1/events", events.list_page, events.LIST),
@@ -87,6 +106,9 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/balance", account.balance, account.RETRIEVE),
     Route("GET", "/v1/balance_transactions", account.list_transactions, account.TRANSACTIONS),
     Route("GET", "/v1/balance_transactions/*", account.retrieve_transaction, account.RETRIEVE),
+    # What the same two were called before.
+    Route("GET", "/v1/balance/history", account.list_transactions, account.TRANSACTIONS),
+    Route("GET", "/v1/balance/history/*", account.retrieve_transaction, account.RETRIEVE),
     Route("GET", "/v1/account", account.retrieve, account.RETRIEVE),
     Route("GET", "/v1/accounts/*", account.retrieve, account.RETRIEVE),
 )
@@ -97,6 +119,8 @@ _BY_METHOD_AND_PATH = {(route.method, route.path): route for route in ROUTES}
 def find_route(method: str, path: str) -> tuple[Route, str]:
     """The route of a request and the object id in its path ("" if there is none).
 
+    Of a path with two ids, both are given, with `/` between them.
+
     Raises:
         ApiError: 404, nothing answers this.
     """
@@ -104,9 +128,11 @@ def find_route(method: str, path: str) -> tuple[Route, str]:
     if exact is not None:
         return exact, ""
     parts = path.split("/")  # "", "v1", "payment_intents", "pi_1", "confirm"
-    if len(parts) in (4, 5) and parts[3]:
-        pattern = "/".join([*parts[:3], "*", *parts[4:]])
-        found = _BY_METHOD_AND_PATH.get((method, pattern))
-        if found is not None:
-            return found, parts[3]
+    if all(parts[1:]):
+        for places in ((3,), (4,), (3, 5)):
+            if places[-1] < len(parts):
+                pattern = "/".join("*" if i in places else part for i, part in enumerate(parts))
+                found = _BY_METHOD_AND_PATH.get((method, pattern))
+                if found is not None:
+                    return found, "/".join(parts[i] for i in places)
     raise no_such_route(method, path)

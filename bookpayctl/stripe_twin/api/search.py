@@ -1,10 +1,12 @@
 """Search: late on purpose. What was made a moment ago is not found, as Stripe warns.
 
-Supported is what metadata reconciliation needs: clauses `field:"value"`, `metadata["k"]:"v"` and
-comparisons of `created` and `amount`, joined by AND or by OR.
+A search starts from the clause that the index says is rarest, and checks all clauses on the objects
+as they are. One without any such clause (a negation, say) goes through the objects from the newest.
 """
 
-import re
+import base64
+from collections.abc import Awaitable
+from dataclasses import dataclass
 
 from bookpayctl.stripe_twin.api.answer import Answer
 from bookpayctl.stripe_twin.api.parameters import (
@@ -15,8 +17,10 @@ from bookpayctl.stripe_twin.api.parameters import (
     Parameters,
     Specification,
 )
+from bookpayctl.stripe_twin.api.query import Clause, parse_query
 from bookpayctl.stripe_twin.documents import decode_object
-from bookpayctl.stripe_twin.errors import ApiError, invalid
+from bookpayctl.stripe_twin.errors import invalid
+from bookpayctl.stripe_twin.ledger.search_index import SearchIndex
 from bookpayctl.stripe_twin.ledger.store import Column
 from bookpayctl.stripe_twin.ledger.work import Work
 from bookpayctl.stripe_twin.resources.kinds import public
@@ -27,92 +31,154 @@ SEARCH: Specification = {
     "page": TEXT,
     "expand": ARRAY,
 }
-
-_CLAUSES_MAX = 10
+_LIMIT_DEFAULT = 10
 _LIMIT_MAX = 100
-_FIELDS = ("amount", "created", "currency", "customer", "payment_intent", "status")
-_QUOTED = r"""(?:'([^']*)'|"([^"]*)"|([0-9]+))"""
-_CLAUSE = re.compile(
-    rf"""\s*(-)?(?:metadata\[['"]([^'"\]]+)['"]\]|([a-z_]+))\s*(:|>=|<=|>|<)\s*{_QUOTED}\s*"""
-)
+# A clause that matches fewer objects than this is where a search starts.
+_RARE = 2_000
 
 
-def payment_intents(work: Work, parameters: Parameters, _: str) -> Answer:
+def payment_intents(work: Work, parameters: Parameters, _: str) -> Awaitable[Answer]:
     """Search PaymentIntents."""
     return _search(work, parameters, "payment_intent", "/v1/payment_intents/search")
 
 
-def charges(work: Work, parameters: Parameters, _: str) -> Answer:
+def charges(work: Work, parameters: Parameters, _: str) -> Awaitable[Answer]:
     """Search charges."""
     return _search(work, parameters, "charge", "/v1/charges/search")
 
 
-def _search(work: Work, parameters: Parameters, kind: str, url: str) -> Answer:
-    condition, values = _condition(parameters.needed("query"))
-    limit = parameters.integer("limit") or 10
-    if not 1 <= limit <= _LIMIT_MAX:
-        raise invalid(f"limit must be between 1 and {_LIMIT_MAX}.", param="limit")
-    page = parameters.text("page") or "0"
-    if not page.isdigit():
-        raise invalid("Invalid page.", param="page")
-    indexed_until = work.now - work.around.search_lag_seconds
-    rows = work.around.ledger.select(
-        "SELECT body FROM objects WHERE account = ? AND kind = ? AND created <= ? "  # noqa: S608
-        f"AND ({condition}) ORDER BY created DESC, n DESC LIMIT ? OFFSET ?",
-        [work.account, kind, int(indexed_until), *values, limit + 1, int(page)],
+def customers(work: Work, parameters: Parameters, _: str) -> Awaitable[Answer]:
+    """Search customers."""
+    return _search(work, parameters, "customer", "/v1/customers/search")
+
+
+@dataclass(frozen=True, slots=True)
+class _Range:
+    """What is searched, and from where on: objects of one kind, made before a time and a place."""
+
+    account: str
+    kind: str
+    latest: int
+    below: tuple[int, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """Where a search starts: rows of the index called `at`, or the objects `o` themselves."""
+
+    tables: str
+    place: str
+    where: str = ""
+    values: tuple[Column, ...] = ()
+
+
+_EVERYTHING = _Start("ledger.objects AS o", "o")
+
+
+async def _search(work: Work, parameters: Parameters, kind: str, url: str) -> Answer:
+    query = parse_query(parameters.needed("query"), kind)
+    limit = _limit(parameters)
+    span = _Range(
+        work.account,
+        kind,
+        int(work.now - work.around.search_lag_seconds),
+        _place(parameters.text("page")),
     )
-    more = len(rows) > limit
+    index = work.around.search
+    await index.caught_up()
+    # Of clauses joined by OR each is a search; what two of them find is one find.
+    parts = [query.clauses] if query.joiner == "AND" else [(clause,) for clause in query.clauses]
+    found: dict[tuple[int, int], str] = {}
+    for part in parts:
+        sql, values = _statement(part, span, await _start(index, part, span))
+        for created, n, body in await index.select(sql, [*values, limit + 1]):
+            found[int(created or 0), int(n or 0)] = str(body)
+    places = sorted(found, reverse=True)
+    more = len(places) > limit
     return Answer(
         200,
         {
             "object": "search_result",
-            "data": [public(decode_object(str(row[0]))) for row in rows[:limit]],
+            "data": [public(decode_object(found[place])) for place in places[:limit]],
             "has_more": more,
-            "next_page": str(int(page) + limit) if more else None,
+            "next_page": _page(places[limit - 1]) if more else None,
             "url": url,
         },
     )
 
 
-def _condition(query: str) -> tuple[str, list[Column]]:
-    """SQL for a query; only names from `_FIELDS` reach it, everything else is a value."""
-    joiners = {word.upper() for word in re.findall(r"\s(AND|OR|and|or)\s", query)}
-    if len(joiners) > 1:
-        raise _unreadable("AND and OR cannot be combined")
-    clauses = re.split(r"\s(?:AND|OR|and|or)\s", query)
-    if len(clauses) > _CLAUSES_MAX:
-        raise _unreadable(f"more than {_CLAUSES_MAX} clauses")
-    tests: list[str] = []
-    values: list[Column] = []
+async def _start(index: SearchIndex, clauses: tuple[Clause, ...], span: _Range) -> _Start:
+    """The rarest of the clauses that the index knows; all objects if it knows none."""
+    starts: list[tuple[int, _Start]] = []
     for clause in clauses:
-        test, clause_values = _clause(clause)
-        tests.append(test)
-        values.extend(clause_values)
-    return f" {joiners.pop() if joiners else 'AND'} ".join(tests), values
-
-
-def _clause(clause: str) -> tuple[str, list[Column]]:
-    found = _CLAUSE.fullmatch(clause)
-    if found is None:
-        raise _unreadable(f"cannot read {clause!r}")
-    negated, key, name, comparison, single, double, number = found.groups()
-    text = single if single is not None else double if double is not None else number
-    sign = "=" if comparison == ":" else comparison
-    values: list[Column]
-    if key is not None:
-        # json_each instead of a path: a key may hold characters that a path cannot.
-        test = (
-            "EXISTS (SELECT 1 FROM json_each(body, '$.metadata') AS pair "
-            "WHERE pair.key = ? AND pair.value = ?)"
+        if not clause.is_term and not clause.is_amount:
+            continue
+        table = "terms" if clause.is_term else "amounts"
+        where = "name = ? AND value = ?" if clause.is_term else f"amount {clause.sign} ?"
+        values = (clause.name, clause.value) if clause.is_term else (clause.value,)
+        rows = await index.select(
+            f"SELECT count(*) FROM (SELECT 1 FROM {table} WHERE account = ? "  # noqa: S608 - ours
+            f"AND kind = '{span.kind}' AND {where} LIMIT {_RARE})",
+            [span.account, *values],
         )
-        values = [key, text]
-    elif name in _FIELDS:
-        test = f"json_extract(body, '$.{name}') {sign} ?"
-        values = [int(text) if name in ("amount", "created") and text.isdigit() else text]
-    else:
-        raise _unreadable(f"field {name!r} cannot be searched")
-    return (f"NOT {test}" if negated else test), values
+        count = int(rows[0][0] or 0)
+        # Terms come in the order of the answer, amounts must be sorted, so these must be few.
+        if clause.is_term or count < _RARE:
+            tables = f"{table} AS at CROSS JOIN ledger.objects AS o ON o.n = at.n"
+            starts.append((count, _Start(tables, "at", where, values)))
+    return min(starts, key=lambda start: start[0])[1] if starts else _EVERYTHING
 
 
-def _unreadable(reason: str) -> ApiError:
-    return invalid(f"We were unable to parse your search query: {reason}.", param="query")
+def _statement(
+    clauses: tuple[Clause, ...], span: _Range, start: _Start
+) -> tuple[str, list[Column]]:
+    """SQL for clauses that must all hold; it takes one more value, the limit."""
+    at = start.place
+    tests = [f"{at}.account = ?", f"{at}.kind = '{span.kind}'", f"{at}.created <= ?"]
+    values: list[Column] = [span.account, span.latest]
+    if start.where:
+        tests.append(start.where)
+        values.extend(start.values)
+    if span.below is not None:
+        tests.append(f"({at}.created, {at}.n) < (?, ?)")
+        values.extend(span.below)
+    if at != "o":
+        # A customer that was deleted meanwhile is in the index and not of this kind any more.
+        tests.append(f"o.kind = '{span.kind}'")
+    for clause in clauses:
+        test, more = clause.test(at)
+        tests.append(test)
+        values.extend(more)
+    sql = (
+        f"SELECT o.created, o.n, o.body FROM {start.tables} WHERE {' AND '.join(tests)} "  # noqa: S608
+        f"ORDER BY {at}.created DESC, {at}.n DESC LIMIT ?"
+    )
+    return sql, values
+
+
+def _limit(parameters: Parameters) -> int:
+    limit = parameters.integer("limit")
+    if limit is None:
+        return _LIMIT_DEFAULT
+    if not 1 <= limit <= _LIMIT_MAX:
+        raise invalid(
+            f"limit must be between 1 and {_LIMIT_MAX}.",
+            code="parameter_invalid_integer",
+            param="limit",
+        )
+    return limit
+
+
+def _page(place: tuple[int, int]) -> str:
+    """The mark of the next page: where this one ended, in letters that say nothing."""
+    return base64.urlsafe_b64encode(f"{place[0]}:{place[1]}".encode()).decode()
+
+
+def _place(page: str | None) -> tuple[int, int] | None:
+    if page is None:
+        return None
+    try:
+        created, n = base64.urlsafe_b64decode(page.encode()).decode().split(":")
+        return int(created), int(n)
+    except ValueError as error:
+        raise invalid("Invalid page: it is no mark that a search gave.", param="page") from error

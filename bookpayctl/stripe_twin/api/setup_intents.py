@@ -20,7 +20,7 @@ from bookpayctl.stripe_twin.resources.account_objects import SetupIntent
 from bookpayctl.stripe_twin.resources.kinds import CUSTOMER, PAYMENT_METHOD, SETUP_INTENT, public
 
 CONFIRM: Specification = {
-    **dict.fromkeys(("confirmation_token", "payment_method", "return_url"), TEXT),
+    **dict.fromkeys(("client_secret", "confirmation_token", "payment_method", "return_url"), TEXT),
     **dict.fromkeys(("mandate_data", "payment_method_data", "payment_method_options"), ANY),
     "allowed_payment_method_types": ARRAY,
     "expand": ARRAY,
@@ -43,7 +43,23 @@ CREATE: Specification = {
     "single_use": HASH,
     "usage": choice("off_session", "on_session"),
 }
-CANCEL: Specification = {"cancellation_reason": TEXT, "expand": ARRAY}
+UPDATE: Specification = {
+    **dict.fromkeys(
+        ("customer", "customer_account", "description", "payment_method"),
+        TEXT,
+    ),
+    **dict.fromkeys(("metadata", "payment_method_data", "payment_method_options"), ANY),
+    "attach_to_self": FLAG,
+    "excluded_payment_method_types": ANY,
+    "expand": ARRAY,
+    "flow_directions": ARRAY,
+    "payment_method_configuration": TEXT,
+    "payment_method_types": ARRAY,
+}
+CANCEL: Specification = {
+    "cancellation_reason": choice("abandoned", "duplicate", "requested_by_customer"),
+    "expand": ARRAY,
+}
 RETRIEVE: Specification = {"client_secret": TEXT, "expand": ARRAY}
 LIST: Specification = {
     **PAGING,
@@ -51,6 +67,7 @@ LIST: Specification = {
     "attach_to_self": FLAG,
     "customer": TEXT,
     "customer_account": TEXT,
+    "payment_method": TEXT,
 }
 _OPEN = ("requires_payment_method", "requires_confirmation", "requires_action")
 
@@ -104,6 +121,28 @@ def retrieve(work: Work, _: Parameters, setup_id: str) -> Answer:
     return shown(work.get(SETUP_INTENT, setup_id, "intent"))
 
 
+def update(work: Work, parameters: Parameters, setup_id: str) -> Answer:
+    """Change a SetupIntent that has not been tried with success."""
+    setup = work.get(SETUP_INTENT, setup_id, "intent")
+    if set(parameters.tree) - {"metadata", "description", "expand"}:
+        _check_open(setup, "update")
+    setup["metadata"] = parameters.metadata(setup["metadata"])
+    if parameters.has("description"):
+        setup["description"] = parameters.text("description")
+    types = parameters.texts("payment_method_types")
+    if types is not None:
+        setup["payment_method_types"] = types
+    customer = parameters.text("customer")
+    if customer is not None:
+        setup["customer"] = work.get(CUSTOMER, customer, "customer")["id"]
+    name = parameters.text("payment_method")
+    if name is not None:
+        setup["payment_method"] = methods.resolve(work, name)["id"]
+        setup["status"] = "requires_confirmation"
+    work.save(SETUP_INTENT, setup)
+    return shown(setup)
+
+
 def confirm(work: Work, parameters: Parameters, setup_id: str) -> Answer:
     """Try to save the method."""
     setup = work.get(SETUP_INTENT, setup_id, "intent")
@@ -125,7 +164,12 @@ def cancel(work: Work, parameters: Parameters, setup_id: str) -> Answer:
 def list_page(work: Work, parameters: Parameters, _: str) -> Answer:
     """SetupIntents, newest first."""
     page = page_of_objects(
-        work, parameters, "setup_intent", "/v1/setup_intents", filters=("customer",)
+        work,
+        parameters,
+        "setup_intent",
+        "/v1/setup_intents",
+        filters=("customer",),
+        equal={"payment_method": parameters.text("payment_method")},
     )
     return Answer(200, page)
 

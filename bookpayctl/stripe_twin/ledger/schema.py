@@ -20,7 +20,7 @@ CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL)
 CREATE TABLE IF NOT EXISTS objects (
     n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, account TEXT NOT NULL, kind TEXT NOT NULL,
     created INTEGER NOT NULL, payment_intent TEXT, customer TEXT, subject TEXT,
-    body TEXT NOT NULL);
+    body TEXT NOT NULL, changed INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX IF NOT EXISTS objects_kind_idx ON objects (account, kind, created, n);
 CREATE INDEX IF NOT EXISTS objects_payment_intent_idx ON objects (payment_intent, kind, created, n)
     WHERE payment_intent IS NOT NULL;
@@ -31,6 +31,30 @@ CREATE INDEX IF NOT EXISTS objects_subject_idx ON objects (subject, kind, create
 -- Read at every start, among perhaps millions of other objects.
 CREATE INDEX IF NOT EXISTS objects_webhook_endpoint_idx ON objects (n)
     WHERE kind = 'webhook_endpoint';
+
+-- Filters of lists. Without them a filter that matches little would read a million objects.
+CREATE INDEX IF NOT EXISTS objects_transaction_type_idx
+    ON objects (account, json_extract(body, '$.type'), created, n)
+    WHERE kind = 'balance_transaction';
+CREATE INDEX IF NOT EXISTS objects_transaction_currency_idx
+    ON objects (account, json_extract(body, '$.currency'), created, n)
+    WHERE kind = 'balance_transaction';
+CREATE INDEX IF NOT EXISTS objects_method_type_idx
+    ON objects (account, json_extract(body, '$.type'), created, n)
+    WHERE kind = 'payment_method';
+CREATE INDEX IF NOT EXISTS objects_customer_email_idx
+    ON objects (account, json_extract(body, '$.email'), created, n)
+    WHERE kind = 'customer';
+CREATE INDEX IF NOT EXISTS objects_transfer_group_idx
+    ON objects (account, json_extract(body, '$.transfer_group'), created, n)
+    WHERE kind = 'charge' AND json_extract(body, '$.transfer_group') IS NOT NULL;
+-- What the search index has not seen yet.
+CREATE INDEX IF NOT EXISTS objects_changed_idx ON objects (changed)
+    WHERE kind IN ('payment_intent', 'charge', 'customer');
+
+CREATE TABLE IF NOT EXISTS balances (
+    account TEXT NOT NULL, currency TEXT NOT NULL, available_on INTEGER NOT NULL,
+    net INTEGER NOT NULL, UNIQUE (account, currency, available_on));
 
 CREATE TABLE IF NOT EXISTS keys (
     account TEXT NOT NULL, key TEXT NOT NULL, path TEXT NOT NULL, params_sha256 TEXT NOT NULL,
@@ -69,6 +93,8 @@ CREATE TABLE IF NOT EXISTS outgoing (
     event_id TEXT NOT NULL, endpoint_id TEXT NOT NULL, attempts INTEGER NOT NULL,
     due_at REAL NOT NULL, state TEXT NOT NULL, UNIQUE (event_id, endpoint_id));
 CREATE INDEX IF NOT EXISTS outgoing_due_idx ON outgoing (due_at) WHERE state = 'due';
+CREATE INDEX IF NOT EXISTS outgoing_undelivered_idx ON outgoing (event_id)
+    WHERE state IN ('due', 'dropped', 'given_up');
 
 CREATE TABLE IF NOT EXISTS delivery_attempts (
     n INTEGER PRIMARY KEY, event_id TEXT NOT NULL, event_type TEXT NOT NULL,
@@ -92,6 +118,30 @@ CREATE TABLE IF NOT EXISTS fault_hits (
 """
 
 
+# What makes a ledger of an earlier version one of this, by the version it has (its user_version).
+# `before` runs before TABLES and `after` behind them; a new ledger has nothing for them to change.
+VERSION = 1
+UPGRADES: dict[int, tuple[str, str]] = {
+    0: (
+        "ALTER TABLE objects ADD COLUMN changed INTEGER NOT NULL DEFAULT 0;",
+        """
+        UPDATE objects SET body = json_remove(body, '$.sepa_debit', '$.us_bank_account')
+            WHERE kind = 'payment_method' AND json_extract(body, '$.type') = 'card';
+        UPDATE objects SET body = json_remove(body, '$.card', '$.sepa_debit')
+            WHERE kind = 'payment_method' AND json_extract(body, '$.type') = 'us_bank_account';
+        UPDATE objects SET body = json_remove(body, '$.card', '$.us_bank_account')
+            WHERE kind = 'payment_method' AND json_extract(body, '$.type') = 'sepa_debit';
+        UPDATE objects SET kind = 'deleted_customer'
+            WHERE kind = 'customer' AND json_extract(body, '$.deleted');
+        INSERT INTO balances (account, currency, available_on, net)
+            SELECT account, json_extract(body, '$.currency'), json_extract(body, '$.available_on'),
+                sum(json_extract(body, '$.net'))
+            FROM objects WHERE kind = 'balance_transaction' GROUP BY 1, 2, 3;
+        """,
+    ),
+}
+
+
 def append_only_triggers() -> str:
     """Triggers that refuse to revise the append-only tables."""
     return "\n".join(
@@ -110,9 +160,15 @@ def _insert(table: str, columns: str, *, verb: str = "INSERT", tail: str = "") -
 PUT_SETTING = _insert("settings", "name, value", verb="INSERT OR REPLACE")
 PUT_OBJECT = _insert(
     "objects",
-    "id, account, kind, created, payment_intent, customer, subject, body",
+    "id, account, kind, created, payment_intent, customer, subject, body, changed",
     tail="ON CONFLICT (id) DO UPDATE SET body = excluded.body, customer = excluded.customer, "
-    "payment_intent = excluded.payment_intent, subject = excluded.subject",
+    "payment_intent = excluded.payment_intent, subject = excluded.subject, kind = excluded.kind, "
+    "changed = excluded.changed",
+)
+ADD_TO_BALANCE = _insert(
+    "balances",
+    "account, currency, available_on, net",
+    tail="ON CONFLICT (account, currency, available_on) DO UPDATE SET net = net + excluded.net",
 )
 # A pruned key that is used again is a new request, hence the replacement.
 PUT_KEY = _insert(

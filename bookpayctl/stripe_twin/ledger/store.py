@@ -27,12 +27,22 @@ Stored: TypeAlias = Mapping[str, object]
 # Objects kept decoded in memory, in two generations of this size: those of the last seconds, which
 # are the ones that are asked for. More of them would make garbage collection a pause one can see.
 _CACHE_GENERATION = 2_000
-# Commits between checkpoints of the write-ahead log. A thread of its own makes them, because a
-# request must not wait for one; should it fall behind, a commit makes one at this many pages.
-_CHECKPOINT_COMMITS = 200
-_CHECKPOINT_PAGES_MAX = 32_000  # 128 MiB
+# Rows between checkpoints of the write-ahead log, those of about a thousand charges: what waits for
+# the same disk as a checkpoint is then less than one request of a hundred. A thread of its own
+# makes them, because a request must not wait for one; should it fall behind, a commit makes one at
+# this many pages.
+_CHECKPOINT_ROWS = 25_000
+_CHECKPOINT_PAGES_MAX = 128_000  # 256 MiB
+# A charge alone touches some fifty pages of many indexes, and all of them go through the log:
+# smaller ones make the wait for the disk shorter.
+_PAGE_BYTES = 2_048
 # How long a row that nobody waits for may wait for a transaction to go with.
 _PASSING_SECONDS = 0.1
+
+
+# Kinds of object that can be searched; the words of the index `objects_changed_idx`.
+SEARCHED = "kind IN ('payment_intent', 'charge', 'customer')"
+LATEST_CHANGE = f"SELECT max(changed) FROM {{objects}} WHERE {SEARCHED}"  # noqa: S608 - constants
 
 
 class LedgerBusyError(Exception):
@@ -66,14 +76,14 @@ class Ledger:
         self._lock = _lock(directory / "lock")
         path = self._path = directory / "ledger.sqlite3"
         self._writer = _connect(path)
-        self._writer.executescript(schema.TABLES + schema.append_only_triggers())
+        _prepare(self._writer)
         path.chmod(0o600)
         self.reader = _connect(path)
         self._committer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="commit")
         self._checkpointer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
         self._checkpoint_connection = _connect(path)
         self._checkpointing: asyncio.Future[sqlite3.Cursor] | None = None
-        self._commits = 0
+        self._rows_to_checkpoint = _CHECKPOINT_ROWS
         self._on_failure = on_failure
         self._filling = _Batch()
         self._committing: _Batch | None = None
@@ -81,11 +91,17 @@ class Ledger:
         self._passing_planned = False
         self._young: dict[str, Stored] = {}
         self._old: dict[str, Stored] = {}
-        self._next_request = self._highest("requests") + 1
+        self._next_request = 1 + self._highest("SELECT max(n) FROM requests")
+        self._changes = self._highest(LATEST_CHANGE.format(objects="objects"))
 
-    def _highest(self, table: str) -> int:
-        row = self.reader.execute(f"SELECT max(n) FROM {table}").fetchone()  # noqa: S608 - constant
+    def _highest(self, sql: str) -> int:
+        row = self.reader.execute(sql).fetchone()
         return int(row[0] or 0)
+
+    @property
+    def requests_made(self) -> int:
+        """How many requests there have been; of interest is that it changes."""
+        return self._next_request - 1
 
     def next_request(self) -> int:
         """The journal number of a new request; rows carry it before they are written."""
@@ -110,7 +126,8 @@ class Ledger:
 
     def put_object(self, row: tuple[Column, ...], document: Stored) -> None:
         """Add an object's row and make it current for readers of this process at once."""
-        self.put(schema.PUT_OBJECT, row)
+        self._changes += 1
+        self.put(schema.PUT_OBJECT, (*row, self._changes))
         self._filling.objects[str(row[0])] = document
 
     def find_object(self, object_id: str) -> Stored | None:
@@ -148,6 +165,11 @@ class Ledger:
     def select(self, sql: str, values: Sequence[Column] = ()) -> list[tuple[Column, ...]]:
         """Rows that are on disk; await `durable` first to see what this process just wrote."""
         return self.reader.execute(sql, values).fetchall()
+
+    @property
+    def path(self) -> Path:
+        """Of the file."""
+        return self._path
 
     def open_reader(self) -> sqlite3.Connection:
         """Another connection for reading, for use in a thread of the caller's, who closes it."""
@@ -199,8 +221,9 @@ class Ledger:
         self._committing = None
         if batch.done is not None and not batch.done.done():
             batch.done.set_result(None)
-        self._commits += 1
-        if self._commits % _CHECKPOINT_COMMITS == 0:
+        self._rows_to_checkpoint -= sum(map(len, batch.rows.values()))
+        if self._rows_to_checkpoint <= 0:
+            self._rows_to_checkpoint = _CHECKPOINT_ROWS
             self._checkpoint()
         self._flush()
 
@@ -228,8 +251,20 @@ class Ledger:
             self._old.pop(object_id, None)
 
 
+def _prepare(connection: sqlite3.Connection) -> None:
+    """Make the tables, or make those of an earlier version what they are now, all or nothing."""
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    exists = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'objects'").fetchone()
+    before, after = schema.UPGRADES.get(version, ("", "")) if exists else ("", "")
+    connection.executescript(
+        f"BEGIN IMMEDIATE; {before} {schema.TABLES} {schema.append_only_triggers()} {after} "
+        f"PRAGMA user_version = {schema.VERSION}; COMMIT;"
+    )
+
+
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES_MAX}")

@@ -4,7 +4,6 @@ A handler saves objects, emits events and records executions here. Nothing reach
 before `commit`, and `commit` puts all of it into one transaction, next to the saved answer.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar, cast
@@ -14,7 +13,9 @@ from bookpayctl.stripe_twin.documents import encode
 from bookpayctl.stripe_twin.errors import no_such
 from bookpayctl.stripe_twin.ids import IdMint
 from bookpayctl.stripe_twin.ledger import schema
+from bookpayctl.stripe_twin.ledger.balances import Balances, Booking, Sums
 from bookpayctl.stripe_twin.ledger.endpoints import Endpoints
+from bookpayctl.stripe_twin.ledger.search_index import SearchIndex
 from bookpayctl.stripe_twin.ledger.store import Column, Ledger
 from bookpayctl.stripe_twin.resources import API_VERSION
 from bookpayctl.stripe_twin.resources.kinds import WEBHOOK_ENDPOINT, Kind, public
@@ -78,6 +79,8 @@ class Surroundings:
     mint: IdMint
     default_account: str
     endpoints: Endpoints
+    balances: Balances
+    search: SearchIndex
     debit_seconds: float
     refund_seconds: float
     dispute_seconds: float
@@ -96,6 +99,7 @@ class Work:
         self._saved: dict[str, tuple[str, Mapping[str, object]]] = {}
         self._rows: list[tuple[str, tuple[Column, ...]]] = []
         self._produced = Produced()
+        self._bookings: list[Booking] = []
 
     def mint(self, kind: Kind[T]) -> str:
         """A new id for an object of this kind."""
@@ -162,12 +166,39 @@ class Work:
         }
         if self.account != self.around.default_account:
             event["account"] = self.account
-        row = (event_id, self.account, self.created, event_type, str(subject["id"]), encode(event))
+        row = (
+            event_id,
+            self.account,
+            self.created,
+            event_type,
+            str(subject.get("id", "")),
+            encode(event),
+        )
         self._rows.append((schema.ADD_EVENT, row))
         for endpoint_id in endpoint_ids:
             self._rows.append((schema.PUT_OUTGOING, (event_id, endpoint_id, 0, self.now, "due")))
         self._produced.events.append(Emitted(event_id, endpoint_ids))
         return event_id
+
+    def emit_change(self, event_type: str, document: object, before: Mapping[str, object]) -> str:
+        """Like `emit`, telling what the fields that changed were before."""
+        after = cast(Mapping[str, object], document)
+        changed = {
+            name: before.get(name)
+            for name, value in public(after).items()
+            if before.get(name) != value
+        }
+        return self.emit(event_type, document, changed)
+
+    def book(self, currency: str, available_on: int, net: int) -> None:
+        """Add to the account's balance."""
+        booking = Booking(self.account, currency, available_on, net)
+        self._bookings.append(booking)
+        self._rows.append((schema.ADD_TO_BALANCE, (self.account, currency, available_on, net)))
+
+    def balance(self) -> Sums:
+        """The account's balance, with what this unit has booked."""
+        return self.around.balances.of(self.account, self.now, self._bookings)
 
     def execute(
         self,
@@ -193,7 +224,7 @@ class Work:
             self.origin.idempotency_key,
             self.origin.request_id,
             metadata.get("event_id"),
-            json.dumps(metadata),
+            encode(metadata),
         )
         self._rows.append((schema.ADD_EXECUTION, row))
 
@@ -235,6 +266,7 @@ class Work:
                 self.around.endpoints.observe(document)
         for statement, row in self._rows:
             ledger.put(statement, row)
+        self.around.balances.add(self._bookings)
         return self._produced
 
 

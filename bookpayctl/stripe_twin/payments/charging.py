@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from bookpayctl.stripe_twin.documents import Json
-from bookpayctl.stripe_twin.ledger.work import Work
+from bookpayctl.stripe_twin.ledger.work import ExecutionKind, Work
 from bookpayctl.stripe_twin.payments.balance import book_charge
+from bookpayctl.stripe_twin.payments.disputes import open_dispute
 from bookpayctl.stripe_twin.payments.methods import behaviour_of
 from bookpayctl.stripe_twin.payments.test_methods import (
     AUTHENTICATION_REQUIRED,
@@ -81,51 +82,76 @@ def attempt(
 
 def take(work: Work, intent: PaymentIntent, charge: Charge, test: TestMethod) -> None:
     """The charge is approved: money is taken, or reserved when capture is manual."""
+    reserve = intent["capture_method"] == "manual"
+    approve(work, charge, test, capture=not reserve)
+    intent["latest_charge"] = charge["id"]
+    intent["processing"] = None
+    if reserve:
+        intent["status"] = "requires_capture"
+        intent["amount_capturable"] = intent["amount"]
+        work.later(CAPTURE_WINDOW_SECONDS, "expire_capture", intent["id"])
+    else:
+        intent["status"] = "succeeded"
+        intent["amount_received"] = intent["amount"]
+    work.save(PAYMENT_INTENT, intent)
+    work.emit(
+        "payment_intent.amount_capturable_updated" if reserve else "payment_intent.succeeded",
+        intent,
+    )
+    dispute(work, charge, test)
+
+
+def approve(work: Work, charge: Charge, test: TestMethod, *, capture: bool) -> None:
+    """The network approves of a charge, whatever it belongs to."""
     charge["status"] = "succeeded"
     charge["paid"] = True
     charge["outcome"] = outcome_of(approved=True, reason=None)
-    intent["latest_charge"] = charge["id"]
-    intent["processing"] = None
-    if intent["capture_method"] == "manual":
-        intent["status"] = "requires_capture"
-        intent["amount_capturable"] = intent["amount"]
-        work.execute(
-            "authorization",
-            amount=charge["amount"],
-            currency=charge["currency"],
-            metadata=charge["metadata"],
-            payment_intent=intent["id"],
-            charge=charge["id"],
-        )
-        work.later(CAPTURE_WINDOW_SECONDS, "expire_capture", intent["id"])
-        events = ("charge.succeeded", "payment_intent.amount_capturable_updated")
-    else:
+    if capture:
         charge["captured"] = True
         charge["amount_captured"] = charge["amount"]
-        charge["balance_transaction"] = book_charge(work, charge, charge["amount"])
-        intent["status"] = "succeeded"
-        intent["amount_received"] = intent["amount"]
-        work.execute(
-            "charge",
-            amount=charge["amount"],
-            currency=charge["currency"],
-            metadata=charge["metadata"],
-            payment_intent=intent["id"],
-            charge=charge["id"],
+        charge["balance_transaction"] = book_charge(
+            work, charge, charge["amount"], at_once=test.available_at_once
         )
-        events = ("charge.succeeded", "payment_intent.succeeded")
-        if test.dispute_reason is not None:
-            work.later(work.around.dispute_seconds, "open_dispute", charge["id"])
+    _record(work, "charge" if capture else "authorization", charge)
     work.save(CHARGE, charge)
-    work.save(PAYMENT_INTENT, intent)
-    work.emit(events[0], charge)
-    work.emit(events[1], intent)
+    work.emit("charge.succeeded", charge)
+
+
+def dispute(work: Work, charge: Charge, test: TestMethod) -> None:
+    """Let a charge be disputed if its method is one of those; at once, unless told otherwise."""
+    if test.dispute_reason is None or not charge["captured"]:
+        return
+    if work.around.dispute_seconds > 0:
+        work.later(work.around.dispute_seconds, "open_dispute", charge["id"])
+    else:
+        open_dispute(work, charge["id"])
 
 
 def refuse(
     work: Work, intent: PaymentIntent, charge: Charge, method: PaymentMethod, reason: Refused
 ) -> Declined:
     """The charge failed: the PaymentIntent is free for another method, the charge stays failed."""
+    error = fail(work, charge, reason)
+    shown: dict[str, Json] = dict(public(method))  # type: ignore[arg-type] # a JSON object
+    intent["last_payment_error"] = {**error, "payment_method": shown, "type": "card_error"}
+    intent["latest_charge"] = charge["id"]
+    intent["payment_method"] = None
+    intent["processing"] = None
+    intent["status"] = "requires_payment_method"
+    work.save(PAYMENT_INTENT, intent)
+    work.emit("payment_intent.payment_failed", intent)
+    return Declined(
+        {
+            **error,
+            "payment_intent": public(intent),
+            "payment_method": shown,
+            "type": "card_error",
+        }
+    )
+
+
+def fail(work: Work, charge: Charge, reason: Refused) -> dict[str, Json]:
+    """A charge fails, whatever it belongs to; the fields of the error that tells of it."""
     charge["status"] = "failed"
     charge["failure_code"] = reason.code
     charge["failure_message"] = reason.message
@@ -137,31 +163,20 @@ def refuse(
         error["decline_code"] = reason.decline_code
     error["doc_url"] = f"https://stripe.com/docs/error-codes/{reason.code.replace('_', '-')}"
     error["message"] = reason.message
-    shown: dict[str, Json] = dict(public(method))  # type: ignore[arg-type] # a JSON object
-    intent["last_payment_error"] = {**error, "payment_method": shown, "type": "card_error"}
-    intent["latest_charge"] = charge["id"]
-    intent["payment_method"] = None
-    intent["processing"] = None
-    intent["status"] = "requires_payment_method"
     work.save(CHARGE, charge)
-    work.save(PAYMENT_INTENT, intent)
+    _record(work, "decline", charge)
+    work.emit("charge.failed", charge)
+    return error
+
+
+def _record(work: Work, kind: ExecutionKind, charge: Charge) -> None:
     work.execute(
-        "decline",
+        kind,
         amount=charge["amount"],
         currency=charge["currency"],
         metadata=charge["metadata"],
-        payment_intent=intent["id"],
+        payment_intent=charge["payment_intent"],
         charge=charge["id"],
-    )
-    work.emit("charge.failed", charge)
-    work.emit("payment_intent.payment_failed", intent)
-    return Declined(
-        {
-            **error,
-            "payment_intent": public(intent),
-            "payment_method": shown,
-            "type": "card_error",
-        }
     )
 
 
@@ -183,14 +198,7 @@ def _debit(work: Work, intent: PaymentIntent, method: PaymentMethod, *, decided:
     intent["latest_charge"] = charge["id"]
     work.save(CHARGE, charge)
     work.save(PAYMENT_INTENT, intent)
-    work.execute(
-        "pending",
-        amount=charge["amount"],
-        currency=charge["currency"],
-        metadata=charge["metadata"],
-        payment_intent=intent["id"],
-        charge=charge["id"],
-    )
+    _record(work, "pending", charge)
     if decided:
         work.later(work.around.debit_seconds, "settle_debit", intent["id"])
     work.emit("charge.pending", charge)

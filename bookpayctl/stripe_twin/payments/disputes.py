@@ -1,44 +1,45 @@
-"""Disputes, as far as a receiver of events notices them."""
+"""Disputes: the customer's bank takes the money back, and perhaps returns it.
 
+What ends one is what ends Stripe's in test mode: the text `winning_evidence` or `losing_evidence`,
+or giving up. An inquiry moves no money.
+"""
+
+from collections.abc import Mapping
+
+from bookpayctl.stripe_twin.documents import Json
+from bookpayctl.stripe_twin.errors import invalid
 from bookpayctl.stripe_twin.ledger.work import Work
+from bookpayctl.stripe_twin.payments.balance import book_dispute
 from bookpayctl.stripe_twin.payments.test_methods import TEST_METHODS
-from bookpayctl.stripe_twin.resources.account_objects import Dispute
-from bookpayctl.stripe_twin.resources.kinds import CHARGE, DISPUTE, PAYMENT_METHOD
+from bookpayctl.stripe_twin.resources.account_objects import Dispute, new_dispute
+from bookpayctl.stripe_twin.resources.kinds import (
+    BALANCE_TRANSACTION,
+    CHARGE,
+    DISPUTE,
+    PAYMENT_METHOD,
+    public,
+)
 
-_ANSWER_WITHIN_SECONDS = 7 * 24 * 3600
+# What stripe.com/pricing shows for a dispute in the United States, in minor units.
+_FEE = 1500
+_OPEN = ("needs_response", "under_review", "warning_needs_response", "warning_under_review")
 
 
 def open_dispute(work: Work, charge_id: str) -> None:
-    """The customer disputes a charge: the charge is marked and an event tells of it."""
+    """The customer disputes a charge: the charge is marked, the money goes, events tell of it."""
     charge = work.find(CHARGE, charge_id)
     if charge is None or charge["disputed"] or charge["refunded"]:
         return
     method = work.get(PAYMENT_METHOD, charge["payment_method"] or "")
     test = TEST_METHODS[method["twin_behaviour"]]
-    dispute: Dispute = {
-        "id": work.mint(DISPUTE),
-        "object": "dispute",
-        "amount": charge["amount"],
-        "balance_transactions": [],
-        "charge": charge["id"],
-        "created": work.created,
-        "currency": charge["currency"],
-        "evidence": {},
-        "evidence_details": {
-            "due_by": work.created + _ANSWER_WITHIN_SECONDS,
-            "has_evidence": False,
-            "past_due": False,
-            "submission_count": 0,
-        },
-        "is_charge_refundable": test.dispute_is_inquiry,
-        "livemode": False,
-        "metadata": {},
-        "payment_intent": charge["payment_intent"],
-        "reason": test.dispute_reason or "general",
-        "status": "warning_needs_response" if test.dispute_is_inquiry else "needs_response",
-    }
+    dispute = new_dispute(
+        work.mint(DISPUTE),
+        charge,
+        reason=test.dispute_reason or "general",
+        inquiry=test.dispute_is_inquiry,
+        created=work.created,
+    )
     charge["disputed"] = True
-    work.save(DISPUTE, dispute)
     work.save(CHARGE, charge)
     work.execute(
         "dispute",
@@ -48,4 +49,78 @@ def open_dispute(work: Work, charge_id: str) -> None:
         payment_intent=charge["payment_intent"],
         charge=charge["id"],
     )
+    if not test.dispute_is_inquiry:
+        _move(work, dispute, -dispute["amount"], _FEE)
+    work.save(DISPUTE, dispute)
     work.emit("charge.dispute.created", dispute)
+    if not test.dispute_is_inquiry:
+        work.emit("charge.dispute.funds_withdrawn", dispute)
+
+
+def answer_dispute(
+    work: Work,
+    dispute: Dispute,
+    *,
+    metadata: dict[str, str],
+    evidence: Mapping[str, Json],
+    submit: bool,
+) -> None:
+    """Describe a dispute, put evidence into it, and send that to the bank, which decides at once.
+
+    Raises:
+        ApiError: 400, there is evidence and the dispute is over.
+    """
+    if evidence:
+        _check_open(dispute)
+    before = dict(dispute)
+    dispute["metadata"] = metadata
+    if evidence:
+        dispute["evidence"] = {**dispute["evidence"], **evidence}
+        dispute["evidence_details"] = {**dispute["evidence_details"], "has_evidence": True}
+    if submit and evidence:
+        count = dispute["evidence_details"]["submission_count"]
+        made = count + 1 if isinstance(count, int) else 1
+        dispute["evidence_details"] = {**dispute["evidence_details"], "submission_count": made}
+        inquiry = dispute["status"].startswith("warning")
+        dispute["status"] = "warning_under_review" if inquiry else "under_review"
+    work.save(DISPUTE, dispute)
+    work.emit_change("charge.dispute.updated", dispute, before)
+    said = dispute["evidence"].get("uncategorized_text")
+    if evidence and submit and said in ("winning_evidence", "losing_evidence"):
+        _end(work, dispute, won=said == "winning_evidence")
+
+
+def close_dispute(work: Work, dispute: Dispute) -> None:
+    """Accept a dispute: the money stays where it went.
+
+    Raises:
+        ApiError: 400, it is over already.
+    """
+    _check_open(dispute)
+    _end(work, dispute, won=False)
+
+
+def _end(work: Work, before: Dispute, *, won: bool) -> None:
+    dispute = before.copy()
+    if dispute["status"].startswith("warning"):
+        dispute["status"] = "warning_closed"
+    else:
+        dispute["status"] = "won" if won else "lost"
+    reinstated = won and dispute["status"] == "won"
+    if reinstated:
+        _move(work, dispute, dispute["amount"], -_FEE)
+    work.save(DISPUTE, dispute)
+    work.emit_change("charge.dispute.closed", dispute, before)
+    if reinstated:
+        work.emit("charge.dispute.funds_reinstated", dispute)
+
+
+def _move(work: Work, dispute: Dispute, amount: int, fee: int) -> None:
+    transaction_id = book_dispute(work, dispute["id"], amount, dispute["currency"], fee)
+    shown: dict[str, Json] = dict(public(work.get(BALANCE_TRANSACTION, transaction_id)))  # type: ignore[arg-type] # a JSON object
+    dispute["balance_transactions"] = [*dispute["balance_transactions"], shown]
+
+
+def _check_open(dispute: Dispute) -> None:
+    if dispute["status"] not in _OPEN:
+        raise invalid(f"This dispute is over: its status is {dispute['status']}.")

@@ -3,7 +3,9 @@
 from bookpayctl.stripe_twin.errors import invalid
 from bookpayctl.stripe_twin.ledger.work import Work
 from bookpayctl.stripe_twin.payments.balance import book_charge
+from bookpayctl.stripe_twin.payments.methods import behaviour_of
 from bookpayctl.stripe_twin.payments.states import refusal
+from bookpayctl.stripe_twin.resources.charge import Charge
 from bookpayctl.stripe_twin.resources.kinds import CHARGE, PAYMENT_INTENT, PAYMENT_METHOD
 from bookpayctl.stripe_twin.resources.payment_intent import PaymentIntent
 
@@ -25,27 +27,34 @@ def capture(work: Work, intent: PaymentIntent, amount: int | None) -> None:
             param="amount_to_capture",
         )
     charge = work.get(CHARGE, intent["latest_charge"] or "")
-    released = charge["amount"] - taken
-    charge["captured"] = True
-    charge["amount_captured"] = taken
-    # What was not captured shows as refunded, which it never was: Stripe counts so.
-    charge["amount_refunded"] = released
-    charge["balance_transaction"] = book_charge(work, charge, taken)
     intent["status"] = "succeeded"
     intent["amount_capturable"] = 0
     intent["amount_received"] = taken
-    work.save(CHARGE, charge)
+    capture_charge(work, charge, taken)
     work.save(PAYMENT_INTENT, intent)
+    work.emit("payment_intent.succeeded", intent)
+
+
+def capture_charge(work: Work, charge: Charge, taken: int) -> None:
+    """Take so much of what a charge has reserved."""
+    before = dict(charge)
+    charge["captured"] = True
+    charge["amount_captured"] = taken
+    # What was not captured shows as refunded, which it never was: Stripe counts so.
+    charge["amount_refunded"] = charge["amount"] - taken
+    method = work.find(PAYMENT_METHOD, charge["payment_method"] or "")
+    at_once = method is not None and behaviour_of(method).available_at_once
+    charge["balance_transaction"] = book_charge(work, charge, taken, at_once=at_once)
+    work.save(CHARGE, charge)
     work.execute(
         "capture",
         amount=taken,
         currency=charge["currency"],
         metadata=charge["metadata"],
-        payment_intent=intent["id"],
+        payment_intent=charge["payment_intent"],
         charge=charge["id"],
     )
-    work.emit("charge.captured", charge)
-    work.emit("payment_intent.succeeded", intent)
+    work.emit_change("charge.captured", charge, before)
 
 
 def cancel(work: Work, intent: PaymentIntent, reason: str | None) -> None:
@@ -68,11 +77,12 @@ def release(work: Work, intent: PaymentIntent, reason: str | None) -> None:
     """Cancel without asking whether it may be, and let go of what was reserved."""
     charge = work.find(CHARGE, intent["latest_charge"]) if intent["latest_charge"] else None
     if charge is not None and intent["status"] == "requires_capture":
+        before = dict(charge)
         charge["refunded"] = True
         charge["amount_refunded"] = charge["amount"]
         work.save(CHARGE, charge)
         expired = reason == "automatic"
-        work.emit("charge.expired" if expired else "charge.refunded", charge)
+        work.emit_change("charge.expired" if expired else "charge.refunded", charge, before)
     elif charge is not None and intent["status"] == "processing":
         charge["status"] = "failed"
         charge["failure_code"] = "payment_intent_canceled"

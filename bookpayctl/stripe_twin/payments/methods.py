@@ -30,11 +30,14 @@ def behaviour_of(method: PaymentMethod) -> TestMethod:
     return TEST_METHODS[method["twin_behaviour"]]
 
 
-def from_token(work: Work, token: str) -> PaymentMethod:
-    """A new payment method for a test token, as Stripe makes one for each use of a token."""
+def from_token(work: Work, token: str, prefix: str = PAYMENT_METHOD.prefix) -> PaymentMethod:
+    """A new payment method for a test token, as Stripe makes one for each use of a token.
+
+    With the prefix `card` it is a card of the older API, which is a payment method too.
+    """
     test = TEST_METHODS[token]
     method = new_payment_method(
-        work.mint(PAYMENT_METHOD),
+        work.around.mint.mint(prefix),
         test.kind,
         token,
         brand=test.brand,
@@ -61,6 +64,35 @@ def resolve(work: Work, name: str) -> PaymentMethod:
     return found
 
 
+def from_source(work: Work, name: str) -> PaymentMethod:
+    """The card that the older API calls a source: by a `tok_`, or by the id of one it made.
+
+    Raises:
+        ApiError: 404, there is no such token or card in this account.
+    """
+    if name in LEGACY_TOKENS:
+        return from_token(work, LEGACY_TOKENS[name], "card")
+    found = work.find(PAYMENT_METHOD, name) if name.startswith("card_") else None
+    if found is None:
+        raise no_such("token" if name.startswith("tok_") else "source", name, "source")
+    return found
+
+
+def from_number(work: Work, number: str | None, prefix: str) -> PaymentMethod:
+    """A new card from its number; raises the 402 for one that is not a test number."""
+    digits = (number or "").replace(" ", "")
+    if digits not in CARD_NUMBERS:
+        raise ApiError(
+            402,
+            "card_error",
+            "Your card was declined. Your request was in test mode, but used a non test card.",
+            code="card_declined",
+            decline_code="test_mode_live_card",
+            param="number",
+        )
+    return from_token(work, CARD_NUMBERS[digits], prefix)
+
+
 def from_input(work: Work, described: MethodInput) -> PaymentMethod:
     """A new payment method from details; unknown numbers of a type behave well.
 
@@ -71,17 +103,7 @@ def from_input(work: Work, described: MethodInput) -> PaymentMethod:
     if described.token is not None:
         return resolve(work, described.token)
     if described.kind == "card":
-        number = (described.number or "").replace(" ", "")
-        if number not in CARD_NUMBERS:
-            raise ApiError(
-                402,
-                "card_error",
-                "Your card was declined. Your request was in test mode, but used a non test card.",
-                code="card_declined",
-                decline_code="test_mode_live_card",
-                param="number",
-            )
-        return from_token(work, CARD_NUMBERS[number])
+        return from_number(work, described.number, PAYMENT_METHOD.prefix)
     if described.kind in {"us_bank_account", "sepa_debit"}:
         default = {"us_bank_account": "pm_usBankAccount_success", "sepa_debit": "pm_sepaDebit"}
         return from_token(work, BANK_ACCOUNTS.get(described.number or "", default[described.kind]))
@@ -92,12 +114,19 @@ def from_input(work: Work, described: MethodInput) -> PaymentMethod:
     )
 
 
-def declines_attachment(method: PaymentMethod) -> bool:
-    """Whether attaching fails already: the bank is asked then, and these cards it refuses.
+def refuse_attachment(method: PaymentMethod) -> None:
+    """Raise the 402 if attaching fails already: the bank is asked then, and these it refuses.
 
     `pm_card_chargeCustomerFail` is the exception that gives it its name: it attaches and fails
     when it is charged.
     """
     token = method["twin_behaviour"]
-    refused = isinstance(TEST_METHODS[token].result, Refused)
-    return refused and token != "pm_card_chargeCustomerFail"  # noqa: S105 - a test method
+    result = TEST_METHODS[token].result
+    if isinstance(result, Refused) and token != "pm_card_chargeCustomerFail":  # noqa: S105 - a test method
+        raise ApiError(
+            402,
+            "card_error",
+            result.message,
+            code=result.code,
+            decline_code=result.decline_code,
+        )

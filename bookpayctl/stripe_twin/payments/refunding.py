@@ -1,7 +1,9 @@
 """Refunds: partial ones add up to the charge at most, and some come back."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bookpayctl.stripe_twin.documents import Json
 from bookpayctl.stripe_twin.errors import ApiError, invalid
 from bookpayctl.stripe_twin.ledger.work import ExecutionKind, Work
 from bookpayctl.stripe_twin.payments.balance import book_refund, book_refund_failure
@@ -54,9 +56,7 @@ def refund(work: Work, wanted: RefundInput) -> Refund:
         "charge": charge["id"],
         "created": work.created,
         "currency": charge["currency"],
-        "destination_details": {"card": {"type": "refund"}, "type": "card"},
-        "failure_balance_transaction": None,
-        "failure_reason": None,
+        "destination_details": _destination(charge),
         "metadata": wanted.metadata,
         "payment_intent": charge["payment_intent"],
         "reason": wanted.reason,
@@ -65,14 +65,17 @@ def refund(work: Work, wanted: RefundInput) -> Refund:
         "status": "pending" if course == "pending_then_succeeds" else "succeeded",
         "transfer_reversal": None,
     }
+    if made["status"] == "pending":
+        made["pending_reason"] = "processing"
     made["balance_transaction"] = book_refund(work, made["id"], amount, charge["currency"])
+    before = dict(charge)
     charge["amount_refunded"] += amount
     charge["refunded"] = charge["amount_refunded"] >= charge["amount"]
     work.save(REFUND, made)
     work.save(CHARGE, charge)
     _record(work, "refund", made)
     work.emit("refund.created", made)
-    work.emit("charge.refunded", charge)
+    work.emit_change("charge.refunded", charge, before)
     if course == "pending_then_succeeds":
         work.later(work.around.refund_seconds, "refund_succeeds", made["id"])
     elif course == "succeeds_then_fails":
@@ -85,15 +88,16 @@ def course_of_refund(work: Work, refund_id: str, *, succeeds: bool) -> None:
     made = work.find(REFUND, refund_id)
     if made is None or made["status"] not in {"pending", "succeeded"}:
         return
-    before = made["status"]
+    before = dict(made)
     if succeeds:
         made["status"] = "succeeded"
+        made.pop("pending_reason", None)
         work.save(REFUND, made)
-        work.emit("refund.updated", made, {"status": before})
-        return
-    undo_refund(work, made, status_failed=True)
-    work.emit("refund.updated", made, {"status": before})
-    work.emit("refund.failed", made)
+    else:
+        undo_refund(work, made, status_failed=True)
+    tell_of_refund(work, made, before)
+    if not succeeds:
+        work.emit("refund.failed", made)
 
 
 def cancel_refund(work: Work, made: Refund) -> None:
@@ -104,14 +108,24 @@ def cancel_refund(work: Work, made: Refund) -> None:
     """
     if made["status"] not in {"pending", "requires_action"}:
         raise invalid(f"You cannot cancel a refund that is {made['status']}.")
+    before = dict(made)
     undo_refund(work, made, status_failed=False)
-    work.emit("refund.updated", made, {"status": "pending"})
+    tell_of_refund(work, made, before)
+
+
+def tell_of_refund(work: Work, made: Refund, before: Mapping[str, object]) -> None:
+    """A refund changed."""
+    work.emit_change("refund.updated", made, before)
+    # Deprecated, and still what older receivers listen to.
+    work.emit_change("charge.refund.updated", made, before)
 
 
 def undo_refund(work: Work, made: Refund, *, status_failed: bool) -> None:
     """Take a refund back into the charge and the balance, because it failed or was cancelled."""
     made["status"] = "failed" if status_failed else "canceled"
-    made["failure_reason"] = "lost_or_stolen_card" if status_failed else None
+    made.pop("pending_reason", None)
+    if status_failed:
+        made["failure_reason"] = "lost_or_stolen_card"
     made["failure_balance_transaction"] = book_refund_failure(
         work, made["id"], made["amount"], made["currency"]
     )
@@ -150,6 +164,18 @@ def _charge_to_refund(work: Work, wanted: RefundInput) -> Charge:
     if charge["status"] != "succeeded" or not charge["captured"]:
         raise invalid(f"Charge {charge['id']} has no successful payment to refund.", param="charge")
     return charge
+
+
+def _destination(charge: Charge) -> dict[str, Json]:
+    kind = str(charge["payment_method_details"]["type"])
+    if kind != "card":
+        return {kind: {}, "type": kind}
+    card: dict[str, Json] = {
+        "reference_status": "pending",
+        "reference_type": "acquirer_reference_number",
+        "type": "refund",
+    }
+    return {"card": card, "type": "card"}
 
 
 def _given_back(charge: Charge) -> int:

@@ -6,6 +6,7 @@ anything to do: a timer may fire for a PaymentIntent that was cancelled meanwhil
 
 from bookpayctl.stripe_twin.ledger.work import Work
 from bookpayctl.stripe_twin.payments.charging import attempt, refuse, take
+from bookpayctl.stripe_twin.payments.direct import expire_charge
 from bookpayctl.stripe_twin.payments.disputes import open_dispute
 from bookpayctl.stripe_twin.payments.intents import release
 from bookpayctl.stripe_twin.payments.methods import behaviour_of
@@ -28,6 +29,8 @@ def fire(work: Work, action: str, object_id: str) -> None:
         settle_debit(work, object_id, succeed=None)
     elif action == "expire_capture":
         _expire_capture(work, object_id)
+    elif action == "expire_charge":
+        expire_charge(work, object_id)
     elif action == "open_dispute":
         open_dispute(work, object_id)
     elif action in {"refund_succeeds", "refund_fails"}:

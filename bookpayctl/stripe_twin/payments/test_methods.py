@@ -53,6 +53,7 @@ class TestMethod:
     refunds: RefundCourse = "succeeds"
     dispute_reason: str | None = None
     dispute_is_inquiry: bool = False
+    available_at_once: bool = False
 
 
 def _declined(decline_code: str, message: str = "Your card was declined.") -> Refused:
@@ -109,7 +110,7 @@ TEST_METHODS: dict[str, TestMethod] = {
     "pm_card_mastercard": TestMethod("card", "mastercard", "4444", _OK),
     "pm_card_amex": TestMethod("card", "amex", "8431", _OK),
     "pm_card_discover": TestMethod("card", "discover", "1117", _OK),
-    "pm_card_bypassPending": _visa("0077", _OK),
+    "pm_card_bypassPending": TestMethod("card", "visa", "0077", _OK, available_at_once=True),
     "pm_card_visa_chargeDeclined": _visa("0002", _GENERIC),
     "pm_card_visa_chargeDeclinedInsufficientFunds": _visa("9995", _POOR),
     "pm_card_visa_chargeDeclinedLostCard": _visa("9987", _declined("lost_card")),
@@ -211,11 +212,10 @@ BANK_ACCOUNTS: dict[str, str] = {
     "AT321904300235473204": "pm_sepaDebit",
     "AT861904300235473202": "pm_sepaDebit_failed",
 }
-# Card tokens of the older API that stripe-cli and documentation still use.
+# Card tokens of the older API, which the CLI and much documentation still use. Every card that has
+# a name as a method has the same one as a token.
 LEGACY_TOKENS: dict[str, str] = {
-    "tok_visa": "pm_card_visa",
-    "tok_mastercard": "pm_card_mastercard",
-    "tok_amex": "pm_card_amex",
-    "tok_chargeDeclined": "pm_card_visa_chargeDeclined",
-    "tok_bypassPending": "pm_card_bypassPending",
+    f"tok_{name.removeprefix('pm_card_')}": name
+    for name in TEST_METHODS
+    if name.startswith("pm_card_")
 }

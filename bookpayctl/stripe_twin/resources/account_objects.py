@@ -3,6 +3,7 @@
 from typing import Literal, TypedDict
 
 from bookpayctl.stripe_twin.documents import Json
+from bookpayctl.stripe_twin.resources.charge import Charge
 
 
 class Customer(TypedDict):
@@ -104,11 +105,66 @@ class Dispute(TypedDict):
     charge: str
     created: int
     currency: str
+    enhanced_eligibility_types: list[Json]
     evidence: dict[str, Json]
     evidence_details: dict[str, Json]
     is_charge_refundable: bool
     livemode: bool
     metadata: dict[str, str]
     payment_intent: str | None
+    payment_method_details: dict[str, Json]
     reason: str
     status: str
+
+
+# What evidence can be about; `enhanced_evidence` is an object, the rest is text or a file's id.
+EVIDENCE = (
+    *("access_activity_log", "billing_address", "cancellation_policy"),
+    *("cancellation_policy_disclosure", "cancellation_rebuttal", "customer_communication"),
+    *("customer_email_address", "customer_name", "customer_purchase_ip", "customer_signature"),
+    *("duplicate_charge_documentation", "duplicate_charge_explanation", "duplicate_charge_id"),
+    *("product_description", "receipt", "refund_policy", "refund_policy_disclosure"),
+    *("refund_refusal_explanation", "service_date", "service_documentation", "shipping_address"),
+    *("shipping_carrier", "shipping_date", "shipping_documentation"),
+    *("shipping_tracking_number", "uncategorized_file", "uncategorized_text"),
+)
+_ANSWER_WITHIN_SECONDS = 7 * 24 * 3600
+
+
+def new_dispute(
+    dispute_id: str, charge: Charge, *, reason: str, inquiry: bool, created: int
+) -> Dispute:
+    """A dispute of a whole charge that nobody has answered yet."""
+    details: dict[str, Json] = {"type": charge["payment_method_details"]["type"]}
+    card = charge["payment_method_details"].get("card")
+    if isinstance(card, dict):
+        details["card"] = {
+            "brand": card["brand"],
+            "case_type": "inquiry" if inquiry else "chargeback",
+            "network_reason_code": "10.4",
+        }
+    return {
+        "id": dispute_id,
+        "object": "dispute",
+        "amount": charge["amount"],
+        "balance_transactions": [],
+        "charge": charge["id"],
+        "created": created,
+        "currency": charge["currency"],
+        "enhanced_eligibility_types": [],
+        "evidence": {**dict.fromkeys(EVIDENCE), "enhanced_evidence": {}},
+        "evidence_details": {
+            "due_by": created + _ANSWER_WITHIN_SECONDS,
+            "enhanced_eligibility": {},
+            "has_evidence": False,
+            "past_due": False,
+            "submission_count": 0,
+        },
+        "is_charge_refundable": inquiry,
+        "livemode": False,
+        "metadata": {},
+        "payment_intent": charge["payment_intent"],
+        "payment_method_details": details,
+        "reason": reason,
+        "status": "warning_needs_response" if inquiry else "needs_response",
+    }

@@ -4,7 +4,7 @@ from typing import Literal, TypedDict
 
 from bookpayctl.stripe_twin.documents import Json
 from bookpayctl.stripe_twin.resources.payment_intent import PaymentIntent
-from bookpayctl.stripe_twin.resources.payment_method import PaymentMethod
+from bookpayctl.stripe_twin.resources.payment_method import PaymentMethod, card_in_charge
 
 
 class Charge(TypedDict):
@@ -39,13 +39,14 @@ class Charge(TypedDict):
     payment_intent: str | None
     payment_method: str | None
     payment_method_details: dict[str, Json]
+    radar_options: dict[str, Json]
     receipt_email: str | None
     receipt_number: str | None
     receipt_url: str | None
     refunded: bool
     review: str | None
     shipping: Json
-    source: None
+    source: Json
     source_transfer: str | None
     statement_descriptor: str | None
     statement_descriptor_suffix: str | None
@@ -90,7 +91,8 @@ def new_charge(
         "paid": False,
         "payment_intent": intent["id"],
         "payment_method": method["id"],
-        "payment_method_details": _details(method),
+        "payment_method_details": _details(method, intent["amount"]),
+        "radar_options": {},
         "receipt_email": intent["receipt_email"],
         "receipt_number": None,
         "receipt_url": None,
@@ -107,18 +109,26 @@ def new_charge(
     }
 
 
-def _details(method: PaymentMethod) -> dict[str, Json]:
-    kind = method["type"]
-    details: dict[str, Json] = {"type": kind}
-    if kind == "card" and method["card"] is not None:
-        details["card"] = method["card"]
-    elif kind == "us_bank_account" and method["us_bank_account"] is not None:
-        details["us_bank_account"] = method["us_bank_account"]
-    elif kind == "sepa_debit" and method["sepa_debit"] is not None:
-        details["sepa_debit"] = method["sepa_debit"]
-    else:
-        details[kind] = {}
+def _details(method: PaymentMethod, amount: int) -> dict[str, Json]:
+    details: dict[str, Json] = {"type": method["type"]}
+    if "card" in method:
+        details["card"] = card_in_charge(method["card"], amount)
+    elif "us_bank_account" in method:
+        details["us_bank_account"] = _without(
+            method["us_bank_account"], "financial_connections_account", "networks", "status_details"
+        )
+    elif "sepa_debit" in method:
+        # Recorded charges have a mandate here; the twin makes none.
+        details["sepa_debit"] = {
+            **_without(method["sepa_debit"], "generated_from"),
+            "mandate": None,
+        }
     return details
+
+
+def _without(account: dict[str, Json], *only_in_methods: str) -> dict[str, Json]:
+    """A bank account as a charge shows it."""
+    return {name: value for name, value in account.items() if name not in only_in_methods}
 
 
 def outcome_of(*, approved: bool, reason: str | None, blocked: bool = False) -> dict[str, Json]:

@@ -6,6 +6,7 @@ from typing import Generic, TypeVar
 
 from bookpayctl.stripe_twin.resources.account_objects import (
     Customer,
+    Deleted,
     Dispute,
     SetupIntent,
     WebhookEndpoint,
@@ -31,6 +32,8 @@ CHARGE: Kind[Charge] = Kind("charge", "ch")
 REFUND: Kind[Refund] = Kind("refund", "re")
 PAYMENT_METHOD: Kind[PaymentMethod] = Kind("payment_method", "pm")
 CUSTOMER: Kind[Customer] = Kind("customer", "cus")
+# Kept apart from the living, so that lists need not skip them; found by id all the same.
+DELETED_CUSTOMER: Kind[Deleted] = Kind("deleted_customer", "cus")
 SETUP_INTENT: Kind[SetupIntent] = Kind("setup_intent", "seti")
 BALANCE_TRANSACTION: Kind[BalanceTransaction] = Kind("balance_transaction", "txn")
 WEBHOOK_ENDPOINT: Kind[WebhookEndpoint] = Kind("webhook_endpoint", "we")

@@ -1,6 +1,6 @@
 """A Refund and the balance transaction that any movement of money leaves."""
 
-from typing import Literal, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 from bookpayctl.stripe_twin.documents import Json
 
@@ -8,7 +8,7 @@ RefundStatus = Literal["pending", "requires_action", "succeeded", "failed", "can
 
 
 class Refund(TypedDict):
-    """The answered object."""
+    """The answered object; what went wrong, or is waited for, is there only when there is any."""
 
     id: str
     object: Literal["refund"]
@@ -18,9 +18,10 @@ class Refund(TypedDict):
     created: int
     currency: str
     destination_details: dict[str, Json]
-    failure_balance_transaction: str | None
-    failure_reason: str | None
+    failure_balance_transaction: NotRequired[str]
+    failure_reason: NotRequired[str]
     metadata: dict[str, str]
+    pending_reason: NotRequired[str]
     payment_intent: str | None
     reason: str | None
     receipt_number: str | None

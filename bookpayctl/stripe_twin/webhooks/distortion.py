@@ -6,6 +6,7 @@ their own beside the real one: under the same id an idempotent receiver would lo
 """
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from bookpayctl.stripe_twin.documents import Json, encode_on_lines
 from bookpayctl.stripe_twin.faults.rule import Rule
@@ -76,11 +77,17 @@ def _thin(event: dict[str, Json]) -> dict[str, Json]:
     subject = content.get("object") if isinstance(content, dict) else None
     subject_id = subject.get("id") if isinstance(subject, dict) else None
     subject_kind = subject.get("object") if isinstance(subject, dict) else None
+    stamp = event["created"]
+    created = datetime.fromtimestamp(stamp if isinstance(stamp, int) else 0, UTC)
     return {
         "id": event["id"],
         "object": "v2.core.event",
         "type": f"v1.{event['type']}",
         "livemode": False,
-        "created": "2026-01-01T00:00:00.000Z",
-        "related_object": {"id": subject_id, "type": subject_kind, "url": f"/v1/{subject_id}"},
+        "created": created.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "related_object": {
+            "id": subject_id,
+            "type": subject_kind,
+            "url": f"/v1/{subject_kind}s/{subject_id}",
+        },
     }

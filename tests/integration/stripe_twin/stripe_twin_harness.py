@@ -31,6 +31,9 @@ CARD = {
 }
 
 
+# What `hooked` signs with.
+SECRET = "whsec_suite"
+
 # Never set: waiting on it is a pause that a debugger can tell from a hang.
 _PAUSE = threading.Event()
 
@@ -105,12 +108,16 @@ class TwinProcess:
         )
         return Answer(response.status, response.headers, response.data)
 
-    def get(self, path: str, **fields: object) -> Answer:
+    def get(
+        self, path: str, account: str | None = None, method: str = "GET", **fields: object
+    ) -> Answer:
+        """A request without a body; `fields` go into the query."""
         response = self._pool.request(
-            "GET",
+            method,
             self.api + path,
             fields={name: str(value) for name, value in fields.items()},
-            headers={"Authorization": "Bearer sk_test_suite"},
+            headers={"Authorization": "Bearer sk_test_suite"}
+            | ({"Stripe-Account": account} if account else {}),
         )
         return Answer(response.status, response.headers, response.data)
 
@@ -203,3 +210,9 @@ class Receiver:
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+def verified(received: Received, secret: str = SECRET) -> stripe.Event:
+    return stripe.Webhook.construct_event(
+        received.body, received.headers["Stripe-Signature"], secret
+    )

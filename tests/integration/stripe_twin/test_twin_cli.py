@@ -141,3 +141,31 @@ def test_serve_says_how_to_use_it_and_stops_on_interrupt(tmp_path: Path) -> None
     assert "export STRIPE_API_KEY=sk_test_" in said
     assert "export STRIPE_WEBHOOK_SECRET=whsec_" in said
     assert "export BOOKPAY_STRIPE_CONTROL_URL=http://127.0.0.1:" in said
+
+
+@pytest.mark.parametrize("said", ["whsec_given", "-"])
+def test_serve_signs_with_the_secret_it_is_given(tmp_path: Path, said: str) -> None:
+    command = [sys.executable, "-m", "bookpayctl", "stripe", "serve", "--data", str(tmp_path)]
+    log = tmp_path / "stderr"
+    with log.open("wb") as stderr:
+        process = subprocess.Popen(
+            [*command, "--endpoint", "http://127.0.0.1:9/hook", "--secret", said],
+            stdin=subprocess.PIPE,
+            stderr=stderr,
+        )
+    assert process.stdin is not None
+    process.stdin.write(b"whsec_given\n")
+    process.stdin.flush()
+    wait_for(lambda: "ready" in log.read_text(), "the twin is ready", 30)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+
+    assert "export STRIPE_WEBHOOK_SECRET=whsec_given" in log.read_text()
+    assert process.returncode == 0
+
+
+def test_serve_refuses_an_empty_secret(tmp_path: Path) -> None:
+    done = bookpayctl("serve", "--data", str(tmp_path), "--secret", "")
+
+    assert done.returncode == 2
+    assert "forgeable" in done.stderr

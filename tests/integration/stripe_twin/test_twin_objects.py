@@ -254,7 +254,8 @@ def test_unknown_routes_are_404(twin: TwinProcess) -> None:
     answer = twin.post("/v1/unicorns")
 
     assert answer.status == 404
-    assert answer.error["message"] == "Unrecognized request URL (POST: /v1/unicorns)."
+    message = answer.error["message"]
+    assert message.startswith("Unrecognized request URL (POST: /v1/unicorns). Please see https://")
 
 
 def test_json_bodies_are_refused(twin: TwinProcess) -> None:

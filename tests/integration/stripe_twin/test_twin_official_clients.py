@@ -19,24 +19,22 @@ from stripe_twin_harness import Receiver, TwinProcess, new_key, wait_for
 
 PACKAGES = ("stripe@23.1.0", "@stripe/cli@1.52.0")
 INSTALL_SECONDS_MAX = 240
+# Every event of the CLI that touches nothing but what the twin has.
 TRIGGERS = (
-    "payment_intent.succeeded",
-    "payment_intent.payment_failed",
-    "payment_intent.requires_action",
-    "payment_intent.processing",
-    "payment_intent.amount_capturable_updated",
-    "payment_intent.canceled",
-    "charge.succeeded",
-    "charge.failed",
-    "charge.captured",
-    "charge.refunded",
-    "customer.created",
-    "customer.updated",
-    "customer.deleted",
-    "setup_intent.succeeded",
-    "setup_intent.setup_failed",
-    "payment_method.attached",
-    "payment_method.detached",
+    "balance.available",
+    *(f"charge.{name}" for name in ("captured", "failed", "refunded", "succeeded")),
+    *("charge.refund.updated", "charge.dispute.closed"),
+    *("charge.dispute.created", "charge.dispute.updated"),
+    *(f"customer.{name}" for name in ("created", "deleted", "updated")),
+    *("customer.source.created", "customer.source.updated"),
+    *("payment_intent.amount_capturable_updated", "payment_intent.canceled"),
+    *("payment_intent.created", "payment_intent.payment_failed", "payment_intent.processing"),
+    *("payment_intent.requires_action", "payment_intent.succeeded"),
+    *("payment_method.attached", "payment_method.detached", "payment_method.updated"),
+    *(
+        f"setup_intent.{name}"
+        for name in ("canceled", "created", "requires_action", "setup_failed", "succeeded")
+    ),
 )
 
 
@@ -167,11 +165,10 @@ def test_stripe_node_verifies_a_webhook(
     }
 
 
-@pytest.mark.parametrize("event_type", TRIGGERS)
-def test_the_stripe_cli_triggers_an_event(
-    twin: TwinProcess, node_modules: Path, tmp_path: Path, event_type: str
-) -> None:
-    done = subprocess.run(
+def trigger(
+    twin: TwinProcess, node_modules: Path, home: Path, event_type: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         [
             str(node_modules / ".bin" / "stripe"),
             *("trigger", event_type, "--api-base", twin.api),
@@ -179,7 +176,7 @@ def test_the_stripe_cli_triggers_an_event(
         ],
         env={
             "PATH": os.environ["PATH"],
-            "HOME": str(tmp_path),
+            "HOME": str(home),
             "STRIPE_CLI_TELEMETRY_OPTOUT": "true",
         },
         capture_output=True,
@@ -188,6 +185,24 @@ def test_the_stripe_cli_triggers_an_event(
         check=False,
     )
 
+
+@pytest.mark.parametrize("event_type", TRIGGERS)
+def test_the_stripe_cli_triggers_an_event(
+    twin: TwinProcess, node_modules: Path, tmp_path: Path, event_type: str
+) -> None:
+    done = trigger(twin, node_modules, tmp_path, event_type)
+
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Trigger succeeded!" in done.stdout + done.stderr
     assert twin.get("/v1/events", type=event_type, limit=1).json["data"]
+
+
+@pytest.mark.parametrize("event_type", ["product.created", "account.updated", "payout.created"])
+def test_a_trigger_of_what_the_twin_has_not_ends_with_stripes_404(
+    twin: TwinProcess, node_modules: Path, tmp_path: Path, event_type: str
+) -> None:
+    done = trigger(twin, node_modules, tmp_path, event_type)
+
+    assert done.returncode != 0
+    assert "Unrecognized request URL (POST: /v1/" in done.stdout + done.stderr
+    assert "Traceback" not in twin.log.read_text()
