@@ -65,13 +65,10 @@ class Ingest:
             return 0.0
         self.kafka_outage.recovered()
         failpoints, subject = self.process.failpoints, _subject(records)
-        broker, waiting = lines.Broker(self.consumer), lines.Pooled(self.pool)
+        broker = lines.Broker(self.consumer)
         try:
-            if self.careful:
-                counts = self._store_carefully(records)
-            else:
-                failpoints.hit(Failpoint.WORKER_POLLED_BEFORE_INBOX, subject, waiting)
-                counts = self._store(records)
+            take_in = self._take_in_one_by_one if self.careful else self._take_in
+            counts = take_in(records)
         except Exception:
             # Nothing of the batch is stored: let the consumer give the same records again.
             kafka.rewind(self.consumer, records)
@@ -84,21 +81,25 @@ class Ingest:
         failpoints.hit(Failpoint.WORKER_OFFSET_COMMITTED, subject, broker)
         return 0.0
 
-    def _store_carefully(self, records: Sequence[Record]) -> inbox.Counts:
-        """Store one by one, each named before it is touched: one that kills its process is found.
+    def _take_in(self, records: Sequence[Record]) -> inbox.Counts:
+        self.process.failpoints.hit(
+            Failpoint.WORKER_POLLED_BEFORE_INBOX, _subject(records), lines.Pooled(self.pool)
+        )
+        return self._store(records)
+
+    def _take_in_one_by_one(self, records: Sequence[Record]) -> inbox.Counts:
+        """Take each in by itself, named before it is touched: one that kills its process is found.
 
         After three deaths it is buried and its partition moves on.
         """
-        failpoints, waiting = self.process.failpoints, lines.Pooled(self.pool)
         counts = inbox.Counts()
         for record in records:
             with self.pool.connection() as conn:
                 deaths = inbox_suspects.begin(conn, record)
             if deaths >= PROCESS_DEATHS_MAX:
                 counts = counts.plus(self._bury(record, ProcessDiedError(deaths), PROCESS_DIED))
-                continue
-            failpoints.hit(Failpoint.WORKER_POLLED_BEFORE_INBOX, _subject([record]), waiting)
-            counts = counts.plus(self._store([record]))
+            else:
+                counts = counts.plus(self._take_in([record]))
         self.careful = False
         return counts
 
