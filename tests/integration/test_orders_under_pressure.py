@@ -187,7 +187,7 @@ def test_a_shed_request_is_answered_although_the_database_is_held(
         took = time.monotonic() - began
     assert answer.status == 429
     # The database would have been asked for 5 s, the time-out of a statement.
-    assert took < 2.5
+    assert took < 4.5
 
 
 def test_a_load_far_above_the_load_tests_is_within_the_default_quota(
@@ -279,7 +279,7 @@ def test_a_client_that_takes_its_time_is_told_to_go(start: Start, pieces: list[b
 
     assert heard.status == 408, heard
     assert json.loads(heard.body)["code"] == "request_timeout"
-    assert heard.seconds < 10
+    assert heard.seconds < 12
 
 
 def test_a_client_that_connects_and_says_nothing_is_let_go(start: Start) -> None:
@@ -289,7 +289,7 @@ def test_a_client_that_connects_and_says_nothing_is_let_go(start: Start) -> None
     heard = exchange("127.0.0.1", orders.port, silent, deadline_seconds=30)
 
     assert heard.problem == "closed without an answer"
-    assert heard.seconds < 10
+    assert heard.seconds < 12
 
 
 def test_a_client_that_goes_away_in_the_middle_leaves_no_trace(
