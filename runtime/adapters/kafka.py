@@ -61,6 +61,22 @@ def producer(
     )
 
 
+class CommittingConsumer(Consumer):
+    """Remembers which offsets were sent and not taken; librdkafka does not send them again.
+
+    A commit that meets a rebalance is refused. Without another record on the partition its group
+    would stay behind for ever, though all is stored.
+    """
+
+    def __init__(self, settings: dict[str, Any], **options: Any) -> None:
+        self.refused: list[TopicPartition] = []
+        super().__init__({**settings, "on_commit": self._committed}, **options)
+
+    def _committed(self, error: KafkaError | None, places: list[TopicPartition]) -> None:
+        """Told inside poll what became of a commit."""
+        self.refused += [place for place in places if error is not None or place.error is not None]
+
+
 def consumer(
     bootstrap_servers: str,
     group: str,
@@ -68,7 +84,7 @@ def consumer(
     *,
     instance_id: str | None,
     on_error: Callable[[KafkaError], None],
-) -> Consumer:
+) -> CommittingConsumer:
     """A consumer that never commits by itself.
 
     Args:
@@ -77,7 +93,7 @@ def consumer(
             that is used once.
     """
     static = {"group.instance.id": instance_id} if instance_id else {}
-    return Consumer(
+    return CommittingConsumer(
         {
             **static,
             "bootstrap.servers": bootstrap_servers,
@@ -178,7 +194,7 @@ class Offsets:
     transaction, and sent now and then instead of once per batch, because each is a broker request.
     """
 
-    consumer: Consumer
+    consumer: CommittingConsumer
     _stored: dict[tuple[str, int], int] = field(default_factory=dict)
     _sent_at: float = 0.0
 
@@ -190,12 +206,26 @@ class Offsets:
 
     def commit(self, now: float, *, every_seconds: float = COMMIT_SECONDS) -> None:
         """Send what was noted, when the last sending is `every_seconds` ago (monotonic `now`)."""
-        if not self._stored or now - self._sent_at < every_seconds:
+        if now - self._sent_at < every_seconds:
+            return
+        self._note_refused()
+        if not self._stored:
             return
         self._sent_at = now
         offsets = [TopicPartition(*place, end) for place, end in self._stored.items()]
         self._stored = {}
         self.consumer.commit(offsets=offsets, asynchronous=True)
+
+    def _note_refused(self) -> None:
+        """Send again what was refused, unless the partition is another's by now."""
+        if not self.consumer.refused:
+            return
+        refused, self.consumer.refused = self.consumer.refused, []
+        owned = {(place.topic, place.partition) for place in self.consumer.assignment()}
+        for place in refused:
+            key = (place.topic, place.partition)
+            if key in owned:
+                self._stored[key] = max(self._stored.get(key, 0), place.offset)
 
     def close(self) -> None:
         """Send the rest and leave the group."""
