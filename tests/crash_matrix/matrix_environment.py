@@ -79,9 +79,12 @@ class Stand:
     def arm(self, run_id: str, point: str, action: str, **match: str | None) -> None:
         """Arm a failpoint once, and wait until every process that listens has heard of it."""
         self.conn.execute(
-            "INSERT INTO failpoints (run_id, point, action, match_order_id, match_tenant_id)"
-            " VALUES (%s, %s, %s, %s, %s)",
-            (run_id, point, action, match.get("order_id"), match.get("tenant_id")),
+            "INSERT INTO failpoints (run_id, point, action, match_order_id, match_event_id,"
+            " match_tenant_id) VALUES (%s, %s, %s, %s, %s, %s)",
+            (
+                *(run_id, point, action),
+                *(match.get("order_id"), match.get("event_id"), match.get("tenant_id")),
+            ),
         )
         heard = wait_until(
             lambda: self.rows(
@@ -125,6 +128,9 @@ class Stand:
         document = {"payment_intent": payment_intent_id, "succeed": True}
         answer = self._ask_twin("POST", "/complete", document)
         assert answer.status == 200 or b"only requires_action and processing" in answer.data
+
+    def webhooks_owed(self) -> int:
+        return int(self.twin("GET", "/status")["webhooks_owed"])
 
     def clear_faults(self) -> None:
         self.twin("DELETE", "/faults")

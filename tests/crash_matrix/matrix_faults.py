@@ -50,15 +50,20 @@ SAGA_POINTS: Final = frozenset(
 REFUND_POINTS: Final = frozenset(
     {Failpoint.SAGA_REFUND_SENT_NO_RESPONSE, Failpoint.SAGA_REFUND_BEFORE_PERSIST}
 )
+# Only a webhook tells of a bank's decision: one that is lost here is lost for the order.
+WEBHOOK_POINTS: Final = frozenset(
+    {
+        Failpoint.RECEIVER_VERIFIED_BEFORE_INSERT,
+        Failpoint.RECEIVER_INSERTED_BEFORE_200,
+        Failpoint.RECEIVER_APPLY_BEFORE_COMMIT,
+    }
+)
 # What these see of an order is no tenant.
 WITHOUT_TENANT: Final = frozenset(
     {
         Failpoint.PUBLISHER_PRODUCED_ACK_LOST,
         Failpoint.PUBLISHER_ACKED_BEFORE_MARK,
         Failpoint.PUBLISHER_MARKED,
-        Failpoint.RECEIVER_VERIFIED_BEFORE_INSERT,
-        Failpoint.RECEIVER_INSERTED_BEFORE_200,
-        Failpoint.RECEIVER_APPLY_BEFORE_COMMIT,
         Failpoint.RECEIVER_RESPONDED,
     }
 )
@@ -82,6 +87,8 @@ def trigger_of(cell: Cell, prefix: str) -> Flow:
         return Flow(key, CARD, OrderStatus.REFUNDED, returned=True)
     if cell.point is Failpoint.RECON_READ_BEFORE_FIX:
         return Flow(key, TRIGGER_CARD, OrderStatus.CANCELLED)
+    if cell.point in WEBHOOK_POINTS:
+        return Flow(key, BANK_DEBIT, OrderStatus.PAID)
     return Flow(key, TRIGGER_CARD, OrderStatus.PAID)
 
 
@@ -127,14 +134,24 @@ class Fault:
             self.stand.add_fault("saved_500", match=AIMED, count=1)
         if cell.is_the_twins:
             self.fault_id = self._arm_twin()
-        elif cell.point not in REFUND_POINTS:
+        elif cell.point not in REFUND_POINTS | WEBHOOK_POINTS:
             tenant = None if cell.point in WITHOUT_TENANT else self.stand.environment.tenant_id
             self.stand.arm(self.run_id, cell.point, cell.action, tenant_id=tenant)
 
-    def arm_for_refund(self, flow: Flow) -> None:
-        """Called before an order is given back: now its refund can be waited for."""
-        if self.cell.point in REFUND_POINTS and flow.key.endswith("trigger"):
+    def before_cancel(self, flow: Flow) -> None:
+        """An order is about to be given back: now its refund can be waited for."""
+        if self.cell.point in REFUND_POINTS and flow.is_trigger:
             self.stand.arm(self.run_id, self.cell.point, self.cell.action, order_id=flow.order_id)
+
+    def complete_debit(self, flow: Flow, payment_intent_id: str) -> None:
+        """The bank decides; of the trigger's debit, only the webhook that tells so is aimed at."""
+        if self.cell.point in WEBHOOK_POINTS and flow.is_trigger:
+            quiet = wait_until(
+                self.stand.webhooks_owed, lambda owed: owed == 0, deadline_seconds=10
+            )
+            assert quiet.reached, "earlier webhooks are still on their way"
+            self.stand.arm(self.run_id, self.cell.point, self.cell.action, event_id=flow.event_id)
+        self.stand.complete_debit(payment_intent_id)
 
     def _arm_twin(self) -> str:
         if self.cell.action is Action.DROPCONN:

@@ -44,8 +44,14 @@ class Flow:
     ends: str
     returned: bool = False
     order_id: str | None = None
+    event_id: str | None = None
     replies: list[Reply] = field(default_factory=list)
     problem: str | None = None
+
+    @property
+    def is_trigger(self) -> bool:
+        """Whether it is the order that the cell's fault is aimed at."""
+        return self.key.endswith("trigger")
 
 
 @dataclass
@@ -55,7 +61,7 @@ class Customers:
     environment: Environment
     history: HistoryFile
     before_cancel: Callable[[Flow], None]
-    complete_debit: Callable[[str], None]
+    complete_debit: Callable[[Flow, str], None]
     threads: list[threading.Thread] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -86,7 +92,7 @@ class Customers:
                 self._cancel(flow)
             elif flow.method == BANK_DEBIT:
                 reply = self._wait(flow, _has_open_intent, "waits for the bank")
-                self.complete_debit(reply.body["payment"]["payment_intent_id"])
+                self.complete_debit(flow, reply.body["payment"]["payment_intent_id"])
         except Exception as error:  # noqa: BLE001 - the cell says what its customer met
             flow.problem = f"{flow.key}: {type(error).__name__}: {error}"
 
@@ -105,7 +111,7 @@ class Customers:
             return reply
 
         reply = self._until_clear(attempt)
-        flow.order_id = reply.body["id"]
+        flow.order_id, flow.event_id = reply.body["id"], reply.body["event_id"]
 
     def _cancel(self, flow: Flow) -> None:
         order_id = flow.order_id or ""

@@ -15,10 +15,10 @@ from uuid import uuid4
 
 from matrix_cells import Cell
 from matrix_environment import Stand
-from matrix_faults import HIT_SECONDS_MAX, Fault, Hit, others, trigger_of
+from matrix_faults import HIT_SECONDS_MAX, WEBHOOK_POINTS, Fault, Hit, others, trigger_of
 from matrix_lag import Lags
 from matrix_load import Customers, Flow
-from matrix_verdict import Mailbox, judged, motion, webhooks_owed, wrong_ends, wrong_letters
+from matrix_verdict import Mailbox, judged, motion, wrong_ends, wrong_letters
 
 from bookpayctl.history import HistoryFile
 from bookpayctl.waiting import wait_until
@@ -30,6 +30,8 @@ AGREEMENT_SECONDS_MAX: Final = 20.0
 
 # The others come while the fault is fresh, and never later than this.
 HEAD_START_SECONDS: Final = 0.5
+# A webhook is aimed at when no other is on its way.
+HEAD_START_SECONDS_OF_DEBIT: Final = 10.0
 
 # The client of these is left without an answer; its second try must find the first one's order.
 UNANSWERED: Final = frozenset(
@@ -63,13 +65,14 @@ def run_cell(
         path, run_id=run_id, tenant_id=stand.environment.tenant_id, key_prefix=prefix
     )
     fault = Fault(stand, cell, run_id)
-    customers = Customers(stand.environment, history, fault.arm_for_refund, stand.complete_debit)
+    customers = Customers(stand.environment, history, fault.before_cancel, fault.complete_debit)
     result = Result(cell)
     trigger, rest = trigger_of(cell, prefix), others(prefix)
+    aims_late = cell.point in WEBHOOK_POINTS
     try:
         fault.arm()
         customers.send(trigger)
-        fault.wait_for_hit(HEAD_START_SECONDS)
+        fault.wait_for_hit(HEAD_START_SECONDS_OF_DEBIT if aims_late else HEAD_START_SECONDS)
         customers.send(*rest)
         hit = fault.wait_for_hit(HIT_SECONDS_MAX)
         if hit is None:
@@ -113,7 +116,7 @@ def _heal(
         result.problems.append(f"not at rest {seconds:.1f} s after the hit: {waited.value}")
     customers.join()
     wait_until(
-        lambda: webhooks_owed(stand),
+        stand.webhooks_owed,
         lambda owed: owed == 0,
         deadline_seconds=WEBHOOKS_SECONDS_MAX,
     )

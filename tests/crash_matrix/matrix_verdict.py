@@ -72,10 +72,6 @@ def motion(stand: Stand, mailbox: Mailbox, lags: Lags, flows: list[Flow]) -> lis
     ]
 
 
-def webhooks_owed(stand: Stand) -> int:
-    return int(stand.twin("GET", "/status")["webhooks_owed"])
-
-
 def expected_letters(stand: Stand, flow: Flow) -> set[str]:
     """The Message-IDs of the events that customers are told of, as the outbox has them."""
     rows = stand.rows(

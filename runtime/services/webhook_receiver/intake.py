@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from uuid import UUID
 
 import psycopg
 from prometheus_client import Counter
@@ -20,7 +21,7 @@ from runtime.adapters.store.webhooks import Stored
 from runtime.config import ConfigError
 from runtime.domain.signature import Verified, verify
 from runtime.domain.stripe_event import Invalid, Odd, StripeEvent, parse
-from runtime.failpoints import Failpoint
+from runtime.failpoints import ANYONE, Failpoint, Subject
 from runtime.process import Process
 from runtime.services.webhook_receiver.refusal import RECEIVED, REFUSALS, Reply
 from runtime.telemetry import Outage
@@ -105,8 +106,8 @@ class Intake:
         self, event: StripeEvent, body: bytes, headers: Mapping[str, str], client: lines.Client
     ) -> None:
         failpoints = self.process.failpoints
-        waiting = lines.Pooled(self.pool)
-        failpoints.hit(Failpoint.RECEIVER_VERIFIED_BEFORE_INSERT, line=waiting)
+        subject, waiting = _subject(event), lines.Pooled(self.pool)
+        failpoints.hit(Failpoint.RECEIVER_VERIFIED_BEFORE_INSERT, subject, waiting)
         with self.pool.connection() as conn:
             stored = webhooks.store(conn, event, body)
             if stored is Stored.OTHER_BODY:
@@ -115,8 +116,8 @@ class Intake:
                 return
             if stored is Stored.NEW:
                 self._apply(conn, event, body, headers)
-            failpoints.hit(Failpoint.RECEIVER_APPLY_BEFORE_COMMIT, line=lines.Commit(conn))
-        failpoints.hit(Failpoint.RECEIVER_INSERTED_BEFORE_200, line=client)
+            failpoints.hit(Failpoint.RECEIVER_APPLY_BEFORE_COMMIT, subject, lines.Commit(conn))
+        failpoints.hit(Failpoint.RECEIVER_INSERTED_BEFORE_200, subject, client)
 
     def _apply(
         self,
@@ -150,3 +151,11 @@ class Intake:
                 "payment_intent_id": event.payment_intent_id,
             },
         )
+
+
+def _subject(event: StripeEvent) -> Subject:
+    """Whose payment an event says it is about; what it says may be anything."""
+    try:
+        return Subject(event_id=UUID(event.metadata_event_id or ""))
+    except ValueError:
+        return ANYONE
