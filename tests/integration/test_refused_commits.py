@@ -54,7 +54,7 @@ def test_offsets_whose_commit_was_refused_are_committed_later(bootstrap_servers:
 def test_offsets_of_a_partition_that_is_anothers_are_not_sent_again(
     bootstrap_servers: str,
 ) -> None:
-    consumer, offsets = kafka.consumer(
+    _, offsets = kafka.consumer(
         bootstrap_servers,
         f"g-{uuid4().hex[:8]}",
         "x",
