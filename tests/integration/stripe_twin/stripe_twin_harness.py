@@ -68,6 +68,10 @@ class Answer:
         return dict(self.json["error"])
 
 
+# Every process a test started, so that a test that fails midway leaves none behind.
+STARTED: list[subprocess.Popen[bytes]] = []
+
+
 class TwinProcess:
     """One twin process; `kill` is SIGKILL, `stop` is SIGTERM and waits."""
 
@@ -80,6 +84,7 @@ class TwinProcess:
         command = [*before, *python, "--data", str(data), *arguments]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(command, stderr=log)
+        STARTED.append(self.process)
         line = wait_for(self._started, "the twin listens", START_SECONDS_MAX)
         self.api, self.control = re.findall(r"http://[0-9.:]+", line)
         self._pool = urllib3.PoolManager(retries=False, timeout=30.0, maxsize=50)
