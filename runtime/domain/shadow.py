@@ -6,6 +6,7 @@ down and compared.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -55,19 +56,15 @@ def parse_v1_header(text: str) -> V1Outcome:
     Raises:
         V1OutcomeError: it is neither.
     """
-    word, _, rest = text.partition(";")
-    name, _, value = rest.strip().partition("=")
-    value = value.strip()
-    printable = value.isascii() and value.isprintable() and 0 < len(value) <= 255
-    match word.strip().lower(), name.strip():
-        case "settled", "payment_intent_id" if printable and value.startswith("pi_"):
-            return V1Outcome(SETTLED, PaymentIntentId(value), None)
-        case "declined", "code" if printable:
-            return V1Outcome(DECLINED, None, value)
-        case _:
-            raise V1OutcomeError(
-                f"{V1_HEADER} is `settled; payment_intent_id=pi_...` or `declined; code=...`"
-            )
+    found = re.fullmatch(V1_HEADER_PATTERN, text)
+    if found is None:
+        raise V1OutcomeError(
+            f"{V1_HEADER} is `settled; payment_intent_id=pi_...` or `declined; code=...`"
+        )
+    value = text.partition("=")[2]
+    if text.startswith(SETTLED):
+        return V1Outcome(SETTLED, PaymentIntentId(value), None)
+    return V1Outcome(DECLINED, None, value)
 
 
 def code_of(outcome: Outcome) -> str | None:

@@ -15,6 +15,7 @@ from runtime import config
 from runtime.adapters.stripe_gateway import Call, Charge, ListTooLongError, StripeGateway
 from runtime.domain import stripe_answers
 from runtime.domain.outcome import Outcome
+from runtime.domain.shadow import V1Outcome
 from runtime.services.payments_gateway import shadow
 from runtime.services.payments_gateway.edge import Problem
 from runtime.services.payments_gateway.journal import Journal
@@ -42,14 +43,12 @@ class Gateway:
     environment: str
 
 
-def charge(gateway: Gateway, body: ChargeBody, v1_header: str | None, response: Response) -> Answer:
+def charge(gateway: Gateway, body: ChargeBody, v1: V1Outcome | None, response: Response) -> Answer:
     """Create and confirm the payment's PaymentIntent; in shadow mode, answer with v1's outcome."""
     if not gateway.settings.shadow:
         call, outcome = _send_charge(gateway, body)
         return _answer(call, outcome, response)
-    outcome = shadow.charge(
-        gateway.journal, body.event_id, v1_header, lambda: _send_charge(gateway, body)
-    )
+    outcome = shadow.charge(gateway.journal, body.event_id, v1, lambda: _send_charge(gateway, body))
     return Answer(**answer_fields(outcome))
 
 

@@ -19,6 +19,12 @@ from runtime.adapters import problem
 from runtime.adapters.http import BodyFault, NoThreadError, read_json_body
 from runtime.domain import strict_json
 from runtime.domain.names import NOT_SENT_HEADER
+from runtime.domain.shadow import (
+    V1_HEADER,
+    V1Outcome,
+    V1OutcomeError,
+    parse_v1_header,
+)
 
 BODY_BYTES_MAX: Final = 64 * 1024
 DEPTH_MAX: Final = 8
@@ -107,6 +113,31 @@ async def read(request: Request, model: type[Model]) -> Model:
         return model.model_validate(document)
     except ValidationError:
         raise Problem("request_invalid") from None
+
+
+V1_PARAMETER: Final = {
+    "name": V1_HEADER,
+    "in": "header",
+    "description": "v1's outcome of this payment; only a gateway in shadow mode acts on it",
+    "schema": {"type": "string"},
+    "example": "declined; code=expired_card",
+}
+
+
+def said_by_v1(request: Request) -> V1Outcome | None:
+    """v1's outcome in the request's header; None without one.
+
+    Raises:
+        Problem: the header is there and is none, or is there twice.
+    """
+    said = request.headers.getlist(V1_HEADER)
+    try:
+        outcomes = [parse_v1_header(text) for text in said]
+    except V1OutcomeError:
+        raise Problem("request_invalid") from None
+    if len(outcomes) > 1:
+        raise Problem("request_invalid")
+    return outcomes[0] if outcomes else None
 
 
 def describe(model: type[BaseModel], **example: str | int) -> dict[str, Any]:

@@ -12,14 +12,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Annotated, Any, Final
 
-from fastapi import FastAPI, Header, Path, Query, Request, Response
+from fastapi import FastAPI, Path, Query, Request, Response
 
 from runtime import config
 from runtime.adapters import problem
 from runtime.adapters.http import Threads, add_probes, serve
 from runtime.adapters.store import database
 from runtime.adapters.stripe_gateway import StripeGateway
-from runtime.domain.shadow import V1_HEADER, V1_HEADER_PATTERN
 from runtime.process import Process
 from runtime.services.payments_gateway import calls, edge
 from runtime.services.payments_gateway.calls import Gateway
@@ -77,14 +76,12 @@ CHARGE: Final = edge.describe(
     amount_cents=4999,
     currency="usd",
 )
+CHARGE["parameters"] = [edge.V1_PARAMETER]
 REFUND: Final = edge.describe(
     RefundBody, key=_ROOT, payment_intent_id="pi_1", amount_cents=4999, refund_id=_ROOT
 )
 CANCEL: Final = edge.describe(CancelBody, event_id=_ROOT, payment_intent_id="pi_1")
 SECURED: Final[dict[str, Any]] = {"security": [{"bearer": []}]}
-V1Outcome = Annotated[
-    str | None, Header(alias=V1_HEADER, max_length=400, pattern=V1_HEADER_PATTERN)
-]
 
 
 def run(process: Process) -> None:
@@ -138,7 +135,8 @@ def build_app(gateway: Gateway, process: Process) -> FastAPI:
             return Answer(outcome="unknown", code="gateway_deadline")
 
     @app.post("/charge", openapi_extra=CHARGE, responses=CHARGED)
-    async def charge(request: Request, response: Response, v1_outcome: V1Outcome = None) -> Answer:
+    async def charge(request: Request, response: Response) -> Answer:
+        v1_outcome = edge.said_by_v1(request) if gateway.settings.shadow else None
         body = await edge.read(request, ChargeBody)
         return await in_time(lambda: calls.charge(gateway, body, v1_outcome, response))
 

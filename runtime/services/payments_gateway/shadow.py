@@ -18,9 +18,7 @@ from runtime.domain.outcome import Outcome
 from runtime.domain.shadow import (
     FINAL,
     V1Outcome,
-    V1OutcomeError,
     code_of,
-    parse_v1_header,
 )
 from runtime.services.payments_gateway.edge import Problem
 from runtime.services.payments_gateway.journal import Journal
@@ -34,15 +32,15 @@ WAIT_SECONDS: Final = 5
 def charge(
     journal: Journal,
     event_id: UUID,
-    v1_header: str | None,
+    v1: V1Outcome | None,
     send: Callable[[], tuple[Call, Outcome]],
 ) -> Outcome:
     """Call Stripe unless that is done already, and answer with v1's outcome.
 
     Raises:
-        Problem: no_v1_outcome while it is not known; request_invalid for a header that is none.
+        Problem: no_v1_outcome while it is not known.
     """
-    known = _look(journal, event_id, _parse(v1_header))
+    known = _look(journal, event_id, v1)
     if known.v2_outcome not in FINAL:
         call, outcome = send()
         _note(journal, event_id, call, outcome)
@@ -54,15 +52,6 @@ def charge(
 def waiting() -> Problem:
     """v1 has not said yet what became of it."""
     return Problem("no_v1_outcome", retry_after_seconds=WAIT_SECONDS)
-
-
-def _parse(header: str | None) -> V1Outcome | None:
-    if header is None:
-        return None
-    try:
-        return parse_v1_header(header)
-    except V1OutcomeError:
-        raise Problem("request_invalid") from None
 
 
 def _look(journal: Journal, event_id: UUID, said: V1Outcome | None) -> Comparison:
