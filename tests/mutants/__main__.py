@@ -1,6 +1,6 @@
 """Try every sabotage, or those that are named, and print who catches which.
 
-    python tests/mutants [-j N] [M7 M12 ...]
+    python tests/mutants [-j N] [--keep] [M7 M12 ...]
 
 Exits 0 when every one is caught, 1 when one is not, 2 for a name that is none, 3 when the same
 tests are not green without any sabotage: then nothing was proven.
@@ -9,6 +9,7 @@ tests are not green without any sabotage: then nothing was proven.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -19,7 +20,15 @@ from typing import Final
 
 from catalogue import by_id
 from mutant import Mutant
-from trial import ForeignCodeError, copy_repository, run_tests, try_mutant, workplace
+from trial import (
+    INTERRUPTED,
+    ForeignCodeError,
+    copy_repository,
+    remove_trial,
+    run_tests,
+    try_mutant,
+    workplace,
+)
 from verdict import Finding, Verdict, of_node
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -40,24 +49,39 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="mutants", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("ids", nargs="*", metavar="ID")
     parser.add_argument("-j", "--jobs", type=int, default=JOBS)
+    parser.add_argument("--keep", action="store_true", help="leave copies, logs and reports there")
     given = parser.parse_args(arguments)
     try:
         mutants = by_id(given.ids)
     except KeyError as unknown:
         parser.error(f"there is no mutant {unknown}")
-    with workplace() as folder:
+    with workplace(keep=given.keep) as folder:
         began = time.monotonic()
+        if given.keep:
+            say(f"copies, logs and reports stay in {folder}")
         pristine = copy_repository(ROOT, folder / "pristine")
         problem = what_is_red(pristine, mutants)
         if problem:
             say(f"UNKNOWN: without any sabotage {problem}")
             return 3
         say(f"without any sabotage everything is green ({time.monotonic() - began:.0f} s)")
-        with ThreadPoolExecutor(given.jobs) as pool:
-            tried = [pool.submit(try_one, pristine, folder, mutant) for mutant in mutants]
-            lines = [future.result() for future in tried]
+        lines = try_all(pristine, folder, mutants, jobs=given.jobs, keep=given.keep)
     print_table(lines, time.monotonic() - began)
     return 0 if all(line.finding.verdict is Verdict.CAUGHT for line in lines) else 1
+
+
+def try_all(
+    pristine: Path, folder: Path, mutants: Sequence[Mutant], *, jobs: int, keep: bool
+) -> list[Line]:
+    """Try each, some at a time; interrupted, whatever runs is stopped before this ends."""
+    with ThreadPoolExecutor(jobs) as pool:
+        tried = [pool.submit(try_one, pristine, folder, mutant, keep=keep) for mutant in mutants]
+        try:
+            return [future.result() for future in tried]
+        except KeyboardInterrupt:
+            INTERRUPTED.set()
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def what_is_red(pristine: Path, mutants: Sequence[Mutant]) -> str | None:
@@ -81,9 +105,16 @@ def what_is_red(pristine: Path, mutants: Sequence[Mutant]) -> str | None:
     return None
 
 
-def try_one(pristine: Path, folder: Path, mutant: Mutant) -> Line:
-    began = time.monotonic()
-    finding = try_mutant(pristine, folder / mutant.id, mutant)
+def try_one(pristine: Path, folder: Path, mutant: Mutant, *, keep: bool) -> Line:
+    began, place = time.monotonic(), folder / mutant.id
+    finding = try_mutant(pristine, place, mutant)
+    if finding.verdict is Verdict.BROKEN:
+        # A port that somebody else took is no fault of a sabotage; what is really broken stays so.
+        say(f"{mutant.id} is tried again: {finding.detail}")
+        remove_trial(place)
+        finding = try_mutant(pristine, place, mutant)
+    if not keep:
+        remove_trial(place)
     seconds = time.monotonic() - began
     say(f"{mutant.id} {finding.verdict} ({seconds:.0f} s): {finding.detail}")
     return Line(mutant, finding, seconds)
@@ -109,4 +140,6 @@ def say(text: str) -> None:
 
 
 if __name__ == "__main__":
+    # Told to end, it ends as if interrupted: stacks are stopped, copies removed.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main(sys.argv[1:]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mutant import Mutant, Replacement
+from mutant import Mutant, Replacement, integration
 
 INGEST: Final = "runtime/services/payments_worker/ingest.py"
 INBOX: Final = "runtime/services/payments_worker/inbox.py"
@@ -38,7 +38,7 @@ EVENT_MUTANTS: Final = (
 """,
             ),
         ),
-        ("tests/integration/test_bad_records.py::test_an_order_read_twice_is_paid_once",),
+        (integration("test_bad_records", "test_an_order_read_twice_is_paid_once"),),
     ),
     Mutant(
         "M4",
@@ -63,8 +63,10 @@ EVENT_MUTANTS: Final = (
         ),
         (
             (
-                "tests/integration/test_nobody_repairs.py"
-                "::test_a_worker_killed_before_its_inbox_commits_reads_the_order_again"
+                integration(
+                    "test_nobody_repairs",
+                    "test_a_worker_killed_before_its_inbox_commits_reads_the_order_again",
+                )
             ),
         ),
     ),
@@ -83,9 +85,10 @@ EVENT_MUTANTS: Final = (
         ),
         (
             (
-                "tests/integration/test_orders_api.py"
-                "::test_a_crash_before_the_commit_leaves_nothing_and_the_retry_makes_one_order"
-                "[api.before_commit]"
+                integration(
+                    "test_orders_api",
+                    "test_a_crash_before_the_commit_leaves_nothing_and_the_retry_makes_one_order[api.before_commit]",
+                )
             ),
         ),
     ),
@@ -101,8 +104,10 @@ EVENT_MUTANTS: Final = (
         ),
         (
             (
-                "tests/integration/test_publisher.py"
-                "::test_nothing_is_marked_while_the_broker_is_away_and_everything_is_when_it_is_back"
+                integration(
+                    "test_publisher",
+                    "test_nothing_is_marked_while_the_broker_is_away_and_everything_is_when_it_is_back",
+                )
             ),
         ),
     ),
@@ -135,8 +140,10 @@ EVENT_MUTANTS: Final = (
         ),
         (
             (
-                "tests/integration/test_bad_records.py"
-                "::test_the_dead_letter_of_a_bad_record_is_there_before_its_offset"
+                integration(
+                    "test_bad_records",
+                    "test_the_dead_letter_of_a_bad_record_is_there_before_its_offset",
+                )
             ),
         ),
     ),
@@ -152,8 +159,9 @@ EVENT_MUTANTS: Final = (
         ),
         (
             (
-                "tests/integration/test_missed_events.py"
-                "::test_an_event_without_consequence_is_not_told_for_ever"
+                integration(
+                    "test_missed_events", "test_an_event_without_consequence_is_not_told_for_ever"
+                )
             ),
         ),
     ),
@@ -171,8 +179,10 @@ EVENT_MUTANTS: Final = (
         ),
         (
             (
-                "tests/integration/test_publisher.py"
-                "::test_a_leader_that_lost_its_lock_publishes_nothing_in_its_old_term"
+                integration(
+                    "test_publisher",
+                    "test_a_leader_that_lost_its_lock_publishes_nothing_in_its_old_term",
+                )
             ),
         ),
     ),
@@ -199,8 +209,10 @@ EVENT_MUTANTS: Final = (
         ),
         (
             (
-                "tests/integration/test_nobody_repairs.py"
-                "::test_an_orders_consumer_killed_before_its_commit_reads_the_outcome_again"
+                integration(
+                    "test_nobody_repairs",
+                    "test_an_orders_consumer_killed_before_its_commit_reads_the_outcome_again",
+                )
             ),
         ),
     ),

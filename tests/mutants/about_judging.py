@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mutant import Mutant, Replacement
+from mutant import Mutant, Replacement, unit
 
 JUDGE_MUTANTS: Final = (
     Mutant(
@@ -27,14 +27,16 @@ JUDGE_MUTANTS: Final = (
 """,
             ),
         ),
-        ("tests/unit/judge/test_invariants.py::test_a_question_that_raises_is_unknown",),
+        (unit("judge/test_invariants", "test_a_question_that_raises_is_unknown"),),
         # The happy path of a judge: a healthy shop holds, and what is seeded is found.
         (
             (
-                "tests/unit/judge/test_invariants.py"
-                "::test_a_healthy_shop_violates_nothing_and_every_invariant_looked_at_something"
+                unit(
+                    "judge/test_invariants",
+                    "test_a_healthy_shop_violates_nothing_and_every_invariant_looked_at_something",
+                )
             ),
-            "tests/unit/judge/test_invariants.py::test_a_seeded_defect_violates_its_invariant",
+            unit("judge/test_invariants", "test_a_seeded_defect_violates_its_invariant"),
         ),
     ),
 )

@@ -1,26 +1,25 @@
-"""Sabotages of keys, leases, outcomes and refunds: what would charge or give back twice."""
+"""Sabotages of keys and outcomes: what would charge twice, or guess."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from mutant import Mutant, Replacement
+from mutant import Mutant, Replacement, integration, unit
 
 CALLS: Final = "runtime/services/payments_gateway/calls.py"
 ATTEMPT: Final = "runtime/services/payments_worker/attempt.py"
 CLIENT: Final = "runtime/adapters/gateway_client.py"
 ANSWERS: Final = "runtime/domain/stripe_answers.py"
 STRIPE: Final = "runtime/adapters/stripe_gateway.py"
-QUEUE: Final = "runtime/adapters/store/payment_queue.py"
 MACHINE: Final = "runtime/domain/payment.py"
-TABLES: Final = "runtime/sql/migrations/0001_orders_and_payments.sql"
 
-SPOILT_ANSWER: Final = (
-    "tests/integration/test_unclear_answers.py"
-    "::test_an_executed_charge_whose_answer_is_spoilt_is_found_and_not_repeated[execute_then_cut]"
+SPOILT_ANSWER: Final = integration(
+    "test_unclear_answers",
+    "test_an_executed_charge_whose_answer_is_spoilt_is_found_and_not_repeated[execute_then_cut]",
 )
 ANSWER_TABLE: Final = "tests/unit/runtime/test_runtime_stripe_answers.py"
 PAYMENT_TABLE: Final = "tests/unit/runtime/test_payment_table.py"
+
 
 MONEY_MUTANTS: Final = (
     Mutant(
@@ -131,72 +130,10 @@ MONEY_MUTANTS: Final = (
         ),
         (
             (
-                "tests/integration/test_worker_concurrency.py"
-                "::test_workers_fill_every_place_and_hold_no_transaction_while_stripe_takes_its_time"
-            ),
-        ),
-    ),
-    Mutant(
-        "M10",
-        "a result counts whether or not its lease is still the row's",
-        (
-            Replacement(
-                "runtime/adapters/store/payments.py",
-                """    if lease_token is not None and row.lease_token != lease_token:
-        return Fenced()
-""",
-                "",
-            ),
-        ),
-        ("tests/integration/test_leases.py::test_a_result_under_a_lost_lease_is_fenced_off",),
-    ),
-    Mutant(
-        "M11",
-        "leases are measured by wall clock instead of the environment's",
-        (
-            Replacement(
-                QUEUE,
-                "state = 'charging' AND (lease_until < environment_now() OR",
-                "state = 'charging' AND (lease_until < clock_timestamp() OR",
-            ),
-            Replacement(
-                QUEUE,
-                "lease_until = environment_now() + make_interval",
-                "lease_until = clock_timestamp() + make_interval",
-            ),
-        ),
-        ("tests/integration/test_leases.py::test_a_lease_ends_when_the_environment_clock_says_so",),
-    ),
-    Mutant(
-        "M12",
-        "refunds are posted without our key, under one that the library makes up",
-        (
-            Replacement(
-                STRIPE,
-                """        return self._post(
-            "/v1/refunds",
-            key=key,
-            payment_intent=payment_intent_id,
-            amount=amount_cents,
-            metadata=dict(metadata),
-        )
-""",
-                """        return _call(
-            lambda: self._client.raw_request(
-                "post",
-                "/v1/refunds",
-                payment_intent=payment_intent_id,
-                amount=amount_cents,
-                metadata=dict(metadata),
-            )
-        )
-""",
-            ),
-        ),
-        (
-            (
-                "tests/integration/test_refunds.py"
-                "::test_a_refund_is_given_under_the_key_that_was_stored_for_it"
+                integration(
+                    "test_worker_concurrency",
+                    "test_workers_fill_every_place_and_hold_no_transaction_while_stripe_takes_its_time",
+                )
             ),
         ),
     ),
@@ -223,32 +160,10 @@ MONEY_MUTANTS: Final = (
         ),
         (
             (
-                "tests/integration/test_unclear_answers.py"
-                "::test_an_executed_charge_behind_a_500_for_ever_is_found_by_the_list"
-            ),
-        ),
-    ),
-    Mutant(
-        "M25",
-        "the refund after a failed one is posted under the failed one's key",
-        (
-            Replacement(
-                "runtime/adapters/store/refunds.py",
-                "_insert(conn, failed.event_id, n, str(refund_id), failed.payment_intent_id,",
-                "_insert(conn, failed.event_id, n, failed.idempotency_key,"
-                " failed.payment_intent_id,",
-            ),
-            # The table would refuse it, so its protection goes too.
-            Replacement(
-                TABLES,
-                "    idempotency_key   text        NOT NULL UNIQUE,\n",
-                "    idempotency_key   text        NOT NULL,\n",
-            ),
-        ),
-        (
-            (
-                "tests/integration/test_refunds.py"
-                "::test_a_saved_500_under_a_refund_key_fails_visibly_and_an_operator_retries_it"
+                integration(
+                    "test_unclear_answers",
+                    "test_an_executed_charge_behind_a_500_for_ever_is_found_by_the_list",
+                )
             ),
         ),
     ),
@@ -277,8 +192,10 @@ MONEY_MUTANTS: Final = (
         ),
         (
             (
-                "tests/integration/test_shadow_mode.py"
-                "::test_the_header_carries_v1s_outcome_or_is_refused[None-409-None]"
+                integration(
+                    "test_shadow_mode",
+                    "test_the_header_carries_v1s_outcome_or_is_refused[None-409-None]",
+                )
             ),
         ),
     ),
@@ -295,8 +212,10 @@ MONEY_MUTANTS: Final = (
         ),
         (
             (
-                "tests/unit/runtime/test_payment_cancellations.py"
-                "::test_a_cancellation_before_the_order_is_a_failed_payment_that_is_never_sent"
+                unit(
+                    "runtime/test_payment_cancellations",
+                    "test_a_cancellation_before_the_order_is_a_failed_payment_that_is_never_sent",
+                )
             ),
         ),
     ),
@@ -315,8 +234,10 @@ MONEY_MUTANTS: Final = (
         ),
         (
             (
-                "tests/unit/runtime/test_payment_cancellations.py"
-                "::test_a_success_after_a_cancellation_is_given_back_in_the_same_step"
+                unit(
+                    "runtime/test_payment_cancellations",
+                    "test_a_success_after_a_cancellation_is_given_back_in_the_same_step",
+                )
             ),
         ),
     ),
@@ -332,8 +253,33 @@ MONEY_MUTANTS: Final = (
         ),
         (
             (
-                "tests/integration/test_leases.py"
-                "::test_a_day_on_the_environment_clock_ends_the_life_of_a_key[24-unknown]"
+                integration(
+                    "test_leases",
+                    "test_a_day_on_the_environment_clock_ends_the_life_of_a_key[24-unknown]",
+                )
+            ),
+        ),
+    ),
+    Mutant(
+        "M35",
+        "the gateway writes its journal's row when the call is over",
+        (
+            Replacement(
+                "runtime/services/payments_gateway/journal.py",
+                """        call_id = self._begin(operation, key, event_id, payment_intent_id)
+        call = send()
+""",
+                """        call = send()
+        call_id = self._begin(operation, key, event_id, payment_intent_id)
+""",
+            ),
+        ),
+        (
+            (
+                integration(
+                    "test_gateway_journal",
+                    "test_a_call_that_nobody_saw_the_end_of_is_in_the_journal",
+                )
             ),
         ),
     ),

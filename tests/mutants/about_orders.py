@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from mutant import Mutant, Replacement
+from mutant import Mutant, Replacement, integration, unit
 
 ORDERS: Final = "runtime/adapters/store/orders.py"
-DECLINED: Final = (
-    "tests/integration/test_order_to_money.py"
-    "::test_a_declined_order_is_cancelled_with_its_code_and_its_stock_is_back"
+DECLINED: Final = integration(
+    "test_order_to_money", "test_a_declined_order_is_cancelled_with_its_code_and_its_stock_is_back"
 )
 
 ORDER_MUTANTS: Final = (
@@ -61,6 +60,6 @@ ORDER_MUTANTS: Final = (
 """,
             ),
         ),
-        ("tests/unit/runtime/test_payment_table.py::test_a_late_failure_undoes_nothing",),
+        (unit("runtime/test_payment_table", "test_a_late_failure_undoes_nothing"),),
     ),
 )

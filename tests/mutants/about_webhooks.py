@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mutant import Mutant, Replacement
+from mutant import Mutant, Replacement, integration, unit
 
 INTAKE: Final = "runtime/services/webhook_receiver/intake.py"
 SIGNATURE: Final = "runtime/domain/signature.py"
@@ -23,7 +23,7 @@ WEBHOOK_MUTANTS: Final = (
                 "    if event.currency",
             ),
         ),
-        ("tests/unit/runtime/test_runtime_edges.py::test_an_event_that_disagrees_is_not_ours",),
+        (unit("runtime/test_runtime_edges", "test_an_event_that_disagrees_is_not_ours"),),
     ),
     Mutant(
         "M16",
@@ -79,8 +79,10 @@ WEBHOOK_MUTANTS: Final = (
         ),
         (
             (
-                "tests/integration/test_webhook_requests.py"
-                "::test_an_unsigned_body_that_is_not_utf8_is_an_invalid_signature"
+                integration(
+                    "test_webhook_requests",
+                    "test_an_unsigned_body_that_is_not_utf8_is_an_invalid_signature",
+                )
             ),
         ),
     ),
@@ -98,8 +100,10 @@ WEBHOOK_MUTANTS: Final = (
         ),
         (
             (
-                "tests/integration/test_dependencies_away.py::test_while_the_database_is_away"
-                "_a_webhook_is_told_to_come_again_and_never_received"
+                integration(
+                    "test_dependencies_away",
+                    "test_while_the_database_is_away_a_webhook_is_told_to_come_again_and_never_received",
+                )
             ),
         ),
     ),
@@ -115,8 +119,10 @@ WEBHOOK_MUTANTS: Final = (
         ),
         (
             (
-                "tests/integration/test_webhook_effects.py::test_a_webhook_before_its_payment"
-                "_is_parked_and_applied_when_the_payment_is_there"
+                integration(
+                    "test_webhook_effects",
+                    "test_a_webhook_before_its_payment_is_parked_and_applied_when_the_payment_is_there",
+                )
             ),
         ),
     ),
@@ -133,8 +139,10 @@ WEBHOOK_MUTANTS: Final = (
         ),
         (
             (
-                "tests/integration/test_operator_requests.py"
-                "::test_a_released_webhook_that_still_contradicts_stays_in_quarantine"
+                integration(
+                    "test_operator_requests",
+                    "test_a_released_webhook_that_still_contradicts_stays_in_quarantine",
+                )
             ),
         ),
     ),

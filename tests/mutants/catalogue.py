@@ -1,4 +1,4 @@
-"""All sabotages: the twenty-four that are required, and ten of our own."""
+"""All sabotages: the twenty-four that are required, and our own."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from typing import Final
 
 from about_events import EVENT_MUTANTS
 from about_judging import JUDGE_MUTANTS
+from about_leases import LEASE_MUTANTS
 from about_money import MONEY_MUTANTS
 from about_orders import ORDER_MUTANTS
+from about_refunds import REFUND_MUTANTS
 from about_webhooks import WEBHOOK_MUTANTS
 from mutant import Mutant
 
@@ -15,7 +17,15 @@ REQUIRED: Final = tuple(f"M{number}" for number in range(1, 25))
 
 MUTANTS: Final[tuple[Mutant, ...]] = tuple(
     sorted(
-        (*EVENT_MUTANTS, *MONEY_MUTANTS, *ORDER_MUTANTS, *WEBHOOK_MUTANTS, *JUDGE_MUTANTS),
+        (
+            *EVENT_MUTANTS,
+            *MONEY_MUTANTS,
+            *LEASE_MUTANTS,
+            *REFUND_MUTANTS,
+            *ORDER_MUTANTS,
+            *WEBHOOK_MUTANTS,
+            *JUDGE_MUTANTS,
+        ),
         key=lambda mutant: int(mutant.id.removeprefix("M")),
     )
 )

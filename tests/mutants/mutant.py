@@ -11,9 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-HAPPY_PATH: Final = (
-    "tests/integration/test_order_to_money.py::test_an_order_is_charged_once_and_paid",
-)
+
+def integration(module: str, test: str) -> str:
+    """The node id of a test that needs servers."""
+    return f"tests/integration/{module}.py::{test}"
+
+
+def unit(module: str, test: str) -> str:
+    """The node id of a test that needs none."""
+    return f"tests/unit/{module}.py::{test}"
+
+
+HAPPY_PATH: Final = (integration("test_order_to_money", "test_an_order_is_charged_once_and_paid"),)
 """Must stay green under a sabotage of the runtime: the stack starts, and an order is paid."""
 
 

@@ -12,6 +12,8 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +26,9 @@ from verdict import MISTAKES, Finding, Results, TestResult, Verdict, judge
 
 TRIAL_SECONDS_MAX: Final = 420.0
 GOODBYE_SECONDS: Final = 60.0
+
+INTERRUPTED: Final = threading.Event()
+"""Set when nobody waits for the trials any more: each stops its stack and ends."""
 
 # Python imports this at the start of every process whose path has the copy on it.
 ORIGIN_NOTE: Final = """
@@ -60,13 +65,31 @@ class Run:
 
 
 @contextmanager
-def workplace() -> Iterator[Path]:
-    """A folder for copies, gone afterwards; its name is short, because sockets live below it."""
+def workplace(*, keep: bool = False) -> Iterator[Path]:
+    """A folder for copies, gone afterwards unless it is kept for somebody to look at.
+
+    Its name is short, because sockets live below it.
+    """
     folder = Path(tempfile.mkdtemp(prefix="bpm-"))
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if not keep:
+            remove(folder)
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder, and the databases that its servers had to keep elsewhere."""
+    for mark in Path(tempfile.gettempdir()).glob("bookpay-test-*/made-for"):
+        if Path(mark.read_text()).is_relative_to(folder):
+            shutil.rmtree(mark.parent, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_trial(copy: Path) -> None:
+    """Remove a copy and what its tests left beside it."""
+    remove(copy)
+    remove(copy.with_suffix(".t"))
 
 
 def copy_repository(root: Path, to: Path) -> Path:
@@ -123,20 +146,26 @@ def _finish(command: Sequence[str], copy: Path, variables: dict[str, str]) -> st
         process = subprocess.Popen(
             command, cwd=copy, env=variables, stdout=sink, stderr=sink, start_new_session=True
         )
+        give_up_at = time.monotonic() + TRIAL_SECONDS_MAX
         try:
-            process.wait(TRIAL_SECONDS_MAX)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGINT)
-            try:
-                process.wait(GOODBYE_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        except BaseException:
-            process.send_signal(signal.SIGINT)
-            process.wait(GOODBYE_SECONDS)
-            raise
+            while not _has_ended(process, 0.5):
+                if INTERRUPTED.is_set() or time.monotonic() > give_up_at:
+                    break
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+                if not _has_ended(process, GOODBYE_SECONDS):
+                    process.kill()
+                    process.wait()
     return log.read_text(errors="replace")
+
+
+def _has_ended(process: subprocess.Popen[bytes], seconds: float) -> bool:
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
 def check_origins(copy: Path) -> None:
