@@ -1,4 +1,4 @@
-"""Sabotages of the saga and of what operators ask for: stock, and late news."""
+"""Sabotages of what follows a payment: stock, late news, and the mail about it."""
 
 from __future__ import annotations
 
@@ -61,5 +61,23 @@ ORDER_MUTANTS: Final = (
             ),
         ),
         (unit("runtime/test_payment_table", "test_a_late_failure_undoes_nothing"),),
+    ),
+    Mutant(
+        "M38",
+        "a mail is marked as sent before the mail server has taken it",
+        (
+            Replacement(
+                "runtime/services/notifier/service.py",
+                "        try:\n            self.mailer.send(message)\n",
+                "        notifications.mark_sent(conn, event.event_id)\n"
+                "        try:\n            self.mailer.send(message)\n",
+            ),
+        ),
+        (
+            integration(
+                "test_mail_server_away",
+                "test_a_mail_that_nobody_took_stays_untold_and_is_sent_later",
+            ),
+        ),
     ),
 )
