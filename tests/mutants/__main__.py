@@ -20,9 +20,9 @@ from typing import Final
 
 from catalogue import by_id
 from mutant import Mutant
+from origin import ForeignCodeError
 from trial import (
     INTERRUPTED,
-    ForeignCodeError,
     copy_repository,
     remove_trial,
     run_tests,

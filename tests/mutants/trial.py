@@ -1,7 +1,6 @@
 """Trying a sabotage: a copy of the repository, the change in it, its tests, and what they said.
 
-The copy is complete and its own: every Python process of a trial, children too, notes where it
-would import both programs from, and one that names another place than the copy spoils the trial.
+The copy is complete and its own; a process that runs other code spoils the trial (`origin`).
 """
 
 from __future__ import annotations
@@ -22,31 +21,15 @@ from pathlib import Path
 from typing import Final
 
 from mutant import Mutant, NotApplicableError, apply
+from origin import ORIGIN_NOTE, ForeignCodeError, check_origins, strangers
 from verdict import MISTAKES, Finding, Results, TestResult, Verdict, judge
 
 TRIAL_SECONDS_MAX: Final = 420.0
 GOODBYE_SECONDS: Final = 60.0
+LOOK_SECONDS: Final = 0.5
 
 INTERRUPTED: Final = threading.Event()
 """Set when nobody waits for the trials any more: each stops its stack and ends."""
-
-# Python imports this at the start of every process whose path has the copy on it.
-ORIGIN_NOTE: Final = """
-import importlib.util
-import os
-import pathlib
-import sys
-
-_found = [importlib.util.find_spec(name) for name in ("runtime", "bookpayctl")]
-_lines = [" ".join(sys.orig_argv), *(spec.origin if spec else "nowhere" for spec in _found)]
-_notes = pathlib.Path(__file__).with_name(".origins")
-_notes.mkdir(exist_ok=True)
-(_notes / str(os.getpid())).write_text("\\n".join(_lines))
-"""
-
-
-class ForeignCodeError(Exception):
-    """A process of the trial would run other code than the copy's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +110,7 @@ def run_tests(copy: Path, nodes: Sequence[str]) -> Run:
     ]
     variables = {**os.environ, "PYTHONPATH": str(copy), "NO_COLOR": "1", "CI": "true"}
     output = _finish(command, copy, variables)
-    check_origins(copy)
+    processes = check_origins(copy)
     results = read_report(report) if report.is_file() else {}
     logs = sorted(temporary.rglob("*.log")) if temporary.is_dir() else []
     mistakes = tuple(
@@ -136,19 +119,21 @@ def run_tests(copy: Path, nodes: Sequence[str]) -> Run:
         for line in log.read_text(errors="replace").splitlines()
         if MISTAKES.search(line)
     )
-    return Run(results, mistakes, len(list((copy / ".origins").iterdir())), output)
+    return Run(results, mistakes, processes, output)
 
 
 def _finish(command: Sequence[str], copy: Path, variables: dict[str, str]) -> str:
     """Run to the end; at the deadline pytest is interrupted: its fixtures stop what runs."""
     log = copy.with_suffix(".out")
+    foreign: list[str] = []
     with log.open("wb") as sink:
         process = subprocess.Popen(
             command, cwd=copy, env=variables, stdout=sink, stderr=sink, start_new_session=True
         )
         give_up_at = time.monotonic() + TRIAL_SECONDS_MAX
         try:
-            while not _has_ended(process, 0.5):
+            while not _has_ended(process, LOOK_SECONDS):
+                foreign.extend(strangers(process.pid, copy))
                 if INTERRUPTED.is_set() or time.monotonic() > give_up_at:
                     break
         finally:
@@ -157,6 +142,8 @@ def _finish(command: Sequence[str], copy: Path, variables: dict[str, str]) -> st
                 if not _has_ended(process, GOODBYE_SECONDS):
                     process.kill()
                     process.wait()
+    if foreign:
+        raise ForeignCodeError(f"{foreign[0]!r} was started without the copy on its path")
     return log.read_text(errors="replace")
 
 
@@ -166,17 +153,6 @@ def _has_ended(process: subprocess.Popen[bytes], seconds: float) -> bool:
     except subprocess.TimeoutExpired:
         return False
     return True
-
-
-def check_origins(copy: Path) -> None:
-    notes = list((copy / ".origins").iterdir()) if (copy / ".origins").is_dir() else []
-    if not notes:
-        raise ForeignCodeError("no process said where its code comes from")
-    for note in notes:
-        command, *origins = note.read_text().splitlines()
-        for origin in origins:
-            if not Path(origin).is_relative_to(copy):
-                raise ForeignCodeError(f"{command!r} would import {origin}")
 
 
 def read_report(report: Path) -> Results:

@@ -15,7 +15,8 @@ from typing import Final
 import pytest
 from catalogue import MUTANTS, REQUIRED, by_id
 from mutant import Mutant, NotApplicableError, Replacement, changed_texts
-from trial import ForeignCodeError, check_origins, copy_repository, run_tests, try_mutant, workplace
+from origin import ForeignCodeError, check_origins, is_stranger
+from trial import copy_repository, run_tests, try_mutant, workplace
 from verdict import Finding, TestResult, Verdict, judge
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -196,3 +197,20 @@ def test_a_process_that_would_run_other_code_spoils_the_trial(tmp_path: Path) ->
 
     with pytest.raises(ForeignCodeError, match="python -m runtime"):
         check_origins(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("command", "path", "strange"),
+    [
+        (["python", "-m", "runtime", "notifier"], "/copy", False),
+        (["python", "-m", "runtime", "notifier"], "/modules:/copy", False),
+        (["python", "-m", "runtime", "notifier"], "/elsewhere", True),
+        (["python", "-m", "bookpayctl.stripe_twin"], "", True),
+        (["python", "-m", "pytest"], "", False),
+        (["postgres", "-D", "data"], "", False),
+    ],
+)
+def test_a_program_without_the_copy_on_its_path_is_a_stranger(
+    command: list[str], path: str, strange: bool
+) -> None:
+    assert is_stranger(command, {"PYTHONPATH": path}, Path("/copy")) is strange
