@@ -62,11 +62,9 @@ EVENT_MUTANTS: Final = (
             ),
         ),
         (
-            (
-                integration(
-                    "test_nobody_repairs",
-                    "test_a_worker_killed_before_its_inbox_commits_reads_the_order_again",
-                )
+            integration(
+                "test_nobody_repairs",
+                "test_a_worker_killed_before_its_inbox_commits_reads_the_order_again",
             ),
         ),
     ),
@@ -84,11 +82,9 @@ EVENT_MUTANTS: Final = (
             ),
         ),
         (
-            (
-                integration(
-                    "test_orders_api",
-                    "test_a_crash_before_the_commit_leaves_nothing_and_the_retry_makes_one_order[api.before_commit]",
-                )
+            integration(
+                "test_orders_api",
+                "test_a_crash_before_the_commit_leaves_nothing_and_the_retry_makes_one_order[api.before_commit]",
             ),
         ),
     ),
@@ -103,11 +99,9 @@ EVENT_MUTANTS: Final = (
             ),
         ),
         (
-            (
-                integration(
-                    "test_publisher",
-                    "test_nothing_is_marked_while_the_broker_is_away_and_everything_is_when_it_is_back",
-                )
+            integration(
+                "test_publisher",
+                "test_nothing_is_marked_while_the_broker_is_away_and_everything_is_when_it_is_back",
             ),
         ),
     ),
@@ -139,11 +133,9 @@ EVENT_MUTANTS: Final = (
             ),
         ),
         (
-            (
-                integration(
-                    "test_bad_records",
-                    "test_the_dead_letter_of_a_bad_record_is_there_before_its_offset",
-                )
+            integration(
+                "test_bad_records",
+                "test_the_dead_letter_of_a_bad_record_is_there_before_its_offset",
             ),
         ),
     ),
@@ -158,10 +150,8 @@ EVENT_MUTANTS: Final = (
             ),
         ),
         (
-            (
-                integration(
-                    "test_missed_events", "test_an_event_without_consequence_is_not_told_for_ever"
-                )
+            integration(
+                "test_missed_events", "test_an_event_without_consequence_is_not_told_for_ever"
             ),
         ),
     ),
@@ -178,11 +168,9 @@ EVENT_MUTANTS: Final = (
             ),
         ),
         (
-            (
-                integration(
-                    "test_publisher",
-                    "test_a_leader_that_lost_its_lock_publishes_nothing_in_its_old_term",
-                )
+            integration(
+                "test_publisher",
+                "test_a_leader_that_lost_its_lock_publishes_nothing_in_its_old_term",
             ),
         ),
     ),
@@ -208,11 +196,9 @@ EVENT_MUTANTS: Final = (
             ),
         ),
         (
-            (
-                integration(
-                    "test_nobody_repairs",
-                    "test_an_orders_consumer_killed_before_its_commit_reads_the_outcome_again",
-                )
+            integration(
+                "test_nobody_repairs",
+                "test_an_orders_consumer_killed_before_its_commit_reads_the_outcome_again",
             ),
         ),
     ),

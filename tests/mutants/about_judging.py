@@ -30,11 +30,9 @@ JUDGE_MUTANTS: Final = (
         (unit("judge/test_invariants", "test_a_question_that_raises_is_unknown"),),
         # The happy path of a judge: a healthy shop holds, and what is seeded is found.
         (
-            (
-                unit(
-                    "judge/test_invariants",
-                    "test_a_healthy_shop_violates_nothing_and_every_invariant_looked_at_something",
-                )
+            unit(
+                "judge/test_invariants",
+                "test_a_healthy_shop_violates_nothing_and_every_invariant_looked_at_something",
             ),
             unit("judge/test_invariants", "test_a_seeded_defect_violates_its_invariant"),
         ),

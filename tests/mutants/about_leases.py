@@ -51,10 +51,8 @@ LEASE_MUTANTS: Final = (
             ),
         ),
         (
-            (
-                integration(
-                    "test_refund_rows", "test_an_answer_to_a_refund_under_a_lost_lease_is_dropped"
-                )
+            integration(
+                "test_refund_rows", "test_an_answer_to_a_refund_under_a_lost_lease_is_dropped"
             ),
         ),
     ),

@@ -129,11 +129,9 @@ MONEY_MUTANTS: Final = (
             ),
         ),
         (
-            (
-                integration(
-                    "test_worker_concurrency",
-                    "test_workers_fill_every_place_and_hold_no_transaction_while_stripe_takes_its_time",
-                )
+            integration(
+                "test_worker_concurrency",
+                "test_workers_fill_every_place_and_hold_no_transaction_while_stripe_takes_its_time",
             ),
         ),
     ),
@@ -159,11 +157,9 @@ MONEY_MUTANTS: Final = (
             ),
         ),
         (
-            (
-                integration(
-                    "test_unclear_answers",
-                    "test_an_executed_charge_behind_a_500_for_ever_is_found_by_the_list",
-                )
+            integration(
+                "test_unclear_answers",
+                "test_an_executed_charge_behind_a_500_for_ever_is_found_by_the_list",
             ),
         ),
     ),
@@ -191,11 +187,9 @@ MONEY_MUTANTS: Final = (
             ),
         ),
         (
-            (
-                integration(
-                    "test_shadow_mode",
-                    "test_the_header_carries_v1s_outcome_or_is_refused[None-409-None]",
-                )
+            integration(
+                "test_shadow_mode",
+                "test_the_header_carries_v1s_outcome_or_is_refused[None-409-None]",
             ),
         ),
     ),
@@ -211,11 +205,9 @@ MONEY_MUTANTS: Final = (
             ),
         ),
         (
-            (
-                unit(
-                    "runtime/test_payment_cancellations",
-                    "test_a_cancellation_before_the_order_is_a_failed_payment_that_is_never_sent",
-                )
+            unit(
+                "runtime/test_payment_cancellations",
+                "test_a_cancellation_before_the_order_is_a_failed_payment_that_is_never_sent",
             ),
         ),
     ),
@@ -233,11 +225,9 @@ MONEY_MUTANTS: Final = (
             ),
         ),
         (
-            (
-                unit(
-                    "runtime/test_payment_cancellations",
-                    "test_a_success_after_a_cancellation_is_given_back_in_the_same_step",
-                )
+            unit(
+                "runtime/test_payment_cancellations",
+                "test_a_success_after_a_cancellation_is_given_back_in_the_same_step",
             ),
         ),
     ),
@@ -252,11 +242,9 @@ MONEY_MUTANTS: Final = (
             ),
         ),
         (
-            (
-                integration(
-                    "test_leases",
-                    "test_a_day_on_the_environment_clock_ends_the_life_of_a_key[24-unknown]",
-                )
+            integration(
+                "test_leases",
+                "test_a_day_on_the_environment_clock_ends_the_life_of_a_key[24-unknown]",
             ),
         ),
     ),
@@ -275,11 +263,9 @@ MONEY_MUTANTS: Final = (
             ),
         ),
         (
-            (
-                integration(
-                    "test_gateway_journal",
-                    "test_a_call_that_nobody_saw_the_end_of_is_in_the_journal",
-                )
+            integration(
+                "test_gateway_journal",
+                "test_a_call_that_nobody_saw_the_end_of_is_in_the_journal",
             ),
         ),
     ),

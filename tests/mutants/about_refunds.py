@@ -37,10 +37,8 @@ REFUND_MUTANTS: Final = (
             ),
         ),
         (
-            (
-                integration(
-                    "test_refunds", "test_a_refund_is_given_under_the_key_that_was_stored_for_it"
-                )
+            integration(
+                "test_refunds", "test_a_refund_is_given_under_the_key_that_was_stored_for_it"
             ),
         ),
     ),
@@ -62,11 +60,9 @@ REFUND_MUTANTS: Final = (
             ),
         ),
         (
-            (
-                integration(
-                    "test_refunds",
-                    "test_a_saved_500_under_a_refund_key_fails_visibly_and_an_operator_retries_it",
-                )
+            integration(
+                "test_refunds",
+                "test_a_saved_500_under_a_refund_key_fails_visibly_and_an_operator_retries_it",
             ),
         ),
     ),

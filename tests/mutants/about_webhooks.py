@@ -78,11 +78,9 @@ WEBHOOK_MUTANTS: Final = (
             ),
         ),
         (
-            (
-                integration(
-                    "test_webhook_requests",
-                    "test_an_unsigned_body_that_is_not_utf8_is_an_invalid_signature",
-                )
+            integration(
+                "test_webhook_requests",
+                "test_an_unsigned_body_that_is_not_utf8_is_an_invalid_signature",
             ),
         ),
     ),
@@ -99,11 +97,9 @@ WEBHOOK_MUTANTS: Final = (
             ),
         ),
         (
-            (
-                integration(
-                    "test_dependencies_away",
-                    "test_while_the_database_is_away_a_webhook_is_told_to_come_again_and_never_received",
-                )
+            integration(
+                "test_dependencies_away",
+                "test_while_the_database_is_away_a_webhook_is_told_to_come_again_and_never_received",
             ),
         ),
     ),
@@ -118,11 +114,9 @@ WEBHOOK_MUTANTS: Final = (
             ),
         ),
         (
-            (
-                integration(
-                    "test_webhook_effects",
-                    "test_a_webhook_before_its_payment_is_parked_and_applied_when_the_payment_is_there",
-                )
+            integration(
+                "test_webhook_effects",
+                "test_a_webhook_before_its_payment_is_parked_and_applied_when_the_payment_is_there",
             ),
         ),
     ),
@@ -138,11 +132,9 @@ WEBHOOK_MUTANTS: Final = (
             ),
         ),
         (
-            (
-                integration(
-                    "test_operator_requests",
-                    "test_a_released_webhook_that_still_contradicts_stays_in_quarantine",
-                )
+            integration(
+                "test_operator_requests",
+                "test_a_released_webhook_that_still_contradicts_stays_in_quarantine",
             ),
         ),
     ),

@@ -64,7 +64,12 @@ def workplace(*, keep: bool = False) -> Iterator[Path]:
 def remove(folder: Path) -> None:
     """Remove a folder, and the databases that its servers had to keep elsewhere."""
     for mark in Path(tempfile.gettempdir()).glob("bookpay-test-*/made-for"):
-        if Path(mark.read_text()).is_relative_to(folder):
+        try:
+            made_for = Path(mark.read_text())
+        except FileNotFoundError:
+            # Somebody else's, whose tests have just ended.
+            continue
+        if made_for.is_relative_to(folder):
             shutil.rmtree(mark.parent, ignore_errors=True)
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -104,6 +109,8 @@ def run_tests(copy: Path, nodes: Sequence[str]) -> Run:
         ForeignCodeError: a process would have imported something else.
     """
     report, temporary = copy.with_suffix(".xml"), copy.with_suffix(".t")
+    # What an earlier try said must not be taken for what this one says.
+    report.unlink(missing_ok=True)
     command = [
         *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--no-header"),
         *(f"--junit-xml={report}", f"--basetemp={temporary}", *nodes),
