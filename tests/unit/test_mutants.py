@@ -16,7 +16,7 @@ import pytest
 from catalogue import MUTANTS, REQUIRED, by_id
 from mutant import Mutant, NotApplicableError, Replacement, changed_texts
 from origin import ForeignCodeError, check_origins, is_stranger
-from trial import copy_repository, run_tests, try_mutant, workplace
+from trial import copy_repository, read_report, run_tests, try_mutant, workplace
 from verdict import Finding, TestResult, Verdict, judge
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -131,6 +131,17 @@ def test_a_node_without_parameters_stands_for_all_of_them() -> None:
     finding = judge(results, caught_by=[CHECK], smoke=[HAPPY], mistakes=())
 
     assert finding == Finding(Verdict.CAUGHT, "test_x.py::test_a_guarantee_holds[b] (assertion)")
+
+
+def test_a_red_test_stays_red_whatever_its_clean_up_meets(tmp_path: Path) -> None:
+    report = tmp_path / "report.xml"
+    case = '<testcase classname="tests.unit.test_x" name="test_a_guarantee_holds">'
+    report.write_text(
+        f'<testsuites><testsuite>{case}<failure message="assert 2 == 1"/></testcase>'
+        f'{case}<error message="failed on teardown"/></testcase></testsuite></testsuites>'
+    )
+
+    assert read_report(report) == {CHECK: TestResult(passed=False, message="assert 2 == 1")}
 
 
 # --- really tried ---------------------------------------------------------------------------
