@@ -3,7 +3,7 @@
     python tests/mutants [-j N] [--keep] [M7 M12 ...]
 
 Exits 0 when every one is caught, 1 when one is not, 2 for a name that is none, 3 when the same
-tests are not green without any sabotage: then nothing was proven.
+tests are not green without any sabotage: then nothing was proven. 130 when interrupted.
 """
 
 from __future__ import annotations
@@ -142,4 +142,7 @@ def say(text: str) -> None:
 if __name__ == "__main__":
     # Told to end, it ends as if interrupted: stacks are stopped, copies removed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)
