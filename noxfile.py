@@ -103,6 +103,12 @@ def schemathesis(session: nox.Session) -> None:
     pytest(session, "tests/contract/test_openapi_edges.py")
 
 
+@nox.session(default=False)
+def mutants(session: nox.Session) -> None:
+    """Every sabotage must be caught by a test; arguments after `--` name some, as `M7 M12`."""
+    session.run(sys.executable, "tests/mutants", *session.posargs, external=True)
+
+
 def pytest(session: nox.Session, *arguments: str) -> None:
     """Run pytest on those of the given folders that exist, with the developer's own arguments."""
     present = [word for word in arguments if word.startswith("-") or (ROOT / word).exists()]

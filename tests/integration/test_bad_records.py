@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from confluent_kafka import Producer
-from stack import PRICE_CENTS, Shop
+from stack import PRICE_CENTS, WORKERS, Shop
 from stack_processes import ROOT, eventually
 from stack_twin import Twin
 
@@ -77,6 +77,19 @@ def test_a_record_that_cannot_be_read_is_a_dead_letter(
 
     eventually(lambda: reasons_at(shop, topic, place), "the record has a dead letter")
     assert reasons_at(shop, topic, place) == [reason]
+
+
+def test_the_dead_letter_of_a_bad_record_is_there_before_its_offset(shop: Shop) -> None:
+    """The worker dies as soon as it has committed the offset: nobody reads the record again."""
+    shop.database.arm("worker.offset_committed")
+
+    place = produce(shop, "orders.placed", b"{")
+    eventually(
+        lambda: [name for name in WORKERS if shop.stack[name].has_ended()],
+        "a worker ends behind the offset",
+    )
+
+    assert reasons_at(shop, "orders.placed", place) == ["bad_json"]
 
 
 def test_good_orders_behind_bad_records_are_paid(shop: Shop, twin: Twin) -> None:

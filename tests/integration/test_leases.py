@@ -90,6 +90,18 @@ def test_a_lease_that_ran_out_is_claimed_again_under_another_token(database: Dat
     assert database.payment(first.row.event_id)["started_attempts"] == 2
 
 
+def test_a_lease_ends_when_the_environment_clock_says_so(database: Database) -> None:
+    event_id = uuid4()
+    take_in(database, order(event_id))
+    claim(database, lease("worker-0", seconds=60.0))
+    before = give_up(database, lease("worker-1"))
+
+    database.run("UPDATE environment_clock SET \"offset\" = interval '61 seconds'")
+
+    assert (before, give_up(database, lease("worker-1"))) == (0, 1)
+    assert database.payment_state(event_id) == "unknown"
+
+
 def test_a_restarted_worker_finds_its_own_leases_at_once(database: Database) -> None:
     event_id = uuid4()
     take_in(database, order(event_id))

@@ -27,6 +27,13 @@ def orders_of(shop: Shop) -> int:
     return count
 
 
+def events_of(shop: Shop) -> int:
+    count: int = shop.database.value(
+        "SELECT count(*) FROM outbox WHERE tenant_id = %s", shop.tenant_id
+    )
+    return count
+
+
 # --- placing --------------------------------------------------------------------------------
 
 
@@ -67,12 +74,12 @@ def test_a_crash_before_the_commit_leaves_nothing_and_the_retry_makes_one_order(
 
     with pytest.raises(Exception, match="Connection"):
         shop.post(body, key)
-    left = (orders_of(shop), shop.database.stock(shop.sku))
+    left = (orders_of(shop), shop.database.stock(shop.sku), events_of(shop))
     shop.stack.expect_crash(["orders-http"])
     shop.stack["orders-http"].wait_ready()
     answer = shop.post(body, key)
 
-    assert left == (0, (100, 0, 0))
+    assert left == (0, (100, 0, 0), 0)
     assert answer.status == 201
     assert orders_of(shop) == 1
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,13 +13,13 @@ from uuid import UUID, uuid4
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
-from stack import Database
+from stack import Database, connect
 from stack_processes import ServiceProcess, eventually
 
 from bookpayctl.targets.local.contents import create_topics
 from bookpayctl.targets.local.servers import running_servers
 from runtime.adapters.store.publisher_lock import try_lock
-from runtime.domain.names import PARTITIONS
+from runtime.domain.names import PARTITIONS, PUBLISHER_LOCK_KEY
 
 # Nobody acts on a parked payment's event, so these records disturb no other test.
 EVENT_TYPE = "PaymentParked"
@@ -177,6 +178,35 @@ def test_when_the_leaders_backend_is_terminated_no_event_is_lost(
     )
     found = published(bootstrap_servers)
     assert [event_id for event_id in events if event_id not in found] == []
+
+
+def test_a_leader_that_lost_its_lock_publishes_nothing_in_its_old_term(
+    database: Database, publishers: Publishers, bootstrap_servers: str
+) -> None:
+    """Somebody else stands next in line for the lock when the backend that holds it dies."""
+    publishers(1)
+    wait_for_a_leader(database)
+    with connect(database.dsn) as next_in_line:
+        take = ("SELECT pg_advisory_lock(%s)", (PUBLISHER_LOCK_KEY,))
+        waiting = threading.Thread(target=next_in_line.execute, args=take)
+        waiting.start()
+        eventually(
+            lambda: database.rows(
+                "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+            ),
+            "somebody waits for the lock",
+        )
+        database.run(
+            "SELECT pg_terminate_backend(backend_pid) FROM publisher_terms WHERE ended_at IS NULL"
+        )
+        waiting.join(10.0)
+        event_id = write_event(database)
+        with pytest.raises(AssertionError):
+            eventually(lambda: is_published(database, event_id), "", 2.0)
+
+    eventually(lambda: is_published(database, event_id), "the event is published")
+    (headers,) = published(bootstrap_servers)[event_id]
+    assert headers["publisher_term"] == "2"
 
 
 def test_a_stopped_leader_gives_the_lock_back_and_ends_its_term(

@@ -74,6 +74,19 @@ def test_a_refund_whose_answer_is_spoilt_is_given_once(shop: Shop, twin: Twin, a
     assert refund_rows(shop, event_id) == [(1, "succeeded", None)]
 
 
+def test_a_refund_is_given_under_the_key_that_was_stored_for_it(shop: Shop, twin: Twin) -> None:
+    order_id, event_id, intent = paid(shop)
+
+    shop.cancel(order_id)
+
+    shop.wait_status(order_id, "refunded")
+    stored = shop.database.value(
+        "SELECT idempotency_key FROM refunds WHERE event_id = %s", event_id
+    )
+    assert stored == str(uuid5(event_id, "OrderCancelled"))
+    assert [row["idempotency_key"] for row in twin.refunds(intent)] == [stored]
+
+
 def test_a_pending_refund_whose_webhook_is_lost_is_found_by_the_list(
     shop: Shop, twin: Twin
 ) -> None:

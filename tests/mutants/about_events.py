@@ -1,0 +1,205 @@
+"""Sabotages between the outbox, Kafka and the inbox: events lost, invented or told in vain."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mutant import Mutant, Replacement, integration
+
+INGEST: Final = "runtime/services/payments_worker/ingest.py"
+INBOX: Final = "runtime/services/payments_worker/inbox.py"
+QUEUE: Final = "runtime/adapters/store/payment_queue.py"
+PUBLISHER: Final = "runtime/services/outbox_publisher/service.py"
+
+EVENT_MUTANTS: Final = (
+    Mutant(
+        "M1",
+        "no inbox check: an OrderPlaced that is known already starts its payment anew",
+        (
+            Replacement(
+                QUEUE,
+                """    return Inserted(
+        tuple(new),
+        tuple(known),
+        tuple(item for item in rest if item.event.root not in known),
+    )
+""",
+                """    conn.execute(
+        "UPDATE payments SET state = 'pending', next_attempt_at = environment_now(),"
+        " lease_owner = NULL, lease_incarnation = NULL, lease_token = NULL, lease_until = NULL"
+        " WHERE event_id = ANY (%s)",
+        (list(known),),
+    )
+    return Inserted(
+        (*new, *known),
+        (),
+        tuple(item for item in rest if item.event.root not in known),
+    )
+""",
+            ),
+        ),
+        (integration("test_bad_records", "test_an_order_read_twice_is_paid_once"),),
+    ),
+    Mutant(
+        "M4",
+        "the worker commits its offset before the batch is stored",
+        (
+            Replacement(
+                INGEST,
+                "from confluent_kafka import Consumer, KafkaError, KafkaException\n",
+                "from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition\n",
+            ),
+            Replacement(
+                INGEST,
+                """        try:
+            self.process.failpoints.hit(Failpoint.WORKER_POLLED_BEFORE_INBOX)
+""",
+                """        ends = [TopicPartition(r.topic, r.partition, r.offset + 1) for r in records]
+        self.consumer.commit(offsets=ends, asynchronous=False)
+        try:
+            self.process.failpoints.hit(Failpoint.WORKER_POLLED_BEFORE_INBOX)
+""",
+            ),
+        ),
+        (
+            integration(
+                "test_nobody_repairs",
+                "test_a_worker_killed_before_its_inbox_commits_reads_the_order_again",
+            ),
+        ),
+    ),
+    Mutant(
+        "M5",
+        "OrderPlaced leaves in a transaction of its own, before the order's is committed",
+        (
+            Replacement(
+                "runtime/services/orders/place.py",
+                """        outbox.insert_events(conn, [event])
+""",
+                """        with psycopg.connect(conn.info.dsn, autocommit=True) as at_once:
+            outbox.insert_events(at_once, [event])
+""",
+            ),
+        ),
+        (
+            integration(
+                "test_orders_api",
+                "test_a_crash_before_the_commit_leaves_nothing_and_the_retry_makes_one_order[api.before_commit]",
+            ),
+        ),
+    ),
+    Mutant(
+        "M6",
+        "the publisher marks an event when the producer has taken it, not when the broker has",
+        (
+            Replacement(
+                PUBLISHER,
+                "        term.flight.took_off(row.event_id)\n",
+                "        term.flight.landed(row.event_id)\n",
+            ),
+        ),
+        (
+            integration(
+                "test_publisher",
+                "test_nothing_is_marked_while_the_broker_is_away_and_everything_is_when_it_is_back",
+            ),
+        ),
+    ),
+    Mutant(
+        "M22",
+        "the dead letter of a bad record is written after its offset, not in the batch",
+        (
+            Replacement(
+                INBOX,
+                """        dead_letters.insert_record(conn, source=source, reason=reason, record=record)
+        logger.error(
+            "a record cannot be understood and has a dead letter now",
+""",
+                """        logger.error(
+            "a record cannot be understood and has a dead letter soon",
+""",
+            ),
+            Replacement(
+                INGEST,
+                """        self.process.failpoints.hit(Failpoint.WORKER_OFFSET_COMMITTED)
+""",
+                """        self.process.failpoints.hit(Failpoint.WORKER_OFFSET_COMMITTED)
+        with self.pool.connection() as conn:
+            for record, reason in inbox.sort_records(records).malformed:
+                dead_letters.insert_record(
+                    conn, source=self.source, reason=reason, record=record
+                )
+""",
+            ),
+        ),
+        (
+            integration(
+                "test_bad_records",
+                "test_the_dead_letter_of_a_bad_record_is_there_before_its_offset",
+            ),
+        ),
+    ),
+    Mutant(
+        "M28",
+        "an event without consequence is told again without a limit",
+        (
+            Replacement(
+                "runtime/adapters/store/missed.py",
+                "coalesce(times, 0) < %(most)s\n",
+                "%(most)s > 0\n",
+            ),
+        ),
+        (
+            integration(
+                "test_missed_events", "test_an_event_without_consequence_is_not_told_for_ever"
+            ),
+        ),
+    ),
+    Mutant(
+        "M33",
+        "the publisher selects and marks on another connection than the one that holds its lock",
+        (
+            Replacement(
+                PUBLISHER,
+                "        return Term(self.standby, number)\n",
+                """        working = database.connect(common.dsn, common.process, flush_commits=False)
+        return Term(working, number)
+""",
+            ),
+        ),
+        (
+            integration(
+                "test_publisher",
+                "test_a_leader_that_lost_its_lock_publishes_nothing_in_its_old_term",
+            ),
+        ),
+    ),
+    Mutant(
+        "M34",
+        "the orders consumer commits its offset before the order is moved",
+        (
+            Replacement(
+                "runtime/services/orders/consumer.py",
+                "from confluent_kafka import Consumer, KafkaError, KafkaException\n",
+                "from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition\n",
+            ),
+            Replacement(
+                "runtime/services/orders/consumer.py",
+                """        for place, record in enumerate(records):
+            try:
+""",
+                """        ends = [TopicPartition(r.topic, r.partition, r.offset + 1) for r in records]
+        self.consumer.commit(offsets=ends, asynchronous=False)
+        for place, record in enumerate(records):
+            try:
+""",
+            ),
+        ),
+        (
+            integration(
+                "test_nobody_repairs",
+                "test_an_orders_consumer_killed_before_its_commit_reads_the_outcome_again",
+            ),
+        ),
+    ),
+)

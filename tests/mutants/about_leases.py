@@ -1,0 +1,59 @@
+"""Sabotages of leases: who may write what came of a call, and until when."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mutant import Mutant, Replacement, integration
+
+QUEUE: Final = "runtime/adapters/store/payment_queue.py"
+
+LEASE_MUTANTS: Final = (
+    Mutant(
+        "M10",
+        "a result counts whether or not its lease is still the row's",
+        (
+            Replacement(
+                "runtime/adapters/store/payments.py",
+                """    if lease_token is not None and row.lease_token != lease_token:
+        return Fenced()
+""",
+                "",
+            ),
+        ),
+        (integration("test_leases", "test_a_result_under_a_lost_lease_is_fenced_off"),),
+    ),
+    Mutant(
+        "M11",
+        "leases are measured by wall clock instead of the environment's",
+        (
+            Replacement(
+                QUEUE,
+                "state = 'charging' AND (lease_until < environment_now() OR",
+                "state = 'charging' AND (lease_until < clock_timestamp() OR",
+            ),
+            Replacement(
+                QUEUE,
+                "lease_until = environment_now() + make_interval",
+                "lease_until = clock_timestamp() + make_interval",
+            ),
+        ),
+        (integration("test_leases", "test_a_lease_ends_when_the_environment_clock_says_so"),),
+    ),
+    Mutant(
+        "M36",
+        "an answer to a refund counts whether or not its lease is still the row's",
+        (
+            Replacement(
+                "runtime/adapters/store/refund_steps.py",
+                "    if row is None or (lease_token is not None and row.lease_token != lease_token):",
+                "    if row is None:",
+            ),
+        ),
+        (
+            integration(
+                "test_refund_rows", "test_an_answer_to_a_refund_under_a_lost_lease_is_dropped"
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,83 @@
+"""Sabotages of what follows a payment: stock, late news, and the mail about it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mutant import Mutant, Replacement, integration, unit
+
+ORDERS: Final = "runtime/adapters/store/orders.py"
+DECLINED: Final = integration(
+    "test_order_to_money", "test_a_declined_order_is_cancelled_with_its_code_and_its_stock_is_back"
+)
+
+ORDER_MUTANTS: Final = (
+    Mutant(
+        "M13",
+        "the stock of an order is released twice",
+        (
+            Replacement(
+                "runtime/services/orders/saga.py",
+                "        orders.move_stock(conn, order.order_id, step.stock)\n",
+                "        orders.move_stock(conn, order.order_id, step.stock)\n"
+                "        orders.move_stock(conn, order.order_id, step.stock)\n",
+            ),
+            Replacement(ORDERS, " AND state <> 'released'\n", "\n"),
+            # The table would refuse a sum that is off, so its protection goes too.
+            Replacement(
+                "runtime/sql/migrations/0001_orders_and_payments.sql",
+                "initial = on_hand + reserved + sold",
+                "initial > 0",
+            ),
+        ),
+        (DECLINED,),
+    ),
+    Mutant(
+        "M14",
+        "the stock of a failed order is not released",
+        (
+            Replacement(
+                ORDERS,
+                'conn.execute(_RELEASE, {"order_id": order_id})',
+                "pass",
+            ),
+        ),
+        (DECLINED,),
+    ),
+    Mutant(
+        "M21",
+        "a failure that comes after the success makes the payment failed",
+        (
+            Replacement(
+                "runtime/domain/payment.py",
+                """        case S.SUCCEEDED | S.REFUNDING | S.REFUNDED:
+            return Unchanged("a late failure does not undo a success")
+""",
+                """        case S.SUCCEEDED:
+            return Step(replace(payment, state=S.FAILED, failure_code=code))
+        case S.REFUNDING | S.REFUNDED:
+            return Unchanged("a late failure does not undo a success")
+""",
+            ),
+        ),
+        (unit("runtime/test_payment_table", "test_a_late_failure_undoes_nothing"),),
+    ),
+    Mutant(
+        "M38",
+        "a mail is marked as sent before the mail server has taken it",
+        (
+            Replacement(
+                "runtime/services/notifier/service.py",
+                "        try:\n            self.mailer.send(message)\n",
+                "        notifications.mark_sent(conn, event.event_id)\n"
+                "        try:\n            self.mailer.send(message)\n",
+            ),
+        ),
+        (
+            integration(
+                "test_mail_server_away",
+                "test_a_mail_that_nobody_took_stays_untold_and_is_sent_later",
+            ),
+        ),
+    ),
+)

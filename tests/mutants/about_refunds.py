@@ -1,0 +1,83 @@
+"""Sabotages of refunds: what would give back twice, never, or by hearsay."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mutant import Mutant, Replacement, integration
+
+STRIPE: Final = "runtime/adapters/stripe_gateway.py"
+TABLES: Final = "runtime/sql/migrations/0001_orders_and_payments.sql"
+
+REFUND_MUTANTS: Final = (
+    Mutant(
+        "M12",
+        "refunds are posted without our key, under one that the library makes up",
+        (
+            Replacement(
+                STRIPE,
+                """        return self._post(
+            "/v1/refunds",
+            key=key,
+            payment_intent=payment_intent_id,
+            amount=amount_cents,
+            metadata=dict(metadata),
+        )
+""",
+                """        return _call(
+            lambda: self._client.raw_request(
+                "post",
+                "/v1/refunds",
+                payment_intent=payment_intent_id,
+                amount=amount_cents,
+                metadata=dict(metadata),
+            )
+        )
+""",
+            ),
+        ),
+        (
+            integration(
+                "test_refunds", "test_a_refund_is_given_under_the_key_that_was_stored_for_it"
+            ),
+        ),
+    ),
+    Mutant(
+        "M25",
+        "the refund after a failed one is posted under the failed one's key",
+        (
+            Replacement(
+                "runtime/adapters/store/refunds.py",
+                "_insert(conn, failed.event_id, n, str(refund_id), failed.payment_intent_id,",
+                "_insert(conn, failed.event_id, n, failed.idempotency_key,"
+                " failed.payment_intent_id,",
+            ),
+            # The table would refuse it, so its protection goes too.
+            Replacement(
+                TABLES,
+                "    idempotency_key   text        NOT NULL UNIQUE,\n",
+                "    idempotency_key   text        NOT NULL,\n",
+            ),
+        ),
+        (
+            integration(
+                "test_refunds",
+                "test_a_saved_500_under_a_refund_key_fails_visibly_and_an_operator_retries_it",
+            ),
+        ),
+    ),
+    Mutant(
+        "M37",
+        "a webhook ends a refund whatever amount it names",
+        (
+            Replacement(
+                "runtime/adapters/webhook_effect.py",
+                """    if event.amount_cents != row.money.amount_cents:
+        return Quarantined("amount")
+""",
+                "",
+            ),
+        ),
+        ((integration("test_refund_rows", "test_news_of_a_refund_that_disagrees_ends_nothing")),),
+    ),
+)

@@ -1,0 +1,141 @@
+"""Sabotages of the receiver: what is believed, in which order, and when it is acknowledged."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mutant import Mutant, Replacement, integration, unit
+
+INTAKE: Final = "runtime/services/webhook_receiver/intake.py"
+SIGNATURE: Final = "runtime/domain/signature.py"
+SIGNATURE_TESTS: Final = "tests/unit/runtime/test_runtime_signature.py"
+
+WEBHOOK_MUTANTS: Final = (
+    Mutant(
+        "M15",
+        "a webhook pays an order whatever amount it names",
+        (
+            Replacement(
+                "runtime/adapters/webhook_effect.py",
+                """    if event.amount_cents != row.money.amount_cents:
+        return "amount"
+    if event.currency""",
+                "    if event.currency",
+            ),
+        ),
+        (unit("runtime/test_runtime_edges", "test_an_event_that_disagrees_is_not_ours"),),
+    ),
+    Mutant(
+        "M16",
+        "a v0 signature is believed like a v1",
+        (
+            Replacement(
+                SIGNATURE,
+                'return timestamps[0], [value for name, value in pairs if name == "v1"]',
+                "return timestamps[0], signed",
+            ),
+        ),
+        (f"{SIGNATURE_TESTS}::test_a_signature_that_does_not_match_is_invalid[only v0]",),
+    ),
+    Mutant(
+        "M17",
+        "a signature of any age is believed",
+        (
+            Replacement(
+                SIGNATURE,
+                """    if age > TOLERANCE_SECONDS:
+        return Verified.EXPIRED
+    if age < -TOLERANCE_SECONDS:
+        return Verified.FUTURE
+""",
+                """    if age != age:
+        return Verified.EXPIRED
+""",
+            ),
+        ),
+        (f"{SIGNATURE_TESTS}::test_the_timestamp_may_be_300_seconds_off_either_way",),
+    ),
+    Mutant(
+        "M18",
+        "the body is parsed before its signature is verified",
+        (
+            Replacement(
+                INTAKE,
+                """        verified = verify(signatures, body, self.secrets.current(), now)
+        if verified is not Verified.GENUINE:
+            return REFUSALS[verified]
+        parsed = parse(body)
+        if isinstance(parsed, Invalid):
+            return REFUSALS["body_invalid"]
+""",
+                """        parsed = parse(body)
+        if isinstance(parsed, Invalid):
+            return REFUSALS["body_invalid"]
+        verified = verify(signatures, body, self.secrets.current(), now)
+        if verified is not Verified.GENUINE:
+            return REFUSALS[verified]
+""",
+            ),
+        ),
+        (
+            integration(
+                "test_webhook_requests",
+                "test_an_unsigned_body_that_is_not_utf8_is_an_invalid_signature",
+            ),
+        ),
+    ),
+    Mutant(
+        "M19",
+        "a webhook is acknowledged before its row is committed",
+        (
+            Replacement(INTAKE, "import logging\n", "import logging\nimport threading\n"),
+            Replacement(
+                INTAKE,
+                "                self._store(parsed, body, headers)\n",
+                "                work = (parsed, body, headers)\n"
+                "                threading.Thread(target=self._store, args=work).start()\n",
+            ),
+        ),
+        (
+            integration(
+                "test_dependencies_away",
+                "test_while_the_database_is_away_a_webhook_is_told_to_come_again_and_never_received",
+            ),
+        ),
+    ),
+    Mutant(
+        "M20",
+        "a webhook about a payment that is not here yet is dropped",
+        (
+            Replacement(
+                INTAKE,
+                'webhooks.park(conn, event.stripe_event_id, effect.event_id, "early")',
+                "webhooks.mark_processed(conn, event.stripe_event_id)",
+            ),
+        ),
+        (
+            integration(
+                "test_webhook_effects",
+                "test_a_webhook_before_its_payment_is_parked_and_applied_when_the_payment_is_there",
+            ),
+        ),
+    ),
+    Mutant(
+        "M27",
+        "an operator's release lets a quarantined webhook go though it still contradicts us",
+        (
+            Replacement(
+                "runtime/services/payments_reconciler/requests.py",
+                '            return _Answer(False, f"it still does not fit: {reason}")\n',
+                "            webhooks.release(conn, held.row_id)\n"
+                '            return _Answer(True, f"released: {reason}")\n',
+            ),
+        ),
+        (
+            integration(
+                "test_operator_requests",
+                "test_a_released_webhook_that_still_contradicts_stays_in_quarantine",
+            ),
+        ),
+    ),
+)

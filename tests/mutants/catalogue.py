@@ -1,0 +1,42 @@
+"""All sabotages: the twenty-four that are required, and our own."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from about_events import EVENT_MUTANTS
+from about_judging import JUDGE_MUTANTS
+from about_leases import LEASE_MUTANTS
+from about_money import MONEY_MUTANTS
+from about_orders import ORDER_MUTANTS
+from about_refunds import REFUND_MUTANTS
+from about_webhooks import WEBHOOK_MUTANTS
+from mutant import Mutant
+
+REQUIRED: Final = tuple(f"M{number}" for number in range(1, 25))
+
+MUTANTS: Final[tuple[Mutant, ...]] = tuple(
+    sorted(
+        (
+            *EVENT_MUTANTS,
+            *MONEY_MUTANTS,
+            *LEASE_MUTANTS,
+            *REFUND_MUTANTS,
+            *ORDER_MUTANTS,
+            *WEBHOOK_MUTANTS,
+            *JUDGE_MUTANTS,
+        ),
+        key=lambda mutant: int(mutant.id.removeprefix("M")),
+    )
+)
+
+
+def by_id(ids: list[str]) -> list[Mutant]:
+    """The named mutants in the catalogue's order; all of them without a name.
+
+    Raises:
+        KeyError: there is no such mutant.
+    """
+    known = {mutant.id: mutant for mutant in MUTANTS}
+    wanted = {known[name.upper()].id for name in ids}
+    return [mutant for mutant in MUTANTS if not wanted or mutant.id in wanted]
