@@ -52,12 +52,12 @@ EVENT_MUTANTS: Final = (
             Replacement(
                 INGEST,
                 """        try:
-            self.process.failpoints.hit(Failpoint.WORKER_POLLED_BEFORE_INBOX)
+            take_in = self._take_in_one_by_one if self.careful else self._take_in
 """,
                 """        ends = [TopicPartition(r.topic, r.partition, r.offset + 1) for r in records]
         self.consumer.commit(offsets=ends, asynchronous=False)
         try:
-            self.process.failpoints.hit(Failpoint.WORKER_POLLED_BEFORE_INBOX)
+            take_in = self._take_in_one_by_one if self.careful else self._take_in
 """,
             ),
         ),
@@ -121,9 +121,9 @@ EVENT_MUTANTS: Final = (
             ),
             Replacement(
                 INGEST,
-                """        self.process.failpoints.hit(Failpoint.WORKER_OFFSET_COMMITTED)
+                """        failpoints.hit(Failpoint.WORKER_OFFSET_COMMITTED, subject, broker)
 """,
-                """        self.process.failpoints.hit(Failpoint.WORKER_OFFSET_COMMITTED)
+                """        failpoints.hit(Failpoint.WORKER_OFFSET_COMMITTED, subject, broker)
         with self.pool.connection() as conn:
             for record, reason in inbox.sort_records(records).malformed:
                 dead_letters.insert_record(

@@ -113,7 +113,8 @@ MONEY_MUTANTS: Final = (
                 """        with GATEWAY_SECONDS.labels("charge").time():
             answer = self.gateway.charge(request, traceparent=traceparent)
         OUTCOMES.labels("charge", type(answer.outcome).__name__.lower()).inc()
-        self.process.failpoints.hit(Failpoint.PSP_RESPONSE_BEFORE_PERSIST, subject)
+        waiting = lines.Pooled(self.pool)
+        failpoints.hit(Failpoint.PSP_RESPONSE_BEFORE_PERSIST, subject, waiting)
         self._persist(lambda conn: self._write_charge(conn, claim, answer, subject))
         return answer.outcome
 """,
@@ -122,7 +123,8 @@ MONEY_MUTANTS: Final = (
             with GATEWAY_SECONDS.labels("charge").time():
                 answer = self.gateway.charge(request, traceparent=traceparent)
             OUTCOMES.labels("charge", type(answer.outcome).__name__.lower()).inc()
-            self.process.failpoints.hit(Failpoint.PSP_RESPONSE_BEFORE_PERSIST, subject)
+            waiting = lines.Pooled(self.pool)
+            failpoints.hit(Failpoint.PSP_RESPONSE_BEFORE_PERSIST, subject, waiting)
             self._write_charge(conn, claim, answer, subject)
         return answer.outcome
 """,

@@ -79,8 +79,9 @@ WEBHOOK_MUTANTS: Final = (
         ),
         (
             integration(
-                "test_webhook_requests",
-                "test_an_unsigned_body_that_is_not_utf8_is_an_invalid_signature",
+                "test_webhook_cases",
+                "test_a_webhook_gets_its_exact_answer_and_changes_nothing_unless_it_is_accepted"
+                "[W28 not UTF-8, not signed]",
             ),
         ),
     ),
@@ -91,8 +92,8 @@ WEBHOOK_MUTANTS: Final = (
             Replacement(INTAKE, "import logging\n", "import logging\nimport threading\n"),
             Replacement(
                 INTAKE,
-                "                self._store(parsed, body, headers)\n",
-                "                work = (parsed, body, headers)\n"
+                "                self._store(parsed, body, headers, client)\n",
+                "                work = (parsed, body, headers, client)\n"
                 "                threading.Thread(target=self._store, args=work).start()\n",
             ),
         ),
