@@ -39,7 +39,12 @@ SPOILT: Final = (psycopg.DataError, psycopg.IntegrityError, UnicodeEncodeError)
 Connection = psycopg.Connection[tuple[object, ...]]
 
 
-def connection_arguments(application_name: str, *, flush_commits: bool = True) -> dict[str, object]:
+def connection_arguments(
+    application_name: str,
+    *,
+    flush_commits: bool = True,
+    statement_timeout_ms: int = STATEMENT_TIMEOUT_MS,
+) -> dict[str, object]:
     """Arguments for `psycopg.connect` that every connection of ours shares.
 
     Args:
@@ -58,7 +63,7 @@ def connection_arguments(application_name: str, *, flush_commits: bool = True) -
         "keepalives_interval": 2,
         "keepalives_count": 3,
         "options": (
-            f"-c statement_timeout={STATEMENT_TIMEOUT_MS}"
+            f"-c statement_timeout={statement_timeout_ms}"
             f" -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_TIMEOUT_MS}"
             f" -c search_path={SCHEMA},public -c synchronous_commit={durable}"
             # The same few statements run thousands of times on rows found by an index; planning
@@ -86,6 +91,7 @@ def open_pool(
     wait_seconds: float = 2.0,
     autocommit: bool = False,
     flush_commits: bool = True,
+    statement_seconds: float = STATEMENT_TIMEOUT_MS / 1000,
 ) -> ConnectionPool[psycopg.Connection]:
     """A pool that opens in the background: a service starts while its database is still away.
 
@@ -93,13 +99,16 @@ def open_pool(
         wait_seconds: how long a caller waits for a free connection before `PoolTimeout`.
         autocommit: for callers whose every statement stands alone.
         flush_commits: see `connection_arguments`.
+        statement_seconds: for a caller whose own deadline is shorter than the usual time-out.
     """
+    arguments = connection_arguments(
+        application_name,
+        flush_commits=flush_commits,
+        statement_timeout_ms=round(statement_seconds * 1000),
+    )
     return ConnectionPool(
         dsn,
-        kwargs={
-            **connection_arguments(application_name, flush_commits=flush_commits),
-            "autocommit": autocommit,
-        },
+        kwargs={**arguments, "autocommit": autocommit},
         min_size=1,
         max_size=size_max,
         timeout=wait_seconds,

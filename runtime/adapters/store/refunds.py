@@ -30,7 +30,7 @@ class RefundRow:
 
     Attributes:
         key_age_seconds: on the environment clock, since the first call that may have executed.
-        age_seconds: on the environment clock, since the row.
+        attempt_age_seconds: on the environment clock, since the last call; None before it.
         quiet_seconds: by wall clock, since anything was written.
     """
 
@@ -44,7 +44,7 @@ class RefundRow:
     refund: Refund
     lease_token: UUID | None
     key_age_seconds: float | None
-    age_seconds: float
+    attempt_age_seconds: float | None
     quiet_seconds: float
 
 
@@ -61,7 +61,7 @@ _COLUMNS: Final = """
     n, idempotency_key, payment_intent_id, amount_cents, currency, state, stripe_refund_id,
     maybe_executed, saved_failure, needs_reconcile, transient_failures, failure_code, lease_token,
     extract(epoch FROM environment_now() - first_attempted_at)::float8,
-    extract(epoch FROM environment_now() - created_at)::float8,
+    extract(epoch FROM environment_now() - last_attempted_at)::float8,
     extract(epoch FROM clock_timestamp() - updated_at)::float8
 """
 
@@ -79,7 +79,7 @@ def _to_row(row: Sequence[object]) -> RefundRow:
         refund=Refund(RefundState(values[8]), *values[9:15]),
         lease_token=values[15],
         key_age_seconds=values[16],
-        age_seconds=values[17],
+        attempt_age_seconds=values[17],
         quiet_seconds=values[18],
     )
 

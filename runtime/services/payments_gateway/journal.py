@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
@@ -26,6 +27,8 @@ class Journal:
     lazy_pool: ConnectionPool[psycopg.Connection]
     database_outage: Outage
     stripe_outage: Outage
+    # What the gateway's deadline leaves beside Stripe's; a row that takes longer sends nothing.
+    seconds: float
 
     def call(
         self,
@@ -42,7 +45,11 @@ class Journal:
         Raises:
             Problem: journal_unavailable; nothing was sent.
         """
+        send_before = time.monotonic() + self.seconds
         call_id = self._begin(operation, key, event_id, payment_intent_id)
+        if time.monotonic() > send_before:
+            # The caller may have been told `unknown` by now; nothing may be sent behind its back.
+            raise self.unwritable(TimeoutError("the journal was too slow"))
         call = send()
         outcome = classify(call.answer)
         self._end(call_id, call, outcome)

@@ -87,17 +87,18 @@ SECURED: Final[dict[str, Any]] = {"security": [{"bearer": []}]}
 def run(process: Process) -> None:
     """Serve until the process is told to stop."""
     settings = config.gateway(process.source)
-    pool = database.open_pool(
-        process.common.dsn, process.common.process, size_max=POOL_SIZE_MAX, autocommit=True
-    )
-    lazy_pool = database.open_pool(
+    left = settings.deadlines.gateway_seconds - settings.deadlines.stripe_seconds
+    open_pool = partial(
+        database.open_pool,
         process.common.dsn,
         process.common.process,
         size_max=POOL_SIZE_MAX,
         autocommit=True,
-        flush_commits=False,
+        wait_seconds=min(left, 2.0),
+        statement_seconds=min(left, database.STATEMENT_TIMEOUT_MS / 1000),
     )
-    journal = Journal(pool, lazy_pool, Outage(logger, "PostgreSQL"), Outage(logger, "Stripe"))
+    pool, lazy_pool = open_pool(), open_pool(flush_commits=False)
+    journal = Journal(pool, lazy_pool, Outage(logger, "PostgreSQL"), Outage(logger, "Stripe"), left)
     gateway = Gateway(StripeGateway(settings), journal, settings, process.common.environment)
     if settings.shadow:
         logger.warning("shadow mode: Stripe is called, and v1's outcome is what counts")

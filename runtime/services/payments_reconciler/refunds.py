@@ -32,7 +32,7 @@ def close_refunds(tools: Tools) -> int:
 def _ask_and_apply(tools: Tools, row: RefundRow) -> None:
     found = tools.ask(lambda: tools.gateway.refunds_of(row.payment_intent_id))
     unknown = row.refund.state is not RefundState.PROCESSING
-    wait = look_again_seconds(row.age_seconds, unknown=unknown)
+    wait = look_again_seconds(row.attempt_age_seconds or 0.0, unknown=unknown)
     if found is None:
         with tools.pool.connection() as conn:
             refunds.look_again_in(conn, row, wait)
