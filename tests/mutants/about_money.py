@@ -257,10 +257,17 @@ MONEY_MUTANTS: Final = (
             Replacement(
                 "runtime/services/payments_gateway/journal.py",
                 """        call_id = self._begin(operation, key, event_id, payment_intent_id)
-        call = send()
-""",
+        if time""",
                 """        call = send()
         call_id = self._begin(operation, key, event_id, payment_intent_id)
+        if time""",
+            ),
+            Replacement(
+                "runtime/services/payments_gateway/journal.py",
+                """        call = send()
+        outcome = classify(call.answer)
+""",
+                """        outcome = classify(call.answer)
 """,
             ),
         ),
