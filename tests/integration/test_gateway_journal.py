@@ -19,7 +19,7 @@ def test_a_call_that_nobody_saw_the_end_of_is_in_the_journal(shop: Shop, twin: T
     # Whatever a gateway does before a call, it has done when Stripe has had the request so long.
     eventually(
         lambda: shop.database.value(
-            "SELECT clock_timestamp() > last_attempted_at + interval '1 second' FROM payments"
+            "SELECT environment_now() > last_attempted_at + interval '1 second' FROM payments"
             " WHERE event_id = %s AND state = 'charging'",
             event_id,
         ),
