@@ -7,6 +7,7 @@ all; a deep enough nesting ends a recursive reader. All are refused, before or w
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from functools import partial
 from typing import Any, Final, NoReturn
@@ -34,7 +35,7 @@ def parse(raw: bytes, *, depth_max: int, too_wide: int | None = None) -> Any:
     """
     try:
         text = raw.decode("utf-8")
-        if _depth(text) > depth_max:
+        if _is_deeper_than(text, depth_max):
             raise NotStrictError("nested too deeply")
         return json.loads(
             text,
@@ -75,26 +76,22 @@ def _encodes(text: str) -> bool:
     return True
 
 
-def _depth(text: str) -> int:
-    """The deepest nesting of brackets outside strings, without recursing."""
-    depth = deepest = 0
-    in_string = escaped = False
-    for char in text:
-        if in_string:
-            if escaped:
-                escaped = False
-            elif char == "\\":
-                escaped = True
-            elif char == '"':
-                in_string = False
-        elif char == '"':
-            in_string = True
-        elif char in "[{":
+# A whole string, closed or not, or one bracket. Nothing can match in two ways, so it is linear.
+_TOKENS: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[{\]}]', re.DOTALL)
+
+
+def _is_deeper_than(text: str, depth_max: int) -> bool:
+    """Whether brackets outside strings nest deeper; reads no further than the first that does."""
+    depth = 0
+    for token in _TOKENS.finditer(text):
+        mark = text[token.start()]
+        if mark in "[{":
             depth += 1
-            deepest = max(deepest, depth)
-        elif char in "]}":
+            if depth > depth_max:
+                return True
+        elif mark in "]}":
             depth -= 1
-    return deepest
+    return False
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
