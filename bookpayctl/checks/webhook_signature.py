@@ -15,6 +15,7 @@ import urllib3
 
 from bookpayctl import probes
 from bookpayctl.check import Answer, Check, Inquiry, cannot_tell, judged
+from bookpayctl.forgery.case import event as harmless_event
 from bookpayctl.signature import stripe_signature
 from bookpayctl.waiting import wait_until
 
@@ -121,18 +122,7 @@ def ask(inquiry: Inquiry) -> Answer:
 
 def _event(event_id: str) -> bytes:
     """A harmless event, shaped as Stripe's, of a type the stack has no use for."""
-    document = {
-        "id": event_id,
-        "object": "event",
-        "type": "customer.created",
-        "created": 0,
-        "livemode": False,
-        "api_version": None,
-        "pending_webhooks": 1,
-        "request": {"id": None, "idempotency_key": None},
-        "data": {"object": {"id": "cus_bookpayprobe", "object": "customer"}},
-    }
-    return json.dumps(document, separators=(",", ":")).encode()
+    return json.dumps(harmless_event(id=event_id), separators=(",", ":")).encode()
 
 
 def _deliver(url: str, delivery: Delivery) -> Delivered:

@@ -64,6 +64,29 @@ class Answer:
         return parsed
 
 
+def post_charge(gateway: ServiceProcess, event_id: UUID, **headers: str) -> Answer:
+    """POST /charge for one order of the suite, as the worker would."""
+    body = {
+        "event_id": str(event_id),
+        "order_id": f"ord_{event_id.hex}",
+        "tenant_id": "acme",
+        "amount_cents": PRICE_CENTS,
+        "currency": "usd",
+    }
+    answer = http.request(
+        "POST",
+        gateway.url + "/charge",
+        body=json.dumps(body),
+        headers={
+            "Authorization": f"Bearer {GATEWAY_TOKEN}",
+            "Content-Type": "application/json",
+            **headers,
+        },
+        timeout=30.0,
+    )
+    return Answer(answer.status, answer.headers, answer.data)
+
+
 @dataclass
 class Database:
     """SQL of the tests' own, against one database."""

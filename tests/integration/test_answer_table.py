@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,12 +9,12 @@ from uuid import UUID, uuid4
 
 import pytest
 from stack import (
-    GATEWAY_TOKEN,
     PRICE_CENTS,
     WORKERS,
     Database,
     Shop,
     build_services,
+    post_charge,
     service_variables,
     stopping,
 )
@@ -187,23 +186,7 @@ def lonely_gateway(
 def test_a_connection_refused_before_anything_was_sent_is_a_retry(
     lonely_gateway: ServiceProcess,
 ) -> None:
-    body = {
-        "event_id": str(uuid4()),
-        "order_id": "ord_1",
-        "tenant_id": "acme",
-        "amount_cents": 100,
-        "currency": "usd",
-    }
+    answer = post_charge(lonely_gateway, uuid4())
 
-    answer = http.request(
-        "POST",
-        lonely_gateway.url + "/charge",
-        body=json.dumps(body),
-        headers={
-            "Authorization": f"Bearer {GATEWAY_TOKEN}",
-            "Content-Type": "application/json",
-        },
-    )
-
-    told = json.loads(answer.data)
+    told = answer.json
     assert (answer.status, told["outcome"], told["may_run"]) == (200, "retry", False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import threading
 from collections.abc import Iterator
@@ -11,14 +10,13 @@ from uuid import uuid4
 
 import pytest
 from stack import (
-    GATEWAY_TOKEN,
     Database,
     ServiceProcess,
     build_services,
+    post_charge,
     service_variables,
     stopping,
 )
-from stack_processes import http
 
 
 @pytest.fixture
@@ -73,25 +71,9 @@ def test_an_answer_that_trickles_in_is_unknown_at_the_deadline(
     gateway: ServiceProcess, database: Database
 ) -> None:
     event_id = uuid4()
-    body = {
-        "event_id": str(event_id),
-        "order_id": "ord_1",
-        "tenant_id": "acme",
-        "amount_cents": 100,
-        "currency": "usd",
-    }
 
-    answer = http.request(
-        "POST",
-        gateway.url + "/charge",
-        body=json.dumps(body),
-        headers={
-            "Authorization": f"Bearer {GATEWAY_TOKEN}",
-            "Content-Type": "application/json",
-        },
-        timeout=30.0,
-    )
+    answer = post_charge(gateway, event_id)
 
-    told = json.loads(answer.data)
+    told = answer.json
     assert (answer.status, told["outcome"], told["code"]) == (200, "unknown", "gateway_deadline")
     assert database.value("SELECT status FROM stripe_calls WHERE event_id = %s", event_id) is None

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID, uuid4, uuid5
 
 import pytest
-from stack import GATEWAY_TOKEN, PRICE_CENTS, Answer, Shop, Stack
-from stack_processes import eventually, http
+from stack import Answer, Shop, Stack, post_charge
+from stack_processes import eventually
 from stack_twin import Twin
 
 
@@ -54,20 +53,8 @@ def say_v1(shop: Shop, event_id: UUID, outcome: str, **fields: str) -> None:
 
 def charge(shop: Shop, event_id: UUID, header: str | None) -> Answer:
     """POST /charge as a mirror of v1's traffic would."""
-    body = {
-        "event_id": str(event_id),
-        "order_id": f"ord_{event_id.hex}",
-        "tenant_id": shop.tenant_id,
-        "amount_cents": PRICE_CENTS,
-        "currency": "usd",
-    }
-    headers = {"Authorization": f"Bearer {GATEWAY_TOKEN}", "Content-Type": "application/json"}
-    if header is not None:
-        headers["X-V1-Outcome"] = header
-    answer = http.request(
-        "POST", shop.stack["gateway"].url + "/charge", body=json.dumps(body), headers=headers
-    )
-    return Answer(answer.status, answer.headers, answer.data)
+    said = {} if header is None else {"X-V1-Outcome": header}
+    return post_charge(shop.stack["gateway"], event_id, **said)
 
 
 def test_without_v1_the_payment_waits_though_stripe_has_answered(

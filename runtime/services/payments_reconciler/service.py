@@ -9,6 +9,7 @@ else's news; rows are claimed with SKIP LOCKED, so replicas are safe.
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -34,6 +35,10 @@ logger = logging.getLogger(__name__)
 
 IDLE_SECONDS: Final = 0.25
 
+BACKLOG_SECONDS: Final = 1.0
+"""How often the backlog is counted: a busy round follows the next without a pause, and the counts
+read every open row."""
+
 PAYMENTS_OPEN = Gauge("payments_open", "Payments that are not final", ["state"])
 PAYMENTS_OPEN_AGE = Gauge("payments_open_oldest_seconds", "Age of the oldest", ["state"])
 WAITING = Gauge("waiting", "What is open or waits for an operator", ["what"])
@@ -47,6 +52,7 @@ class Reconciler:
     tools: Tools
     missed: missed_events.MissedEvents
     _known_states: set[str] = field(default_factory=set)
+    _published_at: float = 0.0
 
     def run_once(self) -> float:
         """Look once at everything that may need closing; returns seconds to wait."""
@@ -63,6 +69,10 @@ class Reconciler:
         return 0.0 if done else IDLE_SECONDS
 
     def _publish_backlog(self) -> None:
+        now = time.monotonic()
+        if now - self._published_at < BACKLOG_SECONDS:
+            return
+        self._published_at = now
         with self.tools.pool.connection() as conn:
             open_by_state = {entry.what: entry for entry in reconcile.open_payments(conn)}
             waiting = reconcile.waiting(conn)
