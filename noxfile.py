@@ -106,7 +106,7 @@ def schemathesis(session: nox.Session) -> None:
 @nox.session(default=False)
 def mutants(session: nox.Session) -> None:
     """Every sabotage must be caught by a test; arguments after `--` name some, as `M7 M12`."""
-    session.run(sys.executable, "tests/mutants", *session.posargs, external=True)
+    python(session, "tests.mutants", *session.posargs)
 
 
 def pytest(session: nox.Session, *arguments: str) -> None:

@@ -24,7 +24,7 @@ from uuid import uuid4
 
 import urllib3
 
-from bookpayctl.signature import stripe_signature
+from bookpayctl.forgery.signing import stripe_signature
 
 NAME: Final = "bench"
 

@@ -11,8 +11,8 @@ def main() -> None:
     Python ends with 1 when an exception gets away, and 1 means that the system was found to be
     wrong. A tool that broke has found nothing: that is unknown, 3.
     """
-    from bookpayctl.cli import build_app
-    from bookpayctl.report import ExitCode
+    from bookpayctl.cli.app import build_app
+    from bookpayctl.report.exit_code import ExitCode
 
     try:
         build_app()()

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from bookpayctl.report import Report
-from bookpayctl.runs import Run
+from bookpayctl.report.result import Report
+from bookpayctl.report.verdict import Item, Verdict, unanswered
+from bookpayctl.runs.directory import Run
 from bookpayctl.targets.environment import Environment
-from bookpayctl.verdicts import Item, Verdict, unanswered
 
 DEFAULT_DEADLINE_SECONDS: Final = 30.0
 

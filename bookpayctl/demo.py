@@ -12,20 +12,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from bookpayctl import probes, runs, undo
-from bookpayctl.arrivals import PAYMENT_METHOD_OF_KIND, Kind
-from bookpayctl.audit import AuditRequest, audit
 from bookpayctl.check import Inquiry, run_checks
 from bookpayctl.checks import CHECKS
+from bookpayctl.clients.orders_api import Reply
 from bookpayctl.drill import DrillRequest, run_drill
 from bookpayctl.drills import crash_mid_charge
-from bookpayctl.history import read_history
-from bookpayctl.orders_api import Reply
-from bookpayctl.report import ExitCode, Report
-from bookpayctl.runs import HISTORY_FILE, Run
+from bookpayctl.faults import undo
+from bookpayctl.judge.audit import AuditRequest, audit
+from bookpayctl.load import probe_orders
+from bookpayctl.load.history import read_history
+from bookpayctl.load.plan import PAYMENT_METHOD_OF_KIND, Kind
+from bookpayctl.report.exit_code import ExitCode
+from bookpayctl.report.result import Report
+from bookpayctl.report.verdict import Item, Verdict, unanswered
+from bookpayctl.runs import directory
+from bookpayctl.runs.directory import HISTORY_FILE, Run
+from bookpayctl.runs.waiting import wait_until
 from bookpayctl.targets.environment import Environment
-from bookpayctl.verdicts import Item, Verdict, unanswered
-from bookpayctl.waiting import wait_until
 
 CUSTOMER: Final = "cust_demo"
 
@@ -49,7 +52,7 @@ def run_demo(
 ) -> Report:
     """Run all parts; `done` sees each as soon as it is judged."""
     began = time.monotonic()
-    run = runs.begin(environment.runs_dir, "demo")
+    run = directory.begin(environment.runs_dir, "demo")
     parts = []
     for part in _parts(environment, run, observe, deadline_seconds):
         run.journal("part", title=part.title, verdict=part.report.verdict.value)
@@ -118,7 +121,7 @@ def _orders(
         kind="DemoOrders",
         context={"environment": environment.name, "target": environment.target},
         items=tuple(items),
-        started_at=runs.now(),
+        started_at=directory.now(),
         duration_seconds=time.monotonic() - began,
         each_must_answer=True,
     )
@@ -131,19 +134,23 @@ class _Customer:
     deadline_seconds: float
 
     def buy(self, kind: Kind) -> Reply:
-        titles = probes.titles_in_stock(self.environment)
+        titles = probe_orders.titles_in_stock(self.environment)
         if not titles:
-            raise probes.ProbeError("nothing is in stock")
+            raise probe_orders.ProbeError("nothing is in stock")
         method = PAYMENT_METHOD_OF_KIND[kind]
-        document = probes.order_document(titles[0], payment_method=method, customer_id=CUSTOMER)
-        reply = probes.orders_api(self.environment).place(document, client_key=self.client_key)
+        document = probe_orders.order_document(
+            titles[0], payment_method=method, customer_id=CUSTOMER
+        )
+        reply = probe_orders.orders_api(self.environment).place(
+            document, client_key=self.client_key
+        )
         if not reply.ok:
-            raise probes.ProbeError(f"the order was not accepted: {reply.problem()}")
+            raise probe_orders.ProbeError(f"the order was not accepted: {reply.problem()}")
         return reply
 
     def wait(self, order_id: str, status: str) -> tuple[dict[str, Any], float]:
         """The order once it has the status, or as it is at the deadline, and how long it took."""
-        api = probes.orders_api(self.environment)
+        api = probe_orders.orders_api(self.environment)
         waited = wait_until(
             lambda: api.get(order_id),
             lambda reply: reply.body.get("status") == status,
@@ -160,7 +167,7 @@ def _story(
     seen, seconds = customer.wait(placed["id"], first)
     told = f"{placed['id']} {seen.get('status')} after {seconds:.2f} s"
     if then is not None and seen.get("status") == first:
-        probes.orders_api(customer.environment).cancel(placed["id"], "changed_my_mind")
+        probe_orders.orders_api(customer.environment).cancel(placed["id"], "changed_my_mind")
         seen, more = customer.wait(placed["id"], then)
         told += f", then {seen.get('status')} after {more:.2f} s"
     wanted = then or first
@@ -181,7 +188,7 @@ def _story(
 
 
 def _checks(environment: Environment, observe: Observer, deadline_seconds: float) -> Report:
-    run = runs.begin(environment.runs_dir, "check")
+    run = directory.begin(environment.runs_dir, "check")
     inquiry = Inquiry(environment, run, observe, deadline_seconds)
     try:
         return run_checks(CHECKS, inquiry, on_item=lambda _: None)

@@ -15,17 +15,22 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-from bookpayctl import arrivals, runs, settle, supervision, undo
-from bookpayctl.audit import AuditRequest, audit
-from bookpayctl.history import HistoryFile, read_history
-from bookpayctl.load import Accepted, Load
-from bookpayctl.report import ExitCode, Report
-from bookpayctl.runs import Run
+from bookpayctl.faults import undo
+from bookpayctl.judge import quiescence
+from bookpayctl.judge.audit import AuditRequest, audit
+from bookpayctl.load import plan as arrivals
+from bookpayctl.load.history import HistoryFile, read_history
+from bookpayctl.load.sender import Accepted, Load
+from bookpayctl.report.exit_code import ExitCode
+from bookpayctl.report.result import Report
+from bookpayctl.report.verdict import Item, Verdict, unanswered
+from bookpayctl.runs import directory
+from bookpayctl.runs.directory import Run
+from bookpayctl.runs.interrupts import Stopped, interruptible, shielded
+from bookpayctl.runs.waiting import wait_until
 from bookpayctl.targets.environment import Environment
-from bookpayctl.targets.local.interrupts import Stopped, interruptible, shielded
-from bookpayctl.targets.local.supervisor import SupervisorError
-from bookpayctl.verdicts import Item, Verdict, unanswered
-from bookpayctl.waiting import wait_until
+from bookpayctl.targets.local.supervise import endings
+from bookpayctl.targets.local.supervise.supervisor import SupervisorError
 
 Observer = Callable[[str], None]
 
@@ -124,7 +129,7 @@ def plan(drill: Drill, request: DrillRequest) -> list[tuple[str, str]]:
 
 def refusal(environment: Environment) -> str | None:
     """Why nothing may be disturbed or judged here now; None when it may."""
-    left = runs.unrecovered(environment.runs_dir)
+    left = directory.unrecovered(environment.runs_dir)
     if left:
         doing = "is still running" if left[0].driver_alive else "left something undone"
         return f"run {left[0].run_id} {doing}; see `bookpayctl recover --name {environment.name}`"
@@ -137,7 +142,7 @@ def refusal(environment: Environment) -> str | None:
 def run_drill(drill: Drill, request: DrillRequest, observe: Observer) -> Report:
     """Run one drill to its verdict; the undo has run when this returns."""
     began_at, began = datetime.now(UTC), time.monotonic()
-    run = runs.begin(request.environment.runs_dir, drill.slug)
+    run = directory.begin(request.environment.runs_dir, drill.slug)
     stage = Stage(request, run, observe)
     progress = _Progress()
     run.journal("begin", drill=drill.slug, point=request.point, seed=request.seed)
@@ -198,13 +203,13 @@ def _steady_state(stage: Stage) -> Item:
     title, required = "steady state before", "every process RUNNING, nothing in motion"
     stage.observe("checking the steady state")
     try:
-        infos = supervision.processes(stage.environment)
+        infos = endings.processes(stage.environment)
     except SupervisorError as error:
         return unanswered("D01", title, required, str(error))
     down = [f"{info.name} is {info.state}" for info in infos.values() if info.state != "RUNNING"]
     # With a process down nothing comes to rest by waiting.
     patience = 0.0 if down else STEADY_DEADLINE_SECONDS
-    rest = settle.wait_for_rest(stage.environment, deadline_seconds=patience)
+    rest = quiescence.wait_for_rest(stage.environment, deadline_seconds=patience)
     problems = [*down, *([] if rest.reached else [rest.value.sentence()])]
     return Item(
         id="D01",
@@ -313,7 +318,9 @@ def _conclude(stage: Stage, progress: _Progress) -> None:
         progress.incidents.append(ExitCode.VACUOUS)
         return
     stage.observe("waiting for the stack to come to rest")
-    rest = settle.wait_for_rest(stage.environment, deadline_seconds=stage.request.deadline_seconds)
+    rest = quiescence.wait_for_rest(
+        stage.environment, deadline_seconds=stage.request.deadline_seconds
+    )
     progress.items.append(
         Item(
             id="D10",

@@ -14,9 +14,11 @@ import sys
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bookpayctl import process_probe, supervision, undo
-from bookpayctl.runs import Run
+from bookpayctl.clients import admin_port
+from bookpayctl.faults import undo
+from bookpayctl.runs.directory import Run
 from bookpayctl.targets.environment import Environment
+from bookpayctl.targets.local.supervise import endings
 from runtime.domain.names import FINAL_PAYMENT_STATES, Service, Topic
 
 TOPICS: Final = (Topic.ORDERS_PLACED, Topic.ORDERS_CANCELLED)
@@ -150,7 +152,7 @@ def starting_offsets(
 
 
 def _settled_keys(environment: Environment) -> list[str]:
-    from bookpayctl.snapshot.postgres import reading
+    from bookpayctl.clients.database import reading
 
     with reading(environment.dsn) as conn:
         rows = conn.execute(
@@ -161,8 +163,8 @@ def _settled_keys(environment: Environment) -> list[str]:
 
 
 def _count(environment: Environment, settled: list[str]) -> Counted:
-    from bookpayctl.snapshot.postgres import reading
-    from bookpayctl.snapshot.stripe import StripeReader, StripeReadError
+    from bookpayctl.clients.database import reading
+    from bookpayctl.judge.readers.stripe import StripeReader, StripeReadError
 
     try:
         executed = StripeReader(environment).executed_keys()
@@ -184,7 +186,7 @@ def _count(environment: Environment, settled: list[str]) -> Counted:
 def _ranges(environment: Environment) -> dict[tuple[str, int], tuple[int, int]]:
     from confluent_kafka import KafkaException
 
-    from bookpayctl.snapshot import kafka
+    from bookpayctl.clients import kafka
 
     consumer = kafka.open_consumer(environment.kafka_bootstrap_servers)
     try:
@@ -222,10 +224,10 @@ def _prepare_group(
 
 def _run_worker(environment: Environment, group: str, deadline_seconds: float) -> dict[str, Any]:
     """Run the real worker with another group to the end of the topics; its last line is JSON."""
-    workers = process_probe.processes_of(environment, Service.WORKER)
+    workers = admin_port.processes_of(environment, Service.WORKER)
     if not workers:
         raise ReplayError("this environment has no payments-worker to replay through")
-    variables = supervision.environment_of_process(environment, workers[0].name)
+    variables = endings.environment_of_process(environment, workers[0].name)
     # Its own name and any free port; a drill's failpoints are for the workers that charge.
     variables |= {"BOOKPAY_PROCESS_NAME": PROCESS_NAME, "BOOKPAY_HTTP_PORT": str(_free_port())}
     variables.pop("BOOKPAY_FAILPOINTS", None)

@@ -17,7 +17,7 @@ from uuid import uuid4
 
 from runtime import config
 from runtime.domain.names import Service
-from runtime.failpoints import Failpoints
+from runtime.faults.points import Failpoints
 from runtime.lifecycle import Lifecycle
 from runtime.process import Process
 from runtime.telemetry import configure_logging

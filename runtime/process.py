@@ -9,7 +9,7 @@ from datetime import datetime
 from uuid import UUID
 
 from runtime.config import Common, Source
-from runtime.failpoints import Failpoints
+from runtime.faults.points import Failpoints
 from runtime.lifecycle import Lifecycle
 
 

@@ -11,8 +11,8 @@ import json
 import re
 from typing import Any, Final
 
-from bookpayctl import process_probe
 from bookpayctl.check import Answer, Check, Inquiry, cannot_tell, judged
+from bookpayctl.clients import admin_port
 from runtime.domain.names import SCHEMA, Service
 
 INDEX: Final = "outbox_unpublished_idx"
@@ -108,8 +108,8 @@ def _index_problems(definition: str) -> list[str]:
 
 
 def _publisher_statement(inquiry: Inquiry) -> str | None:
-    for process in process_probe.processes_of(inquiry.environment, Service.PUBLISHER):
-        spoken = process_probe.get(process, STATEMENT_PATH)
+    for process in admin_port.processes_of(inquiry.environment, Service.PUBLISHER):
+        spoken = admin_port.get(process, STATEMENT_PATH)
         if spoken.status == 200 and spoken.text.strip():
             return with_numbered_parameters(spoken.text.strip().rstrip(";"))
     return None

@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from typing import Final
 from uuid import uuid4
 
-from bookpayctl import probes
 from bookpayctl.check import Answer, Check, Inquiry, cannot_tell, judged
+from bookpayctl.load import probe_orders
+from bookpayctl.runs.waiting import wait_until
 from bookpayctl.targets.environment import Environment
-from bookpayctl.waiting import wait_until
 from runtime.domain.names import (
     SCHEMA,
     Aggregate,
@@ -54,8 +54,10 @@ class Compensation:
 def ask(inquiry: Inquiry) -> Answer:
     """Make a payment wait, fail it by an event, and watch all four consequences."""
     environment, run = inquiry.environment, inquiry.run
-    probe = probes.place_probe(environment, run, payment_method=probes.PAYMENT_METHOD_THAT_WAITS)
-    waiting = probes.wait_for_payment(
+    probe = probe_orders.place_probe(
+        environment, run, payment_method=probe_orders.PAYMENT_METHOD_THAT_WAITS
+    )
+    waiting = probe_orders.wait_for_payment(
         environment,
         probe.event_id,
         frozenset({PaymentState.PROCESSING.value}),
@@ -92,7 +94,7 @@ def ask(inquiry: Inquiry) -> Answer:
     )
 
 
-def _fail_payment(environment: Environment, inquiry: Inquiry, probe: probes.Probe) -> None:
+def _fail_payment(environment: Environment, inquiry: Inquiry, probe: probe_orders.Probe) -> None:
     """Put the synthetic PaymentFailed into the outbox, marked and registered as a probe."""
     import psycopg
 
@@ -126,8 +128,8 @@ def _fail_payment(environment: Environment, inquiry: Inquiry, probe: probes.Prob
     inquiry.run.journal("payment_failed_sent", event_id=event_id, order_id=probe.order_id)
 
 
-def _compensation(environment: Environment, probe: probes.Probe) -> Compensation:
-    from bookpayctl.snapshot.postgres import reading
+def _compensation(environment: Environment, probe: probe_orders.Probe) -> Compensation:
+    from bookpayctl.clients.database import reading
 
     with reading(environment.dsn) as conn:
         order = conn.execute(
@@ -154,7 +156,7 @@ def _compensation(environment: Environment, probe: probes.Probe) -> Compensation
 
 
 def _topic_ends(environment: Environment) -> dict[tuple[str, int], int]:
-    from bookpayctl.snapshot import kafka
+    from bookpayctl.clients import kafka
 
     consumer = kafka.open_consumer(environment.kafka_bootstrap_servers)
     try:
@@ -168,7 +170,7 @@ def _is_on_topic(
     environment: Environment, event_id: str | None, since: dict[tuple[str, int], int]
 ) -> bool:
     """Whether the event is in orders.cancelled, after the offsets seen before it was caused."""
-    from bookpayctl.snapshot import kafka
+    from bookpayctl.clients import kafka
 
     if event_id is None:
         return False
@@ -189,7 +191,7 @@ def _is_on_topic(
 
 def _wait_for_void(inquiry: Inquiry, payment_intent_id: str) -> str:
     """The PaymentIntent's status at Stripe once canceled, or at the deadline."""
-    from bookpayctl.snapshot.stripe import StripeReader
+    from bookpayctl.judge.readers.stripe import StripeReader
 
     reader = StripeReader(inquiry.environment)
     if not reader.keeps_a_ledger:

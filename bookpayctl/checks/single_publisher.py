@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from bookpayctl import process_probe
 from bookpayctl.check import Answer, Check, Inquiry, judged
+from bookpayctl.clients import admin_port
 from runtime.domain.names import PUBLISHER_LOCK_KEY, SCHEMA, Service, Topic
 
 if TYPE_CHECKING:
-    from bookpayctl.snapshot.kafka import Record
+    from bookpayctl.clients.kafka import Record
 
 PUBLISHERS: Final = 3
 
@@ -47,7 +47,7 @@ def ask(inquiry: Inquiry) -> Answer:
     import psycopg
 
     environment = inquiry.environment
-    alive = process_probe.alive(environment, Service.PUBLISHER)
+    alive = admin_port.alive(environment, Service.PUBLISHER)
     with psycopg.connect(environment.dsn, connect_timeout=5, autocommit=True) as conn:
         conn.execute("SET search_path = " + SCHEMA)
         lock = _read_lock(conn)
@@ -145,7 +145,7 @@ def _read_terms(conn: Any) -> list[Term]:
 
 
 def _read_records(bootstrap_servers: str) -> list[Record]:
-    from bookpayctl.snapshot import kafka
+    from bookpayctl.clients import kafka
 
     consumer = kafka.open_consumer(bootstrap_servers)
     try:

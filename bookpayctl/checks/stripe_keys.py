@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from bookpayctl import probes
 from bookpayctl.check import Answer, Check, Inquiry, cannot_tell, judged
+from bookpayctl.load import probe_orders
 from runtime.domain.names import EventType
 
 CREATE_PATH: Final = "/v1/payment_intents"
@@ -18,7 +18,7 @@ EVIDENCE_MAX: Final = 5
 
 def ask(inquiry: Inquiry) -> Answer:
     """Place one order so that there is something to see, then compare three lists of keys."""
-    from bookpayctl.snapshot.stripe import StripeReader
+    from bookpayctl.judge.readers.stripe import StripeReader
 
     environment = inquiry.environment
     reader = StripeReader(environment)
@@ -27,10 +27,10 @@ def ask(inquiry: Inquiry) -> Answer:
             "this Stripe keeps no record of the keys it saw (stripe-mock)",
             fix="use the twin or a sandbox for this check",
         )
-    probe = probes.place_probe(
-        environment, inquiry.run, payment_method=probes.PAYMENT_METHOD_THAT_PAYS
+    probe = probe_orders.place_probe(
+        environment, inquiry.run, payment_method=probe_orders.PAYMENT_METHOD_THAT_PAYS
     )
-    paid = probes.wait_for_payment(
+    paid = probe_orders.wait_for_payment(
         environment,
         probe.event_id,
         frozenset({"succeeded"}),
@@ -76,7 +76,7 @@ def _creation_keys(reader: Any, env: str) -> list[str | None]:
 
 def _our_keys(dsn: str) -> tuple[set[str], set[str]]:
     """Event ids of OrderPlaced rows, and the keys our journal says creations carried."""
-    from bookpayctl.snapshot.postgres import reading
+    from bookpayctl.clients.database import reading
 
     with reading(dsn) as conn:
         placed = conn.execute(

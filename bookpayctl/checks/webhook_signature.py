@@ -13,11 +13,11 @@ from uuid import uuid4
 
 import urllib3
 
-from bookpayctl import probes
 from bookpayctl.check import Answer, Check, Inquiry, cannot_tell, judged
 from bookpayctl.forgery.case import event as harmless_event
-from bookpayctl.signature import stripe_signature
-from bookpayctl.waiting import wait_until
+from bookpayctl.forgery.signing import stripe_signature
+from bookpayctl.load import probe_orders
+from bookpayctl.runs.waiting import wait_until
 
 TIMEOUT_SECONDS: Final = 5.0
 
@@ -82,7 +82,7 @@ def ask(inquiry: Inquiry) -> Answer:
     marker = uuid4().hex
     sent = deliveries(
         secret=environment.secret("stripe-webhook-secret"),
-        now=probes.wall_clock_seconds(),
+        now=probe_orders.wall_clock_seconds(),
         marker=marker,
     )
     control_id = f"evt_bookpayprobe_{marker}"
@@ -145,7 +145,7 @@ def _deliver(url: str, delivery: Delivery) -> Delivered:
 
 
 def _is_stored(dsn: str, event_id: str) -> bool:
-    from bookpayctl.snapshot.postgres import reading
+    from bookpayctl.clients.database import reading
 
     with reading(dsn) as conn:
         row = conn.execute(
@@ -156,7 +156,7 @@ def _is_stored(dsn: str, event_id: str) -> bool:
 
 def _rows_left(dsn: str, refused: list[Delivery]) -> int:
     """Rows anywhere that hold a refused body."""
-    from bookpayctl.snapshot.postgres import reading
+    from bookpayctl.clients.database import reading
 
     bodies = [delivery.body for delivery in refused]
     with reading(dsn) as conn:

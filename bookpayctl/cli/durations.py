@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bookpayctl.render import fail
-from bookpayctl.report import ExitCode
+from bookpayctl.cli.output import fail
+from bookpayctl.report.exit_code import ExitCode
 
 
 def duration_of(text: str, option: str) -> float:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bookpayctl.render import OutputFormat, fail
-from bookpayctl.report import ExitCode
+from bookpayctl.cli.output import OutputFormat, fail
+from bookpayctl.report.exit_code import ExitCode
 
 if TYPE_CHECKING:
     from bookpayctl.targets.environment import Environment

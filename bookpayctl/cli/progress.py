@@ -1,13 +1,17 @@
-"""What `up` is doing, on stderr: one line per part, and on a terminal a spinner under them."""
+"""Long work on stderr: the steps of `up`, one line a part, and the one live line of a load."""
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
-from typing import Self, TextIO
+from typing import TYPE_CHECKING, Self, TextIO
 
-from bookpayctl.render import console, hint, is_interactive
+from bookpayctl.cli.output import console, hint, is_interactive
 from bookpayctl.targets.local.up import Step
+
+if TYPE_CHECKING:
+    from bookpayctl.load.sender import Progress as LoadProgress
 
 
 class Progress:
@@ -52,3 +56,29 @@ def _bar(fraction: float | None) -> str:
         return ""
     filled = round(20 * fraction)
     return f"{'━' * filled}{'╌' * (20 - filled)}"
+
+
+@contextmanager
+def live_load(planned: int) -> Iterator[Callable[[LoadProgress], None]]:
+    """Draws on stderr while the block runs; the function yielded shows one state."""
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (
+        TextColumn("{task.completed}/{task.total} sent"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[summary]}"),
+        TimeRemainingColumn(compact=True),
+    )
+    with Bar(*columns, console=console(stderr=True), transient=True) as bar:
+        task = bar.add_task("load", total=planned, summary="")
+        yield lambda seen: bar.update(task, completed=seen.sent, summary=summary(seen))
+
+
+def summary(seen: LoadProgress) -> str:
+    """Outcomes and accept latency so far, in one line."""
+    ok, fail, unknown = (seen.outcomes.get(name, 0) for name in ("ok", "fail", "unknown"))
+    middle, tail = seen.accept_ms["p50"], seen.accept_ms["p99"]
+    latency = "" if middle is None else f", accept p50 {middle:g} ms p99 {tail:g} ms"
+    under_way = seen.sent - seen.answered
+    return f"{ok} ok, {fail} refused, {unknown} unknown, {under_way} under way{latency}"

@@ -15,12 +15,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from bookpayctl import supervision, twin_faults, undo
+from bookpayctl.clients import stripe_twin
 from bookpayctl.drill import Drill, Stage
-from bookpayctl.runs import JOURNAL_FILE
-from bookpayctl.snapshot.stripe import StripeReader
-from bookpayctl.verdicts import Item, Verdict, unanswered
-from bookpayctl.waiting import wait_until
+from bookpayctl.faults import undo
+from bookpayctl.judge.readers.stripe import StripeReader
+from bookpayctl.report.verdict import Item, Verdict, unanswered
+from bookpayctl.runs.directory import JOURNAL_FILE
+from bookpayctl.runs.waiting import wait_until
+from bookpayctl.targets.local.supervise import endings as supervision
 from runtime.domain.names import SCHEMA, OrderStatus, PaymentState
 
 if TYPE_CHECKING:
@@ -70,7 +72,7 @@ def promise(stage: Stage) -> None:
     """Everything that could be left behind, on disk, before anything is."""
     stage.run.promise_undo(undo.DISARM_FAILPOINTS, run_id=stage.run.run_id)
     if stage.environment.stripe_control_url is not None:
-        keep = ",".join(twin_faults.fault_ids(stage.environment))
+        keep = ",".join(stripe_twin.fault_ids(stage.environment))
         stage.run.promise_undo(undo.CLEAR_STRIPE_FAULTS, keep=keep)
     stage.run.journal("log_position", position=supervision.log_position(stage.environment))
 
@@ -84,7 +86,7 @@ def inject(stage: Stage) -> None:
     import psycopg
 
     if stage.environment.stripe_control_url is not None:
-        twin_faults.add_fault(
+        stripe_twin.add_fault(
             stage.environment,
             {
                 "action": "webhook_delay",
@@ -147,7 +149,7 @@ def _wait_for_hit(stage: Stage) -> Hit | None:
 
 
 def _read_hit(stage: Stage) -> Hit | None:
-    from bookpayctl.snapshot.postgres import reading
+    from bookpayctl.clients.database import reading
 
     with reading(stage.environment.dsn) as conn:
         row = conn.execute(
@@ -282,7 +284,7 @@ def _watch(stage: Stage, hit: Hit) -> list[Item]:
 
 
 def _victim(stage: Stage, hit: Hit) -> Victim:
-    from bookpayctl.snapshot.postgres import reading
+    from bookpayctl.clients.database import reading
 
     with reading(stage.environment.dsn) as conn:
         row = conn.execute(

@@ -18,11 +18,12 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
-from bookpayctl import supervision, undo
 from bookpayctl.drill import Drill, Stage
-from bookpayctl.targets.local.supervisor import ProcessInfo, SupervisorError
-from bookpayctl.verdicts import Item, Verdict, unanswered
-from bookpayctl.waiting import wait_until
+from bookpayctl.faults import undo
+from bookpayctl.report.verdict import Item, Verdict, unanswered
+from bookpayctl.runs.waiting import wait_until
+from bookpayctl.targets.local.supervise import endings
+from bookpayctl.targets.local.supervise.supervisor import ProcessInfo, SupervisorError
 
 ALL: Final = "all"
 SERVICES: Final = "services"
@@ -51,7 +52,7 @@ class Kill:
 
 def promise(stage: Stage) -> None:
     stage.run.promise_undo(undo.PROCESSES_RUNNING)
-    stage.run.journal("log_position", position=supervision.log_position(stage.environment))
+    stage.run.journal("log_position", position=endings.log_position(stage.environment))
 
 
 def inject(stage: Stage) -> None:
@@ -61,13 +62,13 @@ def inject(stage: Stage) -> None:
 
 def look(stage: Stage) -> list[Item]:
     """Kill until the load is about to end, then count what supervisor saw."""
-    since = supervision.log_position(stage.environment)
+    since = endings.log_position(stage.environment)
     kills = _storm(stage)
     return [_landed(stage, kills, since), _back(stage, kills)]
 
 
 def _victims(stage: Stage) -> list[str]:
-    names = list(supervision.processes(stage.environment))
+    names = list(endings.processes(stage.environment))
     match stage.request.point:
         case "services":
             return [name for name in names if name not in SERVER_NAMES]
@@ -116,7 +117,7 @@ def _kill(stage: Stage, name: str) -> Kill | None:
 
 def _process(stage: Stage, name: str) -> ProcessInfo | None:
     try:
-        return supervision.processes(stage.environment).get(name)
+        return endings.processes(stage.environment).get(name)
     except SupervisorError as error:
         stage.run.journal("supervisor_silent", error=str(error))
         return None
@@ -127,7 +128,7 @@ def _landed(stage: Stage, kills: list[Kill], since: int) -> Item:
     title = "every process was killed"
     victims = _victims(stage)
     required = f"SIGKILL seen by supervisor for each of {len(victims)} processes"
-    seen = supervision.happenings(stage.environment, since=since)
+    seen = endings.happenings(stage.environment, since=since)
     by_kill = Counter(ending.process for ending in seen.endings if ending.signal == "SIGKILL")
     missing = [name for name in victims if not by_kill[name]]
     if missing:

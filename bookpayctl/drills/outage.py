@@ -15,13 +15,14 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bookpayctl import supervision, undo
 from bookpayctl.drill import Drill, Stage
-from bookpayctl.runs import JOURNAL_FILE
-from bookpayctl.targets.local.state import socket_path
-from bookpayctl.targets.local.supervisor import Supervisor
-from bookpayctl.verdicts import Item, Verdict, unanswered
-from bookpayctl.waiting import wait_until
+from bookpayctl.faults import undo
+from bookpayctl.report.verdict import Item, Verdict, unanswered
+from bookpayctl.runs.directory import JOURNAL_FILE
+from bookpayctl.runs.waiting import wait_until
+from bookpayctl.targets.local.machine.state import socket_path
+from bookpayctl.targets.local.supervise import endings
+from bookpayctl.targets.local.supervise.supervisor import Supervisor
 
 OUTAGE_SECONDS: Final = 10.0
 
@@ -64,7 +65,7 @@ def inject(stage: Stage) -> None:
     name = stage.request.point
     _supervisor(stage).stop(name)
     wait_until(
-        lambda: supervision.processes(stage.environment)[name].state,
+        lambda: endings.processes(stage.environment)[name].state,
         lambda state: state == "STOPPED",
         deadline_seconds=stage.request.deadline_seconds,
     )
@@ -80,7 +81,7 @@ def look(stage: Stage) -> list[Item]:
     window = Window(began_at, time.time(), refused_at_begin, _port_refuses(stage))
     _supervisor(stage).start(name)
     back = wait_until(
-        lambda: supervision.processes(stage.environment)[name].state,
+        lambda: endings.processes(stage.environment)[name].state,
         lambda state: state == "RUNNING",
         deadline_seconds=stage.request.deadline_seconds,
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import uuid4
 
-from bookpayctl.signature import stripe_signature
+from bookpayctl.forgery.signing import stripe_signature
 
 ANSWER_SECONDS_MAX: Final = 15.0
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
-from bookpayctl import probes
+from bookpayctl.clients.database import reading
 from bookpayctl.forgery.case import (
     RECEIVED,
     STORED,
@@ -29,11 +29,11 @@ from bookpayctl.forgery.case import (
     honest,
 )
 from bookpayctl.forgery.wire import Heard, exchange
-from bookpayctl.report import Report
-from bookpayctl.runs import Run
-from bookpayctl.snapshot.postgres import reading
+from bookpayctl.load import probe_orders
+from bookpayctl.report.result import Report
+from bookpayctl.report.verdict import Item, Verdict, unanswered
+from bookpayctl.runs.directory import Run
 from bookpayctl.targets.environment import Environment
-from bookpayctl.verdicts import Item, Verdict, unanswered
 
 PAID = frozenset({"succeeded"})
 
@@ -122,7 +122,7 @@ class Forger:
         parts = urlsplit(self.environment.webhook_url)
         return Material(
             signing_secret(self.environment),
-            probes.wall_clock_seconds(),
+            probe_orders.wall_clock_seconds(),
             parts.netloc,
             parts.path,
             self._settled_payment() if needs_payment else None,
@@ -131,10 +131,10 @@ class Forger:
     def _settled_payment(self) -> Payment:
         """A payment of our own to lie about: a probe order, placed once and paid."""
         if self._payment is None:
-            probe = probes.place_probe(
-                self.environment, self.run, payment_method=probes.PAYMENT_METHOD_THAT_PAYS
+            probe = probe_orders.place_probe(
+                self.environment, self.run, payment_method=probe_orders.PAYMENT_METHOD_THAT_PAYS
             )
-            waited = probes.wait_for_payment(
+            waited = probe_orders.wait_for_payment(
                 self.environment, probe.event_id, PAID, deadline_seconds=self.wait_seconds
             )
             if not waited.reached or waited.value is None or waited.value[1] is None:

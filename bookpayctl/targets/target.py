@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bookpayctl.report import ExitCode, worst
+from bookpayctl.report.exit_code import ExitCode, worst
 
 
 @dataclass(frozen=True, slots=True)

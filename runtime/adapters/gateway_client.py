@@ -16,8 +16,6 @@ from uuid import UUID
 import urllib3
 from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionError
 
-from runtime.adapters import breakable_http
-from runtime.adapters.breakable_http import OnSent
 from runtime.config import GatewayClientConfig
 from runtime.domain.names import NOT_SENT_HEADER, PaymentIntentId
 from runtime.domain.outcome import (
@@ -30,6 +28,8 @@ from runtime.domain.outcome import (
     Settled,
     Unknown,
 )
+from runtime.faults import http
+from runtime.faults.http import OnSent
 
 CONNECT_SECONDS: Final = 2.0
 
@@ -99,7 +99,7 @@ class GatewayClient:
         self._http = urllib3.PoolManager(
             num_pools=2, maxsize=connections_max, block=False, retries=False, timeout=timeout
         )
-        self._http.pool_classes_by_scheme = breakable_http.POOLS
+        self._http.pool_classes_by_scheme = http.POOLS
 
     def charge(self, request: ChargeRequest, *, traceparent: str | None) -> GatewayAnswer:
         """POST /charge; never raises for what the network does."""
@@ -134,7 +134,7 @@ class GatewayClient:
             "amount_cents": amount_cents,
             "refund_id": str(refund_id),
         }
-        with breakable_http.telling(on_sent):
+        with http.telling(on_sent):
             return self._post("/refund", body, None)
 
     def cancel(self, *, event_id: UUID, payment_intent_id: str) -> GatewayAnswer:

@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from judged_environment import Shop, shop_that_is_up, verdicts
 
-from bookpayctl import runs
+from bookpayctl.runs import directory
+from bookpayctl.runs.waiting import wait_until
 from bookpayctl.targets import environment as environments
-from bookpayctl.waiting import wait_until
+from tests.support.judged_environment import Shop, shop_that_is_up, verdicts
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
 
@@ -137,7 +137,7 @@ def test_a_drill_that_is_interrupted_undoes_everything(shop: Shop) -> None:
     assert drill.returncode == 130
     assert document["exit"]["code"] == 130
     assert document["verdict"] == "unknown"
-    assert runs.unrecovered(shop.runs_dir) == []
+    assert directory.unrecovered(shop.runs_dir) == []
 
 
 def test_after_a_killed_drill_nothing_is_judged_until_it_is_recovered(shop: Shop) -> None:
@@ -188,5 +188,5 @@ def test_an_order_nobody_paid_for_is_found(shop: Shop) -> None:
 
 def wait_for_promise(shop: Shop) -> None:
     """Wait until a running drill has written down what it will have to undo."""
-    waited = wait_until(lambda: runs.unrecovered(shop.runs_dir), bool, deadline_seconds=60)
+    waited = wait_until(lambda: directory.unrecovered(shop.runs_dir), bool, deadline_seconds=60)
     assert waited.reached

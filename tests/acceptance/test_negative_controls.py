@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from judged_environment import Shop, shop_that_is_up, verdicts
+
+from tests.support.judged_environment import Shop, shop_that_is_up, verdicts
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
 

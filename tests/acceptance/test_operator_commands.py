@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from judged_environment import Shop, shop_that_is_up
 
-from bookpayctl.waiting import wait_until
+from bookpayctl.runs.waiting import wait_until
+from tests.support.judged_environment import Shop, shop_that_is_up
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
 

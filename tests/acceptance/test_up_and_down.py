@@ -22,10 +22,11 @@ from typing import Any
 import psutil
 import pytest
 
-from bookpayctl.targets.local import programs, up
+from bookpayctl.targets.local import up
+from bookpayctl.targets.local.machine.state import ID_VARIABLE
 from bookpayctl.targets.local.plan import UpOptions
-from bookpayctl.targets.local.state import ID_VARIABLE
-from bookpayctl.targets.local.waiting import PartFailedError
+from bookpayctl.targets.local.supervise import programs
+from bookpayctl.targets.local.supervise.waiting import PartFailedError
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(240)]
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from judged_environment import Shop, shop_that_is_up, verdicts
 
-from bookpayctl.waiting import wait_until
+from bookpayctl.runs.waiting import wait_until
+from tests.support.judged_environment import Shop, shop_that_is_up, verdicts
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
 

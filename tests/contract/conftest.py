@@ -1,19 +1,12 @@
-"""The three HTTP services as real processes, for the contract suites.
-
-What stands beside the integration tests (processes, twin, signing) is used from there.
-"""
+"""The three HTTP services as real processes, for the contract suites."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "integration"))
-
-from edges_running import Edges, running_edges
+from tests.support.edges_running import Edges, running_edges
 
 
 @pytest.fixture(scope="session")

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from edges_running import Edge, Edges
-from stack_processes import http
 
-HERE = Path(__file__).parent
+from tests.support.edges_running import Edge, Edges
+from tests.support.processes import http
+
+ROOT = Path(__file__).resolve().parents[2]
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
 
 # Operations of each service, and how many generated cases each is worth here; the orders API's
@@ -54,8 +55,8 @@ def run(edges: Edges, edge: Edge, location: str, directory: Path, *arguments: st
         ],
         env={
             **os.environ,
-            "SCHEMATHESIS_HOOKS": "honest_client",
-            "PYTHONPATH": str(HERE),
+            "SCHEMATHESIS_HOOKS": "tests.support.honest_client",
+            "PYTHONPATH": str(ROOT),
             "CONTRACT_WEBHOOK_SECRET": edges.webhook_secret,
         },
         cwd=directory,

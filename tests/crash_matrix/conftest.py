@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from typing import Final
 
 import pytest
-from matrix_cells import Cell, applicable_cells, commit_id, every_cell, sample
-from matrix_environment import Stand
-from matrix_run import Result
+
+from tests.crash_matrix.cells import Cell, applicable_cells, commit_id, every_cell, sample
+from tests.crash_matrix.environment import Stand
+from tests.crash_matrix.run import Result
 
 CHOICE: Final = "BOOKPAY_CRASH_MATRIX"
 

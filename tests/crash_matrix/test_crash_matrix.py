@@ -10,11 +10,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from matrix_cells import Cell, applicable_cells, every_cell, sample
-from matrix_environment import Stand
-from matrix_run import Result, run_cell
 
-from runtime.domain.failpoint import INAPPLICABLE, MATRIX_ACTIONS, Failpoint
+from runtime.faults.names import INAPPLICABLE, MATRIX_ACTIONS, Failpoint
+from tests.crash_matrix.cells import Cell, applicable_cells, every_cell, sample
+from tests.crash_matrix.environment import Stand
+from tests.crash_matrix.run import Result, run_cell
 
 pytestmark = [pytest.mark.acceptance]
 

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from matrix_cells import Cell
-from matrix_environment import Stand
-from matrix_run import run_cell
 
-from runtime.domain.failpoint import Action, Failpoint
+from runtime.faults.names import Action, Failpoint
+from tests.crash_matrix.cells import Cell
+from tests.crash_matrix.environment import Stand
+from tests.crash_matrix.run import run_cell
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(300)]
 

@@ -13,7 +13,12 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message as MessageHandler
 from psycopg import sql
-from stack import (
+
+from bookpayctl.targets.local.servers.contents import create_topics
+from bookpayctl.targets.local.supervise.programs import RECEIVED_EVENTS
+from runtime.sql import migrate
+from tests.support.servers import Servers, free_ports, running_servers
+from tests.support.stack import (
     ARGUMENTS,
     WEBHOOK_SECRET,
     Database,
@@ -23,13 +28,8 @@ from stack import (
     service_variables,
     stopping,
 )
-from stack_twin import Twin, running_twin
-from stack_webhooks import Sender
-
-from bookpayctl.targets.local.contents import create_topics
-from bookpayctl.targets.local.programs import RECEIVED_EVENTS
-from bookpayctl.targets.local.servers import Servers, free_ports, running_servers
-from runtime.sql import migrate
+from tests.support.twin import Twin, running_twin
+from tests.support.webhooks import Sender
 
 TEMPLATE = "bookpay_template"
 

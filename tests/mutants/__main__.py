@@ -1,6 +1,6 @@
 """Try every sabotage, or those that are named, and print who catches which.
 
-    python tests/mutants [-j N] [--keep] [M7 M12 ...]
+    python -m tests.mutants [-j N] [--keep] [M7 M12 ...]
 
 Exits 0 when every one is caught, 1 when one is not, 2 for a name that is none, 3 when the same
 tests are not green without any sabotage: then nothing was proven. 130 when interrupted.
@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from catalogue import by_id
-from mutant import Mutant
-from origin import ForeignCodeError
-from trial import (
+from tests.mutants.catalogue import by_id
+from tests.mutants.mutant import Mutant
+from tests.mutants.origin import ForeignCodeError
+from tests.mutants.trial import (
     INTERRUPTED,
     copy_repository,
     remove_trial,
@@ -29,7 +29,7 @@ from trial import (
     try_mutant,
     workplace,
 )
-from verdict import Finding, Verdict, of_node
+from tests.mutants.verdict import Finding, Verdict, of_node
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 JOBS: Final = 2

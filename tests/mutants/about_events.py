@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from mutant import Mutant, Replacement, integration
+from tests.mutants.mutant import Mutant, Replacement, integration
 
 INGEST: Final = "runtime/services/payments_worker/ingest.py"
 INBOX: Final = "runtime/services/payments_worker/inbox.py"
-QUEUE: Final = "runtime/adapters/store/payment_queue.py"
+QUEUE: Final = "runtime/steps/queue.py"
 PUBLISHER: Final = "runtime/services/outbox_publisher/service.py"
 
 EVENT_MUTANTS: Final = (
@@ -38,7 +38,7 @@ EVENT_MUTANTS: Final = (
 """,
             ),
         ),
-        (integration("test_bad_records", "test_an_order_read_twice_is_paid_once"),),
+        (integration("whole_stack/test_bad_records", "test_an_order_read_twice_is_paid_once"),),
     ),
     Mutant(
         "M4",
@@ -63,7 +63,7 @@ EVENT_MUTANTS: Final = (
         ),
         (
             integration(
-                "test_nobody_repairs",
+                "payments_reconciler/test_nobody_repairs",
                 "test_a_worker_killed_before_its_inbox_commits_reads_the_order_again",
             ),
         ),
@@ -83,7 +83,7 @@ EVENT_MUTANTS: Final = (
         ),
         (
             integration(
-                "test_orders_api",
+                "orders/test_orders_api",
                 "test_a_crash_before_the_commit_leaves_nothing_and_the_retry_makes_one_order[api.before_commit]",
             ),
         ),
@@ -100,7 +100,7 @@ EVENT_MUTANTS: Final = (
         ),
         (
             integration(
-                "test_publisher",
+                "outbox_publisher/test_publisher",
                 "test_nothing_is_marked_while_the_broker_is_away_and_everything_is_when_it_is_back",
             ),
         ),
@@ -134,7 +134,7 @@ EVENT_MUTANTS: Final = (
         ),
         (
             integration(
-                "test_bad_records",
+                "whole_stack/test_bad_records",
                 "test_the_dead_letter_of_a_bad_record_is_there_before_its_offset",
             ),
         ),
@@ -151,7 +151,8 @@ EVENT_MUTANTS: Final = (
         ),
         (
             integration(
-                "test_missed_events", "test_an_event_without_consequence_is_not_told_for_ever"
+                "payments_reconciler/test_missed_events",
+                "test_an_event_without_consequence_is_not_told_for_ever",
             ),
         ),
     ),
@@ -169,7 +170,7 @@ EVENT_MUTANTS: Final = (
         ),
         (
             integration(
-                "test_publisher",
+                "outbox_publisher/test_publisher",
                 "test_a_leader_that_lost_its_lock_publishes_nothing_in_its_old_term",
             ),
         ),
@@ -197,7 +198,7 @@ EVENT_MUTANTS: Final = (
         ),
         (
             integration(
-                "test_nobody_repairs",
+                "payments_reconciler/test_nobody_repairs",
                 "test_an_orders_consumer_killed_before_its_commit_reads_the_outcome_again",
             ),
         ),

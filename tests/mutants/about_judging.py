@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mutant import Mutant, Replacement, unit
+from tests.mutants.mutant import Mutant, Replacement, unit
 
 JUDGE_MUTANTS: Final = (
     Mutant(
@@ -12,7 +12,7 @@ JUDGE_MUTANTS: Final = (
         "a question that the judge could not even ask counts as answered with yes",
         (
             Replacement(
-                "bookpayctl/invariants/__init__.py",
+                "bookpayctl/judge/invariants/__init__.py",
                 """        reason = f"the question failed: {type(error).__name__}: {error}"
         return unanswered(invariant.id, invariant.title, invariant.required, reason)
 """,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from mutant import Mutant, Replacement, integration
+from tests.mutants.mutant import Mutant, Replacement, integration
 
-QUEUE: Final = "runtime/adapters/store/payment_queue.py"
+QUEUE: Final = "runtime/steps/queue.py"
 
 LEASE_MUTANTS: Final = (
     Mutant(
@@ -21,7 +21,11 @@ LEASE_MUTANTS: Final = (
                 "",
             ),
         ),
-        (integration("test_leases", "test_a_result_under_a_lost_lease_is_fenced_off"),),
+        (
+            integration(
+                "payments_worker/test_leases", "test_a_result_under_a_lost_lease_is_fenced_off"
+            ),
+        ),
     ),
     Mutant(
         "M11",
@@ -38,21 +42,27 @@ LEASE_MUTANTS: Final = (
                 "lease_until = clock_timestamp() + make_interval",
             ),
         ),
-        (integration("test_leases", "test_a_lease_ends_when_the_environment_clock_says_so"),),
+        (
+            integration(
+                "payments_worker/test_leases",
+                "test_a_lease_ends_when_the_environment_clock_says_so",
+            ),
+        ),
     ),
     Mutant(
         "M36",
         "an answer to a refund counts whether or not its lease is still the row's",
         (
             Replacement(
-                "runtime/adapters/store/refund_steps.py",
+                "runtime/steps/refund.py",
                 "    if row is None or (lease_token is not None and row.lease_token != lease_token):",
                 "    if row is None:",
             ),
         ),
         (
             integration(
-                "test_refund_rows", "test_an_answer_to_a_refund_under_a_lost_lease_is_dropped"
+                "payments_worker/test_refund_rows",
+                "test_an_answer_to_a_refund_under_a_lost_lease_is_dropped",
             ),
         ),
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mutant import Mutant, Replacement, integration, unit
+from tests.mutants.mutant import Mutant, Replacement, integration, unit
 
 CALLS: Final = "runtime/services/payments_gateway/calls.py"
 ATTEMPT: Final = "runtime/services/payments_worker/attempt.py"
@@ -14,7 +14,7 @@ STRIPE: Final = "runtime/adapters/stripe_gateway.py"
 MACHINE: Final = "runtime/domain/payment.py"
 
 SPOILT_ANSWER: Final = integration(
-    "test_unclear_answers",
+    "payments_worker/test_unclear_answers",
     "test_an_executed_charge_whose_answer_is_spoilt_is_found_and_not_repeated[execute_then_cut]",
 )
 ANSWER_TABLE: Final = "tests/unit/runtime/test_runtime_stripe_answers.py"
@@ -113,7 +113,7 @@ MONEY_MUTANTS: Final = (
                 """        with GATEWAY_SECONDS.labels("charge").time():
             answer = self.gateway.charge(request, traceparent=traceparent)
         OUTCOMES.labels("charge", type(answer.outcome).__name__.lower()).inc()
-        waiting = lines.Pooled(self.pool)
+        waiting = connections.Pooled(self.pool)
         failpoints.hit(Failpoint.PSP_RESPONSE_BEFORE_PERSIST, subject, waiting)
         self._persist(lambda conn: self._write_charge(conn, claim, answer, subject))
         return answer.outcome
@@ -123,7 +123,7 @@ MONEY_MUTANTS: Final = (
             with GATEWAY_SECONDS.labels("charge").time():
                 answer = self.gateway.charge(request, traceparent=traceparent)
             OUTCOMES.labels("charge", type(answer.outcome).__name__.lower()).inc()
-            waiting = lines.Pooled(self.pool)
+            waiting = connections.Pooled(self.pool)
             failpoints.hit(Failpoint.PSP_RESPONSE_BEFORE_PERSIST, subject, waiting)
             self._write_charge(conn, claim, answer, subject)
         return answer.outcome
@@ -132,7 +132,7 @@ MONEY_MUTANTS: Final = (
         ),
         (
             integration(
-                "test_worker_concurrency",
+                "payments_worker/test_worker_concurrency",
                 "test_workers_fill_every_place_and_hold_no_transaction_while_stripe_takes_its_time",
             ),
         ),
@@ -160,7 +160,7 @@ MONEY_MUTANTS: Final = (
         ),
         (
             integration(
-                "test_unclear_answers",
+                "payments_worker/test_unclear_answers",
                 "test_an_executed_charge_behind_a_500_for_ever_is_found_by_the_list",
             ),
         ),
@@ -190,7 +190,7 @@ MONEY_MUTANTS: Final = (
         ),
         (
             integration(
-                "test_shadow_mode",
+                "payments_gateway/test_shadow_mode",
                 "test_the_header_carries_v1s_outcome_or_is_refused[None-409-None]",
             ),
         ),
@@ -245,7 +245,7 @@ MONEY_MUTANTS: Final = (
         ),
         (
             integration(
-                "test_leases",
+                "payments_worker/test_leases",
                 "test_a_day_on_the_environment_clock_ends_the_life_of_a_key[24-unknown]",
             ),
         ),
@@ -273,7 +273,7 @@ MONEY_MUTANTS: Final = (
         ),
         (
             integration(
-                "test_gateway_journal",
+                "payments_gateway/test_gateway_journal",
                 "test_a_call_that_nobody_saw_the_end_of_is_in_the_journal",
             ),
         ),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from mutant import Mutant, Replacement, integration, unit
+from tests.mutants.mutant import Mutant, Replacement, integration, unit
 
 ORDERS: Final = "runtime/adapters/store/orders.py"
 DECLINED: Final = integration(
-    "test_order_to_money", "test_a_declined_order_is_cancelled_with_its_code_and_its_stock_is_back"
+    "orders/test_order_to_money",
+    "test_a_declined_order_is_cancelled_with_its_code_and_its_stock_is_back",
 )
 
 ORDER_MUTANTS: Final = (
@@ -75,7 +76,7 @@ ORDER_MUTANTS: Final = (
         ),
         (
             integration(
-                "test_mail_server_away",
+                "whole_stack/test_mail_server_away",
                 "test_a_mail_that_nobody_took_stays_untold_and_is_sent_later",
             ),
         ),

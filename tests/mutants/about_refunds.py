@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mutant import Mutant, Replacement, integration
+from tests.mutants.mutant import Mutant, Replacement, integration
 
 STRIPE: Final = "runtime/adapters/stripe_gateway.py"
 TABLES: Final = "runtime/sql/migrations/0001_orders_and_payments.sql"
@@ -38,7 +38,8 @@ REFUND_MUTANTS: Final = (
         ),
         (
             integration(
-                "test_refunds", "test_a_refund_is_given_under_the_key_that_was_stored_for_it"
+                "payments_worker/test_refunds",
+                "test_a_refund_is_given_under_the_key_that_was_stored_for_it",
             ),
         ),
     ),
@@ -61,7 +62,7 @@ REFUND_MUTANTS: Final = (
         ),
         (
             integration(
-                "test_refunds",
+                "payments_worker/test_refunds",
                 "test_a_saved_500_under_a_refund_key_fails_visibly_and_an_operator_retries_it",
             ),
         ),
@@ -71,13 +72,20 @@ REFUND_MUTANTS: Final = (
         "a webhook ends a refund whatever amount it names",
         (
             Replacement(
-                "runtime/adapters/webhook_effect.py",
+                "runtime/steps/webhook.py",
                 """    if event.amount_cents != row.money.amount_cents:
         return Quarantined("amount")
 """,
                 "",
             ),
         ),
-        ((integration("test_refund_rows", "test_news_of_a_refund_that_disagrees_ends_nothing")),),
+        (
+            (
+                integration(
+                    "payments_worker/test_refund_rows",
+                    "test_news_of_a_refund_that_disagrees_ends_nothing",
+                )
+            ),
+        ),
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mutant import Mutant, Replacement, integration, unit
+from tests.mutants.mutant import Mutant, Replacement, integration, unit
 
 INTAKE: Final = "runtime/services/webhook_receiver/intake.py"
 SIGNATURE: Final = "runtime/domain/signature.py"
@@ -16,7 +16,7 @@ WEBHOOK_MUTANTS: Final = (
         "a webhook pays an order whatever amount it names",
         (
             Replacement(
-                "runtime/adapters/webhook_effect.py",
+                "runtime/steps/webhook.py",
                 """    if event.amount_cents != row.money.amount_cents:
         return "amount"
     if event.currency""",
@@ -79,7 +79,7 @@ WEBHOOK_MUTANTS: Final = (
         ),
         (
             integration(
-                "test_webhook_cases",
+                "webhook_receiver/test_webhook_cases",
                 "test_a_webhook_gets_its_exact_answer_and_changes_nothing_unless_it_is_accepted"
                 "[W28 not UTF-8, not signed]",
             ),
@@ -99,7 +99,7 @@ WEBHOOK_MUTANTS: Final = (
         ),
         (
             integration(
-                "test_dependencies_away",
+                "whole_stack/test_dependencies_away",
                 "test_while_the_database_is_away_a_webhook_is_told_to_come_again_and_never_received",
             ),
         ),
@@ -116,7 +116,7 @@ WEBHOOK_MUTANTS: Final = (
         ),
         (
             integration(
-                "test_webhook_effects",
+                "webhook_receiver/test_webhook_effects",
                 "test_a_webhook_before_its_payment_is_parked_and_applied_when_the_payment_is_there",
             ),
         ),
@@ -134,7 +134,7 @@ WEBHOOK_MUTANTS: Final = (
         ),
         (
             integration(
-                "test_operator_requests",
+                "payments_reconciler/test_operator_requests",
                 "test_a_released_webhook_that_still_contradicts_stays_in_quarantine",
             ),
         ),

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from about_events import EVENT_MUTANTS
-from about_judging import JUDGE_MUTANTS
-from about_leases import LEASE_MUTANTS
-from about_money import MONEY_MUTANTS
-from about_orders import ORDER_MUTANTS
-from about_refunds import REFUND_MUTANTS
-from about_webhooks import WEBHOOK_MUTANTS
-from mutant import Mutant
+from tests.mutants.about_events import EVENT_MUTANTS
+from tests.mutants.about_judging import JUDGE_MUTANTS
+from tests.mutants.about_leases import LEASE_MUTANTS
+from tests.mutants.about_money import MONEY_MUTANTS
+from tests.mutants.about_orders import ORDER_MUTANTS
+from tests.mutants.about_refunds import REFUND_MUTANTS
+from tests.mutants.about_webhooks import WEBHOOK_MUTANTS
+from tests.mutants.mutant import Mutant
 
 REQUIRED: Final = tuple(f"M{number}" for number in range(1, 25))
 

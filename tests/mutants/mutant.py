@@ -22,7 +22,9 @@ def unit(module: str, test: str) -> str:
     return f"tests/unit/{module}.py::{test}"
 
 
-HAPPY_PATH: Final = (integration("test_order_to_money", "test_an_order_is_charged_once_and_paid"),)
+HAPPY_PATH: Final = (
+    integration("orders/test_order_to_money", "test_an_order_is_charged_once_and_paid"),
+)
 """Must stay green under a sabotage of the runtime: the stack starts, and an order is paid."""
 
 

@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from mutant import Mutant, NotApplicableError, apply
-from origin import ORIGIN_NOTE, ForeignCodeError, check_origins, strangers
-from verdict import MISTAKES, Finding, Results, TestResult, Verdict, judge
+from tests.mutants.mutant import Mutant, NotApplicableError, apply
+from tests.mutants.origin import ORIGIN_NOTE, ForeignCodeError, check_origins, strangers
+from tests.mutants.verdict import MISTAKES, Finding, Results, TestResult, Verdict, judge
 
 TRIAL_SECONDS_MAX: Final = 420.0
 GOODBYE_SECONDS: Final = 60.0

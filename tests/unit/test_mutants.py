@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from catalogue import MUTANTS, REQUIRED, by_id
-from mutant import Mutant, NotApplicableError, Replacement, changed_texts
-from origin import ForeignCodeError, check_origins, is_stranger
-from trial import copy_repository, read_report, run_tests, try_mutant, workplace
-from verdict import Finding, TestResult, Verdict, judge
+
+from tests.mutants.catalogue import MUTANTS, REQUIRED, by_id
+from tests.mutants.mutant import Mutant, NotApplicableError, Replacement, changed_texts
+from tests.mutants.origin import ForeignCodeError, check_origins, is_stranger
+from tests.mutants.trial import copy_repository, read_report, run_tests, try_mutant, workplace
+from tests.mutants.verdict import Finding, TestResult, Verdict, judge
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 TRIED_PER_COMMIT: Final = 3

@@ -295,7 +295,7 @@ def test_the_pure_parts_are_held_to_purity_once_they_exist() -> None:
     contracts.read(ROOT / ".importlinter")
     held = contracts["importlinter:contract:pure-core"]["source_modules"].split()
 
-    parts = ("runtime.domain", "bookpayctl.invariants", "bookpayctl.report", "bookpayctl.verdicts")
+    parts = ("runtime.domain", "bookpayctl.judge.invariants", "bookpayctl.report")
     there = [part for part in parts if exists(part)]
 
     assert "runtime.domain" in there, "the domain was not found, so nothing was examined"

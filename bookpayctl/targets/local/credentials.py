@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from bookpayctl.targets.local.postgres import passfile_line
+from bookpayctl.targets.local.servers.postgres import passfile_line
 
 PASSFILE: Final = "pgpass"
 STRIPE_KEY: Final = "stripe-api-key"

@@ -23,8 +23,9 @@ from typing import Final
 
 import psutil
 
-from bookpayctl.targets.local import cgroup, jars, kafka, owner, ports, postgres
-from bookpayctl.targets.local.programs import PORT_NAMES
+from bookpayctl.targets.local.machine import cgroup, owner, ports
+from bookpayctl.targets.local.servers import jars, kafka, postgres
+from bookpayctl.targets.local.supervise.programs import PORT_NAMES
 
 _GIB: Final = 2**30
 _MIB: Final = 2**20

@@ -10,11 +10,12 @@ from typing import Final
 import psutil
 
 from bookpayctl.targets.environment import environment_root
-from bookpayctl.targets.local import leftovers, placement, ports
-from bookpayctl.targets.local.jars import cache_dir
-from bookpayctl.targets.local.programs import Tier, tier_of_process
-from bookpayctl.targets.local.state import LocalState, load_state, socket_path
-from bookpayctl.targets.local.supervisor import Supervisor, SupervisorError
+from bookpayctl.targets.local.machine import leftovers, ports
+from bookpayctl.targets.local.machine.state import LocalState, load_state, socket_path
+from bookpayctl.targets.local.servers import placement
+from bookpayctl.targets.local.servers.jars import cache_dir
+from bookpayctl.targets.local.supervise.programs import Tier, tier_of_process
+from bookpayctl.targets.local.supervise.supervisor import Supervisor, SupervisorError
 
 _POLL_SECONDS: Final = 0.05
 

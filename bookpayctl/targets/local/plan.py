@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import Final
 
 from bookpayctl.targets.environment import Environment, ProcessSpec
-from bookpayctl.targets.local import credentials, kafka, placement, ports, postgres, programs
-from bookpayctl.targets.local.contents import TENANT_ID
-from bookpayctl.targets.local.jars import cache_dir, jars_dir
-from bookpayctl.targets.local.owner import Owner, database_owner
-from bookpayctl.targets.local.state import LocalState, load_state, save_state, socket_path
-from bookpayctl.targets.local.supervisor import Supervisor
+from bookpayctl.targets.local import credentials
+from bookpayctl.targets.local.machine import ports
+from bookpayctl.targets.local.machine.owner import Owner, database_owner
+from bookpayctl.targets.local.machine.state import LocalState, load_state, save_state, socket_path
+from bookpayctl.targets.local.servers import kafka, placement, postgres
+from bookpayctl.targets.local.servers.contents import TENANT_ID
+from bookpayctl.targets.local.servers.jars import cache_dir, jars_dir
+from bookpayctl.targets.local.supervise import programs
+from bookpayctl.targets.local.supervise.supervisor import Supervisor
 
 Applications = Callable[[programs.Addresses], list[programs.Program]]
 

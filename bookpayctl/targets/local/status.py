@@ -8,21 +8,21 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+from bookpayctl.targets.backlog import LedgerError, LedgerFacts, read_ledger
 from bookpayctl.targets.environment import Environment, ProcessSpec
-from bookpayctl.targets.local import leftovers
-from bookpayctl.targets.local.lag import SUBSCRIPTIONS, LagError, group_lags
-from bookpayctl.targets.local.ledger import LedgerError, LedgerFacts, read_ledger
-from bookpayctl.targets.local.programs import TWIN, probe_of_process
-from bookpayctl.targets.local.readiness import Readiness
-from bookpayctl.targets.local.state import StateError, load_state, socket_path
-from bookpayctl.targets.local.supervisor import (
+from bookpayctl.targets.lag import SUBSCRIPTIONS, LagError, group_lags
+from bookpayctl.targets.local.machine import leftovers
+from bookpayctl.targets.local.machine.state import StateError, load_state, socket_path
+from bookpayctl.targets.local.supervise.programs import TWIN, probe_of_process
+from bookpayctl.targets.local.supervise.readiness import Readiness
+from bookpayctl.targets.local.supervise.supervisor import (
     LOG_FILE,
     ProcessInfo,
     Supervisor,
     SupervisorError,
     restarts,
 )
-from bookpayctl.targets.local.waiting import Targets, probe
+from bookpayctl.targets.local.supervise.waiting import Targets, probe
 from bookpayctl.targets.target import ProcessStatus, Status, Unknown
 
 # A service and its role: only the consumers of orders-service are in its group.

@@ -14,24 +14,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from bookpayctl.runs.interrupts import shielded
 from bookpayctl.targets import environment
 from bookpayctl.targets.environment import Environment
-from bookpayctl.targets.local import (
-    aot,
-    contents,
-    credentials,
-    down,
-    jars,
-    kafka,
-    postgres,
-    programs,
-)
-from bookpayctl.targets.local.interrupts import shielded
+from bookpayctl.targets.local import credentials, down
+from bookpayctl.targets.local.machine.state import socket_path
 from bookpayctl.targets.local.plan import Applications, Plan, UpOptions, make_plan
-from bookpayctl.targets.local.programs import POSTGRES, Probe, Program, Tier
-from bookpayctl.targets.local.state import socket_path
-from bookpayctl.targets.local.supervisor import Supervisor, SupervisorError, launch, write_config
-from bookpayctl.targets.local.waiting import PartFailedError, Targets, tail, wait_until_ready
+from bookpayctl.targets.local.servers import aot, contents, jars, kafka, postgres
+from bookpayctl.targets.local.supervise import programs
+from bookpayctl.targets.local.supervise.programs import POSTGRES, Probe, Program, Tier
+from bookpayctl.targets.local.supervise.supervisor import (
+    Supervisor,
+    SupervisorError,
+    launch,
+    write_config,
+)
+from bookpayctl.targets.local.supervise.waiting import (
+    PartFailedError,
+    Targets,
+    tail,
+    wait_until_ready,
+)
 
 _POLL_SECONDS: Final = 0.02
 _DAEMON_SECONDS_MAX: Final = 15.0

@@ -19,8 +19,8 @@ from psycopg_pool import ConnectionPool
 from starlette.exceptions import HTTPException
 
 from runtime import config
-from runtime.adapters import lines, problem
-from runtime.adapters.http import (
+from runtime.adapters.http import problem
+from runtime.adapters.http.serving import (
     BodyFault,
     NoThreadError,
     Threads,
@@ -30,7 +30,8 @@ from runtime.adapters.http import (
 )
 from runtime.adapters.store import database, orders
 from runtime.domain.names import TenantId
-from runtime.failpoints import Failpoint, Subject
+from runtime.faults import connections
+from runtime.faults.points import Failpoint, Subject
 from runtime.process import Process
 from runtime.services.orders import openapi, place, view
 from runtime.services.orders.problem import Problem
@@ -77,7 +78,7 @@ class OrdersApi:
     quotas: Quotas
 
     def place(
-        self, caller: Caller, keys: list[str], raw: bytes | BodyFault, client: lines.Client
+        self, caller: Caller, keys: list[str], raw: bytes | BodyFault, client: connections.Client
     ) -> Response:
         """POST /orders."""
         try:
@@ -90,7 +91,7 @@ class OrdersApi:
         with self.pool.connection() as conn:
             tenant_id = self._tenant(conn, caller)
             subject = Subject(tenant_id=tenant_id)
-            failpoints.hit(Failpoint.API_VALIDATED_BEFORE_TX, subject, lines.Statement(conn))
+            failpoints.hit(Failpoint.API_VALIDATED_BEFORE_TX, subject, connections.Statement(conn))
             placed = place.place_order(conn, tenant_id, idempotency_key, wanted, failpoints)
         order = placed.order
         subject = Subject(order.order_id, order.event_id, order.tenant_id)
@@ -175,7 +176,7 @@ def build_app(api: OrdersApi) -> FastAPI:
         caller = _admitted(api, request)
         raw = await read_json_body(request, bytes_max=BODY_BYTES_MAX)
         keys = request.headers.getlist("idempotency-key")
-        client = lines.Client(request.scope["client"])
+        client = connections.Client(request.scope["client"])
         return await threads.run(api.place, caller, keys, raw, client)
 
     @app.get("/orders/{order_id}", operation_id="show_order", openapi_extra=openapi.SHOW)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from runtime.adapters.problem import openapi_answers
+from runtime.adapters.http.problem import openapi_answers
 from runtime.domain.money import AMOUNT_CENTS_MAX
 from runtime.services.orders.problem import TITLES
 from runtime.services.orders.request import (

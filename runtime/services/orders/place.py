@@ -8,15 +8,16 @@ from uuid import uuid4
 
 import psycopg
 
-from runtime.adapters import lines, order_cancellation
 from runtime.adapters.store import orders, outbox
 from runtime.adapters.store.orders import Item, NewOrder, OrderView, StockRow
 from runtime.domain.event import Json, order_event
 from runtime.domain.money import AMOUNT_CENTS_MAX, Money
 from runtime.domain.names import EventId, EventType, OrderId, OrderStatus, TenantId
-from runtime.failpoints import Failpoint, Failpoints, Subject
+from runtime.faults import connections
+from runtime.faults.points import Failpoint, Failpoints, Subject
 from runtime.services.orders.problem import Problem
 from runtime.services.orders.request import PlaceOrder
+from runtime.steps import order as order_cancellation
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ def place_order(
 def _write(conn: psycopg.Connection, order: NewOrder, failpoints: Failpoints) -> None:
     """The order and its event, in one transaction and one round trip."""
     subject = Subject(order.order_id, order.event_id, order.tenant_id)
-    statement, commit = lines.Statement(conn), lines.Commit(conn, sent=True)
+    statement, commit = connections.Statement(conn), connections.Commit(conn, sent=True)
     with conn.pipeline():
         orders.insert_order(conn, order)
         failpoints.hit(Failpoint.API_ORDER_INSERTED_BEFORE_OUTBOX, subject, statement)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from runtime.adapters import problem
+from runtime.adapters.http import problem
 
 TITLES: Final[dict[str, tuple[int, str]]] = {
     **problem.SHARED,

@@ -8,13 +8,13 @@ from typing import Final
 
 import psycopg
 
-from runtime.adapters import lines
 from runtime.adapters.store import orders, outbox
 from runtime.adapters.store.orders import LockedOrder
 from runtime.domain.event import Json, ReceivedEvent, order_event
 from runtime.domain.names import EventType, OrderStatus, Topic, trace_id
 from runtime.domain.order import OrderEvent, OrderStep, next_order_step
-from runtime.failpoints import Failpoint, Failpoints, Subject
+from runtime.faults import connections
+from runtime.faults.points import Failpoint, Failpoints, Subject
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +56,10 @@ def _take(
     step = next_order_step(order.status, cause)
     if step is None:
         return f"unchanged ({order.status})"
-    subject, line = Subject(order.order_id, event.root, order.tenant_id), lines.Statement(conn)
+    subject, line = (
+        Subject(order.order_id, event.root, order.tenant_id),
+        connections.Statement(conn),
+    )
     failpoints.hit(Failpoint.SAGA_DECIDED_BEFORE_STEP1, subject, line)
     reason = event.text("reason") or "payment_failed"
     # One round trip: none of these needs another's answer.

@@ -21,10 +21,11 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from prometheus_client import Counter, Gauge
 
 from runtime import config
-from runtime.adapters import kafka, lines
+from runtime.adapters import kafka
 from runtime.adapters.store import database, dead_letters, outbox, publisher_lock
 from runtime.domain.retry import CONNECTION_BACKOFF
-from runtime.failpoints import Failpoint, Subject
+from runtime.faults import connections
+from runtime.faults.points import Failpoint, Subject
 from runtime.lifecycle import repeat
 from runtime.process import Process
 from runtime.services.outbox_publisher.flight import Flight
@@ -132,7 +133,7 @@ class Publisher:
             self.process.failpoints.hit(
                 Failpoint.PUBLISHER_FETCHED_BEFORE_PRODUCE,
                 _subject(rows[0]),
-                lines.Broker(self.producer),
+                connections.Broker(self.producer),
             )
         return rows
 
@@ -181,7 +182,7 @@ class Publisher:
             self.process.failpoints.hit(
                 Failpoint.PUBLISHER_PRODUCED_ACK_LOST,
                 Subject(event_id=event_id),
-                lines.DeliveryReport(self.producer),
+                connections.DeliveryReport(self.producer),
             )
         except KafkaException as error:
             return cast("KafkaError", error.args[0])
@@ -191,7 +192,7 @@ class Publisher:
         """Write down what the broker has said: marks, and dead letters."""
         acknowledged = term.flight.take_acknowledged()
         if acknowledged:
-            first, line = Subject(event_id=acknowledged[0]), lines.Executed(term.conn)
+            first, line = Subject(event_id=acknowledged[0]), connections.Executed(term.conn)
             self.process.failpoints.hit(Failpoint.PUBLISHER_ACKED_BEFORE_MARK, first, line)
             PUBLISHED.inc(outbox.mark_published(term.conn, acknowledged))
             self.process.failpoints.hit(Failpoint.PUBLISHER_MARKED, first, line)

@@ -15,8 +15,8 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
-from runtime.adapters import problem
-from runtime.adapters.http import BodyFault, NoThreadError, read_json_body
+from runtime.adapters.http import problem
+from runtime.adapters.http.serving import BodyFault, NoThreadError, read_json_body
 from runtime.domain import strict_json
 from runtime.domain.names import NOT_SENT_HEADER
 from runtime.domain.shadow import (

@@ -15,8 +15,8 @@ from typing import Annotated, Any, Final
 from fastapi import FastAPI, Path, Query, Request, Response
 
 from runtime import config
-from runtime.adapters import problem
-from runtime.adapters.http import Threads, add_probes, serve
+from runtime.adapters.http import problem
+from runtime.adapters.http.serving import Threads, add_probes, serve
 from runtime.adapters.store import database
 from runtime.adapters.stripe_gateway import StripeGateway
 from runtime.process import Process

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from runtime.adapters import lines
 from runtime.adapters.gateway_client import FoundIntent
 from runtime.adapters.store import reconcile
 from runtime.adapters.store.payments import PaymentRow
@@ -22,7 +21,8 @@ from runtime.domain.payment_events import (
     SeenOpen,
     SeenSucceeded,
 )
-from runtime.failpoints import Failpoint, Subject
+from runtime.faults import connections
+from runtime.faults.points import Failpoint, Subject
 from runtime.services.payments_reconciler.tools import BATCH, Tools, look_again_after
 
 # A PaymentIntent's `created` is Stripe's clock in whole seconds; look a little before our own.
@@ -49,7 +49,7 @@ def _ask_and_apply(tools: Tools, row: PaymentRow) -> None:
     tools.process.failpoints.hit(
         Failpoint.RECON_READ_BEFORE_FIX,
         Subject(row.order_id, row.event_id, row.tenant_id),
-        lines.Pooled(tools.pool),
+        connections.Pooled(tools.pool),
     )
     tools.apply(row, seen)
 

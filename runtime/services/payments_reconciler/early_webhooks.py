@@ -6,11 +6,11 @@ import logging
 
 import psycopg
 
-from runtime.adapters import webhook_effect
 from runtime.adapters.store import webhooks
 from runtime.adapters.store.webhooks import ParkedWebhook
 from runtime.domain.stripe_event import Kind, StripeEvent, parse
 from runtime.services.payments_reconciler.tools import BATCH, Tools
+from runtime.steps import webhook as webhook_effect
 
 logger = logging.getLogger(__name__)
 

@@ -13,12 +13,12 @@ from uuid import UUID
 
 import psycopg
 
-from runtime.adapters import order_cancellation
 from runtime.adapters.store import missed, orders
 from runtime.adapters.store.missed import WaitingOrder
 from runtime.domain.missed import EVENT_MISSING, events_missed, root_of_order
 from runtime.domain.names import EventId, EventType, OrderStatus, derive_event_id
 from runtime.services.payments_reconciler.tools import BATCH, Tools
+from runtime.steps import order as order_cancellation
 
 logger = logging.getLogger(__name__)
 

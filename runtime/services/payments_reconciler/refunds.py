@@ -6,11 +6,12 @@ import logging
 from collections.abc import Sequence
 
 from runtime.adapters.gateway_client import FoundRefund
-from runtime.adapters.store import refund_steps, refunds
+from runtime.adapters.store import refunds
 from runtime.adapters.store.refunds import RefundRow
 from runtime.domain.names import RefundState
 from runtime.domain.refund import ALREADY_REFUNDED, RefundAbsent, RefundEvent, RefundSeen
 from runtime.services.payments_reconciler.tools import BATCH, Tools, look_again_seconds
+from runtime.steps import refund as refund_steps
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,6 @@ from uuid import UUID
 
 import psycopg
 
-from runtime.adapters import webhook_effect
 from runtime.adapters.store import (
     dead_letters,
     missed,
@@ -29,6 +28,7 @@ from runtime.domain.names import PaymentState, RefundState, Service
 from runtime.domain.payment_events import Redriven, Refused, Step, Unchanged
 from runtime.services.payments_reconciler.early_webhooks import effect_of
 from runtime.services.payments_reconciler.tools import BATCH, Tools
+from runtime.steps import webhook
 
 logger = logging.getLogger(__name__)
 
@@ -151,12 +151,12 @@ def _release(tools: Tools, conn: psycopg.Connection, row_id: int | None) -> _Ans
     if held.released:
         return _Answer(False, "it left quarantine already")
     match effect_of(tools, conn, held.body):
-        case webhook_effect.Done(what):
+        case webhook.Done(what):
             webhooks.release(conn, held.row_id)
             return _Answer(True, f"applied: {what}")
-        case webhook_effect.Early():
+        case webhook.Early():
             return _Answer(False, "the payment it speaks of is not here")
-        case webhook_effect.Quarantined(reason):
+        case webhook.Quarantined(reason):
             return _Answer(False, f"it still does not fit: {reason}")
 
 

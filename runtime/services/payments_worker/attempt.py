@@ -13,11 +13,8 @@ import psycopg
 from prometheus_client import Counter, Histogram
 from psycopg_pool import ConnectionPool
 
-from runtime.adapters import lines
-from runtime.adapters.breakable_http import NextCall
 from runtime.adapters.gateway_client import ChargeRequest, GatewayAnswer, GatewayClient
-from runtime.adapters.store import database, payments, refund_steps
-from runtime.adapters.store.payment_queue import Claim
+from runtime.adapters.store import database, payments
 from runtime.adapters.store.payments import Cause
 from runtime.adapters.store.refunds import RefundClaim
 from runtime.domain.names import RefundState, trace_id
@@ -25,8 +22,12 @@ from runtime.domain.outcome import Outcome
 from runtime.domain.payment_events import Answered, Step
 from runtime.domain.refund import RefundAnswered
 from runtime.domain.retry import CONNECTION_BACKOFF
-from runtime.failpoints import Failpoint, Subject
+from runtime.faults import connections
+from runtime.faults.http import NextCall
+from runtime.faults.points import Failpoint, Subject
 from runtime.process import Process
+from runtime.steps import refund as refund_steps
+from runtime.steps.queue import Claim
 from runtime.telemetry import Outage
 
 logger = logging.getLogger(__name__)
@@ -69,7 +70,7 @@ class Attempts:
         with GATEWAY_SECONDS.labels("charge").time():
             answer = self.gateway.charge(request, traceparent=traceparent)
         OUTCOMES.labels("charge", type(answer.outcome).__name__.lower()).inc()
-        waiting = lines.Pooled(self.pool)
+        waiting = connections.Pooled(self.pool)
         failpoints.hit(Failpoint.PSP_RESPONSE_BEFORE_PERSIST, subject, waiting)
         self._persist(lambda conn: self._write_charge(conn, claim, answer, subject))
         return answer.outcome
@@ -86,7 +87,7 @@ class Attempts:
             rng=self.process.rng,
             lease_token=claim.token,
         )
-        before_commit = lines.Commit(conn)
+        before_commit = connections.Commit(conn)
         self.process.failpoints.hit(
             Failpoint.WORKER_RESULT_TX_BEFORE_COMMIT, subject, before_commit
         )
@@ -141,7 +142,7 @@ class Attempts:
             rng=self.process.rng,
             lease_token=claim.token,
         )
-        before_commit = lines.Commit(conn)
+        before_commit = connections.Commit(conn)
         self.process.failpoints.hit(Failpoint.SAGA_REFUND_BEFORE_PERSIST, subject, before_commit)
         failed = moved is not None and moved.refund.state is RefundState.FAILED
         logger.log(

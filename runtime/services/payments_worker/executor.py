@@ -20,13 +20,14 @@ import psycopg
 from prometheus_client import Gauge
 from psycopg_pool import ConnectionPool
 
-from runtime.adapters.store import payment_queue, refunds
-from runtime.adapters.store.payment_queue import Claim, Lease
+from runtime.adapters.store import refunds
 from runtime.adapters.store.refunds import RefundClaim
 from runtime.domain.circuit import Circuit
 from runtime.domain.outcome import Halt, Outcome, Retry, Unknown
 from runtime.process import Process
 from runtime.services.payments_worker.attempt import Attempts
+from runtime.steps import queue
+from runtime.steps.queue import Claim, Lease
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +103,7 @@ class Executor:
         with self.pool.connection() as conn:
             if now - self._looked_around_at >= LOOK_AROUND_SECONDS:
                 self._looked_around_at = now
-                given_up = payment_queue.give_up_leases(
+                given_up = queue.give_up_leases(
                     conn, lease, rng, limit=limit, orphans=self._known_orphans(now)
                 )
                 if given_up:
@@ -115,7 +116,7 @@ class Executor:
                     limit=min(limit, REFUNDS_AT_A_TIME),
                 )
             room = limit - len(refund_claims)
-            claims += payment_queue.claim_due(conn, lease, rng, limit=room) if room else []
+            claims += queue.claim_due(conn, lease, rng, limit=room) if room else []
         return refund_claims
 
     def _orphan(self, claims: Sequence[Claim]) -> None:
@@ -147,7 +148,7 @@ class Executor:
         try:
             if allowed:
                 wanted = event_ids[:allowed]
-                claims = payment_queue.claim_inserted(conn, wanted, self.lease, self.process.rng)
+                claims = queue.claim_inserted(conn, wanted, self.lease, self.process.rng)
         finally:
             self._give_back(allowed - len(claims))
         return claims

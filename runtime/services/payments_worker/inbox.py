@@ -16,11 +16,12 @@ from uuid import UUID
 
 import psycopg
 
-from runtime.adapters.store import dead_letters, payment_queue
-from runtime.adapters.store.payment_queue import Placed
+from runtime.adapters.store import dead_letters
 from runtime.adapters.store.payments import Cause
 from runtime.domain.event import Malformed, ReceivedEvent, Record, parse_record
 from runtime.domain.names import Header, Service, Topic
+from runtime.steps import queue
+from runtime.steps.queue import Placed
 
 logger = logging.getLogger(__name__)
 
@@ -126,9 +127,7 @@ def store_batch(
     if batch.placed:
         counts = counts.plus(_store_placed(conn, batch.placed))
     for event in batch.cancelled:
-        came_to = payment_queue.cancel(
-            conn, event, Cause("OrderCancelled", str(event.event_id)), rng
-        )
+        came_to = queue.cancel(conn, event, Cause("OrderCancelled", str(event.event_id)), rng)
         logger.info(
             "order cancelled: payment %s",
             came_to,
@@ -138,7 +137,7 @@ def store_batch(
 
 
 def _store_placed(conn: psycopg.Connection, placed: Sequence[Placed]) -> Counts:
-    inserted = payment_queue.insert_placed(conn, placed)
+    inserted = queue.insert_placed(conn, placed)
     for item in inserted.other_event_for_order:
         dead_letters.insert_record(
             conn, source=Service.WORKER, reason="duplicate_order", record=item.record

@@ -11,16 +11,17 @@ import psycopg
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from psycopg_pool import ConnectionPool
 
-from runtime.adapters import kafka, lines
+from runtime.adapters import kafka
 from runtime.adapters.store import database, dead_letters, inbox_suspects
-from runtime.adapters.store.payment_queue import Claim
 from runtime.domain.event import Record
 from runtime.domain.names import Header
 from runtime.domain.payment import PROCESS_DEATHS_MAX
-from runtime.failpoints import Failpoint, Subject
+from runtime.faults import connections
+from runtime.faults.points import Failpoint, Subject
 from runtime.process import Process
 from runtime.services.payments_worker import inbox
 from runtime.services.payments_worker.executor import Executor
+from runtime.steps.queue import Claim
 from runtime.telemetry import Outage
 
 logger = logging.getLogger(__name__)
@@ -65,7 +66,7 @@ class Ingest:
             return 0.0
         self.kafka_outage.recovered()
         failpoints, subject = self.process.failpoints, _subject(records)
-        broker = lines.Broker(self.consumer)
+        broker = connections.Broker(self.consumer)
         try:
             take_in = self._take_in_one_by_one if self.careful else self._take_in
             counts = take_in(records)
@@ -83,7 +84,7 @@ class Ingest:
 
     def _take_in(self, records: Sequence[Record]) -> inbox.Counts:
         self.process.failpoints.hit(
-            Failpoint.WORKER_POLLED_BEFORE_INBOX, _subject(records), lines.Pooled(self.pool)
+            Failpoint.WORKER_POLLED_BEFORE_INBOX, _subject(records), connections.Pooled(self.pool)
         )
         return self._store(records)
 
@@ -115,7 +116,7 @@ class Ingest:
                 if self.careful:
                     inbox_suspects.clear(conn, records)
                 claims = self.executor.claim_new(conn, counts.new) if self.executor else []
-                before_commit = lines.Commit(conn)
+                before_commit = connections.Commit(conn)
                 self.process.failpoints.hit(
                     Failpoint.WORKER_RESERVED_BEFORE_COMMIT, _subject(records), before_commit
                 )

@@ -19,7 +19,6 @@ from runtime import config
 from runtime.adapters import kafka
 from runtime.adapters.gateway_client import GatewayClient
 from runtime.adapters.store import database
-from runtime.adapters.store.payment_queue import Lease
 from runtime.domain.names import Service
 from runtime.domain.retry import CONNECTION_BACKOFF
 from runtime.lifecycle import repeat
@@ -28,6 +27,7 @@ from runtime.services.payments_worker import inbox
 from runtime.services.payments_worker.attempt import Attempts
 from runtime.services.payments_worker.executor import Executor
 from runtime.services.payments_worker.ingest import Ingest
+from runtime.steps.queue import Lease
 from runtime.telemetry import AdminServer, Outage
 
 logger = logging.getLogger(__name__)

@@ -15,15 +15,16 @@ import psycopg
 from prometheus_client import Counter
 from psycopg_pool import ConnectionPool
 
-from runtime.adapters import lines, webhook_effect
 from runtime.adapters.store import database, webhooks
 from runtime.adapters.store.webhooks import Stored
 from runtime.config import ConfigError
 from runtime.domain.signature import Verified, verify
 from runtime.domain.stripe_event import Invalid, Odd, StripeEvent, parse
-from runtime.failpoints import ANYONE, Failpoint, Subject
+from runtime.faults import connections
+from runtime.faults.points import ANYONE, Failpoint, Subject
 from runtime.process import Process
 from runtime.services.webhook_receiver.refusal import RECEIVED, REFUSALS, Reply
+from runtime.steps import webhook
 from runtime.telemetry import Outage
 
 logger = logging.getLogger(__name__)
@@ -73,7 +74,7 @@ class Intake:
         signatures: Sequence[bytes],
         body: bytes,
         headers: Mapping[str, str],
-        client: lines.Client,
+        client: connections.Client,
     ) -> Reply:
         """Judge a complete request and, if it is genuine, store and apply it."""
         now = self.process.now().timestamp()
@@ -103,10 +104,14 @@ class Intake:
         logger.error("a signed webhook is quarantined", extra={"reason": odd.reason})
 
     def _store(
-        self, event: StripeEvent, body: bytes, headers: Mapping[str, str], client: lines.Client
+        self,
+        event: StripeEvent,
+        body: bytes,
+        headers: Mapping[str, str],
+        client: connections.Client,
     ) -> None:
         failpoints = self.process.failpoints
-        subject, waiting = _subject(event), lines.Pooled(self.pool)
+        subject, waiting = _subject(event), connections.Pooled(self.pool)
         failpoints.hit(Failpoint.RECEIVER_VERIFIED_BEFORE_INSERT, subject, waiting)
         with self.pool.connection() as conn:
             stored = webhooks.store(conn, event, body)
@@ -116,7 +121,9 @@ class Intake:
                 return
             if stored is Stored.NEW:
                 self._apply(conn, event, body, headers)
-            failpoints.hit(Failpoint.RECEIVER_APPLY_BEFORE_COMMIT, subject, lines.Commit(conn))
+            failpoints.hit(
+                Failpoint.RECEIVER_APPLY_BEFORE_COMMIT, subject, connections.Commit(conn)
+            )
         failpoints.hit(Failpoint.RECEIVER_INSERTED_BEFORE_200, subject, client)
 
     def _apply(
@@ -127,17 +134,15 @@ class Intake:
         headers: Mapping[str, str],
     ) -> None:
         environment = self.process.common.environment
-        effect = webhook_effect.apply_safely(
-            conn, event, environment=environment, rng=self.process.rng
-        )
+        effect = webhook.apply_safely(conn, event, environment=environment, rng=self.process.rng)
         match effect:
-            case webhook_effect.Done():
+            case webhook.Done():
                 webhooks.mark_processed(conn, event.stripe_event_id)
                 came_to = effect.what
-            case webhook_effect.Early():
+            case webhook.Early():
                 webhooks.park(conn, event.stripe_event_id, effect.event_id, "early")
                 came_to = "parked"
-            case webhook_effect.Quarantined():
+            case webhook.Quarantined():
                 webhooks.quarantine(conn, effect.reason, body, headers)
                 webhooks.mark_processed(conn, event.stripe_event_id)
                 came_to = f"quarantined: {effect.reason}"

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Final
 
-from runtime.adapters.http_wire import Refused, WireAnswers
+from runtime.adapters.http.wire import Refused, WireAnswers
 
 _JSON: Final = "application/json"
 

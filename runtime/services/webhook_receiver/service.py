@@ -11,8 +11,7 @@ from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 
 from runtime import config
-from runtime.adapters import lines
-from runtime.adapters.http import (
+from runtime.adapters.http.serving import (
     BodyFault,
     NoThreadError,
     Threads,
@@ -21,7 +20,8 @@ from runtime.adapters.http import (
     serve,
 )
 from runtime.adapters.store import database
-from runtime.failpoints import Failpoint
+from runtime.faults import connections
+from runtime.faults.points import Failpoint
 from runtime.process import Process
 from runtime.services.webhook_receiver.intake import WEBHOOKS, Intake, Secrets
 from runtime.services.webhook_receiver.openapi import RECEIVE
@@ -89,7 +89,7 @@ def build_app(intake: Intake) -> FastAPI:
         response = _render(reply)
         if failpoints.are_on:
             # What is in the background begins when the answer has been sent.
-            client = lines.Client(request.scope["client"])
+            client = connections.Client(request.scope["client"])
             response.background = BackgroundTask(
                 failpoints.hit, Failpoint.RECEIVER_RESPONDED, line=client
             )
@@ -118,7 +118,7 @@ async def _receive(intake: Intake, threads: Threads, request: Request) -> Reply:
         return REFUSALS[_FAULTS[body]]
     signatures = [value for name, value in request.scope["headers"] if name == b"stripe-signature"]
     shown = {name: request.headers[name] for name in _SHOWN_HEADERS if name in request.headers}
-    client = lines.Client(request.scope["client"])
+    client = connections.Client(request.scope["client"])
     try:
         return await threads.run(intake.take, signatures, body, shown, client)
     except NoThreadError as error:

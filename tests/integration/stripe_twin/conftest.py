@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from stripe_twin_harness import STARTED, Receiver, TwinProcess
+
+from tests.support.twin_harness import STARTED, Receiver, TwinProcess
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stripe_twin_harness import TwinProcess, new_key, wait_for
+
+from tests.support.twin_harness import TwinProcess, new_key, wait_for
 
 
 def bookpayctl(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -20,7 +20,8 @@ from urllib.parse import urlencode
 
 import pytest
 import urllib3
-from stripe_twin_harness import TwinProcess, new_key, wait_for
+
+from tests.support.twin_harness import TwinProcess, new_key, wait_for
 
 SANDBOX_KEY_VARIABLE = "STRIPE_SANDBOX_KEY"
 INTENT = {"amount": 2000, "currency": "usd", "payment_method_types[]": "card"}

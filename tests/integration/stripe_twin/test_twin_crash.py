@@ -9,7 +9,8 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
-from stripe_twin_harness import CARD, Receiver, TwinProcess, new_key, wait_for
+
+from tests.support.twin_harness import CARD, Receiver, TwinProcess, new_key, wait_for
 
 
 class Client(threading.Thread):

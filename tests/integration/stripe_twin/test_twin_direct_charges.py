@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 import stripe
-from stripe_twin_harness import TwinProcess, new_key
+
+from tests.support.twin_harness import TwinProcess, new_key
 
 
 def direct(twin: TwinProcess, **parameters: object) -> Any:

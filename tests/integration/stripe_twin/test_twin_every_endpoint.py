@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from stripe_twin_harness import TwinProcess, new_key
 
 from bookpayctl.stripe_twin.api.routes import ROUTES, Route
+from tests.support.twin_harness import TwinProcess, new_key
 
 VERSION = "2026-10-28.endive"
 

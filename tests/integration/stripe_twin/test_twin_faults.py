@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 import stripe
-from stripe_twin_harness import CARD, TwinProcess, new_key, wait_for
+
+from tests.support.twin_harness import CARD, TwinProcess, new_key, wait_for
 
 
 def charge_with_sdk(twin: TwinProcess, key: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from stripe_twin_harness import CARD, TwinProcess, new_key, wait_for
+from tests.support.twin_harness import CARD, TwinProcess, new_key, wait_for
 
 
 def test_a_replay_has_the_same_bytes_and_says_so(twin: TwinProcess) -> None:

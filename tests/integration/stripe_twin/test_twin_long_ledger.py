@@ -12,11 +12,11 @@ import time
 from pathlib import Path
 
 import pytest
-from stripe_twin_harness import CARD
 
 from bookpayctl.stripe_twin.application import Twin
 from bookpayctl.stripe_twin.settings import Settings
 from bookpayctl.stripe_twin.wire.message import Request
+from tests.support.twin_harness import CARD
 
 FEW, MANY = 50, 5_000
 # How many instructions of SQLite's machine one count stands for.

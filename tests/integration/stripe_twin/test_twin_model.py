@@ -23,7 +23,8 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from stripe_twin_harness import Answer, TwinProcess, new_key, wait_for
+
+from tests.support.twin_harness import Answer, TwinProcess, new_key, wait_for
 
 DAY = 24 * 3600
 AMOUNT = 900

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stripe_twin_harness import Receiver, TwinProcess, new_key, wait_for
+
+from tests.support.twin_harness import Receiver, TwinProcess, new_key, wait_for
 
 PACKAGES = ("stripe@23.1.0", "@stripe/cli@1.52.0")
 INSTALL_SECONDS_MAX = 240

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 import stripe
-from stripe_twin_harness import TwinProcess, new_key, wait_for
+
+from tests.support.twin_harness import TwinProcess, new_key, wait_for
 
 
 def kinds(twin: TwinProcess, payment_intent: str) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from stripe_twin_harness import TwinProcess, new_key, wait_for
+from tests.support.twin_harness import TwinProcess, new_key, wait_for
 
 
 def refund(twin: TwinProcess, **parameters: object) -> Any:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stripe_twin_harness import TwinProcess, new_key
+
+from tests.support.twin_harness import TwinProcess, new_key
 
 DECLINED = "pm_card_visa_chargeDeclined"
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 import stripe
-from stripe_twin_harness import Receiver, TwinProcess, new_key, verified, wait_for
+
+from tests.support.twin_harness import Receiver, TwinProcess, new_key, verified, wait_for
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 import stripe
-from stripe_twin_harness import SECRET, Receiver, TwinProcess, new_key, verified, wait_for
+
+from tests.support.twin_harness import SECRET, Receiver, TwinProcess, new_key, verified, wait_for
 
 
 def free_port() -> int:

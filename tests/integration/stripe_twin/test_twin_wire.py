@@ -9,7 +9,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from stripe_twin_harness import TwinProcess, new_key, wait_for
+
+from tests.support.twin_harness import TwinProcess, new_key, wait_for
 
 FORM = b"amount=700&currency=usd"
 

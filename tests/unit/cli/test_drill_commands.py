@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bookpayctl.cli.drill import DURATIONS, NAMED
+from bookpayctl.cli.commands.drill import DURATIONS, NAMED
 from bookpayctl.drills import DRILLS
 
 

@@ -60,7 +60,7 @@ def test_explain_tells_what_a_check_asks_and_why(tmp_path: Path) -> None:
 
 def test_explain_knows_every_check_and_invariant(tmp_path: Path) -> None:
     from bookpayctl.checks import CHECKS
-    from bookpayctl.invariants import INVARIANTS
+    from bookpayctl.judge.invariants import INVARIANTS
 
     known = [check.id for check in CHECKS] + [invariant.id for invariant in INVARIANTS]
 

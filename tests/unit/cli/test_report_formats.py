@@ -13,11 +13,12 @@ from xml.etree import ElementTree
 import pytest
 import typer
 
-from bookpayctl.cli.judgement import ReportFormat, finish
-from bookpayctl.report import ExitCode, Report
-from bookpayctl.report_junit import junit_document
-from bookpayctl.report_text import Look, report_lines
-from bookpayctl.verdicts import Item, Verdict
+from bookpayctl.cli.reports import ReportFormat, finish
+from bookpayctl.report.exit_code import ExitCode
+from bookpayctl.report.junit import junit_document
+from bookpayctl.report.result import Report
+from bookpayctl.report.text import Look, report_lines
+from bookpayctl.report.verdict import Item, Verdict
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 

@@ -6,16 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bookpayctl.history import (
-    NOT_SENT,
-    Answer,
-    HistoryError,
-    HistoryFile,
-    Outcome,
-    outcome_of,
-    read_history,
-)
-from bookpayctl.invariants.ledgers import ClientOperation, History
+from bookpayctl.clients.orders_api import NOT_SENT, Answer, Outcome, outcome_of
+from bookpayctl.judge.ledgers import ClientOperation, History
+from bookpayctl.load.history import HistoryError, HistoryFile, read_history
 
 
 def history_file(path: Path) -> HistoryFile:

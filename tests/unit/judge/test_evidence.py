@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-import judged_shop as shop
 import pytest
 
 from bookpayctl.checks.outbox_table import with_numbered_parameters
 from bookpayctl.checks.single_publisher import Term, late_records
 from bookpayctl.checks.webhook_signature import deliveries
-from bookpayctl.signature import stripe_signature
-from bookpayctl.snapshot import Snapshot, digest
-from bookpayctl.snapshot.kafka import Record
-from bookpayctl.supervision import Ending, parse_log
-from bookpayctl.trace import Moment, tell
-from bookpayctl.waiting import wait_until
+from bookpayctl.clients.kafka import Record
+from bookpayctl.forgery.signing import stripe_signature
+from bookpayctl.judge.snapshot import Snapshot, digest
+from bookpayctl.runs.waiting import wait_until
+from bookpayctl.targets.local.supervise.endings import Ending, parse_log
+from bookpayctl.trace.timeline import Moment, tell
+from tests.support import judged_shop as shop
 
 SUPERVISOR_LOG = """\
 2026-11-22 18:51:36,018 WARN exited: payments-worker-0 (exit status 137; not expected)

@@ -23,7 +23,7 @@ from bookpayctl.forgery.case import (
 )
 from bookpayctl.forgery.forge import Sent, judge
 from bookpayctl.forgery.wire import Heard
-from bookpayctl.verdicts import Verdict
+from bookpayctl.report.verdict import Verdict
 
 SECRET = "whsec_never_shown"
 MATERIAL = Material(

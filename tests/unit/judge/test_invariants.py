@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-import judged_shop as shop
 import pytest
 
-from bookpayctl.invariants import INVARIANTS, Excluded, Facts, judge
-from bookpayctl.invariants.ledgers import (
+from bookpayctl.judge.invariants import INVARIANTS, Excluded, Facts, judge
+from bookpayctl.judge.ledgers import (
     ChargeRow,
     ClientOperation,
     DeadLetterRow,
@@ -22,7 +21,8 @@ from bookpayctl.invariants.ledgers import (
     StripeRequestRow,
     WebhookRow,
 )
-from bookpayctl.verdicts import Item, Verdict
+from bookpayctl.report.verdict import Item, Verdict
+from tests.support import judged_shop as shop
 
 
 def answers(facts: Facts) -> dict[str, Item]:

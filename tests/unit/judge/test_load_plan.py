@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from bookpayctl.arrivals import Kind, MixError, parse_mix, percentile, plan_arrivals
+from bookpayctl.load.plan import Kind, MixError, parse_mix, percentile, plan_arrivals
 
 
 def test_a_mix_is_read_with_its_weights() -> None:

@@ -8,22 +8,23 @@ from pathlib import Path
 
 import pytest
 
-from bookpayctl import runs
+from bookpayctl.judge.readers.runs import excluded
+from bookpayctl.runs import directory
 
 
-def as_if_killed(run: runs.Run) -> None:
+def as_if_killed(run: directory.Run) -> None:
     """Make the run's driver a process that no longer exists."""
-    path = run.path / runs.RUN_FILE
+    path = run.path / directory.RUN_FILE
     document = json.loads(path.read_text())
     path.write_text(json.dumps({**document, "pid_began_at": 1.0}))
 
 
 def test_a_promise_that_was_not_kept_is_found_after_a_kill(tmp_path: Path) -> None:
-    run = runs.begin(tmp_path, "crash-mid-charge")
+    run = directory.begin(tmp_path, "crash-mid-charge")
     run.promise_undo("disarm_failpoints", run_id=run.run_id)
     as_if_killed(run)
 
-    (left,) = runs.unrecovered(tmp_path)
+    (left,) = directory.unrecovered(tmp_path)
 
     assert left.run_id == run.run_id
     assert left.kind == "crash-mid-charge"
@@ -32,69 +33,69 @@ def test_a_promise_that_was_not_kept_is_found_after_a_kill(tmp_path: Path) -> No
 
 
 def test_a_run_whose_driver_lives_is_told_apart(tmp_path: Path) -> None:
-    run = runs.begin(tmp_path, "check")
+    run = directory.begin(tmp_path, "check")
     run.promise_undo("delete_consumer_group", group="g")
 
-    (left,) = runs.unrecovered(tmp_path)
+    (left,) = directory.unrecovered(tmp_path)
 
     assert left.driver_alive
 
 
 def test_a_kept_promise_leaves_nothing_to_recover(tmp_path: Path) -> None:
-    run = runs.begin(tmp_path, "check")
+    run = directory.begin(tmp_path, "check")
     entry = run.promise_undo("delete_consumer_group", group="g")
 
     run.undone(entry)
 
-    assert runs.unrecovered(tmp_path) == []
+    assert directory.unrecovered(tmp_path) == []
 
 
 def test_a_resumed_run_goes_on_counting(tmp_path: Path) -> None:
-    run = runs.begin(tmp_path, "check")
+    run = directory.begin(tmp_path, "check")
     run.promise_undo("delete_consumer_group", group="one")
 
-    second = runs.resume(run.path).promise_undo("delete_consumer_group", group="two")
+    second = directory.resume(run.path).promise_undo("delete_consumer_group", group="two")
 
     assert second.number == 2
-    assert [e.arguments["group"] for e in runs.read_undo(run.path)] == ["one", "two"]
+    assert [e.arguments["group"] for e in directory.read_undo(run.path)] == ["one", "two"]
 
 
 def test_a_promise_cut_short_by_a_crash_was_never_made(tmp_path: Path) -> None:
-    run = runs.begin(tmp_path, "check")
+    run = directory.begin(tmp_path, "check")
     run.promise_undo("delete_consumer_group", group="g")
-    with (run.path / runs.UNDO_FILE).open("a") as file:
+    with (run.path / directory.UNDO_FILE).open("a") as file:
         file.write('{"number":2,"op":"disarm')
 
-    assert [entry.number for entry in runs.read_undo(run.path)] == [1]
+    assert [entry.number for entry in directory.read_undo(run.path)] == [1]
 
 
 def test_probes_of_all_runs_are_excluded(tmp_path: Path) -> None:
-    runs.begin(tmp_path, "check").probe("client_key", "check-1")
-    runs.begin(tmp_path, "check").probe("event", "event-1")
-    runs.begin(tmp_path, "check").probe("stripe_event", "evt_1")
+    directory.begin(tmp_path, "check").probe("client_key", "check-1")
+    directory.begin(tmp_path, "check").probe("event", "event-1")
+    directory.begin(tmp_path, "check").probe("stripe_event", "evt_1")
 
-    excluded = runs.excluded(tmp_path)
+    found = excluded(tmp_path)
 
-    assert excluded.client_keys == {"check-1"}
-    assert excluded.event_ids == {"event-1"}
-    assert excluded.stripe_event_ids == {"evt_1"}
+    assert found.client_keys == {"check-1"}
+    assert found.event_ids == {"event-1"}
+    assert found.stripe_event_ids == {"evt_1"}
 
 
 def test_an_unknown_kind_of_probe_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="a probe is one of"):
-        runs.begin(tmp_path, "check").probe("order", "ord_1")
+        directory.begin(tmp_path, "check").probe("order", "ord_1")
 
 
 def test_an_environment_without_runs_has_nothing_to_recover(tmp_path: Path) -> None:
-    assert runs.unrecovered(tmp_path / "runs") == []
-    assert runs.excluded(tmp_path / "runs").client_keys == frozenset()
+    assert directory.unrecovered(tmp_path / "runs") == []
+    assert excluded(tmp_path / "runs").client_keys == frozenset()
 
 
 def test_a_report_is_replaced_whole(tmp_path: Path) -> None:
     path = tmp_path / "report.json"
-    runs.write_atomically(path, "first")
+    directory.write_atomically(path, "first")
 
-    runs.write_atomically(path, "second")
+    directory.write_atomically(path, "second")
 
     assert path.read_text() == "second"
     assert os.listdir(tmp_path) == ["report.json"]

@@ -7,8 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from bookpayctl.report import ExitCode
-from bookpayctl.shadow import DayOutcome, ImportRefusedError, Parity, V1Row, parse
+from bookpayctl.operate.shadow import DayOutcome, ImportRefusedError, Parity, V1Row, parse
+from bookpayctl.report.exit_code import ExitCode
 
 EVENT = "11111111-2222-4333-8444-555555555555"
 

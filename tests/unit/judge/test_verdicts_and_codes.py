@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bookpayctl.report import ExitCode, Report, code_of
-from bookpayctl.verdicts import Item, Verdict, unanswered, worst
+from bookpayctl.report.exit_code import ExitCode, code_of
+from bookpayctl.report.result import Report
+from bookpayctl.report.verdict import Item, Verdict, unanswered, worst
 
 
 def item(verdict: Verdict, examined: int = 1) -> Item:

@@ -14,7 +14,6 @@ import pytest
 from runtime.__main__ import parse_arguments
 from runtime.adapters.gateway_client import FoundIntent, _parse
 from runtime.adapters.store.payments import PaymentRow
-from runtime.adapters.webhook_effect import disagreement
 from runtime.domain.event import ReceivedEvent, Record
 from runtime.domain.money import Money
 from runtime.domain.names import (
@@ -40,6 +39,7 @@ from runtime.domain.stripe_event import Kind, StripeEvent
 from runtime.services.notifier import letter
 from runtime.services.payments_reconciler.charges import to_event
 from runtime.services.payments_worker.inbox import sort_records
+from runtime.steps.webhook import disagreement
 
 ROOT = EventId(UUID("11111111-2222-4333-8444-555555555555"))
 PI = PaymentIntentId("pi_1")

@@ -8,8 +8,8 @@ from uuid import uuid4
 
 import pytest
 
-from runtime.domain.failpoint import INAPPLICABLE, TWIN_POINTS, Action, Failpoint
-from runtime.failpoints import Failpoints, _Armed
+from runtime.faults.names import INAPPLICABLE, TWIN_POINTS, Action, Failpoint
+from runtime.faults.points import Failpoints, _Armed
 
 ROOT = Path(__file__).resolve().parents[3]
 ON = Failpoints("postgresql://nobody.invalid/none", "worker-0", uuid4(), None)

@@ -14,7 +14,6 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from runtime.adapters import kafka, mail
 from runtime.adapters.gateway_client import FoundIntent
-from runtime.adapters.store.payment_queue import Claim
 from runtime.adapters.store.payments import PaymentRow
 from runtime.domain import outcome as o
 from runtime.domain.circuit import Circuit
@@ -27,6 +26,7 @@ from runtime.domain.payment_events import Answered, OrderCancelled, Payment, Ste
 from runtime.process import Process
 from runtime.services.payments_reconciler.charges import creation_window, pick
 from runtime.services.payments_worker.executor import Executor
+from runtime.steps.queue import Claim
 
 
 class Position:

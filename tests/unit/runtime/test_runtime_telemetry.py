@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 
 from runtime.domain.retry import Backoff
-from runtime.failpoints import Failpoint, Failpoints
+from runtime.faults.points import Failpoint, Failpoints
 from runtime.lifecycle import Lifecycle, Readiness, repeat
 from runtime.telemetry import REPEAT_SECONDS, JsonFormatter, Outage, readiness_answer
 

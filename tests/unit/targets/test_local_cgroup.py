@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bookpayctl.targets.local import cgroup
+from bookpayctl.targets.local.machine import cgroup
 
 
 def write(root: Path, **files: str) -> Path:

@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bookpayctl.targets.local import leftovers
-from bookpayctl.targets.local.state import ID_VARIABLE
+from bookpayctl.targets.local.machine import leftovers
+from bookpayctl.targets.local.machine.state import ID_VARIABLE
 
 _PROGRAM = "import sys; print('up', flush=True); sys.stdin.read()"
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from bookpayctl.targets.local import logs
+from bookpayctl.targets.local.supervise import logs
 
 
 def service_line(at: str, message: str, **fields: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bookpayctl.targets.local import ports
+from bookpayctl.targets.local.machine import ports
 
 NAMES = ("postgres", "kafka", "receiver")
 

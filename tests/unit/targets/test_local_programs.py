@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bookpayctl.targets.local import programs
-from bookpayctl.targets.local.programs import Probe, Tier
+from bookpayctl.targets.local.supervise import programs
+from bookpayctl.targets.local.supervise.programs import Probe, Tier
 
 ADDRESSES = programs.Addresses(
     name="test",

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from bookpayctl.targets.local import credentials, postgres, programs
-from bookpayctl.targets.local.supervisor import SupervisorError, write_config
+from bookpayctl.targets.local import credentials
+from bookpayctl.targets.local.servers import postgres
+from bookpayctl.targets.local.supervise import programs
+from bookpayctl.targets.local.supervise.supervisor import SupervisorError, write_config
 
 NAMES = {"stripe-api-key", "stripe-webhook-secret", "gateway-token", "orders-token", "pgpass"}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bookpayctl.report import ExitCode
+from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.targets.target import Leader, ProcessStatus, Status, Unknown
 
 HEALTHY = ProcessStatus(

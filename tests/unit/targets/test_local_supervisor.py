@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bookpayctl.targets.local.supervisor import ProcessInfo, Supervisor, last_exit, restarts
-from bookpayctl.targets.local.waiting import _Deaths
+from bookpayctl.targets.local.supervise.supervisor import (
+    ProcessInfo,
+    Supervisor,
+    last_exit,
+    restarts,
+)
+from bookpayctl.targets.local.supervise.waiting import _Deaths
 
 LOG = """\
 2026-11-22 10:00:00,000 INFO spawned: 'worker' with pid 10

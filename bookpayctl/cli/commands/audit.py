@@ -1,0 +1,97 @@
+"""`audit`: every invariant over the three ledgers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bookpayctl.cli.options import NameOption, environment_of
+from bookpayctl.cli.output import fail, hint
+from bookpayctl.cli.reports import (
+    FormatOption,
+    ReportFormat,
+    ReportOption,
+    StrictOption,
+    VerboseOption,
+    finish,
+    report_files,
+)
+from bookpayctl.report.exit_code import ExitCode
+
+if TYPE_CHECKING:
+    from bookpayctl.judge.ledgers import History
+
+
+def audit(
+    name: NameOption = None,
+    age: Annotated[
+        str, typer.Option(metavar="DURATION", help="Judge orders at least this old.")
+    ] = "10s",
+    timeout: Annotated[
+        str, typer.Option(metavar="DURATION", help="How long the ledgers may take to agree.")
+    ] = "60s",
+    history: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Client history of a load or drill; adds I01 and I02."),
+    ] = None,
+    strict: StrictOption = False,
+    verbose: VerboseOption = False,
+    output: FormatOption = ReportFormat.TABLE,
+    report: ReportOption = None,
+) -> None:
+    """Prove from PostgreSQL, Kafka and Stripe that nobody was charged twice and nothing is lost.
+
+    Reads only; judges what is older than --age, so the shop may go on selling.
+    """
+    from bookpayctl.cli.durations import duration_of
+    from bookpayctl.cli.reports import refused_report
+    from bookpayctl.drill import refusal
+    from bookpayctl.judge.audit import AuditRequest
+    from bookpayctl.judge.audit import audit as run
+
+    files = report_files(report)
+    age_seconds = duration_of(age, "--age")
+    deadline_seconds = duration_of(timeout, "--timeout")
+    recorded = _history(history)
+    environment = environment_of(name)
+    reason = refusal(environment)
+    if reason is not None:
+        finish(refused_report("AuditReport", environment, reason), output, files)
+    import psycopg
+
+    try:
+        result = run(
+            AuditRequest(
+                environment,
+                age_seconds=age_seconds,
+                deadline_seconds=deadline_seconds,
+                history=recorded,
+                strict=strict,
+            ),
+            hint,
+        )
+    except psycopg.Error as error:
+        fail(
+            f"the audit could not read PostgreSQL: {str(error).strip()}",
+            ExitCode.UNKNOWN,
+            fix="bookpayctl status",
+        )
+    finish(result, output, files, detailed=verbose)
+
+
+def _history(path: Path | None) -> History | None:
+    from bookpayctl.load.history import HistoryError, read_history
+
+    if path is None:
+        return None
+    try:
+        with path.open(encoding="utf-8") as lines:
+            return read_history(lines)
+    except (OSError, HistoryError) as error:
+        fail(f"--history {path}: {error}", ExitCode.USAGE)
+
+
+def register(app: typer.Typer) -> None:
+    app.command("audit")(audit)

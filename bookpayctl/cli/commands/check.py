@@ -1,0 +1,128 @@
+"""`check`: the chapter's six items, by behaviour."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bookpayctl.cli.options import NameOption, environment_of
+from bookpayctl.cli.output import fail, hint
+from bookpayctl.cli.reports import (
+    FormatOption,
+    ReportFormat,
+    ReportOption,
+    StrictOption,
+    VerboseOption,
+    finish,
+    report_files,
+)
+from bookpayctl.report.exit_code import ExitCode
+
+if TYPE_CHECKING:
+    from bookpayctl.check import Check
+    from bookpayctl.report.result import Report
+    from bookpayctl.report.verdict import Item
+    from bookpayctl.targets.environment import Environment
+
+OnlyOption = Annotated[
+    list[str] | None, typer.Option("--only", metavar="ID", help="Ask only this one; repeatable.")
+]
+SkipOption = Annotated[
+    list[str] | None, typer.Option("--skip", metavar="ID", help="Leave this one out; repeatable.")
+]
+
+
+def check(
+    name: NameOption = None,
+    only: OnlyOption = None,
+    skip: SkipOption = None,
+    timeout: Annotated[
+        str, typer.Option(metavar="DURATION", help="How long each wait may take.")
+    ] = "30s",
+    max_records: Annotated[
+        int | None,
+        typer.Option(min=1, help="Replay about so many of the newest records; default: all."),
+    ] = None,
+    strict: StrictOption = False,
+    verbose: VerboseOption = True,
+    output: FormatOption = ReportFormat.TABLE,
+    report: ReportOption = None,
+) -> None:
+    """Ask whether payments are wired correctly: the checklist's six items, by behaviour.
+
+    Places two probe orders with test cards; they are registered and never audited.
+    """
+    from bookpayctl.cli.durations import duration_of
+
+    files = report_files(report)
+    chosen = _chosen(only, skip)
+    deadline_seconds = duration_of(timeout, "--timeout")
+    environment = environment_of(name)
+    result = run_all(
+        environment,
+        chosen,
+        skip or [],
+        deadline_seconds=deadline_seconds,
+        records_max=max_records,
+        strict=strict,
+    )
+    finish(result, output, files, detailed=verbose)
+
+
+def run_all(
+    environment: Environment,
+    chosen: list[Check],
+    skipped: list[str],
+    *,
+    deadline_seconds: float,
+    records_max: int | None,
+    strict: bool,
+) -> Report:
+    """Ask the checks in a run of their own, or refuse while an earlier run is not recovered."""
+    from bookpayctl.check import Inquiry, check_report, run_checks
+    from bookpayctl.cli.reports import refused_report
+    from bookpayctl.drill import refusal
+    from bookpayctl.faults import undo
+    from bookpayctl.runs import directory
+    from bookpayctl.runs.interrupts import Stopped, interruptible, shielded
+
+    reason = refusal(environment)
+    if reason is not None:
+        return refused_report("CheckReport", environment, reason)
+    run = directory.begin(environment.runs_dir, "check")
+    inquiry = Inquiry(environment, run, hint, deadline_seconds, records_max)
+    answered: list[Item] = []
+    incidents: list[ExitCode] = []
+    result = None
+    try:
+        with interruptible():
+            result = run_checks(
+                chosen, inquiry, skipped=skipped, strict=strict, on_item=answered.append
+            )
+    except Stopped as stopped:
+        hint(f"stopped by {stopped}; undoing")
+        interrupted = stopped.number == signal.SIGINT
+        incidents.append(ExitCode.INTERRUPTED if interrupted else ExitCode.TERMINATED)
+    with shielded():
+        if any(undone.error for undone in undo.undo_all(environment, run)):
+            incidents.append(ExitCode.DIRTY)
+    whole = result or check_report(inquiry, answered, strict=strict)
+    return replace(whole, incidents=(*whole.incidents, *incidents))
+
+
+def _chosen(only: list[str] | None, skip: list[str] | None) -> list[Check]:
+    """The checks asked for, in the checklist's order; exit 2 on an id nobody knows."""
+    from bookpayctl.checks import CHECKS
+
+    known = [item.id for item in CHECKS]
+    unknown = [text for text in [*(only or []), *(skip or [])] if text not in known]
+    if unknown:
+        fail(f"no check {unknown[0]!r}; there are {', '.join(known)}", ExitCode.USAGE)
+    return [item for item in CHECKS if only is None or item.id in only]
+
+
+def register(app: typer.Typer) -> None:
+    app.command("check")(check)

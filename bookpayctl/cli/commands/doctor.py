@@ -1,0 +1,84 @@
+"""`doctor`: what could stop `up` here, and what to do about it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bookpayctl.cli.options import NameOption, OutputOption, name_of, settings
+from bookpayctl.cli.output import (
+    Document,
+    OutputFormat,
+    fail,
+    leave,
+    print_json,
+    print_line,
+    print_table,
+)
+from bookpayctl.report.exit_code import ExitCode, worst
+
+if TYPE_CHECKING:
+    from bookpayctl.targets.local.doctor import Finding
+
+
+def doctor(
+    name: NameOption = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings exit 4.")] = False,
+    output: OutputOption = OutputFormat.TABLE,
+) -> None:
+    """Examine Python, programs, memory, disk, ports, cache and limits; name the remedy.
+
+    Exits 0 when `up` should work, 1 when it will not, 3 when something could not be examined.
+    """
+    from bookpayctl.targets.environment import environment_root
+    from bookpayctl.targets.local.doctor import examine
+    from bookpayctl.targets.settings import SettingsError, whole
+
+    try:
+        values = settings({"name": name})
+        webhook_port = whole(values, "webhook_port", least=1, most=65_535)
+    except SettingsError as error:
+        fail(str(error), ExitCode.USAGE)
+    findings = examine(environment_root(name_of(name)), webhook_port=webhook_port)
+    code = _exit_code(findings, strict=strict)
+    if output is OutputFormat.JSON:
+        body = {"findings": [asdict(finding) for finding in findings]}
+        print_json(Document("Doctor", code, _reason(code), body))
+    else:
+        _print(findings)
+    leave(code)
+
+
+def _exit_code(findings: list[Finding], *, strict: bool) -> ExitCode:
+    codes = {
+        "ok": ExitCode.PASS,
+        "warning": ExitCode.WARNINGS if strict else ExitCode.PASS,
+        "failed": ExitCode.VIOLATED,
+        "unknown": ExitCode.UNKNOWN,
+    }
+    return worst(codes[finding.result.value] for finding in findings)
+
+
+def _reason(code: ExitCode) -> str:
+    reasons = {
+        ExitCode.PASS: "up_should_work",
+        ExitCode.WARNINGS: "warnings",
+        ExitCode.VIOLATED: "up_will_not_work",
+    }
+    return reasons.get(code, "could_not_examine")
+
+
+def _print(findings: list[Finding]) -> None:
+    print_table(
+        ("subject", "result", "required", "observed"),
+        [(found.subject, found.result, found.required, found.observed) for found in findings],
+    )
+    for found in findings:
+        if found.fix:
+            print_line(f"fix {found.subject}: {found.fix}")
+
+
+def register(app: typer.Typer) -> None:
+    app.command("doctor")(doctor)

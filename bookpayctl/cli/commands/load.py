@@ -1,0 +1,264 @@
+"""`load`: orders at a steady rate, with what clients saw and how long it took to be paid."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bookpayctl.cli.options import NameOption, OutputOption, environment_of
+from bookpayctl.cli.output import (
+    Document,
+    OutputFormat,
+    fail,
+    hint,
+    is_interactive,
+    leave,
+    print_json,
+    print_line,
+    print_table,
+)
+from bookpayctl.report.exit_code import ExitCode
+
+if TYPE_CHECKING:
+    import threading
+
+    from bookpayctl.load.plan import Arrival, Kind
+    from bookpayctl.load.sender import Accepted, Load, Progress, Settled
+    from bookpayctl.runs.directory import Run
+    from bookpayctl.targets.environment import Environment
+
+
+def load(
+    name: NameOption = None,
+    rate: Annotated[float, typer.Option(min=0.1, max=5000, help="Orders per second.")] = 50.0,
+    duration: Annotated[str, typer.Option(metavar="DURATION", help="For how long.")] = "30s",
+    mix: Annotated[
+        str, typer.Option(metavar="KIND=N,...", help="Shares of ok, declined and slow.")
+    ] = "ok=80,declined=15,slow=5",
+    seed: Annotated[int, typer.Option(help="The same seed sends the same load.")] = 0,
+    settle: Annotated[
+        str, typer.Option(metavar="DURATION", help="How long to wait for the last payment.")
+    ] = "60s",
+    output: OutputOption = OutputFormat.TABLE,
+) -> None:
+    """Place orders in open loop: each at its planned time, answered or not.
+
+    Every call goes into the run's client history, before and after; a time-out is unknown, never
+    failed. Feed it to `bookpayctl audit --history`.
+    """
+    from bookpayctl.cli.durations import duration_of
+    from bookpayctl.cli.errors import database_answers
+    from bookpayctl.load import plan
+    from bookpayctl.load.sender import read_settled
+    from bookpayctl.runs import directory
+
+    duration_seconds = duration_of(duration, "--duration")
+    settle_seconds = duration_of(settle, "--settle")
+    try:
+        shares = plan.parse_mix(mix)
+    except plan.MixError as error:
+        fail(f"--mix: {error}", ExitCode.USAGE)
+    environment = environment_of(name)
+    planned = plan.plan_arrivals(
+        rate_per_second=rate, duration_seconds=duration_seconds, mix=shares, seed=seed
+    )
+    if not planned:
+        fail(f"{rate:g}/s for {duration} plans no order at all", ExitCode.VACUOUS)
+    run = directory.begin(environment.runs_dir, "load")
+    run.journal("begin", rate=rate, duration=duration, mix=_mix_text(shares), seed=seed)
+    accepted, stopped_by = _send(environment, run, planned)
+    rest = _settle(environment, settle_seconds) if stopped_by is None else "not waited for"
+    with database_answers(environment):
+        settled = read_settled(environment, planned, key_prefix=f"{run.run_id}-")
+    _finish(run, accepted, settled, rest, stopped_by, output)
+
+
+def _mix_text(shares: dict[Kind, int]) -> str:
+    return ",".join(f"{kind.value}={weight}" for kind, weight in shares.items())
+
+
+def _send(
+    environment: Environment, run: Run, planned: list[Arrival]
+) -> tuple[Accepted, ExitCode | None]:
+    """Send it all; on a signal stop sending, wait for the answers under way, and say which."""
+    import threading
+
+    from bookpayctl.cli.errors import database_answers
+    from bookpayctl.load.history import HistoryFile
+    from bookpayctl.load.probe_orders import ProbeError
+    from bookpayctl.load.sender import Load
+
+    prefix = f"{run.run_id}-"
+    history = HistoryFile(
+        run.history_path,
+        run_id=run.run_id,
+        tenant_id=environment.tenant_id,
+        key_prefix=prefix,
+    )
+    stop = threading.Event()
+    try:
+        with database_answers(environment):
+            sending = Load(environment, planned, history, key_prefix=prefix)
+        return _watched(sending, stop, len(planned))
+    except ProbeError as error:
+        fail(str(error), ExitCode.VACUOUS, fix="bookpayctl up")
+    finally:
+        history.close()
+
+
+def _watched(
+    sending: Load, stop: threading.Event, planned: int
+) -> tuple[Accepted, ExitCode | None]:
+    """Run the load with a live line on a terminal, one line every few seconds elsewhere."""
+    import signal
+    import time
+    from types import FrameType
+
+    from bookpayctl.cli.progress import live_load, summary
+
+    caught: list[int] = []
+
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        caught.append(number)
+        stop.set()
+
+    before = {n: signal.signal(n, on_signal) for n in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        if is_interactive(sys.stderr):
+            with live_load(planned) as show:
+                result = sending.run(stop, show)
+        else:
+            spoken = [time.monotonic()]
+
+            def speak(seen: Progress) -> None:
+                if time.monotonic() - spoken[0] >= 5.0 or seen.answered == planned:
+                    spoken[0] = time.monotonic()
+                    hint(f"{seen.sent}/{seen.planned} sent, {summary(seen)}")
+
+            result = sending.run(stop, speak)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if not caught:
+        return result, None
+    interrupted = caught[0] == signal.SIGINT
+    return result, ExitCode.INTERRUPTED if interrupted else ExitCode.TERMINATED
+
+
+def _settle(environment: Environment, seconds: float) -> str | None:
+    """Wait for rest; None when it came, else what still moves."""
+    from bookpayctl.cli.errors import database_answers
+    from bookpayctl.judge.quiescence import wait_for_rest
+
+    hint("waiting for the last payment")
+    with database_answers(environment):
+        rest = wait_for_rest(environment, deadline_seconds=seconds)
+    return None if rest.reached else rest.value.sentence()
+
+
+def _finish(
+    run: Run,
+    accepted: Accepted,
+    settled: Settled,
+    rest: str | None,
+    stopped_by: ExitCode | None,
+    output: OutputFormat,
+) -> None:
+    code = _code(accepted, rest, stopped_by)
+    reason = {
+        ExitCode.PASS: "sent",
+        ExitCode.VACUOUS: "nothing_accepted",
+        ExitCode.DEADLINE: "not_settled",
+    }.get(code, "interrupted")
+    body = _body(run, accepted, settled, rest)
+    document = Document("LoadReport", code, reason, body)
+    run.keep_report(document.to_json())
+    if output is OutputFormat.JSON:
+        print_json(document)
+    else:
+        _print_table(accepted, settled, body)
+        print_line(f"exit {int(code)} ({reason})")
+        hint(f"next: bookpayctl audit --history {run.history_path}")
+    leave(code)
+
+
+def _code(accepted: Accepted, rest: str | None, stopped_by: ExitCode | None) -> ExitCode:
+    """A load does not judge: refusals are results. Nothing accepted is vacuous."""
+    if stopped_by is not None:
+        return stopped_by
+    if accepted.ok == 0:
+        return ExitCode.VACUOUS
+    return ExitCode.PASS if rest is None else ExitCode.DEADLINE
+
+
+def _body(run: Run, accepted: Accepted, settled: Settled, rest: str | None) -> dict[str, Any]:
+    from bookpayctl.load.plan import Kind
+    from bookpayctl.load.sender import percentiles_ms
+
+    return {
+        "run": run.run_id,
+        "history": str(run.history_path),
+        "planned": accepted.planned,
+        "ok": accepted.ok,
+        "fail": accepted.fail,
+        "unknown": accepted.unknown,
+        "late": accepted.late,
+        "by_kind": accepted.by_kind,
+        "refusals": accepted.refusals,
+        "seconds": round(accepted.seconds, 3),
+        "orders_by_status": settled.by_status,
+        "still_moving": rest,
+        "latency_ms": {
+            "http_accept": percentiles_ms(accepted.accept_seconds),
+            "order_to_paid": percentiles_ms(settled.paid_seconds[Kind.OK]),
+            "slow_order_to_paid": percentiles_ms(settled.paid_seconds[Kind.SLOW]),
+        },
+    }
+
+
+def _print_table(accepted: Accepted, settled: Settled, body: dict[str, Any]) -> None:
+    from bookpayctl.load.plan import Kind
+
+    per_second = accepted.ok / accepted.seconds if accepted.seconds else 0.0
+    print_line(
+        f"{accepted.planned} planned in {accepted.seconds:.1f} s: {accepted.ok} accepted"
+        f" ({per_second:.1f}/s), {accepted.fail} refused, {accepted.unknown} unknown"
+    )
+    for why, count in accepted.refusals.items():
+        print_line(f"  {count} x {why}")
+    statuses = ", ".join(f"{count} {status}" for status, count in settled.by_status.items())
+    waits = settled.by_status.get("pending") and body["still_moving"] is None
+    why = " (the pending ones wait for their bank)" if waits else ""
+    print_line(f"orders now: {statuses or 'none'}{why}")
+    if body["still_moving"]:
+        print_line(f"still moving: {body['still_moving']}")
+    if accepted.late:
+        print_line(
+            f"{accepted.late} orders waited for a free sender, because all of them waited for"
+            " answers; the wait is in the latency"
+        )
+    latency = body["latency_ms"]
+    rows = [
+        ("planned send -> accepted", len(accepted.accept_seconds), latency["http_accept"]),
+        ("order row -> paid, card", len(settled.paid_seconds[Kind.OK]), latency["order_to_paid"]),
+        (
+            "order row -> paid, bank debit",
+            len(settled.paid_seconds[Kind.SLOW]),
+            latency["slow_order_to_paid"],
+        ),
+    ]
+    print_table(
+        ("latency, ms", "n", "p50", "p90", "p99", "max"),
+        [
+            (label, count, *("-" if v is None else v for v in values.values()))
+            for label, count, values in rows
+            if count
+        ],
+    )
+    print_line(f"history: {body['history']}")
+
+
+def register(app: typer.Typer) -> None:
+    app.command("load")(load)

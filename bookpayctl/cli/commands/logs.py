@@ -1,0 +1,132 @@
+"""`logs`: what the processes of an environment wrote, as one stream."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from bookpayctl.cli.options import NameOption, OutputOption, environment_of
+from bookpayctl.cli.output import OutputFormat, fail, hint, leave
+from bookpayctl.report.exit_code import ExitCode
+
+if TYPE_CHECKING:
+    from bookpayctl.targets.environment import Environment
+    from bookpayctl.targets.local.supervise.logs import LogLine, OrderFilter
+
+# Shown in their own columns, or the same on every line.
+_COLUMNS: Final = frozenset({"ts", "level", "msg", "service", "process"})
+
+
+def logs(
+    service: Annotated[
+        str | None, typer.Argument(help="A service or one of its processes; default: all.")
+    ] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for new lines.")] = False,
+    order: Annotated[
+        str | None, typer.Option(metavar="ID", help="Only lines that belong to this order.")
+    ] = None,
+    tail: Annotated[
+        int, typer.Option(min=0, metavar="N", help="The last N lines; 0 for all.")
+    ] = 200,
+    name: NameOption = None,
+    output: OutputOption = OutputFormat.TABLE,
+) -> None:
+    """Show the logs, merged by time. `-o json` gives one JSON object per line.
+
+    Lines that are not JSON, such as PostgreSQL's or a traceback, are shown with a bar before them.
+    """
+    from bookpayctl.runs.interrupts import Stopped, interruptible
+
+    environment = environment_of(name)
+    processes = _processes(environment, service)
+    try:
+        with interruptible():
+            shown = _show(environment, processes, order, tail=tail, follow=follow, output=output)
+    except Stopped as stop:
+        leave(ExitCode(128 + stop.number) if stop.number != 1 else ExitCode.TERMINATED)
+    except BrokenPipeError:
+        # The reader, such as `head`, has seen enough. stdout is unusable for the interpreter's
+        # own farewell too.
+        sys.stdout = None
+        leave(ExitCode.PASS)
+    if not shown:
+        hint("no lines match")
+
+
+def _processes(environment: Environment, service: str | None) -> list[str]:
+    """The processes a name stands for; exit 2 with the known names when it stands for none."""
+    found = [
+        spec.name
+        for spec in environment.processes
+        if service is None or service in (spec.name, spec.service)
+    ]
+    if not found:
+        known = sorted({spec.service for spec in environment.processes})
+        fail(f"no service or process {service!r}; there are: {', '.join(known)}", ExitCode.USAGE)
+    return found
+
+
+def _show(
+    environment: Environment,
+    processes: list[str],
+    order: str | None,
+    *,
+    tail: int,
+    follow: bool,
+    output: OutputFormat,
+) -> int:
+    """Print what is asked for; returns the number of lines."""
+    from bookpayctl.targets.local.supervise import logs as source
+
+    wanted = None if order is None else source.OrderFilter(order)
+    if wanted is not None:
+        # All processes teach the ids, also those that are not shown.
+        for line in source.read_all(environment.logs_dir, _processes(environment, None)):
+            wanted.learn(line)
+    past = _matching(source.read_all(environment.logs_dir, processes), wanted)
+    shown = 0
+    for line in deque(past, maxlen=tail or None):
+        _print(line, output)
+        shown += 1
+    if follow:
+        sys.stdout.flush()
+        stream = source.follow(environment.logs_dir, processes, is_over=lambda: False)
+        for line in _matching(stream, wanted):
+            _print(line, output)
+            sys.stdout.flush()
+            shown += 1
+    return shown
+
+
+def _matching(lines: Iterable[LogLine], wanted: OrderFilter | None) -> Iterator[LogLine]:
+    for line in lines:
+        if wanted is not None:
+            wanted.learn(line)
+        if wanted is None or wanted.matches(line):
+            yield line
+
+
+def _print(line: LogLine, output: OutputFormat) -> None:
+    if output is OutputFormat.JSON:
+        text = line.raw
+        if line.fields is None:
+            unparsed = {"ts": line.at or None, "process": line.process, "unparsed": line.raw}
+            text = json.dumps(unparsed)
+    elif line.fields is None:
+        text = f"{line.at:<27} {line.process:<26} | {line.raw}"
+    else:
+        rest = " ".join(
+            f"{key}={value}" for key, value in line.fields.items() if key not in _COLUMNS
+        )
+        message = f"{line.text('level'):<8} {line.text('msg')} {rest}".rstrip()
+        text = f"{line.at:<27} {line.process:<26} {message}"
+    sys.stdout.write(f"{text}\n")
+
+
+def register(app: typer.Typer) -> None:
+    app.command("logs")(logs)

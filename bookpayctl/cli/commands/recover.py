@@ -1,0 +1,48 @@
+"""`recover`: finish the undo of runs whose tool was killed."""
+
+from __future__ import annotations
+
+import typer
+
+from bookpayctl.cli.options import NameOption, OutputOption, environment_of
+from bookpayctl.cli.output import Document, OutputFormat, hint, leave, print_json, print_table
+from bookpayctl.report.exit_code import ExitCode, worst
+
+
+def recover(name: NameOption = None, output: OutputOption = OutputFormat.TABLE) -> None:
+    """Put back what killed runs left changed. Harmless when there is nothing to do.
+
+    A run whose tool is still alive is left to it.
+    """
+    from bookpayctl.faults import undo
+    from bookpayctl.runs import directory
+    from bookpayctl.runs.interrupts import shielded
+
+    environment = environment_of(name)
+    rows: list[tuple[str, str, str]] = []
+    codes = [ExitCode.PASS]
+    for left in directory.unrecovered(environment.runs_dir):
+        if left.driver_alive:
+            rows.append((left.run_id, "-", "still running; left to it"))
+            codes.append(ExitCode.REFUSED)
+            continue
+        hint(f"recovering {left.run_id}")
+        with shielded():
+            results = undo.undo_all(environment, directory.resume(left.path))
+        for result in results:
+            rows.append((left.run_id, result.entry.op, result.error or "undone"))
+            codes.append(ExitCode.DIRTY if result.error else ExitCode.PASS)
+    code = worst(codes)
+    reason = "recovered" if rows else "nothing_to_recover"
+    if output is OutputFormat.JSON:
+        entries = [{"run": run, "op": op, "result": result} for run, op, result in rows]
+        print_json(Document("RecoverReport", code, reason, {"entries": entries}))
+    elif rows:
+        print_table(("run", "undo", "result"), rows)
+    else:
+        print_table(("run", "undo", "result"), [("none", "-", "nothing to recover")])
+    leave(code)
+
+
+def register(app: typer.Typer) -> None:
+    app.command("recover")(recover)

@@ -1,0 +1,147 @@
+"""`status`: every process, its health and lag, who leads, and what is not settled."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from bookpayctl.cli.durations import age
+from bookpayctl.cli.options import NameOption, OutputOption, environment_of
+from bookpayctl.cli.output import (
+    Document,
+    OutputFormat,
+    hint,
+    leave,
+    print_json,
+    print_line,
+    print_table,
+)
+from bookpayctl.report.exit_code import ExitCode
+
+if TYPE_CHECKING:
+    from bookpayctl.targets.target import ProcessStatus, Status
+
+
+def status(name: NameOption = None, output: OutputOption = OutputFormat.TABLE) -> None:
+    """Show every process: pid, uptime, restarts, port, health, lag; and the publisher's lock.
+
+    Exits 0 when all is healthy, 1 when something is down, 3 when something could not be asked.
+    """
+    from bookpayctl.targets.local.status import read_status
+
+    found = read_status(environment_of(name))
+    code, reason = found.exit()
+    if output is OutputFormat.JSON:
+        print_json(Document("Status", code, reason, _body(found)))
+    else:
+        _print(found)
+    for note in found.notes:
+        hint(note)
+    leave(ExitCode(code))
+
+
+def _print(found: Status) -> None:
+    headers = ("process", "state", "pid", "uptime", "restarts", "port", "lag", "health")
+    print_table(headers, [_row(process) for process in found.processes])
+    print_line()
+    print_line(f"publisher lock   {_leader(found)}")
+    print_line(f"payments open    {_open_payments(found)}")
+    print_line(f"waiting          {_waiting(found)}")
+
+
+def _row(process: ProcessStatus) -> tuple[str, ...]:
+    return (
+        process.name,
+        process.state,
+        _cell(process.pid),
+        "-" if process.uptime_seconds is None else age(process.uptime_seconds),
+        _cell(process.restarts),
+        _cell(process.port),
+        _cell(process.lag),
+        _health(process),
+    )
+
+
+def _health(process: ProcessStatus) -> str:
+    from bookpayctl.targets.target import Unknown
+
+    if isinstance(process.ready, Unknown):
+        return f"unknown: {process.ready.reason}"
+    if process.ready:
+        return "ready"
+    return f"not ready: {process.detail}" if process.pid is not None else "down"
+
+
+def _leader(found: Status) -> str:
+    from bookpayctl.targets.target import Unknown
+
+    leader = found.leader
+    if isinstance(leader, Unknown):
+        return f"unknown: {leader.reason}"
+    if leader is None:
+        return "nobody holds it"
+    who = leader.publisher_id or "a session without a term"
+    term = "" if leader.term is None else f", term {leader.term}"
+    since = "" if leader.held_seconds is None else f", for {age(leader.held_seconds)}"
+    return f"{who} (backend {leader.backend_pid}{term}{since})"
+
+
+def _open_payments(found: Status) -> str:
+    from bookpayctl.targets.target import Unknown
+
+    if isinstance(found.open_payments, Unknown):
+        return f"unknown: {found.open_payments.reason}"
+    listed = (
+        f"{payment.state} {payment.count} (oldest {age(payment.oldest_seconds)})"
+        for payment in found.open_payments
+    )
+    return ", ".join(listed) or "none"
+
+
+def _waiting(found: Status) -> str:
+    from bookpayctl.targets.target import Unknown
+
+    if isinstance(found.waiting, Unknown):
+        return f"unknown: {found.waiting.reason}"
+    listed = (
+        f"{entry.what} {entry.count} (oldest {age(entry.oldest_seconds)})"
+        for entry in found.waiting
+        if entry.count
+    )
+    return ", ".join(listed) or "nothing"
+
+
+def _cell(value: object) -> str:
+    from bookpayctl.targets.target import Unknown
+
+    if isinstance(value, Unknown):
+        return "unknown"
+    return "-" if value is None else str(value)
+
+
+def _body(found: Status) -> dict[str, Any]:
+    """JSON: an unknown fact is an object with `unknown` and its reason, never null or a number."""
+    from bookpayctl.targets.target import Unknown
+
+    def value(fact: Any) -> Any:
+        if isinstance(fact, Unknown):
+            return {"unknown": fact.reason}
+        if isinstance(fact, tuple):
+            return [value(entry) for entry in fact]
+        if hasattr(fact, "__dataclass_fields__"):
+            return {name: value(getattr(fact, name)) for name in fact.__dataclass_fields__}
+        return fact
+
+    return {
+        "name": found.name,
+        "processes": value(found.processes),
+        "publisher_lock": value(found.leader),
+        "payments_open": value(found.open_payments),
+        "waiting": value(found.waiting),
+        "notes": list(found.notes),
+    }
+
+
+def register(app: typer.Typer) -> None:
+    app.command("status")(status)

@@ -1,0 +1,115 @@
+"""What the `stripe` commands share: finding a twin's control API, asking it, showing its rows."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final
+
+import typer
+
+from bookpayctl.cli.options import environment_of
+from bookpayctl.cli.output import Document, OutputFormat, fail, hint, print_json, print_table
+from bookpayctl.report.exit_code import ExitCode
+
+CONTROL_URL_VARIABLE: Final = "BOOKPAY_STRIPE_CONTROL_URL"
+_TIMEOUT_SECONDS: Final = 30.0
+
+ControlUrlOption = Annotated[
+    str | None,
+    typer.Option("--control-url", metavar="URL", help="Of the twin; default: the environment's."),
+]
+LimitOption = Annotated[
+    int | None, typer.Option("--limit", min=1, help="At most so many rows, the newest.")
+]
+
+
+def is_given(url: str | None) -> bool:
+    """Whether the twin is named by its URL instead of by its environment."""
+    return bool(url or os.environ.get(CONTROL_URL_VARIABLE))
+
+
+def control_url(given: str | None, name: str | None) -> str:
+    """Where the twin's control API is: flag, then variable, then the environment's state."""
+    found = given or os.environ.get(CONTROL_URL_VARIABLE)
+    if not found:
+        found = environment_of(name).stripe_control_url
+    if not found:
+        fail(
+            "this environment does not use the Stripe twin, so there is nothing to control",
+            ExitCode.USAGE,
+        )
+    return found.rstrip("/")
+
+
+def call(
+    url: str,
+    method: str,
+    path: str,
+    body: Mapping[str, object] | None = None,
+    query: Mapping[str, object] | None = None,
+) -> dict[str, Any]:
+    """Ask the control API; ends the command with 2 for a refusal, 3 when nobody answers."""
+    import urllib3
+
+    fields = {name: str(value) for name, value in (query or {}).items() if value is not None}
+    try:
+        response = urllib3.request(
+            method,
+            f"{url}{path}",
+            fields=fields if method == "GET" else None,
+            body=json.dumps(body or {}).encode() if method != "GET" else None,
+            timeout=_TIMEOUT_SECONDS,
+            retries=False,
+        )
+    except (urllib3.exceptions.HTTPError, ValueError) as error:
+        fail(f"{method} {url}{path}: {error}", ExitCode.UNKNOWN, fix="bookpayctl status")
+    try:
+        answer = json.loads(response.data)
+    except ValueError:
+        fail(f"{method} {url}{path} did not answer JSON; is it a twin?", ExitCode.UNKNOWN)
+    if response.status != 200:
+        message = answer.get("error", {}).get("message", response.status)
+        fail(f"the twin refused: {message}", ExitCode.USAGE)
+    return dict(answer)
+
+
+def show_rows(
+    url: str,
+    path: str,
+    query: Mapping[str, object],
+    limit: int | None,
+    columns: Sequence[str],
+    kind: str,
+    output: OutputFormat,
+) -> None:
+    """Rows of one collection; of more than `limit` the newest, and stderr says so."""
+    answer = call(url, "GET", path, query=query)
+    rows: list[dict[str, Any]] = answer["data"]
+    if limit is not None and len(rows) > limit:
+        hint(f"the newest {limit} of {len(rows)}; --limit shows more")
+        rows = rows[-limit:]
+    if output is OutputFormat.JSON:
+        print_json(Document(kind, ExitCode.PASS, "ok", {"data": rows}))
+        return
+    print_table(columns, ([cell(row.get(column)) for column in columns] for row in rows))
+
+
+def show_answer(kind: str, answer: Mapping[str, Any], output: OutputFormat) -> None:
+    """One answer, a line for each of its fields."""
+    if output is OutputFormat.JSON:
+        print_json(Document(kind, ExitCode.PASS, "ok", answer))
+        return
+    print_table(("what", "value"), ((key, cell(value)) for key, value in answer.items()))
+
+
+def cell(value: object) -> str:
+    """One value for a table; nothing is a dash."""
+    if value is None or value in ([], {}):
+        return "-"
+    if isinstance(value, dict):
+        return ",".join(f"{key}={cell(inner)}" for key, inner in value.items())
+    if isinstance(value, list):
+        return ",".join(str(item) for item in value)
+    return str(value).lower() if isinstance(value, bool) else str(value)

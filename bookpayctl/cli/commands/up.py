@@ -1,0 +1,200 @@
+"""`up` and `down`: bring an environment up and take it down again."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bookpayctl.cli.options import NameOption, OutputOption, name_of, settings
+from bookpayctl.cli.output import Document, OutputFormat, fail, hint, print_json, print_table
+from bookpayctl.report.exit_code import ExitCode
+
+if TYPE_CHECKING:
+    from bookpayctl.targets.environment import Environment
+    from bookpayctl.targets.local.plan import UpOptions
+    from bookpayctl.targets.settings import Value
+
+OnOption = Annotated[str, typer.Option("--on", help="Where: local.")]
+TimeoutOption = Annotated[
+    str | None, typer.Option("--timeout", metavar="DURATION", help="Deadline, such as 90s or 2m.")
+]
+
+
+def up(
+    name: NameOption = None,
+    on: OnOption = "local",
+    webhook_port: Annotated[
+        str | None, typer.Option(metavar="PORT", help="Pin the webhook receiver to this port.")
+    ] = None,
+    twin_latency_ms: Annotated[
+        str | None, typer.Option(metavar="MS", help="How long the Stripe twin takes for a charge.")
+    ] = None,
+    failpoints: Annotated[
+        bool | None, typer.Option(help="Whether drills may arm failpoints.")
+    ] = None,
+    shadow_mode: Annotated[
+        bool | None, typer.Option(help="Call Stripe, but act on v1's outcomes only.")
+    ] = None,
+    dsn: Annotated[
+        str | None,
+        typer.Option(metavar="URI", help="An existing PostgreSQL; no password in it."),
+    ] = None,
+    bootstrap_servers: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="An existing Kafka.")
+    ] = None,
+    stripe_api_base: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="An existing Stripe; its key and secret from STRIPE_API_KEY[_FILE] and"
+            " STRIPE_WEBHOOK_SECRET[_FILE].",
+        ),
+    ] = None,
+    timeout: TimeoutOption = None,
+    output: OutputOption = OutputFormat.TABLE,
+) -> None:
+    """Bring PostgreSQL, Kafka, the Stripe twin, a mail sink and all services up.
+
+    Harmless when they are up; after a crash or a power cut it continues where they were.
+    """
+    _check_target(on)
+    values = settings(
+        {
+            "name": name,
+            "webhook_port": webhook_port,
+            "twin_latency_ms": twin_latency_ms,
+            "failpoints": _switch(failpoints),
+            "shadow_mode": _switch(shadow_mode),
+            "dsn": dsn,
+            "bootstrap_servers": bootstrap_servers,
+            "stripe_api_base": stripe_api_base,
+            "up_timeout": timeout,
+        }
+    )
+    environment = _up(_options(values), output)
+    _print_environment(environment, output)
+
+
+def _switch(flag: bool | None) -> str | None:
+    return None if flag is None else ("on" if flag else "off")
+
+
+def down(
+    name: NameOption = None,
+    on: OnOption = "local",
+    purge: Annotated[
+        bool, typer.Option("--purge", help="Remove the environment's data too, for good.")
+    ] = False,
+    timeout: TimeoutOption = None,
+    output: OutputOption = OutputFormat.TABLE,
+) -> None:
+    """Stop everything `up` started, and only that. Data stays, unless --purge."""
+    from bookpayctl.cli.errors import explained
+    from bookpayctl.targets.environment import environment_root
+    from bookpayctl.targets.local import down as local
+    from bookpayctl.targets.local.machine.lock import environment_lock
+    from bookpayctl.targets.settings import SettingsError, seconds
+
+    _check_target(on)
+    values = settings({"name": name, "down_timeout": timeout})
+    chosen = name_of(name)
+    root = environment_root(chosen)
+    try:
+        limit = seconds(values, "down_timeout")
+    except SettingsError as error:
+        fail(str(error), ExitCode.USAGE)
+    with (
+        explained(root, output),
+        environment_lock(local.lock_file(chosen), "down", timeout_seconds=limit, waiting=_waiting),
+    ):
+        stopped = local.stop(root, timeout_seconds=limit, tell=hint)
+        if purge:
+            local.purge(root)
+    _print_stopped(chosen, stopped, purged=purge, output=output)
+
+
+def _check_target(on: str) -> None:
+    if on != "local":
+        fail(f"target {on!r} is not available; this build has: local", ExitCode.USAGE)
+
+
+def _options(values: Mapping[str, Value]) -> UpOptions:
+    from bookpayctl.targets.local.credentials import LiveKeyError
+    from bookpayctl.targets.local.options import read_options
+    from bookpayctl.targets.settings import SettingsError
+
+    try:
+        return read_options(values, os.environ)
+    except SettingsError as error:
+        fail(str(error), ExitCode.USAGE)
+    except LiveKeyError as error:
+        fail(str(error), ExitCode.REFUSED)
+
+
+def _up(options: UpOptions, output: OutputFormat) -> Environment:
+    from bookpayctl.cli.errors import explained
+    from bookpayctl.cli.progress import Progress
+    from bookpayctl.runs.interrupts import interruptible
+    from bookpayctl.targets.environment import environment_root
+    from bookpayctl.targets.local.down import lock_file
+    from bookpayctl.targets.local.machine.lock import environment_lock
+    from bookpayctl.targets.local.up import bring_up
+
+    root = environment_root(options.name)
+    with (
+        explained(root, output),
+        interruptible(),
+        Progress(sys.stderr) as progress,
+        environment_lock(
+            lock_file(options.name),
+            "up",
+            timeout_seconds=options.timeout_seconds,
+            waiting=_waiting,
+        ),
+    ):
+        return bring_up(options, root, progress.tell)
+
+
+def _waiting(holder: str) -> None:
+    hint(f"waiting for {holder} to finish with this environment")
+
+
+def _print_environment(environment: Environment, output: OutputFormat) -> None:
+    addresses = {
+        "orders": environment.orders_url,
+        "webhook": environment.webhook_url,
+        "gateway": environment.gateway_url,
+        "stripe": environment.stripe_api_base,
+        "database": environment.dsn,
+        "kafka": environment.kafka_bootstrap_servers,
+        "mail": str(environment.mail_dir),
+    }
+    if output is OutputFormat.JSON:
+        processes = [
+            {"name": spec.name, "service": spec.service, "port": spec.port}
+            for spec in environment.processes
+        ]
+        body = {"name": environment.name, "addresses": addresses, "processes": processes}
+        print_json(Document("Environment", ExitCode.PASS, "ready", body))
+        return
+    print_table(("part", "address"), addresses.items())
+    flag = "" if environment.name == "default" else f" --name {environment.name}"
+    hint(f'ready; next: eval "$(bookpayctl env{flag})"  or  bookpayctl status{flag}')
+
+
+def _print_stopped(name: str, stopped: list[str], *, purged: bool, output: OutputFormat) -> None:
+    if output is OutputFormat.JSON:
+        body = {"name": name, "stopped": stopped, "purged": purged}
+        print_json(Document("Down", ExitCode.PASS, "stopped" if stopped else "nothing_ran", body))
+        return
+    done = f"{len(stopped)} processes stopped" if stopped else "nothing ran"
+    print_table(("environment", "result"), [(name, f"{done}{', data removed' * purged}")])
+
+
+def register(app: typer.Typer) -> None:
+    app.command("up")(up)
+    app.command("down")(down)

@@ -1,0 +1,248 @@
+"""`webhook`: forge some to see them refused, send one to see it believed, look at quarantine."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from bookpayctl.cli.commands.webhook_quarantine import quarantine_app
+from bookpayctl.cli.errors import database_answers
+from bookpayctl.cli.options import NameOption, OutputOption, environment_of
+from bookpayctl.cli.output import Document, OutputFormat, fail, hint, leave, print_json, print_table
+from bookpayctl.cli.reports import (
+    FormatOption,
+    ReportFormat,
+    ReportOption,
+    VerboseOption,
+    finish,
+    report_files,
+)
+from bookpayctl.report.exit_code import ExitCode
+
+if TYPE_CHECKING:
+    from bookpayctl.forgery.case import Case, Payment
+    from bookpayctl.report.result import Report
+    from bookpayctl.targets.environment import Environment
+
+app = typer.Typer(
+    help="Stripe's webhooks: forge them, send them, look at what was set aside.",
+    no_args_is_help=True,
+)
+app.add_typer(quarantine_app, name="quarantine")
+
+STATUSES: Final = {
+    "payment_intent.succeeded": "succeeded",
+    "payment_intent.payment_failed": "requires_payment_method",
+    "payment_intent.canceled": "canceled",
+    "payment_intent.processing": "processing",
+    "payment_intent.requires_action": "requires_action",
+}
+"""The PaymentIntent's status that goes with each event the receiver acts on."""
+
+
+def register(main: typer.Typer) -> None:
+    main.add_typer(app, name="webhook")
+
+
+@app.command()
+def forge(
+    case: Annotated[
+        list[str] | None, typer.Option("--case", metavar="ID", help="W01 to W44; repeatable.")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every case.")] = False,
+    name: NameOption = None,
+    verbose: VerboseOption = False,
+    output: FormatOption = ReportFormat.TABLE,
+    report: ReportOption = None,
+) -> None:
+    """Send webhooks that must be refused, and some that must not, and judge each answer.
+
+    A webhook is believed for its signature alone: HMAC-SHA256 over `<t>.<raw body>`, keyed by a
+    secret only Stripe and the receiver have. Whoever gets one believed without it marks any order
+    paid. So each case sends one way to try: no header (W01), a timestamp only int() reads (W07),
+    yesterday's event (W11), a body changed after signing (W23), a lie about the sum (W40).
+
+    Before each case an honest event is sent; if that is not received, the case is unknown, because
+    a receiver that refuses everything refuses forgeries too. Refused bodies must leave no row.
+
+    Exit codes: 0 every answer as required, 1 not, 3 a control was not received or no answer came,
+    5 nothing was sent. W22 waits for slow clients to be shown the door and takes half a minute.
+
+    Example: bookpayctl webhook forge --case W07 --case W13 -v
+    """
+    files = report_files(report)
+    chosen = _chosen(case, every)
+    finish(_forge(environment_of(name), chosen), output, files, detailed=verbose)
+
+
+def _chosen(wanted: list[str] | None, every: bool) -> list[Case]:
+    """The cases asked for, in the table's order; exit 2 when none or an unknown one is."""
+    from bookpayctl.forgery import CASES
+
+    known = {case.id: case for case in CASES}
+    if every == bool(wanted):
+        fail("give --all, or --case W01 (repeatable), and not both", ExitCode.USAGE)
+    unknown = [text for text in wanted or [] if text.upper() not in known]
+    if unknown:
+        fail(f"no case {unknown[0]!r}; there are W01 to W44", ExitCode.USAGE)
+    asked = {text.upper() for text in wanted or []}
+    return [case for case in CASES if every or case.id in asked]
+
+
+def _forge(environment: Environment, chosen: list[Case]) -> Report:
+    """Send them in a run of their own, unless an earlier run still has something to put back."""
+    from bookpayctl.cli.reports import refused_report
+    from bookpayctl.drill import refusal
+    from bookpayctl.forgery.forge import Forger
+    from bookpayctl.runs import directory
+    from bookpayctl.runs.interrupts import Stopped, interruptible
+
+    reason = refusal(environment)
+    if reason is None and not environment.webhook_url.startswith("http://"):
+        reason = f"{environment.webhook_url} is not plain http, and cases are bytes on a socket"
+    if reason is not None:
+        return refused_report("ForgeReport", environment, reason)
+    run = directory.begin(environment.runs_dir, "forge")
+    forger = Forger(environment, run, hint)
+    try:
+        with interruptible():
+            forger.send(chosen)
+    except Stopped as stopped:
+        interrupted = stopped.number == signal.SIGINT
+        code = ExitCode.INTERRUPTED if interrupted else ExitCode.TERMINATED
+        hint(f"stopped by {stopped}; nothing has to be undone")
+        return replace(forger.report(), incidents=(code,))
+    return forger.report()
+
+
+@app.command()
+def send(
+    event: Annotated[
+        str, typer.Argument(metavar="EVENT", help="Its type, e.g. payment_intent.succeeded.")
+    ],
+    order: Annotated[
+        str | None, typer.Option("--order", metavar="ID", help="About this order's payment.")
+    ] = None,
+    payment_intent: Annotated[
+        str | None, typer.Option(metavar="PI", help="About this PaymentIntent (pi_...).")
+    ] = None,
+    status: Annotated[
+        str | None, typer.Option(help="The PaymentIntent's; default: what goes with EVENT.")
+    ] = None,
+    name: NameOption = None,
+    output: OutputOption = OutputFormat.TABLE,
+) -> None:
+    """Sign an event as Stripe would and send it to the receiver.
+
+    stripe-mock never sends the webhook that closes a payment; this does. With the twin or a
+    sandbox it is for trying things: the event is genuine to the receiver and unknown to Stripe.
+
+    Without --order or --payment-intent the event is about a customer nobody knows: stored, and
+    without effect. With one of them it says what it says about that payment's PaymentIntent, with
+    its amount, currency and metadata, so that the receiver believes it; with both, about a
+    PaymentIntent the worker has not stored yet. The signing secret is read from the environment's
+    file.
+
+    Exit codes: 0 received, 1 refused, 2 no such payment, 3 no answer.
+
+    Example: bookpayctl webhook send payment_intent.succeeded --order ord_...
+    """
+    environment = environment_of(name)
+    if (status or order or payment_intent) and event not in STATUSES:
+        fail(
+            f"{event!r} is not about a PaymentIntent; there are {', '.join(STATUSES)}",
+            ExitCode.USAGE,
+        )
+    document = _event(environment, event, order, payment_intent, status)
+    _deliver(environment, document, output)
+
+
+def _event(
+    environment: Environment,
+    kind: str,
+    order: str | None,
+    payment_intent: str | None,
+    status: str | None,
+) -> dict[str, Any]:
+    from bookpayctl.forgery.case import event
+    from bookpayctl.forgery.payments import intent_event
+
+    if order is None and payment_intent is None:
+        return event(type=kind)
+    with database_answers(environment):
+        payment = _payment_of(environment, order, payment_intent)
+    return intent_event(payment, kind, status=status or STATUSES[kind])
+
+
+def _payment_of(environment: Environment, order: str | None, payment_intent: str | None) -> Payment:
+    """The payment as the database knows it; exit 2 when it does not, or has no PaymentIntent."""
+    from bookpayctl.clients.database import reading
+    from bookpayctl.forgery.case import Payment
+
+    with reading(environment.dsn) as conn:
+        row = conn.execute(
+            "SELECT event_id::text, payment_intent_id, amount_cents, currency FROM payments"
+            " WHERE CASE WHEN %(order)s::text IS NOT NULL THEN order_id = %(order)s"
+            "            ELSE payment_intent_id = %(intent)s END",
+            {"order": order, "intent": payment_intent},
+        ).fetchone()
+    if row is None:
+        fail(
+            f"no payment for {order or payment_intent}",
+            ExitCode.USAGE,
+            fix="bookpayctl order list",
+        )
+    intent = payment_intent or row[1]
+    if intent is None:
+        fail(
+            f"the payment of {order} has no PaymentIntent yet; name one with --payment-intent",
+            ExitCode.USAGE,
+            fix=f"bookpayctl order trace {order}",
+        )
+    return Payment(row[0], intent, row[2], row[3], environment.name)
+
+
+def _deliver(environment: Environment, document: dict[str, Any], output: OutputFormat) -> None:
+    """Sign, send, and end the command with what the answer means."""
+    import json
+    from urllib.parse import urlsplit
+
+    from bookpayctl.forgery.case import Material, honest
+    from bookpayctl.forgery.forge import signing_secret
+    from bookpayctl.forgery.wire import exchange
+    from bookpayctl.load import probe_orders
+
+    parts = urlsplit(environment.webhook_url)
+    material = Material(
+        *(signing_secret(environment), probe_orders.wall_clock_seconds(), parts.netloc, parts.path)
+    )
+    request = honest(material, json.dumps(document).encode())
+    heard = exchange(parts.hostname or "", parts.port or 80, request)
+    if heard.status is None:
+        fail(
+            f"the receiver at {environment.webhook_url} did not answer: {heard.problem}",
+            ExitCode.UNKNOWN,
+            fix="bookpayctl status",
+        )
+    received = heard.status == 200
+    code, reason = (
+        (ExitCode.PASS, "received") if received else (ExitCode.VIOLATED, f"refused_{heard.status}")
+    )
+    answer = heard.body.decode("utf-8", "replace")
+    body = {
+        "event_id": document["id"],
+        "type": document["type"],
+        "object_id": document["data"]["object"]["id"],
+        "status": heard.status,
+        "answer": answer,
+    }
+    if output is OutputFormat.JSON:
+        print_json(Document("WebhookSent", code, reason, body))
+    else:
+        print_table(list(body), [list(body.values())])
+    if received:
+        hint("received, which is not yet believed: bookpayctl webhook quarantine list")
+    leave(code)

@@ -1,0 +1,166 @@
+"""`webhook quarantine`: signed events that were set aside because they contradict what we know."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Final, Literal
+
+import typer
+
+from bookpayctl.cli.durations import age
+from bookpayctl.cli.errors import database_answers
+from bookpayctl.cli.operator_requests import grant
+from bookpayctl.cli.options import NameOption, OutputOption, environment_of
+from bookpayctl.cli.output import Document, OutputFormat, hint, print_json, print_table
+from bookpayctl.report.exit_code import ExitCode
+
+quarantine_app = typer.Typer(
+    help="Signed webhooks that were set aside: received, kept, and without effect.",
+    no_args_is_help=True,
+)
+
+# From each reason of the receiver to what an operator should think of first.
+REASONS: Final = {
+    "not_an_object": "no JSON object",
+    "no_event_id": "no id that begins with evt_",
+    "not_an_event": "no event, or one without a type",
+    "no_object": "an event without data.object",
+    "unstorable_text": "a text with NUL or half a surrogate pair",
+    "same_id_other_body": "a known event id with another body; the first one counts",
+    "livemode": "a live event in a test environment",
+    "other_account": "of another Stripe account",
+    "api_version": "of an API version we do not read",
+    "amount": "another amount than the order's",
+    "currency": "another currency than the order's",
+    "idempotency_key": "caused by a key that is not this payment's",
+    "other_payment_intent": "another PaymentIntent than the payment's",
+    "other_environment": "metadata.env names another environment",
+    "not_ours": "no metadata of ours",
+    "payment_never_came": "its payment did not come while it was parked",
+    "refund_not_ours": "a refund that none of ours became while it was parked",
+    "unreadable": "a stored body that cannot be read any more",
+}
+
+
+@quarantine_app.command("list")
+def list_quarantined(
+    name: NameOption = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many, newest first.")] = 50,
+    released: Annotated[
+        bool, typer.Option("--released", help="Also those that were released.")
+    ] = False,
+    output: OutputOption = OutputFormat.TABLE,
+) -> None:
+    """What was set aside, why, how long ago, and which event it was.
+
+    A quarantined event had a good signature and was answered 200, so Stripe will not send it
+    again: it waits here for somebody to look. None is a reason to pay or to ship.
+    """
+    from bookpayctl.clients.database import reading
+
+    environment = environment_of(name)
+    with database_answers(environment), reading(environment.dsn) as conn:
+        rows = conn.execute(
+            "SELECT id, received_at, extract(epoch FROM clock_timestamp() - received_at)::float8,"
+            " reason, body, headers, released_at FROM webhook_quarantine"
+            " WHERE released_at IS NULL OR %(released)s ORDER BY id DESC LIMIT %(limit)s",
+            {"released": released, "limit": limit},
+        ).fetchall()
+    found = [_document(row) for row in rows]
+    if output is OutputFormat.JSON:
+        print_json(Document("QuarantineList", ExitCode.PASS, "listed", {"quarantined": found}))
+        return
+    print_table(
+        ("id", "age", "reason", "event", "type", "headers"),
+        [
+            (
+                item["id"],
+                age(item["age_seconds"]),
+                item["reason"],
+                item["event_id"] or "-",
+                item["type"] or "-",
+                " ".join(f"{key}={value}" for key, value in item["headers"].items()) or "-",
+            )
+            for item in found
+        ],
+    )
+    for reason in dict.fromkeys(item["reason"] for item in found):
+        hint(f"{reason}: {_meaning(reason)}")
+
+
+NumbersArgument = Annotated[
+    list[int], typer.Argument(metavar="ID...", help="As `webhook quarantine list` shows them.")
+]
+
+
+@quarantine_app.command()
+def release(
+    numbers: NumbersArgument, name: NameOption = None, output: OutputOption = OutputFormat.TABLE
+) -> None:
+    """Try events again as the receiver would today.
+
+    For when the contradiction was ours and is mended. One that still does not fit stays in
+    quarantine, and the command exits 6; nothing is ever forced.
+    """
+    _ask("release_webhook", numbers, name, output)
+
+
+@quarantine_app.command()
+def discard(
+    numbers: NumbersArgument, name: NameOption = None, output: OutputOption = OutputFormat.TABLE
+) -> None:
+    """Take events off the list without effect; the rows stay as evidence."""
+    _ask("discard_webhook", numbers, name, output)
+
+
+def _ask(
+    kind: Literal["release_webhook", "discard_webhook"],
+    numbers: list[int],
+    name: str | None,
+    output: OutputFormat,
+) -> None:
+    from bookpayctl.operate.requests import Wish
+
+    grant(
+        environment_of(name),
+        [Wish(kind, row_id=number) for number in numbers],
+        lambda wish: f"webhook {wish.row_id}",
+        output,
+    )
+
+
+def _document(row: tuple[Any, ...]) -> dict[str, Any]:
+    event = _event_of(bytes(row[4]))
+    return {
+        "id": row[0],
+        "received_at": row[1].isoformat(),
+        "age_seconds": round(row[2], 3),
+        "reason": row[3],
+        "meaning": _meaning(row[3]),
+        "event_id": event.get("id"),
+        "type": event.get("type"),
+        "size_bytes": len(row[4]),
+        "headers": row[5],
+        "released_at": row[6].isoformat() if row[6] else None,
+    }
+
+
+def _event_of(body: bytes) -> dict[str, str]:
+    """Id and type as the body says them; what is no text, or cannot be printed, is left out."""
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(document, dict):
+        return {}
+    named = {name: document.get(name) for name in ("id", "type")}
+    return {
+        name: value
+        for name, value in named.items()
+        if isinstance(value, str) and value.isprintable()
+    }
+
+
+def _meaning(reason: str) -> str:
+    contradicted = reason.startswith("contradicts ")
+    return REASONS.get(reason, "the database refused it" if contradicted else "not described here")

@@ -1,0 +1,61 @@
+"""How a command tells what became of an operator's wishes, and the exit code for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NoReturn
+
+from bookpayctl.cli.errors import database_answers
+from bookpayctl.cli.output import Document, OutputFormat, hint, leave, print_json, print_table
+from bookpayctl.report.exit_code import ExitCode
+
+if TYPE_CHECKING:
+    from bookpayctl.operate.requests import Reply, Wish
+    from bookpayctl.targets.environment import Environment
+
+REASONS = {
+    ExitCode.PASS: "done",
+    ExitCode.REFUSED: "refused",
+    ExitCode.DEADLINE: "not_handled_yet",
+    ExitCode.VACUOUS: "nothing_selected",
+}
+
+
+def grant(
+    environment: Environment,
+    wishes: Sequence[Wish],
+    name_of: Callable[[Wish], str],
+    output: OutputFormat,
+    *,
+    per_second: float | None = None,
+) -> NoReturn:
+    """Ask for each wish, tell what became of it, and end the command.
+
+    Exits 0 when all was done, 6 when the runtime refused one, 124 when one was not handled in
+    time (it stays on record and is handled when the reconciler runs), 5 when there was none.
+    """
+    from bookpayctl.operate import requests
+
+    with database_answers(environment):
+        replies = requests.ask(environment.dsn, wishes, per_second=per_second)
+    code = exit_of(replies)
+    rows = [(name_of(reply.wish), reply.result, reply.detail) for reply in replies]
+    if output is OutputFormat.JSON:
+        names = ("subject", "result", "detail")
+        body = {"requests": [dict(zip(names, row, strict=True)) for row in rows]}
+        print_json(Document("OperatorRequests", code, REASONS[code], body))
+    else:
+        print_table(("what", "result", "detail"), rows)
+    if code is ExitCode.DEADLINE:
+        hint("the reconciler carries requests out; fix: bookpayctl status")
+    leave(code)
+
+
+def exit_of(replies: Sequence[Reply]) -> ExitCode:
+    """The exit code for what became of all wishes, pure."""
+    results = {reply.result for reply in replies}
+    if not results:
+        return ExitCode.VACUOUS
+    if "open" in results:
+        return ExitCode.DEADLINE
+    return ExitCode.REFUSED if "refused" in results else ExitCode.PASS

@@ -1,0 +1,1 @@
+"""How the tool speaks to a running stack, whatever it runs on."""

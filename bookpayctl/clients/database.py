@@ -1,0 +1,43 @@
+"""The two sessions this tool opens on PostgreSQL: one that only reads, one that may write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import psycopg
+
+from runtime.domain.names import SCHEMA
+
+CONNECT_TIMEOUT_SECONDS: Final = 5
+
+
+# A judge may read whole tables; a server that needs longer than this is not answering.
+STATEMENT_TIMEOUT_MS: Final = 60_000
+
+
+@contextmanager
+def reading(dsn: str) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+    """A read-only session on the primary, our schema first on the path.
+
+    Raises:
+        psycopg.Error: no connection within the timeout, or the server is a replica.
+    """
+    with psycopg.connect(
+        dsn,
+        connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        options=f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c search_path={SCHEMA}",
+        application_name="bookpayctl-judge",
+    ) as conn:
+        conn.read_only = True
+        conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        yield conn
+
+
+@contextmanager
+def writing(dsn: str) -> Iterator[psycopg.Connection[Any]]:
+    """A session that may write and sees our tables; every statement commits by itself."""
+    options = f"-c search_path={SCHEMA} -c statement_timeout=5000"
+    with psycopg.connect(dsn, autocommit=True, connect_timeout=5, options=options) as conn:
+        yield conn

@@ -1,0 +1,204 @@
+"""Kafka as this tool reads it: assigned partitions, committed records, no offset ever committed.
+
+Looking leaves no trace in any group.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import uuid4
+
+from confluent_kafka import (
+    TIMESTAMP_NOT_AVAILABLE,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient
+
+REQUEST_TIMEOUT_SECONDS: Final = 5.0
+
+
+READ_DEADLINE_SECONDS: Final = 60.0
+
+
+# `consume` waits for a whole batch or the time, so the time is what the last, short batch costs.
+BATCH_MAX: Final = 5_000
+
+
+BATCH_SECONDS: Final = 0.1
+
+
+class LogReadError(RuntimeError):
+    """The log could not be read to its end; the message says where it stopped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record with everything on it that a check or a trace shows."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: str
+    headers: dict[str, str]
+    payload: dict[str, Any]
+    at: datetime | None
+
+    @property
+    def event_id(self) -> str | None:
+        """From the header, under its own or the change-data-capture name, else the payload."""
+        found = self.headers.get("event_id") or self.headers.get("id")
+        return found or _text_or_none(self.payload.get("event_id"))
+
+    @property
+    def event_type(self) -> str | None:
+        return self.headers.get("event_type")
+
+
+def open_consumer(bootstrap_servers: str) -> Consumer:
+    """A consumer that reads assigned partitions only and never commits."""
+    return Consumer(
+        {
+            "bootstrap.servers": bootstrap_servers,
+            "group.id": f"bookpay-judge-{uuid4()}",
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "auto.offset.reset": "error",
+            "isolation.level": "read_committed",
+            "allow.auto.create.topics": False,
+            "log_level": 0,
+        }
+    )
+
+
+def log_ranges(consumer: Consumer, topics: Iterable[str]) -> dict[tuple[str, int], tuple[int, int]]:
+    """First and end offset of each partition; a topic that does not exist yet has none."""
+    metadata = consumer.list_topics(timeout=REQUEST_TIMEOUT_SECONDS)
+    ranges = {}
+    for topic in topics:
+        found = metadata.topics.get(topic)
+        if found is None or found.error is not None:
+            continue
+        for partition in found.partitions:
+            ranges[(topic, partition)] = consumer.get_watermark_offsets(
+                TopicPartition(topic, partition), timeout=REQUEST_TIMEOUT_SECONDS
+            )
+    return ranges
+
+
+def since(
+    consumer: Consumer, ranges: dict[tuple[str, int], tuple[int, int]], at: datetime
+) -> dict[tuple[str, int], tuple[int, int]]:
+    """The same ranges, each beginning with its first record at or after a time."""
+    milliseconds = int(at.timestamp() * 1000)
+    wanted = [TopicPartition(t, p, milliseconds) for t, p in ranges]
+    if not wanted:
+        return {}
+    narrowed = {}
+    for found in consumer.offsets_for_times(wanted, timeout=REQUEST_TIMEOUT_SECONDS):
+        first, end = ranges[found.topic, found.partition]
+        # A partition with nothing that young answers with its end, or with no offset at all.
+        begin = found.offset if found.offset >= first else end
+        narrowed[found.topic, found.partition] = (begin, end)
+    return narrowed
+
+
+def records_between(
+    consumer: Consumer, ranges: dict[tuple[str, int], tuple[int, int]]
+) -> Iterator[Record]:
+    """Every record from first to end offset of each partition.
+
+    Raises:
+        LogReadError: the end was not reached before the deadline.
+    """
+    open_ends = {where: end for where, (first, end) in ranges.items() if end > first}
+    if not open_ends:
+        return
+    consumer.assign([TopicPartition(t, p, ranges[(t, p)][0]) for t, p in open_ends])
+    give_up_at = time.monotonic() + READ_DEADLINE_SECONDS
+    while open_ends:
+        for message in consumer.consume(num_messages=BATCH_MAX, timeout=BATCH_SECONDS):
+            record = _record(message)
+            if record is not None and record.offset < ranges[record.topic, record.partition][1]:
+                yield record
+        # Position, not the last record: a transaction marker may be the last offset of a log.
+        for position in consumer.position([TopicPartition(t, p) for t, p in open_ends]):
+            end = open_ends[(position.topic, position.partition)]
+            if position.offset >= end:
+                del open_ends[(position.topic, position.partition)]
+        if time.monotonic() > give_up_at:
+            raise LogReadError(f"no end of {sorted(open_ends)} in {READ_DEADLINE_SECONDS:.0f} s")
+
+
+def delete_group(bootstrap_servers: str, group: str) -> None:
+    """Remove a consumer group; one that does not exist is already removed.
+
+    Raises:
+        KafkaException: it is still there.
+    """
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
+    future = admin.delete_consumer_groups([group], request_timeout=REQUEST_TIMEOUT_SECONDS)[group]
+    try:
+        future.result()
+    except KafkaException as error:
+        if error.args[0].code() != KafkaError.GROUP_ID_NOT_FOUND:
+            raise
+
+
+def group_exists(bootstrap_servers: str, group: str) -> bool:
+    """Whether the broker knows the group, with or without members."""
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
+    listed = admin.list_consumer_groups(request_timeout=REQUEST_TIMEOUT_SECONDS).result()
+    return any(found.group_id == group for found in listed.valid)
+
+
+def _record(message: Message) -> Record | None:
+    error = message.error()
+    if error is not None:
+        raise LogReadError(f"reading the log failed: {error}")
+    kind, milliseconds = message.timestamp()
+    at = (
+        None
+        if kind == TIMESTAMP_NOT_AVAILABLE
+        else datetime.fromtimestamp(milliseconds / 1000, UTC)
+    )
+    return Record(
+        topic=message.topic() or "",
+        partition=message.partition() or 0,
+        offset=message.offset() or 0,
+        key=_decoded(message.key()),
+        headers=_headers(message.headers()),
+        payload=_object(message.value()),
+        at=at,
+    )
+
+
+def _headers(found: Any) -> dict[str, str]:
+    return {str(name): _decoded(value) for name, value in found or []}
+
+
+def _decoded(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", errors="replace")
+    return "" if value is None else str(value)
+
+
+def _object(value: Any) -> dict[str, Any]:
+    """The payload as an object; empty for poison, which the judge then sees has no event id."""
+    try:
+        document = json.loads(value or b"")
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _text_or_none(value: object) -> str | None:
+    return value if isinstance(value, str) else None

@@ -1,0 +1,159 @@
+"""The orders-service as its clients see it: place, read, cancel, and the truth about time-outs.
+
+Answers are values; only the caller knows whether a missing answer is an error. A call that got no
+answer is reported as such and never as a refusal.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+import urllib3
+
+# One connection per thread of the load; more would only queue in the service.
+CONNECTIONS_MAX: Final = 64
+
+
+# 4xx answers after which the order may still exist or come to exist: a conflict means that another
+# request with this key is being worked on, 408 and 425 that this one was not read to the end.
+UNDECIDED_STATUSES: Final = frozenset({408, 409, 425, 429})
+
+
+NOT_SENT: Final = "not_sent"
+"""The code of a call that never left: no connection was made, so nothing can have been done."""
+
+
+class Outcome(StrEnum):
+    """How the client saw the call end."""
+
+    OK = "ok"
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back for one call.
+
+    Attributes:
+        status: HTTP status, or None when none arrived.
+        code: problem code of a refusal, or the kind of transport error.
+    """
+
+    outcome: Outcome
+    status: int | None
+    order_id: str | None = None
+    amount_cents: int | None = None
+    code: str | None = None
+
+
+def outcome_of(status: int | None, code: str | None = None) -> Outcome:
+    """Classify an answer to POST /orders.
+
+    `out_of_stock` is the one 409 that says the transaction was rolled back; the other conflicts
+    speak of a request that may still succeed.
+    """
+    if status is None and code == NOT_SENT:
+        return Outcome.FAIL
+    if status is None or status >= 500:
+        return Outcome.UNKNOWN
+    if 200 <= status < 300:
+        return Outcome.OK
+    if status == 409 and code == "out_of_stock":
+        return Outcome.FAIL
+    if status in UNDECIDED_STATUSES or status < 400:
+        return Outcome.UNKNOWN
+    return Outcome.FAIL
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One HTTP answer: `status` None when none came, then `error` says what happened instead."""
+
+    status: int | None
+    body: dict[str, Any]
+    replayed: bool = False
+    error: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.status is not None and 200 <= self.status < 300
+
+    def problem(self) -> str:
+        """One line for a person: what was refused, or that no answer came."""
+        if self.status is None:
+            return f"no answer: {self.error}"
+        title = self.body.get("detail") or self.body.get("title") or "no explanation"
+        return f"{self.status} {self.body.get('code', '')}: {title}"
+
+    def answer(self) -> Answer:
+        """The reply as the history records it."""
+        code = self.body.get("code") or self.error
+        return Answer(
+            outcome_of(self.status, self.body.get("code")),
+            self.status,
+            order_id=self.body.get("id") if self.ok else None,
+            amount_cents=self.body.get("total_cents") if self.ok else None,
+            code=code,
+        )
+
+
+class OrdersApi:
+    """HTTP client of one tenant. Never retries by itself: a retry is the caller's decision."""
+
+    def __init__(self, base_url: str, token: str, *, timeout_seconds: float = 10.0) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        self._pool = urllib3.PoolManager(
+            num_pools=2,
+            maxsize=CONNECTIONS_MAX,
+            block=False,
+            timeout=urllib3.Timeout(connect=2.0, read=timeout_seconds),
+            retries=False,
+        )
+
+    def place(self, order: dict[str, Any], *, client_key: str) -> Reply:
+        """POST /orders with `client_key` as Idempotency-Key."""
+        return self._call("POST", "/orders", order, {"Idempotency-Key": client_key})
+
+    def get(self, order_id: str) -> Reply:
+        return self._call("GET", f"/orders/{order_id}")
+
+    def cancel(self, order_id: str, reason: str) -> Reply:
+        return self._call("POST", f"/orders/{order_id}/cancel", {"reason": reason})
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Reply:
+        try:
+            response = self._pool.request(
+                method,
+                self._base_url + path,
+                body=None if body is None else json.dumps(body).encode(),
+                headers={**self._headers, **(headers or {})},
+            )
+        except (
+            urllib3.exceptions.NewConnectionError,
+            urllib3.exceptions.ConnectTimeoutError,
+        ) as error:
+            return Reply(None, {"code": NOT_SENT}, error=f"{type(error).__name__}: {error}")
+        except urllib3.exceptions.HTTPError as error:
+            return Reply(None, {}, error=f"{type(error).__name__}: {error}")
+        replayed = response.headers.get("Idempotent-Replayed") == "true"
+        return Reply(response.status, _object(response.data), replayed)
+
+
+def _object(data: bytes) -> dict[str, Any]:
+    """The JSON object of an answer; empty when the answer holds none, as a proxy's page."""
+    try:
+        document = json.loads(data)
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}

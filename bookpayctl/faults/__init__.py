@@ -1,0 +1,1 @@
+"""The ways to break a stack: each is promised, injected, proven and undone."""

@@ -1,0 +1,1 @@
+"""Three ledgers read once, and the invariants they must keep."""

@@ -1,0 +1,212 @@
+"""The ledgers side by side, cut off in time, with probes taken out, and looked up by order.
+
+Judged are orders created before `cut_off` that no run registered as a probe. Everything an
+invariant needs to join is indexed here once, so that each invariant reads as its definition.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import TypeVar
+
+from bookpayctl.judge.ledgers import (
+    ChargeRow,
+    Database,
+    History,
+    IntentRow,
+    Log,
+    OrderRow,
+    OutboxRow,
+    PaymentRow,
+    RecordRow,
+    ReservationRow,
+    Stripe,
+    StripeRefundRow,
+    Transition,
+)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Excluded:
+    """Ids that runs registered as their own doing, so that they are not judged as customers'.
+
+    Orders are named by their client key, which is known, and on record, before they are placed.
+    """
+
+    client_keys: frozenset[str] = frozenset()
+    event_ids: frozenset[str] = frozenset()
+    stripe_event_ids: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is judged.
+
+    Attributes:
+        environment: the `env` our PaymentIntents carry in their metadata.
+        cut_off: orders created at or after this are not judged; database clock.
+        webhook_window: how long a payment may wait for its customer before it must be closed.
+        debezium: events leave by change data capture, so `published_at` stays null by design.
+        log: None when Kafka could not be read; then what needs it is unknown.
+        stripe: None when Stripe keeps no ledger (stripe-mock) or could not be read.
+        history: None when no client history was given; then I01 and I02 are skipped.
+        absent: why a ledger is None, by the names `log`, `stripe`, `history`.
+    """
+
+    environment: str
+    cut_off: datetime
+    database: Database
+    log: Log | None
+    stripe: Stripe | None
+    history: History | None
+    excluded: Excluded = field(default_factory=Excluded)
+    webhook_window: timedelta = timedelta(minutes=15)
+    debezium: bool = False
+    absent: dict[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def judged(self) -> dict[str, OrderRow]:
+        """Orders old enough to be judged, without probes, by id."""
+        return {
+            order.id: order
+            for order in self.database.orders
+            if order.created_at < self.cut_off and order.client_key not in self.excluded.client_keys
+        }
+
+    @cached_property
+    def all_order_ids(self) -> frozenset[str]:
+        return frozenset(order.id for order in self.database.orders)
+
+    @cached_property
+    def payments(self) -> list[PaymentRow]:
+        """Payments of judged orders."""
+        return [row for row in self.database.payments if row.order_id in self.judged]
+
+    @cached_property
+    def payment_by_order(self) -> dict[str, PaymentRow]:
+        return {row.order_id: row for row in self.database.payments}
+
+    def was_taken_by_v1(self, payment: PaymentRow | None) -> bool:
+        """Whether v1 took this payment's money, at a Stripe we do not judge."""
+        return payment is not None and payment.payment_intent_id in self.database.v1_intents
+
+    @cached_property
+    def payment_by_event(self) -> dict[str, PaymentRow]:
+        return {row.event_id: row for row in self.database.payments}
+
+    @cached_property
+    def outbox(self) -> list[OutboxRow]:
+        """Events of judged orders, without the events that probes put there."""
+        return [
+            row
+            for row in self.database.outbox
+            if row.order_id in self.judged and row.event_id not in self.excluded.event_ids
+        ]
+
+    @cached_property
+    def outbox_by_order(self) -> dict[str, list[OutboxRow]]:
+        return group(self.outbox, lambda row: row.order_id)
+
+    @cached_property
+    def reservations_by_order(self) -> dict[str, list[ReservationRow]]:
+        return group(self.database.reservations, lambda row: row.order_id)
+
+    @cached_property
+    def records_by_event(self) -> dict[str, list[RecordRow]]:
+        records = self.log.records if self.log else ()
+        return group((r for r in records if r.event_id), lambda row: str(row.event_id))
+
+    @cached_property
+    def intents(self) -> dict[str, IntentRow]:
+        """PaymentIntents by id, shadow ones left out: v1 took that money, not we."""
+        rows = self.stripe.intents if self.stripe else ()
+        return {row.id: row for row in rows if not row.shadow}
+
+    def is_ours(self, intent: IntentRow) -> bool:
+        """Whether this environment made the PaymentIntent; others may share the account.
+
+        One that lost its `env` is still ours when it names an order or event.
+        """
+        if intent.environment is not None:
+            return intent.environment == self.environment
+        return intent.order_id is not None or intent.event_id is not None
+
+    @cached_property
+    def our_stripe_objects(self) -> frozenset[str]:
+        """Ids of our PaymentIntents and of the refunds made for them."""
+        ours = {intent.id for intent in self.intents.values() if self.is_ours(intent)}
+        refunds = self.stripe.refunds if self.stripe else ()
+        return frozenset(ours | {r.id for r in refunds if r.payment_intent_id in ours})
+
+    @cached_property
+    def order_of_intent(self) -> dict[str, str]:
+        """Order id by PaymentIntent id: Stripe's metadata first, our row where that is silent."""
+        found = {
+            row.payment_intent_id: row.order_id
+            for row in self.database.payments
+            if row.payment_intent_id
+        }
+        found.update({i.id: i.order_id for i in self.intents.values() if i.order_id})
+        return found
+
+    @cached_property
+    def succeeded_charges(self) -> dict[str, list[ChargeRow]]:
+        """Succeeded charges by order id."""
+        return group(
+            (c for c in self._charges if c.status == "succeeded"),
+            lambda c: self.order_of_intent.get(c.payment_intent_id or "", ""),
+        )
+
+    @cached_property
+    def _charges(self) -> list[ChargeRow]:
+        rows = self.stripe.charges if self.stripe else ()
+        return [c for c in rows if c.payment_intent_id in self.intents]
+
+    @cached_property
+    def refunds_by_order(self) -> dict[str, list[StripeRefundRow]]:
+        rows = self.stripe.refunds if self.stripe else ()
+        return group(rows, lambda r: self.order_of_intent.get(r.payment_intent_id or "", ""))
+
+    def net_cents(self, order_id: str) -> int:
+        """What the shop holds of this order's money at Stripe: charged less given back."""
+        charged = sum(c.amount_cents for c in self.succeeded_charges.get(order_id, ()))
+        returned = sum(
+            r.amount_cents
+            for r in self.refunds_by_order.get(order_id, ())
+            if r.status in ("succeeded", "pending")
+        )
+        return charged - returned
+
+    @cached_property
+    def payment_transitions(self) -> dict[str, list[Transition]]:
+        """Steps by root event id, in order; refused events moved nothing and are left out."""
+        rows = (t for t in self.database.payment_transitions if t.kind != "refused")
+        return group(sorted(rows, key=lambda t: t.sequence), lambda t: t.subject)
+
+    @cached_property
+    def order_transitions(self) -> dict[str, list[Transition]]:
+        rows = sorted(self.database.order_transitions, key=lambda t: t.sequence)
+        return group(rows, lambda t: t.subject)
+
+    def may_still_wait(self, payment: PaymentRow) -> bool:
+        """Whether an open payment is open by right: its customer or Stripe has time left."""
+        if payment.state != "processing":
+            return False
+        intent = self.intents.get(payment.payment_intent_id or "")
+        if intent is not None and intent.status == "processing":
+            return True
+        return self.database.read_at - payment.created_at < self.webhook_window
+
+
+def group(rows: Iterable[T], key: Callable[[T], str]) -> dict[str, list[T]]:
+    """Rows by key, in the order they came."""
+    found: dict[str, list[T]] = defaultdict(list)
+    for row in rows:
+        found[key(row)].append(row)
+    return dict(found)

@@ -1,0 +1,73 @@
+"""Whether the stack has come to rest: nothing unpublished, nothing being paid, nothing unread.
+
+Payments that wait for their customer or their bank are at rest by right and only counted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bookpayctl.runs.waiting import Waited, wait_until
+from bookpayctl.targets.environment import Environment
+
+
+@dataclass(frozen=True, slots=True)
+class Motion:
+    """What still moves; `waiting` are payments in `processing`, which time alone may not move."""
+
+    unpublished: int
+    open_payments: int
+    pending_orders: int
+    refunds_due: int
+    waiting: int
+
+    @property
+    def at_rest(self) -> bool:
+        moving = self.unpublished, self.open_payments, self.pending_orders, self.refunds_due
+        return moving == (0, 0, 0, 0)
+
+    def sentence(self) -> str:
+        return (
+            f"{self.unpublished} events unpublished, {self.open_payments} payments open,"
+            f" {self.pending_orders} orders pending, {self.refunds_due} refunds due,"
+            f" {self.waiting} waiting for their customer or bank"
+        )
+
+
+def read_motion(environment: Environment) -> Motion:
+    """Count what moves, in one read.
+
+    An order whose payment is `processing` or `parked` waits with it and is not counted as pending:
+    parked means that a person was asked, and no patience here changes that.
+
+    Raises:
+        psycopg.Error: the database could not be asked.
+    """
+    from bookpayctl.clients.database import reading
+
+    with reading(environment.dsn) as conn:
+        row = conn.execute(
+            """
+            SELECT (SELECT count(*) FROM outbox WHERE published_at IS NULL
+                      AND event_id NOT IN (SELECT event_id FROM dead_letters
+                                           WHERE source = 'outbox' AND event_id IS NOT NULL)),
+                   (SELECT count(*) FROM payments
+                     WHERE state IN ('pending', 'charging', 'unknown', 'refunding')),
+                   (SELECT count(*) FROM orders o LEFT JOIN payments p ON p.order_id = o.id
+                     WHERE o.status = 'pending'
+                       AND coalesce(p.state, 'none') NOT IN ('processing', 'parked')),
+                   (SELECT count(*) FROM refunds WHERE state IN ('pending', 'sending', 'unknown')),
+                   (SELECT count(*) FROM payments WHERE state = 'processing')
+            """
+        ).fetchone()
+    return Motion(*row) if row else Motion(-1, -1, -1, -1, -1)
+
+
+def wait_for_rest(environment: Environment, *, deadline_seconds: float) -> Waited[Motion]:
+    """Wait until nothing moves, or the deadline."""
+    return wait_until(
+        lambda: read_motion(environment),
+        lambda motion: motion.at_rest,
+        deadline_seconds=deadline_seconds,
+        every_seconds=0.25,
+    )

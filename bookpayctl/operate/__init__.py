@@ -1,0 +1,1 @@
+"""What an operator asks of a running stack: requests, dead letters, shadow mode."""

@@ -1,0 +1,171 @@
+"""A report for a person: one line per answer, and everything that is needed where it is not good.
+
+Pure: a report in, lines out. Symbols have plain-letter forms, and no meaning hangs on colour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from bookpayctl.report.result import Report
+from bookpayctl.report.verdict import Item, Verdict, count_by_verdict
+
+TITLE_WIDTH: Final = 42
+LABEL_WIDTH: Final = 10
+DEFAULT_NAME: Final = "default"
+EVIDENCE_WIDTH: Final = 140
+INDENT: Final = " " * 11
+
+SYMBOLS: Final = {
+    Verdict.HOLDS: "✓",
+    Verdict.SKIPPED: "-",
+    Verdict.WARNING: "!",
+    Verdict.VACUOUS: "∅",
+    Verdict.UNKNOWN: "?",
+    Verdict.VIOLATED: "✗",
+}
+ASCII_SYMBOLS: Final = {
+    Verdict.HOLDS: "ok",
+    Verdict.SKIPPED: "--",
+    Verdict.WARNING: "!!",
+    Verdict.VACUOUS: "00",
+    Verdict.UNKNOWN: "??",
+    Verdict.VIOLATED: "xx",
+}
+
+WORDS: Final = {
+    Verdict.HOLDS: "hold",
+    Verdict.SKIPPED: "skipped",
+    Verdict.WARNING: "with warnings",
+    Verdict.VACUOUS: "examined nothing",
+    Verdict.UNKNOWN: "unknown",
+    Verdict.VIOLATED: "violated",
+}
+
+COLOURS: Final = {
+    Verdict.HOLDS: "\x1b[32m",
+    Verdict.SKIPPED: "\x1b[2m",
+    Verdict.WARNING: "\x1b[33m",
+    Verdict.VACUOUS: "\x1b[33m",
+    Verdict.UNKNOWN: "\x1b[33m",
+    Verdict.VIOLATED: "\x1b[31m",
+}
+RESET: Final = "\x1b[0m"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How lines are drawn.
+
+    Attributes:
+        colour: whether the symbols are coloured.
+        ascii_only: plain letters instead of symbols, for old terminals and encodings.
+        detailed: observation and evidence also where everything holds.
+        fold: items whose id begins with this and that hold are only counted, in one line; a
+            drill's reader came for the drill, not for thirty invariants that are as they were.
+    """
+
+    colour: bool = False
+    ascii_only: bool = False
+    detailed: bool = False
+    fold: str | None = None
+
+
+def report_lines(report: Report, look: Look) -> Iterator[str]:
+    """The whole report; the last line has verdict, exit code and where the evidence is."""
+    yield from items_lines(report.items, look)
+    if report.items:
+        yield ""
+    yield from summary_lines(report, look)
+
+
+def items_lines(items: Sequence[Item], look: Look) -> Iterator[str]:
+    """Every item, those to be folded as one line at their place's end."""
+    folded = [item for item in items if _is_folded(item, look)]
+    for item in items:
+        if item not in folded:
+            yield from item_lines(item, look)
+    if folded:
+        first, last = folded[0].id, folded[-1].id
+        holding = [item for item in folded if item.verdict is Verdict.HOLDS]
+        facts = sum(item.examined for item in holding)
+        vacuous = len(folded) - len(holding)
+        nothing = f", {vacuous} had nothing to examine" if vacuous else ""
+        yield (
+            f"{mark(Verdict.HOLDS, look)} {first}-{last}  {len(holding)} invariants hold"
+            f" over {facts} facts{nothing}"
+        )
+
+
+def _is_folded(item: Item, look: Look) -> bool:
+    foldable = item.verdict in (Verdict.HOLDS, Verdict.VACUOUS)
+    return look.fold is not None and item.id.startswith(look.fold) and foldable
+
+
+def item_lines(item: Item, look: Look) -> Iterator[str]:
+    """One answer: a line, then details if they were asked for or something is not as required."""
+    examined = f"examined {item.examined:>6}" if item.examined else " " * 15
+    took = f"{item.duration_ms:>7} ms" if item.duration_ms else ""
+    head = f"{mark(item.verdict, look)} {item.id:<8} {item.title:<{TITLE_WIDTH}} {examined}{took}"
+    yield head.rstrip()
+    if item.verdict is Verdict.HOLDS:
+        if look.detailed:
+            yield f"{INDENT}{printable(item.observed)}"
+            yield from (f"{INDENT}  {shortened(line)}" for line in item.evidence)
+        return
+    if item.verdict is Verdict.SKIPPED:
+        yield _labelled("skipped", item.reason)
+        return
+    if item.verdict is Verdict.VACUOUS and not look.detailed:
+        return
+    yield _labelled("required", item.required)
+    yield _labelled("observed", item.observed)
+    if item.reason:
+        yield _labelled("because", item.reason)
+    for line in item.evidence:
+        yield _labelled("evidence", shortened(line))
+    if item.fix:
+        yield _labelled("fix", item.fix)
+
+
+def summary_lines(report: Report, look: Look) -> Iterator[str]:
+    """What it all comes to."""
+    counts = count_by_verdict(report.items)
+    parts = [f"{counts[v.value]} {WORDS[v]}" for v in Verdict if counts[v.value]]
+    if parts:
+        yield f"{len(report.items)} questions: {', '.join(parts)}"
+    if "refused" in report.context:
+        yield f"refused: {report.context['refused']}"
+    yield (
+        f"{mark(report.verdict, look)} verdict {report.verdict.value}"
+        f"   exit {int(report.code)} ({report.reason})   {report.duration_seconds:.1f} s"
+    )
+    if report.run_dir:
+        yield f"evidence: {report.run_dir}"
+    name = report.context.get("environment", DEFAULT_NAME)
+    if name != DEFAULT_NAME and any(item.fix for item in report.items):
+        yield f"environment: {name}; for the fixes above: export BOOKPAY_NAME={name}"
+
+
+def mark(verdict: Verdict, look: Look) -> str:
+    """The symbol of a verdict."""
+    symbol = (ASCII_SYMBOLS if look.ascii_only else SYMBOLS)[verdict]
+    return f"{COLOURS[verdict]}{symbol}{RESET}" if look.colour else symbol
+
+
+def shortened(text: str) -> str:
+    """One line of evidence cut to the screen; other formats carry all of it."""
+    shown = printable(text)
+    return shown if len(shown) <= EVIDENCE_WIDTH else f"{shown[: EVIDENCE_WIDTH - 1]}…"
+
+
+def printable(text: str) -> str:
+    """One line without control characters: no answer of a server drives the reader's terminal."""
+    one_line = " ".join(text.split())
+    return "".join(char if char.isprintable() else "\ufffd" for char in one_line)
+
+
+def _labelled(label: str, text: str) -> str:
+    return f"{INDENT}{label:<{LABEL_WIDTH}}{printable(text)}"

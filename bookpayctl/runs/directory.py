@@ -1,0 +1,181 @@
+"""One run of the tool on disk: its journal, its probes, and what it still has to undo.
+
+A run that disturbs a system writes down how to put it back before it touches anything. Undo
+entries are data (`op` and arguments), never code; an entry is closed by a second line. A run with
+an open entry and no living driver was killed: `recover` finishes it, and until then nothing that
+would judge or disturb the system starts, because its answer would be about the wreckage.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+RUN_FILE: Final = "run.json"
+JOURNAL_FILE: Final = "journal.jsonl"
+UNDO_FILE: Final = "undo.jsonl"
+PROBES_FILE: Final = "probes.jsonl"
+HISTORY_FILE: Final = "history.jsonl"
+REPORT_FILE: Final = "report.json"
+
+PROBE_KINDS: Final = ("client_key", "event", "stripe_event")
+
+
+@dataclass(frozen=True, slots=True)
+class UndoEntry:
+    """One thing to put back: what to do and with which arguments; `done` when it was."""
+
+    number: int
+    op: str
+    arguments: dict[str, str]
+    done: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unrecovered:
+    """A run with undo entries left open; `driver_alive` when its process still works on it."""
+
+    run_id: str
+    path: Path
+    kind: str
+    pending: tuple[UndoEntry, ...]
+    driver_alive: bool
+
+
+class Run:
+    """The folder of one run; every line is on disk before the call returns."""
+
+    def __init__(self, path: Path, run_id: str, kind: str) -> None:
+        self.path = path
+        self.run_id = run_id
+        self.kind = kind
+        self._undo_number = len(read_undo(path))
+
+    @property
+    def history_path(self) -> Path:
+        return self.path / HISTORY_FILE
+
+    def journal(self, event: str, **facts: Any) -> None:
+        """Append one line of what happened, with the wall clock."""
+        _append(self.path / JOURNAL_FILE, {"at": now(), "event": event, **facts})
+
+    def probe(self, kind: str, identifier: str) -> None:
+        """Register something this run makes, before it is made, so that no audit judges it."""
+        if kind not in PROBE_KINDS:
+            raise ValueError(f"a probe is one of {', '.join(PROBE_KINDS)}, not {kind!r}")
+        _append(self.path / PROBES_FILE, {"kind": kind, "id": identifier})
+
+    def promise_undo(self, op: str, **arguments: str) -> UndoEntry:
+        """Write down how to put back what is about to be done.
+
+        Raises:
+            OSError: it could not be made durable; then the fault must not be injected.
+        """
+        self._undo_number += 1
+        entry = UndoEntry(self._undo_number, op, arguments, done=False)
+        _append(self.path / UNDO_FILE, {"number": entry.number, "op": op, "arguments": arguments})
+        return entry
+
+    def undone(self, entry: UndoEntry) -> None:
+        """Close an entry: the system was seen to be as before."""
+        _append(self.path / UNDO_FILE, {"number": entry.number, "done": True})
+
+    def keep_report(self, document: str) -> Path:
+        """Store the final document beside the evidence; atomic."""
+        return write_atomically(self.path / REPORT_FILE, document)
+
+
+def begin(runs_dir: Path, kind: str) -> Run:
+    """Make the folder of a new run; its name sorts by time."""
+    run_id = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{kind}-{secrets.token_hex(2)}"
+    path = runs_dir / run_id
+    path.mkdir(parents=True)
+    document = {"run_id": run_id, "kind": kind, "began_at": now(), **_driver()}
+    write_atomically(path / RUN_FILE, json.dumps(document, indent=2))
+    return Run(path, run_id, kind)
+
+
+def resume(path: Path) -> Run:
+    """Open an existing run, to finish what it left undone."""
+    document = json.loads((path / RUN_FILE).read_text())
+    return Run(path, document["run_id"], document["kind"])
+
+
+def read_undo(path: Path) -> list[UndoEntry]:
+    """Undo entries of a run in the order they were promised."""
+    entries: dict[int, UndoEntry] = {}
+    for line in read_lines(path / UNDO_FILE):
+        number = int(line["number"])
+        if line.get("done"):
+            open_entry = entries[number]
+            entries[number] = UndoEntry(number, open_entry.op, open_entry.arguments, done=True)
+        else:
+            entries[number] = UndoEntry(number, line["op"], line["arguments"], done=False)
+    return list(entries.values())
+
+
+def unrecovered(runs_dir: Path) -> list[Unrecovered]:
+    """Runs that still have something to put back, oldest first."""
+    found = []
+    for path in sorted(runs_dir.iterdir()) if runs_dir.is_dir() else []:
+        pending = tuple(entry for entry in read_undo(path) if not entry.done)
+        if not pending:
+            continue
+        document = json.loads((path / RUN_FILE).read_text())
+        found.append(Unrecovered(path.name, path, document["kind"], pending, _is_alive(document)))
+    return found
+
+
+def write_atomically(path: Path, text: str) -> Path:
+    """A reader, and a crash, see the old file or the new one."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    return path
+
+
+def _append(path: Path, line: dict[str, Any]) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line, separators=(",", ":"), default=str) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Whole lines of a journal; a last one cut short by a crash was never promised."""
+    if not path.exists():
+        return
+    text = path.read_text(encoding="utf-8")
+    for line in text[: text.rfind("\n") + 1].splitlines():
+        yield json.loads(line)
+
+
+def _driver() -> dict[str, Any]:
+    import psutil
+
+    return {"pid": os.getpid(), "pid_began_at": psutil.Process().create_time()}
+
+
+def _is_alive(document: dict[str, Any]) -> bool:
+    """Whether the very process that began the run lives; a reused pid is not it."""
+    import psutil
+
+    try:
+        began_at = psutil.Process(int(document["pid"])).create_time()
+    except psutil.NoSuchProcess:
+        return False
+    return bool(abs(began_at - float(document["pid_began_at"])) < 1.0)
+
+
+def now() -> str:
+    """The wall clock, UTC, in milliseconds, as every journal writes it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,1 @@
+"""The parent of every process: what it runs, what it saw end, and how to ask it."""

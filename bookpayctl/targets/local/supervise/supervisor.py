@@ -1,0 +1,308 @@
+"""supervisor: its configuration, its daemon, and the conversation over its Unix socket.
+
+It is the parent of every process of an environment and restarts what dies. It has no TCP port;
+the socket lies in a folder only we may enter. Every call here has a deadline.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import shlex
+import socket
+import subprocess
+import sys
+import xmlrpc.client
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from bookpayctl.targets.local.machine.state import ID_VARIABLE
+from bookpayctl.targets.local.supervise.programs import Program
+
+CONFIG_FILE: Final = "supervisord.conf"
+LOG_FILE: Final = "supervisord.log"
+
+_CALL_SECONDS_MAX: Final = 10.0
+
+# Faults of supervisor's XML-RPC that mean "already so" (its source: supervisor/xmlrpc.py).
+_ALREADY_STARTED: Final = 60
+_NOT_RUNNING: Final = 70
+_ALREADY_ADDED: Final = 90
+
+# What a process of ours inherits from the shell that ran `up`. Not more: a STRIPE_API_KEY
+# exported for another environment must not reach this one.
+_INHERITED: Final = (
+    *("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR"),
+    *("PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "SSL_CERT_FILE", "SSL_CERT_DIR"),
+    *("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy"),
+)
+
+
+class SupervisorError(RuntimeError):
+    """supervisor did not do as it was asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessInfo:
+    """What supervisor knows of one process.
+
+    Attributes:
+        state: RUNNING, STARTING, BACKOFF, STOPPING, STOPPED, EXITED, FATAL or UNKNOWN.
+        pid: None when it does not run.
+        started_at: POSIX seconds of the last start; 0.0 when never.
+        exit_status: of the last end.
+        error: why the last start failed, else empty.
+    """
+
+    name: str
+    state: str
+    pid: int | None
+    started_at: float
+    exit_status: int
+    error: str
+
+
+class Supervisor:
+    """One daemon, reached through its socket."""
+
+    def __init__(self, socket_path: Path) -> None:
+        self._socket_path = socket_path
+
+    def _call(self, method: str, *arguments: object) -> Any:
+        """Call once on a fresh connection.
+
+        Raises:
+            OSError: nobody listens, or the answer took too long.
+            xmlrpc.client.Fault: the daemon refused.
+        """
+        with xmlrpc.client.ServerProxy(
+            "http://supervisor", transport=_UnixTransport(self._socket_path)
+        ) as server:
+            return getattr(server, method)(*arguments)
+
+    def pid(self) -> int | None:
+        """The daemon's pid; None when nobody answers."""
+        try:
+            return int(self._call("supervisor.getPID"))
+        except (OSError, http.client.HTTPException):
+            return None
+
+    def processes(self) -> list[ProcessInfo]:
+        """Every process it has, by name.
+
+        Raises:
+            SupervisorError: it does not answer.
+        """
+        try:
+            answer = self._call("supervisor.getAllProcessInfo")
+        except (OSError, http.client.HTTPException) as error:
+            raise SupervisorError(f"supervisor does not answer: {error}") from error
+        return sorted((_info(entry) for entry in answer), key=lambda info: info.name)
+
+    def start(self, name: str) -> None:
+        """Start a process without waiting for it; harmless when it runs."""
+        self._tolerant(_ALREADY_STARTED, "supervisor.startProcess", name, False)
+
+    def stop(self, name: str) -> None:
+        """Begin to stop a process; harmless when it does not run."""
+        self._tolerant(_NOT_RUNNING, "supervisor.stopProcess", name, False)
+
+    def reread(self) -> tuple[list[str], list[str], list[str]]:
+        """Read the configuration file again: names that are new, changed and gone."""
+        ((added, changed, removed),) = self._call("supervisor.reloadConfig")
+        return added, changed, removed
+
+    def add(self, name: str) -> None:
+        """Take a new process into service; it is not started by that."""
+        self._tolerant(_ALREADY_ADDED, "supervisor.addProcessGroup", name)
+
+    def remove(self, name: str) -> None:
+        """Forget a process that has stopped."""
+        self._call("supervisor.removeProcessGroup", name)
+
+    def shutdown(self) -> None:
+        """Begin to end the daemon and all it runs; harmless when it is gone."""
+        try:
+            self._call("supervisor.shutdown")
+        except (OSError, http.client.HTTPException):
+            return
+
+    def _tolerant(self, code: int, method: str, *arguments: object) -> None:
+        try:
+            self._call(method, *arguments)
+        except xmlrpc.client.Fault as fault:
+            if fault.faultCode != code:
+                raise SupervisorError(f"{method}{arguments}: {fault.faultString}") from fault
+        except (OSError, http.client.HTTPException) as error:
+            raise SupervisorError(f"{method}{arguments}: no answer ({error})") from error
+
+
+def launch(directory: Path, environment_id: str) -> None:
+    """Start the daemon, which detaches itself: it outlives the terminal and no Ctrl-C reaches it.
+
+    Its log begins anew, so that the restarts counted in it are those of this daemon.
+
+    Raises:
+        SupervisorError: it refused its configuration or its socket.
+    """
+    log = directory / "logs" / LOG_FILE
+    if log.exists():
+        log.replace(log.with_suffix(".log.1"))
+    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    variables = {**inherited, ID_VARIABLE: environment_id, "PYTHONUNBUFFERED": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "supervisor.supervisord", "-c", str(directory / CONFIG_FILE)],
+        cwd=directory,
+        env=variables,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=_CALL_SECONDS_MAX,
+        start_new_session=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        last = (done.stderr or done.stdout).strip().splitlines()[-5:]
+        raise SupervisorError("supervisor did not start: " + " ".join(last))
+
+
+def write_config(root: Path, socket_path: Path, programs: Iterable[Program]) -> None:
+    """Write the configuration, readable by us alone, in one step."""
+    text = _daemon_section(root, socket_path) + "".join(
+        _program_section(program, root / "logs") for program in programs
+    )
+    path = root / CONFIG_FILE
+    unfinished = path.with_suffix(".unfinished")
+    unfinished.touch(mode=0o600)
+    unfinished.write_text(text)
+    unfinished.replace(path)
+
+
+def restarts(log: str) -> dict[str, int]:
+    """How often each process was started again, from the daemon's own log.
+
+    The first start of a process is not a restart, nor is one that an operator or `up` asked for:
+    those follow a `stopped:` line.
+    """
+    counts: dict[str, int] = {}
+    expected: set[str] = set()
+    for line in log.splitlines():
+        if found := re.search(r"stopped: (\S+) \(", line):
+            expected.add(found[1])
+        elif found := re.search(r"spawned: '(.+)' with pid", line):
+            name = found[1]
+            if name not in counts or name in expected:
+                counts.setdefault(name, 0)
+                expected.discard(name)
+            else:
+                counts[name] += 1
+    return counts
+
+
+def last_exit(log: str, name: str) -> str:
+    """How a process last ended, in the daemon's words, e.g. `exit status 2`; empty if it did not.
+
+    The daemon forgets the status of a process that ends too quickly, but it writes it down.
+    """
+    ends = re.findall(rf"exited: {re.escape(name)} \(([^;)]+)", log)
+    return ends[-1] if ends else ""
+
+
+def _daemon_section(root: Path, socket_path: Path) -> str:
+    # As root, supervisor wants to be told that it shall stay root.
+    user = "user=root\n" if os.geteuid() == 0 else ""
+    return f"""\
+; Written by bookpayctl at every `up`; edits here are lost.
+[unix_http_server]
+file={_escaped(socket_path)}
+chmod=0700
+
+[supervisord]
+nodaemon=false
+{user}identifier=bookpay
+directory={_escaped(root)}
+logfile={_escaped(root / "logs" / LOG_FILE)}
+logfile_maxbytes=0
+pidfile={_escaped(root / "supervisord.pid")}
+childlogdir={_escaped(root / "logs")}
+umask=077
+minfds=1024
+
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
+"""
+
+
+def _program_section(program: Program, logs: Path) -> str:
+    """One [program:x]. autostart is off: `up` starts each as soon as what it needs is there."""
+    user = f"user={program.user}\n" if program.user else ""
+    return f"""
+[program:{program.name}]
+command={_escaped(shlex.join(program.command))}
+directory={_escaped(program.directory)}
+{user}environment={_environment(program.variables)}
+priority={int(program.tier) * 100}
+autostart=false
+autorestart=true
+startsecs=1
+startretries=1000
+stopsignal={program.stop_signal}
+stopwaitsecs={program.stop_seconds}
+stopasgroup=false
+killasgroup=true
+redirect_stderr=true
+stdout_logfile={_escaped(logs / f"{program.name}.log")}
+stdout_logfile_maxbytes=50MB
+stdout_logfile_backups=2
+"""
+
+
+def _escaped(value: object) -> str:
+    """`%` begins an expansion in supervisor's configuration."""
+    return str(value).replace("%", "%%")
+
+
+def _environment(variables: Mapping[str, str]) -> str:
+    for name, value in variables.items():
+        if '"' in value or "\n" in value:
+            raise SupervisorError(f"{name} holds a quote or a line break; it cannot be passed on")
+    return ",".join(f'{name}="{_escaped(value)}"' for name, value in sorted(variables.items()))
+
+
+def _info(entry: Mapping[str, Any]) -> ProcessInfo:
+    return ProcessInfo(
+        name=entry["name"],
+        state=entry["statename"],
+        pid=entry["pid"] or None,
+        started_at=float(entry["start"]),
+        exit_status=entry["exitstatus"],
+        error=entry["spawnerr"],
+    )
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    """HTTP over a Unix socket, with a deadline on every read."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=_CALL_SECONDS_MAX)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(_CALL_SECONDS_MAX)
+        self.sock.connect(str(self._path))
+
+
+class _UnixTransport(xmlrpc.client.Transport):
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+
+    def make_connection(self, host: Any) -> _UnixConnection:
+        # Kept where the base class looks, so that its close() closes it.
+        connection = _UnixConnection(self._path)
+        self._connection = host, connection
+        return connection

@@ -1,0 +1,1 @@
+"""One order through every ledger: collect its records, lay them on one timeline."""

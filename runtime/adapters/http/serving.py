@@ -1,0 +1,206 @@
+"""Serving HTTP: uvicorn with our lifecycle, bounded bodies and waits, and every service's probes.
+
+What a hostile client may cost is bounded here: the head by `http_wire`, the body in size and time,
+the wait for a thread in time. Every bound has an answer of the service's own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from functools import partial
+from typing import Final, ParamSpec, TypeVar
+
+import anyio
+import anyio.to_thread
+import uvicorn
+import uvloop
+from fastapi import FastAPI, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.requests import ClientDisconnect
+
+from runtime.adapters.http.wire import WireAnswers, WireProtocol
+from runtime.telemetry import ReadinessChecks, readiness_answer
+
+DRAIN_SECONDS: Final = 8
+"""How long open requests may take to end after a stop; below the supervisor's patience."""
+
+BODY_SECONDS_MAX: Final = 8.0
+"""How long a sender may take for its body; honest ones send it in one piece."""
+
+THREAD_WAIT_SECONDS_MAX: Final = 3.0
+"""How long a request may wait for a thread. With the wait for a connection and the time-out of a
+statement it stays below what clients of ours wait for an answer."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class BodyFault(Enum):
+    """Why a body was not read to its end."""
+
+    CONTENT_TYPE = auto()
+    TOO_LARGE = auto()
+    SLOW = auto()
+    CUT = auto()
+
+
+async def read_json_body(request: Request, *, bytes_max: int) -> bytes | BodyFault:
+    """The raw body of a request that says it is JSON, bounded in size and time.
+
+    A declared length over the limit is refused before the type is looked at, and no byte of the
+    body is read for either.
+    """
+    headers = request.headers
+    declared = headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > bytes_max:
+        return BodyFault.TOO_LARGE
+    types = headers.getlist("content-type")
+    media_type = types[0].split(";")[0].strip().lower() if len(types) == 1 else ""
+    if media_type != "application/json" or "content-encoding" in headers:
+        return BodyFault.CONTENT_TYPE
+    try:
+        return await asyncio.wait_for(_read(request, bytes_max), BODY_SECONDS_MAX)
+    except TimeoutError:
+        return BodyFault.SLOW
+    except ClientDisconnect:
+        return BodyFault.CUT
+
+
+async def _read(request: Request, bytes_max: int) -> bytes | BodyFault:
+    """The whole body; a fault as soon as it is too large, without reading the rest."""
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > bytes_max:
+            return BodyFault.TOO_LARGE
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+class NoThreadError(Exception):
+    """All threads are busy and stayed so: shed the request, the client may come again."""
+
+
+@dataclass(slots=True)
+class Threads:
+    """The threads of one service; a request waits for one a bounded time."""
+
+    size: int
+    _places: anyio.CapacityLimiter | None = field(default=None)
+
+    async def run(self, call: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+        """Run blocking work on a thread.
+
+        Raises:
+            NoThreadError: none became free in time; nothing was begun.
+        """
+        return await self._run(partial(call, *arguments, **named), abandon=False)
+
+    async def run_within(self, seconds: float, call: Callable[[], T]) -> T:
+        """The same, waiting for its end at most so long; the work itself goes on.
+
+        Raises:
+            NoThreadError: none became free in time; nothing was begun.
+            TimeoutError: it is still under way, and keeps its thread until it ends.
+        """
+        with anyio.fail_after(seconds):
+            return await self._run(call, abandon=True)
+
+    async def _run(self, call: Callable[[], T], *, abandon: bool) -> T:
+        # Made on first use, because a limiter belongs to the loop that is running then.
+        places = self._places = self._places or anyio.CapacityLimiter(self.size)
+        try:
+            with anyio.fail_after(THREAD_WAIT_SECONDS_MAX):
+                await places.acquire_on_behalf_of(holder := object())
+        except TimeoutError:
+            raise NoThreadError(f"all {self.size} threads are busy") from None
+        loop = asyncio.get_running_loop()
+
+        def work() -> T:
+            try:
+                return call()
+            finally:
+                # From the thread, because nobody may be waiting for it any more. A loop that is
+                # closed has no places to give back.
+                with contextlib.suppress(RuntimeError):
+                    loop.call_soon_threadsafe(places.release_on_behalf_of, holder)
+
+        # The limiter below has room for each holder above: this one does not wait.
+        return await anyio.to_thread.run_sync(
+            work, limiter=anyio.CapacityLimiter(1), abandon_on_cancel=abandon
+        )
+
+
+def add_probes(app: FastAPI, readiness: ReadinessChecks) -> None:
+    """Add /healthz, /readyz and /metrics, outside the OpenAPI document."""
+
+    @app.get("/healthz", include_in_schema=False)
+    async def healthz() -> Response:
+        return Response(b'{"alive":true}', media_type="application/json")
+
+    @app.get("/readyz", include_in_schema=False)
+    async def readyz() -> Response:
+        status, body = readiness_answer(readiness)
+        return Response(body, status, media_type="application/json")
+
+    @app.get("/metrics", include_in_schema=False)
+    async def metrics() -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+def serve(app: FastAPI, host: str, port: int, stop: threading.Event, answers: WireAnswers) -> None:
+    """Serve until `stop` is set, then let open requests end.
+
+    The socket is bound before uvicorn starts, so that a port in use is an error of this call and
+    not a log line.
+
+    Args:
+        answers: the service's words for what is refused before it sees a request.
+
+    Raises:
+        OSError: the address cannot be bound.
+    """
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.bind((host, port))
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="on",
+        # Called by uvicorn as it would call the class.
+        http=partial(WireProtocol, answers=answers),  # type: ignore[arg-type]
+        ws="none",
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+        backlog=2048,
+    )
+    server = _Server(config)
+    threading.Thread(
+        target=_stop_server_when_set, args=(server, stop), name="stop", daemon=True
+    ).start()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(server.serve(sockets=[bound]))
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: the process has one stop signal already."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to `Lifecycle`."""
+        yield
+
+
+def _stop_server_when_set(server: uvicorn.Server, stop: threading.Event) -> None:
+    stop.wait()
+    server.should_exit = True

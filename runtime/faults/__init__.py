@@ -1,0 +1,1 @@
+"""Faults built into the program: failpoints, connections that break, answers that fail."""

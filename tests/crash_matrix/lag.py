@@ -1,0 +1,60 @@
+"""How far the groups are behind, asked through one client for the whole wait.
+
+A client that is made for one question spends its time on finding leaders, and now and then finds
+none within its patience; that would be counted as the system's recovery.
+"""
+
+from __future__ import annotations
+
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from bookpayctl.targets.lag import SUBSCRIPTIONS
+from runtime.domain.names import PARTITIONS
+
+ASK_SECONDS_MAX = 1.5
+
+
+class Lags:
+    """Committed offsets against the ends of the logs."""
+
+    def __init__(self, bootstrap_servers: str) -> None:
+        self._client = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
+
+    def behind(self) -> list[str]:
+        """Group by group, what is not read yet; a broker that does not answer is told as well."""
+        try:
+            ends = self._ends()
+            return [
+                f"{group} is {lag} behind"
+                for group in SUBSCRIPTIONS
+                if (lag := self._lag(group, ends)) != 0
+            ]
+        except (KafkaException, TimeoutError) as error:
+            return [f"the broker does not say how far the groups are: {error!r}"]
+
+    def _ends(self) -> dict[tuple[str, int], int]:
+        places = [
+            TopicPartition(topic.value, partition)
+            for topic in {topic for topics in SUBSCRIPTIONS.values() for topic in topics}
+            for partition in range(PARTITIONS)
+        ]
+        asked = self._client.list_offsets(
+            dict.fromkeys(places, OffsetSpec.latest()), request_timeout=ASK_SECONDS_MAX
+        )
+        return {
+            (place.topic, place.partition): future.result(ASK_SECONDS_MAX).offset
+            for place, future in asked.items()
+        }
+
+    def _lag(self, group: str, ends: dict[tuple[str, int], int]) -> int:
+        request = [ConsumerGroupTopicPartitions(group)]
+        future = self._client.list_consumer_group_offsets(request, request_timeout=ASK_SECONDS_MAX)
+        answer = future[group].result(ASK_SECONDS_MAX)
+        committed = {(at.topic, at.partition): at.offset for at in answer.topic_partitions}
+        return sum(
+            # A negative committed offset is librdkafka's "none": everything is unread.
+            max(0, end - max(committed.get(place, -1), 0))
+            for place, end in ends.items()
+            if place[0] in {topic.value for topic in SUBSCRIPTIONS[group]}
+        )

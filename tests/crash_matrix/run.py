@@ -1,0 +1,153 @@
+"""One cell from arming to verdict.
+
+The clock of the recovery starts with the fault's own record and stops when every order is final,
+every event is published and read, and every letter is there.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+from bookpayctl.load.history import HistoryFile
+from bookpayctl.runs.waiting import wait_until
+from runtime.faults.names import Failpoint
+from tests.crash_matrix.cells import Cell
+from tests.crash_matrix.environment import Stand
+from tests.crash_matrix.faults import (
+    HIT_SECONDS_MAX,
+    WEBHOOK_POINTS,
+    Fault,
+    Hit,
+    others,
+    trigger_of,
+)
+from tests.crash_matrix.lag import Lags
+from tests.crash_matrix.load import Customers, Flow
+from tests.crash_matrix.verdict import Mailbox, judged, motion, wrong_ends, wrong_letters
+
+RECOVERY_SECONDS_MAX: Final = 30.0
+WEBHOOKS_SECONDS_MAX: Final = 30.0
+AGREEMENT_SECONDS_MAX: Final = 20.0
+
+# The others come while the fault is fresh, and never later than this.
+HEAD_START_SECONDS: Final = 0.5
+# A webhook is aimed at when no other is on its way.
+HEAD_START_SECONDS_OF_DEBIT: Final = 10.0
+
+# The client of these is left without an answer; its second try must find the first one's order.
+UNANSWERED: Final = frozenset(
+    {Failpoint.API_COMMIT_SENT_CONN_DROPPED, Failpoint.API_COMMITTED_BEFORE_RESPONSE}
+)
+
+
+@dataclass
+class Result:
+    """What a cell came to; without problems it passed."""
+
+    cell: Cell
+    problems: list[str] = field(default_factory=list)
+    recovered_seconds: float | None = None
+    cell_seconds: float = 0.0
+
+    @property
+    def passed(self) -> bool:
+        return not self.problems and self.recovered_seconds is not None
+
+
+def run_cell(
+    stand: Stand, cell: Cell, history_dir: Path, *, bound_seconds: float = RECOVERY_SECONDS_MAX
+) -> Result:
+    """Break the system in one way, let it heal, and judge it."""
+    began = time.monotonic()
+    run_id = f"cell-{cell.id}-{uuid4().hex[:6]}"
+    prefix = f"{run_id}-"
+    path = history_dir / f"{run_id}.jsonl"
+    history = HistoryFile(
+        path, run_id=run_id, tenant_id=stand.environment.tenant_id, key_prefix=prefix
+    )
+    fault = Fault(stand, cell, run_id)
+    customers = Customers(stand.environment, history, fault.before_cancel, fault.complete_debit)
+    result = Result(cell)
+    trigger, rest = trigger_of(cell, prefix), others(prefix)
+    aims_late = cell.point in WEBHOOK_POINTS
+    try:
+        fault.arm()
+        customers.send(trigger)
+        fault.wait_for_hit(HEAD_START_SECONDS_OF_DEBIT if aims_late else HEAD_START_SECONDS)
+        customers.send(*rest)
+        hit = fault.wait_for_hit(HIT_SECONDS_MAX)
+        if hit is None:
+            customers.join()
+            result.problems.append(f"no hit in {HIT_SECONDS_MAX:g} s: nothing was tested")
+        else:
+            hit = fault.strike(hit)
+            _heal(stand, result, hit, [trigger, *rest], customers, bound_seconds)
+            _judge(stand, result, fault, hit, [trigger, *rest], path)
+    finally:
+        history.close()
+        fault.undo()
+    result.cell_seconds = time.monotonic() - began
+    return result
+
+
+def _heal(
+    stand: Stand,
+    result: Result,
+    hit: Hit,
+    flows: list[Flow],
+    customers: Customers,
+    bound_seconds: float,
+) -> None:
+    """Wait for rest, at most until the bound has passed since the hit."""
+    mailbox = Mailbox(stand.environment.mail_dir)
+    lags = Lags(stand.environment.kafka_bootstrap_servers)
+
+    def moving() -> list[str]:
+        busy = [thread.name for thread in customers.threads if thread.is_alive()]
+        return [f"customers are at it: {busy}"] if busy else motion(stand, mailbox, lags, flows)
+
+    left = bound_seconds - (datetime.now(UTC) - hit.at).total_seconds()
+    waited = wait_until(
+        moving, lambda found: not found, deadline_seconds=max(left, 0.0), every_seconds=0.1
+    )
+    seconds = (datetime.now(UTC) - hit.at).total_seconds()
+    if waited.reached:
+        result.recovered_seconds = seconds
+    else:
+        result.problems.append(f"not at rest {seconds:.1f} s after the hit: {waited.value}")
+    customers.join()
+    wait_until(
+        stand.webhooks_owed,
+        lambda owed: owed == 0,
+        deadline_seconds=WEBHOOKS_SECONDS_MAX,
+    )
+    result.problems += [flow.problem for flow in flows if flow.problem]
+
+
+def _judge(
+    stand: Stand, result: Result, fault: Fault, hit: Hit, flows: list[Flow], history: Path
+) -> None:
+    mailbox = Mailbox(stand.environment.mail_dir)
+    result.problems += fault.unproven(hit)
+    trigger = flows[0]
+    if result.cell.point in UNANSWERED:
+        result.problems += _not_the_same_order(trigger)
+    for flow in flows:
+        result.problems += wrong_ends(stand, flow) + wrong_letters(stand, mailbox, flow)
+    # What did not come to rest in half a minute is not waited for once more.
+    seconds = AGREEMENT_SECONDS_MAX if result.recovered_seconds is not None else 1.0
+    result.problems += judged(stand, history, flows, deadline_seconds=seconds)
+
+
+def _not_the_same_order(trigger: Flow) -> list[str]:
+    """The first try was not answered with the order, the last one was, as a replay."""
+    first, last = trigger.replies[0], trigger.replies[-1]
+    if first.ok or not last.replayed:
+        statuses = [(reply.status, reply.replayed) for reply in trigger.replies]
+        return [f"{trigger.key}: no order without an answer, then a replay, but {statuses}"]
+    return []

@@ -1,0 +1,297 @@
+"""The outbox publisher: one leads, none skips, and what cannot be published blocks nobody."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+
+from bookpayctl.targets.local.servers.contents import create_topics
+from runtime.adapters.store.publisher_lock import try_lock
+from runtime.domain.names import PARTITIONS, PUBLISHER_LOCK_KEY
+from tests.support.processes import ServiceProcess, eventually
+from tests.support.servers import running_servers
+from tests.support.stack import Database, connect
+
+# Nobody acts on a parked payment's event, so these records disturb no other test.
+EVENT_TYPE = "PaymentParked"
+TOPIC = "orders.placed.dlq"
+
+Publishers = Callable[..., list[ServiceProcess]]
+
+
+def write_event(
+    database: Database, *, event_type: str = EVENT_TYPE, payload: object = None
+) -> UUID:
+    """One outbox row, as a service would leave it."""
+    event_id = uuid4()
+    document = {"event_id": str(event_id), "order_id": f"ord_{event_id.hex}"}
+    database.run(
+        "INSERT INTO outbox (event_id, aggregate, aggregate_id, event_type, payload, tenant_id)"
+        " VALUES (%s, 'payments', %s, %s, %s, 'acme')",
+        *(event_id, str(event_id), event_type, json.dumps(payload or document)),
+    )
+    return event_id
+
+
+def is_published(database: Database, event_id: UUID) -> bool:
+    return bool(
+        database.value("SELECT published_at IS NOT NULL FROM outbox WHERE event_id = %s", event_id)
+    )
+
+
+def published(bootstrap_servers: str) -> dict[UUID, list[dict[str, str]]]:
+    """Every record of the topic by event id, with the headers of each time it was published."""
+    consumer = Consumer(
+        {"bootstrap.servers": bootstrap_servers, "group.id": f"look-{uuid4()}", "log_level": 0}
+    )
+    found: dict[UUID, list[dict[str, str]]] = {}
+    places = [TopicPartition(TOPIC, number, 0) for number in range(PARTITIONS)]
+    ends = sum(consumer.get_watermark_offsets(place, timeout=10)[1] for place in places)
+    consumer.assign(places)
+    for _ in range(ends):
+        message = consumer.poll(10.0)
+        assert message is not None
+        assert message.error() is None
+        headers = {name: value.decode() for name, value in message.headers() or []}
+        found.setdefault(UUID(headers["event_id"]), []).append(headers)
+    consumer.close()
+    return found
+
+
+@pytest.fixture
+def publishers(database: Database, bootstrap_servers: str, tmp_path: Path) -> Iterator[Publishers]:
+    """Starts publishers on the test's own database; stops them at the end."""
+    with publishers_on(database, bootstrap_servers, tmp_path) as start:
+        yield start
+
+
+@contextmanager
+def publishers_on(
+    database: Database, bootstrap_servers: str, directory: Path
+) -> Iterator[Publishers]:
+    started: list[ServiceProcess] = []
+
+    def start(count: int, *, until_ready: bool = True) -> list[ServiceProcess]:
+        variables = {
+            "DB_DSN": database.dsn,
+            "KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers,
+            "BOOKPAY_FAILPOINTS": "on",
+        }
+        fresh = [
+            ServiceProcess(f"publisher-{n}", ("outbox-publisher",), variables, directory)
+            for n in range(count)
+        ]
+        started.extend(process.start() for process in fresh)
+        for process in fresh if until_ready else []:
+            process.wait_ready()
+        return fresh
+
+    try:
+        yield start
+    finally:
+        for process in started:
+            process.stop()
+
+
+def leader_of(database: Database, processes: list[ServiceProcess]) -> ServiceProcess:
+    """The one whose term is open and whose backend holds the lock."""
+    names = database.rows(
+        "SELECT publisher_id FROM publisher_terms JOIN pg_locks ON pid = backend_pid"
+        " WHERE ended_at IS NULL AND locktype = 'advisory' AND granted"
+    )
+    assert len(names) == 1, names
+    return next(process for process in processes if process.name == names[0][0])
+
+
+def wait_for_a_leader(database: Database) -> None:
+    eventually(
+        lambda: database.rows("SELECT 1 FROM publisher_terms WHERE ended_at IS NULL"),
+        "somebody leads",
+    )
+
+
+def test_only_one_of_three_publishers_leads(database: Database, publishers: Publishers) -> None:
+    processes = publishers(3)
+    wait_for_a_leader(database)
+
+    event_id = write_event(database)
+
+    eventually(lambda: is_published(database, event_id), "the event is published")
+    assert leader_of(database, processes) in processes
+    assert not try_lock(database.conn)
+
+
+def test_a_record_carries_its_publisher_and_its_term(
+    database: Database, publishers: Publishers, bootstrap_servers: str
+) -> None:
+    publishers(1)
+    event_id = write_event(database)
+
+    eventually(lambda: is_published(database, event_id), "the event is published")
+
+    (headers,) = published(bootstrap_servers)[event_id]
+    assert (headers["publisher_id"], headers["publisher_term"]) == ("publisher-0", "1")
+    assert (headers["event_type"], headers["tenant_id"]) == (EVENT_TYPE, "acme")
+
+
+def test_when_the_leader_is_killed_a_standby_publishes_within_seconds(
+    database: Database, publishers: Publishers, bootstrap_servers: str
+) -> None:
+    processes = publishers(3)
+    first = write_event(database)
+    eventually(lambda: is_published(database, first), "the first leader publishes")
+
+    leader_of(database, processes).kill()
+    second = write_event(database)
+
+    eventually(lambda: is_published(database, second), "a standby takes over", seconds=15)
+    (headers,) = published(bootstrap_servers)[second]
+    assert headers["publisher_term"] == "2"
+    assert database.value("SELECT count(*) FROM publisher_terms WHERE ended_at IS NULL") == 1
+
+
+def test_when_the_leaders_backend_is_terminated_no_event_is_lost(
+    database: Database, publishers: Publishers, bootstrap_servers: str
+) -> None:
+    publishers(2)
+    wait_for_a_leader(database)
+    events = []
+    for _ in range(4):
+        events += [write_event(database) for _ in range(25)]
+        database.run(
+            "SELECT pg_terminate_backend(backend_pid) FROM publisher_terms WHERE ended_at IS NULL"
+        )
+    events += [write_event(database) for _ in range(25)]
+
+    eventually(
+        lambda: all(is_published(database, event_id) for event_id in events),
+        "every event is published",
+    )
+    found = published(bootstrap_servers)
+    assert [event_id for event_id in events if event_id not in found] == []
+
+
+def test_a_leader_that_lost_its_lock_publishes_nothing_in_its_old_term(
+    database: Database, publishers: Publishers, bootstrap_servers: str
+) -> None:
+    """Somebody else stands next in line for the lock when the backend that holds it dies."""
+    publishers(1)
+    wait_for_a_leader(database)
+    with connect(database.dsn) as next_in_line:
+        take = ("SELECT pg_advisory_lock(%s)", (PUBLISHER_LOCK_KEY,))
+        waiting = threading.Thread(target=next_in_line.execute, args=take)
+        waiting.start()
+        eventually(
+            lambda: database.rows(
+                "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+            ),
+            "somebody waits for the lock",
+        )
+        database.run(
+            "SELECT pg_terminate_backend(backend_pid) FROM publisher_terms WHERE ended_at IS NULL"
+        )
+        waiting.join(10.0)
+        event_id = write_event(database)
+        with pytest.raises(AssertionError):
+            eventually(lambda: is_published(database, event_id), "", 2.0)
+
+    eventually(lambda: is_published(database, event_id), "the event is published")
+    (headers,) = published(bootstrap_servers)[event_id]
+    assert headers["publisher_term"] == "2"
+
+
+def test_a_stopped_leader_gives_the_lock_back_and_ends_its_term(
+    database: Database, publishers: Publishers
+) -> None:
+    (only,) = publishers(1)
+    wait_for_a_leader(database)
+
+    status = only.stop()
+
+    assert status == 0
+    assert database.rows("SELECT 1 FROM publisher_terms WHERE ended_at IS NULL") == []
+    assert try_lock(database.conn)
+
+
+@pytest.mark.parametrize(
+    ("point", "times_published"),
+    [
+        ("publisher.fetched_before_produce", {1}),
+        ("publisher.acked_before_mark", {2}),
+        ("publisher.marked", {1}),
+    ],
+)
+def test_a_publisher_killed_at_a_step_repeats_an_event_at_most_and_never_skips_it(
+    database: Database,
+    publishers: Publishers,
+    bootstrap_servers: str,
+    point: str,
+    times_published: set[int],
+) -> None:
+    database.arm(point)
+    event_id = write_event(database)
+
+    (only,) = publishers(1, until_ready=False)
+    status = only.wait_end()
+    only.start()
+
+    assert status == 137
+    eventually(lambda: is_published(database, event_id), "the event is published")
+    assert len(published(bootstrap_servers)[event_id]) in times_published
+
+
+@pytest.mark.parametrize(
+    ("event_type", "payload", "reason"),
+    [
+        ("OrderShipped", None, "unknown_event_type"),
+        (EVENT_TYPE, {"note": "x" * 900_001}, "too_large"),
+    ],
+    ids=["unknown type", "too large"],
+)
+def test_a_row_that_can_never_be_published_gets_a_dead_letter_and_blocks_nobody(
+    database: Database, publishers: Publishers, event_type: str, payload: object, reason: str
+) -> None:
+    hopeless = write_event(database, event_type=event_type, payload=payload)
+    behind = write_event(database)
+
+    publishers(1)
+
+    eventually(lambda: is_published(database, behind), "the row behind it is published")
+    letters = database.rows("SELECT source, reason FROM dead_letters WHERE event_id = %s", hopeless)
+    assert letters == [("outbox", reason)]
+    assert not is_published(database, hopeless)
+
+
+def test_nothing_is_marked_while_the_broker_is_away_and_everything_is_when_it_is_back(
+    database: Database, tmp_path: Path
+) -> None:
+    with running_servers(tmp_path / "broker", with_postgres=False) as broker:
+        create_topics(broker.kafka_bootstrap_servers)
+        with publishers_on(database, broker.kafka_bootstrap_servers, tmp_path) as start:
+            start(1)
+            before = write_event(database)
+            eventually(lambda: is_published(database, before), "the broker works")
+            kafka = broker.pids["kafka"]
+            os.kill(kafka, signal.SIGSTOP)
+            try:
+                events = [write_event(database) for _ in range(20)]
+                with pytest.raises(AssertionError):
+                    eventually(lambda: any(is_published(database, e) for e in events), "", 2.0)
+            finally:
+                os.kill(kafka, signal.SIGCONT)
+
+            eventually(
+                lambda: all(is_published(database, event_id) for event_id in events),
+                "every event is published once the broker is back",
+            )
+            found = published(broker.kafka_bootstrap_servers)
+            assert [event_id for event_id in events if event_id not in found] == []

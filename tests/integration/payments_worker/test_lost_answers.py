@@ -1,0 +1,135 @@
+"""The last answer of a step is lost: its asker asks again and finds what was done, once."""
+
+from __future__ import annotations
+
+from uuid import UUID, uuid4
+
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+
+from runtime.domain.names import PARTITIONS
+from tests.support.processes import eventually
+from tests.support.stack import DEADLINES, WORKERS, Shop
+from tests.support.twin import Twin
+
+
+@pytest.mark.parametrize("action", ["dropconn", "exectimeout"])
+def test_an_order_whose_commit_has_no_answer_is_found_by_the_same_key(
+    shop: Shop, action: str
+) -> None:
+    shop.database.arm("api.commit_sent_conn_dropped", action, tenant_id=shop.tenant_id)
+    body, key = shop.body(), uuid4().hex
+
+    first = shop.post(body, key)
+    second = shop.post(body, key)
+
+    orders = shop.database.rows("SELECT id FROM orders WHERE client_key = %s", key)
+    assert first.status == 503
+    assert first.json["code"] == "unavailable"
+    assert second.status == 201
+    assert second.headers["Idempotent-Replayed"] == "true"
+    assert orders == [(second.json["id"],)]
+    assert shop.database.hits("api.commit_sent_conn_dropped", second.json["id"]) == 1
+    shop.wait_status(second.json["id"], "paid")
+
+
+def test_an_api_that_dies_behind_its_commit_has_taken_the_order(shop: Shop) -> None:
+    shop.database.arm("api.commit_sent_conn_dropped", tenant_id=shop.tenant_id)
+    body, key = shop.body(), uuid4().hex
+
+    with pytest.raises(Exception, match="Connection aborted"):
+        shop.post(body, key)
+    shop.stack.expect_crash(["orders-http"])
+    shop.stack["orders-http"].wait_ready()
+
+    again = shop.post(body, key)
+    assert again.headers["Idempotent-Replayed"] == "true"
+    shop.wait_status(again.json["id"], "paid")
+
+
+@pytest.mark.parametrize("action", ["dropconn", "exectimeout"])
+def test_an_event_whose_acknowledgement_is_lost_is_published_again_and_dropped_by_consumers(
+    shop: Shop, twin: Twin, action: str
+) -> None:
+    shop.database.arm("publisher.produced_ack_lost", action)
+
+    order_id, event_id = shop.place()
+
+    shop.wait_status(order_id, "paid")
+    (lost,) = shop.database.rows(
+        "SELECT event_id FROM failpoint_hits WHERE point = 'publisher.produced_ack_lost'"
+        " ORDER BY id DESC LIMIT 1"
+    )
+    eventually(
+        lambda: copies_of(shop.stack.bootstrap_servers, lost[0]) == 2,
+        "the event is in the log twice",
+    )
+    assert len(twin.charges(event_id)) == 1
+    assert shop.database.outcomes(event_id) == ["PaymentCompleted"]
+
+
+def copies_of(bootstrap_servers: str, event_id: UUID) -> int:
+    """How many records of the topics that an order passes carry this event."""
+    consumer = Consumer(
+        {"bootstrap.servers": bootstrap_servers, "group.id": f"look-{uuid4()}", "log_level": 0}
+    )
+    topics = ("orders.placed", "payments.completed", "orders.paid")
+    places = [TopicPartition(name, number, 0) for name in topics for number in range(PARTITIONS)]
+    ends = sum(consumer.get_watermark_offsets(place, timeout=10)[1] for place in places)
+    consumer.assign(places)
+    found = 0
+    for _ in range(ends):
+        message = consumer.poll(10.0)
+        assert message is not None
+        headers = dict(message.headers() or [])
+        found += headers.get("event_id") == str(event_id).encode()
+    consumer.close()
+    return found
+
+
+@pytest.mark.parametrize("action", ["exit", "dropconn", "exectimeout"])
+def test_a_refund_that_was_sent_and_not_answered_is_given_once(
+    shop: Shop, twin: Twin, action: str
+) -> None:
+    twin.fault("webhook_drop", match={"event_type": "refund.*"})
+    order_id, event_id = shop.place()
+    shop.wait_status(order_id, "paid")
+    shop.database.arm("saga.refund_sent_no_response", action, order_id=order_id)
+
+    shop.cancel(order_id)
+    if action == "exit":
+        shop.stack.expect_crash(WORKERS)
+
+    shop.wait_status(order_id, "refunded")
+    intent = shop.database.payment(event_id)["payment_intent_id"]
+    assert len(twin.refunds(intent)) == 1
+    assert shop.database.hits("saga.refund_sent_no_response", order_id) == 1
+    # Sent before the fault and again after it: the point lies behind the request.
+    attempts = shop.database.value("SELECT attempts FROM refunds WHERE event_id = %s", event_id)
+    calls = shop.database.value(
+        "SELECT count(*) FROM stripe_calls WHERE operation = 'refund' AND payment_intent_id = %s",
+        intent,
+    )
+    assert attempts == 2
+    assert calls == 2
+
+
+def test_a_lease_taken_in_an_inbox_transaction_without_an_answer_is_given_up_at_once(
+    shop: Shop, twin: Twin
+) -> None:
+    """The server committed it, nobody works on it, and nobody waits until it runs out."""
+    shop.database.arm("worker.reserved_before_commit", "exectimeout", tenant_id=shop.tenant_id)
+
+    order_id, event_id = shop.place()
+
+    shop.wait_status(order_id, "paid")
+    given_up_early = shop.database.value(
+        "SELECT lost.at - began.at < make_interval(secs => %s) FROM payment_events began"
+        " JOIN payment_events lost USING (event_id)"
+        " WHERE event_id = %s AND lost.cause = 'lease_lost' AND began.to_state = 'charging'"
+        " AND began.cause_id = lost.cause_id",
+        *(float(DEADLINES["BOOKPAY_LEASE_SECONDS"]) / 2, event_id),
+    )
+    assert given_up_early
+    assert len(twin.charges(event_id)) == 1
+    assert shop.database.payment(event_id)["started_attempts"] == 2

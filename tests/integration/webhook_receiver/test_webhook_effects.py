@@ -1,0 +1,202 @@
+"""What a genuine webhook does to a payment, and what happens when it is early or contradicts us."""
+
+from __future__ import annotations
+
+import json
+import signal
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from tests.support.processes import eventually
+from tests.support.stack import ENVIRONMENT, PRICE_CENTS, WORKERS, Shop
+from tests.support.twin import Twin
+from tests.support.webhooks import RECEIVED, Sender, signature
+
+
+def intent_event(event_id: UUID, *, payment_intent_id: str = "", **changes: Any) -> bytes:
+    """A success of this payment, as Stripe would tell it."""
+    thing = {
+        "id": payment_intent_id or f"pi_{uuid4().hex}",
+        "object": "payment_intent",
+        "status": "succeeded",
+        "amount": PRICE_CENTS,
+        "currency": "usd",
+        "metadata": {"event_id": str(event_id), "env": ENVIRONMENT},
+        **changes,
+    }
+    document = {
+        "id": f"evt_{uuid4().hex}",
+        "object": "event",
+        "type": "payment_intent.succeeded",
+        "livemode": False,
+        "request": {"id": None, "idempotency_key": str(event_id)},
+        "data": {"object": thing},
+    }
+    return json.dumps(document).encode()
+
+
+def send(shop: Shop, body: bytes) -> None:
+    got = Sender(shop.stack).post(body, signature(body))
+    assert (got.status, got.body) == (200, RECEIVED)
+
+
+@pytest.fixture
+def waiting(shop: Shop, twin: Twin) -> tuple[str, UUID, str]:
+    """An order whose payment waits for the bank: order_id, event_id, PaymentIntent id."""
+    order_id, event_id = shop.place("pm_twin_card_processing")
+    shop.wait_payment(event_id, "processing")
+    return order_id, event_id, shop.database.payment(event_id)["payment_intent_id"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"amount": PRICE_CENTS - 1}, "amount"),
+        ({"amount": 0}, "amount"),
+        ({"currency": "eur"}, "currency"),
+        ({"id": "pi_of_someone_else"}, "other_payment_intent"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_success_that_disagrees_with_the_order_is_quarantined_and_pays_nothing(
+    shop: Shop, waiting: tuple[str, UUID, str], changes: dict[str, Any], reason: str
+) -> None:
+    order_id, event_id, intent = waiting
+    body = intent_event(event_id, payment_intent_id=intent, **changes)
+
+    send(shop, body)
+
+    assert Sender(shop.stack).quarantined(body) == [reason]
+    assert shop.database.payment_state(event_id) == "processing"
+    assert shop.status(order_id) == "pending"
+
+
+def test_an_event_of_another_environment_is_quarantined(
+    shop: Shop, waiting: tuple[str, UUID, str]
+) -> None:
+    _, event_id, intent = waiting
+    metadata = {"event_id": str(event_id), "env": "elsewhere"}
+    body = intent_event(event_id, payment_intent_id=intent, metadata=metadata)
+
+    send(shop, body)
+
+    assert Sender(shop.stack).quarantined(body) == ["other_environment"]
+    assert shop.database.payment_state(event_id) == "processing"
+
+
+def test_a_payment_intent_without_our_metadata_is_not_ours(shop: Shop) -> None:
+    body = intent_event(uuid4(), metadata={})
+
+    send(shop, body)
+
+    assert Sender(shop.stack).quarantined(body) == ["not_ours"]
+
+
+def test_a_matching_success_pays_the_order_once_however_often_it_comes(
+    shop: Shop, waiting: tuple[str, UUID, str]
+) -> None:
+    order_id, event_id, intent = waiting
+
+    for _ in range(3):
+        send(shop, intent_event(event_id, payment_intent_id=intent))
+
+    shop.wait_status(order_id, "paid")
+    assert shop.database.outcomes(event_id) == ["PaymentCompleted"]
+
+
+def test_a_failure_after_the_success_undoes_nothing(
+    shop: Shop, waiting: tuple[str, UUID, str]
+) -> None:
+    order_id, event_id, intent = waiting
+    send(shop, intent_event(event_id, payment_intent_id=intent))
+    shop.wait_status(order_id, "paid")
+    late = json.loads(intent_event(event_id, payment_intent_id=intent))
+    late["type"] = "payment_intent.payment_failed"
+
+    send(shop, json.dumps(late).encode())
+
+    assert shop.database.payment_state(event_id) == "succeeded"
+    assert shop.database.outcomes(event_id) == ["PaymentCompleted"]
+
+
+def test_a_success_after_the_refund_changes_nothing(shop: Shop, twin: Twin) -> None:
+    order_id, event_id = shop.place()
+    shop.wait_status(order_id, "paid")
+    shop.cancel(order_id)
+    shop.wait_status(order_id, "refunded")
+    intent = shop.database.payment(event_id)["payment_intent_id"]
+
+    send(shop, intent_event(event_id, payment_intent_id=intent))
+
+    assert shop.database.payment_state(event_id) == "refunded"
+    assert len(twin.refunds(intent)) == 1
+
+
+def test_a_webhook_before_its_payment_is_parked_and_applied_when_the_payment_is_there(
+    shop: Shop, twin: Twin
+) -> None:
+    """The workers sleep while Stripe already tells of a charge: nothing of it is lost."""
+    for name in WORKERS:
+        shop.stack[name].signal(signal.SIGSTOP)
+    try:
+        order_id, event_id = shop.place()
+        body = intent_event(event_id)
+        send(shop, body)
+        parked = shop.database.value(
+            "SELECT count(*) FROM webhook_parked WHERE event_id = %s", event_id
+        )
+    finally:
+        for name in WORKERS:
+            shop.stack[name].signal(signal.SIGCONT)
+
+    assert parked == 1
+    eventually(
+        lambda: (
+            not shop.database.rows("SELECT 1 FROM webhook_parked WHERE event_id = %s", event_id)
+        ),
+        "the parked webhook is driven again",
+    )
+    shop.wait_status(order_id, "paid")
+    assert shop.database.outcomes(event_id) == ["PaymentCompleted"]
+
+
+def test_a_webhook_whose_payment_never_comes_ends_in_quarantine(shop: Shop) -> None:
+    nobody = uuid4()
+    body = intent_event(nobody)
+    send(shop, body)
+
+    shop.database.run(
+        "UPDATE webhook_parked SET parked_at = parked_at - interval '1 hour',"
+        " next_attempt_at = clock_timestamp() WHERE event_id = %s",
+        nobody,
+    )
+
+    eventually(
+        lambda: Sender(shop.stack).quarantined(body) == ["payment_never_came"],
+        "the webhook is given up",
+    )
+    assert shop.database.rows("SELECT 1 FROM webhook_parked WHERE event_id = %s", nobody) == []
+
+
+@pytest.mark.parametrize(
+    "point",
+    [
+        "receiver.verified_before_insert",
+        "receiver.apply_before_commit",
+        "receiver.inserted_before_200",
+        "receiver.responded",
+    ],
+)
+def test_a_receiver_killed_at_any_step_loses_no_event(
+    shop: Shop, twin: Twin, waiting: tuple[str, UUID, str], point: str
+) -> None:
+    order_id, event_id, intent = waiting
+    shop.database.arm(point)
+
+    twin.ask("POST", "/complete", {"payment_intent": intent, "succeed": True})
+    shop.stack.expect_crash(["receiver"])
+
+    shop.wait_status(order_id, "paid")
+    assert shop.database.outcomes(event_id) == ["PaymentCompleted"]
