@@ -1,7 +1,7 @@
 """The points where a drill may break a process, what it may do there, and what makes no sense.
 
-Names are stable; the table in ARCHITECTURE.md maps each to its service and line. A cell is a point
-with one of the three faults of the crash matrix. Where a cell cannot apply, the reason stands here,
+Names are stable; docs/failpoints.md maps each to its service and place. A cell is a point with one
+of the three faults of the crash matrix. Where a cell cannot apply, the reason stands here,
 so that a matrix can print it and no cell is left out in silence.
 """
 

@@ -23,7 +23,7 @@ def show(name: NameOption = None, output: OutputOption = OutputFormat.TABLE) -> 
                 "key": setting.key,
                 "value": values[setting.key].text,
                 "source": values[setting.key].source,
-                "flag": setting.flag,
+                "flag": setting.flag or None,
                 "variable": setting.variable,
                 "default": setting.default,
                 "meaning": setting.meaning,
