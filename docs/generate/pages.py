@@ -18,6 +18,7 @@ from docs.generate import (
     glossary,
     judge,
     report_schema,
+    rooms,
     states,
 )
 
@@ -41,6 +42,8 @@ PARTS: Final[dict[str, Callable[[], str]]] = {
     "terms": glossary.terms,
     "words to avoid": glossary.avoided,
     "decisions": decision_index.index,
+    "rooms of bookpayctl": rooms.bookpayctl,
+    "rooms of the runtime": rooms.runtime,
 }
 
 # Files that are generated from the first line to the last.

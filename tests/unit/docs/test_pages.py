@@ -156,6 +156,18 @@ def test_a_page_has_one_title_and_its_fences_are_closed(page: Path) -> None:
     assert text.count("\n```") % 2 == 0
 
 
+def test_no_line_of_a_picture_is_cut_in_two_by_a_semicolon() -> None:
+    pictures = [
+        (str(page.relative_to(ROOT)), block)
+        for page in pages()
+        for language, block in FENCE.findall(page.read_text())
+        if language == "mermaid"
+    ]
+
+    assert len(pictures) > 4, "too few pictures were found for this to mean anything"
+    assert [page for page, block in pictures if ";" in block] == []
+
+
 def test_every_page_can_be_found_from_the_readme() -> None:
     reached, waiting = set(), [ROOT / "README.md"]
     while waiting:
