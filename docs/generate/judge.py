@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import cmp_to_key
 
 from bookpayctl.checks import CHECKS
-from bookpayctl.drills import DRILLS
+from bookpayctl.drills import load_drill
+from bookpayctl.drills.catalogue import CATALOGUE
 from bookpayctl.forgery import CASES
 from bookpayctl.judge.invariants import INVARIANTS, Invariant
 from bookpayctl.report.exit_code import MEANINGS, REASONS, ExitCode, code_of, worst
@@ -47,10 +48,19 @@ def checks() -> str:
 
 
 def drills() -> str:
-    """The drills, in the order of `drill list`."""
+    """The drills, in the order of `drill list`, each with the points that it can strike at."""
     return table(
-        ("drill", "question", "expected", "blast radius"),
-        [(code(d.slug), d.question, d.expected, d.blast_radius) for d in DRILLS],
+        ("drill", "question", "expected", "strikes at", "blast radius"),
+        [
+            (
+                code(drill.slug),
+                drill.question,
+                drill.expected,
+                "<br>".join(f"{code(point)}: {words}" for point, words in drill.points.items()),
+                drill.blast_radius,
+            )
+            for drill in map(load_drill, CATALOGUE)
+        ],
     )
 
 

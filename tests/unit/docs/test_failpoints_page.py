@@ -14,7 +14,9 @@ def rows() -> list[list[str]]:
 
 
 def test_the_page_lists_every_failpoint_in_order() -> None:
-    assert [row[0] for row in rows()] == [f"F{number:02}" for number in range(1, len(Failpoint) + 1)]
+    numbers = range(1, len(Failpoint) + 1)
+
+    assert [row[0] for row in rows()] == [f"F{number:02}" for number in numbers]
     assert [row[1].strip("`") for row in rows()] == [point.value for point in Failpoint]
 
 

@@ -101,12 +101,13 @@ def test_every_command_of_bookpayctl_on_a_page_exists() -> None:
 
 
 def command_words(command: str) -> list[str]:
-    """The words of a command line; those of a pipe's first part only."""
+    """The words of a command line, without the folder of its program; a pipe's first part only."""
     first = re.split(r" [|;&>] ?", command)[0]
     try:
-        return shlex.split(first)
+        words = shlex.split(first)
     except ValueError:
         return []
+    return [words[0].removeprefix(".venv/bin/"), *words[1:]] if words else []
 
 
 def not_typed(command: Any, words: list[str]) -> str | None:
@@ -129,6 +130,17 @@ def not_typed(command: Any, words: list[str]) -> str | None:
         w for w in rest if re.match(r"--?[a-z]", w) and w.split("=")[0] not in known | COMMON
     ]
     return f"no option {', '.join(unknown)}" if unknown else None
+
+
+def test_every_test_file_and_test_name_of_a_command_exists() -> None:
+    wrong = [
+        f"{page}: {command}"
+        for page, command in commands()
+        for path in re.findall(r"\btests/[\w/]+(?:\.py)?", command)
+        if command.startswith((".venv", "pytest", "nox")) and not (ROOT / path).exists()
+    ]
+
+    assert wrong == []
 
 
 def test_every_target_of_make_on_a_page_exists() -> None:

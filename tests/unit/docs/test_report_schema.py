@@ -11,14 +11,18 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from bookpayctl.check import Answer, Check, Inquiry, run_checks
-from bookpayctl.cli.reports import ReportFormat, refused_report, render
+from bookpayctl.check import Check, CheckAnswer, CheckRequest, Inquiry, run_checks
+from bookpayctl.cli.reports import ReportFormat, render
+from bookpayctl.drill import DrillRequest, run_drill
+from bookpayctl.drills import load_drill
+from bookpayctl.drills.catalogue import CATALOGUE
 from bookpayctl.judge import invariants
 from bookpayctl.judge.invariants import Facts
 from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.report.result import Report
 from bookpayctl.report.verdict import Verdict
 from bookpayctl.runs import directory
+from bookpayctl.session import RefusedError, refused_report
 from bookpayctl.targets.environment import Environment
 from docs.generate import report_schema
 from tests.support import judged_shop
@@ -31,6 +35,9 @@ def printed(report: Report) -> dict[str, Any]:
 
 
 def environment(root: Path) -> Environment:
+    """An environment on disk whose servers are all away."""
+    (root / "secrets").mkdir()
+    (root / "secrets" / "stripe-api-key").write_text("sk_test_of_nobody")
     return Environment(
         name="default",
         root=root,
@@ -61,9 +68,9 @@ def audited(facts: Facts, *incidents: ExitCode) -> Report:
     )
 
 
-def checked(root: Path, *answers: Answer | Exception) -> Report:
-    def asking(answer: Answer | Exception) -> Callable[[Inquiry], Answer]:
-        def ask(_: Inquiry) -> Answer:
+def checked(root: Path, *answers: CheckAnswer | Exception) -> Report:
+    def asking(answer: CheckAnswer | Exception) -> Callable[[Inquiry], CheckAnswer]:
+        def ask(_: Inquiry) -> CheckAnswer:
             if isinstance(answer, Exception):
                 raise answer
             return answer
@@ -74,8 +81,8 @@ def checked(root: Path, *answers: Answer | Exception) -> Report:
         Check(f"BP-C{n:03}", "title", "question", "required", "why", "fix", asking(answer))
         for n, answer in enumerate(answers, start=1)
     ]
-    inquiry = Inquiry(environment(root), directory.begin(root, "check"), lambda _: None)
-    return run_checks(checks, inquiry, skipped=["BP-C001"], on_item=lambda _: None)
+    request = CheckRequest(environment(root), skipped=("BP-C001",))
+    return run_checks(checks, request, lambda _: None)
 
 
 def test_the_schema_is_one(tmp_path: Path) -> None:
@@ -103,10 +110,10 @@ def test_the_document_is_valid_whatever_the_exit_code(incident: ExitCode) -> Non
 def test_a_checklists_document_is_valid_whatever_the_answers(tmp_path: Path) -> None:
     report = checked(
         tmp_path,
-        Answer(Verdict.HOLDS, "never asked, for it is skipped", 1),
-        Answer(Verdict.HOLDS, "seen", 3, evidence=("row 1",)),
-        Answer(Verdict.VACUOUS, "nothing there", 0),
-        Answer(Verdict.VIOLATED, "two", 2, evidence=("a", "b"), fix="bookpayctl audit"),
+        CheckAnswer(Verdict.HOLDS, "never asked, for it is skipped", 1),
+        CheckAnswer(Verdict.HOLDS, "seen", 3, evidence=("row 1",)),
+        CheckAnswer(Verdict.VACUOUS, "nothing there", 0),
+        CheckAnswer(Verdict.VIOLATED, "two", 2, evidence=("a", "b"), fix="bookpayctl audit"),
         RuntimeError("no answer"),
     )
 
@@ -118,9 +125,21 @@ def test_a_checklists_document_is_valid_whatever_the_answers(tmp_path: Path) -> 
     assert problems(document) == []
 
 
+def test_the_document_of_a_drill_without_a_steady_state_is_valid(tmp_path: Path) -> None:
+    drill = load_drill(CATALOGUE[0])
+    request = DrillRequest(environment(tmp_path), point=next(iter(drill.points)))
+
+    document = printed(run_drill(drill, request, lambda _: None))
+
+    assert document["exit"]["code"] == ExitCode.REFUSED
+    assert problems(document) == []
+
+
 @pytest.mark.parametrize("kind", sorted(report_schema.CONTEXTS))
 def test_the_document_of_a_refusal_is_valid(kind: str, tmp_path: Path) -> None:
-    assert problems(printed(refused_report(kind, environment(tmp_path), "it is not up"))) == []
+    refused = refused_report(kind, environment(tmp_path), RefusedError("it is not up"))
+
+    assert problems(printed(refused)) == []
 
 
 @pytest.mark.parametrize(
