@@ -143,6 +143,25 @@ def test_every_test_file_and_test_name_of_a_command_exists() -> None:
     assert wrong == []
 
 
+def test_every_file_that_a_page_names_exists() -> None:
+    roots = [ROOT, *(ROOT / name for name in ("runtime", "runtime/services", "bookpayctl"))]
+    named = {
+        (page, name)
+        for page, text in commands()
+        for name in re.findall(r"(?<![\w/.<])(?:\w+/)+\w+\.(?:py|sql|md|json|toml)\b", text)
+        if "NNNN" not in name
+    }
+
+    missing = [
+        f"{page}: {name}"
+        for page, name in sorted(named)
+        if not any((root / name).exists() for root in roots)
+    ]
+
+    assert len(named) > 20, "too few files were found for this to mean anything"
+    assert missing == []
+
+
 def test_every_target_of_make_on_a_page_exists() -> None:
     there = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
