@@ -9,7 +9,6 @@ from typing import Final
 
 from docs.generate.markdown import code, table
 from runtime import faults
-from runtime.__main__ import MODULES
 from runtime.faults.names import INAPPLICABLE, Action, Failpoint
 from runtime.faults.places import ACTIONS, PLACES
 
@@ -17,12 +16,13 @@ RUNTIME: Final = Path(faults.__file__).parents[1]
 
 
 def hits() -> dict[Failpoint, list[str]]:
-    """Where each point is named outside `faults`, as `file.py`, function; services only."""
+    """Where each point is named outside `faults`, as `file.py`, function."""
     found: dict[Failpoint, list[str]] = {point: [] for point in Failpoint}
-    for path in sorted((RUNTIME / "services").rglob("*.py")):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        place = path.relative_to(RUNTIME / "services").as_posix()
-        for name, function in _named_in(tree):
+    for path in sorted(RUNTIME.rglob("*.py")):
+        if (RUNTIME / "faults") in path.parents:
+            continue
+        place = path.relative_to(RUNTIME).as_posix()
+        for name, function in _named_in(ast.parse(path.read_text(encoding="utf-8"))):
             found[Failpoint[name]].append(f"{place}, `{function}`")
     return found
 
@@ -52,7 +52,7 @@ def table_of_points() -> str:
             (
                 point.number,
                 code(point.value),
-                _service(hit_in[point]),
+                PLACES[point].service or "Stripe twin",
                 "; ".join(hit_in[point]) or "the twin",
                 PLACES[point].words,
                 PLACES[point].cut,
@@ -61,11 +61,6 @@ def table_of_points() -> str:
             for point in Failpoint
         ],
     )  # fmt: skip
-
-
-def _service(places: list[str]) -> str:
-    folders = {module.split(".")[2]: str(service) for (service, _), module in MODULES.items()}
-    return ", ".join(sorted({folders[place.split("/")[0]] for place in places})) or "Stripe twin"
 
 
 def _timed_out(point: Failpoint) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from docs.generate import failpoints
+from runtime.__main__ import MODULES
 from runtime.faults.names import INAPPLICABLE, TWIN_POINTS, Action, Failpoint
 from runtime.faults.places import ACTIONS, PLACES
 
@@ -47,7 +48,23 @@ def test_every_point_and_every_action_has_its_words() -> None:
     assert list(ACTIONS) == list(Action)
 
 
+def test_a_point_hit_in_a_services_folder_belongs_to_that_service() -> None:
+    folders = {module.split(".")[2]: service for (service, _), module in MODULES.items()}
+    by_folder = {
+        point: folders[place.split("/")[1]]
+        for point, places in failpoints.hits().items()
+        for place in places
+        if place.startswith("services/")
+    }
+
+    assert len(by_folder) > 20, "too few points were found for this to mean anything"
+    assert {point: PLACES[point].service for point in by_folder} == by_folder
+
+
 def test_the_place_of_a_point_is_the_function_that_hits_it() -> None:
     row = next(row for row in rows() if row[1] == "`receiver.responded`")
 
-    assert row[2:4] == ["payments-webhook-receiver", "webhook_receiver/service.py, `receive`"]
+    assert row[2:4] == [
+        "payments-webhook-receiver",
+        "services/webhook_receiver/service.py, `receive`",
+    ]
