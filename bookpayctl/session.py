@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from bookpayctl.clients.stripe_api import TEST_KEY_PREFIXES
 from bookpayctl.faults import undo
 from bookpayctl.faults.undo import Undone
 from bookpayctl.report.exit_code import ExitCode
@@ -23,6 +22,7 @@ from bookpayctl.runs.interrupts import Stopped, interruptible, shielded
 from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.platforms import open_target
 from bookpayctl.targets.target import Target
+from runtime.domain.names import TEST_KEY_PREFIXES
 
 Observer = Callable[[str], None]
 

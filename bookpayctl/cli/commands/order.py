@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from bookpayctl.clients.orders_api import OrderReply
     from bookpayctl.load.probe_orders import Title
     from bookpayctl.targets.environment import Environment
-    from bookpayctl.trace.timeline import Told
+    from bookpayctl.trace.timeline import TimelineEntry
 
 TimeoutOption = Annotated[
     str, typer.Option(metavar="DURATION", help="How long --wait may take; then exit 124.")
@@ -175,48 +175,48 @@ def trace(
 ) -> None:
     """One order's whole story, in time order, from PostgreSQL, Kafka and Stripe."""
     from bookpayctl.trace.collect import OrderUnknownError, collect
-    from bookpayctl.trace.timeline import tell
+    from bookpayctl.trace.timeline import timeline
 
     environment = environment_of(name)
     with _database(environment):
         try:
-            story = collect(environment, identifier)
+            found = collect(environment, identifier)
         except OrderUnknownError as error:
             fail(str(error), ExitCode.USAGE, fix="bookpayctl order list")
-    told = tell(story.moments)
-    # A story with a ledger left out must not pass for the whole one.
-    code = ExitCode.UNKNOWN if story.missing else ExitCode.PASS
+    entries = timeline(found.events)
+    # A timeline with a ledger left out must not pass for the whole one.
+    code = ExitCode.UNKNOWN if found.missing else ExitCode.PASS
     if output is OutputFormat.JSON:
         body = {
-            "order": story.order,
-            "event_id": story.root_event_id,
-            "missing": story.missing,
-            "notes": story.notes,
-            "moments": [_moment_document(entry) for entry in told],
+            "order": found.order,
+            "event_id": found.root_event_id,
+            "missing": found.missing,
+            "notes": found.notes,
+            "moments": [_entry_document(entry) for entry in entries],
         }
-        print_json(Document("OrderTrace", code, "incomplete" if story.missing else "told", body))
+        print_json(Document("OrderTrace", code, "incomplete" if found.missing else "told", body))
         leave(code)
-    order = story.order
+    order = found.order
     print_line(
         f"{order['id']}  {order['status']}  {order['total_cents'] / 100:.2f} {order['currency']}"
-        f"  key {story.root_event_id or 'none'}"
+        f"  key {found.root_event_id or 'none'}"
     )
     print_table(
         ("time", "gap ms", "ledger", "what", "detail"),
         [
             (
-                f"{entry.moment.at:%H:%M:%S.%f}"[:-3],
+                f"{entry.event.at:%H:%M:%S.%f}"[:-3],
                 "" if entry.gap_ms is None else f"+{entry.gap_ms:g}",
-                entry.moment.ledger,
-                entry.moment.what,
-                entry.moment.detail,
+                entry.event.ledger,
+                entry.event.what,
+                entry.event.detail,
             )
-            for entry in told
+            for entry in entries
         ],
     )
-    for missing in story.missing:
+    for missing in found.missing:
         print_line(f"not told: {missing}")
-    for note in story.notes:
+    for note in found.notes:
         hint(note)
     leave(code)
 
@@ -306,14 +306,14 @@ def _print_order(order: dict[str, Any], code: ExitCode, reason: str, output: Out
     print_table(("field", "value"), rows)
 
 
-def _moment_document(entry: Told) -> dict[str, Any]:
+def _entry_document(entry: TimelineEntry) -> dict[str, Any]:
     return {
-        "at": entry.moment.at.isoformat(),
+        "at": entry.event.at.isoformat(),
         "gap_ms": entry.gap_ms,
         "since_start_ms": entry.since_start_ms,
-        "ledger": entry.moment.ledger,
-        "what": entry.moment.what,
-        "detail": entry.moment.detail,
+        "ledger": entry.event.ledger,
+        "what": entry.event.what,
+        "detail": entry.event.detail,
     }
 
 

@@ -9,7 +9,7 @@ import typer
 
 from bookpayctl.cli.durations import age
 from bookpayctl.cli.errors import database_answers
-from bookpayctl.cli.operator_requests import grant
+from bookpayctl.cli.operator_requests import submit_and_report
 from bookpayctl.cli.options import NameOption, OutputOption, environment_of
 from bookpayctl.cli.output import Document, OutputFormat, fail, hint, print_json, print_table
 from bookpayctl.report.exit_code import ExitCode
@@ -73,7 +73,7 @@ def retry(
     pending or unknown may still give the money back. Exits 6 when it refuses.
     """
     from bookpayctl.clients.database import reading
-    from bookpayctl.operate.requests import Wish
+    from bookpayctl.operate.requests import OperatorRequest
 
     environment = environment_of(name)
     with database_answers(environment), reading(environment.dsn) as conn:
@@ -84,9 +84,9 @@ def retry(
     if found is None:
         fail(f"no payment of an order {order!r}", ExitCode.USAGE, fix="bookpayctl refund list")
     event_id = UUID(str(found[0]))
-    grant(
+    submit_and_report(
         environment,
-        [Wish("retry_refund", event_id=event_id)],
+        [OperatorRequest("retry_refund", event_id=event_id)],
         lambda _: f"refund of {found[1]}",
         output,
     )

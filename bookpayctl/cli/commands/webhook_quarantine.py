@@ -9,7 +9,7 @@ import typer
 
 from bookpayctl.cli.durations import age
 from bookpayctl.cli.errors import database_answers
-from bookpayctl.cli.operator_requests import grant
+from bookpayctl.cli.operator_requests import submit_and_report
 from bookpayctl.cli.options import NameOption, OutputOption, environment_of
 from bookpayctl.cli.output import Document, OutputFormat, hint, print_json, print_table
 from bookpayctl.report.exit_code import ExitCode
@@ -119,12 +119,12 @@ def _ask(
     name: str | None,
     output: OutputFormat,
 ) -> None:
-    from bookpayctl.operate.requests import Wish
+    from bookpayctl.operate.requests import OperatorRequest
 
-    grant(
+    submit_and_report(
         environment_of(name),
-        [Wish(kind, row_id=number) for number in numbers],
-        lambda wish: f"webhook {wish.row_id}",
+        [OperatorRequest(kind, row_id=number) for number in numbers],
+        lambda request: f"webhook {request.row_id}",
         output,
     )
 
