@@ -38,10 +38,6 @@ _TYPES: Final[dict[str, dict[str, Any]]] = {
     "int": {"type": "integer", "minimum": 0},
     "Verdict": {"$ref": "#/$defs/verdict"},
     "tuple[str, ...]": {"type": "array", "items": {"type": "string"}},
-    "dict[str, int | float | str]": {
-        "type": "object",
-        "additionalProperties": {"type": ["integer", "number", "string"]},
-    },
 }
 
 
