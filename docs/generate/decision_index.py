@@ -13,7 +13,8 @@ FOLDER: Final = Path(__file__).resolve().parents[2] / "decisions"
 
 _HEAD: Final = re.compile(
     r"# (?P<number>\d{4})\. (?P<title>.+)\n\n"
-    r"Status: (?P<status>accepted|superseded by \d{4})\. About: (?P<about>.+)\.\n"
+    r"Status: (?P<status>accepted(?:, supersedes \d{4})?|superseded by \d{4})\."
+    r" About: (?P<about>.+)\.\n"
 )
 
 
@@ -65,5 +66,5 @@ def index() -> str:
 
 
 def _linked(status: str, files: dict[str, str]) -> str:
-    """The status with the later decision as a link."""
+    """The status with the other decision as a link."""
     return re.sub(r"\d{4}", lambda found: f"[{found[0]}]({files[found[0]]})", status)

@@ -1,8 +1,8 @@
 """The points where a drill may break a process, what it may do there, and what makes no sense.
 
-Names are stable; docs/failpoints.md maps each to its service and place. A cell is a point with one
-of the three faults of the crash matrix. Where a cell cannot apply, the reason stands here,
-so that a matrix can print it and no cell is left out in silence.
+Names are stable: drills and evidence quote them. `places` says where each stands and
+docs/failpoints.md lists them. Where a fault makes no sense at a point, the reason stands here: a
+drill that asks for it is told, and a matrix of all of them leaves none out in silence.
 """
 
 from __future__ import annotations

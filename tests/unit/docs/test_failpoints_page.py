@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from docs.generate import failpoints
 from runtime.__main__ import MODULES
-from runtime.faults.names import INAPPLICABLE, TWIN_POINTS, Action, Failpoint
+from runtime.faults.names import INAPPLICABLE, Action, Failpoint
 from runtime.faults.places import ACTIONS, PLACES
 
 
@@ -24,7 +24,13 @@ def test_the_page_lists_every_failpoint_in_order() -> None:
 def test_every_failpoint_is_hit_in_one_place_but_for_the_twins() -> None:
     counts = {point: len(places) for point, places in failpoints.hits().items()}
 
-    assert counts == {point: 0 if point in TWIN_POINTS else 1 for point in Failpoint}
+    assert counts == {point: 0 if PLACES[point].service is None else 1 for point in Failpoint}
+
+
+def test_only_the_loss_of_stripes_answer_is_the_twins() -> None:
+    twins = [point for point in Failpoint if PLACES[point].service is None]
+
+    assert twins == [Failpoint.PSP_EXECUTED_RESPONSE_LOST]
 
 
 def test_the_page_gives_the_reason_of_every_cell_that_cannot_apply() -> None:
