@@ -89,7 +89,7 @@ def open_session(environment: Environment, kind: str, observe: Observer) -> Iter
         with interruptible():
             yield session
     except Stopped as stopped:
-        session.incidents.append(_code_of_signal(stopped.number))
+        session.incidents.append(code_of_signal(stopped.number))
         observe(f"stopped by {stopped}")
     except Exception as error:
         session.run.journal("raised", error=repr(error))
@@ -124,6 +124,6 @@ def _undo(session: Session) -> None:
         session.incidents.append(ExitCode.DIRTY)
 
 
-def _code_of_signal(number: int) -> ExitCode:
+def code_of_signal(number: int) -> ExitCode:
     """HUP, a terminal that went away, is told apart from INT only by not being one."""
     return ExitCode.INTERRUPTED if number == signal.SIGINT else ExitCode.TERMINATED

@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from bookpayctl.clients import kafka
+from bookpayctl.clients.database import reading
+from bookpayctl.judge.readers.stripe import StripeReader, StripeReadError
 from bookpayctl.targets.environment import Environment
 from bookpayctl.trace.timeline import TimelineEvent
 from runtime.domain.names import TOPIC_OF_EVENT_TYPE, Service, Topic
@@ -44,8 +47,6 @@ def collect(environment: Environment, identifier: str) -> OrderTimeline:
         OrderUnknownError: there is no such order.
         DatabaseError: the database could not be read.
     """
-    from bookpayctl.clients.database import reading
-
     with reading(environment.dsn) as conn:
         timeline = _order(conn, identifier)
         order_id = timeline.order["id"]
@@ -215,8 +216,6 @@ def _add_records(
     environment: Environment, timeline: OrderTimeline, events: list[tuple[Any, ...]]
 ) -> None:
     """Find the order's records; each topic is read from the order's own time on."""
-    from bookpayctl.clients import kafka
-
     wanted = {event_id for event_id, *_ in events}
     topics = {str(TOPIC_OF_EVENT_TYPE.get(kind, Topic.ORDERS_PLACED)) for _, kind, *_ in events}
     try:
@@ -240,8 +239,6 @@ def _record_events(record: Any) -> TimelineEvent:
 
 
 def _add_stripe(environment: Environment, timeline: OrderTimeline) -> None:
-    from bookpayctl.judge.readers.stripe import StripeReader, StripeReadError
-
     if timeline.root_event_id is None:
         return
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 from uuid import uuid4
 
@@ -95,35 +96,29 @@ def list_orders(
 ) -> None:
     """The newest orders and where their payments stand."""
     from bookpayctl.clients.database import reading
+    from bookpayctl.operate.orders import newest_orders
 
     if status is not None and status not in STATUSES:
         fail(f"--status {status!r} must be one of {', '.join(STATUSES)}", ExitCode.USAGE)
     environment = environment_of(name)
     with _database(environment), reading(environment.dsn) as conn:
-        rows = conn.execute(
-            "SELECT o.id, o.status, p.state, o.total_cents, o.currency, o.created_at,"
-            " p.payment_intent_id FROM orders o LEFT JOIN payments p ON p.order_id = o.id"
-            " WHERE %(status)s::text IS NULL OR o.status = %(status)s"
-            " ORDER BY o.created_at DESC, o.id LIMIT %(limit)s",
-            {"status": status, "limit": limit},
-        ).fetchall()
-    names = ("id", "status", "payment", "total_cents", "currency", "created_at", "intent")
+        orders = newest_orders(conn, status=status, limit=limit)
     if output is OutputFormat.JSON:
-        orders = [dict(zip(names, row, strict=True)) for row in rows]
-        print_json(Document("OrderList", ExitCode.PASS, "listed", {"orders": orders}))
+        body = {"orders": [asdict(order) for order in orders]}
+        print_json(Document("OrderList", ExitCode.PASS, "listed", body))
         return
     print_table(
         ("order", "status", "payment", "amount", "created", "payment intent"),
         [
             (
-                row[0],
-                row[1],
-                row[2] or "-",
-                f"{row[3] / 100:.2f} {row[4]}",
-                f"{row[5]:%H:%M:%S}",
-                row[6] or "-",
+                order.id,
+                order.status,
+                order.payment or "-",
+                f"{order.total_cents / 100:.2f} {order.currency}",
+                f"{order.created_at:%H:%M:%S}",
+                order.intent or "-",
             )
-            for row in rows
+            for order in orders
         ],
     )
 

@@ -11,6 +11,10 @@ import socket
 from dataclasses import dataclass
 from typing import Final
 
+import psycopg
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
 from bookpayctl.clients.http import ask
 
 ASK_SECONDS_MAX: Final = 3.0
@@ -31,8 +35,6 @@ class Readiness:
 
 def postgres_answers(dsn: str) -> bool:
     """Whether a session can be opened at `dsn`."""
-    import psycopg
-
     try:
         # Whole seconds, at least 2: libpq takes less for 2 anyway.
         psycopg.connect(dsn, connect_timeout=2).close()
@@ -45,9 +47,6 @@ def kafka_answers(bootstrap_servers: str) -> bool:
     """Whether a broker there answers with its metadata."""
     if not _accepts(bootstrap_servers):
         return False
-    from confluent_kafka import KafkaException
-    from confluent_kafka.admin import AdminClient
-
     # log_level 0: while the broker starts, a refused connection is expected, not worth a line.
     client = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
     try:
