@@ -32,7 +32,7 @@ from urllib3.exceptions import (
     NewConnectionError,
 )
 
-from bookpayctl.stripe_twin.wire.client import Answered, WebhookClient
+from bookpayctl.stripe_twin.wire.client import WebhookAnswer, WebhookClient
 
 DEADLINE_SECONDS: Final = 0.6
 # Shorter, or an unanswered connect could not be told from an unanswered request.
@@ -271,7 +271,7 @@ def by_webhook_client(url: str, calls: int) -> list[str]:
         for _ in range(calls):
             began = time.monotonic()
             answer = await client.post(url, [], BODY, timeout_seconds=DEADLINE_SECONDS)
-            text = str(answer.status) if isinstance(answer, Answered) else "no answer"
+            text = str(answer.status) if isinstance(answer, WebhookAnswer) else "no answer"
             shown.append(with_seconds(text, time.monotonic() - began))
             await asyncio.sleep(IDLE_SECONDS)
         client.close()

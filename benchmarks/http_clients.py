@@ -36,8 +36,8 @@ import httpx
 import urllib3
 import uvloop
 
-from bookpayctl.stripe_twin.wire.client import Answered, WebhookClient
-from bookpayctl.stripe_twin.wire.message import Reply, Request
+from bookpayctl.stripe_twin.wire.client import WebhookAnswer, WebhookClient
+from bookpayctl.stripe_twin.wire.message import WireRequest, WireResponse
 from bookpayctl.stripe_twin.wire.server import Server
 from runtime.faults import http as breakable
 
@@ -97,8 +97,8 @@ async def serve() -> None:
     """Answer every request with a small document, for ever; the port goes to stdout."""
     body = json.dumps({**DOCUMENT, "outcome": "settled", "status": "succeeded"}).encode()
 
-    async def answer(_request: Request) -> Reply:
-        return Reply(200, body)
+    async def answer(_request: WireRequest) -> WireResponse:
+        return WireResponse(200, body)
 
     server = Server(answer, lambda _number, _outcome: None)
     print(await server.listen("127.0.0.1", 0), flush=True)
@@ -218,7 +218,7 @@ async def _webhooks(url: str, concurrent: int, calls: int, *, by_httpx: bool) ->
 
     async def post_by_own() -> None:
         answer = await own.post(url, headers, body, timeout_seconds=DEADLINE_SECONDS)
-        assert isinstance(answer, Answered)
+        assert isinstance(answer, WebhookAnswer)
         assert answer.status == 200
 
     async with httpx.AsyncClient(

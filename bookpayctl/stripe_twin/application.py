@@ -19,19 +19,19 @@ from bookpayctl.stripe_twin.clock import VirtualClock
 from bookpayctl.stripe_twin.control.routes import Control
 from bookpayctl.stripe_twin.faults.book import FaultBook
 from bookpayctl.stripe_twin.idempotency import IdempotencyKeys
-from bookpayctl.stripe_twin.ids import IdMint
+from bookpayctl.stripe_twin.ids import IdGenerator
 from bookpayctl.stripe_twin.ledger.balances import Balances
 from bookpayctl.stripe_twin.ledger.endpoints import Endpoints, active_secrets
 from bookpayctl.stripe_twin.ledger.search_index import SearchIndex
 from bookpayctl.stripe_twin.ledger.store import Ledger
-from bookpayctl.stripe_twin.ledger.work import Origin, Surroundings, Work
+from bookpayctl.stripe_twin.ledger.work import Origin, TwinContext, Work
 from bookpayctl.stripe_twin.resources.account_objects import WebhookEndpoint, WebhookSecret
 from bookpayctl.stripe_twin.resources.kinds import WEBHOOK_ENDPOINT
 from bookpayctl.stripe_twin.settings import Settings, read_secrets
 from bookpayctl.stripe_twin.timers import Timers
 from bookpayctl.stripe_twin.webhooks.dispatcher import Dispatcher
 from bookpayctl.stripe_twin.webhooks.schedule import SCHEDULES
-from bookpayctl.stripe_twin.wire.message import Outcome
+from bookpayctl.stripe_twin.wire.message import TransmissionOutcome
 from bookpayctl.stripe_twin.wire.server import Server
 
 _SHUTDOWN_GRACE_SECONDS = 5.0
@@ -68,12 +68,12 @@ class Twin:
             raise ValueError(f"no schedule {settings.schedule!r}; known: {', '.join(SCHEDULES)}")
         self.ledger = Ledger(settings.data, on_failure=self._fail)
         self.clock = VirtualClock(wall, _stored_offset(self.ledger))
-        mint = IdMint(rng, wall)
+        ids = IdGenerator(rng, wall)
         self.endpoints = Endpoints(self.ledger, settings.account)
-        self.around = Surroundings(
+        self.context = TwinContext(
             ledger=self.ledger,
             clock=self.clock,
-            mint=mint,
+            ids=ids,
             default_account=settings.account,
             endpoints=self.endpoints,
             balances=Balances(self.ledger),
@@ -84,26 +84,26 @@ class Twin:
             search_lag_seconds=settings.search_lag_seconds,
         )
         keys = IdempotencyKeys(self.ledger)
-        faults = FaultBook(self.ledger, self.clock, mint)
+        faults = FaultBook(self.ledger, self.clock, ids)
         self.dispatcher = Dispatcher(
             self.ledger,
             self.clock,
-            mint,
+            ids,
             self.endpoints,
             faults,
             schedule=SCHEDULES[settings.schedule],
             timeout_seconds=settings.webhook_timeout_seconds,
         )
-        self.timers = Timers(self.around, keys, self.dispatcher)
+        self.timers = Timers(self.context, keys, self.dispatcher)
         self.pipeline = Pipeline(
-            self.around,
+            self.context,
             keys,
             faults,
             rng=rng,
             latency=Latency(settings.latency_milliseconds),
             accept=self.timers.accept,
         )
-        self.control = Control(self.around, faults, self.pipeline, self.timers, self.dispatcher)
+        self.control = Control(self.context, faults, self.pipeline, self.timers, self.dispatcher)
         self._api = Server(self.pipeline.handle, self.pipeline.note_outcome)
         self._control = Server(self.control.handle, _nothing_to_note)
         self._loops: list[asyncio.Task[None]] = []
@@ -149,7 +149,7 @@ class Twin:
         await asyncio.wait(self._loops)
         await self.dispatcher.close()
         self.control.close()
-        self.around.search.close()
+        self.context.search.close()
         if self.failed is None:
             await self.ledger.close()
 
@@ -191,7 +191,7 @@ class Twin:
         endpoint = self._configured_endpoint(self._settings.endpoint or "")
         if endpoint is not None:
             endpoint["twin_secrets"] = _lasting(secrets)
-            work = Work(self.around, self._settings.account, Origin())
+            work = Work(self.context, self._settings.account, Origin())
             work.save(WEBHOOK_ENDPOINT, endpoint)
             work.commit()
 
@@ -204,11 +204,11 @@ class Twin:
         url = self._settings.endpoint
         if url is None:
             return
-        work = Work(self.around, self._settings.account, Origin())
+        work = Work(self.context, self._settings.account, Origin())
         wanted = list(self._settings.enabled_events)
         known = self._configured_endpoint(url)
         if known is None:
-            secrets = self._settings.secrets or (f"whsec_{self.around.mint.chance(32)}",)
+            secrets = self._settings.secrets or (f"whsec_{self.context.ids.random_hex(32)}",)
             endpoint = new_endpoint(work, url=url, enabled_events=wanted, secrets=list(secrets))
         else:
             endpoint = known
@@ -266,7 +266,7 @@ def _stored_offset(ledger: Ledger) -> float:
     return float(rows[0][0] or 0) if rows else 0.0
 
 
-def _nothing_to_note(_number: int, _outcome: Outcome) -> None:
+def _nothing_to_note(_number: int, _outcome: TransmissionOutcome) -> None:
     """The control port keeps no journal."""
 
 

@@ -27,7 +27,7 @@ _KEY_LETTERS_MAX = 255
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class KeyClaim:
     """This request is the one that executes; it must be completed or released."""
 
     account: str
@@ -37,7 +37,7 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Saved:
+class SavedAnswer:
     """The first request's answer, byte for byte."""
 
     request_id: str
@@ -46,7 +46,7 @@ class Saved:
     should_retry: str | None
 
 
-Decision: TypeAlias = Claim | Saved | ApiError
+Decision: TypeAlias = KeyClaim | SavedAnswer | ApiError
 
 
 def fingerprint(tree: Tree) -> str:
@@ -90,16 +90,16 @@ class IdempotencyKeys:
         )
         if not rows:
             self._in_flight.add((account, key))
-            return Claim(account, key, path, params_sha256)
+            return KeyClaim(account, key, path, params_sha256)
         first_path, first_params, request_id, status, body, should_retry = rows[0]
         if first_path != path:
             return other_endpoint(key, path, str(first_path))
         if first_params != params_sha256:
             return other_parameters(key)
         retry = None if should_retry is None else str(should_retry)
-        return Saved(str(request_id), int(status or 0), str(body), retry)
+        return SavedAnswer(str(request_id), int(status or 0), str(body), retry)
 
-    def complete(self, claim: Claim, saved: Saved, now: float) -> None:
+    def complete(self, claim: KeyClaim, saved: SavedAnswer, now: float) -> None:
         """Put the answer into the coming transaction; the key stays in flight until `release`."""
         self._ledger.put(
             schema.PUT_KEY,
@@ -116,7 +116,7 @@ class IdempotencyKeys:
             ),
         )
 
-    def release(self, claim: Claim) -> None:
+    def release(self, claim: KeyClaim) -> None:
         """The request is over: its answer is on disk, or it never executed."""
         self._in_flight.discard((claim.account, claim.key))
 

@@ -54,7 +54,7 @@ def new_key() -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class TwinAnswer:
     status: int
     headers: Mapping[str, str]
     body: bytes
@@ -103,7 +103,7 @@ class TwinProcess:
         parameters: Mapping[str, object] | None = None,
         key: str | None = None,
         **headers: str,
-    ) -> Answer:
+    ) -> TwinAnswer:
         sent = {"Authorization": "Bearer sk_test_suite", **headers}
         sent["Content-Type"] = "application/x-www-form-urlencoded"
         if key is not None:
@@ -111,11 +111,11 @@ class TwinProcess:
         response = self._pool.request(
             "POST", self.api + path, body=urlencode(parameters or {}).encode(), headers=sent
         )
-        return Answer(response.status, response.headers, response.data)
+        return TwinAnswer(response.status, response.headers, response.data)
 
     def get(
         self, path: str, account: str | None = None, method: str = "GET", **fields: object
-    ) -> Answer:
+    ) -> TwinAnswer:
         """A request without a body; `fields` go into the query."""
         response = self._pool.request(
             method,
@@ -124,9 +124,9 @@ class TwinProcess:
             headers={"Authorization": "Bearer sk_test_suite"}
             | ({"Stripe-Account": account} if account else {}),
         )
-        return Answer(response.status, response.headers, response.data)
+        return TwinAnswer(response.status, response.headers, response.data)
 
-    def charge(self, key: str | None = None, **parameters: object) -> Answer:
+    def charge(self, key: str | None = None, **parameters: object) -> TwinAnswer:
         """A confirmed PaymentIntent, by default a good card and 20 dollars."""
         return self.post("/v1/payment_intents", {**CARD, **parameters}, key)
 
@@ -179,7 +179,7 @@ class Receiver:
     def __post_init__(self) -> None:
         receiver = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
+        class RecordingHandler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
@@ -193,7 +193,7 @@ class Receiver:
             def log_message(self, *_: object) -> None:
                 """Nothing: pytest shows what failed."""
 
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", self.port), RecordingHandler)
         self._server.daemon_threads = True
         self.port = self._server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}/stripe/webhook"

@@ -15,7 +15,7 @@ _ACCOUNT = re.compile(r"acct_[A-Za-z0-9_]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class ApiCaller:
     """The account a request acts for."""
 
     account: str
@@ -25,7 +25,7 @@ def _unauthorized(message: str, code: str | None = None) -> ApiError:
     return ApiError(401, "invalid_request_error", message, code=code)
 
 
-def authenticate(headers: Mapping[str, str], default_account: str) -> Caller:
+def authenticate(headers: Mapping[str, str], default_account: str) -> ApiCaller:
     """Find the account; every test key belongs to the twin's one, `Stripe-Account` names others.
 
     Raises:
@@ -50,10 +50,10 @@ def authenticate(headers: Mapping[str, str], default_account: str) -> Caller:
         raise _unauthorized("Invalid API Key provided.")
     account = headers.get("stripe-account")
     if account is None:
-        return Caller(default_account)
+        return ApiCaller(default_account)
     if not _ACCOUNT.fullmatch(account):
         raise ApiError(403, "invalid_request_error", "No such account.", code="account_invalid")
-    return Caller(account)
+    return ApiCaller(account)
 
 
 def check_version(headers: Mapping[str, str]) -> None:

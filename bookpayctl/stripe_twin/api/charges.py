@@ -1,6 +1,6 @@
 """/v1/charges: what PaymentIntents left behind, and charges of the older API without one."""
 
-from bookpayctl.stripe_twin.api.answer import Answer, declined, shown
+from bookpayctl.stripe_twin.api.answer import ApiAnswer, declined, shown
 from bookpayctl.stripe_twin.api.listing import CREATED, PAGING, page_of_objects
 from bookpayctl.stripe_twin.api.parameters import (
     ANY,
@@ -82,7 +82,7 @@ LIST: Specification = {
 }
 
 
-def create(work: Work, parameters: Parameters, _: str) -> Answer:
+def create(work: Work, parameters: Parameters, _: str) -> ApiAnswer:
     """Charge a card at once: a token, a card's details, or the customer's default."""
     currency = check_currency(parameters.needed("currency"))
     amount = parameters.integer("amount") or 0
@@ -101,7 +101,7 @@ def create(work: Work, parameters: Parameters, _: str) -> Answer:
     return shown(made)
 
 
-def capture(work: Work, parameters: Parameters, charge_id: str) -> Answer:
+def capture(work: Work, parameters: Parameters, charge_id: str) -> ApiAnswer:
     """Take what was reserved."""
     charge = work.get(CHARGE, charge_id)
     if parameters.has("receipt_email"):
@@ -110,12 +110,12 @@ def capture(work: Work, parameters: Parameters, charge_id: str) -> Answer:
     return shown(charge)
 
 
-def retrieve(work: Work, _: Parameters, charge_id: str) -> Answer:
+def retrieve(work: Work, _: Parameters, charge_id: str) -> ApiAnswer:
     """Show a charge."""
     return shown(work.get(CHARGE, charge_id))
 
 
-def update(work: Work, parameters: Parameters, charge_id: str) -> Answer:
+def update(work: Work, parameters: Parameters, charge_id: str) -> ApiAnswer:
     """Describe a charge."""
     charge = work.get(CHARGE, charge_id)
     before = dict(charge)
@@ -138,7 +138,7 @@ def update(work: Work, parameters: Parameters, charge_id: str) -> Answer:
     return shown(charge)
 
 
-def list_page(work: Work, parameters: Parameters, _: str) -> Answer:
+def list_page(work: Work, parameters: Parameters, _: str) -> ApiAnswer:
     """Charges, newest first."""
     filters = ("customer", "payment_intent")
     group = parameters.text("transfer_group")
@@ -150,7 +150,7 @@ def list_page(work: Work, parameters: Parameters, _: str) -> Answer:
         filters=filters,
         equal={} if group is None else {"transfer_group": group},
     )
-    return Answer(200, page)
+    return ApiAnswer(200, page)
 
 
 def _card(work: Work, parameters: Parameters, customer: Customer | None) -> PaymentMethod:

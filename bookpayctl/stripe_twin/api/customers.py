@@ -1,6 +1,6 @@
 """/v1/customers."""
 
-from bookpayctl.stripe_twin.api.answer import Answer, shown
+from bookpayctl.stripe_twin.api.answer import ApiAnswer, shown
 from bookpayctl.stripe_twin.api.listing import CREATED, PAGING, page_of_objects
 from bookpayctl.stripe_twin.api.parameters import (
     ADDRESS,
@@ -61,10 +61,10 @@ LIST_PAYMENT_METHODS: Specification = {
 }
 
 
-def create(work: Work, parameters: Parameters, _: str) -> Answer:
+def create(work: Work, parameters: Parameters, _: str) -> ApiAnswer:
     """Make a customer."""
     customer: Customer = {
-        "id": work.mint(CUSTOMER),
+        "id": work.new_id(CUSTOMER),
         "object": "customer",
         "address": None,
         "balance": 0,
@@ -75,7 +75,7 @@ def create(work: Work, parameters: Parameters, _: str) -> Answer:
         "description": None,
         "discount": None,
         "email": None,
-        "invoice_prefix": work.around.mint.chance(8).upper(),
+        "invoice_prefix": work.context.ids.random_hex(8).upper(),
         "invoice_settings": {
             "custom_fields": None,
             "default_payment_method": None,
@@ -112,12 +112,12 @@ def create(work: Work, parameters: Parameters, _: str) -> Answer:
     return shown(customer)
 
 
-def retrieve(work: Work, _: Parameters, customer_id: str) -> Answer:
+def retrieve(work: Work, _: Parameters, customer_id: str) -> ApiAnswer:
     """Show a customer, or that it was deleted."""
     return shown(work.get(CUSTOMER, customer_id))
 
 
-def update(work: Work, parameters: Parameters, customer_id: str) -> Answer:
+def update(work: Work, parameters: Parameters, customer_id: str) -> ApiAnswer:
     """Change a customer."""
     customer = _living(work, customer_id)
     before = dict(customer)
@@ -135,7 +135,7 @@ def update(work: Work, parameters: Parameters, customer_id: str) -> Answer:
     return shown(customer)
 
 
-def delete(work: Work, _: Parameters, customer_id: str) -> Answer:
+def delete(work: Work, _: Parameters, customer_id: str) -> ApiAnswer:
     """Delete a customer; the id stays known."""
     customer = _living(work, customer_id)
     work.emit("customer.deleted", customer)
@@ -144,14 +144,14 @@ def delete(work: Work, _: Parameters, customer_id: str) -> Answer:
     return shown(gone)
 
 
-def list_page(work: Work, parameters: Parameters, _: str) -> Answer:
+def list_page(work: Work, parameters: Parameters, _: str) -> ApiAnswer:
     """Customers, newest first."""
     equal = {"email": parameters.text("email")}
     page = page_of_objects(work, parameters, "customer", "/v1/customers", equal=equal)
-    return Answer(200, page)
+    return ApiAnswer(200, page)
 
 
-def list_payment_methods(work: Work, parameters: Parameters, customer_id: str) -> Answer:
+def list_payment_methods(work: Work, parameters: Parameters, customer_id: str) -> ApiAnswer:
     """A customer's payment methods, newest first."""
     _living(work, customer_id)
     parameters.tree["customer"] = customer_id
@@ -166,10 +166,10 @@ def list_payment_methods(work: Work, parameters: Parameters, customer_id: str) -
             "allow_redisplay": parameters.text("allow_redisplay"),
         },
     )
-    return Answer(200, page)
+    return ApiAnswer(200, page)
 
 
-def retrieve_payment_method(work: Work, __: Parameters, ids: str) -> Answer:
+def retrieve_payment_method(work: Work, __: Parameters, ids: str) -> ApiAnswer:
     """One of a customer's payment methods."""
     customer_id, _, method_id = ids.partition("/")
     _living(work, customer_id)

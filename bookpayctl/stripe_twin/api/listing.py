@@ -85,7 +85,7 @@ def page_of_objects(
     if id_prefix is not None:
         where.append("substr(id, 1, length(?)) = ?")
         values.extend((id_prefix, id_prefix))
-    return _page(work, parameters, Source("objects", kind), [_Part(where, values)], url, show)
+    return _page(work, parameters, PageSource("objects", kind), [_Part(where, values)], url, show)
 
 
 def page_of_events(work: Work, parameters: Parameters, url: str, show: Show) -> dict[str, object]:
@@ -111,7 +111,7 @@ def page_of_events(work: Work, parameters: Parameters, url: str, show: Show) -> 
     ]
     if not parts and parameters.text("type") is None and not parameters.texts("types"):
         parts = [_Part(where, values, plus)]
-    return _page(work, parameters, Source("events", "event"), parts, url, show)
+    return _page(work, parameters, PageSource("events", "event"), parts, url, show)
 
 
 # An event that some endpoint has not got, whether it may still get it or never will.
@@ -121,7 +121,7 @@ _UNDELIVERED_FEW = 1_000
 
 
 def _many_undelivered(work: Work) -> bool:
-    rows = work.around.ledger.select(
+    rows = work.context.ledger.select(
         f"SELECT count(*) FROM ({_UNDELIVERED} LIMIT {_UNDELIVERED_FEW})"  # noqa: S608 - constants
     )
     return int(rows[0][0] or 0) >= _UNDELIVERED_FEW
@@ -144,7 +144,7 @@ def _types(work: Work, parameters: Parameters) -> list[str]:
     wanted = [single] if single is not None else parameters.texts("types") or []
     if not any("*" in name for name in wanted):
         return list(dict.fromkeys(wanted))
-    rows = work.around.ledger.reader.execute(_TYPES_THERE_ARE, {"account": work.account})
+    rows = work.context.ledger.reader.execute(_TYPES_THERE_ARE, {"account": work.account})
     there = [str(row[0]) for row in rows]
     return [name for name in there if any(_matches(pattern, name) for pattern in wanted)]
 
@@ -154,7 +154,7 @@ def _matches(pattern: str, name: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class PageSource:
     """A table of the ledger, and what error messages call its rows."""
 
     table: str
@@ -173,7 +173,7 @@ class _Part:
 def _page(
     work: Work,
     parameters: Parameters,
-    source: Source,
+    source: PageSource,
     parts: list[_Part],
     url: str,
     show: Show,
@@ -200,7 +200,7 @@ def _page(
     for part in parts:
         where = " AND ".join([*part.where, *bounds])
         order = f"{part.order}created {direction}, {part.order}n {direction}"
-        rows += work.around.ledger.select(
+        rows += work.context.ledger.select(
             f"SELECT created, n, body FROM {source.table} WHERE {where} "  # noqa: S608 - ours
             f"ORDER BY {order} LIMIT ?",
             [*part.values, *values, limit + 1],
@@ -250,9 +250,9 @@ def _moment(text: str) -> int:
     return int(text)
 
 
-def _position(work: Work, source: Source, cursor: str, param: str) -> tuple[Column, Column]:
+def _position(work: Work, source: PageSource, cursor: str, param: str) -> tuple[Column, Column]:
     only = f" AND kind = '{source.kind}'" if source.table == "objects" else ""
-    rows = work.around.ledger.select(
+    rows = work.context.ledger.select(
         f"SELECT created, n FROM {source.table} WHERE id = ? AND account = ?{only}",  # noqa: S608
         (cursor, work.account),
     )

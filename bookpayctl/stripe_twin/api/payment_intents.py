@@ -1,6 +1,6 @@
 """/v1/payment_intents."""
 
-from bookpayctl.stripe_twin.api.answer import Answer, declined, shown
+from bookpayctl.stripe_twin.api.answer import ApiAnswer, declined, shown
 from bookpayctl.stripe_twin.api.listing import CREATED, PAGING, page_of_objects
 from bookpayctl.stripe_twin.api.parameters import (
     ANY,
@@ -110,13 +110,13 @@ RETRIEVE: Specification = {"client_secret": TEXT, "expand": ARRAY}
 LIST: Specification = {**PAGING, **CREATED, "customer": TEXT, "customer_account": TEXT}
 
 
-def create(work: Work, parameters: Parameters, _: str) -> Answer:
+def create(work: Work, parameters: Parameters, _: str) -> ApiAnswer:
     """Make a PaymentIntent and, with `confirm=true`, try to take the money at once."""
     currency = check_currency(parameters.needed("currency"))
     amount = parameters.integer("amount") or 0
     check_amount(amount, currency)
-    intent_id = work.mint(PAYMENT_INTENT)
-    secret = f"{intent_id}_secret_{work.around.mint.chance(25)}"
+    intent_id = work.new_id(PAYMENT_INTENT)
+    secret = f"{intent_id}_secret_{work.context.ids.random_hex(25)}"
     intent = new_payment_intent(
         intent_id, secret, amount=amount, currency=currency, created=work.created
     )
@@ -146,12 +146,12 @@ def create(work: Work, parameters: Parameters, _: str) -> Answer:
     return shown(intent)
 
 
-def retrieve(work: Work, _: Parameters, intent_id: str) -> Answer:
+def retrieve(work: Work, _: Parameters, intent_id: str) -> ApiAnswer:
     """Show a PaymentIntent."""
     return shown(work.get(PAYMENT_INTENT, intent_id, "intent"))
 
 
-def update(work: Work, parameters: Parameters, intent_id: str) -> Answer:
+def update(work: Work, parameters: Parameters, intent_id: str) -> ApiAnswer:
     """Change a PaymentIntent that has not been paid."""
     intent = work.get(PAYMENT_INTENT, intent_id, "intent")
     # Metadata and description may change in any state; the rest only before it is paid.
@@ -177,7 +177,7 @@ def update(work: Work, parameters: Parameters, intent_id: str) -> Answer:
     return shown(intent)
 
 
-def confirm(work: Work, parameters: Parameters, intent_id: str) -> Answer:
+def confirm(work: Work, parameters: Parameters, intent_id: str) -> ApiAnswer:
     """Try to take the money for a PaymentIntent."""
     intent = work.get(PAYMENT_INTENT, intent_id, "intent")
     refused = refusal("confirm", intent, method_kind=None)
@@ -192,7 +192,7 @@ def confirm(work: Work, parameters: Parameters, intent_id: str) -> Answer:
     return _attempt(work, intent, method, parameters)
 
 
-def capture(work: Work, parameters: Parameters, intent_id: str) -> Answer:
+def capture(work: Work, parameters: Parameters, intent_id: str) -> ApiAnswer:
     """Take what was authorised."""
     intent = work.get(PAYMENT_INTENT, intent_id, "intent")
     intent["metadata"] = parameters.metadata(intent["metadata"])
@@ -200,16 +200,16 @@ def capture(work: Work, parameters: Parameters, intent_id: str) -> Answer:
     return shown(intent)
 
 
-def cancel(work: Work, parameters: Parameters, intent_id: str) -> Answer:
+def cancel(work: Work, parameters: Parameters, intent_id: str) -> ApiAnswer:
     """End a PaymentIntent that took no money."""
     intent = work.get(PAYMENT_INTENT, intent_id, "intent")
     intents.cancel(work, intent, parameters.text("cancellation_reason"))
     return shown(intent)
 
 
-def list_page(work: Work, parameters: Parameters, _: str) -> Answer:
+def list_page(work: Work, parameters: Parameters, _: str) -> ApiAnswer:
     """PaymentIntents, newest first."""
-    return Answer(
+    return ApiAnswer(
         200,
         page_of_objects(work, parameters, "payment_intent", _URL, filters=("customer",)),
     )
@@ -217,7 +217,7 @@ def list_page(work: Work, parameters: Parameters, _: str) -> Answer:
 
 def _attempt(
     work: Work, intent: PaymentIntent, method: PaymentMethod, parameters: Parameters
-) -> Answer:
+) -> ApiAnswer:
     _check_type(intent, method)
     off_session = parameters.text("off_session") not in (None, "false")
     refused = attempt(

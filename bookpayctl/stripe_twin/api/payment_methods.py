@@ -1,6 +1,6 @@
 """/v1/payment_methods."""
 
-from bookpayctl.stripe_twin.api.answer import Answer, shown
+from bookpayctl.stripe_twin.api.answer import ApiAnswer, shown
 from bookpayctl.stripe_twin.api.listing import PAGING, page_of_objects
 from bookpayctl.stripe_twin.api.parameters import (
     ANY,
@@ -80,7 +80,7 @@ LIST: Specification = {
 }
 
 
-def create(work: Work, parameters: Parameters, _: str) -> Answer:
+def create(work: Work, parameters: Parameters, _: str) -> ApiAnswer:
     """Make a payment method from its details."""
     kind = parameters.needed("type")
     details = parameters.branch(kind)
@@ -91,12 +91,12 @@ def create(work: Work, parameters: Parameters, _: str) -> Answer:
     return shown(method)
 
 
-def retrieve(work: Work, _: Parameters, method_id: str) -> Answer:
+def retrieve(work: Work, _: Parameters, method_id: str) -> ApiAnswer:
     """Show a payment method."""
     return shown(work.get(PAYMENT_METHOD, method_id, "payment_method"))
 
 
-def update(work: Work, parameters: Parameters, method_id: str) -> Answer:
+def update(work: Work, parameters: Parameters, method_id: str) -> ApiAnswer:
     """Change what may be changed of a payment method."""
     method = work.get(PAYMENT_METHOD, method_id, "payment_method")
     before = dict(method)
@@ -106,7 +106,7 @@ def update(work: Work, parameters: Parameters, method_id: str) -> Answer:
     return shown(method)
 
 
-def attach(work: Work, parameters: Parameters, method_id: str) -> Answer:
+def attach(work: Work, parameters: Parameters, method_id: str) -> ApiAnswer:
     """Give a payment method to a customer; a test token becomes a method of its own first."""
     method = methods.resolve(work, method_id)
     customer = work.get(CUSTOMER, parameters.needed("customer"), "customer")
@@ -119,7 +119,7 @@ def attach(work: Work, parameters: Parameters, method_id: str) -> Answer:
     return shown(method)
 
 
-def detach(work: Work, _: Parameters, method_id: str) -> Answer:
+def detach(work: Work, _: Parameters, method_id: str) -> ApiAnswer:
     """Take a payment method from its customer."""
     method = work.get(PAYMENT_METHOD, method_id, "payment_method")
     if method["customer"] is None:
@@ -134,7 +134,7 @@ def detach(work: Work, _: Parameters, method_id: str) -> Answer:
     return shown(method)
 
 
-def list_page(work: Work, parameters: Parameters, _: str) -> Answer:
+def list_page(work: Work, parameters: Parameters, _: str) -> ApiAnswer:
     """Payment methods, newest first."""
     redisplay = parameters.text("allow_redisplay")
     page = page_of_objects(
@@ -145,7 +145,7 @@ def list_page(work: Work, parameters: Parameters, _: str) -> Answer:
         filters=("customer",),
         equal={"type": parameters.text("type"), "allow_redisplay": redisplay},
     )
-    return Answer(200, page)
+    return ApiAnswer(200, page)
 
 
 def _describe(method: PaymentMethod, parameters: Parameters) -> None:

@@ -16,7 +16,7 @@ from bookpayctl.stripe_twin.api import (
     sources,
     webhook_endpoints,
 )
-from bookpayctl.stripe_twin.api.answer import Handler, Search
+from bookpayctl.stripe_twin.api.answer import ApiHandler, Search
 from bookpayctl.stripe_twin.api.parameters import Specification
 from bookpayctl.stripe_twin.errors import no_such_route
 
@@ -27,7 +27,7 @@ class Route:
 
     method: str
     path: str
-    handler: Handler | Search
+    handler: ApiHandler | Search
     accepts: Specification
 
 

@@ -8,7 +8,7 @@ import base64
 from collections.abc import Awaitable
 from dataclasses import dataclass
 
-from bookpayctl.stripe_twin.api.answer import Answer
+from bookpayctl.stripe_twin.api.answer import ApiAnswer
 from bookpayctl.stripe_twin.api.parameters import (
     ARRAY,
     INTEGER,
@@ -37,17 +37,17 @@ _LIMIT_MAX = 100
 _RARE = 2_000
 
 
-def payment_intents(work: Work, parameters: Parameters, _: str) -> Awaitable[Answer]:
+def payment_intents(work: Work, parameters: Parameters, _: str) -> Awaitable[ApiAnswer]:
     """Search PaymentIntents."""
     return _search(work, parameters, "payment_intent", "/v1/payment_intents/search")
 
 
-def charges(work: Work, parameters: Parameters, _: str) -> Awaitable[Answer]:
+def charges(work: Work, parameters: Parameters, _: str) -> Awaitable[ApiAnswer]:
     """Search charges."""
     return _search(work, parameters, "charge", "/v1/charges/search")
 
 
-def customers(work: Work, parameters: Parameters, _: str) -> Awaitable[Answer]:
+def customers(work: Work, parameters: Parameters, _: str) -> Awaitable[ApiAnswer]:
     """Search customers."""
     return _search(work, parameters, "customer", "/v1/customers/search")
 
@@ -75,16 +75,16 @@ class _Start:
 _EVERYTHING = _Start("ledger.objects AS o", "o")
 
 
-async def _search(work: Work, parameters: Parameters, kind: str, url: str) -> Answer:
+async def _search(work: Work, parameters: Parameters, kind: str, url: str) -> ApiAnswer:
     query = parse_query(parameters.needed("query"), kind)
     limit = _limit(parameters)
     span = _Range(
         work.account,
         kind,
-        int(work.now - work.around.search_lag_seconds),
+        int(work.now - work.context.search_lag_seconds),
         _place(parameters.text("page")),
     )
-    index = work.around.search
+    index = work.context.search
     await index.caught_up()
     # Of clauses joined by OR each is a search; what two of them find is one find.
     parts = [query.clauses] if query.joiner == "AND" else [(clause,) for clause in query.clauses]
@@ -95,7 +95,7 @@ async def _search(work: Work, parameters: Parameters, kind: str, url: str) -> An
             found[int(created or 0), int(n or 0)] = str(body)
     places = sorted(found, reverse=True)
     more = len(places) > limit
-    return Answer(
+    return ApiAnswer(
         200,
         {
             "object": "search_result",

@@ -41,14 +41,14 @@ WebhookAction = Literal[
 REQUEST_ACTIONS: tuple[str, ...] = get_args(RequestAction)
 WEBHOOK_ACTIONS: tuple[str, ...] = get_args(WebhookAction)
 
-Stage = Literal["door", "execution", "answer"]
+RequestStage = Literal["admission", "execution", "answer"]
 # Where on the way of a request an action can act. A fault is drawn there and not before, so that a
 # hit on record always did something: a request that is refused never reaches its execution.
-STAGES: dict[str, Stage] = {
-    "reject": "door",
-    "rate_limit": "door",
-    "lock_timeout": "door",
-    "latency": "door",
+STAGE_OF_ACTION: dict[str, RequestStage] = {
+    "reject": "admission",
+    "rate_limit": "admission",
+    "lock_timeout": "admission",
+    "latency": "admission",
     "saved_500": "execution",
     "execute_then_500": "execution",
     "slow": "execution",

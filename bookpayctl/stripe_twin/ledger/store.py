@@ -37,7 +37,7 @@ _CHECKPOINT_PAGES_MAX = 128_000  # 256 MiB
 # smaller ones make the wait for the disk shorter.
 _PAGE_BYTES = 2_048
 # How long a row that nobody waits for may wait for a transaction to go with.
-_PASSING_SECONDS = 0.1
+_LAZY_SECONDS_MAX = 0.1
 
 
 # Kinds of object that can be searched; the words of the index `objects_changed_idx`.
@@ -88,7 +88,7 @@ class Ledger:
         self._filling = _Batch()
         self._committing: _Batch | None = None
         self._flush_planned = False
-        self._passing_planned = False
+        self._lazy_flush_planned = False
         self._young: dict[str, Stored] = {}
         self._old: dict[str, Stored] = {}
         self._next_request = 1 + self._highest("SELECT max(n) FROM requests")
@@ -114,15 +114,15 @@ class Ledger:
         self._filling.rows.setdefault(statement, []).append(row)
         self._plan_flush()
 
-    def put_in_passing(self, statement: str, row: tuple[Column, ...]) -> None:
+    def put_lazily(self, statement: str, row: tuple[Column, ...]) -> None:
         """Add a row that nobody waits for: it goes with the next transaction there is.
 
         An fsync of its own would be one that the next request has to wait for.
         """
         self._filling.rows.setdefault(statement, []).append(row)
-        if not self._passing_planned:
-            self._passing_planned = True
-            asyncio.get_running_loop().call_later(_PASSING_SECONDS, self._flush_passing)
+        if not self._lazy_flush_planned:
+            self._lazy_flush_planned = True
+            asyncio.get_running_loop().call_later(_LAZY_SECONDS_MAX, self._flush_lazily)
 
     def put_object(self, row: tuple[Column, ...], document: Stored) -> None:
         """Add an object's row and make it current for readers of this process at once."""
@@ -191,8 +191,8 @@ class Ledger:
             # Soon, not now: requests of the same turn of the loop share the transaction.
             asyncio.get_running_loop().call_soon(self._flush)
 
-    def _flush_passing(self) -> None:
-        self._passing_planned = False
+    def _flush_lazily(self) -> None:
+        self._lazy_flush_planned = False
         if self._filling.rows:
             self._plan_flush()
 

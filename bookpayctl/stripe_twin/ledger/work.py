@@ -11,14 +11,14 @@ from typing import Literal, TypeVar, cast
 from bookpayctl.stripe_twin.clock import VirtualClock
 from bookpayctl.stripe_twin.documents import encode
 from bookpayctl.stripe_twin.errors import no_such
-from bookpayctl.stripe_twin.ids import IdMint
+from bookpayctl.stripe_twin.ids import IdGenerator
 from bookpayctl.stripe_twin.ledger import schema
 from bookpayctl.stripe_twin.ledger.balances import Balances, Booking, Sums
 from bookpayctl.stripe_twin.ledger.endpoints import Endpoints
 from bookpayctl.stripe_twin.ledger.search_index import SearchIndex
 from bookpayctl.stripe_twin.ledger.store import Column, Ledger
 from bookpayctl.stripe_twin.resources import API_VERSION
-from bookpayctl.stripe_twin.resources.kinds import WEBHOOK_ENDPOINT, Kind, public
+from bookpayctl.stripe_twin.resources.kinds import WEBHOOK_ENDPOINT, ObjectKind, public
 
 T = TypeVar("T")
 
@@ -71,12 +71,12 @@ class Produced:
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class TwinContext:
     """What every execution in this process shares."""
 
     ledger: Ledger
     clock: VirtualClock
-    mint: IdMint
+    ids: IdGenerator
     default_account: str
     endpoints: Endpoints
     balances: Balances
@@ -90,22 +90,22 @@ class Surroundings:
 class Work:
     """The unit of work of one execution."""
 
-    def __init__(self, around: Surroundings, account: str, origin: Origin) -> None:
-        self.around = around
+    def __init__(self, context: TwinContext, account: str, origin: Origin) -> None:
+        self.context = context
         self.account = account
         self.origin = origin
-        self.now = around.clock.now()
+        self.now = context.clock.now()
         self.created = int(self.now)
         self._saved: dict[str, tuple[str, Mapping[str, object]]] = {}
         self._rows: list[tuple[str, tuple[Column, ...]]] = []
         self._produced = Produced()
         self._bookings: list[Booking] = []
 
-    def mint(self, kind: Kind[T]) -> str:
+    def new_id(self, kind: ObjectKind[T]) -> str:
         """A new id for an object of this kind."""
-        return self.around.mint.mint(kind.prefix)
+        return self.context.ids.new(kind.prefix)
 
-    def find(self, kind: Kind[T], object_id: str) -> T | None:
+    def find(self, kind: ObjectKind[T], object_id: str) -> T | None:
         """A copy of an object of this account, free to be changed and saved; None if absent."""
         document = self.look(object_id)
         if document is None or document.get("object") != kind.name:
@@ -117,23 +117,23 @@ class Work:
         saved = self._saved.get(object_id)
         if saved is not None:
             return saved[1]
-        document = self.around.ledger.find_object(object_id)
+        document = self.context.ledger.find_object(object_id)
         if document is None:
             return None
-        owner = document.get("twin_account", self.around.default_account)
+        owner = document.get("twin_account", self.context.default_account)
         return document if owner == self.account else None
 
-    def get(self, kind: Kind[T], object_id: str, param: str = "id") -> T:
+    def get(self, kind: ObjectKind[T], object_id: str, param: str = "id") -> T:
         """Like `find`; raises the 404 that names the parameter when there is none."""
         found = self.find(kind, object_id)
         if found is None:
             raise no_such(kind.name, object_id, param)
         return found
 
-    def save(self, kind: Kind[T], document: T) -> None:
+    def save(self, kind: ObjectKind[T], document: T) -> None:
         """Make this the object's current state; the document must not be changed afterwards."""
         fields = cast(dict[str, object], document)
-        if self.account != self.around.default_account:
+        if self.account != self.context.default_account:
             fields["twin_account"] = self.account
         self._saved[str(fields["id"])] = (kind.name, fields)
 
@@ -145,8 +145,8 @@ class Work:
     ) -> str:
         """Record an event with the object as it is now, and owe it to the endpoints; its id."""
         subject = cast(Mapping[str, object], document)
-        event_id = self.around.mint.mint("evt")
-        endpoint_ids = self.around.endpoints.subscribers(self.account, event_type)
+        event_id = self.context.ids.new("evt")
+        endpoint_ids = self.context.endpoints.subscribers(self.account, event_type)
         content: dict[str, object] = {"object": public(subject)}
         if previous is not None:
             content["previous_attributes"] = dict(previous)
@@ -164,7 +164,7 @@ class Work:
             },
             "type": event_type,
         }
-        if self.account != self.around.default_account:
+        if self.account != self.context.default_account:
             event["account"] = self.account
         row = (
             event_id,
@@ -198,7 +198,7 @@ class Work:
 
     def balance(self) -> Sums:
         """The account's balance, with what this unit has booked."""
-        return self.around.balances.of(self.account, self.now, self._bookings)
+        return self.context.balances.of(self.account, self.now, self._bookings)
 
     def execute(
         self,
@@ -231,7 +231,7 @@ class Work:
     def later(self, delay_seconds: float, action: str, object_id: str) -> None:
         """Let something happen to an object after this much virtual time."""
         timer = Timer(
-            self.around.mint.mint("timer"),
+            self.context.ids.new("timer"),
             self.account,
             self.now + delay_seconds,
             action,
@@ -247,7 +247,7 @@ class Work:
 
     def commit(self) -> Produced:
         """Put everything into the coming transaction; it counts when that is durable."""
-        ledger = self.around.ledger
+        ledger = self.context.ledger
         for object_id, (kind, document) in self._saved.items():
             ledger.put_object(
                 (
@@ -263,10 +263,10 @@ class Work:
                 document,
             )
             if kind == WEBHOOK_ENDPOINT.name:
-                self.around.endpoints.observe(document)
+                self.context.endpoints.observe(document)
         for statement, row in self._rows:
             ledger.put(statement, row)
-        self.around.balances.add(self._bookings)
+        self.context.balances.add(self._bookings)
         return self._produced
 
 

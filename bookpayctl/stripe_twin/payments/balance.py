@@ -92,7 +92,7 @@ def _book(
         # Money becomes available at midnight UTC, all of a day at once.
         available_on -= available_on % _DAY_SECONDS
     transaction: BalanceTransaction = {
-        "id": work.mint(BALANCE_TRANSACTION),
+        "id": work.new_id(BALANCE_TRANSACTION),
         "object": "balance_transaction",
         "amount": amount,
         "available_on": available_on,

@@ -15,9 +15,9 @@ from bookpayctl.stripe_twin.payments.methods import behaviour_of
 from bookpayctl.stripe_twin.payments.test_methods import (
     AUTHENTICATION_REQUIRED,
     Approved,
+    BankRefusal,
     Challenged,
     Debited,
-    Refused,
     TestMethod,
 )
 from bookpayctl.stripe_twin.resources.charge import Charge, new_charge, outcome_of
@@ -30,7 +30,7 @@ CAPTURE_WINDOW_SECONDS = 7 * 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Declined:
+class DeclinedCharge:
     """The attempt failed; the error object that the API answers with 402."""
 
     error: dict[str, object]
@@ -43,7 +43,7 @@ def attempt(
     *,
     off_session: bool,
     authenticated: bool = False,
-) -> Declined | None:
+) -> DeclinedCharge | None:
     """Try to take the money; the PaymentIntent is changed and saved whatever happens.
 
     Args:
@@ -65,11 +65,11 @@ def attempt(
             result = AUTHENTICATION_REQUIRED
     match result:
         case Approved():
-            charge = new_charge(work.mint(CHARGE), intent, method, created=work.created)
+            charge = new_charge(work.new_id(CHARGE), intent, method, created=work.created)
             take(work, intent, charge, test)
             return None
-        case Refused():
-            charge = new_charge(work.mint(CHARGE), intent, method, created=work.created)
+        case BankRefusal():
+            charge = new_charge(work.new_id(CHARGE), intent, method, created=work.created)
             return refuse(work, intent, charge, method, result)
         case Challenged():
             _challenge(work, intent)
@@ -121,15 +121,15 @@ def dispute(work: Work, charge: Charge, test: TestMethod) -> None:
     """Let a charge be disputed if its method is one of those; at once, unless told otherwise."""
     if test.dispute_reason is None or not charge["captured"]:
         return
-    if work.around.dispute_seconds > 0:
-        work.later(work.around.dispute_seconds, "open_dispute", charge["id"])
+    if work.context.dispute_seconds > 0:
+        work.later(work.context.dispute_seconds, "open_dispute", charge["id"])
     else:
         open_dispute(work, charge["id"])
 
 
 def refuse(
-    work: Work, intent: PaymentIntent, charge: Charge, method: PaymentMethod, reason: Refused
-) -> Declined:
+    work: Work, intent: PaymentIntent, charge: Charge, method: PaymentMethod, reason: BankRefusal
+) -> DeclinedCharge:
     """The charge failed: the PaymentIntent is free for another method, the charge stays failed."""
     error = fail(work, charge, reason)
     shown: dict[str, Json] = dict(public(method))  # type: ignore[arg-type] # a JSON object
@@ -140,7 +140,7 @@ def refuse(
     intent["status"] = "requires_payment_method"
     work.save(PAYMENT_INTENT, intent)
     work.emit("payment_intent.payment_failed", intent)
-    return Declined(
+    return DeclinedCharge(
         {
             **error,
             "payment_intent": public(intent),
@@ -150,7 +150,7 @@ def refuse(
     )
 
 
-def fail(work: Work, charge: Charge, reason: Refused) -> dict[str, Json]:
+def fail(work: Work, charge: Charge, reason: BankRefusal) -> dict[str, Json]:
     """A charge fails, whatever it belongs to; the fields of the error that tells of it."""
     charge["status"] = "failed"
     charge["failure_code"] = reason.code
@@ -192,7 +192,7 @@ def _challenge(work: Work, intent: PaymentIntent) -> None:
 
 def _debit(work: Work, intent: PaymentIntent, method: PaymentMethod, *, decided: bool) -> None:
     """The bank has it now; a timer asks it later, unless it waits to be told."""
-    charge = new_charge(work.mint(CHARGE), intent, method, created=work.created)
+    charge = new_charge(work.new_id(CHARGE), intent, method, created=work.created)
     charge["outcome"] = outcome_of(approved=True, reason=None)
     intent["status"] = "processing"
     intent["latest_charge"] = charge["id"]
@@ -200,6 +200,6 @@ def _debit(work: Work, intent: PaymentIntent, method: PaymentMethod, *, decided:
     work.save(PAYMENT_INTENT, intent)
     _record(work, "pending", charge)
     if decided:
-        work.later(work.around.debit_seconds, "settle_debit", intent["id"])
+        work.later(work.context.debit_seconds, "settle_debit", intent["id"])
     work.emit("charge.pending", charge)
     work.emit("payment_intent.processing", intent)

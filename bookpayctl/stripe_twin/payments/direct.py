@@ -17,9 +17,9 @@ from bookpayctl.stripe_twin.payments.methods import behaviour_of
 from bookpayctl.stripe_twin.payments.test_methods import (
     AUTHENTICATION_REQUIRED,
     Approved,
+    BankRefusal,
     Challenged,
     Debited,
-    Refused,
 )
 from bookpayctl.stripe_twin.resources.charge import Charge, new_charge
 from bookpayctl.stripe_twin.resources.kinds import CHARGE
@@ -45,7 +45,7 @@ def charge_directly(
         card: what to charge.
         capture: take the money now; otherwise it is reserved.
     """
-    charge = new_charge(work.mint(CHARGE), described, card, created=work.created)
+    charge = new_charge(work.new_id(CHARGE), described, card, created=work.created)
     charge["payment_intent"] = None
     charge["source"] = as_source(card)
     test = behaviour_of(card)
@@ -60,7 +60,7 @@ def charge_directly(
                 work.later(CAPTURE_WINDOW_SECONDS, "expire_charge", charge["id"])
             dispute(work, charge, test)
             return work.get(CHARGE, charge["id"])
-        case Refused():
+        case BankRefusal():
             return DirectDecline({**fail(work, charge, result), "type": "card_error"})
         case Debited():
             raise invalid("This source cannot be charged directly.", param="source")

@@ -33,7 +33,7 @@ def open_dispute(work: Work, charge_id: str) -> None:
     method = work.get(PAYMENT_METHOD, charge["payment_method"] or "")
     test = TEST_METHODS[method["twin_behaviour"]]
     dispute = new_dispute(
-        work.mint(DISPUTE),
+        work.new_id(DISPUTE),
         charge,
         reason=test.dispute_reason or "general",
         inquiry=test.dispute_is_inquiry,

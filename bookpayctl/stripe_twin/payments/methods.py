@@ -9,7 +9,7 @@ from bookpayctl.stripe_twin.payments.test_methods import (
     CARD_NUMBERS,
     LEGACY_TOKENS,
     TEST_METHODS,
-    Refused,
+    BankRefusal,
     TestMethod,
 )
 from bookpayctl.stripe_twin.resources.kinds import PAYMENT_METHOD
@@ -37,7 +37,7 @@ def from_token(work: Work, token: str, prefix: str = PAYMENT_METHOD.prefix) -> P
     """
     test = TEST_METHODS[token]
     method = new_payment_method(
-        work.around.mint.mint(prefix),
+        work.context.ids.new(prefix),
         test.kind,
         token,
         brand=test.brand,
@@ -122,7 +122,7 @@ def refuse_attachment(method: PaymentMethod) -> None:
     """
     token = method["twin_behaviour"]
     result = TEST_METHODS[token].result
-    if isinstance(result, Refused) and token != "pm_card_chargeCustomerFail":  # noqa: S105 - a test method
+    if isinstance(result, BankRefusal) and token != "pm_card_chargeCustomerFail":  # noqa: S105 - a test method
         raise ApiError(
             402,
             "card_error",

@@ -49,7 +49,7 @@ def refund(work: Work, wanted: RefundInput) -> Refund:
         raise _too_much(amount, left)
     course = _course(work, charge)
     made: Refund = {
-        "id": work.mint(REFUND),
+        "id": work.new_id(REFUND),
         "object": "refund",
         "amount": amount,
         "balance_transaction": None,
@@ -77,9 +77,9 @@ def refund(work: Work, wanted: RefundInput) -> Refund:
     work.emit("refund.created", made)
     work.emit_change("charge.refunded", charge, before)
     if course == "pending_then_succeeds":
-        work.later(work.around.refund_seconds, "refund_succeeds", made["id"])
+        work.later(work.context.refund_seconds, "refund_succeeds", made["id"])
     elif course == "succeeds_then_fails":
-        work.later(work.around.refund_seconds, "refund_fails", made["id"])
+        work.later(work.context.refund_seconds, "refund_fails", made["id"])
     return made
 
 

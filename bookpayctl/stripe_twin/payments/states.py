@@ -4,11 +4,11 @@ from typing import Literal
 
 from bookpayctl.stripe_twin.errors import ApiError, invalid, unexpected_state
 from bookpayctl.stripe_twin.resources.kinds import public
-from bookpayctl.stripe_twin.resources.payment_intent import PaymentIntent, Status
+from bookpayctl.stripe_twin.resources.payment_intent import PaymentIntent, PaymentIntentStatus
 
-Action = Literal["confirm", "capture", "cancel", "update"]
+IntentAction = Literal["confirm", "capture", "cancel", "update"]
 
-_ALLOWED: dict[Action, tuple[Status, ...]] = {
+_ALLOWED: dict[IntentAction, tuple[PaymentIntentStatus, ...]] = {
     "confirm": ("requires_payment_method", "requires_confirmation", "requires_action"),
     "capture": ("requires_capture",),
     "cancel": (
@@ -20,7 +20,7 @@ _ALLOWED: dict[Action, tuple[Status, ...]] = {
     ),
     "update": ("requires_payment_method", "requires_confirmation", "requires_action"),
 }
-_VERB: dict[Action, tuple[str, str]] = {
+_VERB: dict[IntentAction, tuple[str, str]] = {
     "confirm": ("You cannot confirm this PaymentIntent", "confirmed"),
     "capture": ("This PaymentIntent could not be captured", "captured"),
     "cancel": ("You cannot cancel this PaymentIntent", "canceled"),
@@ -31,7 +31,9 @@ _VERB: dict[Action, tuple[str, str]] = {
 _RECALLABLE = ("us_bank_account", "card")
 
 
-def refusal(action: Action, intent: PaymentIntent, *, method_kind: str | None) -> ApiError | None:
+def refusal(
+    action: IntentAction, intent: PaymentIntent, *, method_kind: str | None
+) -> ApiError | None:
     """The error for this action in this state, or None when it is allowed.
 
     Args:
@@ -47,7 +49,7 @@ def refusal(action: Action, intent: PaymentIntent, *, method_kind: str | None) -
     return _unexpected(action, intent)
 
 
-def _unexpected(action: Action, intent: PaymentIntent) -> ApiError:
+def _unexpected(action: IntentAction, intent: PaymentIntent) -> ApiError:
     status = intent["status"]
     start, participle = _VERB[action]
     if action == "confirm" and status == "succeeded":

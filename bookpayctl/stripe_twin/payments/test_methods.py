@@ -14,7 +14,7 @@ class Approved:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class BankRefusal:
     """The charge fails; `blocked` ones never reach the network."""
 
     code: str
@@ -27,7 +27,7 @@ class Refused:
 class Challenged:
     """The customer must authenticate; what happens then."""
 
-    then: "Approved | Refused"
+    then: "Approved | BankRefusal"
     only_off_session_fails: bool = True
 
 
@@ -35,10 +35,10 @@ class Challenged:
 class Debited:
     """The bank decides later; `then` is None when it waits for `bookpayctl stripe complete`."""
 
-    then: "Approved | Refused | None"
+    then: "Approved | BankRefusal | None"
 
 
-Result: TypeAlias = Approved | Refused | Challenged | Debited
+BankResult: TypeAlias = Approved | BankRefusal | Challenged | Debited
 RefundCourse = Literal["succeeds", "pending_then_succeeds", "succeeds_then_fails"]
 
 
@@ -49,44 +49,44 @@ class TestMethod:
     kind: str
     brand: str
     last4: str
-    result: Result
+    result: BankResult
     refunds: RefundCourse = "succeeds"
     dispute_reason: str | None = None
     dispute_is_inquiry: bool = False
     available_at_once: bool = False
 
 
-def _declined(decline_code: str, message: str = "Your card was declined.") -> Refused:
-    return Refused("card_declined", decline_code, message)
+def _declined(decline_code: str, message: str = "Your card was declined.") -> BankRefusal:
+    return BankRefusal("card_declined", decline_code, message)
 
 
 def _debit_refused(code: str, message: str) -> Debited:
-    return Debited(Refused(code, None, message))
+    return Debited(BankRefusal(code, None, message))
 
 
 _OK = Approved()
 _GENERIC = _declined("generic_decline")
 _POOR = _declined("insufficient_funds", "Your card has insufficient funds.")
-_EXPIRED = Refused("expired_card", None, "Your card has expired.")
-_WRONG_CVC = Refused("incorrect_cvc", None, "Your card's security code is incorrect.")
-_PROCESSING = Refused(
+_EXPIRED = BankRefusal("expired_card", None, "Your card has expired.")
+_WRONG_CVC = BankRefusal("incorrect_cvc", None, "Your card's security code is incorrect.")
+_PROCESSING = BankRefusal(
     "processing_error",
     None,
     "An error occurred while processing your card. Try again in a little bit.",
 )
-_BLOCKED = Refused("card_declined", "fraudulent", "Your card was declined.", blocked=True)
-AUTHENTICATION_REQUIRED = Refused(
+_BLOCKED = BankRefusal("card_declined", "fraudulent", "Your card was declined.", blocked=True)
+AUTHENTICATION_REQUIRED = BankRefusal(
     "authentication_required",
     "authentication_required",
     "Your card was declined. This transaction requires authentication.",
 )
 
 
-def _visa(last4: str, result: Result) -> TestMethod:
+def _visa(last4: str, result: BankResult) -> TestMethod:
     return TestMethod("card", "visa", last4, result)
 
 
-def _bank(last4: str, result: Result) -> TestMethod:
+def _bank(last4: str, result: BankResult) -> TestMethod:
     return TestMethod("us_bank_account", "us_bank_account", last4, result)
 
 

@@ -18,7 +18,7 @@ _IDLE_CONNECTIONS_MAX = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class WebhookAnswer:
     """The receiver answered with this status; the text is the start of its body."""
 
     status: int
@@ -26,7 +26,7 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
-class NotAnswered:
+class NoWebhookAnswer:
     """No answer: refused, reset, cut or too late."""
 
     reason: str
@@ -38,7 +38,7 @@ class _Exchange(asyncio.Protocol):
     def __init__(self) -> None:
         self.transport: asyncio.Transport | None = None
         self._parser: httptools.HttpResponseParser | None = None
-        self._answer: asyncio.Future[tuple[Answered, bool]] | None = None
+        self._answer: asyncio.Future[tuple[WebhookAnswer, bool]] | None = None
         self._body = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -66,10 +66,12 @@ class _Exchange(asyncio.Protocol):
     def on_message_complete(self) -> None:
         if self._parser is None or self._answer is None or self._answer.done():
             return
-        answered = Answered(self._parser.get_status_code(), self._body.decode("utf-8", "replace"))
+        answered = WebhookAnswer(
+            self._parser.get_status_code(), self._body.decode("utf-8", "replace")
+        )
         self._answer.set_result((answered, self._parser.should_keep_alive()))
 
-    async def post(self, request: bytes) -> tuple[Answered, bool]:
+    async def post(self, request: bytes) -> tuple[WebhookAnswer, bool]:
         if self.transport is None:
             raise ConnectionResetError("closed while idle")
         self._parser = httptools.HttpResponseParser(self)
@@ -91,17 +93,17 @@ class WebhookClient:
 
     async def post(
         self, url: str, headers: list[tuple[str, str]], body: bytes, *, timeout_seconds: float
-    ) -> Answered | NotAnswered:
+    ) -> WebhookAnswer | NoWebhookAnswer:
         """Post once; every failure to get an answer is a value."""
         try:
             async with asyncio.timeout(timeout_seconds):
                 return await self._post(url, headers, body)
         except TimeoutError:
-            return NotAnswered(f"no answer within {timeout_seconds:g} s")
+            return NoWebhookAnswer(f"no answer within {timeout_seconds:g} s")
         except (OSError, ssl.SSLError, ValueError) as error:
-            return NotAnswered(str(error) or type(error).__name__)
+            return NoWebhookAnswer(str(error) or type(error).__name__)
 
-    async def _post(self, url: str, headers: list[tuple[str, str]], body: bytes) -> Answered:
+    async def _post(self, url: str, headers: list[tuple[str, str]], body: bytes) -> WebhookAnswer:
         parts = urlsplit(url)
         secure = parts.scheme == "https"
         place = (parts.hostname or "", parts.port or (443 if secure else 80), secure)

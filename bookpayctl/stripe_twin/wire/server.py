@@ -16,17 +16,17 @@ import httptools
 
 from bookpayctl.stripe_twin.wire.message import (
     Cut,
-    Outcome,
-    Reply,
-    Request,
     Silence,
+    TransmissionOutcome,
     Truncated,
     Whole,
+    WireRequest,
+    WireResponse,
     head,
 )
 
-Handler = Callable[[Request], Awaitable[Reply]]
-OnOutcome = Callable[[int, Outcome], None]
+RequestHandler = Callable[[WireRequest], Awaitable[WireResponse]]
+OnOutcome = Callable[[int, TransmissionOutcome], None]
 
 _BODY_BYTES_MAX = 2 * 1024 * 1024
 _HEADER_BYTES_MAX = 64 * 1024
@@ -37,7 +37,7 @@ _BACKLOG = 2048  # a thousand clients may connect in one instant, and a drill do
 class Server:
     """Listens on one address and answers with one handler."""
 
-    def __init__(self, handler: Handler, on_outcome: OnOutcome) -> None:
+    def __init__(self, handler: RequestHandler, on_outcome: OnOutcome) -> None:
         self.handler = handler
         self.on_outcome = on_outcome
         self.connections: set[Connection] = set()
@@ -72,7 +72,7 @@ class Connection(asyncio.Protocol):
         self._server = server
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpRequestParser(self)
-        self._waiting: deque[tuple[Request, bool]] = deque()
+        self._waiting: deque[tuple[WireRequest, bool]] = deque()
         self._url = b""
         self._headers: dict[str, str] = {}
         self._header_bytes = 0
@@ -120,7 +120,7 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         too_large = self._body_bytes > _BODY_BYTES_MAX or self._header_bytes > _HEADER_BYTES_MAX
         path, _, query = self._url.decode("ascii").partition("?")
-        request = Request(
+        request = WireRequest(
             method=self._parser.get_method().decode("ascii"),
             path=path,
             query=query,
@@ -147,19 +147,19 @@ class Connection(asyncio.Protocol):
     async def _serve(self) -> None:
         while self._waiting:
             request, keep_alive = self._waiting.popleft()
-            reply = await self._server.handler(request)
+            response = await self._server.handler(request)
             keep_alive = keep_alive and not self._server.stopping.is_set()
-            outcome = await self._send(reply, keep_alive)
-            if reply.number is not None:
-                self._server.on_outcome(reply.number, outcome)
+            outcome = await self._send(response, keep_alive)
+            if response.number is not None:
+                self._server.on_outcome(response.number, outcome)
 
-    async def _send(self, reply: Reply, keep_alive: bool) -> Outcome:
+    async def _send(self, response: WireResponse, keep_alive: bool) -> TransmissionOutcome:
         transport = self._transport
         if transport is None or transport.is_closing():
             return "client_gone"
-        match reply.fate:
+        match response.transmission:
             case Whole(replaced):
-                transport.write(head(reply, keep_alive=keep_alive) + reply.body)
+                transport.write(head(response, keep_alive=keep_alive) + response.body)
                 if not keep_alive:
                     transport.close()
                 return "replaced" if replaced else "sent"
@@ -167,14 +167,14 @@ class Connection(asyncio.Protocol):
                 self._end(transport, reset=reset)
                 return "cut"
             case Truncated(bytes_sent):
-                transport.write(head(reply, keep_alive=True) + reply.body[:bytes_sent])
+                transport.write(head(response, keep_alive=True) + response.body[:bytes_sent])
                 transport.close()
                 return "truncated"
             case Silence(seconds):
                 await self._wait_or_stop(seconds)
                 self._end(transport, reset=False)
                 return "silence"
-        assert_never(reply.fate)
+        assert_never(response.transmission)
 
     async def _wait_or_stop(self, seconds: float) -> None:
         """Stay silent, but not longer than the server lives."""
@@ -194,5 +194,5 @@ class Connection(asyncio.Protocol):
 
     def _refuse(self, status: int, body: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(head(Reply(status, body), keep_alive=False) + body)
+            self._transport.write(head(WireResponse(status, body), keep_alive=False) + body)
             self._transport.close()

@@ -27,8 +27,8 @@ def method(twin: TwinProcess) -> str:
 
 
 # A path and parameters that are carried out, and change something that cannot be changed twice.
-Request = Callable[[TwinProcess], tuple[str, dict[str, object]]]
-POSTS: dict[str, Request] = {
+RequestOf = Callable[[TwinProcess], tuple[str, dict[str, object]]]
+POSTS: dict[str, RequestOf] = {
     "create an intent": lambda _: ("/v1/payment_intents", {"amount": 900, "currency": "usd"}),
     "capture": lambda t: (
         f"/v1/payment_intents/{intent(t, capture_method='manual')}/capture",
