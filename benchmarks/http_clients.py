@@ -283,6 +283,7 @@ def pairs(url: str, calls: int) -> list[Pair]:
         closed("gateway client", gateway, 16),
         closed("load generator", load, 1),
         closed("load generator", load, 16),
+        closed("load generator", load, CONNECTIONS_MAX),
         hooks(1),
         hooks(32),
         steady(50),

@@ -15,6 +15,8 @@ import httptools
 
 _ANSWER_BYTES_KEPT = 512
 _IDLE_CONNECTIONS_MAX = 32
+# RFC 9110, 15.2: any number of 1xx responses may come before the final one.
+_FINAL_STATUS_MIN = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,8 @@ class _Exchange(asyncio.Protocol):
             return
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError as error:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            # Nobody asked for an upgrade, so a 101 is no answer to anything that was sent.
             if not self._answer.done():
                 self._answer.set_exception(ConnectionError(f"not HTTP: {error}"))
 
@@ -65,6 +68,11 @@ class _Exchange(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         if self._parser is None or self._answer is None or self._answer.done():
+            return
+        if self._parser.get_status_code() < _FINAL_STATUS_MIN:
+            # A proxy may say "still here" (100, 103) as often as it likes before it answers; taken
+            # for the answer, the event would count as refused, and the answer as out of step.
+            self._body = b""
             return
         answered = WebhookAnswer(
             self._parser.get_status_code(), self._body.decode("utf-8", "replace")
