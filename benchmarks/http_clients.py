@@ -7,9 +7,10 @@ deadline, is not retried and does not follow redirects. The last table is what a
 would report: orders sent at a steady rate to a server that needs no time, so that every
 millisecond in it is the client's own.
 
-Rounds alternate between the two of a pair, and the ratio of each round is what counts: a machine
-that does something else as well slows both. How each client answers a broken peer is in
-http_client_answers.py.
+Rounds take turns, and the ratio of each round is what counts: a machine that does something else as
+well slows all of them. A call that fails although the server answers every request is counted as
+lost: a pool that threads share must not take a connection from under one of them. How each client
+answers a broken peer is in http_client_answers.py.
 
 Run: python benchmarks/http_clients.py [--calls 2000] [--rounds 7]
 """
@@ -18,11 +19,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import gc
 import json
+import ssl
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -35,6 +39,7 @@ from typing import Final
 import httpx
 import urllib3
 import uvloop
+from urllib3.exceptions import HTTPError
 
 from bookpayctl.stripe_twin.wire.client import WebhookAnswer, WebhookClient
 from bookpayctl.stripe_twin.wire.message import WireRequest, WireResponse
@@ -44,6 +49,8 @@ from runtime.faults import http as breakable
 DEADLINE_SECONDS: Final = 10.0
 CONNECT_SECONDS: Final = 2.0
 CONNECTIONS_MAX: Final = 64
+STEADY_SECONDS: Final = 4
+PER_THREAD: Final = "httpx, a client per thread"
 
 HEADERS: Final = {
     "Authorization": "Bearer token-of-the-benchmark",
@@ -64,6 +71,7 @@ DOCUMENT: Final = {
 }
 
 Call = Callable[[], None]
+_TLS: Final = ssl.create_default_context()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +81,14 @@ class Sample:
     Attributes:
         cpu_ms: processor time of this process per call, all threads, kernel included.
         per_second: calls answered per second.
-        milliseconds: of each call, sorted.
+        milliseconds: of each answered call, sorted.
+        lost: calls without an answer, from a server that answers everything.
     """
 
     cpu_ms: float
     per_second: float
     milliseconds: list[float]
+    lost: int
 
 
 Round = Callable[[], Sample]
@@ -86,11 +96,11 @@ Round = Callable[[], Sample]
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """What is used today beside httpx doing the same."""
+    """What is used today beside what would do the same, by name."""
 
     name: str
     today: Round
-    httpx: Round
+    others: dict[str, Round]
 
 
 async def serve() -> None:
@@ -140,24 +150,34 @@ def urllib3_call(url: str, *, as_gateway_client: bool) -> Call:
     return call
 
 
-def httpx_call(url: str) -> Call:
-    """The same POST by `httpx.Client`."""
-    client = httpx.Client(
-        headers=HEADERS,
-        timeout=httpx.Timeout(DEADLINE_SECONDS, connect=CONNECT_SECONDS),
-        limits=httpx.Limits(
-            max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX
-        ),
-        trust_env=False,
-        follow_redirects=False,
-    )
+def httpx_call(url: str, *, per_thread: bool) -> Call:
+    """The same POST by one `httpx.Client` that all threads share, or by one for each of them."""
+    shared = _httpx_client()
+    local = threading.local()
 
     def call() -> None:
+        client: httpx.Client = shared
+        if per_thread:
+            client = local.client = getattr(local, "client", None) or _httpx_client()
         answer = client.post(url, content=json.dumps(DOCUMENT).encode())
         assert answer.status_code == 200
         json.loads(answer.content)
 
     return call
+
+
+def _httpx_client() -> httpx.Client:
+    return httpx.Client(
+        headers=HEADERS,
+        timeout=httpx.Timeout(DEADLINE_SECONDS, connect=CONNECT_SECONDS),
+        limits=httpx.Limits(
+            max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX
+        ),
+        # Making a context per client would be most of the time of a short round.
+        verify=_TLS,
+        trust_env=False,
+        follow_redirects=False,
+    )
 
 
 def threaded(call: Call, *, threads: int, calls: int) -> Sample:
@@ -168,14 +188,15 @@ def threaded(call: Call, *, threads: int, calls: int) -> Sample:
     def work() -> None:
         for _ in numbers:
             began = time.perf_counter()
-            call()
-            milliseconds.append((time.perf_counter() - began) * 1000)
+            with contextlib.suppress(httpx.HTTPError, HTTPError):
+                call()
+                milliseconds.append((time.perf_counter() - began) * 1000)
 
     with ThreadPoolExecutor(threads) as pool:
         cpu, began = time.process_time(), time.perf_counter()
         for done in [pool.submit(work) for _ in range(threads)]:
             done.result()
-        return sample(cpu, began, milliseconds)
+        return sample(cpu, began, milliseconds, calls)
 
 
 def paced(call: Call, *, per_second: float, calls: int) -> Sample:
@@ -183,8 +204,9 @@ def paced(call: Call, *, per_second: float, calls: int) -> Sample:
     milliseconds: list[float] = []
 
     def send(due: float) -> None:
-        call()
-        milliseconds.append((time.perf_counter() - due) * 1000)
+        with contextlib.suppress(httpx.HTTPError, HTTPError):
+            call()
+            milliseconds.append((time.perf_counter() - due) * 1000)
 
     with ThreadPoolExecutor(CONNECTIONS_MAX) as pool:
         cpu, began = time.process_time(), time.perf_counter()
@@ -195,7 +217,7 @@ def paced(call: Call, *, per_second: float, calls: int) -> Sample:
             sent.append(pool.submit(send, due))
         for done in sent:
             done.result()
-        return sample(cpu, began, milliseconds)
+        return sample(cpu, began, milliseconds, calls)
 
 
 def webhooks(url: str, *, concurrent: int, calls: int, by_httpx: bool) -> Sample:
@@ -235,16 +257,16 @@ async def _webhooks(url: str, concurrent: int, calls: int, *, by_httpx: bool) ->
 
         cpu, began = time.process_time(), time.perf_counter()
         await asyncio.gather(*(work() for _ in range(concurrent)))
-        result = sample(cpu, began, milliseconds)
+        result = sample(cpu, began, milliseconds, calls)
     own.close()
     return result
 
 
-def sample(cpu_began: float, began: float, milliseconds: list[float]) -> Sample:
+def sample(cpu_began: float, began: float, milliseconds: list[float], calls: int) -> Sample:
     """The figures of a round that began at these readings of the two clocks."""
-    calls = len(milliseconds)
     cpu_ms = (time.process_time() - cpu_began) * 1000 / calls
-    return Sample(cpu_ms, calls / (time.perf_counter() - began), sorted(milliseconds))
+    seconds = time.perf_counter() - began
+    return Sample(cpu_ms, calls / seconds, sorted(milliseconds), calls - len(milliseconds))
 
 
 def percentile(sorted_values: list[float], share: float) -> float:
@@ -255,33 +277,40 @@ def pairs(url: str, calls: int) -> list[Pair]:
     """What is compared, each with its connections open already."""
     gateway = urllib3_call(url, as_gateway_client=True)
     load = urllib3_call(url, as_gateway_client=False)
-    by_httpx = httpx_call(url)
+    shared, per_thread = (httpx_call(url, per_thread=each) for each in (False, True))
 
     def closed(name: str, today: Call, threads: int) -> Pair:
+        others = {"httpx": shared} if threads == 1 else {"httpx": shared, PER_THREAD: per_thread}
         return Pair(
             f"{name}, {threads} thread{'s' if threads > 1 else ''}",
             lambda: threaded(today, threads=threads, calls=calls),
-            lambda: threaded(by_httpx, threads=threads, calls=calls),
+            {
+                name: lambda call=call: threaded(call, threads=threads, calls=calls)  # type: ignore[misc] # a default binds it now
+                for name, call in others.items()
+            },
         )
 
     def hooks(concurrent: int) -> Pair:
         return Pair(
             f"twin's webhooks, {concurrent} at once",
             lambda: webhooks(url, concurrent=concurrent, calls=calls, by_httpx=False),
-            lambda: webhooks(url, concurrent=concurrent, calls=calls, by_httpx=True),
+            {"httpx": lambda: webhooks(url, concurrent=concurrent, calls=calls, by_httpx=True)},
         )
 
     def steady(per_second: float) -> Pair:
+        count = int(per_second * STEADY_SECONDS)
         return Pair(
             f"load, paced at {per_second:g}/s",
-            lambda: paced(load, per_second=per_second, calls=int(per_second * 4)),
-            lambda: paced(by_httpx, per_second=per_second, calls=int(per_second * 4)),
+            lambda: paced(load, per_second=per_second, calls=count),
+            {
+                "httpx": lambda: paced(shared, per_second=per_second, calls=count),
+                PER_THREAD: lambda: paced(per_thread, per_second=per_second, calls=count),
+            },
         )
 
     return [
         closed("gateway client", gateway, 1),
         closed("gateway client", gateway, 16),
-        closed("load generator", load, 1),
         closed("load generator", load, 16),
         closed("load generator", load, CONNECTIONS_MAX),
         hooks(1),
@@ -292,48 +321,56 @@ def pairs(url: str, calls: int) -> list[Pair]:
     ]
 
 
-def measure(pair: Pair, rounds: int) -> tuple[list[Sample], list[Sample]]:
-    """So many rounds of both, taking turns at going first, after one that is not counted."""
-    pair.today(), pair.httpx()
-    today: list[Sample] = []
-    by_httpx: list[Sample] = []
+def measure(pair: Pair, rounds: int) -> dict[str, list[Sample]]:
+    """So many rounds of each, taking turns at going first, after one that is not counted."""
+    runs = {pair.name: pair.today, **pair.others}
+    for run in runs.values():
+        run()
+    results: dict[str, list[Sample]] = {name: [] for name in runs}
     for number in range(rounds):
-        turns = [(pair.today, today), (pair.httpx, by_httpx)]
-        for run, results in turns if number % 2 else reversed(turns):
+        turns = list(runs.items())
+        for name, run in turns if number % 2 else reversed(turns):
             gc.collect()
-            results.append(run())
-    return today, by_httpx
+            results[name].append(run())
+    return results
+
+
+def show(pair: Pair, results: dict[str, list[Sample]]) -> None:
+    """A line of medians for each client, and one of ratios for each that is not today's."""
+    today = results[pair.name]
+    print(row(pair.name, today))
+    for name in pair.others:
+        print(row(f"  {name}", results[name]))
+        print(ratios(today, results[name]), flush=True)
 
 
 def row(name: str, samples: list[Sample]) -> str:
-    """The medians over the rounds of one client."""
+    """The medians over the rounds of one client, and all that it lost."""
     figures = (
         statistics.median(s.cpu_ms for s in samples),
         statistics.median(s.per_second for s in samples),
         statistics.median(percentile(s.milliseconds, 0.5) for s in samples),
         statistics.median(percentile(s.milliseconds, 0.99) for s in samples),
     )
-    return f"{name:34}{figures[0]:10.3f}{figures[1]:10.0f}{figures[2]:10.2f}{figures[3]:10.2f}"
+    line = f"{name:32}{figures[0]:10.3f}{figures[1]:10.0f}{figures[2]:10.2f}{figures[3]:10.2f}"
+    return f"{line}{sum(s.lost for s in samples):8d}"
 
 
-def ratios(today: list[Sample], by_httpx: list[Sample]) -> str:
-    """httpx over today's, median of the rounds, with the range of the processor time's."""
+def ratios(today: list[Sample], other: list[Sample]) -> str:
+    """The other over today's, median of the rounds, with the range of the processor time's."""
 
     def of(figure: Callable[[Sample], float]) -> list[float]:
-        return sorted(figure(new) / figure(old) for old, new in zip(today, by_httpx, strict=True))
+        return sorted(figure(new) / figure(old) for old, new in zip(today, other, strict=True))
 
     cpu = of(lambda s: s.cpu_ms)
-    shown = [
-        statistics.median(of(figure))
-        for figure in (
-            lambda s: s.per_second,
-            lambda s: percentile(s.milliseconds, 0.5),
-            lambda s: percentile(s.milliseconds, 0.99),
-        )
-    ]
-    line = f"{'  httpx is':34}{statistics.median(cpu):9.2f}x"
-    line += "".join(f"{value:9.2f}x" for value in shown)
-    return f"{line}   (cpu {cpu[0]:.2f} to {cpu[-1]:.2f})"
+    shown = (
+        statistics.median(cpu),
+        statistics.median(of(lambda s: s.per_second)),
+        statistics.median(of(lambda s: percentile(s.milliseconds, 0.5))),
+        statistics.median(of(lambda s: percentile(s.milliseconds, 0.99))),
+    )
+    line = f"{'    of today':32}" + "".join(f"{value:9.2f}x" for value in shown)
+    return f"{line}          (cpu {cpu[0]:.2f} to {cpu[-1]:.2f})"
 
 
 def main() -> int:
@@ -349,13 +386,10 @@ def main() -> int:
     size = len(json.dumps(DOCUMENT))
     versions = ", ".join(f"{name} {version(name)}" for name in ("httpx", "httpcore", "urllib3"))
     print(f"{size} bytes of JSON each way, {given.rounds} rounds; {versions}")
-    print(f"{'':34}{'CPU ms':>10}{'calls/s':>10}{'p50 ms':>10}{'p99 ms':>10}")
+    print(f"{'':32}{'CPU ms':>10}{'calls/s':>10}{'p50 ms':>10}{'p99 ms':>10}{'lost':>8}")
     with server() as url:
         for pair in pairs(url, given.calls):
-            today, by_httpx = measure(pair, given.rounds)
-            print(row(pair.name, today))
-            print(row("  the same by httpx", by_httpx))
-            print(ratios(today, by_httpx), flush=True)
+            show(pair, measure(pair, given.rounds))
     return 0
 
 

@@ -178,7 +178,7 @@ def _page(
     url: str,
     show: Show,
 ) -> dict[str, object]:
-    limit = _limit(parameters)
+    limit = limit_of(parameters)
     bounds: list[str] = []
     values: list[Column] = []
     for comparison, moment in _created_bounds(parameters):
@@ -215,7 +215,8 @@ def _page(
     return {"object": "list", "data": found, "has_more": more, "url": url}
 
 
-def _limit(parameters: Parameters) -> int:
+def limit_of(parameters: Parameters) -> int:
+    """How many objects a page or a search may hold; raises the 400 for a number out of range."""
     limit = parameters.integer("limit")
     if limit is None:
         return _LIMIT_DEFAULT

@@ -9,6 +9,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 
 from bookpayctl.stripe_twin.api.answer import ApiAnswer
+from bookpayctl.stripe_twin.api.listing import limit_of
 from bookpayctl.stripe_twin.api.parameters import (
     ARRAY,
     INTEGER,
@@ -31,8 +32,6 @@ SEARCH: Specification = {
     "page": TEXT,
     "expand": ARRAY,
 }
-_LIMIT_DEFAULT = 10
-_LIMIT_MAX = 100
 # A clause that matches fewer objects than this is where a search starts.
 _RARE = 2_000
 
@@ -77,7 +76,7 @@ _EVERYTHING = _Start("ledger.objects AS o", "o")
 
 async def _search(work: Work, parameters: Parameters, kind: str, url: str) -> ApiAnswer:
     query = parse_query(parameters.needed("query"), kind)
-    limit = _limit(parameters)
+    limit = limit_of(parameters)
     span = _Range(
         work.account,
         kind,
@@ -154,19 +153,6 @@ def _statement(
         f"ORDER BY {at}.created DESC, {at}.n DESC LIMIT ?"
     )
     return sql, values
-
-
-def _limit(parameters: Parameters) -> int:
-    limit = parameters.integer("limit")
-    if limit is None:
-        return _LIMIT_DEFAULT
-    if not 1 <= limit <= _LIMIT_MAX:
-        raise invalid(
-            f"limit must be between 1 and {_LIMIT_MAX}.",
-            code="parameter_invalid_integer",
-            param="limit",
-        )
-    return limit
 
 
 def _page(place: tuple[int, int]) -> str:
