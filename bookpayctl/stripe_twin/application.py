@@ -13,7 +13,8 @@ from pathlib import Path
 
 import uvloop
 
-from bookpayctl.stripe_twin.api.pipeline import Latency, Pipeline
+from bookpayctl.stripe_twin.api.latency import Latency
+from bookpayctl.stripe_twin.api.pipeline import Pipeline
 from bookpayctl.stripe_twin.api.webhook_endpoints import new_endpoint
 from bookpayctl.stripe_twin.clock import VirtualClock
 from bookpayctl.stripe_twin.control.routes import Control
@@ -66,6 +67,8 @@ class Twin:
         self._settings = settings
         if settings.schedule not in SCHEDULES:
             raise ValueError(f"no schedule {settings.schedule!r}; known: {', '.join(SCHEDULES)}")
+        # First, because it takes the lock: a second twin on this directory ends here, before it has
+        # changed anything.
         self.ledger = Ledger(settings.data, on_failure=self._fail)
         self.clock = VirtualClock(wall, _stored_offset(self.ledger))
         ids = IdGenerator(rng, wall)
@@ -112,6 +115,7 @@ class Twin:
 
     async def start(self) -> None:
         """Make the endpoint of the settings, listen, and let time act."""
+        # Before the first request can come: whatever it does is owed to this endpoint.
         self._ensure_endpoint()
         await self.ledger.durable()
         host, shown = self._settings.host, _url_host(self._settings.host)
@@ -142,6 +146,8 @@ class Twin:
 
     async def stop(self) -> None:
         """Let requests under way end, write what is left, let go of the ledger."""
+        # Listeners first, then what they feed: the other way round a last request would find no
+        # dispatcher.
         await self._api.close(grace_seconds=_SHUTDOWN_GRACE_SECONDS)
         await self._control.close(grace_seconds=_SHUTDOWN_GRACE_SECONDS)
         for task in self._loops:
@@ -150,10 +156,14 @@ class Twin:
         await self.dispatcher.close()
         self.control.close()
         self.context.search.close()
+        # A ledger that has failed cannot write what is left, and the kernel gives up the lock by
+        # itself.
         if self.failed is None:
             await self.ledger.close()
 
     def _loop_ended(self, task: asyncio.Task[None]) -> None:
+        # The loops have no end of their own. A twin that answers and no longer delivers would be
+        # worse than none.
         if not task.cancelled():
             self._fail(task.exception() or RuntimeError("a loop of the twin ended"))
 
@@ -176,6 +186,7 @@ class Twin:
             try:
                 found = read_secrets(path)
             except (OSError, ValueError) as error:
+                # Said once and not twice a second.
                 if str(error) != complaint:
                     complaint = str(error)
                     log.warning("the secrets stay what they were: %s", error)
@@ -211,6 +222,8 @@ class Twin:
             secrets = self._settings.secrets or (f"whsec_{self.context.ids.random_hex(32)}",)
             endpoint = new_endpoint(work, url=url, enabled_events=wanted, secrets=list(secrets))
         else:
+            # An endpoint of an earlier start: its id is what attempts on record and retries under
+            # way go by.
             endpoint = known
             endpoint["url"] = url
             endpoint["enabled_events"] = wanted
@@ -223,6 +236,8 @@ class Twin:
     def _configured_endpoint(self, url: str) -> WebhookEndpoint | None:
         """A copy of the endpoint an earlier start made, else of one that has the URL already."""
         mine = self.endpoints.of_account(self._settings.account)
+        # By the mark first: two endpoints can share a URL, and only one of them is the configured
+        # one.
         marked = [e for e in mine if e["description"] == _CONFIGURED]
         found = marked or [e for e in mine if e["url"] == url]
         return found[0].copy() if found else None
@@ -237,6 +252,7 @@ def run(settings: Settings, *, announce: Callable[[Twin], None]) -> int:
     """
     sys.setswitchinterval(_SWITCH_INTERVAL_SECONDS)
     gc.set_threshold(_COLLECT_AFTER_ALLOCATIONS)
+    # What is loaded by now lives as long as the process; the collector need not look at it again.
     gc.freeze()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_run(settings, announce))
@@ -246,6 +262,7 @@ async def _run(settings: Settings, announce: Callable[[Twin], None]) -> int:
     twin = Twin(settings, wall=time.time, rng=random.Random())
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
+        # The first signal starts an orderly stop; another one changes nothing.
         loop.add_signal_handler(number, twin.stopped.set)
     await twin.start()
     announce(twin)

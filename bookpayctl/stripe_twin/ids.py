@@ -36,10 +36,12 @@ class IdGenerator:
 
     def new(self, prefix: str) -> str:
         """A new id such as `pi_3...` for the prefix `pi`."""
+        # The machine's clock may step back; ids may not.
         now = max(int(self._wall() * 1000), self._milliseconds)
         if now == self._milliseconds:
             self._counter += 1
             if self._counter == len(_COUNTERS):
+                # A millisecond that is full borrows from the next one.
                 now += 1
         if now != self._milliseconds:
             self._milliseconds = now

@@ -10,6 +10,7 @@ from bookpayctl.stripe_twin.ledger.work import Origin, Produced, Timer, TwinCont
 from bookpayctl.stripe_twin.payments.settling import fire
 from bookpayctl.stripe_twin.webhooks.dispatcher import Dispatcher
 
+# Housekeeping and no more: a key that is old enough counts as absent before it is pruned.
 _PRUNE_EVERY_SECONDS = 5.0
 _PRUNE_PAUSE_SECONDS = 0.05
 # The twin has nothing else to do when no request came for so long.
@@ -62,6 +63,7 @@ class Timers:
         seen = ledger.requests_made
         while True:
             await asyncio.sleep(_INDEX_PAUSE_SECONDS)
+            # A request that comes meanwhile ends the indexing: both read the same disk.
             idle, seen = ledger.requests_made == seen, ledger.requests_made
             while idle and await index.follow():
                 idle = ledger.requests_made == seen
@@ -71,8 +73,12 @@ class Timers:
         try:
             fire(work, timer.action, timer.object_id)
         except Exception:
+            # It stays due in the ledger, and the next start tries it again. One object that cannot
+            # be settled must not stop time for all others.
             log.exception("timer %s on %s failed", timer.action, timer.object_id)
             return
+        # What the timer did and that it is done are in one transaction: a crash in between cannot
+        # settle a debit twice.
         produced = work.commit()
         self._context.ledger.put(
             schema.PUT_TIMER,

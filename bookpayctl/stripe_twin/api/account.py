@@ -48,6 +48,8 @@ TRANSACTIONS: Specification = {
 
 def retrieve(work: Work, _: Parameters, account_id: str) -> ApiAnswer:
     """Show the account of the key."""
+    # The same answer for accounts that exist and for those that do not: a key learns nothing about
+    # others.
     if account_id not in ("", work.account):
         raise ApiError(
             403,
@@ -98,6 +100,8 @@ def list_transactions(work: Work, parameters: Parameters, _: str) -> ApiAnswer:
         "/v1/balance_transactions",
         filters=("source",),
         equal={"type": parameters.text("type"), "currency": parameters.text("currency")},
+        # Stored as pending and shown as available once its day has come: nothing happens at
+        # midnight that would have to be written.
         show=lambda transaction: as_of(transaction, work.now),
     )
     return ApiAnswer(200, page)

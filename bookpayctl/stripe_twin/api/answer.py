@@ -30,5 +30,7 @@ def shown(document: object) -> ApiAnswer:
 
 def declined(work: Work, error: Mapping[str, object]) -> ApiAnswer:
     """402: the request was carried out, and the bank said no; what it left behind stays."""
+    # The only trace of the request in the body, and so in what is replayed: it names the first
+    # request even when a second one is answered.
     log = f"https://dashboard.stripe.com/test/logs/{work.origin.request_id}"
     return ApiAnswer(402, {"error": {**error, "request_log_url": log}})

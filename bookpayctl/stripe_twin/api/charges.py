@@ -91,9 +91,12 @@ def create(work: Work, parameters: Parameters, _: str) -> ApiAnswer:
     if parameters.text("customer") is not None:
         customer = work.get(CUSTOMER, parameters.needed("customer"), "customer")
     card = _card(work, parameters, customer)
+    # Only a carrier of what was said: the older API has no PaymentIntent, and this one is never
+    # saved.
     described = new_payment_intent("", "", amount=amount, currency=currency, created=work.created)
     described["customer"] = None if customer is None else customer["id"]
     _describe(described, parameters)
+    # Absent means true: the older API takes the money unless it is told not to.
     capture = not parameters.has("capture") or parameters.flag("capture")
     made = charge_directly(work, described, card, capture=capture)
     if isinstance(made, DirectDecline):
@@ -157,6 +160,7 @@ def _card(work: Work, parameters: Parameters, customer: Customer | None) -> Paym
     if parameters.has("source"):
         card = source_of(work, parameters)
         owner = card["customer"]
+        # A card that was given to a customer can be charged for that customer only.
         if owner is not None and (customer is None or owner != customer["id"]):
             raise invalid(
                 f"The source {card['id']} belongs to a customer; send that customer too.",

@@ -95,6 +95,8 @@ def create(work: Work, parameters: Parameters, _: str) -> ApiAnswer:
     _describe(customer, parameters)
     method_name = parameters.text("payment_method")
     if method_name is not None:
+        # Attached before the customer exists on disk: both are in one unit of work, so neither is
+        # there without the other.
         method = methods.resolve(work, method_name)
         methods.refuse_attachment(method)
         method["customer"] = customer["id"]
@@ -139,6 +141,7 @@ def delete(work: Work, _: Parameters, customer_id: str) -> ApiAnswer:
     """Delete a customer; the id stays known."""
     customer = _living(work, customer_id)
     work.emit("customer.deleted", customer)
+    # From now on a retrieve answers `deleted: true`, as at Stripe, and not a 404.
     gone: Deleted = {"id": customer_id, "object": "customer", "deleted": True}
     work.save(DELETED_CUSTOMER, gone)
     return shown(gone)
@@ -154,6 +157,7 @@ def list_page(work: Work, parameters: Parameters, _: str) -> ApiAnswer:
 def list_payment_methods(work: Work, parameters: Parameters, customer_id: str) -> ApiAnswer:
     """A customer's payment methods, newest first."""
     _living(work, customer_id)
+    # The path says whose; the filter of the list does the rest.
     parameters.tree["customer"] = customer_id
     page = page_of_objects(
         work,
@@ -181,6 +185,7 @@ def retrieve_payment_method(work: Work, __: Parameters, ids: str) -> ApiAnswer:
 
 def _living(work: Work, customer_id: str) -> Customer:
     customer = work.get(CUSTOMER, customer_id)
+    # To be shown is all that is left to a deleted customer; everything else is a 404.
     if "deleted" in customer:
         raise no_such("customer", customer_id, "id")
     return customer

@@ -37,6 +37,7 @@ def list_page(work: Work, parameters: Parameters, _: str) -> ApiAnswer:
 
 def _current(work: Work, event: Mapping[str, object]) -> dict[str, object]:
     """The event with today's count of pending webhooks; nothing else in it ever changes."""
+    # Counted when asked for: the event's own text is append-only, as its contents are at Stripe.
     rows = work.context.ledger.select(
         "SELECT count(*) FROM outgoing WHERE event_id = ? AND state = 'due'", (str(event["id"]),)
     )

@@ -31,8 +31,10 @@ PAGING: Specification = {
 }
 CREATED: Specification = {"created": ANY}
 
+# Source of both: docs.stripe.com/api/pagination.
 _LIMIT_DEFAULT = 10
 _LIMIT_MAX = 100
+# By the names that a filter may use; what is not here never becomes SQL.
 _COMPARISONS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 
 # Which column of the ledger a filter of the API is.
@@ -97,6 +99,8 @@ def page_of_events(work: Work, parameters: Parameters, url: str, show: Show) -> 
     plus, undelivered = "", []
     if parameters.has("delivery_success"):
         delivered = parameters.flag("delivery_success")
+        # Two plans: through all events from the newest on, checking each, or from the few that are
+        # undelivered. Either is slow where the other is fast.
         if delivered or _many_undelivered(work):
             word = "NOT EXISTS" if delivered else "EXISTS"
             undelivered = [f"{word} ({_UNDELIVERED} AND event_id = events.id)"]
@@ -185,6 +189,8 @@ def _page(
         bounds.append(f"created {comparison} ?")
         values.append(moment)
     after, before = parameters.text("starting_after"), parameters.text("ending_before")
+    # Documented as mutually exclusive; what Stripe does with both is not, so the words are the
+    # twin's.
     if after is not None and before is not None:
         raise invalid("Send either starting_after or ending_before, not both.")
     backwards = before is not None
@@ -195,9 +201,12 @@ def _page(
         if cursor is not None:
             bounds.append(f"(created, n) {sign} (?, ?)")
             values.extend(_position(work, source, cursor, name))
+    # `ending_before` asks for the page right before the cursor: the oldest of what is newer, so it
+    # is read upwards and turned round below.
     direction = "ASC" if backwards else "DESC"
     rows: list[tuple[Column, ...]] = []
     for part in parts:
+        # The account and all conditions are bound values; only names of ours are put into the text.
         where = " AND ".join([*part.where, *bounds])
         order = f"{part.order}created {direction}, {part.order}n {direction}"
         rows += work.context.ledger.select(
@@ -207,6 +216,8 @@ def _page(
         )
     if len(parts) > 1:
         rows.sort(key=lambda row: (row[0], row[1]), reverse=not backwards)
+    # One more than a page was asked for, and each part gave that many: enough to know that there is
+    # another page, without counting.
     more = len(rows) > limit
     rows = rows[:limit]
     if backwards:
@@ -253,6 +264,7 @@ def _moment(text: str) -> int:
 
 def _position(work: Work, source: PageSource, cursor: str, param: str) -> tuple[Column, Column]:
     only = f" AND kind = '{source.kind}'" if source.table == "objects" else ""
+    # A cursor of another account does not exist here, as any object of another account.
     rows = work.context.ledger.select(
         f"SELECT created, n FROM {source.table} WHERE id = ? AND account = ?{only}",  # noqa: S608
         (cursor, work.account),

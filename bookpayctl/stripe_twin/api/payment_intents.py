@@ -53,6 +53,7 @@ _PAYMENT: Specification = {
     "setup_future_usage": choice("off_session", "on_session"),
     "shipping": SHIPPING,
 }
+# Accepted wherever a call may confirm, that is on create and on confirm.
 _CONFIRMING: Specification = {
     "client_secret": TEXT,
     "confirmation_token": TEXT,
@@ -116,11 +117,14 @@ def create(work: Work, parameters: Parameters, _: str) -> ApiAnswer:
     amount = parameters.integer("amount") or 0
     check_amount(amount, currency)
     intent_id = work.new_id(PAYMENT_INTENT)
+    # Begins with the id, as Stripe's does.
     secret = f"{intent_id}_secret_{work.context.ids.random_hex(25)}"
     intent = new_payment_intent(
         intent_id, secret, amount=amount, currency=currency, created=work.created
     )
     intent["confirmation_method"] = parameters.text("confirmation_method") or "automatic"
+    # A list of types of one's own switches the automatic ones off, and with them the need of a
+    # return_url.
     types = parameters.texts("payment_method_types")
     if types is not None:
         intent["payment_method_types"] = types
@@ -180,6 +184,8 @@ def update(work: Work, parameters: Parameters, intent_id: str) -> ApiAnswer:
 def confirm(work: Work, parameters: Parameters, intent_id: str) -> ApiAnswer:
     """Try to take the money for a PaymentIntent."""
     intent = work.get(PAYMENT_INTENT, intent_id, "intent")
+    # Before anything is changed: confirming twice must never become a second charge, and the error
+    # shows the PaymentIntent as it is.
     refused = refusal("confirm", intent, method_kind=None)
     if refused is not None:
         raise refused
@@ -219,11 +225,14 @@ def _attempt(
     work: Work, intent: PaymentIntent, method: PaymentMethod, parameters: Parameters
 ) -> ApiAnswer:
     _check_type(intent, method)
+    # Besides a boolean the parameter takes words for kinds of absence, and each of them means that
+    # nobody is there.
     off_session = parameters.text("off_session") not in (None, "false")
     refused = attempt(
         work,
         intent,
         method,
+        # Both say that nobody can answer a challenge now: it is a decline then, not a wait.
         off_session=off_session or parameters.flag("error_on_requires_action"),
     )
     if refused is None:
@@ -284,6 +293,7 @@ def _check_return_url(intent: PaymentIntent, parameters: Parameters) -> None:
     automatic = intent["automatic_payment_methods"]
     if automatic is None or automatic.get("allow_redirects") == "never":
         return
+    # Recorded from Stripe. Drills send `payment_method_types[]=card`, as the official CLI does.
     if parameters.text("return_url") is None:
         raise invalid(
             "This PaymentIntent is configured to accept payment methods enabled in your "
@@ -293,6 +303,8 @@ def _check_return_url(intent: PaymentIntent, parameters: Parameters) -> None:
 
 
 def _check_type(intent: PaymentIntent, method: PaymentMethod) -> None:
+    # With the PaymentIntent in the error, as with every refusal of its state, so that the caller
+    # need not ask for it.
     if method["type"] not in intent["payment_method_types"]:
         allowed = ", ".join(intent["payment_method_types"])
         raise invalid(

@@ -84,6 +84,7 @@ def create(work: Work, parameters: Parameters, _: str) -> ApiAnswer:
     """Make a payment method from its details."""
     kind = parameters.needed("type")
     details = parameters.branch(kind)
+    # Each type has its own word for the number that decides how the method behaves.
     number = details.text("number") or details.text("account_number") or details.text("iban")
     method = methods.from_input(work, MethodInput(kind, number, details.text("token")))
     _describe(method, parameters)
@@ -110,6 +111,7 @@ def attach(work: Work, parameters: Parameters, method_id: str) -> ApiAnswer:
     """Give a payment method to a customer; a test token becomes a method of its own first."""
     method = methods.resolve(work, method_id)
     customer = work.get(CUSTOMER, parameters.needed("customer"), "customer")
+    # Attaching again to the same customer is no error; taking a method from another one would be.
     if method["customer"] not in (None, customer["id"]):
         raise invalid("The payment method you provided has already been attached to a customer.")
     methods.refuse_attachment(method)
@@ -127,6 +129,7 @@ def detach(work: Work, _: Parameters, method_id: str) -> ApiAnswer:
             "The payment method you provided is not attached to a customer so detachment is "
             "impossible."
         )
+    # The event tells whose it was: the object does not, any more.
     before = method["customer"]
     method["customer"] = None
     work.save(PAYMENT_METHOD, method)

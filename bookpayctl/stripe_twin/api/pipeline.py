@@ -11,7 +11,6 @@ Source: docs.stripe.com/api/idempotent_requests and docs.stripe.com/error-low-le
 import asyncio
 import hashlib
 import logging
-import math
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from bookpayctl.stripe_twin import errors
 from bookpayctl.stripe_twin.api.answer import ApiAnswer
 from bookpayctl.stripe_twin.api.authentication import authenticate, check_version
 from bookpayctl.stripe_twin.api.expanding import expand
+from bookpayctl.stripe_twin.api.latency import Latency
 from bookpayctl.stripe_twin.api.parameters import Parameters, check
 from bookpayctl.stripe_twin.api.responses import (
     PreparedResponse,
@@ -46,36 +46,9 @@ from bookpayctl.stripe_twin.ledger.journal import Entry, flags_of
 from bookpayctl.stripe_twin.ledger.work import Origin, Produced, TwinContext, Work
 from bookpayctl.stripe_twin.wire.message import TransmissionOutcome, WireRequest, WireResponse
 
+# What version 1 of the API takes; JSON bodies belong to version 2, which the twin does not play.
 _FORM = "application/x-www-form-urlencoded"
 log = logging.getLogger("stripe_twin.api")
-
-
-# The standard normal deviate below which 99 of 100 lie.
-_Z99 = 2.3263
-
-
-@dataclass(slots=True)
-class Latency:
-    """How long every request takes beside its work: the same for all, or drawn for each.
-
-    Attributes:
-        milliseconds: the fixed part; with `p99_milliseconds`, the median.
-        jitter_milliseconds: at most this is added, every amount as likely as another.
-        p99_milliseconds: when above the median, latencies are log-normal with this 99th
-            percentile: most answers near the median and a long tail, as over a real network.
-    """
-
-    milliseconds: float = 0.0
-    jitter_milliseconds: float = 0.0
-    p99_milliseconds: float = 0.0
-
-    def seconds(self, rng: random.Random) -> float:
-        base = self.milliseconds
-        if self.p99_milliseconds > base > 0:
-            sigma = math.log(self.p99_milliseconds / base) / _Z99
-            base = rng.lognormvariate(math.log(base), sigma)
-        jitter = rng.random() * self.jitter_milliseconds if self.jitter_milliseconds else 0.0
-        return (base + jitter) / 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +93,8 @@ class Pipeline:
     async def handle(self, request: WireRequest) -> WireResponse:
         """Answer one request; never before everything it did is on disk."""
         context = self._context
+        # Made before anything can go wrong: refused requests are in the journal too, since a drill
+        # asks what the client really sent.
         entry = Entry(
             number=context.ledger.next_request(),
             request_id=context.ids.new("req"),
@@ -136,12 +111,16 @@ class Pipeline:
             entry.code = error.code
             made = refusal_of(error)
         except Exception:
+            # A defect must not look like one of Stripe's answers that mean something; a 500 means
+            # nothing is known, which is true.
             log.exception("%s %s failed", request.method, request.path)
             made = refusal_of(errors.internal("The twin has a defect; see its log."))
         context.ledger.put(schema.ADD_REQUEST, entry.row(made.status))
         try:
             await context.ledger.durable()
         finally:
+            # In flight until the saved answer is on disk, so that no second request is shown an
+            # answer that a crash would take back.
             if made.claim is not None:
                 self._keys.release(made.claim)
         status, body, content_type, transmission = transmission_of(made, hits)
@@ -162,16 +141,22 @@ class Pipeline:
     async def _process(
         self, request: WireRequest, entry: Entry, hits: list[FaultHit]
     ) -> PreparedResponse:
+        # Whoever has no valid key is answered before anything is looked at, and nothing is saved:
+        # the same key may be sent again with better credentials.
         entry.account = authenticate(request.headers, self._context.default_account).account
         check_version(request.headers)
         tree = _decode(request)
         self._note(request, entry, tree)
         progress = RequestInProgress(entry, _subject(entry, tree), hits)
+        # Stripe limits rates before it looks at idempotency keys. So a 429 says nothing about the
+        # request that first used the key, neither that it ran nor that it did not.
         self._draw_faults(progress, "admission")
         await self._delay(hits)
         refused = _refused_at_admission(hits)
         if refused is not None:
             return refused
+        # A wrong route or parameter is refused before the key is claimed: Stripe saves results only
+        # after the execution of an endpoint has begun.
         route, object_id = find_route(request.method, request.path)
         call = _Call(route, check(tree, route.accepts), object_id)
         made = await self._answer(request, tree, call, progress)
@@ -187,6 +172,8 @@ class Pipeline:
         if request.method == "GET":
             return await self._read(call, entry)
         claim: KeyClaim | None = None
+        # Stripe documents that a key on a GET or DELETE has no effect. A POST without one is
+        # executed as often as it is sent.
         if request.method == "POST" and entry.key is not None:
             check_key(entry.key)
             decision = self._keys.decide(
@@ -195,6 +182,8 @@ class Pipeline:
             if isinstance(decision, ApiError):
                 raise decision
             if isinstance(decision, SavedAnswer):
+                # Byte for byte what was answered first, although the object may have moved on: a
+                # replayed PaymentIntent shows a state of the past, as recorded with Stripe.
                 return _replay(decision, entry)
             claim = decision
         return await self._execute(call, progress, claim)
@@ -227,10 +216,14 @@ class Pipeline:
             # Nothing awaits from here to the saved answer: an execution is atomic.
             made = self._run(call, progress)
         except BaseException:
+            # Nothing was saved, so the key must not stay in flight: the next request with it
+            # executes.
             if claim is not None:
                 self._keys.release(claim)
             raise
+        # A saved 500 stands for a server that died before it did anything.
         entry.executed = _hit(progress.hits, "saved_500") is None
+        # Carried along instead of released here: `handle` does that when the answer is durable.
         made.claim = claim
         if claim is not None:
             entry.original_request = entry.request_id
@@ -250,6 +243,8 @@ class Pipeline:
                 raise TypeError("only a read may wait; an execution is atomic")
             made = _made_of(work, answer, call.parameters, entry)
         except ApiError as error:
+            # Stripe saves what fails once the endpoint has begun, so this refusal will be replayed.
+            # Which of its 400s count as begun is not published; no drill may depend on it.
             entry.code = error.code
             error.error["request_log_url"] = (
                 f"https://dashboard.stripe.com/test/logs/{entry.request_id}"
@@ -258,6 +253,8 @@ class Pipeline:
             made.should_retry = "false"
         else:
             self._accept(work.commit())
+        # The charge stays. Stripe calls such a 500 indeterminate: it is saved, a replay gives it
+        # again, and webhooks come for an object that the caller has never seen.
         lost = _hit(hits, "execute_then_500")
         return made if lost is None else _broken(lost, entry)
 
@@ -279,6 +276,7 @@ class Pipeline:
         if request.method == "POST":
             entry.key = request.headers.get("idempotency-key")
         metadata = _metadata(tree)
+        # What the judge joins on; read from the request, since a refused one leaves no object.
         entry.env = metadata.get("env")
         entry.event_id = metadata.get("event_id")
         entry.flags = flags_of(request.method, request.path, entry.key, metadata)
@@ -326,6 +324,8 @@ def _refused_at_admission(hits: list[FaultHit]) -> PreparedResponse | None:
                 made = refusal_of(errors.rate_limited())
             case "lock_timeout":
                 made = refusal_of(errors.lock_timeout())
+                # The official Python and Node libraries have no case of their own for this code.
+                # They go by the header, and without it would not try again.
                 made.should_retry = "true"
             case "reject":
                 status = int(hit.rule.number("status"))
@@ -363,6 +363,8 @@ def _object_id(document: Mapping[str, object]) -> str | None:
     found: object = document
     error = document.get("error")
     if isinstance(error, dict):
+        # With confirm=true on create, a declined PaymentIntent is named in the error and nowhere
+        # else.
         found = error.get("payment_intent")
     object_id = found.get("id") if isinstance(found, Mapping) else None
     return object_id if isinstance(object_id, str) else None
@@ -372,6 +374,8 @@ def _broken(hit: FaultHit, entry: Entry) -> PreparedResponse:
     """A 500 that is saved under the key, whether anything was executed or not."""
     body = json_of(errors.internal())
     entry.code = "api_error"
+    # stripe-python explains why the header is "false" with most 500s: a retry would only be given
+    # the saved answer.
     retry = "false" if hit.rule.should_retry is None else _asked(hit)
     return PreparedResponse(500, body, retry)
 

@@ -63,6 +63,7 @@ def update(work: Work, parameters: Parameters, refund_id: str) -> ApiAnswer:
     before = dict(made)
     made["metadata"] = parameters.metadata(made["metadata"])
     work.save(REFUND, made)
+    # An update that changes nothing is no event.
     if made["metadata"] != before["metadata"]:
         tell_of_refund(work, made, before)
     return shown(made)

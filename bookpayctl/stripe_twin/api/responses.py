@@ -62,6 +62,7 @@ def headers_of(
         ("Cache-Control", "no-cache, no-store"),
         ("Access-Control-Allow-Origin", "*"),
     ]
+    # Recorded on answers to POST alone.
     if entry.method == "POST":
         if entry.key is not None:
             headers.append(("Idempotency-Key", entry.key))
@@ -69,6 +70,7 @@ def headers_of(
             headers.append(("Original-Request", entry.original_request))
         if entry.replayed:
             headers.append(("Idempotent-Replayed", "true"))
+        # Also on a plain 200, where recorded answers carry "false".
         if made.should_retry is not None:
             headers.append(("Stripe-Should-Retry", made.should_retry))
     return tuple(headers)
@@ -86,12 +88,17 @@ def transmission_of(
                 return made.status, body, JSON_TYPE, Cut(reset=rule.number("reset") != 0)
             case "execute_then_timeout":
                 return made.status, body, JSON_TYPE, Silence(rule.number("seconds"))
+            # stripe-python 16.1 tries again after a body cut short when it uses httpx, and does not
+            # when it uses requests: a caller may rely on neither.
             case "execute_then_truncate":
                 # At least one byte is missing, or nothing would be broken.
                 sent = min(int(rule.number("bytes")), len(body) - 1)
                 return made.status, body, JSON_TYPE, Truncated(sent)
+            # A page of some proxy with a 200 makes stripe-python raise an APIError whose
+            # http_status is 200: not every success is one.
             case "execute_then_html":
                 return int(rule.number("status")), _HTML, _HTML_TYPE, Whole(replaced=True)
+            # The same, for a reader that checks the status and never gets to the body.
             case "execute_then_empty":
                 return 200, b"", JSON_TYPE, Whole(replaced=True)
             case _:

@@ -77,6 +77,8 @@ _EVERYTHING = _Start("ledger.objects AS o", "o")
 async def _search(work: Work, parameters: Parameters, kind: str, url: str) -> ApiAnswer:
     query = parse_query(parameters.needed("query"), kind)
     limit = limit_of(parameters)
+    # Stripe warns against reading by search what was just written: it lags by up to a minute, and
+    # longer during outages. A caller that does so anyway finds nothing here, on purpose.
     span = _Range(
         work.account,
         kind,
@@ -84,6 +86,8 @@ async def _search(work: Work, parameters: Parameters, kind: str, url: str) -> Ap
         _place(parameters.text("page")),
     )
     index = work.context.search
+    # The lag is the virtual one above and nothing else: how busy this machine is must not decide
+    # what a drill finds.
     await index.caught_up()
     # Of clauses joined by OR each is a search; what two of them find is one find.
     parts = [query.clauses] if query.joiner == "AND" else [(clause,) for clause in query.clauses]
@@ -92,6 +96,8 @@ async def _search(work: Work, parameters: Parameters, kind: str, url: str) -> Ap
         sql, values = _statement(part, span, await _start(index, part, span))
         for created, n, body in await index.select(sql, [*values, limit + 1]):
             found[int(created or 0), int(n or 0)] = str(body)
+    # Each part was asked for one object more than a page, so the newest of all of them are among
+    # these.
     places = sorted(found, reverse=True)
     more = len(places) > limit
     return ApiAnswer(
@@ -157,6 +163,8 @@ def _statement(
 
 def _page(place: tuple[int, int]) -> str:
     """The mark of the next page: where this one ended, in letters that say nothing."""
+    # Opaque as Stripe's, so that nobody makes one up: a cursor of a list is an id, a mark of a
+    # search is not.
     return base64.urlsafe_b64encode(f"{place[0]}:{place[1]}".encode()).decode()
 
 

@@ -104,6 +104,7 @@ def create(work: Work, parameters: Parameters, _: str) -> ApiAnswer:
         "status": "requires_payment_method",
         "usage": parameters.text("usage") or "off_session",
     }
+    # A copy, since what is saved may not change any more and the attempt below changes it.
     work.save(SETUP_INTENT, setup.copy())
     work.emit("setup_intent.created", setup)
     if parameters.flag("confirm"):
@@ -193,6 +194,8 @@ def _attempt(work: Work, setup: SetupIntent, parameters: Parameters) -> ApiAnswe
             "You cannot confirm this SetupIntent because it's missing a payment method.",
             code="setup_intent_unexpected_state",
         ).with_object("setup_intent", public(setup))
+    # No money moves, but the bank is asked all the same, and refuses what it would refuse of a
+    # charge.
     result = methods.behaviour_of(method).result
     if isinstance(result, BankRefusal):
         refused = ApiError(
@@ -208,6 +211,8 @@ def _attempt(work: Work, setup: SetupIntent, parameters: Parameters) -> ApiAnswe
             "message": result.message,
             "type": "card_error",
         }
+        # Not raised: a refusal leaves its event and the SetupIntent behind, and an error would undo
+        # both.
         setup["status"] = "requires_payment_method"
         work.save(SETUP_INTENT, setup)
         work.emit("setup_intent.setup_failed", setup)

@@ -51,6 +51,7 @@ def give(work: Work, customer: Customer, card: PaymentMethod) -> None:
     card["customer"] = customer["id"]
     work.save(PAYMENT_METHOD, card)
     before = dict(customer)
+    # The first card of a customer becomes the one that is charged when none is named.
     if customer["default_source"] is None:
         customer["default_source"] = card["id"]
         work.save(CUSTOMER, customer)
@@ -92,6 +93,7 @@ def delete(work: Work, _: Parameters, ids: str) -> ApiAnswer:
     card = _own(work, ids)
     customer = work.get(CUSTOMER, card["customer"] or "", "customer")
     work.emit("customer.source.deleted", as_source(card))
+    # Kept without an owner: charges of the past still name it.
     card["customer"] = None
     work.save(PAYMENT_METHOD, card)
     if customer["default_source"] == card["id"]:
@@ -110,6 +112,7 @@ def list_page(work: Work, parameters: Parameters, customer_id: str) -> ApiAnswer
         "payment_method",
         f"/v1/customers/{customer_id}/sources",
         filters=("customer",),
+        # Methods of the newer API belong to the same customer and are no sources.
         id_prefix="card_",
         show=lambda card: as_source(card),  # type: ignore[arg-type] # a stored payment method
     )

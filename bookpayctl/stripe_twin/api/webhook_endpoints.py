@@ -56,6 +56,7 @@ def create(work: Work, parameters: Parameters, _: str) -> ApiAnswer:
     endpoint["description"] = parameters.text("description")
     endpoint["api_version"] = parameters.text("api_version")
     endpoint["metadata"] = parameters.metadata({})
+    # The one time that the secret is shown; whoever loses it rolls it.
     return ApiAnswer(200, {**public(endpoint), "secret": secret})
 
 
@@ -106,6 +107,8 @@ def update(work: Work, parameters: Parameters, endpoint_id: str) -> ApiAnswer:
     if events:
         endpoint["enabled_events"] = events
     if parameters.has("disabled"):
+        # A disabled endpoint keeps what it is owed: enabled before the next retry, it gets it after
+        # all.
         endpoint["status"] = "disabled" if parameters.flag("disabled") else "enabled"
     if parameters.has("description"):
         endpoint["description"] = parameters.text("description")
@@ -117,6 +120,7 @@ def update(work: Work, parameters: Parameters, endpoint_id: str) -> ApiAnswer:
 def delete(work: Work, _: Parameters, endpoint_id: str) -> ApiAnswer:
     """Delete an endpoint: what it has not received it never will."""
     endpoint = _living(work, endpoint_id)
+    # Marked, not removed: attempts on record go on naming it.
     endpoint["status"] = "deleted"
     work.save(WEBHOOK_ENDPOINT, endpoint)
     return ApiAnswer(200, {"id": endpoint_id, "object": "webhook_endpoint", "deleted": True})
@@ -145,6 +149,8 @@ def _check_url(url: str) -> None:
     )
     try:
         parts = urlsplit(url)
+        # Stripe asks for HTTPS in live mode and takes plain HTTP for local receivers, and every
+        # receiver of a twin is local.
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError as error:
         raise refused from error

@@ -63,6 +63,8 @@ class Actions:
     def advance_clock(self, body: Mapping[str, Json]) -> dict[str, object]:
         """Let virtual time pass; keys age, debits settle, retries fall due."""
         offset = self._context.clock.advance(_number(body, "seconds"))
+        # On disk before the answer: time that a drill has let pass must not come back with a
+        # restart.
         self._context.ledger.put(schema.PUT_SETTING, ("clock_offset_seconds", str(offset)))
         self._timers.wake()
         return self.clock()
@@ -104,6 +106,7 @@ class Actions:
         succeed = body.get("succeed", True)
         if not isinstance(succeed, bool):
             raise BadRequestError("succeed must be true or false")
+        # An operator stands above accounts and may name one.
         account = body.get("account", self._context.default_account)
         work = Work(self._context, str(account), Origin())
         intent = complete(work, _string(body, "payment_intent"), succeed=succeed)

@@ -90,11 +90,13 @@ class Control:
     async def handle(self, request: WireRequest) -> WireResponse:
         """Answer one request; what it changed is on disk by then."""
         try:
+            # Reads are of the disk: what others were answered before this must be in them.
             await self._context.ledger.durable()
             body = await self._answer(request)
             await self._context.ledger.durable()
         except ApiError as error:
             return WireResponse(error.status, error.body().encode())
+        # Every refusal of an action is one of these two; anything else is a defect, and says so.
         except ValueError as error:
             return _refusal(400, str(error))
         except LookupError as error:

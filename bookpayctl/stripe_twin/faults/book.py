@@ -88,6 +88,7 @@ class FaultBook:
         hits: list[FaultHit] = []
         for active in list(self._active):
             action = active.rule.action
+            # Two rules of one action would cut one answer twice: the one that was added first acts.
             if STAGE_OF_ACTION.get(action) != stage or any(h.rule.action == action for h in hits):
                 continue
             if active.rule.match.request(subject) and self._strikes(active):
@@ -108,11 +109,14 @@ class FaultBook:
     def _strikes(self, active: _Active) -> bool:
         draw = active.draws
         active.draws += 1
+        # A draw that missed is stored as well: after a restart the sequence goes on where it was.
         if not active.rule.strikes(draw):
             self._store(active, armed=True)
             return False
         if active.remaining is not None:
             active.remaining -= 1
+            # Gone at once, within this turn of the loop: a count of one can never act twice,
+            # however many requests are under way.
             if active.remaining == 0:
                 self._active.remove(active)
         self._store(active, armed=active.remaining != 0)

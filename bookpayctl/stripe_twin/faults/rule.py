@@ -165,6 +165,7 @@ class Rule:
         """Whether the draw of this ordinal hits; the same seed gives the same sequence."""
         if self.probability >= 1.0:
             return True
+        # A generator for each draw: how many other requests came in between changes nothing.
         return random.Random(f"{self.seed}:{draw}").random() < self.probability
 
 
@@ -178,6 +179,7 @@ def parse_rule(document: Mapping[str, Json]) -> Rule:
     Raises:
         FaultRefusedError: it names unknown fields or actions, or its values make no sense.
     """
+    # A misspelt field would be a fault that never acts, and a drill that passes for nothing.
     unknown = set(document) - set(_FIELDS)
     if unknown:
         raise FaultRefusedError(f"unknown field {sorted(unknown)[0]!r}; known: {_FIELDS}")

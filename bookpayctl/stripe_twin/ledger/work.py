@@ -95,6 +95,8 @@ class Work:
         self.account = account
         self.origin = origin
         self.now = context.clock.now()
+        # Stripe's timestamps are whole seconds. The order within one second is the ledger's own
+        # ordinal.
         self.created = int(self.now)
         self._saved: dict[str, tuple[str, Mapping[str, object]]] = {}
         self._rows: list[tuple[str, tuple[Column, ...]]] = []
@@ -110,6 +112,8 @@ class Work:
         document = self.look(object_id)
         if document is None or document.get("object") != kind.name:
             return None
+        # Copied at the top only. What is inside is replaced and never changed in place, so the
+        # cached object stays as it was.
         return cast(T, dict(document))
 
     def look(self, object_id: str) -> Mapping[str, object] | None:
@@ -120,6 +124,7 @@ class Work:
         document = self.context.ledger.find_object(object_id)
         if document is None:
             return None
+        # Of another account means absent: an id must not tell that it exists.
         owner = document.get("twin_account", self.context.default_account)
         return document if owner == self.account else None
 
@@ -146,6 +151,7 @@ class Work:
         """Record an event with the object as it is now, and owe it to the endpoints; its id."""
         subject = cast(Mapping[str, object], document)
         event_id = self.context.ids.new("evt")
+        # Decided now: an endpoint that is made later is not owed what happened before it.
         endpoint_ids = self.context.endpoints.subscribers(self.account, event_type)
         content: dict[str, object] = {"object": public(subject)}
         if previous is not None:
@@ -153,17 +159,22 @@ class Work:
         event: dict[str, object] = {
             "id": event_id,
             "object": "event",
+            # Fixed when the event is made, as at Stripe: neither this nor the content ever changes.
             "api_version": API_VERSION,
             "created": self.created,
             "data": content,
             "livemode": False,
             "pending_webhooks": len(endpoint_ids),
+            # In every event that a keyed request caused: the second way, beside metadata, to join
+            # an event with what it is about. Both are null when time or a bank caused it.
             "request": {
                 "id": self.origin.request_id,
                 "idempotency_key": self.origin.idempotency_key,
             },
             "type": event_type,
         }
+        # Only events of connected accounts name theirs, and a receiver must look before it believes
+        # the rest.
         if self.account != self.context.default_account:
             event["account"] = self.account
         row = (
@@ -176,6 +187,8 @@ class Work:
         )
         self._rows.append((schema.ADD_EVENT, row))
         for endpoint_id in endpoint_ids:
+            # Owed in the transaction that makes the event: after a crash both are there, or
+            # neither.
             self._rows.append((schema.PUT_OUTGOING, (event_id, endpoint_id, 0, self.now, "due")))
         self._produced.events.append(Emitted(event_id, endpoint_ids))
         return event_id
@@ -212,6 +225,8 @@ class Work:
         refund: str | None = None,
     ) -> None:
         """Write into the ledger of executions: this was really done, once, now."""
+        # One row for each time that something was done, not for each answer: a replay adds none,
+        # and two rows for one order are a double charge whatever the caller was told.
         row = (
             self.now,
             self.account,
@@ -243,6 +258,8 @@ class Work:
                 (timer.timer_id, timer.account, timer.due_at, action, object_id, "due"),
             )
         )
+        # Handed over after the commit, like the events: a unit that is undone must leave nothing to
+        # fire.
         self._produced.timers.append(timer)
 
     def commit(self) -> Produced:
@@ -262,10 +279,12 @@ class Work:
                 ),
                 document,
             )
+            # In memory from now on, so that the very next event finds it.
             if kind == WEBHOOK_ENDPOINT.name:
                 self.context.endpoints.observe(document)
         for statement, row in self._rows:
             ledger.put(statement, row)
+        # Last: a unit that raised before this has left no trace in a sum.
         self.context.balances.add(self._bookings)
         return self._produced
 

@@ -56,11 +56,14 @@ def attempt(
     test = behaviour_of(method)
     result = test.result
     intent["payment_method"] = method["id"]
+    # A new attempt: what the last one failed of must not be read as its result.
     intent["last_payment_error"] = None
     intent["next_action"] = None
     if isinstance(result, Challenged):
         if authenticated:
             result = result.then
+        # Nobody is there to be challenged, so the bank's wish to do so is a decline, with a code of
+        # its own.
         elif off_session:
             result = AUTHENTICATION_REQUIRED
     match result:
@@ -89,11 +92,14 @@ def take(work: Work, intent: PaymentIntent, charge: Charge, test: TestMethod) ->
     if reserve:
         intent["status"] = "requires_capture"
         intent["amount_capturable"] = intent["amount"]
+        # Authorised is not paid. Whoever forgets the capture loses the money, as at Stripe, a week
+        # later.
         work.later(CAPTURE_WINDOW_SECONDS, "expire_capture", intent["id"])
     else:
         intent["status"] = "succeeded"
         intent["amount_received"] = intent["amount"]
     work.save(PAYMENT_INTENT, intent)
+    # After charge.succeeded here, but Stripe promises no order and the dispatcher keeps none.
     work.emit(
         "payment_intent.amount_capturable_updated" if reserve else "payment_intent.succeeded",
         intent,
@@ -135,11 +141,15 @@ def refuse(
     shown: dict[str, Json] = dict(public(method))  # type: ignore[arg-type] # a JSON object
     intent["last_payment_error"] = {**error, "payment_method": shown, "type": "card_error"}
     intent["latest_charge"] = charge["id"]
+    # As recorded: a declined PaymentIntent has forgotten its method, tells of the last error, and
+    # may be confirmed again with another one.
     intent["payment_method"] = None
     intent["processing"] = None
     intent["status"] = "requires_payment_method"
     work.save(PAYMENT_INTENT, intent)
     work.emit("payment_intent.payment_failed", intent)
+    # The whole PaymentIntent is in the error. With confirm=true on create its id is nowhere else,
+    # and a caller who does not keep it cannot ask what became of it.
     return DeclinedCharge(
         {
             **error,
@@ -159,11 +169,13 @@ def fail(work: Work, charge: Charge, reason: BankRefusal) -> dict[str, Json]:
         approved=False, reason=reason.decline_code or reason.code, blocked=reason.blocked
     )
     error: dict[str, Json] = {"charge": charge["id"], "code": reason.code}
+    # Only the family of card_declined has one; expired_card and the like are codes themselves.
     if reason.decline_code is not None:
         error["decline_code"] = reason.decline_code
     error["doc_url"] = f"https://stripe.com/docs/error-codes/{reason.code.replace('_', '-')}"
     error["message"] = reason.message
     work.save(CHARGE, charge)
+    # An execution too: the bank was asked, and it was asked once.
     _record(work, "decline", charge)
     work.emit("charge.failed", charge)
     return error
@@ -193,11 +205,14 @@ def _challenge(work: Work, intent: PaymentIntent) -> None:
 def _debit(work: Work, intent: PaymentIntent, method: PaymentMethod, *, decided: bool) -> None:
     """The bank has it now; a timer asks it later, unless it waits to be told."""
     charge = new_charge(work.new_id(CHARGE), intent, method, created=work.created)
+    # Bank debits stay here for days at Stripe; cards skip this state, but for the twin's own slow
+    # ones.
     charge["outcome"] = outcome_of(approved=True, reason=None)
     intent["status"] = "processing"
     intent["latest_charge"] = charge["id"]
     work.save(CHARGE, charge)
     work.save(PAYMENT_INTENT, intent)
+    # No money yet. The row says that the bank has been asked, so that a second one would show.
     _record(work, "pending", charge)
     if decided:
         work.later(work.context.debit_seconds, "settle_debit", intent["id"])

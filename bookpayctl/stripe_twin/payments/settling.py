@@ -36,6 +36,7 @@ def fire(work: Work, action: str, object_id: str) -> None:
     elif action in {"refund_succeeds", "refund_fails"}:
         course_of_refund(work, object_id, succeeds=action == "refund_succeeds")
     else:
+        # A ledger of a later version may plan what this one cannot do: better told than skipped.
         raise ValueError(f"no timer is called {action!r}")
 
 
@@ -73,9 +74,11 @@ def settle_debit(work: Work, payment_intent_id: str, *, succeed: bool | None) ->
     elif succeed:
         verdict = Approved()
     else:
+        # The refusal that the method stands for, so that an operator need not know its code.
         verdict = planned if isinstance(planned, BankRefusal) else _NOT_HONOURED
     if isinstance(verdict, Approved):
         take(work, intent, charge, test)
+    # None waits on: some methods are decided by an operator only.
     elif verdict is not None:
         refuse(work, intent, charge, method, verdict)
 

@@ -20,6 +20,7 @@ _ALLOWED: dict[IntentAction, tuple[PaymentIntentStatus, ...]] = {
     ),
     "update": ("requires_payment_method", "requires_confirmation", "requires_action"),
 }
+# As recorded for confirm, capture and cancel; the words for an update are the twin's.
 _VERB: dict[IntentAction, tuple[str, str]] = {
     "confirm": ("You cannot confirm this PaymentIntent", "confirmed"),
     "capture": ("This PaymentIntent could not be captured", "captured"),
@@ -28,6 +29,7 @@ _VERB: dict[IntentAction, tuple[str, str]] = {
 }
 # Kinds of method whose payment can still be called back while the bank is at it. The twin's own
 # slow cards belong here, so that a drill can end what it started.
+# Stripe cancels `processing` "in rare cases", among them American bank debits.
 _RECALLABLE = ("us_bank_account", "card")
 
 
@@ -52,6 +54,8 @@ def refusal(
 def _unexpected(action: IntentAction, intent: PaymentIntent) -> ApiError:
     status = intent["status"]
     start, participle = _VERB[action]
+    # The guard that outlives the idempotency key: a PaymentIntent succeeds once, and confirming it
+    # again is a 400 and never a second charge.
     if action == "confirm" and status == "succeeded":
         message = f"{start} because it has already succeeded after being previously confirmed."
     else:
@@ -60,6 +64,8 @@ def _unexpected(action: IntentAction, intent: PaymentIntent) -> ApiError:
             f"{start} because it has a status of {status}. Only a PaymentIntent with one of the "
             f"following statuses may be {participle}: {allowed}."
         )
+    # With the PaymentIntent: whoever lost the first answer reads in the refusal that it went
+    # through.
     return unexpected_state(message, public(intent))
 
 

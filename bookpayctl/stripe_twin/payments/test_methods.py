@@ -121,9 +121,11 @@ TEST_METHODS: dict[str, TestMethod] = {
     "pm_card_chargeDeclinedExpiredCard": _visa("0069", _EXPIRED),
     "pm_card_chargeDeclinedIncorrectCvc": _visa("0127", _WRONG_CVC),
     "pm_card_chargeDeclinedProcessingError": _visa("0119", _PROCESSING),
+    # Attaches to a customer and is declined when charged: what makes a saved card go bad.
     "pm_card_chargeCustomerFail": _visa("0341", _GENERIC),
     "pm_card_radarBlock": _visa("0101", _BLOCKED),
     "pm_card_riskLevelHighest": _visa("4954", _BLOCKED),
+    # Challenged on session, declined off session.
     "pm_card_authenticationRequired": _visa("3155", Challenged(_OK)),
     "pm_card_authenticationRequiredOnSetup": _visa("3155", Challenged(_OK)),
     "pm_card_threeDSecure2Required": _visa("3220", Challenged(_OK)),
@@ -136,6 +138,7 @@ TEST_METHODS: dict[str, TestMethod] = {
     "pm_card_createDisputeInquiry": TestMethod(
         "card", "visa", "1976", _OK, dispute_reason="fraudulent", dispute_is_inquiry=True
     ),
+    # What is given back is not always back yet, and does not always stay so.
     "pm_card_pendingRefund": TestMethod("card", "visa", "7726", _OK, "pending_then_succeeds"),
     "pm_card_refundFail": TestMethod("card", "visa", "5126", _OK, "succeeds_then_fails"),
     "pm_usBankAccount": _bank("6789", Debited(_OK)),
@@ -160,6 +163,7 @@ TEST_METHODS: dict[str, TestMethod] = {
         Debited(_OK),
         dispute_reason="debit_not_authorized",
     ),
+    # Never decided by itself: a drill that needs a payment in between takes this one.
     "pm_usBankAccount_processing": _bank("0009", Debited(None)),
     "pm_sepaDebit": TestMethod("sepa_debit", "sepa_debit", "3204", Debited(_OK)),
     "pm_sepaDebit_failed": TestMethod(
@@ -173,6 +177,7 @@ TEST_METHODS: dict[str, TestMethod] = {
     "pm_twin_card_slowSuccess": _visa("0092", Debited(_OK)),
     "pm_twin_card_slowDecline": _visa("0093", Debited(_GENERIC)),
 }
+# Both spellings are in use, in documentation and in the triggers of stripe-cli.
 TEST_METHODS.update({alias: TEST_METHODS[token] for alias, token in _ALIASES.items()})
 
 # Numbers as an application would send them, for methods that are created and not named.
@@ -209,6 +214,7 @@ BANK_ACCOUNTS: dict[str, str] = {
     "000111111116": "pm_usBankAccount_noAccount",
     "000333333335": "pm_usBankAccount_debitNotAuthorized",
     "000000000009": "pm_usBankAccount_processing",
+    # The IBAN that `stripe trigger payment_intent.processing` uses.
     "AT321904300235473204": "pm_sepaDebit",
     "AT861904300235473202": "pm_sepaDebit_failed",
 }

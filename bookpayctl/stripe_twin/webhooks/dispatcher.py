@@ -121,6 +121,7 @@ class Dispatcher:
         self._client.close()
 
     async def _deliver_in_lane(self, owed: OwedDelivery) -> None:
+        # One for each endpoint: a receiver that hangs must not hold up the others.
         lane = self._lanes.setdefault(owed.endpoint_id, asyncio.Semaphore(_CONCURRENT_PER_ENDPOINT))
         async with lane:
             try:
@@ -131,6 +132,7 @@ class Dispatcher:
                 self._plan_retry(owed)
 
     async def _deliver(self, owed: OwedDelivery) -> None:
+        # A receiver must never hear of a charge that a crash would undo.
         await self._ledger.durable()
         endpoint = self._endpoints.find(owed.endpoint_id)
         rows = self._ledger.select(
@@ -140,6 +142,8 @@ class Dispatcher:
             self._settle(owed, "deleted")
             return
         event = decode_object(str(rows[0][0]))
+        # The retries go on being planned: enabled again before the next one, the endpoint gets its
+        # events, as Stripe documents.
         if endpoint["status"] != "enabled":
             self._note(owed, str(event["type"]), None, "disabled", None, 0.0, "", None)
             self._plan_retry(owed)
@@ -153,6 +157,7 @@ class Dispatcher:
         await self._send(owed, endpoint, event, hit)
 
     def _fault(self, owed: OwedDelivery, event: dict[str, Json], object_id: str) -> FaultHit | None:
+        # Drawn already. Once more, and one delivery would use up the fault twice.
         if owed.held:
             return None
         subject = WebhookSubject(str(event["type"]), owed.endpoint_id, _metadata(event))
@@ -163,11 +168,13 @@ class Dispatcher:
             wait_seconds = hit.rule.number("seconds")
         elif hit.rule.action == "webhook_reorder":
             window = max(2, int(hit.rule.number("window")))
+            # The later in the window, the shorter the wait: the last one leaves first.
             wait_seconds = (window - self._reordered % window) * _REORDER_STEP_SECONDS
             self._reordered += 1
         else:
             return False
         due_at = self._clock.now() + wait_seconds
+        # On disk as plainly owed: after a crash the delay is lost and the event is not.
         self._owe(owed, due_at)
         self._agenda.add(due_at, replace(owed, held=True))
         return True
@@ -175,6 +182,8 @@ class Dispatcher:
     def _lost(self, owed: OwedDelivery, hit: FaultHit, event: dict[str, Json]) -> bool:
         """Whether the fault swallows the delivery: for good, or this attempt only."""
         kind = str(event["type"])
+        # Stripe can fail to make an event at all: webhooks alone never prove that nothing is
+        # missing.
         if hit.rule.action == "webhook_drop":
             self._note(owed, kind, None, "dropped", None, 0.0, "", hit)
             self._settle(owed, "dropped")
@@ -198,6 +207,7 @@ class Dispatcher:
         copies = 1
         if hit is not None:
             foreign = foreign_event(hit.rule, event, self._ids.new("evt"), secrets, now)
+            # Before the real one, which thus meets a receiver that has just been lied to.
             if foreign is not None:
                 await self._post(owed, endpoint, str(event["type"]), foreign, hit)
             envelope = spoiled_envelope(hit.rule, event, secrets, now)
@@ -207,6 +217,7 @@ class Dispatcher:
         posts = [
             self._post(owed, endpoint, str(event["type"]), envelope, hit) for _ in range(copies)
         ]
+        # A duplicate is one delivery that is made twice: done when every copy was acknowledged.
         if all(await asyncio.gather(*posts)):
             self._settle(owed, "done")
         else:
@@ -220,6 +231,7 @@ class Dispatcher:
         envelope: Envelope,
         hit: FaultHit | None,
     ) -> bool:
+        # As recorded from Stripe. Nothing but the signature is to be relied on.
         headers = [
             ("User-Agent", "Stripe/1.0 (+https://stripe.com/docs/webhooks)"),
             ("Accept", "*/*; q=0.5, application/xml"),
@@ -235,6 +247,8 @@ class Dispatcher:
         seconds = self._clock.wall() - started
         match answer:
             case WebhookAnswer(status, text):
+                # A redirect is a refusal, as Stripe documents: it would send a signed event to who
+                # knows whom.
                 delivered = 200 <= status < 300
                 outcome = "delivered" if delivered else "refused"
                 self._note(
@@ -277,6 +291,7 @@ class Dispatcher:
         )
 
     def _plan_retry(self, owed: OwedDelivery) -> None:
+        # A retry is a delivery of its own, so faults are drawn for it anew.
         failed = replace(owed, attempts=owed.attempts + 1, held=False)
         wait_seconds = next_attempt_after(self.schedule, failed.attempts)
         if wait_seconds is None:

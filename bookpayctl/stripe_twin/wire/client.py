@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import httptools
 
+# Enough to recognise an error page; a receiver cannot fill the ledger with its answers.
 _ANSWER_BYTES_KEPT = 512
 _IDLE_CONNECTIONS_MAX = 32
 # RFC 9110, 15.2: any number of 1xx responses may come before the final one.
@@ -104,6 +105,8 @@ class WebhookClient:
     ) -> WebhookAnswer | NoWebhookAnswer:
         """Post once; every failure to get an answer is a value."""
         try:
+            # Around everything, connecting included: a receiver that drips a byte now and then
+            # resets a timeout of single reads for ever.
             async with asyncio.timeout(timeout_seconds):
                 return await self._post(url, headers, body)
         except TimeoutError:
@@ -129,6 +132,8 @@ class WebhookClient:
                 idle.append(exchange)
                 kept = True
             return answered
+        # Also when the deadline cancels: an answer that comes later must not be read as the next
+        # one's.
         finally:
             if not kept:
                 exchange.close()
@@ -137,6 +142,8 @@ class WebhookClient:
         idle = self._idle.get(place)
         while idle:
             exchange = idle.pop()
+            # The last one first, so that those a burst has left behind grow old and are closed by
+            # their peers.
             if exchange.transport is not None and not exchange.transport.is_closing():
                 return exchange
         host, port, secure = place

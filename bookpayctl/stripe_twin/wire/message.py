@@ -92,6 +92,7 @@ def head(response: WireResponse, *, keep_alive: bool) -> bytes:
     """The status line and headers of a response, Content-Length of its whole body included."""
     lines = [
         f"HTTP/1.1 {response.status} {_REASONS.get(response.status, 'Status')}",
+        # Not Stripe's name: whoever looks at a capture should see what answered.
         "Server: stripe-twin",
         f"Content-Type: {response.content_type}",
         f"Content-Length: {len(response.body)}",

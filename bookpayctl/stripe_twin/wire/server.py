@@ -28,6 +28,7 @@ from bookpayctl.stripe_twin.wire.message import (
 RequestHandler = Callable[[WireRequest], Awaitable[WireResponse]]
 OnOutcome = Callable[[int, TransmissionOutcome], None]
 
+# Bounds of our own: far above what an API call needs, far below what would hurt.
 _BODY_BYTES_MAX = 2 * 1024 * 1024
 _HEADER_BYTES_MAX = 64 * 1024
 _PIPELINE_MAX = 64
@@ -58,6 +59,7 @@ class Server:
         self.stopping.set()
         if self._listener is not None:
             self._listener.close()
+        # A charge that has begun is finished and answered, or its client could not know.
         tasks = {c.task for c in self.connections if c.task is not None and not c.task.done()}
         if tasks:
             await asyncio.wait(tasks, timeout=grace_seconds)
@@ -106,6 +108,7 @@ class Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         self._header_bytes += len(name) + len(value)
         if self._header_bytes <= _HEADER_BYTES_MAX:
+            # Latin-1 can decode any byte: what is wrong with a header is for the API to say.
             self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
@@ -130,10 +133,13 @@ class Connection(asyncio.Protocol):
         keep_alive = self._parser.should_keep_alive()
         self._url, self._headers, self._header_bytes = b"", {}, 0
         self._body, self._body_bytes = [], 0
+        # Refused after it was read: whoever is cut off while sending sees a reset and not the
+        # answer.
         if too_large or len(self._waiting) >= _PIPELINE_MAX:
             self._refuse(413, b'{"error":{"type":"invalid_request_error","message":"too large"}}')
             return
         self._waiting.append((request, keep_alive))
+        # One at a time: HTTP/1.1 answers pipelined requests in the order they came.
         if self.task is None or self.task.done():
             self.task = asyncio.get_running_loop().create_task(self._serve())
 
@@ -167,6 +173,8 @@ class Connection(asyncio.Protocol):
                 self._end(transport, reset=reset)
                 return "cut"
             case Truncated(bytes_sent):
+                # Promises to go on, so that the client waits for the rest and learns from the end
+                # of the connection that it will not come.
                 transport.write(head(response, keep_alive=True) + response.body[:bytes_sent])
                 transport.close()
                 return "truncated"
