@@ -4,9 +4,10 @@ Three things decide whether a client may carry money: a call ends at its deadlin
 does; what never left is told apart from what may have been executed; and a broken answer is never
 taken for a sound one. So each client meets the same peers, scripted byte by byte, and the table
 says: the status that was believed, `not sent`, or the error that means "unknown", with the seconds
-when the deadline did not hold. Costs are in http_clients.py.
+when the deadline did not hold. At the end many threads call a server that answers everything, and
+each call without an answer is counted. Costs are in http_clients.py.
 
-Run: python benchmarks/http_client_answers.py
+Run: python benchmarks/http_client_answers.py [--calls 20000]
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import Final
 
 import httpx
 import urllib3
+from http_clients import CONNECTIONS_MAX, Call, httpx_call, server, threaded, urllib3_call
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
@@ -41,6 +43,7 @@ CONNECT_SECONDS: Final = 0.3
 LATE_SECONDS: Final = 1.2
 DRIP_SECONDS: Final = 0.15
 DRIPS: Final = 14
+BURST: Final = 1_000
 # Long enough for a peer's FIN or surplus answer to have arrived on loopback.
 IDLE_SECONDS: Final = 0.1
 BODY: Final = b'{"event_id": "00000000-0000-4000-8000-000000000001"}'
@@ -298,9 +301,28 @@ def show(name: str, url: str, calls: int) -> None:
     print(f"{name:32}" + "".join(f"{text:26}" for text in told).rstrip(), flush=True)
 
 
+def show_lost(calls: int) -> None:
+    """How many of so many calls by many threads came back without an answer, for each pool."""
+    with server() as url:
+        pools: dict[str, Call] = {
+            "urllib3, one pool": urllib3_call(url, as_gateway_client=False),
+            "httpx, one client": httpx_call(url, per_thread=False),
+            "httpx, a client per thread": httpx_call(url, per_thread=True),
+        }
+        print(f"\nlost of {calls} calls by {CONNECTIONS_MAX} threads, all of them answered:")
+        for name, call in pools.items():
+            lost = 0
+            # In bursts, as a load arrives: each begins with idle connections.
+            for _ in range(calls // BURST):
+                lost += threaded(call, threads=CONNECTIONS_MAX, calls=BURST).lost
+            print(f"{name:32}{lost}", flush=True)
+
+
 def main() -> int:
     """Ask and print."""
-    argparse.ArgumentParser(description=__doc__).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--calls", type=int, default=20_000, help="of each pool, by many threads")
+    given = parser.parse_args()
     print(f"deadline {DEADLINE_SECONDS:g} s; `!` marks a call that outlived it")
     print(f"{'':32}" + "".join(f"{name:26}" for name in CLIENTS).rstrip())
     with nobody() as url:
@@ -310,6 +332,7 @@ def main() -> int:
     for peer in PEERS:
         with running(peer) as url:
             show(peer.name, url, peer.calls)
+    show_lost(given.calls)
     return 0
 
 

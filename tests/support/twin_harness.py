@@ -102,9 +102,11 @@ class TwinProcess:
         path: str,
         parameters: Mapping[str, object] | None = None,
         key: str | None = None,
-        **headers: str,
+        *,
+        headers: Mapping[str, str] | None = None,
     ) -> TwinAnswer:
-        sent = {"Authorization": "Bearer sk_test_suite", **headers}
+        """A form; `headers` go out beside the usual ones, or in place of them."""
+        sent = {"Authorization": "Bearer sk_test_suite", **(headers or {})}
         sent["Content-Type"] = "application/x-www-form-urlencoded"
         if key is not None:
             sent["Idempotency-Key"] = key
@@ -114,7 +116,7 @@ class TwinProcess:
         return TwinAnswer(response.status, response.headers, response.data)
 
     def get(
-        self, path: str, account: str | None = None, method: str = "GET", **fields: object
+        self, path: str, *, account: str | None = None, method: str = "GET", **fields: Any
     ) -> TwinAnswer:
         """A request without a body; `fields` go into the query."""
         response = self._pool.request(
@@ -218,6 +220,7 @@ class Receiver:
 
 
 def verified(received: Received, secret: str = SECRET) -> stripe.Event:
-    return stripe.Webhook.construct_event(
+    event: stripe.Event = stripe.Webhook.construct_event(
         received.body, received.headers["Stripe-Signature"], secret
     )
+    return event

@@ -92,8 +92,8 @@ def test_a_read_carries_no_headers_of_keys(twin: TwinProcess) -> None:
 def test_a_version_is_echoed_and_nonsense_is_refused(twin: TwinProcess) -> None:
     body = {"amount": 900, "currency": "usd"}
 
-    dated = twin.post("/v1/payment_intents", body, **{"Stripe-Version": "2024-06-20"})
-    refused = twin.post("/v1/payment_intents", body, **{"Stripe-Version": "yesterday"})
+    dated = twin.post("/v1/payment_intents", body, headers={"Stripe-Version": "2024-06-20"})
+    refused = twin.post("/v1/payment_intents", body, headers={"Stripe-Version": "yesterday"})
 
     assert dated.headers["Stripe-Version"] == "2024-06-20"
     assert (refused.status, refused.error["type"]) == (400, "invalid_request_error")

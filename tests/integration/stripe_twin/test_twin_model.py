@@ -80,12 +80,12 @@ class TwinModel(RuleBasedStateMachine):
         self.keys: dict[str, ModelKey] = {}
         self.intents: dict[str, ModelIntent] = {}
 
-    def _get(self, path: str, **fields: object) -> Any:
+    def _get(self, path: str, **fields: Any) -> Any:
         return self.twin.get(path, account=self.account, **fields).json
 
     def _post(self, path: str, parameters: dict[str, str], key: str) -> tuple[TwinAnswer, bool]:
         """Send, and settle everything the key decides; whether the request was executed."""
-        answer = self.twin.post(path, parameters, key, **{"Stripe-Account": self.account})
+        answer = self.twin.post(path, parameters, key, headers={"Stripe-Account": self.account})
         known = self.keys.get(key)
         if known is not None and self.now - known.used_at >= DAY:
             known = None
