@@ -44,6 +44,7 @@ PARTS: Final[dict[str, Callable[[], str]]] = {
     "decisions": decision_index.index,
     "rooms of bookpayctl": rooms.bookpayctl,
     "rooms of the runtime": rooms.runtime,
+    "rooms of the twin": rooms.twin,
 }
 
 # Files that are generated from the first line to the last.

@@ -26,6 +26,11 @@ def runtime() -> str:
     return _rooms("runtime-layers", "runtime")
 
 
+def twin() -> str:
+    """The rooms of the Stripe twin."""
+    return _rooms("twin-layers", "bookpayctl/stripe_twin")
+
+
 def layers(contract: str) -> list[list[str]]:
     """The layers of a contract from top to bottom, without those that are only planned."""
     linter = configparser.ConfigParser()
