@@ -64,14 +64,14 @@ def repeat(
     rng: random.Random,
     recoverable: tuple[type[Exception], ...],
     on_failure: Callable[[Exception], None],
-    on_success: Callable[[], None],
+    on_success: Callable[[], None] | None = None,
 ) -> None:
     """Run `step` until stopped; back off while it fails with a recoverable error.
 
     Args:
         step: one short cycle of work; returns the seconds to wait before the next, 0 for none.
         on_failure: told of every recoverable error; it decides what is logged.
-        on_success: told of every cycle that ended well.
+        on_success: told of every cycle that ended well; None when that proves nothing.
     """
     failures = 0
     while not stop.is_set():
@@ -83,6 +83,7 @@ def repeat(
             wait_seconds = backoff.delay_seconds(failures, rng)
         else:
             failures = 0
-            on_success()
+            if on_success is not None:
+                on_success()
         if wait_seconds > 0:
             stop.wait(wait_seconds)

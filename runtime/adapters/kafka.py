@@ -148,14 +148,19 @@ def poll_batch(
     first = source.poll(wait_seconds)
     if first is None:
         return []
-    messages = [first, *source.consume(BATCH_MAX - 1, 0)]
+    messages = [first]
+    try:
+        messages += source.consume(BATCH_MAX - 1, 0)
+    except KafkaException as error:
+        # The first record is out of the client already: raised from here, it would be skipped.
+        on_error(error.args[0])
     records = []
     for message in messages:
-        error = message.error()
-        if error is None:
+        fault = message.error()
+        if fault is None:
             records.append(to_record(message))
         else:
-            on_error(error)
+            on_error(fault)
     return records
 
 
@@ -199,15 +204,21 @@ class Offsets:
         if not self._stored or now - self._sent_at < every_seconds:
             return
         self._sent_at = now
-        # A partition that went to another member is that one's to commit: ours would take the
-        # group's position back.
-        owned = {(place.topic, place.partition) for place in self.consumer.assignment()}
-        offsets = [
-            TopicPartition(*place, end) for place, end in self._stored.items() if place in owned
-        ]
+        offsets = self._ours()
         self._stored = {}
         if offsets:
             self.consumer.commit(offsets=offsets, asynchronous=True)
+
+    def _ours(self) -> list[TopicPartition]:
+        """What was noted of partitions that are still ours.
+
+        A partition that went to another member is that one's to commit: ours would take the
+        group's position back.
+        """
+        owned = {(place.topic, place.partition) for place in self.consumer.assignment()}
+        return [
+            TopicPartition(*place, end) for place, end in self._stored.items() if place in owned
+        ]
 
     def answered(self, error: KafkaError | None, places: Sequence[TopicPartition]) -> None:
         """The broker's word on a sending, inside poll; what it did not take is noted again."""
@@ -219,8 +230,7 @@ class Offsets:
     def close(self) -> None:
         """Send the rest and leave the group."""
         try:
-            if self._stored:
-                offsets = [TopicPartition(*place, end) for place, end in self._stored.items()]
+            if offsets := self._ours():
                 self.consumer.commit(offsets=offsets, asynchronous=False)
         except KafkaException as error:
             logger.info("the last offsets were not committed; their records come again: %s", error)

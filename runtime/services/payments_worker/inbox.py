@@ -16,6 +16,7 @@ from uuid import UUID
 
 import psycopg
 
+from runtime.adapters import consumer_loop
 from runtime.adapters.store import dead_letters
 from runtime.adapters.store.payments import Cause
 from runtime.domain.event import Malformed, ReceivedEvent, Record, parse_record
@@ -113,16 +114,7 @@ def store_batch(
     """Write a batch in the caller's transaction."""
     batch = sort_records(records)
     for record, reason in batch.malformed:
-        dead_letters.insert_record(conn, source=source, reason=reason, record=record)
-        logger.error(
-            "a record cannot be understood and has a dead letter now",
-            extra={
-                "reason": reason,
-                "topic": record.topic,
-                "partition": record.partition,
-                "offset": record.offset,
-            },
-        )
+        consumer_loop.dead_letter(conn, source=source, reason=reason, record=record)
     counts = Counts(records=len(records), malformed=len(batch.malformed))
     if batch.placed:
         counts = counts.plus(_store_placed(conn, batch.placed))
