@@ -20,7 +20,7 @@ from typing import Final, Protocol
 import psycopg
 from confluent_kafka import Consumer, KafkaException
 
-from runtime import config
+from runtime import config, metrics
 from runtime.adapters import kafka
 from runtime.adapters.store import database, dead_letters
 from runtime.domain.event import Record
@@ -164,6 +164,8 @@ class ConsumerLoop:
                 raise
             self._database_answered()
             self.subscription.offsets.note(part)
+            for record in part:
+                metrics.RECORDS_CONSUMED.labels(record.topic).inc()
 
     def _handle(self, records: Sequence[Record]) -> None:
         """Hand records over; when one of several spoils them all, each is tried by itself."""
@@ -197,6 +199,7 @@ class ConsumerLoop:
 def dead_letter(conn: psycopg.Connection, *, source: str, reason: str, record: Record) -> None:
     """Keep a record that cannot be processed, in the caller's transaction, and say so."""
     dead_letters.insert_record(conn, source=source, reason=reason, record=record)
+    metrics.DEAD_LETTERS.labels(source, reason).inc()
     logger.error(
         "a record cannot be processed and has a dead letter now",
         extra={"reason": reason, **_at([record])},

@@ -18,9 +18,8 @@ from uuid import UUID
 
 import psycopg
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
-from prometheus_client import Counter, Gauge
 
-from runtime import config
+from runtime import config, metrics
 from runtime.adapters import kafka
 from runtime.adapters.store import database, dead_letters, outbox, publisher_lock
 from runtime.domain.retry import CONNECTION_BACKOFF
@@ -45,9 +44,6 @@ STANDBY_SECONDS: Final = 0.25
 """How often a standby asks for the lock: takeover is this, plus the server noticing the death."""
 
 FLUSH_SECONDS: Final = 5.0
-
-PUBLISHED = Counter("outbox_published_total", "Events acknowledged by the broker and marked")
-LEADING = Gauge("outbox_publisher_leading", "1 while this process holds the publisher lock")
 
 # Errors of one message that no retry can mend.
 _HOPELESS: Final = frozenset(
@@ -98,7 +94,7 @@ class Publisher:
             return None
         number = publisher_lock.begin_term(self.standby, common.process)
         logger.info("leading: the publisher lock is held", extra={"term": number})
-        LEADING.set(1)
+        metrics.PUBLISHER_LEADING.set(1)
         return Term(self.standby, number)
 
     def _publish_once(self, term: Term) -> float:
@@ -194,10 +190,11 @@ class Publisher:
         if acknowledged:
             first, line = Subject(event_id=acknowledged[0]), connections.Executed(term.conn)
             self.process.failpoints.hit(Failpoint.PUBLISHER_ACKED_BEFORE_MARK, first, line)
-            PUBLISHED.inc(outbox.mark_published(term.conn, acknowledged))
+            metrics.OUTBOX_PUBLISHED.inc(outbox.mark_published(term.conn, acknowledged))
             self.process.failpoints.hit(Failpoint.PUBLISHER_MARKED, first, line)
         for event_id, reason in term.flight.take_unpublishable():
             dead_letters.insert_event(term.conn, source="outbox", reason=reason, event_id=event_id)
+            metrics.DEAD_LETTERS.labels("outbox", reason).inc()
             logger.error(
                 "an outbox row can never be published and has a dead letter now",
                 extra={"event_id": str(event_id), "reason": reason},
@@ -219,7 +216,7 @@ class Publisher:
         self._abandon()
 
     def _abandon(self) -> None:
-        LEADING.set(0)
+        metrics.PUBLISHER_LEADING.set(0)
         self.producer.purge()
         self.producer.poll(0)
         for conn in (self.standby, self.term.conn if self.term else None):

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 import psycopg
-from prometheus_client import Counter
 from psycopg_pool import ConnectionPool
 
 from runtime.adapters.store import database, webhooks
@@ -28,8 +27,6 @@ from runtime.steps import webhook
 from runtime.telemetry import Outage
 
 logger = logging.getLogger(__name__)
-
-WEBHOOKS = Counter("webhooks_total", "Webhook requests by answer", ["code"])
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from fastapi import FastAPI, Request, Response
 from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 
-from runtime import config
+from runtime import config, metrics
 from runtime.adapters.http.serving import (
     BodyFault,
     NoThreadError,
@@ -23,7 +23,7 @@ from runtime.adapters.store import database
 from runtime.faults import connections
 from runtime.faults.points import Failpoint
 from runtime.process import Process
-from runtime.services.webhook_receiver.intake import WEBHOOKS, Intake, Secrets
+from runtime.services.webhook_receiver.intake import Intake, Secrets
 from runtime.services.webhook_receiver.openapi import RECEIVE
 from runtime.services.webhook_receiver.refusal import REFUSALS, WIRE_ANSWERS, Reply
 from runtime.telemetry import Outage
@@ -85,7 +85,7 @@ def build_app(intake: Intake) -> FastAPI:
     @app.post(PATH, openapi_extra=RECEIVE)
     async def receive(request: Request) -> Response:
         reply = await _receive(intake, threads, request)
-        WEBHOOKS.labels(reply.code).inc()
+        metrics.WEBHOOK_REQUESTS.labels(reply.code).inc()
         response = _render(reply)
         if failpoints.are_on:
             # What is in the background begins when the answer has been sent.
