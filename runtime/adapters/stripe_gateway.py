@@ -25,6 +25,7 @@ from urllib3.exceptions import NewConnectionError
 
 from runtime.config import GatewayConfig
 from runtime.domain.names import PaymentIntentId
+from runtime.domain.outcome_document import seconds_of_header
 from runtime.domain.stripe_answers import Answer
 
 CONNECT_SECONDS: Final = 2.0
@@ -192,7 +193,7 @@ def _answer_of_error(error: stripe.StripeError) -> Answer:
         error_code=fields.get("code"),
         error_param=fields.get("param"),
         decline_code=fields.get("decline_code"),
-        retry_after_seconds=_seconds(headers.get("retry-after")),
+        retry_after_seconds=seconds_of_header(headers.get("retry-after")),
         replayed=headers.get("idempotent-replayed") == "true",
     )
 
@@ -213,7 +214,3 @@ def _intent_id(body: Mapping[str, Any]) -> PaymentIntentId | None:
         return PaymentIntentId(body["id"])
     intent = body.get("payment_intent")
     return PaymentIntentId(intent) if isinstance(intent, str) else None
-
-
-def _seconds(value: str | None) -> float | None:
-    return float(value) if value and value.isdigit() else None

@@ -20,15 +20,15 @@ from runtime.services.payments_gateway import shadow
 from runtime.services.payments_gateway.edge import Problem
 from runtime.services.payments_gateway.journal import Journal
 from runtime.services.payments_gateway.schema import (
-    Answer,
     CancelBody,
     ChargeBody,
     Intent,
     IntentAnswer,
+    OutcomeBody,
     RefundBody,
     RefundList,
-    answer_fields,
     intent_of,
+    outcome_body,
     refund_of,
 )
 
@@ -43,13 +43,15 @@ class Gateway:
     environment: str
 
 
-def charge(gateway: Gateway, body: ChargeBody, v1: V1Outcome | None, response: Response) -> Answer:
+def charge(
+    gateway: Gateway, body: ChargeBody, v1: V1Outcome | None, response: Response
+) -> OutcomeBody:
     """Create and confirm the payment's PaymentIntent; in shadow mode, answer with v1's outcome."""
     if not gateway.settings.shadow:
         call, outcome = _send_charge(gateway, body)
         return _answer(call, outcome, response)
     outcome = shadow.charge(gateway.journal, body.event_id, v1, lambda: _send_charge(gateway, body))
-    return Answer(**answer_fields(outcome))
+    return outcome_body(outcome)
 
 
 def _send_charge(gateway: Gateway, body: ChargeBody) -> tuple[Call, Outcome]:
@@ -80,7 +82,7 @@ def _send_charge(gateway: Gateway, body: ChargeBody) -> tuple[Call, Outcome]:
     )
 
 
-def refund(gateway: Gateway, body: RefundBody, response: Response) -> Answer:
+def refund(gateway: Gateway, body: RefundBody, response: Response) -> OutcomeBody:
     """Give an amount back under the caller's key."""
     if gateway.settings.shadow:
         raise shadow.waiting()
@@ -101,7 +103,7 @@ def refund(gateway: Gateway, body: RefundBody, response: Response) -> Answer:
     return _answer(call, outcome, response)
 
 
-def cancel(gateway: Gateway, body: CancelBody, response: Response) -> Answer:
+def cancel(gateway: Gateway, body: CancelBody, response: Response) -> OutcomeBody:
     """Cancel a PaymentIntent that has not moved money."""
     if gateway.settings.shadow:
         raise shadow.waiting()
@@ -117,17 +119,16 @@ def cancel(gateway: Gateway, body: CancelBody, response: Response) -> Answer:
     return _answer(call, outcome, response)
 
 
-def _answer(call: Call, outcome: Outcome, response: Response) -> Answer:
+def _answer(call: Call, outcome: Outcome, response: Response) -> OutcomeBody:
     """The answer body; Stripe's own status is mirrored in a header for those who log it."""
     if call.answer.http_status is not None:
         response.headers["X-Stripe-Status"] = str(call.answer.http_status)
     refund = call.stripe_object if call.stripe_object.get("object") == "refund" else {}
-    return Answer(
-        **answer_fields(outcome),
-        decline_code=call.answer.decline_code,
+    return outcome_body(
+        outcome,
+        replayed=call.answer.replayed,
         stripe_request_id=call.request_id,
         stripe_refund_id=refund.get("id"),
-        replayed=call.answer.replayed,
     )
 
 

@@ -14,6 +14,7 @@ from runtime.adapters.store import database, stripe_calls
 from runtime.adapters.stripe_gateway import Call
 from runtime.domain import stripe_answers
 from runtime.domain.outcome import Outcome
+from runtime.domain.outcome_document import word_of
 from runtime.services.payments_gateway.edge import Problem
 from runtime.telemetry import Outage
 
@@ -54,7 +55,7 @@ class Journal:
         outcome = classify(call.answer)
         self._end(call_id, call, outcome)
         if call.answer.http_status is None:
-            self.stripe_outage.failed(ConnectionError(type(outcome).__name__.lower()))
+            self.stripe_outage.failed(ConnectionError(word_of(outcome)))
         else:
             self.stripe_outage.recovered()
         return call, outcome
@@ -93,7 +94,7 @@ class Journal:
                     conn,
                     call_id,
                     status=call.answer.http_status,
-                    outcome=type(outcome).__name__.lower(),
+                    outcome=word_of(outcome),
                     request_id=call.request_id,
                     replayed=call.answer.replayed,
                     payment_intent_id=call.answer.payment_intent_id,

@@ -8,16 +8,8 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from runtime.domain.money import AMOUNT_CENTS_MAX
-from runtime.domain.outcome import (
-    Declined,
-    Halt,
-    Outcome,
-    Parked,
-    Pending,
-    Retry,
-    Settled,
-    Unknown,
-)
+from runtime.domain.outcome import Outcome
+from runtime.domain.outcome_document import encode
 
 Text = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[\x20-\x7E]+$")]
 Amount = Annotated[int, Field(strict=True, ge=1, le=AMOUNT_CENTS_MAX)]
@@ -67,8 +59,14 @@ class OfIntent(_Request):
     payment_intent_id: Annotated[IntentId, Field(examples=["pi_1"])]
 
 
-class Answer(BaseModel):
-    """The gateway's answer whenever it worked itself; an unknown one means what it says."""
+class OutcomeBody(BaseModel):
+    """The answer whenever the gateway worked itself: an outcome, as `outcome_document` writes it.
+
+    Null and false fields are written out: nobody has to know which may be left out.
+    """
+
+    # A field of an outcome that this shape does not have must not be lost without a word.
+    model_config = ConfigDict(extra="forbid")
 
     outcome: Literal["settled", "pending", "declined", "parked", "halt", "retry", "unknown"]
     payment_intent_id: str | None = None
@@ -116,40 +114,24 @@ class RefundList(BaseModel):
     data: list[RefundShown]
 
 
-def answer_fields(outcome: Outcome) -> dict[str, Any]:
-    """The fields of `Answer` that the outcome decides."""
-    match outcome:
-        case Settled():
-            return {
-                "outcome": "settled",
-                "payment_intent_id": outcome.payment_intent_id,
-                "status": "succeeded",
-            }
-        case Pending():
-            return {
-                "outcome": "pending",
-                "payment_intent_id": outcome.payment_intent_id,
-                "status": outcome.status,
-            }
-        case Declined():
-            return {
-                "outcome": "declined",
-                "payment_intent_id": outcome.payment_intent_id,
-                "code": outcome.code,
-            }
-        case Parked():
-            return {"outcome": "parked", "code": outcome.reason}
-        case Halt():
-            return {"outcome": "halt", "code": outcome.reason}
-        case Retry():
-            return {
-                "outcome": "retry",
-                "code": outcome.reason,
-                "may_run": outcome.may_run,
-                "retry_after_seconds": outcome.after_seconds,
-            }
-        case Unknown():
-            return {"outcome": "unknown", "code": outcome.reason}
+def outcome_body(
+    outcome: Outcome,
+    *,
+    replayed: bool = False,
+    stripe_request_id: str | None = None,
+    stripe_refund_id: str | None = None,
+) -> OutcomeBody:
+    """The answer that tells an outcome, with what else is known of the call.
+
+    Args:
+        replayed: Stripe answered with what it had saved. Beside `unknown` that means the key will
+            never say more, whatever the outcome itself holds.
+    """
+    fields = encode(outcome)
+    fields["replayed"] = replayed or fields.get("replayed", False)
+    fields["stripe_request_id"] = stripe_request_id
+    fields["stripe_refund_id"] = stripe_refund_id
+    return OutcomeBody.model_validate(fields)
 
 
 def intent_of(body: dict[str, Any]) -> Intent:

@@ -19,21 +19,23 @@ from runtime.adapters.http import problem
 from runtime.adapters.http.serving import Threads, add_probes, serve
 from runtime.adapters.store import database
 from runtime.adapters.stripe_gateway import StripeGateway
+from runtime.domain.outcome import Unknown
 from runtime.process import Process
 from runtime.services.payments_gateway import calls, edge
 from runtime.services.payments_gateway.calls import Gateway
 from runtime.services.payments_gateway.journal import Journal
 from runtime.services.payments_gateway.schema import (
-    Answer,
     CancelBody,
     ChargeBody,
     IntentAnswer,
     IntentId,
     IntentList,
     OfIntent,
+    OutcomeBody,
     RefundBody,
     RefundList,
     Window,
+    outcome_body,
 )
 from runtime.telemetry import Outage
 
@@ -124,7 +126,7 @@ def build_app(gateway: Gateway, process: Process) -> FastAPI:
     edge.add_problem_handlers(app)
     seconds = gateway.settings.deadlines.gateway_seconds
 
-    async def in_time(call: Callable[[], Answer]) -> Answer:
+    async def in_time(call: Callable[[], OutcomeBody]) -> OutcomeBody:
         """The call's answer, or `unknown` once the gateway's own deadline has passed.
 
         Stripe's time-out is per read: an answer that trickles in would outlive every deadline
@@ -133,21 +135,21 @@ def build_app(gateway: Gateway, process: Process) -> FastAPI:
         try:
             return await threads.run_within(seconds, call)
         except TimeoutError:
-            return Answer(outcome="unknown", code="gateway_deadline")
+            return outcome_body(Unknown("gateway_deadline"))
 
     @app.post("/charge", openapi_extra=CHARGE, responses=CHARGED)
-    async def charge(request: Request, response: Response) -> Answer:
+    async def charge(request: Request, response: Response) -> OutcomeBody:
         v1_outcome = edge.said_by_v1(request) if gateway.settings.shadow else None
         body = await edge.read(request, ChargeBody)
         return await in_time(lambda: calls.charge(gateway, body, v1_outcome, response))
 
     @app.post("/refund", openapi_extra=REFUND, responses=CHARGED)
-    async def refund(request: Request, response: Response) -> Answer:
+    async def refund(request: Request, response: Response) -> OutcomeBody:
         body = await edge.read(request, RefundBody)
         return await in_time(lambda: calls.refund(gateway, body, response))
 
     @app.post("/cancel", openapi_extra=CANCEL, responses=CHARGED)
-    async def cancel(request: Request, response: Response) -> Answer:
+    async def cancel(request: Request, response: Response) -> OutcomeBody:
         body = await edge.read(request, CancelBody)
         return await in_time(lambda: calls.cancel(gateway, body, response))
 

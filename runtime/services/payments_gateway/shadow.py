@@ -15,6 +15,7 @@ from runtime.adapters.store import database, shadow
 from runtime.adapters.store.shadow import Comparison
 from runtime.adapters.stripe_gateway import Call
 from runtime.domain.outcome import Outcome
+from runtime.domain.outcome_document import word_of
 from runtime.domain.shadow import (
     FINAL,
     V1Outcome,
@@ -71,7 +72,7 @@ def _note(journal: Journal, event_id: UUID, call: Call, outcome: Outcome) -> Non
             shadow.record_v2(
                 conn,
                 event_id,
-                outcome=type(outcome).__name__.lower(),
+                outcome=word_of(outcome),
                 code=code_of(outcome),
                 payment_intent_id=call.answer.payment_intent_id,
                 request_id=call.request_id,

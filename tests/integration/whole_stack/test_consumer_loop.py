@@ -17,7 +17,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from runtime import config
 from runtime.adapters import consumer_loop
 from runtime.adapters.consumer_loop import ConsumerLoop, Subscription
-from runtime.adapters.store import database
+from runtime.adapters.store.database import UNAVAILABLE, Session
 from runtime.domain.event import Record
 from runtime.faults.points import Failpoints
 from runtime.lifecycle import Lifecycle
@@ -96,7 +96,7 @@ def run_until_handled(loop: ConsumerLoop, handler: Notebook, wanted: Sequence[by
     def is_done() -> bool:
         try:
             loop.run_once()
-        except database.UNAVAILABLE as error:
+        except UNAVAILABLE as error:
             loop._failed(error)
         return {*wanted} <= {*handler.handled, *(value for value, _ in handler.buried)}
 
@@ -181,7 +181,7 @@ def test_a_database_that_is_away_makes_a_consumer_unready_until_it_answers(
     database: Database,
 ) -> None:
     loop = loop_of(process, subscription, Notebook(1))
-    loop.session = consumer_loop.database.Session(NOWHERE, "loop-0")
+    loop.session = Session(NOWHERE, "loop-0")
     with pytest.raises(psycopg.OperationalError) as away:
         loop.run_once()
     loop._failed(away.value)

@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 
 from runtime.__main__ import parse_arguments
-from runtime.adapters.gateway_client import FoundIntent, _parse
+from runtime.adapters.gateway_client import FoundIntent, parse_answer
 from runtime.adapters.store.payments import PaymentRow
 from runtime.domain.event import ReceivedEvent, Record
 from runtime.domain.money import Money
@@ -85,19 +85,19 @@ PI = PaymentIntentId("pi_1")
 def test_each_answer_of_the_gateway_has_its_outcome(
     status: int, body: object, outcome: Outcome
 ) -> None:
-    answer = _parse(status, json.dumps(body).encode(), "2", not_sent=status == 503)
+    answer = parse_answer(status, json.dumps(body).encode(), "2", not_sent=status == 503)
 
     assert answer.outcome == outcome
 
 
 def test_a_503_that_is_not_the_gateways_own_says_nothing() -> None:
-    assert _parse(503, b"upstream reset", None, not_sent=False).outcome == Unknown(
+    assert parse_answer(503, b"upstream reset", None, not_sent=False).outcome == Unknown(
         "gateway http 503"
     )
 
 
 def test_a_gateway_answer_that_was_cut_is_unknown() -> None:
-    answer = _parse(200, b'{"outcome":"sett', None, not_sent=False)
+    answer = parse_answer(200, b'{"outcome":"sett', None, not_sent=False)
 
     assert answer.outcome == Unknown("unreadable gateway answer")
 
