@@ -1,6 +1,6 @@
 """Serving HTTP: uvicorn with our lifecycle, bounded bodies and waits, and every service's probes.
 
-What a hostile client may cost is bounded here: the head by `http_wire`, the body in size and time,
+What a hostile client may cost is bounded here: the head by `wire`, the body in size and time,
 the wait for a thread in time. Every bound has an answer of the service's own.
 """
 
@@ -24,8 +24,8 @@ from fastapi import FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import ClientDisconnect
 
+from runtime.adapters.http.admin import ALIVE, ReadinessChecks, readiness_answer
 from runtime.adapters.http.wire import WireAnswers, WireProtocol
-from runtime.telemetry import ReadinessChecks, readiness_answer
 
 DRAIN_SECONDS: Final = 8
 """How long open requests may take to end after a stop; below the supervisor's patience."""
@@ -142,7 +142,7 @@ def add_probes(app: FastAPI, readiness: ReadinessChecks) -> None:
 
     @app.get("/healthz", include_in_schema=False)
     async def healthz() -> Response:
-        return Response(b'{"alive":true}', media_type="application/json")
+        return Response(ALIVE, media_type="application/json")
 
     @app.get("/readyz", include_in_schema=False)
     async def readyz() -> Response:

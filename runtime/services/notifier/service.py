@@ -15,12 +15,13 @@ import psycopg
 from runtime import config
 from runtime.adapters import consumer_loop, mail
 from runtime.adapters.consumer_loop import ConsumerLoop
+from runtime.adapters.http.admin import serve_admin_port
 from runtime.adapters.store import database, notifications
 from runtime.domain.event import Malformed, ReceivedEvent, Record, parse_record
 from runtime.domain.names import TOPIC_OF_EVENT_TYPE, Header, Service
 from runtime.process import Process
 from runtime.services.notifier import message
-from runtime.telemetry import AdminServer, Outage
+from runtime.telemetry import Outage
 
 logger = logging.getLogger(__name__)
 
@@ -97,9 +98,7 @@ def run(process: Process) -> None:
     settings = config.notifier(process.source)
     subscription = consumer_loop.subscribe(process, Service.NOTIFIER, message.TOPICS)
     process.lifecycle.readiness.expect("database")
-    AdminServer(
-        common.http_host, common.http_port, process.lifecycle.readiness.snapshot, {}
-    ).start()
+    serve_admin_port(process)
     session = database.Session(common.dsn, common.process)
     notifier = Notifier(
         session,

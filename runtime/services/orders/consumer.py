@@ -12,13 +12,14 @@ from dataclasses import dataclass
 
 from runtime.adapters import consumer_loop
 from runtime.adapters.consumer_loop import ConsumerLoop
+from runtime.adapters.http.admin import serve_admin_port
 from runtime.adapters.store import database
 from runtime.domain.event import Malformed, Record, parse_record
 from runtime.domain.names import Service
 from runtime.faults.points import Failpoints
 from runtime.process import Process
 from runtime.services.orders import saga
-from runtime.telemetry import AdminServer, Outage
+from runtime.telemetry import Outage
 
 logger = logging.getLogger(__name__)
 
@@ -58,9 +59,7 @@ def run(process: Process) -> None:
     common = process.common
     subscription = consumer_loop.subscribe(process, Service.ORDERS, tuple(saga.EVENT_OF_TOPIC))
     process.lifecycle.readiness.expect("database")
-    AdminServer(
-        common.http_host, common.http_port, process.lifecycle.readiness.snapshot, {}
-    ).start()
+    serve_admin_port(process)
     session = database.Session(common.dsn, common.process)
     ConsumerLoop(
         process,

@@ -21,6 +21,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from runtime import config, metrics
 from runtime.adapters import kafka
+from runtime.adapters.http.admin import serve_admin_port
 from runtime.adapters.store import database, dead_letters, outbox, publisher_lock
 from runtime.domain.retry import CONNECTION_BACKOFF
 from runtime.faults import connections
@@ -30,7 +31,7 @@ from runtime.process import Process
 from runtime.services.outbox_publisher.flight import Flight
 from runtime.services.outbox_publisher.message import Unpublishable, message_payload, to_message
 from runtime.services.outbox_publisher.pace import BUSY_SECONDS, next_wait
-from runtime.telemetry import AdminServer, Outage
+from runtime.telemetry import Outage
 
 logger = logging.getLogger(__name__)
 
@@ -188,10 +189,10 @@ class Publisher:
         """Write down what the broker has said: marks, and dead letters."""
         acknowledged = term.flight.take_acknowledged()
         if acknowledged:
-            first, line = Subject(event_id=acknowledged[0]), connections.Executed(term.conn)
-            self.process.failpoints.hit(Failpoint.PUBLISHER_ACKED_BEFORE_MARK, first, line)
+            first, connection = Subject(event_id=acknowledged[0]), connections.Executed(term.conn)
+            self.process.failpoints.hit(Failpoint.PUBLISHER_ACKED_BEFORE_MARK, first, connection)
             metrics.OUTBOX_PUBLISHED.inc(outbox.mark_published(term.conn, acknowledged))
-            self.process.failpoints.hit(Failpoint.PUBLISHER_MARKED, first, line)
+            self.process.failpoints.hit(Failpoint.PUBLISHER_MARKED, first, connection)
         for event_id, reason in term.flight.take_unpublishable():
             dead_letters.insert_event(term.conn, source="outbox", reason=reason, event_id=event_id)
             metrics.DEAD_LETTERS.labels("outbox", reason).inc()
@@ -262,13 +263,8 @@ def run(process: Process) -> None:
         kafka_outage,
     )
     process.lifecycle.readiness.expect("database")
-    AdminServer(
-        common.http_host,
-        common.http_port,
-        process.lifecycle.readiness.snapshot,
-        # What `check` explains must be the statement that runs, not a copy of it.
-        {"/publisher/statement": outbox.SELECT_UNPUBLISHED},
-    ).start()
+    # What `check` explains must be the statement that runs, not a copy of it.
+    serve_admin_port(process, {"/publisher/statement": outbox.SELECT_UNPUBLISHED})
     try:
         repeat(
             publisher.run_once,

@@ -15,6 +15,7 @@ from typing import Final
 
 from runtime import config, metrics
 from runtime.adapters.gateway_client import GatewayClient
+from runtime.adapters.http.admin import serve_admin_port
 from runtime.adapters.store import database, reconcile
 from runtime.domain.retry import CONNECTION_BACKOFF
 from runtime.lifecycle import repeat
@@ -27,7 +28,7 @@ from runtime.services.payments_reconciler import (
     requests,
 )
 from runtime.services.payments_reconciler.tools import Tools
-from runtime.telemetry import AdminServer, Outage
+from runtime.telemetry import Outage
 
 logger = logging.getLogger(__name__)
 
@@ -100,9 +101,7 @@ def run(process: Process) -> None:
     )
     reconciler = Reconciler(tools, missed_events.MissedEvents(tools))
     process.lifecycle.readiness.expect("database")
-    AdminServer(
-        common.http_host, common.http_port, process.lifecycle.readiness.snapshot, {}
-    ).start()
+    serve_admin_port(process)
 
     def on_failure(error: Exception) -> None:
         database_outage.failed(error)

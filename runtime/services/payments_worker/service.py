@@ -23,6 +23,7 @@ from runtime import config
 from runtime.adapters import consumer_loop
 from runtime.adapters.consumer_loop import ConsumerLoop
 from runtime.adapters.gateway_client import GatewayClient
+from runtime.adapters.http.admin import serve_admin_port
 from runtime.adapters.store import database
 from runtime.domain.names import Service
 from runtime.domain.retry import CONNECTION_BACKOFF
@@ -33,7 +34,7 @@ from runtime.services.payments_worker.attempt import Attempts
 from runtime.services.payments_worker.executor import Executor
 from runtime.services.payments_worker.ingest import Ingest
 from runtime.steps.queue import Lease
-from runtime.telemetry import AdminServer, Outage
+from runtime.telemetry import Outage
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +69,7 @@ def run(process: Process) -> None:
     loop = ConsumerLoop(
         process, subscription, ingest, database_outage, after_commit=ingest.committed
     )
-    AdminServer(process.common.http_host, process.common.http_port, readiness.snapshot, {}).start()
+    serve_admin_port(process)
     _spawn("watch", lambda: _watch(process, pool, gateway))
     ingesting = _spawn("ingest", lambda: _until_stop(process, loop.run))
     _until_stop(process, lambda: _execute(process, executor, database_outage))
