@@ -91,7 +91,7 @@ def build_app(intake: Intake) -> FastAPI:
             # What is in the background begins when the answer has been sent.
             client = connections.Client(request.scope["client"])
             response.background = BackgroundTask(
-                failpoints.hit, Failpoint.RECEIVER_RESPONDED, line=client
+                failpoints.hit, Failpoint.RECEIVER_RESPONDED, fault=client
             )
         return response
 
