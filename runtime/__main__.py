@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Final
 from uuid import uuid4
 
-from runtime import config
+from runtime import config, sql
 from runtime.domain.names import Service
 from runtime.faults.points import Failpoints
 from runtime.lifecycle import Lifecycle
@@ -86,8 +86,6 @@ def main(argv: list[str]) -> int:
 
 
 def _migrate(source: config.Source) -> int:
-    from runtime import sql
-
     applied = sql.migrate(source.text("DB_DSN"))
     sys.stdout.write("".join(f"applied {name}\n" for name in applied) or "nothing to apply\n")
     return 0

@@ -141,7 +141,7 @@ class WorkerConfig:
 class ReconcilerConfig:
     gateway: GatewayClientConfig
     webhook_window_seconds: float
-    parked_webhook_window_seconds: float
+    early_webhook_window_seconds: float
     event_window_seconds: float
 
 
@@ -256,7 +256,7 @@ def reconciler(source: Source) -> ReconcilerConfig:
         webhook_window_seconds=source.number(
             "BOOKPAY_WEBHOOK_WINDOW_SECONDS", 900, least=1, most=7 * 86400
         ),
-        parked_webhook_window_seconds=source.number(
+        early_webhook_window_seconds=source.number(
             "BOOKPAY_PARKED_WEBHOOK_WINDOW_SECONDS", 900, least=1, most=7 * 86400
         ),
         event_window_seconds=source.number(

@@ -93,8 +93,8 @@ EVENT_MUTANTS: Final = (
         (
             Replacement(
                 PUBLISHER,
-                "        term.flight.took_off(row.event_id)\n",
-                "        term.flight.landed(row.event_id)\n",
+                "        term.in_flight.sent(row.event_id)\n",
+                "        term.in_flight.acknowledged(row.event_id)\n",
             ),
         ),
         (

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
-from runtime.adapters.http.wire import Refused, WireAnswers
+from runtime.adapters.http.wire import WireAnswers, WireRefusal
 
 CONTENT_TYPE: Final = "application/problem+json"
 
@@ -32,7 +32,7 @@ SHARED: Final[dict[str, tuple[int, str]]] = {
 RETRY_AFTER_SECONDS: Final = 1
 
 
-class Problem(Exception):  # noqa: N818 - the field's word
+class HttpProblem(Exception):  # noqa: N818 - the field's word
     """A refusal; raised by the request's code, rendered at one place.
 
     Args:
@@ -76,20 +76,20 @@ class Problem(Exception):  # noqa: N818 - the field's word
                 return self.extra
 
 
-def render(problem: Problem) -> Response:
+def render(problem: HttpProblem) -> Response:
     return Response(problem.body(), problem.status, problem.headers(), CONTENT_TYPE)
 
 
 def _shared_body(code: str) -> bytes:
-    return Problem(code, *SHARED[code]).body()
+    return HttpProblem(code, *SHARED[code]).body()
 
 
 WIRE_ANSWERS: Final = WireAnswers(
     CONTENT_TYPE,
     {
-        Refused.MALFORMED: _shared_body("request_malformed"),
-        Refused.SLOW: _shared_body("request_timeout"),
-        Refused.HEAD_TOO_LARGE: _shared_body("head_too_large"),
+        WireRefusal.MALFORMED: _shared_body("request_malformed"),
+        WireRefusal.SLOW: _shared_body("request_timeout"),
+        WireRefusal.HEAD_TOO_LARGE: _shared_body("head_too_large"),
     },
 )
 

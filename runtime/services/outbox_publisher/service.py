@@ -28,7 +28,7 @@ from runtime.faults import connections
 from runtime.faults.points import Failpoint, Subject
 from runtime.lifecycle import repeat
 from runtime.process import Process
-from runtime.services.outbox_publisher.flight import Flight
+from runtime.services.outbox_publisher.in_flight import InFlight
 from runtime.services.outbox_publisher.message import Unpublishable, message_payload, to_message
 from runtime.services.outbox_publisher.pace import BUSY_SECONDS, next_wait
 from runtime.telemetry import Outage
@@ -61,7 +61,7 @@ class Term:
 
     conn: psycopg.Connection
     number: int
-    flight: Flight = field(default_factory=Flight)
+    in_flight: InFlight = field(default_factory=InFlight)
     wait_seconds: float = BUSY_SECONDS
     last_row_at: float = field(default_factory=time.monotonic)
 
@@ -112,7 +112,7 @@ class Publisher:
         )
         if len(rows) == BATCH:
             return 0.0
-        if term.flight.waiting:
+        if term.in_flight.unacknowledged:
             # Wait inside the client: it returns as soon as an acknowledgement is there.
             self.producer.poll(term.wait_seconds)
             self._settle(term)
@@ -120,11 +120,11 @@ class Publisher:
         return term.wait_seconds
 
     def _read(self, term: Term) -> list[outbox.OutboxRow]:
-        room = IN_FLIGHT_MAX - len(term.flight.waiting)
+        room = IN_FLIGHT_MAX - len(term.in_flight.unacknowledged)
         if room <= 0:
             return []
         rows = outbox.select_unpublished(
-            term.conn, limit=min(BATCH, room), in_flight=term.flight.in_flight()
+            term.conn, limit=min(BATCH, room), in_flight=term.in_flight.unmarked()
         )
         if rows:
             self.process.failpoints.hit(
@@ -137,7 +137,7 @@ class Publisher:
     def _produce(self, term: Term, row: outbox.OutboxRow) -> None:
         message = to_message(row, publisher_id=self.process.common.process, term=term.number)
         if isinstance(message, Unpublishable):
-            term.flight.refused(row.event_id, message.reason)
+            term.in_flight.refused(row.event_id, message.reason)
             return
         try:
             self.producer.produce(
@@ -145,7 +145,7 @@ class Publisher:
                 message.value,
                 message.key,
                 headers=message.headers,
-                on_delivery=partial(self._delivered, term.flight, row.event_id),
+                on_delivery=partial(self._delivered, term.in_flight, row.event_id),
             )
         except BufferError:
             # The queue is full: the row stays unpublished and is read again when there is room.
@@ -153,24 +153,24 @@ class Publisher:
         except KafkaException as error:
             if error.args[0].code() not in _HOPELESS:
                 raise
-            term.flight.refused(row.event_id, str(error.args[0].name()))
+            term.in_flight.refused(row.event_id, str(error.args[0].name()))
             return
-        term.flight.took_off(row.event_id)
+        term.in_flight.sent(row.event_id)
 
     def _delivered(
-        self, flight: Flight, event_id: UUID, error: KafkaError | None, _message: Message
+        self, in_flight: InFlight, event_id: UUID, error: KafkaError | None, _message: Message
     ) -> None:
         """The broker's word on one event, on the publisher's own thread."""
         error = error or self._lost_acknowledgement(event_id)
         if error is None:
-            flight.landed(event_id)
+            in_flight.acknowledged(event_id)
             self.kafka_outage.recovered()
         elif error.code() in _HOPELESS:
-            flight.refused(event_id, error.name())
+            in_flight.refused(event_id, error.name())
         elif error.code() in _PURGED:
-            flight.lost(event_id)
+            in_flight.lost(event_id)
         else:
-            flight.lost(event_id)
+            in_flight.lost(event_id)
             self.kafka_outage.failed(KafkaException(error))
 
     def _lost_acknowledgement(self, event_id: UUID) -> KafkaError | None:
@@ -187,13 +187,13 @@ class Publisher:
 
     def _settle(self, term: Term) -> None:
         """Write down what the broker has said: marks, and dead letters."""
-        acknowledged = term.flight.take_acknowledged()
+        acknowledged = term.in_flight.take_acknowledged()
         if acknowledged:
             first, connection = Subject(event_id=acknowledged[0]), connections.Executed(term.conn)
             self.process.failpoints.hit(Failpoint.PUBLISHER_ACKED_BEFORE_MARK, first, connection)
             metrics.OUTBOX_PUBLISHED.inc(outbox.mark_published(term.conn, acknowledged))
             self.process.failpoints.hit(Failpoint.PUBLISHER_MARKED, first, connection)
-        for event_id, reason in term.flight.take_unpublishable():
+        for event_id, reason in term.in_flight.take_unpublishable():
             dead_letters.insert_event(term.conn, source="outbox", reason=reason, event_id=event_id)
             metrics.DEAD_LETTERS.labels("outbox", reason).inc()
             logger.error(

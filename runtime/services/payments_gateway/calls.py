@@ -17,7 +17,7 @@ from runtime.domain import stripe_answers
 from runtime.domain.outcome import Outcome
 from runtime.domain.shadow import V1Outcome
 from runtime.services.payments_gateway import shadow
-from runtime.services.payments_gateway.edge import Problem
+from runtime.services.payments_gateway.edge import GatewayProblem
 from runtime.services.payments_gateway.journal import Journal
 from runtime.services.payments_gateway.schema import (
     CancelBody,
@@ -138,7 +138,7 @@ def retrieve(gateway: Gateway, payment_intent_id: str) -> IntentAnswer:
     if call.answer.http_status == 404 and call.answer.error_code == "resource_missing":
         return IntentAnswer(payment_intent=None)
     if call.stripe_object.get("object") != "payment_intent":
-        raise Problem("stripe_unavailable")
+        raise GatewayProblem("stripe_unavailable")
     return IntentAnswer(payment_intent=intent_of(dict(call.stripe_object)))
 
 
@@ -153,7 +153,7 @@ def find(
             if _is_of((body.get("metadata") or {}), event_id)
         ]
     except (stripe.StripeError, ListTooLongError) as error:
-        raise Problem("stripe_unavailable") from error
+        raise GatewayProblem("stripe_unavailable") from error
 
 
 def find_refunds(gateway: Gateway, payment_intent_id: str) -> RefundList:
@@ -162,7 +162,7 @@ def find_refunds(gateway: Gateway, payment_intent_id: str) -> RefundList:
         found = [dict(body) for body in gateway.stripe.list_refunds(payment_intent_id)]
     except stripe.StripeError as error:
         if error.code != "resource_missing":
-            raise Problem("stripe_unavailable") from error
+            raise GatewayProblem("stripe_unavailable") from error
         # A PaymentIntent that Stripe does not know has no refunds.
         found = []
     return RefundList(data=[refund_of(body) for body in found])

@@ -15,7 +15,7 @@ from runtime.adapters.stripe_gateway import Call
 from runtime.domain import stripe_answers
 from runtime.domain.outcome import Outcome
 from runtime.domain.outcome_document import word_of
-from runtime.services.payments_gateway.edge import Problem
+from runtime.services.payments_gateway.edge import GatewayProblem
 from runtime.telemetry import Outage
 
 
@@ -44,7 +44,7 @@ class Journal:
         """Write the row, call Stripe with no connection held, complete the row.
 
         Raises:
-            Problem: journal_unavailable; nothing was sent.
+            GatewayProblem: journal_unavailable; nothing was sent.
         """
         send_before = time.monotonic() + self.seconds
         call_id = self._begin(operation, key, event_id, payment_intent_id)
@@ -60,10 +60,10 @@ class Journal:
             self.stripe_outage.recovered()
         return call, outcome
 
-    def unwritable(self, error: Exception) -> Problem:
+    def unwritable(self, error: Exception) -> GatewayProblem:
         """The database is away, and so nothing was sent; says so once per outage."""
         self.database_outage.failed(error)
-        return Problem("journal_unavailable", not_sent=True)
+        return GatewayProblem("journal_unavailable", not_sent=True)
 
     def close(self) -> None:
         self.pool.close()

@@ -121,7 +121,7 @@ def build_app(gateway: Gateway, process: Process) -> FastAPI:
     threads = Threads(gateway.settings.threads)
     app = FastAPI(title="payments-gateway", version="1", docs_url=None, redoc_url=None)
     app.router.redirect_slashes = False
-    app.add_middleware(edge.Doorman, token=gateway.settings.token)
+    app.add_middleware(edge.TokenMiddleware, token=gateway.settings.token)
     add_probes(app, process.lifecycle.readiness.snapshot)
     edge.add_problem_handlers(app)
     seconds = gateway.settings.deadlines.gateway_seconds
@@ -139,7 +139,7 @@ def build_app(gateway: Gateway, process: Process) -> FastAPI:
 
     @app.post("/charge", openapi_extra=CHARGE, responses=CHARGED)
     async def charge(request: Request, response: Response) -> OutcomeBody:
-        v1_outcome = edge.said_by_v1(request) if gateway.settings.shadow else None
+        v1_outcome = edge.v1_outcome_of(request) if gateway.settings.shadow else None
         body = await edge.read(request, ChargeBody)
         return await in_time(lambda: calls.charge(gateway, body, v1_outcome, response))
 

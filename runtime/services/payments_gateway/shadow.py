@@ -21,7 +21,7 @@ from runtime.domain.shadow import (
     V1Outcome,
     code_of,
 )
-from runtime.services.payments_gateway.edge import Problem
+from runtime.services.payments_gateway.edge import GatewayProblem
 from runtime.services.payments_gateway.journal import Journal
 
 logger = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ def charge(
     """Call Stripe unless that is done already, and answer with v1's outcome.
 
     Raises:
-        Problem: no_v1_outcome while it is not known.
+        GatewayProblem: no_v1_outcome while it is not known.
     """
     known = _look(journal, event_id, v1)
     if known.v2_outcome not in FINAL:
@@ -50,9 +50,9 @@ def charge(
     return known.v1.as_outcome()
 
 
-def waiting() -> Problem:
+def waiting() -> GatewayProblem:
     """v1 has not said yet what became of it."""
-    return Problem("no_v1_outcome", retry_after_seconds=WAIT_SECONDS)
+    return GatewayProblem("no_v1_outcome", retry_after_seconds=WAIT_SECONDS)
 
 
 def _look(journal: Journal, event_id: UUID, said: V1Outcome | None) -> Comparison:

@@ -22,7 +22,7 @@ from runtime.domain.stripe_event import Invalid, Odd, StripeEvent, parse
 from runtime.faults import connections
 from runtime.faults.points import ANYONE, Failpoint, Subject
 from runtime.process import Process
-from runtime.services.webhook_receiver.refusal import RECEIVED, REFUSALS, Reply
+from runtime.services.webhook_receiver.refusal import RECEIVED, REFUSALS, WebhookAnswer
 from runtime.steps import webhook
 from runtime.telemetry import Outage
 
@@ -72,7 +72,7 @@ class Intake:
         body: bytes,
         headers: Mapping[str, str],
         client: connections.Client,
-    ) -> Reply:
+    ) -> WebhookAnswer:
         """Judge a complete request and, if it is genuine, store and apply it."""
         now = self.process.now().timestamp()
         verified = verify(signatures, body, self.secrets.current(), now)
@@ -138,7 +138,7 @@ class Intake:
                 came_to = effect.what
             case webhook.Early():
                 webhooks.park(conn, event.stripe_event_id, effect.event_id, "early")
-                came_to = "parked"
+                came_to = "early"
             case webhook.Quarantined():
                 webhooks.quarantine(conn, effect.reason, body, headers)
                 webhooks.mark_processed(conn, event.stripe_event_id)

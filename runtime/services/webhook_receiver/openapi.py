@@ -6,10 +6,10 @@ import json
 from itertools import groupby
 from typing import Any, Final
 
-from runtime.services.webhook_receiver.refusal import RECEIVED, REFUSALS, Reply
+from runtime.services.webhook_receiver.refusal import RECEIVED, REFUSALS, WebhookAnswer
 
 
-def _answer(replies: list[Reply], description: str) -> dict[str, Any]:
+def _answer(replies: list[WebhookAnswer], description: str) -> dict[str, Any]:
     """One status: its bodies are constants, and so are their headers."""
     bodies = {reply.body.decode(): None for reply in replies}
     names = {name for reply in replies for name in reply.headers}

@@ -6,13 +6,13 @@ import json
 from dataclasses import dataclass, field
 from typing import Final
 
-from runtime.adapters.http.wire import Refused, WireAnswers
+from runtime.adapters.http.wire import WireAnswers, WireRefusal
 
 _JSON: Final = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class WebhookAnswer:
     """One HTTP answer, complete.
 
     Attributes:
@@ -25,14 +25,14 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-def _refusal(code: str, status: int, sentence: str, **headers: str) -> Reply:
+def _refusal(code: str, status: int, sentence: str, **headers: str) -> WebhookAnswer:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Reply(
+    return WebhookAnswer(
         code, status, json.dumps({"error": sentence}, separators=(",", ":")).encode(), named
     )
 
 
-RECEIVED: Final = Reply("received", 200, b'{"received":true}')
+RECEIVED: Final = WebhookAnswer("received", 200, b'{"received":true}')
 
 REFUSALS: Final = {
     reply.code: reply
@@ -56,8 +56,8 @@ REFUSALS: Final = {
 WIRE_ANSWERS: Final = WireAnswers(
     _JSON,
     {
-        Refused.MALFORMED: REFUSALS["body_invalid"].body,
-        Refused.SLOW: REFUSALS["slow_body"].body,
-        Refused.HEAD_TOO_LARGE: REFUSALS["head_too_large"].body,
+        WireRefusal.MALFORMED: REFUSALS["body_invalid"].body,
+        WireRefusal.SLOW: REFUSALS["slow_body"].body,
+        WireRefusal.HEAD_TOO_LARGE: REFUSALS["head_too_large"].body,
     },
 )

@@ -25,7 +25,7 @@ from runtime.faults.points import Failpoint
 from runtime.process import Process
 from runtime.services.webhook_receiver.intake import Intake, Secrets
 from runtime.services.webhook_receiver.openapi import RECEIVE
-from runtime.services.webhook_receiver.refusal import REFUSALS, WIRE_ANSWERS, Reply
+from runtime.services.webhook_receiver.refusal import REFUSALS, WIRE_ANSWERS, WebhookAnswer
 from runtime.telemetry import Outage
 
 logger = logging.getLogger(__name__)
@@ -108,7 +108,7 @@ def build_app(intake: Intake) -> FastAPI:
     return app
 
 
-async def _receive(intake: Intake, threads: Threads, request: Request) -> Reply:
+async def _receive(intake: Intake, threads: Threads, request: Request) -> WebhookAnswer:
     if request.scope["raw_path"] != PATH.encode() or not intake.answers_to(_host(request)):
         # `%2f` for a slash would pass a proxy's rule for the exact path and arrive here all the
         # same.
@@ -132,5 +132,5 @@ def _host(request: Request) -> str:
     return name.lower() if port.isdigit() else request.headers.get("host", "").lower()
 
 
-def _render(reply: Reply) -> Response:
+def _render(reply: WebhookAnswer) -> Response:
     return Response(reply.body, reply.status, reply.headers, "application/json")

@@ -11,43 +11,47 @@ from uuid import UUID
 
 
 @dataclass(slots=True)
-class Flight:
-    """What is under way between the outbox and the broker."""
+class InFlight:
+    """What is under way between the outbox and the broker, in one term.
 
-    waiting: set[UUID] = field(default_factory=set)
-    acknowledged: list[UUID] = field(default_factory=list)
-    unpublishable: list[tuple[UUID, str]] = field(default_factory=list)
-    failed: int = 0
+    Attributes:
+        unacknowledged: the producer has them, the broker has said nothing of them.
+    """
 
-    def took_off(self, event_id: UUID) -> None:
+    unacknowledged: set[UUID] = field(default_factory=set)
+    _to_mark: list[UUID] = field(default_factory=list)
+    _unpublishable: list[tuple[UUID, str]] = field(default_factory=list)
+
+    def sent(self, event_id: UUID) -> None:
         """The producer accepted the event."""
-        self.waiting.add(event_id)
+        self.unacknowledged.add(event_id)
 
-    def landed(self, event_id: UUID) -> None:
+    def acknowledged(self, event_id: UUID) -> None:
         """The broker acknowledged the event with all in-sync replicas."""
-        self.waiting.discard(event_id)
-        self.acknowledged.append(event_id)
+        self.unacknowledged.discard(event_id)
+        self._to_mark.append(event_id)
 
     def refused(self, event_id: UUID, error: str) -> None:
         """The broker will never take this event; trying again changes nothing."""
-        self.waiting.discard(event_id)
-        self.unpublishable.append((event_id, error))
+        self.unacknowledged.discard(event_id)
+        self._unpublishable.append((event_id, error))
 
     def lost(self, event_id: UUID) -> None:
         """No acknowledgement; the row stays unmarked and is read again."""
-        self.waiting.discard(event_id)
-        self.failed += 1
+        # The broker may have it all the same. Then it is published twice, which consumers bear;
+        # marked now, it might not be published at all.
+        self.unacknowledged.discard(event_id)
 
-    def in_flight(self) -> list[UUID]:
+    def unmarked(self) -> list[UUID]:
         """Events not to read again yet: on their way, or acknowledged and not marked."""
-        return [*self.waiting, *self.acknowledged]
+        return [*self.unacknowledged, *self._to_mark]
 
     def take_acknowledged(self) -> list[UUID]:
         """Give out the acknowledged events for marking, once."""
-        taken, self.acknowledged = self.acknowledged, []
+        taken, self._to_mark = self._to_mark, []
         return taken
 
     def take_unpublishable(self) -> list[tuple[UUID, str]]:
         """Give out the events that need a dead letter, once."""
-        taken, self.unpublishable = self.unpublishable, []
+        taken, self._unpublishable = self._unpublishable, []
         return taken
