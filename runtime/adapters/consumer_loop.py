@@ -153,6 +153,8 @@ class ConsumerLoop:
     def _work_off(self, records: Sequence[Record]) -> None:
         """Hand the records over in their order, noting each part once its work is durable."""
         size = self.handler.records_at_once()
+        # In order, and none before the one ahead of it is stored: a position says that all before
+        # it are.
         for start in range(0, len(records), size):
             part = records[start : start + size]
             try:

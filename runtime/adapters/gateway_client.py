@@ -85,13 +85,21 @@ class GatewayClient:
             "Authorization": f"Bearer {config.token}",
             "Content-Type": "application/json",
         }
+        # A read time-out begins anew with every read. An answer that trickles in is ended by the
+        # gateway, whose own deadline is shorter.
         timeout = urllib3.Timeout(
             connect=CONNECT_SECONDS,
             read=config.deadlines.worker_http_seconds,
             total=config.deadlines.worker_http_seconds,
         )
         self._http = urllib3.PoolManager(
-            num_pools=2, maxsize=connections_max, block=False, retries=False, timeout=timeout
+            # No retries: a second request would be one that no row knows of. And no waiting for a
+            # connection: the caller's threads are the limit, and a wait would eat up its lease.
+            num_pools=2,
+            maxsize=connections_max,
+            block=False,
+            retries=False,
+            timeout=timeout,
         )
         self._http.pool_classes_by_scheme = http.POOLS
 
@@ -128,6 +136,7 @@ class GatewayClient:
             "amount_cents": amount_cents,
             "refund_id": str(refund_id),
         }
+        # Drills stand between a refund and its answer; without one this tells nobody.
         with http.telling(on_sent):
             return self._post("/refund", body, None)
 
@@ -146,6 +155,7 @@ class GatewayClient:
         def parse(body: Any) -> FoundIntent | None:
             return _found(body["payment_intent"]) if body["payment_intent"] else None
 
+        # Quoted whole: a slash in an id must not choose another path.
         return self._get(f"/payment-intents/{quote(payment_intent_id, safe='')}", parse)
 
     def find(self, *, event_id: UUID, created_gte: int, created_lte: int) -> list[FoundIntent]:
@@ -154,6 +164,7 @@ class GatewayClient:
         Raises:
             GatewayUnavailableError: no clear answer; an empty list is a clear one.
         """
+        # Both ends: an open window would hold more with every later order.
         window = {"created_gte": created_gte, "created_lte": created_lte}
         query = urlencode({**window, "event_id": str(event_id)})
         return self._get(
@@ -174,6 +185,7 @@ class GatewayClient:
     def is_ready(self) -> bool:
         """Whether the gateway says it can reach Stripe."""
         try:
+            # Asked once a second: a yes that takes longer than this is no yes.
             answer = self._http.request("GET", f"{self._url}/readyz", timeout=CONNECT_SECONDS)
         except HTTPError:
             return False
@@ -189,6 +201,7 @@ class GatewayClient:
             # Nothing left this machine: the gateway is away, and nobody was charged.
             return GatewayAnswer(Retry("gateway unreachable"))
         except HTTPError as error:
+            # The request may have left, whole or in part: nobody here can know.
             return GatewayAnswer(Unknown(f"gateway: {type(error).__name__}"))
         not_sent = answer.headers.get(NOT_SENT_HEADER) == "true"
         retry_after = answer.headers.get("Retry-After")
@@ -231,6 +244,7 @@ def parse_answer(
         outcome,
         _text(document, "stripe_request_id"),
         _text(document, "stripe_refund_id"),
+        # Shown in logs; what it means for the outcome is decided with the outcome.
         document.get("replayed") is True,
     )
 

@@ -77,6 +77,7 @@ def consumer(
             that is used once.
     """
     static = {"group.instance.id": instance_id} if instance_id else {}
+    # The client wants its callback, the callback the committer, and that one the client.
     answers: list[Offsets] = []
     client = Consumer(
         {
@@ -86,20 +87,27 @@ def consumer(
             "client.id": client_id,
             "error_cb": _when_away(on_error),
             "on_commit": lambda error, places: answers[0].answered(error, places),
+            # Both off: either would commit what was polled and not stored.
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
+            # A group without a position must not skip what was published before it came.
             "auto.offset.reset": "earliest",
+            # Only partitions that move stand still while the group is balanced.
             "partition.assignment.strategy": "cooperative-sticky",
+            # No producer of ours is transactional; a connector in our place may be, and may abort.
             "isolation.level": "read_committed",
             # Partitions of a process that does not come back move after this long.
             "session.timeout.ms": 10_000,
             "heartbeat.interval.ms": 2_000,
+            # A batch takes seconds: a process that has not polled for minutes hangs.
             "max.poll.interval.ms": 300_000,
             "fetch.wait.max.ms": 500,
+            # 16 MiB per consumer, of which one machine runs four.
             "queued.max.messages.kbytes": 16_384,
             "socket.keepalive.enable": True,
             "reconnect.backoff.ms": 50,
             "reconnect.backoff.max.ms": 1_000,
+            # A misspelt topic is an error, not a new topic.
             "allow.auto.create.topics": False,
         },
         logger=_librdkafka,

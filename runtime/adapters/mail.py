@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from typing import Final
 
+# A mail server that hangs holds up its partition; nobody else waits for it.
 TIMEOUT_SECONDS: Final = 5.0
 
 

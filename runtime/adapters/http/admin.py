@@ -39,6 +39,7 @@ def serve_admin_port(process: Process, texts: Mapping[str, str] | None = None) -
         process.lifecycle.readiness.snapshot,
         texts or {},
     )
+    # A daemon: probes are answered until the very end, and hold no end up.
     threading.Thread(target=server.serve_forever, name="admin", daemon=True).start()
 
 

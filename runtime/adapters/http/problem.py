@@ -59,6 +59,7 @@ class HttpProblem(Exception):  # noqa: N818 - the field's word
     def body(self) -> bytes:
         """The application/problem+json document."""
         document = {
+            # A name and no address: there is no page that it would have to lead to.
             "type": f"urn:bookpay:problem:{self.code}",
             "title": self.title,
             "status": self.status,
@@ -68,8 +69,10 @@ class HttpProblem(Exception):  # noqa: N818 - the field's word
 
     def headers(self) -> dict[str, str]:
         match self.status:
+            # Clients that are turned away without a time come back at once, all of them.
             case 503 | 429:
                 return {"Retry-After": str(self.retry_after_seconds), **self.extra}
+            # RFC 9110, 11.6.1: a 401 names the scheme it wants.
             case 401:
                 return {"WWW-Authenticate": "Bearer", **self.extra}
             case _:
@@ -103,6 +106,7 @@ def openapi_answers(titles: Mapping[str, tuple[int, str]], *statuses: int) -> di
 
 
 def _openapi_answer(titles: Mapping[str, tuple[int, str]], status: int) -> dict[str, Any]:
+    # Each status lists its codes: a client that knows them all can be written from the document.
     codes = sorted(code for code, (of_code, _) in titles.items() if of_code == status)
     schema = {
         "type": "object",

@@ -60,6 +60,7 @@ async def read_json_body(request: Request, *, bytes_max: int) -> bytes | BodyFau
     declared = headers.get("content-length", "")
     if declared.isdigit() and int(declared) > bytes_max:
         return BodyFault.TOO_LARGE
+    # Two of them: which one another reader would believe is anybody's guess.
     types = headers.getlist("content-type")
     media_type = types[0].split(";")[0].strip().lower() if len(types) == 1 else ""
     if media_type != "application/json" or "content-encoding" in headers:
@@ -77,6 +78,7 @@ async def _read(request: Request, bytes_max: int) -> bytes | BodyFault:
     chunks, size = [], 0
     async for chunk in request.stream():
         size += len(chunk)
+        # Counted, because a chunked body declares nothing and a declared length may be a lie.
         if size > bytes_max:
             return BodyFault.TOO_LARGE
         chunks.append(chunk)
@@ -167,6 +169,7 @@ def serve(app: FastAPI, host: str, port: int, stop: threading.Event, answers: Wi
         OSError: the address cannot be bound.
     """
     bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    # The next start of this process must not wait for connections in TIME_WAIT.
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     bound.bind((host, port))
     config = uvicorn.Config(
@@ -177,9 +180,12 @@ def serve(app: FastAPI, host: str, port: int, stop: threading.Event, answers: Wi
         # Called by uvicorn as it would call the class.
         http=partial(WireProtocol, answers=answers),  # type: ignore[arg-type]
         ws="none",
+        # Nobody in front of us is trusted to say who a client is.
         proxy_headers=False,
         server_header=False,
         date_header=False,
+        # Longer than the 60 s of usual proxies: the side that forwards should close first, or it
+        # sends into a connection that is just being closed.
         timeout_keep_alive=75,
         timeout_graceful_shutdown=DRAIN_SECONDS,
         backlog=2048,

@@ -24,6 +24,7 @@ HEAD_SECONDS_MAX: Final = 8.0
 """How long request line and headers may take, from the first byte; below the 10 s promised."""
 
 HEAD_BYTES_MAX: Final = 32 * 1024
+# By count too: each header costs more than its bytes.
 HEADERS_MAX: Final = 100
 
 LINGER_SECONDS: Final = 2.0
@@ -162,6 +163,7 @@ class WireProtocol(HttpToolsProtocol):
 
     def _count(self, size: int) -> None:
         self._headers_bytes += size
+        # Counted as parsed: a chunk of bytes may hold the end of a head and the begin of a body.
         if self._headers_bytes > HEAD_BYTES_MAX or len(self.headers) > HEADERS_MAX:
             self._refusal = WireRefusal.HEAD_TOO_LARGE
             raise _RefusedError

@@ -56,6 +56,8 @@ class Notifier:
 
     def _tell(self, conn: psycopg.Connection, record: Record, event: ReceivedEvent) -> None:
         address = message.recipient(notifications.customer_of(conn, event.order_id), event.order_id)
+        # The intent first. A row without a time of sending is an e-mail that may or may not have
+        # left, and is sent again.
         untold = notifications.begin(
             conn,
             event_id=event.event_id,
@@ -71,6 +73,7 @@ class Notifier:
         )
         try:
             self.mailer.send(email)
+        # A person has to look: no repetition will make this server take it.
         except mail.MailRefusedError:
             logger.exception("an e-mail was refused for good", extra={"order_id": event.order_id})
             self.bury(record, "mail_refused")
@@ -78,6 +81,7 @@ class Notifier:
         except mail.MailUnavailableError as error:
             self.mail_outage.failed(error)
             raise
+        # Only now: a mark before the sending would lose an e-mail with every crash in between.
         notifications.mark_sent(conn, event.event_id)
         self.mail_outage.recovered()
         logger.info(
@@ -88,6 +92,7 @@ class Notifier:
 
 def _event_type(record: Record) -> str:
     """The record's event type, or its topic when the header names none that we know."""
+    # The header is a producer's word; the column takes only types that exist.
     named = record.headers.get(Header.EVENT_TYPE, "")
     return named if named in TOPIC_OF_EVENT_TYPE else record.topic
 

@@ -40,9 +40,11 @@ class PaymentFollower:
         conn = self.session.connection()
         for record in records:
             event = parse_record(record)
+            # No transaction for it: nothing else would have to happen with its dead letter.
             if isinstance(event, Malformed):
                 self.bury(record, event.reason)
                 continue
+            # The failpoints' time-outs, and a record that is spoilt, roll back this event alone.
             with conn.transaction():
                 came_to = saga.follow(conn, record.topic, event, self.failpoints)
             logger.debug("%s: %s", record.topic, came_to, extra={"order_id": event.order_id})
@@ -60,6 +62,7 @@ def run(process: Process) -> None:
     subscription = consumer_loop.subscribe(process, Service.ORDERS, tuple(saga.EVENT_OF_TOPIC))
     process.lifecycle.readiness.expect("database")
     serve_admin_port(process)
+    # One connection, no pool: the loop has one thread, and what it does not share cannot run out.
     session = database.Session(common.dsn, common.process)
     ConsumerLoop(
         process,

@@ -44,6 +44,7 @@ class InFlight:
 
     def unmarked(self) -> list[UUID]:
         """Events not to read again yet: on their way, or acknowledged and not marked."""
+        # The outbox still shows both as unpublished, and would give them out a second time.
         return [*self.unacknowledged, *self._to_mark]
 
     def take_acknowledged(self) -> list[UUID]:

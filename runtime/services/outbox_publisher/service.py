@@ -91,8 +91,11 @@ class Publisher:
             # A mark lost in a crash of the server only repeats an event.
             self.standby = database.connect(common.dsn, common.process, flush_commits=False)
             self.process.lifecycle.readiness.set("database", True)
+        # Never waited for in the server: a blocked statement would hit its time-out and look like
+        # an outage.
         if not publisher_lock.try_lock(self.standby):
             return None
+        # Written down, and in each record's header: two leaders could be told apart afterwards.
         number = publisher_lock.begin_term(self.standby, common.process)
         logger.info("leading: the publisher lock is held", extra={"term": number})
         metrics.PUBLISHER_LEADING.set(1)
@@ -110,6 +113,7 @@ class Publisher:
         term.wait_seconds = next_wait(
             term.wait_seconds, found_rows=bool(rows), idle_seconds=now - term.last_row_at
         )
+        # More is there: waiting would only let it pile up.
         if len(rows) == BATCH:
             return 0.0
         if term.in_flight.unacknowledged:
@@ -120,6 +124,7 @@ class Publisher:
         return term.wait_seconds
 
     def _read(self, term: Term) -> list[outbox.OutboxRow]:
+        # Back-pressure: a broker that does not answer must not fill the memory with the outbox.
         room = IN_FLIGHT_MAX - len(term.in_flight.unacknowledged)
         if room <= 0:
             return []
@@ -151,6 +156,7 @@ class Publisher:
             # The queue is full: the row stays unpublished and is read again when there is room.
             return
         except KafkaException as error:
+            # Anything else is the broker's or the client's state, and ends the term.
             if error.args[0].code() not in _HOPELESS:
                 raise
             term.in_flight.refused(row.event_id, str(error.args[0].name()))
@@ -218,6 +224,8 @@ class Publisher:
 
     def _abandon(self) -> None:
         metrics.PUBLISHER_LEADING.set(0)
+        # What is still queued belongs to a term that is over; its rows are unmarked and the next
+        # leader reads them.
         self.producer.purge()
         self.producer.poll(0)
         for conn in (self.standby, self.term.conn if self.term else None):
@@ -232,6 +240,8 @@ class Publisher:
             self.producer.flush(FLUSH_SECONDS)
             try:
                 self._settle(term)
+                # The next leader need not wait for the server to notice that this connection has
+                # gone.
                 publisher_lock.end_term(term.conn, term.number)
             except database.UNAVAILABLE as error:
                 self.database_outage.failed(error)

@@ -47,6 +47,7 @@ def charge(
     gateway: Gateway, body: ChargeBody, v1: V1Outcome | None, response: Response
 ) -> OutcomeBody:
     """Create and confirm the payment's PaymentIntent; in shadow mode, answer with v1's outcome."""
+    # The mode is the process's, not the request's: nobody can ask for a charge of the other kind.
     if not gateway.settings.shadow:
         call, outcome = _send_charge(gateway, body)
         return _answer(call, outcome, response)
@@ -57,14 +58,17 @@ def charge(
 def _send_charge(gateway: Gateway, body: ChargeBody) -> tuple[Call, Outcome]:
     method = body.payment_method or gateway.settings.default_payment_method
     metadata = {
+        # What lets a reconciler, and the judge, find the charge again without its id.
         "event_id": str(body.event_id),
         "order_id": body.order_id,
         "tenant_id": body.tenant_id,
         "env": gateway.environment,
     }
     if gateway.settings.shadow:
+        # The judge counts by this: a shadow's PaymentIntent is no second charge of its order.
         metadata["shadow"] = "true"
     charge = Charge(
+        # One key per order, for ever. A second one could be a second charge.
         key=str(body.event_id),
         amount_cents=body.amount_cents,
         currency=body.currency,
@@ -107,6 +111,7 @@ def cancel(gateway: Gateway, body: CancelBody, response: Response) -> OutcomeBod
     """Cancel a PaymentIntent that has not moved money."""
     if gateway.settings.shadow:
         raise shadow.waiting()
+    # Derived, not drawn: a repeated cancellation is the same request to Stripe.
     key = f"{body.event_id}:cancel"
     call, outcome = gateway.journal.call(
         "cancel",
@@ -123,6 +128,7 @@ def _answer(call: Call, outcome: Outcome, response: Response) -> OutcomeBody:
     """The answer body; Stripe's own status is mirrored in a header for those who log it."""
     if call.answer.http_status is not None:
         response.headers["X-Stripe-Status"] = str(call.answer.http_status)
+    # A PaymentIntent has an id too, and it is none of a refund.
     refund = call.stripe_object if call.stripe_object.get("object") == "refund" else {}
     return outcome_body(
         outcome,
@@ -135,6 +141,7 @@ def _answer(call: Call, outcome: Outcome, response: Response) -> OutcomeBody:
 def retrieve(gateway: Gateway, payment_intent_id: str) -> IntentAnswer:
     """One PaymentIntent as it is now."""
     call = gateway.stripe.retrieve(payment_intent_id)
+    # Only Stripe's own word that the id is unknown is an absence; any other 404 may be a proxy's.
     if call.answer.http_status == 404 and call.answer.error_code == "resource_missing":
         return IntentAnswer(payment_intent=None)
     if call.stripe_object.get("object") != "payment_intent":
@@ -149,6 +156,7 @@ def find(
     try:
         return [
             intent_of(dict(body))
+            # The whole window, or an error: absence from half a list would prove nothing.
             for body in gateway.stripe.list_created(created_gte, created_lte)
             if _is_of((body.get("metadata") or {}), event_id)
         ]
@@ -169,4 +177,5 @@ def find_refunds(gateway: Gateway, payment_intent_id: str) -> RefundList:
 
 
 def _is_of(metadata: dict[str, str], event_id: str) -> bool:
+    # By metadata and not by search, which lags behind what was just created.
     return metadata.get("event_id") == event_id and metadata.get("shadow") != "true"

@@ -80,8 +80,11 @@ class TokenMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if (
+            # The server's own start and stop come this way too.
             scope["type"] != "http"
             or scope["path"] in OPEN_PATHS
+            # In constant time: how long a refusal takes must not tell how much of a guess was
+            # right.
             or hmac.compare_digest(_bearer_of(scope), self._token)
         ):
             await self._app(scope, receive, send)
@@ -91,6 +94,7 @@ class TokenMiddleware:
 
 def _bearer_of(scope: Scope) -> bytes:
     """The token of the only Authorization line; empty when there is none, or more than one."""
+    # Two lines are none: a proxy may have checked the other one.
     lines = [value for name, value in scope["headers"] if name == b"authorization"]
     scheme, _, token = lines[0].partition(b" ") if len(lines) == 1 else (b"", b"", b"")
     return bytes(token.strip()) if scheme.lower() == b"bearer" else b""
@@ -108,6 +112,7 @@ async def read(request: Request, model: type[Model]) -> Model:
     try:
         document = strict_json.parse(raw, depth_max=DEPTH_MAX)
     except strict_json.NotStrictError:
+        # Not chained: the cause quotes the input, and a trace would carry it into the log.
         raise GatewayProblem("body_invalid") from None
     try:
         return model.model_validate(document)
@@ -130,6 +135,7 @@ def v1_outcome_of(request: Request) -> V1Outcome | None:
     Raises:
         GatewayProblem: the header is there and is none, or is there twice.
     """
+    # All of them: the first of two that contradict each other is nobody's decision.
     said = request.headers.getlist(V1_HEADER)
     try:
         outcomes = [parse_v1_header(text) for text in said]
@@ -166,6 +172,7 @@ def add_problem_handlers(app: FastAPI) -> None:
     async def on_http(_request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 404
         refused = GatewayProblem("method_not_allowed" if status == 405 else "not_found")
+        # The router's Allow, which a 405 must carry.
         refused.extra = dict(getattr(error, "headers", None) or {})
         return problem.render(refused)
 

@@ -51,9 +51,11 @@ class Journal:
         if time.monotonic() > send_before:
             # The caller may have been told `unknown` by now; nothing may be sent behind its back.
             raise self.unwritable(TimeoutError("the journal was too slow"))
+        # No connection is held from here to the answer, however long Stripe takes.
         call = send()
         outcome = classify(call.answer)
         self._end(call_id, call, outcome)
+        # Any answer ends an outage, also one that refuses.
         if call.answer.http_status is None:
             self.stripe_outage.failed(ConnectionError(word_of(outcome)))
         else:

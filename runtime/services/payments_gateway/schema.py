@@ -11,8 +11,11 @@ from runtime.domain.money import AMOUNT_CENTS_MAX
 from runtime.domain.outcome import Outcome
 from runtime.domain.outcome_document import encode
 
+# What Stripe takes as metadata, and what no header, log or terminal reads as more than text.
 Text = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[\x20-\x7E]+$")]
+# Strict: pydantic would take "100", 100.0 and true for amounts.
 Amount = Annotated[int, Field(strict=True, ge=1, le=AMOUNT_CENTS_MAX)]
+# It becomes part of a path at Stripe.
 IntentId = Annotated[str, Field(max_length=255, pattern=r"^pi_[A-Za-z0-9_]+$")]
 
 
@@ -24,6 +27,7 @@ class _Request(BaseModel):
 Moment = Annotated[int, Field(ge=0, le=9_999_999_999, examples=[1_760_000_000])]
 
 
+# No amount has a default, and none of these a key: it is the event's id, or the caller's.
 class ChargeBody(_Request):
     event_id: UUID
     order_id: Text
@@ -142,6 +146,7 @@ def intent_of(body: dict[str, Any]) -> Intent:
         status=body["status"],
         amount_cents=body["amount"],
         currency=body["currency"],
+        # Kept by a PaymentIntent that may be confirmed again: it says why the last try failed.
         code=error.get("code"),
         metadata=body.get("metadata") or {},
     )
@@ -151,6 +156,7 @@ def refund_of(body: dict[str, Any]) -> RefundShown:
     """A refund as Stripe sends it, reduced to what a reconciler decides on."""
     return RefundShown(
         id=body["id"],
+        # Stripe documents it as nullable; a refund without a word has not ended.
         status=body["status"] or "pending",
         amount_cents=body["amount"],
         currency=body["currency"],

@@ -89,6 +89,8 @@ SECURED: Final[dict[str, Any]] = {"security": [{"bearer": []}]}
 def run(process: Process) -> None:
     """Serve until the process is told to stop."""
     settings = config.gateway(process.source)
+    # What the journal may take: the rest is Stripe's, and the answer must leave before the caller
+    # gives up.
     left = settings.deadlines.gateway_seconds - settings.deadlines.stripe_seconds
     open_pool = partial(
         database.open_pool,
@@ -99,6 +101,7 @@ def run(process: Process) -> None:
         wait_seconds=min(left, 2.0),
         statement_seconds=min(left, database.STATEMENT_TIMEOUT_MS / 1000),
     )
+    # Two: the row must be on disk before the call leaves, its completion may follow when it likes.
     pool, lazy_pool = open_pool(), open_pool(flush_commits=False)
     journal = Journal(pool, lazy_pool, Outage(logger, "PostgreSQL"), Outage(logger, "Stripe"), left)
     gateway = Gateway(StripeGateway(settings), journal, settings, process.common.environment)
@@ -112,6 +115,7 @@ def run(process: Process) -> None:
     try:
         serve(app, common.http_host, common.http_port, stop, problem.WIRE_ANSWERS)
     finally:
+        # After the server: requests that were under way have written their rows by then.
         journal.close()
 
 
@@ -120,6 +124,7 @@ def build_app(gateway: Gateway, process: Process) -> FastAPI:
     # Every charge holds a thread for as long as Stripe takes, so there are many.
     threads = Threads(gateway.settings.threads)
     app = FastAPI(title="payments-gateway", version="1", docs_url=None, redoc_url=None)
+    # A redirected POST would be repeated by some clients and turned into a GET by others.
     app.router.redirect_slashes = False
     app.add_middleware(edge.TokenMiddleware, token=gateway.settings.token)
     add_probes(app, process.lifecycle.readiness.snapshot)
@@ -139,6 +144,7 @@ def build_app(gateway: Gateway, process: Process) -> FastAPI:
 
     @app.post("/charge", openapi_extra=CHARGE, responses=CHARGED)
     async def charge(request: Request, response: Response) -> OutcomeBody:
+        # Outside shadow mode the header is not even read: nobody decides a payment with it.
         v1_outcome = edge.v1_outcome_of(request) if gateway.settings.shadow else None
         body = await edge.read(request, ChargeBody)
         return await in_time(lambda: calls.charge(gateway, body, v1_outcome, response))

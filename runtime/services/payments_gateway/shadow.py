@@ -42,9 +42,11 @@ def charge(
         GatewayProblem: no_v1_outcome while it is not known.
     """
     known = _look(journal, event_id, v1)
+    # A final one is never asked for again: by then Stripe may have pruned the key.
     if known.v2_outcome not in FINAL:
         call, outcome = send()
         _note(journal, event_id, call, outcome)
+    # After our own call, so that the comparison is complete whenever v1 answers.
     if known.v1 is None:
         raise waiting()
     return known.v1.as_outcome()
@@ -59,6 +61,7 @@ def _look(journal: Journal, event_id: UUID, said: V1Outcome | None) -> Compariso
     try:
         with journal.pool.connection() as conn:
             if said is not None:
+                # First written, then looked up: v1's first word stands, whatever this one says.
                 shadow.record_v1(conn, event_id, said)
             return shadow.find(conn, event_id)
     except database.UNAVAILABLE as error:

@@ -85,6 +85,7 @@ class Ingest:
 
     def _is_deadly(self, record: Record) -> bool:
         """Name a record before it is touched; bury one that has ended three processes."""
+        # In a transaction of its own, committed before the record can do anything.
         with self.pool.connection() as conn:
             deaths = inbox_suspects.begin(conn, record)
         if deaths < PROCESS_DEATHS_MAX:
@@ -100,6 +101,7 @@ class Ingest:
                 counts = inbox.store_batch(conn, records, source=self.source, rng=self.process.rng)
                 if self.careful:
                     inbox_suspects.clear(conn, records)
+                # Leased with the insert: the order saves a round through the claim loop.
                 claims = self.executor.claim_new(conn, counts.new) if self.executor else []
                 before_commit = connections.Commit(conn)
                 self.process.failpoints.hit(

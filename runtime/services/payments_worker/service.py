@@ -10,6 +10,7 @@ import json
 import logging
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -38,8 +39,11 @@ from runtime.telemetry import Outage
 
 logger = logging.getLogger(__name__)
 
+# Attempts hold no connection while Stripe is asked: a few are enough for 64 of them.
 POOL_SIZE_MAX: Final = 12
+
 DRAIN_SECONDS: Final = 8.0
+"""How long a stop may take, all in all; below the 12 s after which a supervisor kills."""
 
 
 def run(process: Process) -> None:
@@ -50,6 +54,7 @@ def run(process: Process) -> None:
     database_outage = Outage(logger, "PostgreSQL")
     readiness = process.lifecycle.readiness
     readiness.expect("database", "gateway")
+    # Closed until Stripe refuses us: at the start nobody has asked.
     readiness.set("stripe_circuit", True)
     gateway = GatewayClient(settings.gateway, connections_max=settings.concurrency)
     executor = Executor(
@@ -73,8 +78,10 @@ def run(process: Process) -> None:
     _spawn("watch", lambda: _watch(process, pool, gateway))
     ingesting = _spawn("ingest", lambda: _until_stop(process, loop.run))
     _until_stop(process, lambda: _execute(process, executor, database_outage))
+    # One deadline for both: an ingest that hangs must not use up the attempts' time twice over.
+    deadline = time.monotonic() + DRAIN_SECONDS
     ingesting.join(DRAIN_SECONDS)
-    if not executor.drain(DRAIN_SECONDS):
+    if not executor.drain(deadline - time.monotonic()):
         logger.warning("attempts still under way are left to their leases")
     pool.close(timeout=1.0)
 
@@ -112,6 +119,7 @@ def _watch(
 ) -> None:
     """Keep readiness true to the database and the gateway."""
     readiness, all_hold = process.lifecycle.readiness, False
+    # Quick while something is missing, so that a start is not a second longer than it has to be.
     while not process.lifecycle.stop.wait(1.0 if all_hold else 0.1):
         database_holds, gateway_holds = database.answers(pool), gateway.is_ready()
         readiness.set("database", database_holds)
@@ -167,6 +175,7 @@ def _ends(consumer: Consumer) -> dict[tuple[str, int], int]:
             raise KafkaException(f"topic {topic} does not exist")
         for partition in topics[topic].partitions:
             place = TopicPartition(topic, partition)
+            # Asked of the broker, not of the client's cache, which knows nothing yet.
             low, high = consumer.get_watermark_offsets(place, timeout=10.0)
             if high > low:
                 ends[topic.value, partition] = high

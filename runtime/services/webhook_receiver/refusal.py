@@ -38,6 +38,7 @@ REFUSALS: Final = {
     reply.code: reply
     for reply in (
         _refusal("signature_missing", 400, "missing stripe-signature header"),
+        # One sentence for both: whoever forges learns nothing from being refused.
         _refusal("signature_malformed", 400, "invalid signature"),
         _refusal("signature_invalid", 400, "invalid signature"),
         _refusal("signature_expired", 400, "timestamp outside tolerance"),
@@ -49,6 +50,7 @@ REFUSALS: Final = {
         _refusal("path", 404, "not found"),
         _refusal("content_type", 415, "unsupported media type"),
         _refusal("head_too_large", 431, "header fields too large"),
+        # Stripe spaces its retries by itself; a proxy in between does as it is told.
         _refusal("unavailable", 503, "temporarily unavailable", Retry_After="1"),
     )
 }
@@ -56,6 +58,7 @@ REFUSALS: Final = {
 WIRE_ANSWERS: Final = WireAnswers(
     _JSON,
     {
+        # Below HTTP there is no path yet, and so no better word.
         WireRefusal.MALFORMED: REFUSALS["body_invalid"].body,
         WireRefusal.SLOW: REFUSALS["slow_body"].body,
         WireRefusal.HEAD_TOO_LARGE: REFUSALS["head_too_large"].body,

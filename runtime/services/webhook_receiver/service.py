@@ -53,6 +53,7 @@ def run(process: Process) -> None:
     """
     common = process.common
     secrets = Secrets(lambda: config.webhook_secrets(process.source))
+    # Outside the lambda: a service without a secret must not start at all.
     secrets.last_good = config.webhook_secrets(process.source)
     pool = database.open_pool(common.dsn, common.process, size_max=POOL_SIZE_MAX)
     hosts = config.webhook_hosts(process.source)
@@ -117,6 +118,7 @@ async def _receive(intake: Intake, threads: Threads, request: Request) -> Webhoo
     if isinstance(body, BodyFault):
         return REFUSALS[_FAULTS[body]]
     signatures = [value for name, value in request.scope["headers"] if name == b"stripe-signature"]
+    # Headers that are kept with a quarantined body; never the signature.
     shown = {name: request.headers[name] for name in _SHOWN_HEADERS if name in request.headers}
     client = connections.Client(request.scope["client"])
     try:
