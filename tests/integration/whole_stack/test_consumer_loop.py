@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from runtime import config
-from runtime.adapters import consumer_loop
+from runtime.adapters import consumer_loop, kafka
 from runtime.adapters.consumer_loop import ConsumerLoop, Subscription
 from runtime.adapters.store.database import UNAVAILABLE, Session
 from runtime.domain.event import Record
@@ -52,13 +53,17 @@ class Notebook:
         self.buried.append((record.value or b"", reason))
 
 
+def create_topic(bootstrap_servers: str, partitions: int) -> str:
+    name = f"loop-{uuid4()}"
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers})
+    admin.create_topics([NewTopic(name, partitions, 1)])[name].result(30)
+    return name
+
+
 @pytest.fixture
 def topic(bootstrap_servers: str) -> str:
     """A topic of the test's own with one partition, so that its order is known."""
-    name = f"loop-{uuid4()}"
-    admin = AdminClient({"bootstrap.servers": bootstrap_servers})
-    admin.create_topics([NewTopic(name, 1, 1)])[name].result(30)
-    return name
+    return create_topic(bootstrap_servers, partitions=1)
 
 
 @pytest.fixture
@@ -79,10 +84,10 @@ def subscription(process: Process, topic: str) -> Iterator[Subscription]:
     joined.offsets.close()
 
 
-def produce(bootstrap_servers: str, topic: str, *values: bytes) -> None:
+def produce(bootstrap_servers: str, topic: str, *values: bytes, partition: int = 0) -> None:
     producer = Producer({"bootstrap.servers": bootstrap_servers})
     for value in values:
-        producer.produce(topic, value, partition=0)
+        producer.produce(topic, value, partition=partition)
     assert producer.flush(30) == 0
 
 
@@ -103,10 +108,10 @@ def run_until_handled(loop: ConsumerLoop, handler: Notebook, wanted: Sequence[by
     eventually(is_done, f"{wanted} are handled or buried")
 
 
-def committed(bootstrap_servers: str, topic: str) -> int:
+def committed(bootstrap_servers: str, topic: str, partition: int = 0) -> int:
     """The group's position as the broker has it; -1001 while there is none."""
     asking = Consumer({"bootstrap.servers": bootstrap_servers, "group.id": f"group-{topic}"})
-    offset = asking.committed([TopicPartition(topic, 0)], timeout=10)[0].offset
+    offset = asking.committed([TopicPartition(topic, partition)], timeout=10)[0].offset
     asking.close()
     return int(offset)
 
@@ -193,3 +198,52 @@ def test_a_database_that_is_away_makes_a_consumer_unready_until_it_answers(
     assert unready == {"database": False}
     assert process.lifecycle.readiness.snapshot() == {"database": True}
     loop.session.drop()
+
+
+@dataclass
+class Member:
+    """A member of a group that keeps what it has read."""
+
+    subscription: Subscription
+    read: list[Record] = field(default_factory=list)
+
+    def poll(self) -> int:
+        """Poll once, which also takes part in a rebalance; returns how much was read so far."""
+        self.read += kafka.poll_batch(
+            self.subscription.consumer, wait_seconds=0.2, on_error=lambda error: None
+        )
+        return len(self.read)
+
+
+def member_of(process: Process, topic: str) -> Member:
+    return Member(consumer_loop.subscribe(process, f"group-{topic}", [topic], comes_back=False))
+
+
+def test_who_leaves_a_group_takes_nobodys_position_back(
+    bootstrap_servers: str, process: Process
+) -> None:
+    """Two members; a partition of the first goes to the second, which gets further in it."""
+    topic = create_topic(bootstrap_servers, partitions=2)
+    for partition in (0, 1):
+        produce(bootstrap_servers, topic, b"1", partition=partition)
+    leaving = member_of(process, topic)
+    eventually(lambda: leaving.poll() == 2, "the first member reads both partitions")
+    leaving.subscription.offsets.note(leaving.read)
+
+    staying = member_of(process, topic)
+    eventually(lambda: (leaving.poll(), staying.poll())[1] == 1, "one partition moves")
+    moved = staying.read[0].partition
+    produce(bootstrap_servers, topic, b"2", partition=moved)
+    eventually(lambda: staying.poll() == 2, "the second member gets further")
+    staying.subscription.offsets.note(staying.read)
+    staying.subscription.offsets.commit(time.monotonic())
+    eventually(
+        lambda: staying.poll() and committed(bootstrap_servers, topic, moved) == 2,
+        "the second member has committed",
+    )
+
+    leaving.subscription.offsets.close()
+
+    assert committed(bootstrap_servers, topic, moved) == 2
+    assert committed(bootstrap_servers, topic, 1 - moved) == 1
+    staying.subscription.offsets.close()
