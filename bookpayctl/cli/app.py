@@ -6,19 +6,39 @@ Every group's file is cheap to import: what is heavy is imported inside its comm
 
 from __future__ import annotations
 
-import importlib
 import os
 from typing import Annotated, Final
 
 import typer
 
-from bookpayctl.cli.output import hint
+from bookpayctl.cli.commands import (
+    audit,
+    check,
+    config,
+    demo,
+    dlq,
+    doctor,
+    drill,
+    env,
+    explain,
+    load,
+    logs,
+    order,
+    recover,
+    refund,
+    replay,
+    shadow,
+    status,
+    stripe,
+    up,
+    webhook,
+)
 
 # In the order of `--help`.
 _GROUPS: Final = (
-    *("up", "status", "doctor", "logs", "env", "config"),
-    *("demo", "order", "load", "webhook", "check", "audit", "verify", "drill", "replay"),
-    *("stripe", "dlq", "refund", "shadow", "watch", "recover", "report", "runbook", "explain"),
+    *(up, status, doctor, logs, env, config),
+    *(demo, order, load, webhook, check, audit, drill, replay),
+    *(stripe, dlq, refund, shadow, recover, explain),
 )
 
 _HELP: Final = """A payments stack for an online bookshop, and the tool that proves nobody was \
@@ -43,7 +63,7 @@ def build_app() -> typer.Typer:
     )
     app.callback()(_options)
     for group in _GROUPS:
-        _register(app, group)
+        group.register(app)
     return app
 
 
@@ -59,16 +79,3 @@ def _options(
         os.environ["FORCE_COLOR"] = "1"
     elif color != "auto":
         raise typer.BadParameter("must be auto, always or never", param_hint="--color")
-
-
-def _register(app: typer.Typer, group: str) -> None:
-    """Add one group; one that is missing or broken does not take the others with it."""
-    name = f"bookpayctl.cli.commands.{group}"
-    try:
-        module = importlib.import_module(name)
-        module.register(app)
-    except ModuleNotFoundError as error:
-        if error.name != name:
-            hint(f"warning: command group {group} is not usable: {error}")
-    except (ImportError, AttributeError, SyntaxError) as error:
-        hint(f"warning: command group {group} is not usable: {error}")

@@ -7,7 +7,6 @@ change the verdict, but it is not passed over in silence either.
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -20,7 +19,6 @@ from bookpayctl.report.result import Report
 
 if TYPE_CHECKING:
     from bookpayctl.report.text import Look
-    from bookpayctl.targets.environment import Environment
 
 
 class ReportFormat(StrEnum):
@@ -95,7 +93,8 @@ def finish(
     fold: str | None = None,
 ) -> NoReturn:
     """Print the report, write its files, and end the command with the report's code."""
-    from bookpayctl.runs.directory import REPORT_FILE, write_atomically
+    from bookpayctl.runs.directory import REPORT_FILE
+    from bookpayctl.runs.files import write_atomically
 
     if report.run_dir is not None:
         files = [*files, (ReportFormat.JSON, Path(report.run_dir) / REPORT_FILE)]
@@ -106,20 +105,3 @@ def finish(
             hint(f"warning: report {path} could not be written: {error}")
     print_line(render(report, output, detailed=detailed, fold=fold))
     leave(report.code)
-
-
-def refused_report(kind: str, environment: Environment, reason: str) -> Report:
-    """A report without answers whose code is REFUSED and whose context says why."""
-    return Report(
-        kind=kind,
-        context={
-            "environment": environment.name,
-            "target": environment.target,
-            "refused": reason,
-        },
-        items=(),
-        started_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
-        duration_seconds=0.0,
-        each_must_answer=True,
-        incidents=(ExitCode.REFUSED,),
-    )

@@ -16,6 +16,7 @@ from typing import Final
 from bookpayctl.judge import invariants, quiescence
 from bookpayctl.judge.invariants.events import lagging_offsets
 from bookpayctl.judge.ledgers import History
+from bookpayctl.judge.readers.postgres import read_clock
 from bookpayctl.judge.readers.runs import excluded
 from bookpayctl.judge.snapshot import Snapshot, digest, facts_of, log_of, take_snapshot
 from bookpayctl.report.exit_code import ExitCode
@@ -66,7 +67,7 @@ def audit(request: AuditRequest, observe: Observer) -> Report:
     """Judge the environment.
 
     Raises:
-        psycopg.Error: our own books could not be read at all.
+        DatabaseError: our own books could not be read at all.
     """
     began_at, began = datetime.now(UTC), time.monotonic()
     looks = _look_until_they_agree(request, observe)
@@ -88,7 +89,7 @@ def audit(request: AuditRequest, observe: Observer) -> Report:
             "cut_off": looks.cut_off.isoformat(timespec="milliseconds"),
             "judged_orders": str(len(facts.judged)),
             "probes_excluded": str(len(facts.excluded.client_keys)),
-            "stripe": "twin" if request.environment.stripe_control_url else "not the twin",
+            "stripe": request.environment.stripe_name,
         },
         items=items,
         started_at=began_at.isoformat(timespec="milliseconds"),
@@ -100,10 +101,10 @@ def audit(request: AuditRequest, observe: Observer) -> Report:
 
 
 def _look_until_they_agree(request: AuditRequest, observe: Observer) -> _Looks:
-    from bookpayctl.judge.readers.postgres import read_clock
-
     give_up_at = time.monotonic() + request.deadline_seconds
-    rest = quiescence.wait_for_rest(request.environment, deadline_seconds=request.deadline_seconds)
+    rest = quiescence.wait_until_quiescent(
+        request.environment, deadline_seconds=request.deadline_seconds
+    )
     observe(f"looking twice; {rest.value.sentence()}")
     # Told before the first ledger is read: what came in before the cut-off, Stripe then knows.
     now = read_clock(request.environment.dsn)

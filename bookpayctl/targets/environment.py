@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
+
+from bookpayctl.runs.files import write_atomically
+from runtime.domain.names import Service
 
 ENVIRONMENT_FILE: Final = "environment.json"
 DEFAULT_NAME: Final = "default"
@@ -62,6 +64,17 @@ class Environment:
     processes: tuple[ProcessSpec, ...]
     psql_dir: Path | None = None
     settings: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def server_names(self) -> frozenset[str]:
+        """Processes that are no service of ours: database, broker, twin, mail sink."""
+        services = {service.value for service in Service}
+        return frozenset(spec.name for spec in self.processes if spec.service not in services)
+
+    @property
+    def stripe_name(self) -> str:
+        """Which Stripe it is, for a person: `twin`, or the address of another."""
+        return "twin" if self.stripe_control_url else self.stripe_api_base
 
     @property
     def logs_dir(self) -> Path:
@@ -134,11 +147,4 @@ def save(environment: Environment) -> None:
     """Write the file atomically: a reader sees the old or the new one, never half of it."""
     document = json.dumps(asdict(environment), indent=2, default=str)
     environment.root.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(
-        "w", dir=environment.root, prefix=".environment-", delete=False
-    ) as file:
-        file.write(document)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(file.name).chmod(0o644)
-    Path(file.name).replace(environment.root / ENVIRONMENT_FILE)
+    write_atomically(environment.root / ENVIRONMENT_FILE, document)

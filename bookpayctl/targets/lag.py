@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
-from runtime.domain.names import PARTITIONS, Service, Topic
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+
+from bookpayctl.runs.waiting import wait_until
+from runtime.domain.names import PARTITIONS, TOPICS_OF_GROUP, Topic
 
 _ASK_SECONDS_MAX: Final = 3.0
 
@@ -22,22 +26,14 @@ _LOADING: Final = frozenset(
 )
 """Answers of a broker that has just started; each goes away by itself."""
 
-SUBSCRIPTIONS: Final[Mapping[str, tuple[Topic, ...]]] = {
-    Service.WORKER.value: (Topic.ORDERS_PLACED, Topic.ORDERS_CANCELLED),
-    Service.ORDERS.value: (
-        Topic.PAYMENTS_COMPLETED,
-        Topic.PAYMENTS_FAILED,
-        Topic.PAYMENTS_REFUNDED,
-    ),
-    Service.NOTIFIER.value: (Topic.ORDERS_CANCELLED, Topic.ORDERS_PAID, Topic.PAYMENTS_REFUNDED),
-}
-"""Consumer group -> the topics it reads. A group is named after its service."""
-
 Position = tuple[str, int]
 
 
-class _LoadingError(RuntimeError):
+@dataclass(frozen=True, slots=True)
+class _Loading:
     """The broker is up and not ready to speak of its groups yet."""
+
+    reason: str
 
 
 class LagError(RuntimeError):
@@ -53,20 +49,18 @@ def group_lags(bootstrap_servers: str) -> dict[str, int]:
     Raises:
         LagError: the broker did not say.
     """
-    deadline = time.monotonic() + _LOADING_SECONDS_MAX
-    while True:
-        try:
-            return _group_lags(bootstrap_servers)
-        except _LoadingError as error:
-            if time.monotonic() > deadline:
-                raise LagError(f"the broker does not say: {error}") from error
-            time.sleep(_LOADING_PAUSE_SECONDS)
+    waited = wait_until(
+        lambda: _group_lags(bootstrap_servers),
+        lambda lags: not isinstance(lags, _Loading),
+        deadline_seconds=_LOADING_SECONDS_MAX,
+        every_seconds=_LOADING_PAUSE_SECONDS,
+    )
+    if isinstance(waited.value, _Loading):
+        raise LagError(f"the broker does not say: {waited.value.reason}")
+    return waited.value
 
 
-def _group_lags(bootstrap_servers: str) -> dict[str, int]:
-    from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
-    from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
-
+def _group_lags(bootstrap_servers: str) -> dict[str, int] | _Loading:
     client = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
     positions = [
         TopicPartition(topic.value, partition) for topic in Topic for partition in range(PARTITIONS)
@@ -75,20 +69,20 @@ def _group_lags(bootstrap_servers: str) -> dict[str, int]:
         ends = _offsets(client, positions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
         begins = _offsets(client, positions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
         committed = {}
-        for group in SUBSCRIPTIONS:
-            request = [ConsumerGroupTopicPartitions(group)]
+        for group in TOPICS_OF_GROUP:
+            request = [ConsumerGroupTopicPartitions(group.value)]
             future = client.list_consumer_group_offsets(request, request_timeout=_ASK_SECONDS_MAX)
-            answer = future[group].result(_ASK_SECONDS_MAX)
+            answer = future[group.value].result(_ASK_SECONDS_MAX)
             committed[group] = {
                 (entry.topic, entry.partition): entry.offset for entry in answer.topic_partitions
             }
     except (KafkaException, TimeoutError) as error:
         if isinstance(error, KafkaException) and error.args[0].name() in _LOADING:
-            raise _LoadingError(error.args[0].str()) from error
+            return _Loading(error.args[0].str())
         raise LagError(f"the broker does not say: {error}") from error
     return {
-        group: _lag(topics, ends, begins, committed[group])
-        for group, topics in SUBSCRIPTIONS.items()
+        group.value: _lag(topics, ends, begins, committed[group])
+        for group, topics in TOPICS_OF_GROUP.items()
     }
 
 

@@ -115,6 +115,14 @@ class RefundState(StrEnum):
     FAILED = "failed"
 
 
+TOPICS_OF_GROUP: Final = {
+    Service.WORKER: (Topic.ORDERS_PLACED, Topic.ORDERS_CANCELLED),
+    Service.ORDERS: (Topic.PAYMENTS_COMPLETED, Topic.PAYMENTS_FAILED, Topic.PAYMENTS_REFUNDED),
+    Service.NOTIFIER: (Topic.ORDERS_CANCELLED, Topic.ORDERS_PAID, Topic.PAYMENTS_REFUNDED),
+}
+"""What each consumer group reads, by design. A group is named after its service."""
+
+
 class Header(StrEnum):
     """Kafka record headers, values UTF-8."""
 
@@ -128,6 +136,11 @@ class Header(StrEnum):
     PUBLISHER_TERM = "publisher_term"
     TRACEPARENT = "traceparent"
 
+
+LIVE_KEY_PREFIXES: Final = ("sk_live", "rk_live", "pk_live")
+"""How Stripe's keys for real money begin."""
+TEST_KEY_PREFIXES: Final = ("sk_test_", "rk_test_")
+"""How the secret keys of a sandbox begin, and the twin's."""
 
 # On the gateway's own 503: nothing was sent. A 503 without it is some proxy's and says nothing.
 NOT_SENT_HEADER: Final = "X-Bookpay-Not-Sent"

@@ -243,8 +243,7 @@ def clock_advance(
 
 def _align_environment_clock(name: str | None, offset_seconds: float) -> None:
     """Give the environment the twin's offset; run again, it repairs what was interrupted."""
-    import psycopg
-
+    from bookpayctl.clients.database import DatabaseError, writing
     from runtime.domain.names import SCHEMA
 
     statement = (
@@ -253,9 +252,9 @@ def _align_environment_clock(name: str | None, offset_seconds: float) -> None:
     )
     try:
         dsn = environment_of(name).dsn
-        with psycopg.connect(dsn, connect_timeout=5, autocommit=True) as connection:
+        with writing(dsn) as connection:
             connection.execute(statement, (offset_seconds,))
-    except psycopg.Error as error:
+    except DatabaseError as error:
         fail(
             f"the twin's clock is {offset_seconds:g} s ahead, the environment's was not moved: "
             f"{error}",
@@ -265,10 +264,10 @@ def _align_environment_clock(name: str | None, offset_seconds: float) -> None:
 
 
 def _seconds(text: str, what: str) -> float:
-    """Seconds in a Go-style duration; `ms` too."""
+    """Seconds in a duration; exit 2 when it is none."""
     from bookpayctl.targets.settings import parse_duration
 
     try:
-        return float(text[:-2]) / 1000 if text.endswith("ms") else parse_duration(text)
+        return parse_duration(text)
     except ValueError:
         fail(f"{what}: {text!r} is no duration such as 50ms, 90s or 25h", ExitCode.USAGE)

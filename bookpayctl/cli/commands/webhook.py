@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -32,6 +31,8 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 app.add_typer(quarantine_app, name="quarantine")
+
+ANSWER_SECONDS_MAX: Final = 15.0
 
 STATUSES: Final = {
     "payment_intent.succeeded": "succeeded",
@@ -94,28 +95,21 @@ def _chosen(wanted: list[str] | None, every: bool) -> list[Case]:
 
 def _forge(environment: Environment, chosen: list[Case]) -> Report:
     """Send them in a run of their own, unless an earlier run still has something to put back."""
-    from bookpayctl.cli.reports import refused_report
-    from bookpayctl.drill import refusal
     from bookpayctl.forgery.forge import Forger
-    from bookpayctl.runs import directory
-    from bookpayctl.runs.interrupts import Stopped, interruptible
+    from bookpayctl.session import RefusedError, open_session, refused_report
 
-    reason = refusal(environment)
-    if reason is None and not environment.webhook_url.startswith("http://"):
-        reason = f"{environment.webhook_url} is not plain http, and cases are bytes on a socket"
-    if reason is not None:
-        return refused_report("ForgeReport", environment, reason)
-    run = directory.begin(environment.runs_dir, "forge")
-    forger = Forger(environment, run, hint)
     try:
-        with interruptible():
+        if not environment.webhook_url.startswith("http://"):
+            raise RefusedError(
+                f"{environment.webhook_url} is not plain http, and cases are bytes on a socket"
+            )
+        with open_session(environment, "forge", hint) as session:
+            forger = Forger(environment, session.run, hint)
             forger.send(chosen)
-    except Stopped as stopped:
-        interrupted = stopped.number == signal.SIGINT
-        code = ExitCode.INTERRUPTED if interrupted else ExitCode.TERMINATED
-        hint(f"stopped by {stopped}; nothing has to be undone")
-        return replace(forger.report(), incidents=(code,))
-    return forger.report()
+    except RefusedError as refused:
+        return refused_report("ForgeReport", environment, refused)
+    report = forger.report()
+    return replace(report, incidents=(*report.incidents, *session.incidents))
 
 
 @app.command()
@@ -179,65 +173,63 @@ def _event(
 
 def _payment_of(environment: Environment, order: str | None, payment_intent: str | None) -> Payment:
     """The payment as the database knows it; exit 2 when it does not, or has no PaymentIntent."""
-    from bookpayctl.clients.database import reading
-    from bookpayctl.forgery.case import Payment
+    from bookpayctl.forgery.known_payment import find_payment
 
-    with reading(environment.dsn) as conn:
-        row = conn.execute(
-            "SELECT event_id::text, payment_intent_id, amount_cents, currency FROM payments"
-            " WHERE CASE WHEN %(order)s::text IS NOT NULL THEN order_id = %(order)s"
-            "            ELSE payment_intent_id = %(intent)s END",
-            {"order": order, "intent": payment_intent},
-        ).fetchone()
-    if row is None:
+    payment = find_payment(environment, order=order, payment_intent=payment_intent)
+    if payment is None:
         fail(
             f"no payment for {order or payment_intent}",
             ExitCode.USAGE,
             fix="bookpayctl order list",
         )
-    intent = payment_intent or row[1]
-    if intent is None:
+    if payment.payment_intent_id is None:
         fail(
             f"the payment of {order} has no PaymentIntent yet; name one with --payment-intent",
             ExitCode.USAGE,
             fix=f"bookpayctl order trace {order}",
         )
-    return Payment(row[0], intent, row[2], row[3], environment.name)
+    return payment.as_told()
 
 
 def _deliver(environment: Environment, document: dict[str, Any], output: OutputFormat) -> None:
     """Sign, send, and end the command with what the answer means."""
     import json
-    from urllib.parse import urlsplit
 
-    from bookpayctl.forgery.case import Material, honest
+    from bookpayctl.clients.http import ask
     from bookpayctl.forgery.forge import signing_secret
-    from bookpayctl.forgery.wire import exchange
+    from bookpayctl.forgery.signing import stripe_signature
     from bookpayctl.load import probe_orders
 
-    parts = urlsplit(environment.webhook_url)
-    material = Material(
-        *(signing_secret(environment), probe_orders.wall_clock_seconds(), parts.netloc, parts.path)
+    content = json.dumps(document).encode()
+    now = probe_orders.wall_clock_seconds()
+    answer = ask(
+        "POST",
+        environment.webhook_url,
+        content=content,
+        headers={
+            "Content-Type": "application/json",
+            "Stripe-Signature": stripe_signature(
+                content, secret=signing_secret(environment), at=now
+            ),
+        },
+        timeout_seconds=ANSWER_SECONDS_MAX,
     )
-    request = honest(material, json.dumps(document).encode())
-    heard = exchange(parts.hostname or "", parts.port or 80, request)
-    if heard.status is None:
+    if answer.status is None:
         fail(
-            f"the receiver at {environment.webhook_url} did not answer: {heard.problem}",
+            f"the receiver at {environment.webhook_url} did not answer: {answer.error}",
             ExitCode.UNKNOWN,
             fix="bookpayctl status",
         )
-    received = heard.status == 200
+    received = answer.status == 200
     code, reason = (
-        (ExitCode.PASS, "received") if received else (ExitCode.VIOLATED, f"refused_{heard.status}")
+        (ExitCode.PASS, "received") if received else (ExitCode.VIOLATED, f"refused_{answer.status}")
     )
-    answer = heard.body.decode("utf-8", "replace")
     body = {
         "event_id": document["id"],
         "type": document["type"],
         "object_id": document["data"]["object"]["id"],
-        "status": heard.status,
-        "answer": answer,
+        "status": answer.status,
+        "answer": answer.text,
     }
     if output is OutputFormat.JSON:
         print_json(Document("WebhookSent", code, reason, body))

@@ -11,7 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from bookpayctl.report.exit_code import ExitCode
+from bookpayctl.runs.files import SECRET, write_atomically
+from bookpayctl.targets.errors import TargetError
 from bookpayctl.targets.local.servers.postgres import passfile_line
+from runtime.domain.names import LIVE_KEY_PREFIXES
 
 PASSFILE: Final = "pgpass"
 STRIPE_KEY: Final = "stripe-api-key"
@@ -19,11 +23,12 @@ WEBHOOK_SECRET: Final = "stripe-webhook-secret"  # noqa: S105 - a file's name
 GATEWAY_TOKEN: Final = "gateway-token"  # noqa: S105 - a file's name
 ORDERS_TOKEN: Final = "orders-token"  # noqa: S105 - a file's name
 
-LIVE_KEY_PREFIXES: Final = ("sk_live", "rk_live", "pk_live")
 
-
-class LiveKeyError(RuntimeError):
+class LiveKeyError(TargetError):
     """A key for real money was offered. This tool breaks things on purpose: refused."""
+
+    code = ExitCode.REFUSED
+    reason = "live_key"
 
 
 def refuse_live_key(key: str, source: str) -> None:
@@ -78,8 +83,4 @@ def database_password(secrets_dir: Path) -> str:
 
 def _write(path: Path, value: str) -> None:
     """Replace the file in one step; at no time is it readable by others."""
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    unfinished.unlink(missing_ok=True)
-    unfinished.touch(mode=0o600)
-    unfinished.write_text(f"{value.strip()}\n")
-    unfinished.replace(path)
+    write_atomically(path, f"{value.strip()}\n", mode=SECRET)

@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from bookpayctl.runs.interrupts import shielded
+from bookpayctl.runs.waiting import wait_until
 from bookpayctl.targets import environment
 from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.local import credentials, down
@@ -35,29 +35,11 @@ from bookpayctl.targets.local.supervise.waiting import (
     tail,
     wait_until_ready,
 )
+from bookpayctl.targets.platform import Step
 
 _POLL_SECONDS: Final = 0.02
 _DAEMON_SECONDS_MAX: Final = 15.0
 _UNDO_SECONDS_MAX: Final = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One thing that happened, for whoever watches.
-
-    Attributes:
-        part: a process name, or what else was worked on.
-        text: what happened to it.
-        done: the part is ready.
-        transient: the next step of the same part replaces it.
-        fraction: how much of it is done, where that is known.
-    """
-
-    part: str
-    text: str
-    done: bool = False
-    transient: bool = False
-    fraction: float | None = None
 
 
 Tell = Callable[[Step], None]
@@ -152,12 +134,15 @@ def _launch(plan: Plan, supervisor: Supervisor, deadline: float) -> None:
         launch(plan.root, plan.state.id)
     except SupervisorError as error:
         raise PartFailedError("supervisord", str(error)) from error
-    deadline = min(deadline, time.monotonic() + _DAEMON_SECONDS_MAX)
-    while supervisor.pid() is None:
-        if time.monotonic() > deadline:
-            log = tail(plan.root / "logs", "supervisord")
-            raise PartFailedError("supervisord", "does not answer on its socket", log)
-        time.sleep(_POLL_SECONDS)
+    answered = wait_until(
+        supervisor.pid,
+        lambda pid: pid is not None,
+        deadline_seconds=min(deadline - time.monotonic(), _DAEMON_SECONDS_MAX),
+        every_seconds=_POLL_SECONDS,
+    )
+    if not answered.reached:
+        log = tail(plan.root / "logs", "supervisord")
+        raise PartFailedError("supervisord", "does not answer on its socket", log)
 
 
 def _apply_changes(plan: Plan, supervisor: Supervisor, deadline: float) -> None:

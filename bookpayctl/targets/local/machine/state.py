@@ -16,14 +16,22 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
 
+from bookpayctl.report.exit_code import ExitCode
+from bookpayctl.runs.files import SECRET, write_atomically
+from bookpayctl.targets.errors import TargetError
+
 STATE_FILE: Final = "local.json"
 
 ID_VARIABLE: Final = "BOOKPAY_ENVIRONMENT_ID"
 """In the environment of every process we start; how orphans are told from strangers."""
 
 
-class StateError(RuntimeError):
+class StateError(TargetError):
     """The environment's folder cannot be used; the message says why."""
+
+    code = ExitCode.USAGE
+    reason = "cannot_run_here"
+    fix = "bookpayctl doctor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +83,8 @@ def load_state(root: Path) -> LocalState | None:
 
 def save_state(root: Path, state: LocalState) -> None:
     """Write the state atomically and durably: the id in it finds the processes after a crash."""
-    with tempfile.NamedTemporaryFile("w", dir=root, prefix=".local-", delete=False) as file:
-        json.dump(asdict(state), file, indent=2, default=str)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(file.name).replace(root / STATE_FILE)
+    text = json.dumps(asdict(state), indent=2, default=str)
+    write_atomically(root / STATE_FILE, text, mode=SECRET)
 
 
 def socket_path(root: Path) -> Path:
