@@ -7,6 +7,7 @@ only what a setting is for is text, `config.MEANINGS`.
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 from collections.abc import Iterator, Mapping
@@ -20,7 +21,8 @@ from runtime import config
 from runtime.__main__ import MODULES
 from runtime.config import Source
 
-SERVICES: Final = Path(config.__file__).parent / "services"
+ROOT: Final = Path(config.__file__).parents[1]
+SERVICES: Final = ROOT / "runtime" / "services"
 
 # What stands in where a setting has no default; it only has to be of the right form.
 _STAND_INS: Final = {"DB_DSN": "postgresql://user@host/database"}
@@ -130,11 +132,28 @@ def _service_folders() -> dict[Path, str]:
 
 
 def _calls_in(folder: Path) -> set[str]:
-    return {
-        name
-        for path in folder.glob("*.py")
-        for name in re.findall(r"\bconfig\.([a-z_]+)\(", path.read_text(encoding="utf-8"))
-    }
+    """Functions of config that the service's code calls, or what it imports calls for it."""
+    waiting, seen = list(folder.glob("*.py")), set[Path]()
+    calls: set[str] = set()
+    while waiting:
+        path = waiting.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        text = path.read_text(encoding="utf-8")
+        calls |= set(re.findall(r"\bconfig\.([a-z_]+)\(", text))
+        waiting += _imported_by(text)
+    return calls
+
+
+def _imported_by(text: str) -> Iterator[Path]:
+    """Files of the runtime that a module imports, but for config, which calls only itself."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "runtime":
+            for name in (node.module, *(f"{node.module}.{alias.name}" for alias in node.names)):
+                path = ROOT.joinpath(*str(name).split(".")).with_suffix(".py")
+                if path.exists() and path != Path(config.__file__):
+                    yield path
 
 
 def runtime() -> str:

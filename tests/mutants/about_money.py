@@ -110,9 +110,9 @@ MONEY_MUTANTS: Final = (
         (
             Replacement(
                 ATTEMPT,
-                """        with GATEWAY_SECONDS.labels("charge").time():
+                """        with metrics.GATEWAY_SECONDS.labels("charge").time():
             answer = self.gateway.charge(request, traceparent=traceparent)
-        OUTCOMES.labels("charge", type(answer.outcome).__name__.lower()).inc()
+        metrics.PAYMENT_ATTEMPTS.labels("charge", type(answer.outcome).__name__.lower()).inc()
         waiting = connections.Pooled(self.pool)
         failpoints.hit(Failpoint.PSP_RESPONSE_BEFORE_PERSIST, subject, waiting)
         self._persist(lambda conn: self._write_charge(conn, claim, answer, subject))
@@ -120,9 +120,9 @@ MONEY_MUTANTS: Final = (
 """,
                 """        with self.pool.connection() as conn:
             payments.lock(conn, row.event_id)
-            with GATEWAY_SECONDS.labels("charge").time():
+            with metrics.GATEWAY_SECONDS.labels("charge").time():
                 answer = self.gateway.charge(request, traceparent=traceparent)
-            OUTCOMES.labels("charge", type(answer.outcome).__name__.lower()).inc()
+            metrics.PAYMENT_ATTEMPTS.labels("charge", type(answer.outcome).__name__.lower()).inc()
             waiting = connections.Pooled(self.pool)
             failpoints.hit(Failpoint.PSP_RESPONSE_BEFORE_PERSIST, subject, waiting)
             self._write_charge(conn, claim, answer, subject)

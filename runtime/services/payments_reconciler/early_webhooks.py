@@ -25,7 +25,7 @@ def drive_parked(tools: Tools) -> int:
 def _drive(tools: Tools, conn: psycopg.Connection, webhook: ParkedWebhook) -> int:
     effect = effect_of(tools, conn, webhook.body)
     if isinstance(effect, webhook_effect.Early):
-        if webhook.age_seconds < tools.settings.parked_webhook_window_seconds:
+        if webhook.age_seconds < tools.settings.early_webhook_window_seconds:
             webhooks.park(conn, webhook.stripe_event_id, effect.event_id, "early")
             return 0
         effect = webhook_effect.Quarantined(_never_came(webhook.body))

@@ -10,9 +10,9 @@ from functools import partial
 from typing import Final
 
 import psycopg
-from prometheus_client import Counter, Histogram
 from psycopg_pool import ConnectionPool
 
+from runtime import metrics
 from runtime.adapters.gateway_client import ChargeRequest, GatewayAnswer, GatewayClient
 from runtime.adapters.store import database, payments
 from runtime.adapters.store.payments import Cause
@@ -33,9 +33,6 @@ from runtime.telemetry import Outage
 logger = logging.getLogger(__name__)
 
 _Write = Callable[[psycopg.Connection], None]
-
-OUTCOMES = Counter("payment_attempts_total", "Attempts by outcome", ["operation", "outcome"])
-GATEWAY_SECONDS = Histogram("gateway_request_seconds", "Time the gateway took", ["operation"])
 
 PERSIST_TRIES_MAX: Final = 20
 """Tries to write a result while the database is away; then the lease runs out and the same key
@@ -67,9 +64,9 @@ class Attempts:
         )
         span = claim.token.hex[:16]
         traceparent = f"00-{trace_id(row.event_id)}-{span}-01"
-        with GATEWAY_SECONDS.labels("charge").time():
+        with metrics.GATEWAY_SECONDS.labels("charge").time():
             answer = self.gateway.charge(request, traceparent=traceparent)
-        OUTCOMES.labels("charge", type(answer.outcome).__name__.lower()).inc()
+        metrics.PAYMENT_ATTEMPTS.labels("charge", type(answer.outcome).__name__.lower()).inc()
         waiting = connections.Pooled(self.pool)
         failpoints.hit(Failpoint.PSP_RESPONSE_BEFORE_PERSIST, subject, waiting)
         self._persist(lambda conn: self._write_charge(conn, claim, answer, subject))
@@ -118,7 +115,7 @@ class Attempts:
         row = claim.row
         subject = Subject(row.order_id, row.event_id)
         failpoints = self.process.failpoints
-        with GATEWAY_SECONDS.labels("refund").time():
+        with metrics.GATEWAY_SECONDS.labels("refund").time():
             answer = self.gateway.refund(
                 key=row.idempotency_key,
                 payment_intent_id=row.payment_intent_id,
@@ -126,7 +123,7 @@ class Attempts:
                 refund_id=row.refund_id,
                 on_sent=partial(failpoints.hit, Failpoint.SAGA_REFUND_SENT_NO_RESPONSE, subject),
             )
-        OUTCOMES.labels("refund", type(answer.outcome).__name__.lower()).inc()
+        metrics.PAYMENT_ATTEMPTS.labels("refund", type(answer.outcome).__name__.lower()).inc()
         self._persist(lambda conn: self._write_refund(conn, claim, answer, subject))
         return answer.outcome
 

@@ -29,6 +29,12 @@ def test_every_setting_of_the_runtime_is_read_by_a_service() -> None:
     assert unread == []
 
 
+def test_a_setting_that_a_shared_adapter_reads_belongs_to_the_services_that_use_it() -> None:
+    _, services = configuration.asked_for()["KAFKA_BOOTSTRAP_SERVERS"]
+
+    assert sorted(services) == ["notifier", "orders-service", "outbox-publisher", "payments-worker"]
+
+
 def test_the_table_says_what_the_code_asks_for() -> None:
     page = configuration.runtime().splitlines()
 
