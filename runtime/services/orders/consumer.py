@@ -86,7 +86,7 @@ class OrdersConsumer:
                 extra={"reason": event.reason, "topic": record.topic, "offset": record.offset},
             )
             return
-        came_to = saga.follow(conn, record.topic, event, self.process.failpoints)
+        came_to = saga.follow(conn, record, event, self.process.failpoints)
         logger.debug("%s: %s", record.topic, came_to, extra={"order_id": event.order_id})
 
     def _consumer_error(self, error: KafkaError) -> None:

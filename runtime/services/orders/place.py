@@ -17,7 +17,7 @@ from runtime.faults import connections
 from runtime.faults.points import Failpoint, Failpoints, Subject
 from runtime.services.orders.problem import Problem
 from runtime.services.orders.request import PlaceOrder
-from runtime.steps import order as order_cancellation
+from runtime.steps import order as order_step
 
 logger = logging.getLogger(__name__)
 
@@ -136,9 +136,7 @@ def cancel_order(
         # Written by hand without an OrderPlaced: there is no payment to tell.
         raise Problem("order_closed")
     if root is not None:
-        order_cancellation.cancel(
-            conn, order, EventId(root), cause="customer_cancelled", reason=reason
-        )
+        order_step.cancel(conn, order, EventId(root), cause="customer_cancelled", reason=reason)
     view = orders.find_by_id(conn, tenant_id, order_id)
     if view is None:
         raise Problem("not_found")

@@ -18,7 +18,7 @@ from runtime.adapters.store.missed import WaitingOrder
 from runtime.domain.missed import EVENT_MISSING, events_missed, root_of_order
 from runtime.domain.names import EventId, EventType, OrderStatus, derive_event_id
 from runtime.services.payments_reconciler.tools import BATCH, Tools
-from runtime.steps import order as order_cancellation
+from runtime.steps import order as order_step
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ def _cancel_without_event(conn: psycopg.Connection, order: WaitingOrder) -> int:
     if locked is None or locked.status is not OrderStatus.PENDING:
         return 0
     root = order.event_id or root_of_order(order.order_id)
-    order_cancellation.cancel(conn, locked, root, cause="reconciler", reason=EVENT_MISSING)
+    order_step.cancel(conn, locked, root, cause="reconciler", reason=EVENT_MISSING)
     logger.error(
         "an order has no OrderPlaced and can never be charged; it is cancelled",
         extra={"order_id": order.order_id},
