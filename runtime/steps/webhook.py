@@ -27,7 +27,7 @@ from runtime.domain.payment_events import (
 from runtime.domain.refund import RefundSeen
 from runtime.domain.shadow import DECLINED, SETTLED
 from runtime.domain.stripe_event import Kind, StripeEvent
-from runtime.steps import refund
+from runtime.steps import payment, refund
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +126,12 @@ def _apply_intent(
         seen = SeenFailed(intent, _failure_code(row, event))
     else:
         seen = SeenOpen(intent)
-    applied = payments.apply_locked(
+    applied = payment.apply_locked(
         conn, row, seen, Cause("webhook", event.stripe_event_id), rng=rng
     )
     if isinstance(applied, Refused):
         return Quarantined("other_payment_intent")
-    return Done(payments.said(applied))
+    return Done(payment.describe(applied))
 
 
 def _failure_code(row: PaymentRow, event: StripeEvent) -> str:

@@ -28,7 +28,7 @@ from runtime.domain.names import PaymentState, RefundState, Service
 from runtime.domain.payment_events import Redriven, Refused, Step, Unchanged
 from runtime.services.payments_reconciler.early_webhooks import effect_of
 from runtime.services.payments_reconciler.tools import BATCH, Tools
-from runtime.steps import webhook
+from runtime.steps import payment, webhook
 
 logger = logging.getLogger(__name__)
 
@@ -104,13 +104,13 @@ def _redrive(tools: Tools, conn: psycopg.Connection, request: OperatorRequest) -
     if letter.source != Service.WORKER:
         return _Answer(False, f"nothing of {letter.source} can be driven again")
     cause = Cause("operator", f"{request.requested_by} #{request.request_id}")
-    applied = payments.apply(conn, letter.event_id, Redriven(), cause, rng=tools.process.rng)
+    applied = payment.apply(conn, letter.event_id, Redriven(), cause, rng=tools.process.rng)
     match applied:
         case Step():
             return _Answer(True, "the payment is pending again, with the same key")
         case Refused() | Unchanged():
             return _Answer(False, applied.why)
-        case payments.Missing() | payments.Fenced():
+        case payment.Missing() | payment.Fenced():
             return _Answer(False, "there is no such payment")
     assert_never(applied)
 

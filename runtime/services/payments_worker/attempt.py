@@ -16,7 +16,6 @@ from psycopg_pool import ConnectionPool
 from runtime.adapters.gateway_client import ChargeRequest, GatewayAnswer, GatewayClient
 from runtime.adapters.store import database, payments
 from runtime.adapters.store.payments import Cause
-from runtime.adapters.store.refunds import RefundClaim
 from runtime.domain.names import RefundState, trace_id
 from runtime.domain.outcome import Outcome
 from runtime.domain.payment_events import Answered, Step
@@ -26,8 +25,9 @@ from runtime.faults import connections
 from runtime.faults.http import NextCall
 from runtime.faults.points import Failpoint, Subject
 from runtime.process import Process
-from runtime.steps import refund as refund_steps
-from runtime.steps.queue import Claim
+from runtime.steps import payment, refund
+from runtime.steps.queue import PaymentClaim
+from runtime.steps.refund import RefundClaim
 from runtime.telemetry import Outage
 
 logger = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ asks Stripe again, which costs a request and loses nothing."""
 
 
 @dataclass(slots=True)
-class Attempts:
+class AttemptRunner:
     """What attempts share; every method may run on any executor thread."""
 
     process: Process
@@ -51,7 +51,7 @@ class Attempts:
     gateway: GatewayClient
     database_outage: Outage
 
-    def charge(self, claim: Claim) -> Outcome:
+    def charge(self, claim: PaymentClaim) -> Outcome:
         """Send one claimed payment and write its outcome; returns the outcome for the circuit."""
         row = claim.row
         subject = Subject(row.order_id, row.event_id, row.tenant_id)
@@ -76,10 +76,10 @@ class Attempts:
         return answer.outcome
 
     def _write_charge(
-        self, conn: psycopg.Connection, claim: Claim, answer: GatewayAnswer, subject: Subject
+        self, conn: psycopg.Connection, claim: PaymentClaim, answer: GatewayAnswer, subject: Subject
     ) -> None:
         row = claim.row
-        applied = payments.apply(
+        applied = payment.apply(
             conn,
             row.event_id,
             Answered(answer.outcome),
@@ -104,7 +104,7 @@ class Attempts:
                 "order_id": row.order_id,
                 "trace_id": trace_id(row.event_id),
                 "status": status,
-                "result": None if isinstance(applied, Step) else payments.said(applied),
+                "result": None if isinstance(applied, Step) else payment.describe(applied),
                 "outcome": type(answer.outcome).__name__.lower(),
                 "decline_code": getattr(answer.outcome, "decline_code", None),
                 "replayed": answer.replayed,
@@ -134,7 +134,7 @@ class Attempts:
         self, conn: psycopg.Connection, claim: RefundClaim, answer: GatewayAnswer, subject: Subject
     ) -> None:
         row = claim.row
-        moved = refund_steps.apply(
+        moved = refund.apply(
             conn,
             row.refund_id,
             RefundAnswered(answer.outcome, answer.stripe_refund_id),

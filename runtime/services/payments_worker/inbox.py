@@ -17,11 +17,11 @@ from uuid import UUID
 import psycopg
 
 from runtime.adapters.store import dead_letters
+from runtime.adapters.store.inbox import NewPayment
 from runtime.adapters.store.payments import Cause
 from runtime.domain.event import Malformed, ReceivedEvent, Record, parse_record
 from runtime.domain.names import Header, Service, Topic
 from runtime.steps import queue
-from runtime.steps.queue import Placed
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 class Sorted:
     """A batch told apart, pure."""
 
-    placed: tuple[Placed, ...]
+    placed: tuple[NewPayment, ...]
     cancelled: tuple[ReceivedEvent, ...]
     malformed: tuple[tuple[Record, str], ...]
 
@@ -65,7 +65,7 @@ class Counts:
 
 def sort_records(records: Sequence[Record]) -> Sorted:
     """Parse a batch and tell orders, cancellations and unreadable records apart."""
-    placed: list[Placed] = []
+    placed: list[NewPayment] = []
     cancelled: list[ReceivedEvent] = []
     malformed: list[tuple[Record, str]] = []
     for record in records:
@@ -83,12 +83,12 @@ def sort_records(records: Sequence[Record]) -> Sorted:
     return Sorted(tuple(placed), tuple(cancelled), tuple(malformed))
 
 
-def _to_placed(event: ReceivedEvent, record: Record) -> Placed | Malformed:
+def _to_placed(event: ReceivedEvent, record: Record) -> NewPayment | Malformed:
     method = event.text("payment_method")
     if method is not None and not (0 < len(method) <= 255 and method.isprintable()):
         return Malformed("payment_method")
     traceparent = record.headers.get(Header.TRACEPARENT, "")
-    return Placed(
+    return NewPayment(
         event,
         method,
         traceparent if _TRACEPARENT.fullmatch(traceparent) else None,
@@ -136,7 +136,7 @@ def store_batch(
     return replace(counts, cancelled=len(batch.cancelled))
 
 
-def _store_placed(conn: psycopg.Connection, placed: Sequence[Placed]) -> Counts:
+def _store_placed(conn: psycopg.Connection, placed: Sequence[NewPayment]) -> Counts:
     inserted = queue.insert_placed(conn, placed)
     for item in inserted.other_event_for_order:
         dead_letters.insert_record(

@@ -21,7 +21,7 @@ from runtime.faults.points import Failpoint, Subject
 from runtime.process import Process
 from runtime.services.payments_worker import inbox
 from runtime.services.payments_worker.executor import Executor
-from runtime.steps.queue import Claim
+from runtime.steps.queue import PaymentClaim
 from runtime.telemetry import Outage
 
 logger = logging.getLogger(__name__)
@@ -109,7 +109,7 @@ class Ingest:
 
         When one record spoils the batch, the others are stored and that one is buried.
         """
-        claims: list[Claim] = []
+        claims: list[PaymentClaim] = []
         try:
             with self.pool.connection() as conn:
                 counts = inbox.store_batch(conn, records, source=self.source, rng=self.process.rng)
