@@ -1,7 +1,7 @@
 """Which event an order still waits for, though it was published long ago; pure.
 
 A record can be lost between the broker and a ledger: a topic truncated, a group's offsets reset
-forward. The outbox still has it, and every consumer drops what it knows, so telling it again is
+forward. The outbox still has it, and every consumer drops what it knows, so publishing it again is
 safe. This is the relation of who must have heard what.
 """
 
@@ -56,7 +56,7 @@ def _pending_misses(payment: PaymentState | None) -> tuple[EventType, ...]:
         case PaymentState.FAILED:
             return (EventType.PAYMENT_FAILED,)
         case PaymentState.REFUNDING | PaymentState.REFUNDED:
-            # A late success was told as a failure; only one of the two was ever written.
+            # A late success was announced as a failure; only one of the two was ever written.
             return (EventType.PAYMENT_COMPLETED, EventType.PAYMENT_FAILED)
         case _:
             return ()

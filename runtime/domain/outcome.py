@@ -21,7 +21,7 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """Stripe has the PaymentIntent and will tell the end later.
+    """Stripe has the PaymentIntent and will announce its end later.
 
     Attributes:
         status: Stripe's own word, such as processing or requires_action.
@@ -36,7 +36,7 @@ class Declined:
     """The card was refused; the PaymentIntent exists all the same, known when Stripe said it.
 
     Attributes:
-        code: Stripe's error code, the reason the order is told.
+        code: Stripe's error code, the reason the order gets.
         decline_code: the issuer's finer word, for people.
     """
 

@@ -202,7 +202,8 @@ def _succeeded(payment: Payment, payment_intent_id: PaymentIntentId) -> Verdict:
                 )
             return Step(replace(known, state=S.SUCCEEDED), (Effect.EMIT_COMPLETED,))
         case S.FAILED:
-            # The order was told it failed, so the money goes back and no second outcome is told.
+            # The order has heard of a failure and sold nothing: the money goes back, and no second
+            # outcome follows the first.
             return Step(
                 replace(known, state=S.REFUNDING, failure_code=payment.failure_code),
                 (Effect.RECORD_LATE_SUCCESS, Effect.REQUEST_REFUND, Effect.ALERT),

@@ -82,7 +82,7 @@ def follow_payment(
         The status it has reached; None when it stays as it is; AmountMismatch when the event is
         about other money, and nothing was written.
     """
-    path = order_path(order.status, order.money, cause, event.money)
+    path = order_path(order.status, order.total, cause, event.money)
     if isinstance(path, AmountMismatch):
         return path
     reason = event.text("reason") or "payment_failed"
@@ -141,7 +141,7 @@ def _announce(
         root=cause.root,
         order_id=order.order_id,
         tenant_id=order.tenant_id,
-        money=order.money,
+        money=order.total,
         at=order.read_at,
         extra=extra,
     )

@@ -2,7 +2,8 @@
 
 An event is ours when its metadata names a payments row and amount, currency and key agree. It
 then goes through the same compare-and-set as the worker's answer, so the webhook may win the
-race. A row that is not there yet parks the event; a row with another PaymentIntent quarantines it.
+race. An event about a row that is not there yet is early and kept;
+one that contradicts a row is quarantined.
 """
 
 from __future__ import annotations
@@ -51,10 +52,12 @@ class Quarantined:
     reason: str
 
 
-Effect = Done | Early | Quarantined
+WebhookEffect = Done | Early | Quarantined
 
 
-def apply(conn: Connection, event: StripeEvent, *, environment: str, rng: random.Random) -> Effect:
+def apply(
+    conn: Connection, event: StripeEvent, *, environment: str, rng: random.Random
+) -> WebhookEffect:
     """Apply an event in the caller's transaction."""
     if event.livemode:
         return Quarantined("livemode")
@@ -92,7 +95,7 @@ def _note_shadow(conn: Connection, event: StripeEvent) -> None:
 
 def apply_safely(
     conn: Connection, event: StripeEvent, *, environment: str, rng: random.Random
-) -> Effect:
+) -> WebhookEffect:
     """Apply an event inside a savepoint: one that contradicts a constraint is quarantined.
 
     Without it such an event would be refused with a 500, or stop the reconciler, for ever.
@@ -106,7 +109,7 @@ def apply_safely(
 
 def _apply_intent(
     conn: Connection, event: StripeEvent, environment: str, rng: random.Random
-) -> Effect:
+) -> WebhookEffect:
     intent = event.payment_intent_id
     root = _uuid(event.metadata_event_id)
     if intent is None or root is None:
@@ -135,7 +138,7 @@ def _apply_intent(
 
 
 def _failure_code(row: PaymentRow, event: StripeEvent) -> str:
-    """Why it failed; a cancellation that we asked for has our reason, whoever tells of it first."""
+    """Why it failed; a cancellation that we asked for has our reason, whoever reports it first."""
     if event.idempotency_key == f"{row.event_id}:cancel":
         return ORDER_CANCELLED if row.payment.cancel_requested else WEBHOOK_TIMEOUT
     return event.failure_code or "payment_failed"
@@ -156,12 +159,12 @@ def disagreement(row: PaymentRow, event: StripeEvent) -> str | None:
     return None
 
 
-def _apply_refund(conn: Connection, event: StripeEvent, rng: random.Random) -> Effect:
+def _apply_refund(conn: Connection, event: StripeEvent, rng: random.Random) -> WebhookEffect:
     if event.object_id is None or event.status is None:
         return Quarantined("no_object")
     row = refunds.lock_by_stripe_id(conn, event.object_id, _uuid(event.metadata_refund_id))
     if row is None:
-        # Somebody else's, or a second one at Stripe: the window will tell.
+        # Somebody else's, or ours before we heard its id: the end of its window decides.
         return Early(None)
     if event.amount_cents != row.money.amount_cents:
         return Quarantined("amount")

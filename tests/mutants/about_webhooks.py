@@ -110,7 +110,7 @@ WEBHOOK_MUTANTS: Final = (
         (
             Replacement(
                 INTAKE,
-                'webhooks.park(conn, event.stripe_event_id, effect.event_id, "early")',
+                'webhooks.keep_early(conn, event.stripe_event_id, effect.event_id, "early")',
                 "webhooks.mark_processed(conn, event.stripe_event_id)",
             ),
         ),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from psycopg import Connection
+from psycopg.rows import class_row
 
 from runtime.domain.event import Record
 from runtime.domain.names import Header
@@ -29,7 +30,7 @@ class DeadLetter:
 def insert_record(conn: Connection, *, source: str, reason: str, record: Record) -> None:
     """Keep a Kafka record; the same record met again is the same dead letter.
 
-    Its event is kept beside it when a header names one, so that the outbox can tell it again.
+    Its event is kept beside it when a header names one, so that the outbox can publish it again.
     """
     conn.execute(
         "INSERT INTO dead_letters (source, reason, event_id, source_topic, source_partition,"
@@ -68,12 +69,12 @@ def insert_event(
 
 def lock(conn: Connection, row_id: int) -> DeadLetter | None:
     """Read one dead letter and hold its row until the transaction ends."""
-    row = conn.execute(
-        "SELECT id, source, event_id, source_offset IS NOT NULL, resolved_at IS NOT NULL"
-        " FROM dead_letters WHERE id = %s FOR UPDATE",
-        (row_id,),
-    ).fetchone()
-    return DeadLetter(*row) if row else None
+    with conn.cursor(row_factory=class_row(DeadLetter)) as cursor:
+        return cursor.execute(
+            "SELECT id AS row_id, source, event_id, source_offset IS NOT NULL AS is_record,"
+            " resolved_at IS NOT NULL AS resolved FROM dead_letters WHERE id = %s FOR UPDATE",
+            (row_id,),
+        ).fetchone()
 
 
 def resolve(conn: Connection, row_id: int) -> None:

@@ -10,6 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from psycopg import Connection
+from psycopg.rows import class_row
 
 from runtime.domain.event import NewEvent
 
@@ -22,7 +23,8 @@ _INSERT = """
 # A row that can never be published has a dead letter and is passed over; the anti-join is to a
 # small table and leaves the scan on outbox_unpublished_idx.
 SELECT_UNPUBLISHED: Final = """
-    SELECT event_id, aggregate, aggregate_id, event_type, payload::text, tenant_id, created_at
+    SELECT event_id, aggregate, aggregate_id, event_type, payload::text AS payload, tenant_id,
+           created_at
     FROM outbox
     WHERE published_at IS NULL
       AND event_id <> ALL (%(in_flight)s)
@@ -85,10 +87,10 @@ def select_unpublished(
     Source:
         PostgreSQL manual, 13.3.5 Advisory Locks.
     """
-    rows = conn.execute(
-        SELECT_UNPUBLISHED, {"limit": limit, "in_flight": list(in_flight)}
-    ).fetchall()
-    return [OutboxRow(*row) for row in rows]
+    with conn.cursor(row_factory=class_row(OutboxRow)) as cursor:
+        return cursor.execute(
+            SELECT_UNPUBLISHED, {"limit": limit, "in_flight": list(in_flight)}
+        ).fetchall()
 
 
 def mark_published(conn: Connection, event_ids: Sequence[UUID]) -> int:

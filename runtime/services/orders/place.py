@@ -1,4 +1,4 @@
-"""Placing and cancelling: one transaction each, the event beside the rows it tells of."""
+"""Placing and cancelling: one transaction each, the event beside the rows it announces."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def place_order(
         order_id=OrderId(f"ord_{uuid4().hex}"),
         tenant_id=tenant_id,
         customer_id=wanted.customer_id,
-        money=total,
+        total=total,
         event_id=EventId(uuid4()),
         payment_method=wanted.payment_method,
         client_key=key,
@@ -80,7 +80,7 @@ def _write(conn: psycopg.Connection, order: NewOrder, failpoints: Failpoints) ->
             root=order.event_id,
             order_id=order.order_id,
             tenant_id=order.tenant_id,
-            money=order.money,
+            money=order.total,
             at=order.occurred_at,
             extra=_placed_fields(order),
         )
@@ -133,7 +133,7 @@ def cancel_order(
         raise Problem("not_found")
     root = orders.root_event_of(conn, order)
     if root is None and order.status is not OrderStatus.CANCELLED:
-        # Written by hand without an OrderPlaced: there is no payment to tell.
+        # Written by hand without an OrderPlaced: no payment waits to hear of it.
         raise Problem("order_closed")
     if root is not None:
         order_step.cancel(conn, order, EventId(root), cause="customer_cancelled", reason=reason)

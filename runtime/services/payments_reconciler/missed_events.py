@@ -1,6 +1,6 @@
-"""Orders that never got their event: it is told again, or, if it was never written, they end.
+"""Orders that never got their event: it is published again, or, if never written, they end.
 
-The outbox is the record of what was meant to be told, so what a topic or a group has lost is
+The outbox is the record of what was meant to be sent, so what a topic or a group has lost is
 refilled from it. An order without any OrderPlaced can never be charged; it is cancelled.
 """
 
@@ -31,7 +31,7 @@ class MissedEvents:
     _looked_at: float = 0.0
 
     def look(self) -> int:
-        """Tell again what was missed; returns how many events or orders were moved."""
+        """Publish again what was missed; returns how many events or orders were moved."""
         window = self.tools.settings.event_window_seconds
         now = time.monotonic()
         if now - self._looked_at < window / 4:
@@ -50,15 +50,15 @@ class MissedEvents:
                 order.status, order.payment_state, cancel_known=order.cancel_known
             )
             ids = [_event_id(root, event_type) for event_type in wanted]
-            told = missed.tell_again(conn, ids, window_seconds=window)
-            if EventType.ORDER_PLACED in wanted and not told and not _is_written(conn, root):
+            republished = missed.republish(conn, ids, window_seconds=window)
+            if EventType.ORDER_PLACED in wanted and not republished and not _is_written(conn, root):
                 return _cancel_without_event(conn, order)
-        for event_id in told:
+        for event_id in republished:
             logger.warning(
-                "an event had no consequence and is told again",
+                "an event had no consequence and is published again",
                 extra={"order_id": order.order_id, "event_id": str(event_id)},
             )
-        return len(told)
+        return len(republished)
 
 
 def _event_id(root: EventId, event_type: EventType) -> UUID:

@@ -1,6 +1,6 @@
 """What operators ask for, carried out through the same state machines as everything else.
 
-Their tool only writes the wish. Whether it may be granted is decided here, under the row locks
+Their tool only writes the request. Whether it may be granted is decided here, under the row locks
 everyone else uses, and the answer stays on record with the name of who asked.
 """
 
@@ -95,7 +95,7 @@ def _redrive(tools: Tools, conn: psycopg.Connection, request: OperatorRequest) -
     if letter.resolved:
         return _Answer(False, "it is resolved already")
     if letter.is_record:
-        return _tell_again(conn, letter)
+        return _republish(conn, letter)
     if letter.event_id is None:
         return _Answer(False, "it names no event that could be driven again")
     if letter.source == OUTBOX:
@@ -115,12 +115,12 @@ def _redrive(tools: Tools, conn: psycopg.Connection, request: OperatorRequest) -
     assert_never(applied)
 
 
-def _tell_again(conn: psycopg.Connection, letter: DeadLetter) -> _Answer:
-    """A record is read again by telling its event again; one nobody can read has no event."""
-    if letter.event_id is None or not missed.tell_now(conn, letter.event_id):
+def _republish(conn: psycopg.Connection, letter: DeadLetter) -> _Answer:
+    """A record is read again when its event is; one that nobody can read has no event."""
+    if letter.event_id is None or not missed.republish_now(conn, letter.event_id):
         return _Answer(False, "no outbox row has this record's event; mend and run its producer")
     dead_letters.resolve(conn, letter.row_id)
-    return _Answer(True, "its event is told again from the outbox")
+    return _Answer(True, "its event is published again from the outbox")
 
 
 # --- refunds --------------------------------------------------------------------------------

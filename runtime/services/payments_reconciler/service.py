@@ -57,7 +57,7 @@ class Reconciler:
     def run_once(self) -> float:
         """Look once at everything that may need closing; returns seconds to wait."""
         done = (
-            early_webhooks.drive_parked(self.tools)
+            early_webhooks.drive_early(self.tools)
             + requests.carry_out(self.tools)
             + charges.close_unanswered(self.tools)
             + charges.close_processing(self.tools)

@@ -28,7 +28,7 @@ BATCH: Final = 20
 LOOK_AGAIN_SECONDS: Final = 2.0
 LOOK_AGAIN_SECONDS_MAX: Final = 300.0
 
-# Somebody waits for an unknown one to be told: it is resolved soon after the fault has ended.
+# A customer waits for the end of an unknown one: it is resolved soon after the fault has ended.
 LOOK_AGAIN_UNKNOWN_SECONDS_MAX: Final = 15.0
 
 _T = TypeVar("_T")

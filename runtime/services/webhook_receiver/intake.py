@@ -140,7 +140,7 @@ class Intake:
                 webhooks.mark_processed(conn, event.stripe_event_id)
                 came_to = effect.what
             case webhook.Early():
-                webhooks.park(conn, event.stripe_event_id, effect.event_id, "early")
+                webhooks.keep_early(conn, event.stripe_event_id, effect.event_id, "early")
                 came_to = "parked"
             case webhook.Quarantined():
                 webhooks.quarantine(conn, effect.reason, body, headers)
