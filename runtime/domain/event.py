@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from runtime.domain.money import Money, MoneyError
+from runtime.domain.money import Money, read_money
 from runtime.domain.names import (
     Aggregate,
     EventId,
@@ -118,12 +118,8 @@ def _parse_body(body: dict[str, Json], headers: Mapping[str, str]) -> ReceivedEv
     tenant_id = headers.get(Header.TENANT_ID) or body.get("tenant_id")
     if not isinstance(tenant_id, str) or not _storable(tenant_id):
         return Malformed("tenant_id")
-    try:
-        amount, currency = body.get("amount_cents"), body.get("currency")
-        if not isinstance(amount, int) or not isinstance(currency, str):
-            return Malformed("amount")
-        money = Money(amount, currency)
-    except MoneyError:
+    money = read_money(body.get("amount_cents"), body.get("currency"))
+    if money is None:
         return Malformed("amount")
     return ReceivedEvent(
         EventId(event_id), EventId(root), OrderId(order_id), TenantId(tenant_id), money, body

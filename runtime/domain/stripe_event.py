@@ -12,6 +12,7 @@ from enum import Enum, auto
 from typing import Any, Final
 
 from runtime.domain import strict_json
+from runtime.domain.money import Money, read_money
 from runtime.domain.names import PaymentIntentId, StripeEventId
 
 DEPTH_MAX: Final = 32
@@ -71,8 +72,7 @@ class StripeEvent:
     account: str | None
     object_id: str | None
     status: str | None
-    amount_cents: int | None
-    currency: str | None
+    money: Money | None
     metadata_event_id: str | None
     metadata_env: str | None
     metadata_refund_id: str | None
@@ -134,8 +134,7 @@ def _event(document: dict[str, Any]) -> StripeEvent | Odd:
         account=_text(document.get("account")),
         object_id=_text(thing.get("id")),
         status=_text(thing.get("status")),
-        amount_cents=thing["amount"] if type(thing.get("amount")) is int else None,
-        currency=_text(thing.get("currency")),
+        money=read_money(thing.get("amount"), thing.get("currency")),
         metadata_event_id=_text(fields.get("event_id")),
         metadata_env=_text(fields.get("env")),
         metadata_refund_id=_text(fields.get("refund_id")),

@@ -17,6 +17,7 @@ from psycopg import Connection
 
 from runtime.adapters.store import payments, refunds, shadow
 from runtime.adapters.store.payments import Cause, PaymentRow
+from runtime.domain.money import Money
 from runtime.domain.payment import ORDER_CANCELLED, WEBHOOK_TIMEOUT
 from runtime.domain.payment_events import (
     Event,
@@ -146,10 +147,9 @@ def _failure_code(row: PaymentRow, event: StripeEvent) -> str:
 
 def disagreement(row: PaymentRow, event: StripeEvent) -> str | None:
     """The first way in which the event is not about this payment, pure; None when it is."""
-    if event.amount_cents != row.money.amount_cents:
-        return "amount"
-    if event.currency != row.money.currency:
-        return "currency"
+    other_money = _other_money(row.money, event.money)
+    if other_money is not None:
+        return other_money
     own_keys = {str(row.event_id), f"{row.event_id}:cancel"}
     if event.idempotency_key is not None and event.idempotency_key not in own_keys:
         return "idempotency_key"
@@ -159,6 +159,13 @@ def disagreement(row: PaymentRow, event: StripeEvent) -> str | None:
     return None
 
 
+def _other_money(ours: Money, theirs: Money | None) -> str | None:
+    """In what their money differs from ours; None when they are the same."""
+    if theirs is None or theirs.amount_cents != ours.amount_cents:
+        return "amount"
+    return None if theirs == ours else "currency"
+
+
 def _apply_refund(conn: Connection, event: StripeEvent, rng: random.Random) -> WebhookEffect:
     if event.object_id is None or event.status is None:
         return Quarantined("no_object")
@@ -166,10 +173,9 @@ def _apply_refund(conn: Connection, event: StripeEvent, rng: random.Random) -> W
     if row is None:
         # Somebody else's, or ours before we heard its id: the end of its window decides.
         return Early(None)
-    if event.amount_cents != row.money.amount_cents:
-        return Quarantined("amount")
-    if event.currency != row.money.currency:
-        return Quarantined("currency")
+    other_money = _other_money(row.money, event.money)
+    if other_money is not None:
+        return Quarantined(other_money)
     seen = RefundSeen(event.object_id, event.status, event.failure_code)
     moved = refund.apply_locked(conn, row, seen, "webhook", rng=rng)
     return Done(f"refund {moved.refund.state}" if moved.changed else "refund known")

@@ -17,10 +17,14 @@ WEBHOOK_MUTANTS: Final = (
         (
             Replacement(
                 "runtime/steps/webhook.py",
-                """    if event.amount_cents != row.money.amount_cents:
+                """    if theirs is None or theirs.amount_cents != ours.amount_cents:
         return "amount"
-    if event.currency""",
-                "    if event.currency",
+    return None if theirs == ours else "currency"
+""",
+                """    if theirs is None or theirs.currency == ours.currency:
+        return None
+    return "currency"
+""",
             ),
         ),
         (unit("runtime/test_runtime_edges", "test_an_event_that_disagrees_is_not_ours"),),

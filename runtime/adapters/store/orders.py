@@ -135,8 +135,9 @@ _VIEW_COLUMNS: Final = select_list(
         "created_at": "o.created_at",
         # By code point, as a request's items are sorted, whatever locale the database has: a
         # replay is byte-equal.
-        "items": 'coalesce((SELECT json_agg(json_build_array(r.sku, r.quantity) ORDER BY r.sku COLLATE "C")'
-        " FROM reservations r WHERE r.order_id = o.id), '[]')",
+        "items": """coalesce((SELECT json_agg(json_build_array(r.sku, r.quantity)
+                                             ORDER BY r.sku COLLATE "C")
+                             FROM reservations r WHERE r.order_id = o.id), '[]')""",
         "payment_state": "p.state",
         "payment_intent_id": "p.payment_intent_id",
     },
