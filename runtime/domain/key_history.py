@@ -32,6 +32,7 @@ class KeyHistory:
     transient_failures: int = 0
 
 
+# One value for all: it is frozen, and most keys never have any other history.
 NEVER_SENT = KeyHistory()
 
 
@@ -67,6 +68,7 @@ def unanswered(key: KeyHistory, outcome: o.Unknown) -> KeyHistory:
 
 def answered(key: KeyHistory) -> KeyHistory:
     """Stripe has said what it holds: there is nothing to ask, and the row of failures ends."""
+    # maybe_executed stays: that an earlier call may have executed is no less true for this answer.
     return replace(key, needs_reconcile=False, transient_failures=0)
 
 

@@ -15,6 +15,7 @@ from runtime.domain.names import EventId, EventType, OrderStatus, PaymentState
 EVENT_MISSING: Final = "event_missing"
 """Why an order is cancelled whose OrderPlaced was never written: nobody can ever charge it."""
 
+# States in which a payment goes on as if its order still wanted it.
 _UNAWARE: Final = frozenset(
     {
         PaymentState.PENDING,
@@ -39,6 +40,8 @@ def events_missed(
         case OrderStatus.PENDING:
             return _pending_misses(payment)
         case OrderStatus.CANCELLED:
+            # Without a payment, too: the cancellation leaves the tombstone that its order will
+            # find.
             if payment is None or (payment in _UNAWARE and not cancel_known):
                 return (EventType.ORDER_CANCELLED,)
             return (EventType.PAYMENT_REFUNDED,) if payment is PaymentState.REFUNDED else ()

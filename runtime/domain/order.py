@@ -54,6 +54,7 @@ def next_order_step(status: OrderStatus, event: OrderEvent) -> OrderStep | None:
             return (
                 OrderStep(OrderStatus.PAID, Stock.SELL) if status is OrderStatus.PENDING else None
             )
+        # A payment that fails for a paid or an ended order has nothing left to take back here.
         case OrderEvent.PAYMENT_FAILED:
             return (
                 OrderStep(OrderStatus.CANCELLED, Stock.RELEASE)
@@ -66,6 +67,8 @@ def next_order_step(status: OrderStatus, event: OrderEvent) -> OrderStep | None:
                 if status in (OrderStatus.PENDING, OrderStatus.PAID)
                 else None
             )
+        # Only what was cancelled first: money that goes back for a paid order is not this saga's
+        # doing.
         case OrderEvent.PAYMENT_REFUNDED:
             return (
                 OrderStep(OrderStatus.REFUNDED, Stock.KEEP)

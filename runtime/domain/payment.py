@@ -48,6 +48,7 @@ PROCESS_DEATHS_MAX: Final = 3
 ORDER_CANCELLED: Final = "order_cancelled"
 NOT_EXECUTED: Final = "not_executed"
 WEBHOOK_TIMEOUT: Final = "webhook_timeout"
+PROCESS_DIED: Final = "process_died"
 
 
 def tombstone() -> Step:
@@ -112,6 +113,7 @@ def _lease_lost(payment: Payment) -> Verdict:
 def _answered(payment: Payment, outcome: o.Outcome) -> Verdict:
     if payment.state is not S.CHARGING:
         return Refused(f"an answer without a lease in {payment.state}")
+    # It has ended, whatever it says; not below zero, for a row whose counters a hand has mended.
     payment = replace(payment, unfinished_attempts=max(payment.unfinished_attempts - 1, 0))
     match outcome:
         case o.Settled():
@@ -184,6 +186,7 @@ def _parked(payment: Payment, reason: str) -> Step:
 
 def _another(payment: Payment, payment_intent_id: PaymentIntentId | None) -> bool:
     """A PaymentIntent that is not this payment's: value is granted once per PaymentIntent."""
+    # Not known yet is no contradiction: whoever is first names it.
     known = payment.payment_intent_id
     return known is not None and payment_intent_id is not None and known != payment_intent_id
 
@@ -197,6 +200,8 @@ def _succeeded(payment: Payment, payment_intent_id: PaymentIntentId) -> Verdict:
             if payment.cancel_requested:
                 return Step(
                     replace(known, state=S.REFUNDING),
+                    # The order hears of the money first and of its return later, from the same
+                    # history.
                     (Effect.EMIT_COMPLETED, Effect.REQUEST_REFUND),
                     via=S.SUCCEEDED,
                 )
@@ -250,6 +255,8 @@ def _seen_open(payment: Payment, payment_intent_id: PaymentIntentId) -> Verdict:
         case S.PENDING | S.UNKNOWN | S.PARKED:
             return _seen_pending(payment, payment_intent_id)
         case S.CHARGING:
+            # Its answer holds the lease; news from beside it would end a lease that is still worked
+            # on.
             return Unchanged("the attempt under way will say so itself")
         case S.PROCESSING | S.SUCCEEDED | S.FAILED | S.REFUNDING | S.REFUNDED:
             return Unchanged("an open PaymentIntent is known or overtaken")
@@ -262,6 +269,7 @@ def _seen_absent(payment: Payment, event: SeenAbsent) -> Verdict:
     if not event.deadline_passed:
         return Unchanged("a request may still be on its way")
     died = payment.unfinished_attempts >= PROCESS_DEATHS_MAX
+    # A dead key can bring no other answer, so absence is final; a young one can still be asked.
     key_dead = key_history.is_dead(payment.key, event.key_age_seconds)
     if payment.cancel_requested and (died or key_dead or payment.state is S.PARKED):
         return _failed(payment, ORDER_CANCELLED, None)
@@ -270,7 +278,7 @@ def _seen_absent(payment: Payment, event: SeenAbsent) -> Verdict:
         # Proven now, so an operator may redrive it.
         return Step(proven) if payment != proven else Unchanged("waits for an operator")
     if died and not key_dead:
-        return _parked(proven, "process_died")
+        return _parked(proven, PROCESS_DIED)
     if key_dead:
         return _failed(payment, NOT_EXECUTED, None)
     # The key is young: posting it again both asks and answers the question.
@@ -309,6 +317,8 @@ def _redriven(payment: Payment) -> Verdict:
     if payment.cancel_requested:
         return Refused("its order is cancelled")
     if payment.key.maybe_executed:
+        # Posting it again would be safe under the key, but parked means that nobody knows why it
+        # was refused: what Stripe holds is looked at first.
         return Refused("it may have been executed; reconcile it first")
     return Step(
         replace(
@@ -334,6 +344,8 @@ def _refund_succeeded(payment: Payment) -> Verdict:
 def _refund_failed(payment: Payment) -> Verdict:
     match payment.state:
         case S.REFUNDING:
+            # It stays refunding: the money is still owed, and only an operator asks for the next
+            # refund.
             return Step(payment, (Effect.ALERT,))
         case _:
             return Refused(f"a failed refund of a payment that is {payment.state}")

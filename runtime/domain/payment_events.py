@@ -31,6 +31,7 @@ class Payment:
     payment_intent_id: PaymentIntentId | None = None
     cancel_requested: bool = False
     key: KeyHistory = NEVER_SENT
+    # Both counters of the row as one number: only their difference decides anything.
     unfinished_attempts: int = 0
     failure_code: str | None = None
 
@@ -117,6 +118,7 @@ class RefundFailed:
     code: str
 
 
+# Closed: who adds an event decides in `payment.step` what it means in every state.
 Event = (
     Claimed
     | LeaseLost
@@ -144,9 +146,11 @@ class Effect(Enum):
     EMIT_REFUNDED = auto()
     REQUEST_REFUND = auto()
     RECORD_LATE_SUCCESS = auto()
+    # No row of its own: the state it comes with is what is counted and alerted on.
     ALERT = auto()
 
 
+# Exactly one of these in the life of a payment; a unique index refuses the second.
 OUTCOME_EFFECTS: Final = frozenset({Effect.EMIT_COMPLETED, Effect.EMIT_FAILED})
 
 

@@ -124,6 +124,7 @@ def _answered(refund: Refund, event: RefundAnswered) -> Refund:
             return _closed(known, S.SUCCEEDED, None)
         case o.Pending():
             return _closed(known, S.PROCESSING, None)
+        # Final for this refund alone: the money stays owed, and the next one has a key of its own.
         case o.Declined():
             return _closed(known, S.FAILED, event.outcome.code)
         case o.Parked():
@@ -160,6 +161,8 @@ def _waiting(refund: Refund) -> Refund:
 def _seen(refund: Refund, event: RefundSeen) -> Refund:
     known = replace(refund, stripe_refund_id=event.stripe_refund_id)
     match event.status:
+        # Not after a failure: an operator may have asked for the next refund since, and two would
+        # count.
         case "succeeded" if refund.state is not S.FAILED:
             return _closed(known, S.SUCCEEDED, None)
         case "failed" | "canceled":
@@ -173,6 +176,7 @@ def _seen(refund: Refund, event: RefundSeen) -> Refund:
 
 
 def _absent(refund: Refund, event: RefundAbsent) -> Refund:
+    # A request that is still on its way could execute behind this look.
     if refund.state is not S.UNKNOWN or not event.deadline_passed:
         return refund
     if key_history.is_dead(refund.key, event.key_age_seconds) or refund.failure_code is not None:

@@ -112,9 +112,11 @@ def parse(body: bytes) -> Parsed:
 
 
 def _event(document: dict[str, Any]) -> StripeEvent | Odd:
+    # Thin events name an object without showing it; we decide on what was signed.
     if document.get("object") == "v2.core.event":
         return Odd("thin_event")
     event_id, event_type = document.get("id"), document.get("type")
+    # Bounded, because it becomes a primary key.
     if not isinstance(event_id, str) or not event_id.startswith("evt_") or len(event_id) > 255:
         return Odd("no_event_id")
     if not isinstance(event_type, str) or document.get("object") != "event":
@@ -130,6 +132,7 @@ def _event(document: dict[str, Any]) -> StripeEvent | Odd:
         stripe_event_id=StripeEventId(event_id),
         type=event_type,
         kind=_KINDS.get(event_type, Kind.OTHER),
+        # Missing counts as live: what does not say that it is a test is not believed.
         livemode=document.get("livemode") is not False,
         account=_text(document.get("account")),
         object_id=_text(thing.get("id")),
@@ -158,6 +161,7 @@ def _text(value: object) -> str | None:
 
 def _failure_code(event_type: str, thing: dict[str, Any]) -> str | None:
     """The error code of a failure, the same one the charge call gives."""
+    # It may still carry the error of an earlier try, which is not why it ended.
     if event_type == "payment_intent.canceled":
         return "payment_intent_canceled"
     error = thing.get("last_payment_error")

@@ -59,6 +59,7 @@ def cancel(
     Returns:
         False when the order is cancelled already: nothing was written.
     """
+    # Whoever asks for it: to the order the reconciler's cancellation is a customer's.
     step = next_order_step(order.status, OrderEvent.CUSTOMER_CANCELLED)
     if step is None:
         return False

@@ -64,6 +64,7 @@ def apply(
     row = payments.lock(conn, event_id)
     if row is None:
         return Missing()
+    # Under the row's lock: between the look and the write nobody can take the lease.
     if lease_token is not None and row.lease_token != lease_token:
         return Fenced()
     return apply_locked(conn, row, event, cause, rng=rng)
@@ -77,6 +78,7 @@ def apply_locked(
     match verdict:
         case Step():
             write_step(conn, row, verdict, cause, rng)
+        # On record, so that the audit and a person see what was not believed.
         case Refused():
             state = row.payment.state
             payments.record(conn, row.event_id, "refused", state, state, cause, why=verdict.why)
@@ -133,6 +135,7 @@ def _wait_seconds(step: Step, rng: random.Random) -> float:
         case Wait.NOW:
             return 0.0
         case Wait.BACK_OFF:
+            # Never sooner than Stripe asked for, never all at once: the jitter is in the delay.
             return max(PAYMENT_BACKOFF.delay_seconds(failures, rng), step.wait_seconds_min)
         case Wait.BACK_OFF_UNKNOWN:
             return max(UNKNOWN_BACKOFF.delay_seconds(failures, rng), step.wait_seconds_min)
@@ -187,9 +190,11 @@ def _event_of(effect: Effect, row: PaymentRow, step: Step, cause: Cause) -> list
             }
         case Effect.EMIT_REFUNDED:
             event_type = EventType.PAYMENT_REFUNDED
+            # A refund reports under its own id, so the cause is the refund.
             extra = {"refund_id": cause.reference}
         case Effect.REQUEST_REFUND | Effect.RECORD_LATE_SUCCESS | Effect.ALERT:
             return []
+    # Of the row, not of the event that caused it: what leaves here is what the order asked for.
     event = payment_event(
         event_type,
         root=row.event_id,

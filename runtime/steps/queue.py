@@ -86,6 +86,8 @@ def give_up_leases(
     lost = payments.lock_lost(conn, lease, orphans=orphans, limit=limit)
     for row in lost:
         step = machine.step(row.payment, LeaseLost())
+        # Only a payment under way loses a lease, and the query found nothing else; the machine
+        # still has the word.
         if isinstance(step, Step):
             cause = Cause("lease_lost", str(row.lease_token))
             payment.write_step(conn, row, step, cause, rng)

@@ -62,6 +62,7 @@ def claim_due(
         claimed = next_refund(row.refund, RefundClaimed(row.key_age_seconds))
         if claimed.state is RefundState.SENDING:
             sendable[row.refund_id] = row
+        # Not sent and changed: its key may be pruned, and the reconciler asks Stripe first.
         elif claimed != row.refund:
             refunds.write(conn, row, claimed, wait_seconds=0.0)
     if not sendable:
@@ -89,6 +90,7 @@ def apply(
         None when there is no such refund, or the lease is another's: nothing was written.
     """
     row = refunds.lock(conn, refund_id)
+    # As for a charge; a late answer is told from a new one by its token alone.
     if row is None or (lease_token is not None and row.lease_token != lease_token):
         return None
     return apply_locked(conn, row, event, who, rng=rng)
@@ -99,6 +101,7 @@ def apply_locked(
 ) -> Moved:
     """The same for a row the caller has locked in this transaction."""
     after = next_refund(row.refund, event)
+    # No write, no history, no longer wait: a repeated webhook costs a look.
     if after == row.refund:
         return Moved(after, changed=False)
     refunds.write(conn, row, after, wait_seconds=_wait_seconds(after, event, rng))

@@ -60,12 +60,15 @@ def apply(
     conn: Connection, event: StripeEvent, *, environment: str, rng: random.Random
 ) -> WebhookEffect:
     """Apply an event in the caller's transaction."""
+    # Refused before anything is looked up: test keys and live money must never meet.
     if event.livemode:
         return Quarantined("livemode")
+    # A connected account's event: its objects are not of this ledger.
     if event.account is not None:
         return Quarantined("other_account")
     if not event.is_of_a_known_version:
         return Quarantined("api_version")
+    # Before the kinds: a shadow's own PaymentIntent carries a payment's ids and must not move it.
     if event.shadow:
         _note_shadow(conn, event)
         return Done("shadow")
@@ -115,6 +118,7 @@ def _apply_intent(
     root = _uuid(event.metadata_event_id)
     if intent is None or root is None:
         return Quarantined("not_ours")
+    # Two environments may share one Stripe account, and both endpoints hear of every event.
     if event.metadata_env is not None and event.metadata_env != environment:
         return Quarantined("other_environment")
     row = payments.lock(conn, root)
@@ -133,6 +137,7 @@ def _apply_intent(
     applied = payment.apply_locked(
         conn, row, seen, Cause("webhook", event.stripe_event_id), rng=rng
     )
+    # The machine knows another PaymentIntent by now; value is granted once.
     if isinstance(applied, Refused):
         return Quarantined("other_payment_intent")
     return Done(payment.describe(applied))
@@ -150,9 +155,11 @@ def disagreement(row: PaymentRow, event: StripeEvent) -> str | None:
     other_money = _other_money(row.money, event.money)
     if other_money is not None:
         return other_money
+    # Made by us, under the charge's key or the cancel's; the dashboard has keys of its own.
     own_keys = {str(row.event_id), f"{row.event_id}:cancel"}
     if event.idempotency_key is not None and event.idempotency_key not in own_keys:
         return "idempotency_key"
+    # Not known yet is no contradiction: the webhook may be the first to name it.
     known = row.payment.payment_intent_id
     if known is not None and known != event.payment_intent_id:
         return "other_payment_intent"

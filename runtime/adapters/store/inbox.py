@@ -41,6 +41,8 @@ _INSERT: Final = """
         SELECT event_id, order_id, tenant_id, amount_cents, currency, payment_method, topic,
             partition, "offset", traceparent,
             CASE WHEN old THEN 'unknown' ELSE 'pending' END, old, old,
+            -- Its age counts from the order, so that a dead key is recognised when Stripe has
+            -- nothing.
             CASE WHEN old THEN coalesce(occurred_at, written_at) END, environment_now()
         FROM (SELECT *, coalesce(
                   occurred_at < environment_now() - make_interval(secs => %s),
@@ -50,9 +52,12 @@ _INSERT: Final = """
                   %s::timestamptz[])
               AS record (event_id, order_id, tenant_id, amount_cents, currency, payment_method,
                   topic, partition, "offset", traceparent, occurred_at, written_at)) AS records
+        -- Without a target: the event is known, or its order has another payment. Both are told
+        -- apart afterwards, by whoever asks which of the two it was.
         ON CONFLICT DO NOTHING
         RETURNING event_id, state),
     recorded AS (
+        -- Of those that were inserted only: a known payment has this line already.
         INSERT INTO payment_events (event_id, kind, from_state, to_state, cause)
         SELECT event_id, 'transition', NULL, state, 'OrderPlaced' FROM placed)
     SELECT event_id FROM placed
@@ -68,6 +73,7 @@ def insert_placed(conn: Connection, placed: Sequence[NewPayment]) -> set[UUID]:
     Returns:
         The ids that are new; the others are known, or their order has another payment.
     """
+    # One array per column: a batch is one statement and one plan, whatever its size.
     columns = zip(
         *(
             (

@@ -41,6 +41,7 @@ _WAITING: Final = """
     WHERE status = 'pending'
       AND orders.created_at < clock_timestamp() - make_interval(secs => %(window)s)
       AND (payments.event_id IS NULL
+           -- Ended, and the order has not heard of it.
            OR payments.state IN ('succeeded', 'failed', 'refunding', 'refunded'))
     UNION ALL
     SELECT id AS order_id, status, coalesce(orders.event_id, payments.event_id) AS event_id,
@@ -83,6 +84,7 @@ _REPUBLISH: Final = """
           AND NOT EXISTS (SELECT FROM dead_letters WHERE dead_letters.event_id = outbox.event_id
                           AND resolved_at IS NULL)
           AND published_at < clock_timestamp()
+              -- Doubling: an event whose consumer is down for an hour is not sent a hundred times.
               - make_interval(secs => %(window)s * power(2, coalesce(times, 0)))
         FOR UPDATE OF outbox SKIP LOCKED),
     counted AS (

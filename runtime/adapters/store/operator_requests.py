@@ -35,6 +35,7 @@ class OperatorRequest:
 
 def claim_next(conn: Connection) -> OperatorRequest | None:
     """Lock the oldest request that nobody has handled; None when there is none."""
+    # Skipped when locked: another reconciler is carrying it out, and it is carried out once.
     with conn.cursor(row_factory=kwargs_row(_to_request)) as cursor:
         return cursor.execute(
             "SELECT id AS request_id, kind, row_id, event_id, requested_by FROM operator_requests"

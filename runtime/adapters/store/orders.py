@@ -175,6 +175,8 @@ def try_hold_client_key(
         request is inside with this key.
     """
     row = conn.execute(
+        # A row cannot be locked before it is there. The newline keeps a tenant's name from running
+        # into its key; two names with one hash only wait for each other.
         "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 42)), now(), environment_now()",
         (f"{tenant_id}\n{key}",),
     ).fetchone()
@@ -199,6 +201,7 @@ _INSERT: Final = """
         VALUES (%(order_id)s, %(tenant_id)s, %(customer_id)s, %(total_cents)s, %(currency)s,
             'pending', %(event_id)s, %(payment_method)s, %(client_key)s, %(sha256)s,
             %(created_at)s)),
+    -- The reservation and the shelf move in one statement: nobody reads one without the other.
     taken AS (
         INSERT INTO reservations (order_id, sku, quantity)
         SELECT %(order_id)s, * FROM unnest(%(skus)s::text[], %(quantities)s::bigint[])
@@ -299,6 +302,8 @@ def write_step(
 ) -> None:
     """Write the new status and its history; the stock moves with `move_stock`."""
     conn.execute(
+        # The first reason stays: a refund that follows a cancellation must not rewrite why it
+        # happened.
         "WITH moved AS (UPDATE orders SET status = %(to)s, updated_at = clock_timestamp(),"
         " cancel_reason = coalesce(cancel_reason, %(reason)s) WHERE id = %(id)s)"
         " INSERT INTO order_events (order_id, from_state, to_state, cause, cause_id)"
@@ -314,6 +319,8 @@ def write_step(
     )
 
 
+# Both walk the books by name, as lock_stock does: a sale and a new order over the same two books
+# wait for each other instead of dying of it. The state in the WHERE makes a repeat move nothing.
 _SELL: Final = """
     WITH books AS (SELECT inventory.sku FROM inventory JOIN reservations USING (sku)
                    WHERE order_id = %(order_id)s ORDER BY inventory.sku FOR UPDATE OF inventory),
@@ -327,6 +334,7 @@ _SELL: Final = """
 _RELEASE: Final = """
     WITH books AS (SELECT inventory.sku FROM inventory JOIN reservations USING (sku)
                    WHERE order_id = %(order_id)s ORDER BY inventory.sku FOR UPDATE OF inventory),
+    -- From held or from sold: a paid order that is cancelled goes back on the shelf, too.
     before AS (SELECT sku, quantity, state FROM reservations
                WHERE order_id = %(order_id)s AND state <> 'released'
                  AND sku IN (SELECT sku FROM books) FOR UPDATE),
@@ -334,6 +342,7 @@ _RELEASE: Final = """
               WHERE order_id = %(order_id)s AND reservations.sku = before.sku
               RETURNING before.sku, before.quantity, before.state)
     UPDATE inventory SET on_hand = on_hand + moved.quantity,
+        -- Each copy leaves the count it was in.
         reserved = reserved - CASE WHEN moved.state = 'held' THEN moved.quantity ELSE 0 END,
         sold = sold - CASE WHEN moved.state = 'sold' THEN moved.quantity ELSE 0 END
     FROM moved WHERE inventory.sku = moved.sku
@@ -363,6 +372,7 @@ def tenant_of_token(conn: Connection, token_sha256: bytes) -> TenantId | None:
 
 def root_event_of(conn: Connection, order: LockedOrder) -> UUID | None:
     """The event_id of the order's OrderPlaced; a hand-written order has it in the outbox only."""
+    # Orders placed over HTTP know their root; one written by hand need not.
     if order.event_id is not None:
         return order.event_id
     row = conn.execute(

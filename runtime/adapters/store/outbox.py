@@ -14,6 +14,7 @@ from psycopg.rows import class_row
 
 from runtime.domain.event import NewEvent
 
+# Event ids are derived from the root, so a step that is taken again writes the event that is there.
 _INSERT = """
     INSERT INTO outbox (event_id, aggregate, aggregate_id, event_type, payload, tenant_id)
     VALUES (%s, %s, %s, %s, %s, %s)
@@ -63,6 +64,8 @@ def insert_events(conn: Connection, events: Iterable[NewEvent]) -> None:
         )
         for event in events
     ]
+    # One by one: inside the caller's pipeline that is no round trip more, and it is mostly one
+    # event.
     for row in rows:
         conn.execute(_INSERT, row)
 

@@ -198,7 +198,10 @@ def state_of(conn: Connection, event_id: UUID) -> PaymentState | None:
 
 _LEASE: Final = """
     WITH claimed AS (
+        -- The token is made by the database in the statement that hands it out: there is none that
+        -- was never a row's.
         UPDATE payments SET state = 'charging', started_attempts = started_attempts + 1,
+            -- The key's age, from the first attempt that may execute.
             first_attempted_at = coalesce(first_attempted_at, environment_now()),
             last_attempted_at = environment_now(), lease_owner = %(owner)s,
             lease_incarnation = %(incarnation)s, lease_token = gen_random_uuid(),
@@ -209,6 +212,8 @@ _LEASE: Final = """
         INSERT INTO payment_events (event_id, kind, from_state, to_state, cause, cause_id)
         SELECT claimed.event_id, 'transition', before.state, 'charging', %(owner)s,
                claimed.lease_token::text
+        -- RETURNING shows the row as it is now; where it came from is what the caller read under
+        -- its lock.
         FROM claimed JOIN unnest(%(event_ids)s, %(states)s::text[]) AS before (event_id, state)
              USING (event_id))
     SELECT event_id, lease_token FROM claimed
@@ -234,10 +239,12 @@ _UPDATE: Final = """
     UPDATE payments SET
         state = %(state)s, payment_intent_id = %(payment_intent_id)s,
         failure_code = %(failure_code)s,
+        -- The first request keeps its time.
         cancel_requested_at = CASE WHEN %(cancel_requested)s
                                    THEN coalesce(cancel_requested_at, clock_timestamp()) END,
         maybe_executed = %(maybe_executed)s, saved_failure = %(saved_failure)s,
         needs_reconcile = %(needs_reconcile)s,
+        -- started_attempts only grows, by a claim; the machine counts what has not ended.
         finished_attempts = started_attempts - %(unfinished)s,
         transient_failures = %(transient_failures)s,
         -- Nothing was executed under the key yet, so its age has not begun: a day of refusals, or
@@ -245,11 +252,15 @@ _UPDATE: Final = """
         first_attempted_at = CASE WHEN %(state)s IN ('pending', 'parked') AND NOT %(maybe_executed)s
                                   THEN NULL ELSE first_attempted_at END,
         next_attempt_at = environment_now() + make_interval(secs => %(wait)s),
+        -- A lease ends with its attempt, and stays while only a cancellation was noted beside it.
         lease_owner = CASE WHEN %(state)s = 'charging' THEN lease_owner END,
         lease_incarnation = CASE WHEN %(state)s = 'charging' THEN lease_incarnation END,
         lease_token = CASE WHEN %(state)s = 'charging' THEN lease_token END,
         lease_until = CASE WHEN %(state)s = 'charging' THEN lease_until END,
+        -- Wall time: a request on its way does not hurry because a drill moved the environment
+        -- clock.
         updated_at = clock_timestamp()
+    -- The compare of the compare-and-set: the caller checks that it met its row.
     WHERE event_id = %(event_id)s AND state = %(from_state)s
 """
 

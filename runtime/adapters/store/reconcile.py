@@ -31,6 +31,7 @@ def claim_unanswered(conn: Connection, *, hold_seconds: float, limit: int) -> li
     """Payments Stripe has to be asked about before anything else is done with them."""
     return _claim(
         conn,
+        # Parked ones too: an operator may send one again only when Stripe is known to hold nothing.
         "needs_reconcile AND state IN ('unknown', 'parked')"
         " AND next_attempt_at <= environment_now()",
         {},
@@ -46,6 +47,7 @@ def claim_processing(
     return _claim(
         conn,
         "state = 'processing' AND next_attempt_at <= environment_now()"
+        # At once when the order is cancelled: then nobody waits for the customer to finish paying.
         " AND (cancel_requested_at IS NOT NULL OR coalesce(last_attempted_at, created_at) <"
         " environment_now() - make_interval(secs => %(window)s))",
         {"window": window_seconds},
@@ -78,6 +80,7 @@ def _claim(
 def look_again_in(conn: Connection, row: PaymentRow, seconds: float) -> None:
     """Set when a row that stays as it is comes up next."""
     conn.execute(
+        # In the state it was seen in only: what moved in between has set its own time.
         "UPDATE payments SET next_attempt_at = environment_now() + make_interval(secs => %s)"
         " WHERE event_id = %s AND state = %s",
         (seconds, row.event_id, row.payment.state),
@@ -102,6 +105,7 @@ def open_payments(conn: Connection) -> list[Backlog]:
         ).fetchall()
 
 
+# A failed refund that was asked for again is history; the last one is what the customer is owed.
 _FAILED_LAST: Final = (
     "state = 'failed' AND NOT EXISTS (SELECT FROM refunds AS later"
     " WHERE later.event_id = refunds.event_id AND later.n > refunds.n)"
@@ -116,6 +120,7 @@ _COUNTED: Final = (
     ("dead_letters", "dead_letters", "created_at", "resolved_at IS NULL"),
     ("orders_pending", "orders", "created_at", "status = 'pending'"),
 )
+# One statement, so that the counts are of one moment and cost one round trip a second.
 _WAITING: Final = " UNION ALL ".join(
     f"SELECT '{what}' AS what, count(*) AS count,"  # noqa: S608 - constants
     f" coalesce(extract(epoch FROM clock_timestamp() - min({since})), 0)::float8 AS oldest_seconds"

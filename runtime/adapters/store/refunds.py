@@ -156,6 +156,8 @@ def _insert(
     money: Money,
 ) -> None:
     conn.execute(
+        # (event_id, n) is unique and the key is derived from both: a step that is taken again finds
+        # its refund and makes no second one.
         "INSERT INTO refunds (refund_id, event_id, n, idempotency_key, payment_intent_id,"
         " amount_cents, currency, next_attempt_at)"
         " VALUES (%s, %s, %s, %s, %s, %s, %s, environment_now()) ON CONFLICT DO NOTHING",
@@ -196,6 +198,8 @@ def lock_by_stripe_id(
     """The refund with Stripe's id, or with our own from its metadata when the id is not known."""
     found = _select(
         conn,
+        # Our own id counts only while Stripe's is not known: metadata can be edited by hand, an id
+        # not.
         "stripe_refund_id = %(stripe_id)s"
         " OR (stripe_refund_id IS NULL AND refund_id = %(refund_id)s) FOR UPDATE",
         {"stripe_id": stripe_refund_id, "refund_id": refund_id},
@@ -206,6 +210,7 @@ def lock_by_stripe_id(
 # --- sending --------------------------------------------------------------------------------
 
 _LEASE: Final = """
+    -- Only rows the machine has just called due; a payment's claim has the same shape.
     UPDATE refunds SET state = 'sending', attempts = attempts + 1, lease_owner = %(owner)s,
         lease_incarnation = %(incarnation)s, lease_token = gen_random_uuid(),
         lease_until = environment_now() + make_interval(secs => %(seconds)s),
@@ -258,10 +263,12 @@ _WRITE: Final = """
         maybe_executed = %(maybe_executed)s, saved_failure = %(saved_failure)s,
         needs_reconcile = %(needs_reconcile)s, transient_failures = %(transient_failures)s,
         failure_code = %(failure_code)s,
+        -- Back to pending means that nothing was executed: the key's age has not begun.
         first_attempted_at = CASE WHEN %(state)s = 'pending' THEN NULL ELSE first_attempted_at END,
         next_attempt_at = environment_now() + make_interval(secs => %(wait)s),
         lease_owner = NULL, lease_incarnation = NULL, lease_token = NULL, lease_until = NULL,
         updated_at = clock_timestamp()
+    -- No compare: every caller holds the row's lock since it read it.
     WHERE refund_id = %(refund_id)s
 """
 
@@ -302,6 +309,8 @@ def claim_unanswered(
         " ORDER BY next_attempt_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED",
         {"window": window_seconds, "limit": limit},
     )
+    # Held for as long as a call may take, and released by that alone: whoever dies while it asks
+    # has delayed a look and nothing else.
     for row in found:
         look_again_in(conn, row, hold_seconds)
     return found
@@ -311,6 +320,7 @@ def look_again_in(conn: Connection, row: RefundRow, seconds: float) -> None:
     """Set when a refund that stays as it is comes up next."""
     conn.execute(
         "UPDATE refunds SET next_attempt_at = environment_now() + make_interval(secs => %s)"
+        # In the state it was seen in only: what moved in between has set its own time.
         " WHERE refund_id = %s AND state = %s",
         (seconds, row.refund_id, row.refund.state),
     )

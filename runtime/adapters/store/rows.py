@@ -21,6 +21,7 @@ def select_list(shape: type, expressions: Mapping[str, str]) -> str:
         ValueError: an expression is for no field of `shape`.
     """
     names = [field.name for field in fields(shape)]
+    # Found at import, not at the first row: a column that was renamed on one side only.
     unknown = expressions.keys() - set(names)
     if unknown:
         raise ValueError(f"{shape.__name__} has no field for {sorted(unknown)}")

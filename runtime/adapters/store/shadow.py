@@ -28,6 +28,7 @@ _RECORD_V1: Final = """
     ON CONFLICT (event_id) DO UPDATE SET v1_outcome = excluded.v1_outcome,
         v1_payment_intent_id = excluded.v1_payment_intent_id, v1_code = excluded.v1_code,
         v1_source = 'header', v1_recorded_at = clock_timestamp()
+    -- A payment may have acted on the first word already.
     WHERE shadow_comparisons.v1_outcome IS NULL
 """
 
@@ -53,6 +54,7 @@ _RECORD_V2: Final = """
     ON CONFLICT (event_id) DO UPDATE SET v2_outcome = excluded.v2_outcome,
         v2_code = excluded.v2_code, v2_detail = excluded.v2_detail,
         v2_recorded_at = clock_timestamp()
+    -- An unclear outcome of ours is asked for again and replaced; an end is not.
     WHERE shadow_comparisons.v2_outcome IS NULL
        OR shadow_comparisons.v2_outcome NOT IN ('settled', 'declined', 'parked')
 """

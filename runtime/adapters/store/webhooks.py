@@ -51,6 +51,8 @@ def store(conn: Connection, event: StripeEvent, body: bytes) -> Stored:
     ).fetchone()
     if row is not None:
         return Stored.NEW
+    # Stripe sends an event again for three days, byte by byte the same. Other bytes under a known
+    # id are not Stripe's doing.
     known = conn.execute(
         "SELECT body = %s FROM stripe_events WHERE event_id = %s", (body, event.stripe_event_id)
     ).fetchone()
@@ -76,6 +78,8 @@ def quarantine(conn: Connection, reason: str, body: bytes, headers: Mapping[str,
 def keep_early(conn: Connection, stripe_event_id: str, event_id: UUID | None, reason: str) -> None:
     """Keep an event that is early; the reconciler drives it again."""
     conn.execute(
+        # Driven again with growing waits: mostly the payment is a moment behind, seldom it never
+        # comes.
         "INSERT INTO webhook_parked (stripe_event_id, event_id, reason, parked_at, next_attempt_at)"
         " VALUES (%s, %s, %s, environment_now(), environment_now())"
         " ON CONFLICT (stripe_event_id) DO UPDATE SET attempts = webhook_parked.attempts + 1,"
@@ -89,6 +93,7 @@ def claim_early(conn: Connection, *, limit: int) -> list[EarlyWebhook]:
     """Lock early events that are due; other reconcilers' rows are skipped."""
     with conn.cursor(row_factory=class_row(EarlyWebhook)) as cursor:
         return cursor.execute(
+            # Only the early row is locked; the event itself is read by anybody at any time.
             f"SELECT stripe_event_id, body, {seconds_since('parked_at')} AS age_seconds"  # noqa: S608 - a constant
             " FROM webhook_parked JOIN stripe_events ON stripe_events.event_id = stripe_event_id"
             " WHERE next_attempt_at <= environment_now()"

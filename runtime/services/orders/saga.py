@@ -41,7 +41,9 @@ def follow(
     Returns:
         A word for the log: the new status, or why nothing changed.
     """
+    # Locked first: two events of one order on two topics must not both find it pending.
     order = orders.lock_order(conn, event.order_id)
+    # Another environment's record, or one that was written by hand: nothing here can follow it.
     if order is None:
         return "no such order"
     subject = Subject(order.order_id, event.root, order.tenant_id)
@@ -60,6 +62,8 @@ def _set_aside(
     conn: psycopg.Connection, record: Record, event: ReceivedEvent, mismatch: AmountMismatch
 ) -> None:
     """Keep the record with its reason; the row is counted among what waits for an operator."""
+    # In the transaction that would have moved the order: the offset passes the record only when
+    # it is kept.
     dead_letters.insert_record(conn, source=Service.ORDERS, reason=AMOUNT_MISMATCH, record=record)
     logger.error(
         "a payment's event names other money than its order and has a dead letter now",

@@ -27,8 +27,10 @@ def _drive(tools: Tools, conn: psycopg.Connection, early: EarlyWebhook) -> int:
         if early.age_seconds < tools.settings.parked_webhook_window_seconds:
             webhooks.keep_early(conn, early.stripe_event_id, effect.event_id, "early")
             return 0
+        # The window is over: whatever it speaks of is not ours, and a person decides.
         effect = webhook.Quarantined(_never_came(early.body))
     if isinstance(effect, webhook.Quarantined):
+        # Its headers were those of the first delivery and are not kept with an early event.
         webhooks.quarantine(conn, effect.reason, early.body, {})
     webhooks.mark_processed(conn, early.stripe_event_id)
     webhooks.forget_early(conn, early.stripe_event_id)
@@ -42,6 +44,8 @@ def _drive(tools: Tools, conn: psycopg.Connection, early: EarlyWebhook) -> int:
 def effect_of(tools: Tools, conn: psycopg.Connection, body: bytes) -> webhook.WebhookEffect:
     """Apply a stored body as the receiver would today, in the caller's transaction."""
     event = parse(body)
+    # A quarantined body may never have been one, and a reader of a later version may be stricter
+    # with an early one.
     if not isinstance(event, StripeEvent):
         return webhook.Quarantined("unreadable")
     return webhook.apply_safely(

@@ -38,6 +38,7 @@ class MissedEvents:
             return 0
         self._looked_at = now
         with self.tools.pool.connection() as conn:
+            # More than a batch: most of them need no step, and a look costs the same.
             waiting = missed.waiting_orders(conn, window_seconds=window, limit=5 * BATCH)
         return sum(self._close(order, window) for order in waiting)
 
@@ -51,6 +52,7 @@ class MissedEvents:
             )
             ids = [_event_id(root, event_type) for event_type in wanted]
             republished = missed.republish(conn, ids, window_seconds=window)
+            # Not sent a moment ago, not waiting, not there: it was never written.
             if EventType.ORDER_PLACED in wanted and not republished and not _is_written(conn, root):
                 return _cancel_without_event(conn, order)
         for event_id in republished:
@@ -78,8 +80,10 @@ def _is_written(conn: psycopg.Connection, root: EventId) -> bool:
 
 def _cancel_without_event(conn: psycopg.Connection, order: WaitingOrder) -> int:
     locked = orders.lock_order(conn, order.order_id)
+    # Looked at again under the lock: its event may have arrived between the two looks.
     if locked is None or locked.status is not OrderStatus.PENDING:
         return 0
+    # Derived from the order's id, so that two reconcilers name the cancellation alike.
     root = order.event_id or root_of_order(order.order_id)
     order_step.cancel(conn, locked, root, cause="reconciler", reason=EVENT_MISSING)
     logger.error(

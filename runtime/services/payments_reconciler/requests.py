@@ -48,6 +48,8 @@ def carry_out(tools: Tools) -> int:
             request = operator_requests.claim_next(conn)
             if request is None:
                 return handled
+            # The answer commits with what was done: no request is done and called open, or the
+            # reverse.
             answer = _try(tools, conn, request)
             operator_requests.finish(conn, request, done=answer.done, detail=answer.detail)
         logger.warning(
@@ -89,6 +91,7 @@ def _carry_out(tools: Tools, conn: psycopg.Connection, request: OperatorRequest)
 
 
 def _redrive(tools: Tools, conn: psycopg.Connection, request: OperatorRequest) -> _Answer:
+    # No row has the number 0: a request without one finds nothing.
     letter = dead_letters.lock(conn, request.row_id or 0)
     if letter is None:
         return _Answer(False, "there is no such dead letter")
@@ -98,6 +101,7 @@ def _redrive(tools: Tools, conn: psycopg.Connection, request: OperatorRequest) -
         return _republish(conn, letter)
     if letter.event_id is None:
         return _Answer(False, "it names no event that could be driven again")
+    # Resolved is all it takes: the publisher passes over rows with an open dead letter.
     if letter.source == OUTBOX:
         dead_letters.resolve(conn, letter.row_id)
         return _Answer(True, "the outbox row will be published again")
@@ -130,10 +134,12 @@ def _retry_refund(conn: psycopg.Connection, event_id: UUID | None) -> _Answer:
     last = refunds.lock_last(conn, event_id) if event_id else None
     if last is None:
         return _Answer(False, "this payment has no refund")
+    # One that may still succeed and a second one would give the money back twice.
     if last.refund.state is not RefundState.FAILED:
         return _Answer(
             False, f"refund {last.n} is {last.refund.state}; only a failed one is retried"
         )
+    # A refund can fail weeks after its payment was called refunded; the money is owed again.
     state = payments.state_of(conn, last.event_id)
     if state not in (PaymentState.REFUNDING, PaymentState.REFUNDED):
         return _Answer(False, f"the payment is {state}")
@@ -150,6 +156,7 @@ def _release(tools: Tools, conn: psycopg.Connection, row_id: int | None) -> _Ans
         return _Answer(False, "there is no such webhook in quarantine")
     if held.released:
         return _Answer(False, "it left quarantine already")
+    # As the receiver would today: a release lets nothing in that a delivery would not.
     match effect_of(tools, conn, held.body):
         case webhook.Done(what):
             webhooks.release(conn, held.row_id)

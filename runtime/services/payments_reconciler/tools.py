@@ -64,6 +64,7 @@ class Tools:
 
     def apply(self, row: PaymentRow, seen: Event) -> None:
         """Put news of a payment through its state machine; one that stays is looked at later."""
+        # One transaction: whether the row stayed and when it comes up next belong together.
         with self.pool.connection() as conn:
             applied = payment.apply(
                 conn,
@@ -88,6 +89,7 @@ class Tools:
 
 def look_again_after(row: PaymentRow) -> float:
     """Seconds to leave a payment that stays as it is, pure."""
+    # Never sent is as old as its row.
     age = row.age_seconds if row.attempt_age_seconds is None else row.attempt_age_seconds
     return look_again_seconds(age, unknown=row.payment.state is not PaymentState.PROCESSING)
 

@@ -16,6 +16,7 @@ from psycopg_pool import ConnectionPool
 from runtime.adapters.gateway_client import ChargeRequest, GatewayAnswer, GatewayClient
 from runtime.adapters.store import database, payments
 from runtime.adapters.store.payments import Cause
+from runtime.domain.event import traceparent
 from runtime.domain.names import RefundState, trace_id
 from runtime.domain.outcome import Outcome
 from runtime.domain.payment_events import Answered, Step
@@ -57,6 +58,7 @@ class AttemptRunner:
         subject = Subject(row.order_id, row.event_id, row.tenant_id)
         failpoints = self.process.failpoints
         failpoints.hit(Failpoint.WORKER_ATTEMPT_DURABLE_BEFORE_PSP, subject, NextCall())
+        # Of the claimed row and nothing newer: what was leased is what is sent.
         request = ChargeRequest(
             row.event_id,
             row.order_id,
@@ -65,13 +67,15 @@ class AttemptRunner:
             row.money.currency,
             row.payment_method,
         )
-        span = claim.token.hex[:16]
-        traceparent = f"00-{trace_id(row.event_id)}-{span}-01"
         with GATEWAY_SECONDS.labels("charge").time():
-            answer = self.gateway.charge(request, traceparent=traceparent)
+            answer = self.gateway.charge(
+                request, traceparent=traceparent(row.event_id, claim.token)
+            )
         OUTCOMES.labels("charge", type(answer.outcome).__name__.lower()).inc()
         waiting = connections.Pooled(self.pool)
         failpoints.hit(Failpoint.PSP_RESPONSE_BEFORE_PERSIST, subject, waiting)
+        # The answer is in memory only. If this process dies here, the lease runs out and the same
+        # key asks Stripe again, which then repeats what it has saved.
         self._persist(lambda conn: self._write_charge(conn, claim, answer, subject))
         return answer.outcome
 
@@ -85,6 +89,7 @@ class AttemptRunner:
             Answered(answer.outcome),
             Cause(self.process.common.process, answer.stripe_request_id),
             rng=self.process.rng,
+            # Fenced: whoever took over after the lease has asked under the same key.
             lease_token=claim.token,
         )
         before_commit = connections.Commit(conn)
@@ -144,6 +149,7 @@ class AttemptRunner:
         )
         before_commit = connections.Commit(conn)
         self.process.failpoints.hit(Failpoint.SAGA_REFUND_BEFORE_PERSIST, subject, before_commit)
+        # An error in the log: a failed refund waits for a person.
         failed = moved is not None and moved.refund.state is RefundState.FAILED
         logger.log(
             logging.ERROR if failed else logging.INFO,
@@ -169,6 +175,8 @@ class AttemptRunner:
                     write(conn)
             except database.UNAVAILABLE as error:
                 self.database_outage.failed(error)
+                # The thread has nothing else to do: its place counts as taken until the result is
+                # written.
                 time.sleep(CONNECTION_BACKOFF.delay_seconds(failures, self.process.rng))
             else:
                 self.database_outage.recovered()

@@ -111,6 +111,7 @@ class Executor:
                 refund_claims = refund.claim_due(
                     conn, lease, rng, limit=min(limit, REFUNDS_AT_A_TIME)
                 )
+            # Refunds first: their customers have waited longest, and there are few.
             room = limit - len(refund_claims)
             claims += queue.claim_due(conn, lease, rng, limit=room) if room else []
         return refund_claims
@@ -138,6 +139,7 @@ class Executor:
         """
         with self._lock:
             free = self.concurrency - self._in_flight
+            # While the circuit is open only `run_once` sends, one probe at a time.
             allowed = 0 if self.circuit.is_open else max(min(free, len(event_ids)), 0)
             self._in_flight += allowed
         claims: list[PaymentClaim] = []
