@@ -54,7 +54,7 @@ def new_key() -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class TwinAnswer:
     status: int
     headers: Mapping[str, str]
     body: bytes
@@ -102,20 +102,22 @@ class TwinProcess:
         path: str,
         parameters: Mapping[str, object] | None = None,
         key: str | None = None,
-        **headers: str,
-    ) -> Answer:
-        sent = {"Authorization": "Bearer sk_test_suite", **headers}
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> TwinAnswer:
+        """A form; `headers` go out beside the usual ones, or in place of them."""
+        sent = {"Authorization": "Bearer sk_test_suite", **(headers or {})}
         sent["Content-Type"] = "application/x-www-form-urlencoded"
         if key is not None:
             sent["Idempotency-Key"] = key
         response = self._pool.request(
             "POST", self.api + path, body=urlencode(parameters or {}).encode(), headers=sent
         )
-        return Answer(response.status, response.headers, response.data)
+        return TwinAnswer(response.status, response.headers, response.data)
 
     def get(
-        self, path: str, account: str | None = None, method: str = "GET", **fields: object
-    ) -> Answer:
+        self, path: str, *, account: str | None = None, method: str = "GET", **fields: Any
+    ) -> TwinAnswer:
         """A request without a body; `fields` go into the query."""
         response = self._pool.request(
             method,
@@ -124,9 +126,9 @@ class TwinProcess:
             headers={"Authorization": "Bearer sk_test_suite"}
             | ({"Stripe-Account": account} if account else {}),
         )
-        return Answer(response.status, response.headers, response.data)
+        return TwinAnswer(response.status, response.headers, response.data)
 
-    def charge(self, key: str | None = None, **parameters: object) -> Answer:
+    def charge(self, key: str | None = None, **parameters: object) -> TwinAnswer:
         """A confirmed PaymentIntent, by default a good card and 20 dollars."""
         return self.post("/v1/payment_intents", {**CARD, **parameters}, key)
 
@@ -179,7 +181,7 @@ class Receiver:
     def __post_init__(self) -> None:
         receiver = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
+        class RecordingHandler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
@@ -193,7 +195,7 @@ class Receiver:
             def log_message(self, *_: object) -> None:
                 """Nothing: pytest shows what failed."""
 
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", self.port), RecordingHandler)
         self._server.daemon_threads = True
         self.port = self._server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}/stripe/webhook"
@@ -218,6 +220,7 @@ class Receiver:
 
 
 def verified(received: Received, secret: str = SECRET) -> stripe.Event:
-    return stripe.Webhook.construct_event(
+    event: stripe.Event = stripe.Webhook.construct_event(
         received.body, received.headers["Stripe-Signature"], secret
     )
+    return event
