@@ -44,9 +44,11 @@ def test_the_page_gives_the_reason_of_every_cell_that_cannot_apply() -> None:
 
 
 def test_every_failpoint_is_hit_in_one_place_and_the_page_names_it() -> None:
+    runtime = ROOT / "runtime"
     sources = {
-        str(path.relative_to(ROOT / "runtime" / "services")): path.read_text()
-        for path in (ROOT / "runtime" / "services").rglob("*.py")
+        str(path.relative_to(runtime)).removeprefix("services/"): path.read_text()
+        for folder in ("services", "steps")
+        for path in (runtime / folder).rglob("*.py")
     }
 
     hit_in = {
