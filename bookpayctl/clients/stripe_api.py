@@ -6,18 +6,20 @@ Lists only, never search: a list is consistent at once, search lags. Nothing her
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Iterator
 from typing import Any, Final, Literal
 
+import httpx
 import stripe
+
+from runtime.domain.names import LIVE_KEY_PREFIXES
 
 CONNECT_SECONDS: Final = 3.0
 READ_SECONDS: Final = 15.0
 RETRIES_MAX: Final = 2
 PAGE_SIZE: Final = 100
 
-LIVE_KEY_PREFIXES: Final = ("sk_live_", "rk_live_")
-TEST_KEY_PREFIXES: Final = ("sk_test_", "rk_test_")
 
 Collection = Literal["payment_intents", "charges", "refunds", "events"]
 
@@ -39,8 +41,9 @@ class StripeApi:
             raise StripeReadError("a live key is refused here, also for reading; use a test key")
         self._api_base = api_base.rstrip("/")
         self._key = key
-        # The SDK's HTTP client keeps one connection pool per object: lists go side by side.
-        self._thread = threading.local()
+        self._of_thread = threading.local()
+        self._opened: list[stripe.HTTPXClient] = []
+        weakref.finalize(self, _close_all, self._opened)
 
     def objects(self, collection: Collection, **filters: Any) -> Iterator[dict[str, Any]]:
         """Every object of one collection, newest first, page by page.
@@ -71,22 +74,27 @@ class StripeApi:
 
     @property
     def _client(self) -> stripe.StripeClient:
-        client: stripe.StripeClient | None = getattr(self._thread, "client", None)
+        """Each thread's own, for the reason that `HttpClient` gives."""
+        client: stripe.StripeClient | None = getattr(self._of_thread, "client", None)
         if client is None:
+            http_client = stripe.HTTPXClient(
+                timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
+                allow_sync_methods=True,
+            )
+            self._opened.append(http_client)
             client = stripe.StripeClient(
                 self._key,
                 base_addresses={"api": self._api_base},
                 max_network_retries=RETRIES_MAX,
-                http_client=stripe.HTTPXClient(timeout=_timeout(), allow_sync_methods=True),
+                http_client=http_client,
             )
-            self._thread.client = client
+            self._of_thread.client = client
         return client
 
 
-def _timeout() -> Any:
-    import httpx
-
-    return httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
+def _close_all(clients: list[stripe.HTTPXClient]) -> None:
+    for client in clients:
+        client.close()  # type: ignore[no-untyped-call]
 
 
 def _said(error: stripe.StripeError) -> str:
