@@ -18,6 +18,7 @@ from docs.generate.markdown import code, mermaid, table
 from runtime.domain import payment as payments
 from runtime.domain import payment_events
 from runtime.domain import refund as refunds
+from runtime.domain.key_history import KeyHistory
 from runtime.domain.names import (
     FINAL_PAYMENT_STATES,
     OrderStatus,
@@ -53,6 +54,8 @@ _BRINGERS: Final = {
     "Redriven": "operator",
     "RefundSucceeded": "refund",
     "RefundFailed": "refund",
+    "RefundClaimed": "worker",
+    "RefundLeaseLost": "worker",
     "RefundAnswered": "worker",
     "RefundSeen": "webhook, reconciler",
     "RefundAbsent": "reconciler",
@@ -65,6 +68,9 @@ _REASONS: Final = ("some_code", refunds.ALREADY_REFUNDED)
 # Where nothing more is owed; a later event may still come, such as a bank sending a refund back.
 _REFUND_ENDS: Final = (RefundState.SUCCEEDED, RefundState.FAILED)
 _ORDER_ENDS: Final = (OrderStatus.PAID, OrderStatus.CANCELLED, OrderStatus.REFUNDED)
+
+# What a record enters with that is older than Stripe keeps a key.
+_OLD_KEY: Final = KeyHistory(maybe_executed=True, needs_reconcile=True)
 
 Row = TypeVar("Row", Payment, Refund)
 
@@ -86,7 +92,7 @@ def payment() -> str:
         ("OrderPlaced", Payment(PaymentState.PENDING)),
         (
             "OrderPlaced, older than a key lives",
-            Payment(PaymentState.UNKNOWN, maybe_executed=True, needs_reconcile=True),
+            Payment(PaymentState.UNKNOWN, key=_OLD_KEY),
         ),
         ("OrderCancelled came first", payments.tombstone().payment),
     )
@@ -99,10 +105,7 @@ def _payment_steps(row: Payment) -> Iterator[tuple[Edge, Payment]]:
         verdict = payments.step(row, event)
         if not isinstance(verdict, payment_events.Step):
             continue
-        after = replace(
-            verdict.payment,
-            transient_failures=min(verdict.payment.transient_failures, TRANSIENT_FAILURES_MAX),
-        )
+        after = _bounded(verdict.payment)
         bringer = _BRINGERS[type(event).__name__]
         stops = [row.state, *([verdict.via] if verdict.via else []), after.state]
         for source, target in itertools.pairwise(stops):
@@ -111,28 +114,26 @@ def _payment_steps(row: Payment) -> Iterator[tuple[Edge, Payment]]:
 
 @cache
 def refund() -> str:
-    """The refund machine, `runtime/domain/refund.py`, with the claim that stands in SQL."""
+    """The refund machine, `runtime/domain/refund.py`."""
     start = Refund(RefundState.PENDING)
     edges = _explore([start], _refund_steps)
     return _drawn([("asked for", start.state.value)], _REFUND_ENDS, edges)
 
 
 def _refund_steps(row: Refund) -> Iterator[tuple[Edge, Refund]]:
-    if refunds.may_be_sent(row, 0.0):
-        sent = replace(row, state=RefundState.SENDING)
-        yield Edge(row.state.value, sent.state.value, "claimed", "worker"), sent
-    if row.state is RefundState.SENDING:
-        lost = replace(row, state=RefundState.UNKNOWN, maybe_executed=True)
-        yield Edge(row.state.value, lost.state.value, "lease lost", "worker"), lost
     for event in _values(refunds.RefundEvent):
         if isinstance(event, refunds.RefundAnswered) and row.state is not RefundState.SENDING:
+            # Only the call that holds the lease answers; the step writes nothing for any other.
             continue
-        after = refunds.next_refund(row, event)
-        after = replace(
-            after, transient_failures=min(after.transient_failures, TRANSIENT_FAILURES_MAX)
-        )
+        after = _bounded(refunds.next_refund(row, event))
         bringer = _BRINGERS[type(event).__name__]
         yield Edge(row.state.value, after.state.value, _words(event), bringer), after
+
+
+def _bounded(row: Row) -> Row:
+    """The row with its count of failures cut at the last number that makes a difference."""
+    failures = min(row.key.transient_failures, TRANSIENT_FAILURES_MAX)
+    return replace(row, key=replace(row.key, transient_failures=failures))
 
 
 def order() -> str:

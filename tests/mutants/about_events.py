@@ -140,7 +140,7 @@ EVENT_MUTANTS: Final = (
     ),
     Mutant(
         "M28",
-        "an event without consequence is told again without a limit",
+        "an event without consequence is published again without a limit",
         (
             Replacement(
                 "runtime/adapters/store/missed.py",

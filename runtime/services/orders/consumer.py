@@ -46,7 +46,7 @@ class PaymentFollower:
                 continue
             # The failpoints' time-outs, and a record that is spoilt, roll back this event alone.
             with conn.transaction():
-                came_to = saga.follow(conn, record.topic, event, self.failpoints)
+                came_to = saga.follow(conn, record, event, self.failpoints)
             logger.debug("%s: %s", record.topic, came_to, extra={"order_id": event.order_id})
 
     def bury(self, record: Record, reason: str) -> None:

@@ -48,7 +48,10 @@ class Quotas:
             Problem: rate_limited, with the time to come again.
         """
         with self._lock:
+            # Unknown is let in: the database decides whose it is, and what it costs is bounded
+            # there.
             tenant_id = self._tenants.get(token_sha256)
+            # A revoked token falls back to being unknown; it spends no tenant's quota any more.
             if tenant_id is None:
                 return
             self._buckets[tenant_id], wait_seconds = quota.take(
@@ -57,7 +60,9 @@ class Quotas:
                 burst=self.settings.burst,
                 now_seconds=self.clock(),
             )
+            # Bounded: a tenant that never comes again must not be remembered for ever.
             _forget_oldest(self._buckets, tenant_id)
+        # Outside the lock: a refusal must not hold up those who may come.
         if wait_seconds > 0:
             metrics.ORDERS_SHED.labels("rate").inc()
             raise Problem("rate_limited", retry_after_seconds=math.ceil(wait_seconds))

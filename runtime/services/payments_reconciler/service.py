@@ -50,8 +50,9 @@ class Reconciler:
 
     def run_once(self) -> float:
         """Look once at everything that may need closing; returns seconds to wait."""
+        # Webhooks first: what they know need not be asked of Stripe.
         done = (
-            early_webhooks.drive_parked(self.tools)
+            early_webhooks.drive_early(self.tools)
             + requests.carry_out(self.tools)
             + charges.close_unanswered(self.tools)
             + charges.close_processing(self.tools)
@@ -60,6 +61,7 @@ class Reconciler:
         )
         self._publish_backlog()
         self.tools.process.lifecycle.readiness.set("database", True)
+        # Whatever moved may have made something else due.
         return 0.0 if done else IDLE_SECONDS
 
     def _publish_backlog(self) -> None:
@@ -70,6 +72,7 @@ class Reconciler:
         with self.tools.pool.connection() as conn:
             open_by_state = {entry.what: entry for entry in reconcile.open_payments(conn)}
             waiting = reconcile.waiting(conn)
+        # A state that has emptied goes to zero; left out, its last count would stand for ever.
         for state in self._known_states | set(open_by_state):
             entry = open_by_state.get(state)
             metrics.PAYMENTS_OPEN.labels(state).set(entry.count if entry else 0)

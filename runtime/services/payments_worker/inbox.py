@@ -18,11 +18,11 @@ import psycopg
 
 from runtime.adapters import consumer_loop
 from runtime.adapters.store import dead_letters
+from runtime.adapters.store.inbox import NewPayment
 from runtime.adapters.store.payments import Cause
 from runtime.domain.event import Malformed, ReceivedEvent, Record, parse_record
 from runtime.domain.names import Header, Service, Topic
 from runtime.steps import queue
-from runtime.steps.queue import Placed
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 class Sorted:
     """A batch told apart, pure."""
 
-    placed: tuple[Placed, ...]
+    placed: tuple[NewPayment, ...]
     cancelled: tuple[ReceivedEvent, ...]
     malformed: tuple[tuple[Record, str], ...]
 
@@ -66,7 +66,7 @@ class Counts:
 
 def sort_records(records: Sequence[Record]) -> Sorted:
     """Parse a batch and tell orders, cancellations and unreadable records apart."""
-    placed: list[Placed] = []
+    placed: list[NewPayment] = []
     cancelled: list[ReceivedEvent] = []
     malformed: list[tuple[Record, str]] = []
     for record in records:
@@ -86,13 +86,13 @@ def sort_records(records: Sequence[Record]) -> Sorted:
     return Sorted(tuple(placed), tuple(cancelled), tuple(malformed))
 
 
-def _to_placed(event: ReceivedEvent, record: Record) -> Placed | Malformed:
+def _to_placed(event: ReceivedEvent, record: Record) -> NewPayment | Malformed:
     method = event.text("payment_method")
     # It goes into a request to Stripe; what it means is for Stripe to say.
     if method is not None and not (0 < len(method) <= 255 and method.isprintable()):
         return Malformed("payment_method")
     traceparent = record.headers.get(Header.TRACEPARENT, "")
-    return Placed(
+    return NewPayment(
         event,
         method,
         # Somebody else's text that would go out as a header of ours.
@@ -135,7 +135,7 @@ def store_batch(
     return replace(counts, cancelled=len(batch.cancelled))
 
 
-def _store_placed(conn: psycopg.Connection, placed: Sequence[Placed]) -> Counts:
+def _store_placed(conn: psycopg.Connection, placed: Sequence[NewPayment]) -> Counts:
     # All in one statement; what was there already is no error, for every record may come twice.
     inserted = queue.insert_placed(conn, placed)
     for item in inserted.other_event_for_order:

@@ -26,7 +26,7 @@ from runtime.faults.points import Failpoint, Subject
 from runtime.process import Process
 from runtime.services.payments_worker import inbox
 from runtime.services.payments_worker.executor import Executor
-from runtime.steps.queue import Claim
+from runtime.steps.queue import PaymentClaim
 
 logger = logging.getLogger(__name__)
 
@@ -95,7 +95,7 @@ class Ingest:
         return True
 
     def _store(self, records: Sequence[Record], subject: Subject) -> inbox.Counts:
-        claims: list[Claim] = []
+        claims: list[PaymentClaim] = []
         try:
             with self.pool.connection() as conn:
                 counts = inbox.store_batch(conn, records, source=self.source, rng=self.process.rng)

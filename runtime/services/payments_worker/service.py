@@ -26,15 +26,15 @@ from runtime.adapters.consumer_loop import ConsumerLoop
 from runtime.adapters.gateway_client import GatewayClient
 from runtime.adapters.http.admin import serve_admin_port
 from runtime.adapters.store import database
+from runtime.domain.lease import Lease
 from runtime.domain.names import Service
 from runtime.domain.retry import CONNECTION_BACKOFF
 from runtime.lifecycle import repeat
 from runtime.process import Process
 from runtime.services.payments_worker import inbox
-from runtime.services.payments_worker.attempt import Attempts
+from runtime.services.payments_worker.attempt import AttemptRunner
 from runtime.services.payments_worker.executor import Executor
 from runtime.services.payments_worker.ingest import Ingest
-from runtime.steps.queue import Lease
 from runtime.telemetry import Outage
 
 logger = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ def run(process: Process) -> None:
     executor = Executor(
         process,
         pool,
-        Attempts(process, pool, gateway, database_outage),
+        AttemptRunner(process, pool, gateway, database_outage),
         Lease(
             process.common.process,
             process.incarnation,

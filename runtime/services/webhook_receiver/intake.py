@@ -146,7 +146,7 @@ class Intake:
             case webhook.Early():
                 # No payment yet: its order may still be on its way through Kafka. The reconciler
                 # drives it again.
-                webhooks.park(conn, event.stripe_event_id, effect.event_id, "early")
+                webhooks.keep_early(conn, event.stripe_event_id, effect.event_id, "early")
                 came_to = "early"
             case webhook.Quarantined():
                 webhooks.quarantine(conn, effect.reason, body, headers)

@@ -148,8 +148,7 @@ WEBHOOK = StripeEvent(
     account=None,
     object_id="pi_1",
     status="succeeded",
-    amount_cents=4999,
-    currency="usd",
+    money=Money(4999, "usd"),
     metadata_event_id=str(ROOT),
     metadata_env="test",
     metadata_refund_id=None,
@@ -170,9 +169,10 @@ def test_an_event_that_agrees_in_everything_is_ours(changes: dict[str, Any]) -> 
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"amount_cents": 4998}, "amount"),
-        ({"amount_cents": None}, "amount"),
-        ({"currency": "eur"}, "currency"),
+        ({"money": Money(4998, "usd")}, "amount"),
+        ({"money": Money(4998, "eur")}, "amount"),
+        ({"money": None}, "amount"),
+        ({"money": Money(4999, "eur")}, "currency"),
         ({"idempotency_key": str(uuid.UUID(int=1))}, "idempotency_key"),
     ],
 )
