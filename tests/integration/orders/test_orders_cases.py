@@ -25,8 +25,9 @@ from tests.support.orders_table import (
     Ask,
     Line,
 )
-from tests.support.processes import ServiceProcess
-from tests.support.stack import ENVIRONMENT, Database
+from tests.support.processes import ServiceProcess, running
+from tests.support.services_alone import orders_alone
+from tests.support.stack import Database
 
 TABLES = ("orders", "order_events", "reservations", "inventory", "outbox", "payments")
 
@@ -51,14 +52,8 @@ def shop_database(create_database: Callable[..., str]) -> Iterator[Database]:
 def orders(
     shop_database: Database, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ServiceProcess]:
-    service = ServiceProcess(
-        "orders-http",
-        ("orders-service", "--role", "http"),
-        {"DB_DSN": shop_database.dsn, "BOOKPAY_ENV": ENVIRONMENT},
-        tmp_path_factory.mktemp("orders"),
-    )
-    yield service.start().wait_ready()
-    service.stop()
+    with running(orders_alone(shop_database.dsn, tmp_path_factory.mktemp("orders"))) as service:
+        yield service
 
 
 @pytest.fixture(scope="module")

@@ -17,9 +17,10 @@ from confluent_kafka import Consumer, TopicPartition
 from bookpayctl.targets.local.servers.contents import create_topics
 from runtime.adapters.store.publisher_lock import try_lock
 from runtime.domain.names import PARTITIONS, PUBLISHER_LOCK_KEY
-from tests.support.processes import ServiceProcess, eventually
+from tests.support.processes import ServiceProcess
 from tests.support.servers import running_servers
 from tests.support.stack import Database, connect
+from tests.support.waiting import eventually
 
 # Nobody acts on a parked payment's event, so these records disturb no other test.
 EVENT_TYPE = "PaymentParked"

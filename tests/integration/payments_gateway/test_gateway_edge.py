@@ -16,9 +16,9 @@ import pytest
 
 from bookpayctl.forgery.case import Request
 from bookpayctl.forgery.wire import Heard, exchange
-from tests.support.processes import ServiceProcess
-from tests.support.servers import free_ports
-from tests.support.stack import DEADLINES, ENVIRONMENT, GATEWAY_TOKEN, Database
+from tests.support.processes import ServiceProcess, free_port, running
+from tests.support.services_alone import gateway_alone
+from tests.support.stack import GATEWAY_TOKEN, Database
 from tests.support.twin import Twin, running_twin
 
 # Stands in every refused body; no answer may repeat it.
@@ -45,29 +45,13 @@ def twin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Twin]:
         yield running
 
 
-def variables(dsn: str, stripe_api_base: str) -> dict[str, str]:
-    return {
-        **DEADLINES,
-        "DB_DSN": dsn,
-        "BOOKPAY_ENV": ENVIRONMENT,
-        "GATEWAY_TOKEN": GATEWAY_TOKEN,
-        "STRIPE_API_BASE": stripe_api_base,
-        "STRIPE_API_KEY": "sk_test_suite",
-    }
-
-
 @pytest.fixture(scope="module")
 def gateway(
     own: Database, twin: Twin, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ServiceProcess]:
-    service = ServiceProcess(
-        "gateway",
-        ("payments-gateway",),
-        variables(own.dsn, twin.api),
-        tmp_path_factory.mktemp("gateway"),
-    )
-    yield service.start().wait_ready()
-    service.stop()
+    directory = tmp_path_factory.mktemp("gateway")
+    with running(gateway_alone(own.dsn, directory, stripe_api_base=twin.api)) as service:
+        yield service
 
 
 def ask(
@@ -102,7 +86,7 @@ def refusal(heard: Heard) -> tuple[int | None, str]:
 def calls(own: Database, twin: Twin) -> tuple[int, int]:
     """Lines of the journal, and requests that Stripe has seen."""
     journal: int = own.value("SELECT count(*) FROM stripe_calls")
-    return journal, len(twin.rows("requests", limit=1000))
+    return journal, len(twin.rows("/requests", limit=1000))
 
 
 @pytest.mark.parametrize(
@@ -267,7 +251,7 @@ def test_probes_and_the_description_need_no_token(gateway: ServiceProcess) -> No
 def test_a_journal_that_is_away_is_a_503_that_says_nothing_was_sent(
     gateway: ServiceProcess, own: Database, twin: Twin
 ) -> None:
-    before = len(twin.rows("requests", limit=1000))
+    before = len(twin.rows("/requests", limit=1000))
     with psycopg.connect(own.dsn) as holder:
         holder.execute("LOCK TABLE bookstore_platform.stripe_calls IN ACCESS EXCLUSIVE MODE")
         heard = ask(gateway, "POST", "/charge", {**CHARGE, "event_id": str(uuid4())})
@@ -275,28 +259,20 @@ def test_a_journal_that_is_away_is_a_503_that_says_nothing_was_sent(
     assert refusal(heard) == (503, "journal_unavailable")
     assert heard.headers["retry-after"] == "1"
     assert heard.headers["x-bookpay-not-sent"] == "true"
-    assert len(twin.rows("requests", limit=1000)) == before
+    assert len(twin.rows("/requests", limit=1000)) == before
 
 
 def test_stripe_away_is_an_unknown_for_a_charge_and_a_503_for_a_question(
     own: Database, tmp_path: Path
 ) -> None:
     """Nobody listens there: a charge has an outcome all the same, a question has no answer."""
-    away = ServiceProcess(
-        "gateway",
-        ("payments-gateway",),
-        variables(own.dsn, f"http://127.0.0.1:{free_ports(1)[0]}"),
-        tmp_path,
-    )
-    away.start().wait_ready()
-    try:
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    with running(gateway_alone(own.dsn, tmp_path, stripe_api_base=nowhere)) as away:
         charge = ask(away, "POST", "/charge", {**CHARGE, "event_id": str(uuid4())})
         questions = [
             ask(away, "GET", "/payment-intents/pi_1"),
             ask(away, "GET", f"/payment-intents?created_gte=1&event_id={uuid4()}"),
         ]
-    finally:
-        away.stop()
 
     assert charge.status == 200
     assert json.loads(charge.body)["outcome"] in ("retry", "unknown")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import signal
 from uuid import UUID
 
-from tests.support.processes import eventually
 from tests.support.stack import PRICE_CENTS, WORKERS, Shop
 from tests.support.twin import Twin
+from tests.support.waiting import eventually
 
 
 def cause_of_outcome(shop: Shop, event_id: UUID) -> str:
@@ -72,7 +72,7 @@ def test_an_order_cancelled_while_the_bank_decides_is_refunded_when_it_says_yes(
         "the cancellation reaches the payment",
     )
 
-    twin.ask("POST", "/complete", {"payment_intent": intent, "succeed": True})
+    twin.complete(intent, succeed=True)
 
     shop.wait_status(order_id, "refunded")
     assert len(twin.refunds(intent)) == 1
@@ -157,7 +157,7 @@ def test_without_workers_awake_a_bank_decision_arrives_by_webhook(shop: Shop, tw
         shop.stack[name].signal(signal.SIGSTOP)
 
     try:
-        twin.ask("POST", "/complete", {"payment_intent": intent, "succeed": True})
+        twin.complete(intent, succeed=True)
         shop.wait_status(order_id, "paid")
     finally:
         for name in WORKERS:
@@ -171,7 +171,7 @@ def test_a_bank_that_says_no_fails_the_order(shop: Shop, twin: Twin) -> None:
     shop.wait_payment(event_id, "processing")
     intent = shop.database.payment(event_id)["payment_intent_id"]
 
-    twin.ask("POST", "/complete", {"payment_intent": intent, "succeed": False})
+    twin.complete(intent, succeed=False)
 
     shop.wait_status(order_id, "cancelled")
     assert shop.database.outcomes(event_id) == ["PaymentFailed"]
@@ -200,7 +200,7 @@ def test_a_webhook_that_never_comes_is_made_up_for_by_the_reconciler(
     shop.wait_payment(event_id, "processing")
     intent = shop.database.payment(event_id)["payment_intent_id"]
 
-    twin.ask("POST", "/complete", {"payment_intent": intent, "succeed": True})
+    twin.complete(intent, succeed=True)
 
     shop.wait_status(order_id, "paid")
     assert cause_of_outcome(shop, event_id) == "reconciler"
@@ -233,7 +233,7 @@ def test_a_success_after_the_failure_is_refunded_and_told_to_nobody_twice(
         event_id,
     )
 
-    twin.ask("POST", "/complete", {"payment_intent": intent, "succeed": True})
+    twin.complete(intent, succeed=True)
 
     shop.wait_payment(event_id, "refunded")
     kinds = shop.database.rows(

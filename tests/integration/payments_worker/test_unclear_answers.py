@@ -6,9 +6,9 @@ from uuid import UUID
 
 import pytest
 
-from tests.support.processes import eventually
 from tests.support.stack import PRICE_CENTS, WORKERS, Shop
 from tests.support.twin import Twin
+from tests.support.waiting import eventually
 
 WEBHOOKS = {"event_type": "payment_intent.*"}
 
@@ -171,7 +171,7 @@ def test_a_wrong_key_stops_the_worker_and_cancels_nobody(shop: Shop, twin: Twin)
         "a circuit opens and its worker is not ready",
     )
     states = {shop.database.payment_state(event_id) for _, event_id in placed}
-    twin.ask("DELETE", f"/faults/{fault}")
+    twin.clear_fault(fault)
 
     assert states <= {"pending", "charging", None}
     for order_id, event_id in placed:

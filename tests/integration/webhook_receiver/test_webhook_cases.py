@@ -18,10 +18,11 @@ import pytest
 from bookpayctl.forgery import CASES
 from bookpayctl.forgery.case import Left, Material, Payment, Variant, encoded, honest
 from bookpayctl.forgery.wire import Heard, exchange
-from tests.support.processes import ServiceProcess, eventually
-from tests.support.receiver_alone import receiver_on
+from tests.support.processes import ServiceProcess, running
 from tests.support.servers import Servers
+from tests.support.services_alone import receiver_alone
 from tests.support.stack import ENVIRONMENT, PRICE_CENTS, WEBHOOK_SECRET, Database, connect
+from tests.support.waiting import eventually
 
 OK = (200, b'{"received":true}')
 MISSING = (400, b'{"error":"missing stripe-signature header"}')
@@ -133,7 +134,7 @@ def shop_database(create_database: Callable[..., str]) -> Iterator[Database]:
 def receiver(
     shop_database: Database, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ServiceProcess]:
-    with receiver_on(shop_database.dsn, tmp_path_factory.mktemp("receiver")) as service:
+    with running(receiver_alone(shop_database.dsn, tmp_path_factory.mktemp("receiver"))) as service:
         yield service
 
 

@@ -12,9 +12,10 @@ from uuid import UUID, uuid4
 import pytest
 from confluent_kafka import Producer
 
-from tests.support.processes import ROOT, eventually
+from tests.support.processes import ROOT
 from tests.support.stack import PRICE_CENTS, WORKERS, Shop
 from tests.support.twin import Twin
+from tests.support.waiting import eventually
 
 
 def produce(shop: Shop, topic: str, value: bytes | None, **headers: str) -> tuple[int, int]:
@@ -199,4 +200,4 @@ def test_reading_everything_again_as_another_group_inserts_and_charges_nothing(
 
 
 def payments_and_posts(shop: Shop, twin: Twin) -> tuple[int, int]:
-    return shop.database.value("SELECT count(*) FROM payments"), len(twin.rows("executions"))
+    return shop.database.value("SELECT count(*) FROM payments"), len(twin.rows("/executions"))

@@ -17,8 +17,8 @@ from runtime.adapters import kafka
 from runtime.faults import connections
 from runtime.faults import http as breakable_http
 from runtime.faults.http import NextCall
-from tests.support.processes import eventually
 from tests.support.stack import Database
+from tests.support.waiting import eventually
 
 # Nobody else reads it: its records are no events.
 TOPIC = "broken-connections"

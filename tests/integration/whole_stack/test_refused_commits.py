@@ -9,7 +9,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from runtime.adapters import kafka
-from tests.support.processes import eventually
+from tests.support.waiting import eventually
 
 REFUSED = KafkaError(KafkaError.REBALANCE_IN_PROGRESS)
 
