@@ -74,7 +74,7 @@ class Stand:
     # --- the database ---
 
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        return self.conn.execute(query, values).fetchall()  # type: ignore[call-overload, no-any-return]
+        return self.conn.execute(query, values).fetchall()
 
     def arm(self, run_id: str, point: str, action: str, **match: str | None) -> None:
         """Arm a failpoint once, and wait until every process that listens has heard of it."""

@@ -83,9 +83,9 @@ class Line:
         object.__setattr__(self, "id", f"{self.case} {self.name}")
 
 
-def lines(case: str, answers: tuple[Answer, ...] | Answer, **asks: Ask) -> list[Line]:
+def lines(case: str, answers: tuple[Answer, ...] | Answer, /, **asks: Ask) -> list[Line]:
     several = answers if isinstance(answers[0], tuple) else (answers,)
-    return [Line(case, name.replace("_", " "), ask, several) for name, ask in asks.items()]  # type: ignore[arg-type]
+    return [Line(case, name.replace("_", " "), ask, several) for name, ask in asks.items()]
 
 
 def cancel(**parts: Any) -> Ask:

@@ -50,11 +50,14 @@ class Twin:
         path: str,
         parameters: Mapping[str, object] | None = None,
         key: str | None = None,
+        account: str | None = None,
         **headers: str,
     ) -> Answer:
         """A form, as Stripe's clients send it; any answer will do."""
         sent = {"Authorization": f"Bearer {API_KEY}", **headers}
         sent["Content-Type"] = "application/x-www-form-urlencoded"
+        if account is not None:
+            sent["Stripe-Account"] = account
         if key is not None:
             sent["Idempotency-Key"] = key
         form = urlencode(parameters or {}).encode()

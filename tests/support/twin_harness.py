@@ -85,7 +85,7 @@ class Receiver:
 
 def verified(received: Received, secret: str = SECRET) -> stripe.Event:
     """The event as Stripe's own library reads it, which refuses a signature that is not good."""
-    event: stripe.Event = stripe.Webhook.construct_event(  # type: ignore[no-untyped-call]
+    event: stripe.Event = stripe.Webhook.construct_event(
         received.body, received.headers["Stripe-Signature"], secret
     )
     return event

@@ -145,6 +145,20 @@ def test_a_thousand_buyers_of_the_last_copy_are_one_buyer(
     assert shop_database.value("SELECT sum(quantity) FROM reservations WHERE sku = 'last'") == 1
 
 
+def test_a_failpoint_that_is_armed_is_not_asked_for_while_failpoints_are_off(
+    start: Start, shop_database: Database, clients: HttpClient
+) -> None:
+    """What a production process must do with a row that somebody wrote: nothing at all."""
+    orders = start()
+    shop_database.arm("api.before_commit")
+
+    answer = post(clients, orders)
+
+    assert answer.status == 201
+    assert shop_database.rows("SELECT remaining FROM failpoints") == [(1,)]
+    assert shop_database.value("SELECT count(*) FROM failpoint_hits") == 0
+
+
 # --- quotas -------------------------------------------------------------------------------------
 
 
@@ -304,7 +318,7 @@ def test_a_connection_survives_a_refusal_that_came_before_the_body(start: Start)
     orders = start()
     unsigned = head(2).replace(b"Authorization", b"X-Forgotten")
     with socket.create_connection(("127.0.0.1", orders.port), timeout=10) as connection:
-        answers = []
+        answers: list[bytes] = []
         for _ in range(3):
             connection.sendall(unsigned)
             answer = b""

@@ -14,12 +14,13 @@ from tests.support.webhooks import encoded, intent_event, post_webhook
 
 def dead_letter(shop: Shop, event_id: UUID) -> int:
     """The open dead letter of a payment, once it is there."""
-    return eventually(
+    letter: int = eventually(
         lambda: shop.database.value(
             "SELECT id FROM dead_letters WHERE event_id = %s AND resolved_at IS NULL", event_id
         ),
         f"payment {event_id} has an open dead letter",
     )
+    return letter
 
 
 def park(shop: Shop) -> tuple[str, UUID, int]:

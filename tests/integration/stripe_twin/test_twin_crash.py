@@ -180,7 +180,7 @@ def test_a_full_disk_stops_the_twin_and_nothing_answered_is_lost(tmp_path: Path)
 
     client.start()
     client.join(timeout=60)
-    code = twin.process.wait(timeout=30)
+    code = twin.child.wait_end()
     again = TwinProcess(tmp_path)
     executed = {row["idempotency_key"] for row in again.rows("/executions?kind=charge")}
     again.stop()

@@ -19,7 +19,7 @@ def charge_with_sdk(twin: TwinProcess, key: str) -> str:
                 "currency": "usd",
                 "confirm": True,
                 "payment_method": "pm_card_visa",
-                "payment_method_types": ["card"],
+                "payment_method_types": ["card"],  # type: ignore[typeddict-unknown-key]
             },
             {"idempotency_key": key},
         )

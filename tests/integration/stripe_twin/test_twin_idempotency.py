@@ -87,10 +87,8 @@ def test_two_accounts_may_use_one_key(twin: TwinProcess) -> None:
     key = new_key()
     first = twin.charge(key)
 
-    other = twin.post("/v1/payment_intents", CARD, key, **{"Stripe-Account": "acct_other"})
-    seen = twin.post(
-        f"/v1/payment_intents/{first.json['id']}/cancel", **{"Stripe-Account": "acct_other"}
-    )
+    other = twin.post("/v1/payment_intents", CARD, key, account="acct_other")
+    seen = twin.post(f"/v1/payment_intents/{first.json['id']}/cancel", account="acct_other")
 
     assert other.status == 200
     assert other.json["id"] != first.json["id"]
@@ -164,6 +162,7 @@ def test_a_get_ignores_the_key(twin: TwinProcess) -> None:
     seen = client.v1.payment_intents.retrieve(made.id, {}, {"idempotency_key": key})
 
     assert seen.id == made.id
+    assert seen.last_response is not None
     assert "Idempotency-Key" not in seen.last_response.headers
 
 

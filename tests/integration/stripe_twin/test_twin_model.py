@@ -80,7 +80,7 @@ class TwinModel(RuleBasedStateMachine):
         self.keys: dict[str, Key] = {}
         self.intents: dict[str, Intent] = {}
 
-    def _get(self, path: str, **fields: object) -> Any:
+    def _get(self, path: str, **fields: Any) -> Any:
         return self.twin.get(path, account=self.account, **fields).json
 
     def _post(self, path: str, parameters: dict[str, str], key: str) -> tuple[Answer, bool]:

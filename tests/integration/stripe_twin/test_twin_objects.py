@@ -107,8 +107,7 @@ def test_a_new_object_can_be_expanded_in_the_answer_that_makes_it(twin: TwinProc
 
 
 def test_another_accounts_objects_are_not_expanded(twin: TwinProcess) -> None:
-    theirs = {"Stripe-Account": "acct_them"}
-    customer = twin.post("/v1/customers", **theirs).json["id"]
+    customer = twin.post("/v1/customers", account="acct_them").json["id"]
 
     seen = twin.get(f"/v1/customers/{customer}")
 
@@ -260,7 +259,7 @@ def test_unknown_routes_are_404(twin: TwinProcess) -> None:
 
 
 def test_json_bodies_are_refused(twin: TwinProcess) -> None:
-    response = twin._pool.request(
+    response = twin.http.request(
         "POST",
         f"{twin.api}/v1/payment_intents",
         body=json.dumps({"amount": 1}).encode(),

@@ -214,7 +214,7 @@ def test_an_authorisation_lapses_after_seven_days(twin: TwinProcess) -> None:
     twin.ask("POST", "/clock/advance", {"seconds": 7 * 24 * 3600 + 1})
 
     def status() -> bool:
-        return twin.get(f"/v1/payment_intents/{intent_id}").json["status"] == "canceled"
+        return bool(twin.get(f"/v1/payment_intents/{intent_id}").json["status"] == "canceled")
 
     wait_for(status, "the authorisation lapses")
     assert kinds(twin, intent_id) == ["authorization"]
@@ -293,7 +293,7 @@ def test_the_sdk_reads_a_decline_as_a_card_error(twin: TwinProcess) -> None:
                 "currency": "usd",
                 "confirm": True,
                 "payment_method": "pm_card_visa_chargeDeclinedInsufficientFunds",
-                "payment_method_types": ["card"],
+                "payment_method_types": ["card"],  # type: ignore[typeddict-unknown-key]
             }
         )
 
@@ -301,5 +301,6 @@ def test_the_sdk_reads_a_decline_as_a_card_error(twin: TwinProcess) -> None:
     assert error is not None
     assert caught.value.code == "card_declined"
     assert error.decline_code == "insufficient_funds"
+    assert error.payment_intent is not None
     assert error.payment_intent.status == "requires_payment_method"
     assert caught.value.user_message == "Your card has insufficient funds."

@@ -109,7 +109,7 @@ def test_retries_end_with_the_schedule(hooked: TwinProcess, receiver: Receiver) 
     receiver.status = 302
     hooked.ask("PUT", "/schedule", {"seconds": [1000, 2000]})
     made = hooked.charge(new_key()).json
-    counts = []
+    counts: list[int] = []
     for seconds in (0, 1001, 2001, 100_000):
         hooked.ask("POST", "/clock/advance", {"seconds": seconds})
         expected = min(len(counts) + 1, 3)

@@ -40,6 +40,21 @@ def warnings(receiver: ServiceProcess) -> list[str]:
     return [line["msg"] for line in lines if line["level"] != "INFO"]
 
 
+def wait_for_answer(receiver: ServiceProcess, secret: str, status: int) -> None:
+    eventually(
+        lambda: post(receiver, secret) == status, f"an event signed with {secret} gets {status}"
+    )
+
+
+def wait_for_events(database: Database, *, more: int) -> None:
+    wanted = stored_events(database) + more
+    eventually(lambda: stored_events(database) > wanted, "events flow")
+
+
+def stored_events(database: Database) -> int:
+    return int(database.value("SELECT count(*) FROM stripe_events"))
+
+
 def test_a_rotation_under_load_refuses_no_good_event(database: Database, tmp_path: Path) -> None:
     """Three rotations, each with a time of two secrets; Stripe signs with one that is active."""
     file = tmp_path / "secret"
@@ -61,18 +76,12 @@ def test_a_rotation_under_load_refuses_no_good_event(database: Database, tmp_pat
             for n in range(3):
                 old, new = f"whsec_{n}", f"whsec_{n + 1}"
                 replace(file, f"{old}\n{new}\n".encode())
-                eventually(lambda new=new: post(receiver, new) == 200, "the new secret is active")
+                wait_for_answer(receiver, new, 200)
                 signing[0] = new
                 # What was signed with the old one is on its way for less than a request takes.
-                seen = database.value("SELECT count(*) FROM stripe_events")
-                eventually(
-                    lambda seen=seen: (
-                        database.value("SELECT count(*) FROM stripe_events") > seen + 20
-                    ),
-                    "events signed with the new secret flow",
-                )
+                wait_for_events(database, more=20)
                 replace(file, f"{new}\n".encode())
-                eventually(lambda old=old: post(receiver, old) == 400, "the old secret is out")
+                wait_for_answer(receiver, old, 400)
         finally:
             stop.set()
         statuses = [status for sender in senders for status in sender.result()]

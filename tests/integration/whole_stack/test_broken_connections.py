@@ -10,7 +10,8 @@ import psycopg
 import pytest
 import urllib3
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 from psycopg_pool import ConnectionPool
 
 from runtime.adapters import kafka
