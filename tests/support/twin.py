@@ -173,8 +173,9 @@ class TwinProcess(Twin):
 
     def stop(self) -> int | None:
         """SIGTERM, then wait; returns the exit status."""
+        status = self.child.stop()
         self.http.close_connections()
-        return self.child.stop()
+        return status
 
 
 @contextmanager

@@ -58,9 +58,7 @@ def states_of(shop: Shop, event_id: UUID) -> list[str]:
     return [
         row[0]
         for row in shop.database.rows(
-            "SELECT to_state FROM payment_events WHERE event_id = %s AND kind = 'transition'"
-            " ORDER BY id",
-            event_id,
+            "SELECT to_state FROM payment_events WHERE event_id = %s ORDER BY id", event_id
         )
     ]
 
