@@ -9,21 +9,38 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
 from bookpayctl.report.result import Report
 from bookpayctl.report.verdict import Item, Verdict, unanswered
 from bookpayctl.runs.directory import Run
+from bookpayctl.session import Observer, open_session
 from bookpayctl.targets.environment import Environment
+from bookpayctl.targets.target import Target
 
 DEFAULT_DEADLINE_SECONDS: Final = 30.0
 
-Observer = Callable[[str], None]
+
+@dataclass(frozen=True, slots=True)
+class CheckRequest:
+    """What to ask the checks of, and how.
+
+    Attributes:
+        deadline_seconds: how long each wait inside a check may take.
+        replay_records_max: how much of the topic check 6 reads; None reads all of it.
+        skipped: ids of checks that are reported as skipped.
+    """
+
+    environment: Environment
+    deadline_seconds: float = DEFAULT_DEADLINE_SECONDS
+    replay_records_max: int | None = None
+    skipped: tuple[str, ...] = ()
+    strict: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CheckAnswer:
     """What one check found; id, title and duration are added by the mechanism."""
 
     verdict: Verdict
@@ -44,11 +61,15 @@ class Inquiry:
         replay_records_max: how much of the topic check 6 reads; None reads all of it.
     """
 
-    environment: Environment
+    target: Target
     run: Run
     observe: Observer
     deadline_seconds: float = DEFAULT_DEADLINE_SECONDS
     replay_records_max: int | None = None
+
+    @property
+    def environment(self) -> Environment:
+        return self.target.environment
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,52 +89,49 @@ class Check:
     required: str
     why: str
     fix: str
-    ask: Callable[[Inquiry], Answer]
+    ask: Callable[[Inquiry], CheckAnswer]
 
 
-def run_checks(
-    checks: Sequence[Check],
-    inquiry: Inquiry,
-    *,
-    skipped: Sequence[str] = (),
-    strict: bool = False,
-    on_item: Callable[[Item], None],
-) -> Report:
-    """Ask each check; those skipped are reported as such with the reason.
+def run_checks(checks: Sequence[Check], request: CheckRequest, observe: Observer) -> Report:
+    """Ask each check in one run; those skipped are reported as such with the reason.
 
-    `on_item` sees each answer as it comes, for live output.
+    A signal ends the asking: what was answered until then is reported, with what came between.
+
+    Raises:
+        RefusedError: nothing may be asked here now.
     """
-    began = time.monotonic()
-    items = []
-    for check in checks:
-        item = _skip(check) if check.id in skipped else _ask(check, inquiry)
-        inquiry.run.journal("check", id=item.id, verdict=item.verdict.value, observed=item.observed)
-        on_item(item)
-        items.append(item)
-    return check_report(inquiry, items, strict=strict, seconds=time.monotonic() - began)
-
-
-def check_report(
-    inquiry: Inquiry, items: Sequence[Item], *, strict: bool, seconds: float = 0.0
-) -> Report:
-    """The report of the answers so far."""
-    environment = inquiry.environment
+    began_at, began = datetime.now(UTC), time.monotonic()
+    items: list[Item] = []
+    with open_session(request.environment, "check", observe) as session:
+        inquiry = Inquiry(
+            session.target,
+            session.run,
+            observe,
+            request.deadline_seconds,
+            request.replay_records_max,
+        )
+        for check in checks:
+            item = _skip(check) if check.id in request.skipped else _ask(check, inquiry)
+            session.run.journal(
+                "check", id=item.id, verdict=item.verdict.value, observed=item.observed
+            )
+            items.append(item)
+    environment = request.environment
     return Report(
         kind="CheckReport",
         context={
             "environment": environment.name,
             "target": environment.target,
-            "stripe": "twin" if environment.stripe_control_url else environment.stripe_api_base,
-            "run": inquiry.run.run_id,
+            "stripe": environment.stripe_name,
+            "run": session.run.run_id,
         },
         items=tuple(items),
-        started_at=(datetime.now(UTC) - timedelta(seconds=seconds)).isoformat(
-            timespec="milliseconds"
-        ),
-        duration_seconds=seconds,
+        started_at=began_at.isoformat(timespec="milliseconds"),
+        duration_seconds=time.monotonic() - began,
         each_must_answer=True,
-        strict=strict,
-        run_dir=str(inquiry.run.path),
+        strict=request.strict,
+        incidents=tuple(session.incidents),
+        run_dir=str(session.run.path),
     )
 
 
@@ -131,7 +149,7 @@ def _ask(check: Check, inquiry: Inquiry) -> Item:
     return replace(item, duration_ms=int((time.monotonic() - began) * 1000))
 
 
-def _item(check: Check, answer: Answer) -> Item:
+def _item(check: Check, answer: CheckAnswer) -> Item:
     good = answer.verdict in (Verdict.HOLDS, Verdict.SKIPPED)
     return Item(
         id=check.id,
@@ -160,17 +178,17 @@ def _skip(check: Check) -> Item:
 
 def judged(
     problems: Sequence[str], observed: str, examined: int, evidence: Sequence[str], fix: str = ""
-) -> Answer:
+) -> CheckAnswer:
     """The usual end of a check: violated if there are problems, else holds or vacuous."""
     if problems:
         seen = "; ".join(problems)
-        return Answer(Verdict.VIOLATED, seen, examined, tuple(evidence), fix=fix)
+        return CheckAnswer(Verdict.VIOLATED, seen, examined, tuple(evidence), fix=fix)
     verdict = Verdict.HOLDS if examined > 0 else Verdict.VACUOUS
-    return Answer(verdict, observed, examined, tuple(evidence))
+    return CheckAnswer(verdict, observed, examined, tuple(evidence))
 
 
-def cannot_tell(reason: str, *, fix: str = "", evidence: Sequence[str] = ()) -> Answer:
+def cannot_tell(reason: str, *, fix: str = "", evidence: Sequence[str] = ()) -> CheckAnswer:
     """The answer when something needed for the question could not be reached."""
-    return Answer(
+    return CheckAnswer(
         Verdict.UNKNOWN, "could not be evaluated", 0, tuple(evidence), fix=fix, reason=reason
     )

@@ -12,12 +12,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from bookpayctl.check import Inquiry, run_checks
+from bookpayctl.check import CheckRequest, run_checks
 from bookpayctl.checks import CHECKS
-from bookpayctl.clients.orders_api import Reply
+from bookpayctl.clients.orders_api import OrderReply
 from bookpayctl.drill import DrillRequest, run_drill
 from bookpayctl.drills import crash_mid_charge
-from bookpayctl.faults import undo
 from bookpayctl.judge.audit import AuditRequest, audit
 from bookpayctl.load import probe_orders
 from bookpayctl.load.history import read_history
@@ -28,11 +27,10 @@ from bookpayctl.report.verdict import Item, Verdict, unanswered
 from bookpayctl.runs import directory
 from bookpayctl.runs.directory import HISTORY_FILE, Run
 from bookpayctl.runs.waiting import wait_until
+from bookpayctl.session import Observer, RefusedError, refused_report
 from bookpayctl.targets.environment import Environment
 
 CUSTOMER: Final = "cust_demo"
-
-Observer = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +86,28 @@ def _parts(
         deadline_seconds=deadline_seconds,
         audited=False,
     )
-    drilled = run_drill(crash_mid_charge.DRILL, request, observe)
+    drilled = _or_refused(
+        environment, "DrillReport", lambda: run_drill(crash_mid_charge.DRILL, request, observe)
+    )
     yield Part("a worker dies in the middle of a charge", drilled)
-    yield Part("the checklist", _checks(environment, observe, deadline_seconds))
+    checked = _or_refused(
+        environment, "CheckReport", lambda: _checks(environment, observe, deadline_seconds)
+    )
+    yield Part("the checklist", checked)
     try:
         audited = _audit(environment, drilled, observe, deadline_seconds)
     except Exception as error:  # noqa: BLE001 - an audit that broke has not acquitted anyone
-        broken = unanswered("I00", "the audit ran to its end", "no error", f"{error!r}")
+        broken = unanswered("demo/audited", "the audit ran to its end", "no error", f"{error!r}")
         audited = replace(drilled, items=(broken,), incidents=())
     yield Part("three ledgers", audited)
+
+
+def _or_refused(environment: Environment, kind: str, ask: Callable[[], Report]) -> Report:
+    """What a part came to; after one that left something undone, the next ones are refused."""
+    try:
+        return ask()
+    except RefusedError as refused:
+        return refused_report(kind, environment, refused)
 
 
 def _orders(
@@ -104,19 +115,25 @@ def _orders(
 ) -> Report:
     """One order that is paid, one that is declined, one that is paid and then cancelled."""
     began = time.monotonic()
-    stories = (
-        ("E01", "a good card: the order is paid", Kind.OK, "paid", None),
-        ("E02", "a declined card: the order is cancelled", Kind.DECLINED, "cancelled", None),
-        ("E03", "cancelled after payment: money back", Kind.OK, "paid", "refunded"),
+    customers = (
+        ("paid", "a good card: the order is paid", Kind.OK, "paid", None),
+        (
+            "declined",
+            "a declined card: the order is cancelled",
+            Kind.DECLINED,
+            "cancelled",
+            None,
+        ),
+        ("refunded", "cancelled after payment: money back", Kind.OK, "paid", "refunded"),
     )
     items = []
-    for item_id, title, kind, first, then in stories:
+    for name, title, kind, first, then in customers:
         observe(title)
-        customer = _Customer(environment, f"{run.run_id}-{item_id}", deadline_seconds)
+        customer = _Customer(environment, f"{run.run_id}-{name}", deadline_seconds)
         try:
-            items.append(_story(customer, item_id, title, kind, first, then))
-        except Exception as error:  # noqa: BLE001 - a story without an end is unknown
-            items.append(unanswered(item_id, title, f"order {then or first}", repr(error)))
+            items.append(_serve(customer, f"demo/{name}", title, kind, first, then))
+        except Exception as error:  # noqa: BLE001 - a customer whose order has no end is unknown
+            items.append(unanswered(f"demo/{name}", title, f"order {then or first}", repr(error)))
     return Report(
         kind="DemoOrders",
         context={"environment": environment.name, "target": environment.target},
@@ -133,7 +150,7 @@ class _Customer:
     client_key: str
     deadline_seconds: float
 
-    def buy(self, kind: Kind) -> Reply:
+    def buy(self, kind: Kind) -> OrderReply:
         titles = probe_orders.titles_in_stock(self.environment)
         if not titles:
             raise probe_orders.ProbeError("nothing is in stock")
@@ -160,16 +177,16 @@ class _Customer:
         return waited.value.body, waited.seconds
 
 
-def _story(
+def _serve(
     customer: _Customer, item_id: str, title: str, kind: Kind, first: str, then: str | None
 ) -> Item:
     placed = customer.buy(kind).body
     seen, seconds = customer.wait(placed["id"], first)
-    told = f"{placed['id']} {seen.get('status')} after {seconds:.2f} s"
+    seen_so_far = f"{placed['id']} {seen.get('status')} after {seconds:.2f} s"
     if then is not None and seen.get("status") == first:
         probe_orders.orders_api(customer.environment).cancel(placed["id"], "changed_my_mind")
         seen, more = customer.wait(placed["id"], then)
-        told += f", then {seen.get('status')} after {more:.2f} s"
+        seen_so_far += f", then {seen.get('status')} after {more:.2f} s"
     wanted = then or first
     reached = seen.get("status") == wanted
     payment = seen.get("payment") or {}
@@ -180,7 +197,7 @@ def _story(
         title=title,
         verdict=Verdict.HOLDS if reached else Verdict.VIOLATED,
         required=f"order {wanted} within {customer.deadline_seconds:.0f} s",
-        observed=f"{told}{reason}; {amount}, payment {payment.get('state')}"
+        observed=f"{seen_so_far}{reason}; {amount}, payment {payment.get('state')}"
         f" {payment.get('payment_intent_id') or ''}".rstrip(),
         examined=1,
         fix="" if reached else f"bookpayctl order trace {placed['id']}",
@@ -188,12 +205,7 @@ def _story(
 
 
 def _checks(environment: Environment, observe: Observer, deadline_seconds: float) -> Report:
-    run = directory.begin(environment.runs_dir, "check")
-    inquiry = Inquiry(environment, run, observe, deadline_seconds)
-    try:
-        return run_checks(CHECKS, inquiry, on_item=lambda _: None)
-    finally:
-        undo.undo_all(environment, run)
+    return run_checks(CHECKS, CheckRequest(environment, deadline_seconds), observe)
 
 
 def _audit(

@@ -8,21 +8,17 @@ own journal, before and after, for the keys that were settled before the replay 
 from __future__ import annotations
 
 import json
-import socket
-import subprocess
-import sys
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bookpayctl.clients import admin_port
 from bookpayctl.faults import undo
-from bookpayctl.runs.directory import Run
+from bookpayctl.runs.directory import Run, UndoEntry
 from bookpayctl.targets.environment import Environment
-from bookpayctl.targets.local.supervise import endings
+from bookpayctl.targets.errors import TargetError
+from bookpayctl.targets.target import Target
 from runtime.domain.names import FINAL_PAYMENT_STATES, Service, Topic
 
 TOPICS: Final = (Topic.ORDERS_PLACED, Topic.ORDERS_CANCELLED)
-PROCESS_NAME: Final = "payments-worker-replay"
 
 
 class ReplayError(RuntimeError):
@@ -100,7 +96,7 @@ class Replayed:
 
 
 def replay(
-    environment: Environment, run: Run, *, records_max: int | None, deadline_seconds: float
+    target: Target, run: Run, *, records_max: int | None, deadline_seconds: float
 ) -> Replayed:
     """Read the topics again with a group of this run's own.
 
@@ -110,6 +106,7 @@ def replay(
     Raises:
         ReplayError: the worker did not finish, or a ledger could not be read.
     """
+    environment = target.environment
     group = f"bookpay-replay-{run.run_id}"
     settled = _settled_keys(environment)
     before = _count(environment, settled)
@@ -118,18 +115,18 @@ def replay(
     entry = run.promise_undo(undo.DELETE_CONSUMER_GROUP, group=group)
     try:
         expected, left_out = _prepare_group(environment, group, ranges, records_max)
-        said = _run_worker(environment, group, deadline_seconds)
+        summary = _run_worker(target, group, deadline_seconds)
         after = _count(environment, settled)
     finally:
-        deleted = _delete_group(environment, run, entry)
+        deleted = _delete_group(target, run, entry)
     return Replayed(
         group=group,
         expected=expected,
         left_out=left_out,
-        records=int(said["records"]),
-        inserted=int(said["inserted"]),
-        duplicates=int(said["duplicates"]),
-        malformed=int(said["malformed"]),
+        records=int(summary["records"]),
+        inserted=int(summary["inserted"]),
+        duplicates=int(summary["duplicates"]),
+        malformed=int(summary["malformed"]),
         settled=len(settled),
         before=before,
         after=after,
@@ -184,14 +181,12 @@ def _count(environment: Environment, settled: list[str]) -> Counted:
 
 
 def _ranges(environment: Environment) -> dict[tuple[str, int], tuple[int, int]]:
-    from confluent_kafka import KafkaException
-
     from bookpayctl.clients import kafka
 
     consumer = kafka.open_consumer(environment.kafka_bootstrap_servers)
     try:
         return kafka.log_ranges(consumer, [topic.value for topic in TOPICS])
-    except KafkaException as error:
+    except kafka.BrokerError as error:
         raise ReplayError(f"Kafka does not answer: {error}") from error
     finally:
         consumer.close()
@@ -204,59 +199,32 @@ def _prepare_group(
     records_max: int | None,
 ) -> tuple[int, int]:
     """Give the group its starting offsets when not all is to be read; (expected, left out)."""
-    from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
-    from confluent_kafka.admin import AdminClient
+    from bookpayctl.clients import kafka
 
     starts = starting_offsets(ranges, records_max)
     left_out = sum(starts[where] - first for where, (first, _) in ranges.items())
     if left_out:
-        admin = AdminClient(
-            {"bootstrap.servers": environment.kafka_bootstrap_servers, "log_level": 0}
-        )
-        wanted = [TopicPartition(t, p, start) for (t, p), start in starts.items()]
-        request = ConsumerGroupTopicPartitions(group, wanted)
         try:
-            admin.alter_consumer_group_offsets([request])[group].result()
-        except KafkaException as error:
+            kafka.set_group_offsets(environment.kafka_bootstrap_servers, group, starts)
+        except kafka.BrokerError as error:
             raise ReplayError(f"the group's offsets could not be set: {error}") from error
     return sum(end - first for first, end in ranges.values()), left_out
 
 
-def _run_worker(environment: Environment, group: str, deadline_seconds: float) -> dict[str, Any]:
+def _run_worker(target: Target, group: str, deadline_seconds: float) -> dict[str, Any]:
     """Run the real worker with another group to the end of the topics; its last line is JSON."""
-    workers = admin_port.processes_of(environment, Service.WORKER)
-    if not workers:
-        raise ReplayError("this environment has no payments-worker to replay through")
-    variables = endings.environment_of_process(environment, workers[0].name)
-    # Its own name and any free port; a drill's failpoints are for the workers that charge.
-    variables |= {"BOOKPAY_PROCESS_NAME": PROCESS_NAME, "BOOKPAY_HTTP_PORT": str(_free_port())}
-    variables.pop("BOOKPAY_FAILPOINTS", None)
-    command = [sys.executable, "-m", "runtime", Service.WORKER.value]
-    command += ["--group", group, "--until-end"]
     try:
-        done = subprocess.run(
-            command,
-            env=variables,
-            capture_output=True,
-            text=True,
-            timeout=deadline_seconds,
-            check=False,
+        done = target.run_once(
+            Service.WORKER.value,
+            ["--group", group, "--until-end"],
+            deadline_seconds=deadline_seconds,
         )
-    except subprocess.TimeoutExpired as error:
-        raise ReplayError(
-            f"the replay did not reach the end in {deadline_seconds:.0f} s"
-        ) from error
-    if done.returncode != 0:
+    except TargetError as error:
+        raise ReplayError(f"the topics could not be read again: {error}") from error
+    if done.exit_status != 0:
         last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
-        raise ReplayError(f"the replaying worker exited {done.returncode}: {''.join(last)}")
+        raise ReplayError(f"the replaying worker exited {done.exit_status}: {''.join(last)}")
     return _last_count(done.stdout)
-
-
-def _free_port() -> int:
-    """A port nobody listens on now; the worker serves its metrics there while it reads."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _last_count(stdout: str) -> dict[str, Any]:
@@ -271,9 +239,9 @@ def _last_count(stdout: str) -> dict[str, Any]:
     raise ReplayError("the replaying worker ended without its summary")
 
 
-def _delete_group(environment: Environment, run: Run, entry: Any) -> bool:
+def _delete_group(target: Target, run: Run, entry: UndoEntry) -> bool:
     try:
-        undo.undo(environment, entry)
+        undo.undo(target, entry)
     except undo.UndoError as error:
         run.journal("undo_failed", op=entry.op, error=str(error))
         return False

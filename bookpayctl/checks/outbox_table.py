@@ -11,8 +11,9 @@ import json
 import re
 from typing import Any, Final
 
-from bookpayctl.check import Answer, Check, Inquiry, cannot_tell, judged
-from bookpayctl.clients import admin_port
+from bookpayctl.check import Check, CheckAnswer, Inquiry, cannot_tell, judged
+from bookpayctl.clients.database import writing
+from bookpayctl.targets.target import processes_of
 from runtime.domain.names import SCHEMA, Service
 
 INDEX: Final = "outbox_unpublished_idx"
@@ -32,12 +33,11 @@ COLUMNS: Final = {
 STATEMENT_PATH: Final = "/publisher/statement"
 
 
-def ask(inquiry: Inquiry) -> Answer:
+def ask(inquiry: Inquiry) -> CheckAnswer:
     """Compare the table's shape, then explain the publisher's statement."""
-    import psycopg
 
     problems: list[str] = []
-    with psycopg.connect(inquiry.environment.dsn, connect_timeout=5, autocommit=True) as conn:
+    with writing(inquiry.environment.dsn) as conn:
         problems += _shape_problems(conn)
         index = _index_definition(conn)
         problems += _index_problems(index)
@@ -108,10 +108,10 @@ def _index_problems(definition: str) -> list[str]:
 
 
 def _publisher_statement(inquiry: Inquiry) -> str | None:
-    for process in admin_port.processes_of(inquiry.environment, Service.PUBLISHER):
-        spoken = admin_port.get(process, STATEMENT_PATH)
-        if spoken.status == 200 and spoken.text.strip():
-            return with_numbered_parameters(spoken.text.strip().rstrip(";"))
+    for process in processes_of(inquiry.target, Service.PUBLISHER):
+        answer = inquiry.target.ask(process, STATEMENT_PATH)
+        if answer.status == 200 and answer.text.strip():
+            return with_numbered_parameters(answer.text.strip().rstrip(";"))
     return None
 
 

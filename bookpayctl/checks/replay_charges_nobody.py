@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from bookpayctl.check import Answer, Check, Inquiry, cannot_tell, judged
+from bookpayctl.check import Check, CheckAnswer, Inquiry, cannot_tell, judged
 from bookpayctl.replay import ReplayError, replay
 
 
-def ask(inquiry: Inquiry) -> Answer:
+def ask(inquiry: Inquiry) -> CheckAnswer:
     """Replay and count."""
     try:
         result = replay(
-            inquiry.environment,
+            inquiry.target,
             inquiry.run,
             records_max=inquiry.replay_records_max,
             deadline_seconds=max(60.0, inquiry.deadline_seconds),

@@ -12,12 +12,12 @@ from datetime import UTC, datetime
 from typing import Final
 from uuid import uuid4
 
-from bookpayctl.check import Answer, Check, Inquiry, cannot_tell, judged
+from bookpayctl.check import Check, CheckAnswer, Inquiry, cannot_tell, judged
+from bookpayctl.clients.database import writing
 from bookpayctl.load import probe_orders
 from bookpayctl.runs.waiting import wait_until
 from bookpayctl.targets.environment import Environment
 from runtime.domain.names import (
-    SCHEMA,
     Aggregate,
     EventType,
     OrderStatus,
@@ -51,7 +51,7 @@ class Compensation:
         )
 
 
-def ask(inquiry: Inquiry) -> Answer:
+def ask(inquiry: Inquiry) -> CheckAnswer:
     """Make a payment wait, fail it by an event, and watch all four consequences."""
     environment, run = inquiry.environment, inquiry.run
     probe = probe_orders.place_probe(
@@ -96,7 +96,6 @@ def ask(inquiry: Inquiry) -> Answer:
 
 def _fail_payment(environment: Environment, inquiry: Inquiry, probe: probe_orders.Probe) -> None:
     """Put the synthetic PaymentFailed into the outbox, marked and registered as a probe."""
-    import psycopg
 
     event_id = str(uuid4())
     inquiry.run.probe("event", event_id)
@@ -111,8 +110,7 @@ def _fail_payment(environment: Environment, inquiry: Inquiry, probe: probe_order
         "failure_code": FAILURE,
         "probe": True,
     }
-    with psycopg.connect(environment.dsn, connect_timeout=5, autocommit=True) as conn:
-        conn.execute("SET search_path = " + SCHEMA)
+    with writing(environment.dsn) as conn:
         conn.execute(
             "INSERT INTO outbox (event_id, aggregate, aggregate_id, event_type, payload, tenant_id)"
             " VALUES (%s, %s, %s, %s, %s::jsonb, %s)",

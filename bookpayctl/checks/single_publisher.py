@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from bookpayctl.check import Answer, Check, Inquiry, judged
-from bookpayctl.clients import admin_port
-from runtime.domain.names import PUBLISHER_LOCK_KEY, SCHEMA, Service, Topic
+from bookpayctl.check import Check, CheckAnswer, Inquiry, judged
+from bookpayctl.clients.database import writing
+from bookpayctl.targets.target import answering
+from runtime.domain.names import PUBLISHER_LOCK_KEY, Service, Topic
 
 if TYPE_CHECKING:
     from bookpayctl.clients.kafka import Record
@@ -42,14 +43,12 @@ class Lock:
     oldest_unpublished_seconds: float
 
 
-def ask(inquiry: Inquiry) -> Answer:
+def ask(inquiry: Inquiry) -> CheckAnswer:
     """Count publishers, read and claim the lock, and hold the records against the terms."""
-    import psycopg
 
     environment = inquiry.environment
-    alive = admin_port.alive(environment, Service.PUBLISHER)
-    with psycopg.connect(environment.dsn, connect_timeout=5, autocommit=True) as conn:
-        conn.execute("SET search_path = " + SCHEMA)
+    alive = answering(inquiry.target, Service.PUBLISHER)
+    with writing(environment.dsn) as conn:
         lock = _read_lock(conn)
         terms = _read_terms(conn)
     records = _read_records(environment.kafka_bootstrap_servers)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from bookpayctl.check import Answer, Check, Inquiry, cannot_tell, judged
+from bookpayctl.check import Check, CheckAnswer, Inquiry, cannot_tell, judged
 from bookpayctl.load import probe_orders
 from runtime.domain.names import EventType
 
@@ -16,7 +16,7 @@ CREATE_PATH: Final = "/v1/payment_intents"
 EVIDENCE_MAX: Final = 5
 
 
-def ask(inquiry: Inquiry) -> Answer:
+def ask(inquiry: Inquiry) -> CheckAnswer:
     """Place one order so that there is something to see, then compare three lists of keys."""
     from bookpayctl.judge.readers.stripe import StripeReader
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import uuid4
 
-import urllib3
-
-from bookpayctl.check import Answer, Check, Inquiry, cannot_tell, judged
+from bookpayctl.check import Check, CheckAnswer, Inquiry, cannot_tell, judged
+from bookpayctl.clients.http import HttpAnswer
+from bookpayctl.clients.http import ask as ask_http
 from bookpayctl.forgery.case import event as harmless_event
 from bookpayctl.forgery.signing import stripe_signature
 from bookpayctl.load import probe_orders
@@ -42,14 +42,6 @@ class Delivery:
     answer: str
 
 
-@dataclass(frozen=True, slots=True)
-class Delivered:
-    """What came back; `status` None when nothing did."""
-
-    status: int | None
-    body: str
-
-
 def deliveries(*, secret: str, now: int, marker: str) -> list[Delivery]:
     """The chapter's two attacks, a stale one, and the control, which is last."""
     stale = _event(f"evt_bookpaystale_{marker}")
@@ -76,7 +68,7 @@ def deliveries(*, secret: str, now: int, marker: str) -> list[Delivery]:
     ]
 
 
-def ask(inquiry: Inquiry) -> Answer:
+def ask(inquiry: Inquiry) -> CheckAnswer:
     """Deliver all four and count what they left behind."""
     environment = inquiry.environment
     marker = uuid4().hex
@@ -90,19 +82,19 @@ def ask(inquiry: Inquiry) -> Answer:
     before = _rows_left(environment.dsn, sent[:-1])
     answers = [_deliver(environment.webhook_url, delivery) for delivery in sent]
     evidence = [
-        f"{delivery.name}: {got.status} {got.body}"
+        f"{delivery.name}: {got.status} {got.text}"
         for delivery, got in zip(sent, answers, strict=True)
     ]
     if all(got.status is None for got in answers):
         return cannot_tell(
-            f"the receiver at {environment.webhook_url} does not answer: {answers[0].body}",
+            f"the receiver at {environment.webhook_url} does not answer: {answers[0].text}",
             fix="bookpayctl status; bookpayctl logs payments-webhook-receiver",
         )
     problems = [
-        f"{delivery.name}: answered {got.status} {got.body}, required {delivery.status}"
+        f"{delivery.name}: answered {got.status} {got.text}, required {delivery.status}"
         f" {delivery.answer}"
         for delivery, got in zip(sent, answers, strict=True)
-        if (got.status, got.body) != (delivery.status, delivery.answer)
+        if (got.status, got.text) != (delivery.status, delivery.answer)
     ]
     stored = wait_until(
         lambda: _is_stored(environment.dsn, control_id), bool, deadline_seconds=TIMEOUT_SECONDS
@@ -125,23 +117,13 @@ def _event(event_id: str) -> bytes:
     return json.dumps(harmless_event(id=event_id), separators=(",", ":")).encode()
 
 
-def _deliver(url: str, delivery: Delivery) -> Delivered:
+def _deliver(url: str, delivery: Delivery) -> HttpAnswer:
     headers = {"Content-Type": "application/json"}
     if delivery.signature is not None:
         headers["Stripe-Signature"] = delivery.signature
-    try:
-        response = urllib3.request(
-            "POST",
-            url,
-            body=delivery.body,
-            headers=headers,
-            timeout=TIMEOUT_SECONDS,
-            retries=False,
-            redirect=False,
-        )
-    except urllib3.exceptions.HTTPError as error:
-        return Delivered(None, type(error).__name__)
-    return Delivered(response.status, response.data.decode("utf-8", "replace").strip())
+    return ask_http(
+        "POST", url, content=delivery.body, headers=headers, timeout_seconds=TIMEOUT_SECONDS
+    )
 
 
 def _is_stored(dsn: str, event_id: str) -> bool:

@@ -12,13 +12,11 @@ from typing import Annotated, Final
 
 import typer
 
-from bookpayctl.cli.output import hint
-
-# In the order of `--help`.
+# In the order of `--help`; each is a module of `commands` with a function `register`.
 _GROUPS: Final = (
     *("up", "status", "doctor", "logs", "env", "config"),
-    *("demo", "order", "load", "webhook", "check", "audit", "verify", "drill", "replay"),
-    *("stripe", "dlq", "refund", "shadow", "watch", "recover", "report", "runbook", "explain"),
+    *("demo", "order", "load", "webhook", "check", "audit", "drill", "replay"),
+    *("stripe", "dlq", "refund", "shadow", "recover", "explain"),
 )
 
 _HELP: Final = """A payments stack for an online bookshop, and the tool that proves nobody was \
@@ -43,7 +41,8 @@ def build_app() -> typer.Typer:
     )
     app.callback()(_options)
     for group in _GROUPS:
-        _register(app, group)
+        # A command that cannot be imported is a broken build, and says so at once.
+        importlib.import_module(f"bookpayctl.cli.commands.{group}").register(app)
     return app
 
 
@@ -59,16 +58,3 @@ def _options(
         os.environ["FORCE_COLOR"] = "1"
     elif color != "auto":
         raise typer.BadParameter("must be auto, always or never", param_hint="--color")
-
-
-def _register(app: typer.Typer, group: str) -> None:
-    """Add one group; one that is missing or broken does not take the others with it."""
-    name = f"bookpayctl.cli.commands.{group}"
-    try:
-        module = importlib.import_module(name)
-        module.register(app)
-    except ModuleNotFoundError as error:
-        if error.name != name:
-            hint(f"warning: command group {group} is not usable: {error}")
-    except (ImportError, AttributeError, SyntaxError) as error:
-        hint(f"warning: command group {group} is not usable: {error}")

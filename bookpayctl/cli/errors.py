@@ -1,4 +1,4 @@
-"""What a caller is told when `up` or `down` did not work, and the exit code for it."""
+"""What a caller is told when a command could not do its work, and the exit code for it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,40 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from bookpayctl.cli.output import Document, OutputFormat, fail, hint, leave, print_json
 from bookpayctl.report.exit_code import ExitCode
 
 if TYPE_CHECKING:
     from bookpayctl.targets.environment import Environment
+
+
+@contextmanager
+def explained(root: Path, output: OutputFormat) -> Iterator[None]:
+    """Turn the target's errors into an answer and an exit code, in the format asked for."""
+    from bookpayctl.runs.interrupts import Stopped
+    from bookpayctl.targets.errors import TargetError
+
+    try:
+        yield
+    except TargetError as error:
+        message = f"{error}; {error.aftermath}" if error.aftermath else str(error)
+        _end(
+            Failure(error.code, error.reason, message, error.part, error.log, error.fix),
+            root,
+            output,
+        )
+    except OSError as error:
+        _end(
+            Failure(ExitCode.USAGE, "cannot_run_here", str(error), fix="bookpayctl doctor"),
+            root,
+            output,
+        )
+    except Stopped as stopped:
+        code = ExitCode.INTERRUPTED if stopped.number == signal.SIGINT else ExitCode.TERMINATED
+        message = f"stopped by {stopped}; nothing it started was left running"
+        _end(Failure(code, "interrupted", message), root, output)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,71 +62,9 @@ class Failure:
     fix: str = ""
 
 
-@contextmanager
-def explained(root: Path, output: OutputFormat) -> Iterator[None]:
-    """Turn the target's errors into an answer and an exit code, in the format asked for."""
-    from bookpayctl.runs.interrupts import Stopped
-
-    try:
-        yield
-    except (RuntimeError, OSError, Stopped) as error:
-        failure = _failure(error)
-        if failure is None:
-            raise
-        _show(failure, root, output)
-        leave(failure.code)
-
-
-def _failure(error: BaseException) -> Failure | None:
-    """What an error of the target means; None for one that is not the target's."""
-    from bookpayctl.runs.interrupts import Stopped
-    from bookpayctl.targets.local.supervise.waiting import DeadlineError, PartFailedError
-
-    gone = "nothing it started was left running"
-    match error:
-        case PartFailedError(part=part, log=log):
-            message = f"{error}; {gone}"
-            return Failure(ExitCode.VIOLATED, "part_failed", message, part, log)
-        case DeadlineError(part=part, log=log):
-            return Failure(ExitCode.DEADLINE, "deadline", f"{error}; {gone}", part, log)
-        case Stopped(number=number):
-            code = ExitCode.INTERRUPTED if number == signal.SIGINT else ExitCode.TERMINATED
-            return Failure(code, "interrupted", f"stopped by {error}; {gone}")
-        case _:
-            return _refusal(error)
-
-
-def _refusal(error: BaseException) -> Failure | None:
-    """What is wrong around the command rather than with a part of it."""
-    from bookpayctl.targets.local.credentials import LiveKeyError
-    from bookpayctl.targets.local.machine.leftovers import LeftoversError
-    from bookpayctl.targets.local.machine.lock import LockTimeoutError
-    from bookpayctl.targets.local.machine.owner import OwnerError
-    from bookpayctl.targets.local.machine.ports import PortTakenError
-    from bookpayctl.targets.local.machine.state import StateError
-    from bookpayctl.targets.local.servers.kafka import KafkaError
-    from bookpayctl.targets.local.servers.postgres import PostgresError
-    from bookpayctl.targets.local.supervise.supervisor import SupervisorError
-
-    text = str(error)
-    match error:
-        case LiveKeyError():
-            return Failure(ExitCode.REFUSED, "live_key", text)
-        case LeftoversError():
-            return Failure(ExitCode.DIRTY, "processes_left", text)
-        case LockTimeoutError():
-            return Failure(ExitCode.DEADLINE, "locked", text)
-        case PortTakenError():
-            return Failure(ExitCode.USAGE, "port_taken", text)
-        case OwnerError() | StateError() | PostgresError() | KafkaError():
-            return Failure(ExitCode.USAGE, "cannot_run_here", text, fix="bookpayctl doctor")
-        case SupervisorError():
-            fix = "bookpayctl down, then bookpayctl up"
-            return Failure(ExitCode.UNKNOWN, "supervisor_mute", text, fix=fix)
-        case OSError():
-            return Failure(ExitCode.USAGE, "cannot_run_here", text, fix="bookpayctl doctor")
-        case _:
-            return None
+def _end(failure: Failure, root: Path, output: OutputFormat) -> NoReturn:
+    _show(failure, root, output)
+    leave(failure.code)
 
 
 def _show(failure: Failure, root: Path, output: OutputFormat) -> None:
@@ -118,11 +83,11 @@ def _show(failure: Failure, root: Path, output: OutputFormat) -> None:
 @contextmanager
 def database_answers(environment: Environment) -> Iterator[None]:
     """Whatever is read in the block could not be read: unknown, with the remedy."""
-    import psycopg
+    from bookpayctl.clients.database import DatabaseError
 
     try:
         yield
-    except psycopg.Error as error:
+    except DatabaseError as error:
         fail(
             f"PostgreSQL of environment {environment.name!r} did not answer:"
             f" {str(error).strip().splitlines()[0]}",

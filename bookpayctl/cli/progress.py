@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
 from bookpayctl.cli.output import console, hint, is_interactive
-from bookpayctl.targets.local.up import Step
+from bookpayctl.targets.platform import Step
 
 if TYPE_CHECKING:
     from bookpayctl.load.sender import Progress as LoadProgress

@@ -7,7 +7,6 @@ change the verdict, but it is not passed over in silence either.
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -20,7 +19,6 @@ from bookpayctl.report.result import Report
 
 if TYPE_CHECKING:
     from bookpayctl.report.text import Look
-    from bookpayctl.targets.environment import Environment
 
 
 class ReportFormat(StrEnum):
@@ -106,20 +104,3 @@ def finish(
             hint(f"warning: report {path} could not be written: {error}")
     print_line(render(report, output, detailed=detailed, fold=fold))
     leave(report.code)
-
-
-def refused_report(kind: str, environment: Environment, reason: str) -> Report:
-    """A report without answers whose code is REFUSED and whose context says why."""
-    return Report(
-        kind=kind,
-        context={
-            "environment": environment.name,
-            "target": environment.target,
-            "refused": reason,
-        },
-        items=(),
-        started_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
-        duration_seconds=0.0,
-        each_must_answer=True,
-        incidents=(ExitCode.REFUSED,),
-    )

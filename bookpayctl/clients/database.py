@@ -17,12 +17,18 @@ CONNECT_TIMEOUT_SECONDS: Final = 5
 STATEMENT_TIMEOUT_MS: Final = 60_000
 
 
+Connection = psycopg.Connection[Any]
+
+DatabaseError = psycopg.Error
+"""What PostgreSQL, or the way to it, answered instead of what was asked for."""
+
+
 @contextmanager
-def reading(dsn: str) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+def reading(dsn: str) -> Iterator[Connection]:
     """A read-only session on the primary, our schema first on the path.
 
     Raises:
-        psycopg.Error: no connection within the timeout, or the server is a replica.
+        DatabaseError: no connection within the timeout, or the server is a replica.
     """
     with psycopg.connect(
         dsn,
@@ -36,7 +42,7 @@ def reading(dsn: str) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
 
 
 @contextmanager
-def writing(dsn: str) -> Iterator[psycopg.Connection[Any]]:
+def writing(dsn: str) -> Iterator[Connection]:
     """A session that may write and sees our tables; every statement commits by itself."""
     options = f"-c search_path={SCHEMA} -c statement_timeout=5000"
     with psycopg.connect(dsn, autocommit=True, connect_timeout=5, options=options) as conn:

@@ -14,8 +14,10 @@ from typing import Any, Final
 from uuid import uuid4
 
 from confluent_kafka import (
+    OFFSET_INVALID,
     TIMESTAMP_NOT_AVAILABLE,
     Consumer,
+    ConsumerGroupTopicPartitions,
     KafkaError,
     KafkaException,
     Message,
@@ -34,6 +36,10 @@ BATCH_MAX: Final = 5_000
 
 
 BATCH_SECONDS: Final = 0.1
+
+
+BrokerError = KafkaException
+"""What the broker, or the way to it, answered instead of what was asked for."""
 
 
 class LogReadError(RuntimeError):
@@ -158,6 +164,40 @@ def group_exists(bootstrap_servers: str, group: str) -> bool:
     admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
     listed = admin.list_consumer_groups(request_timeout=REQUEST_TIMEOUT_SECONDS).result()
     return any(found.group_id == group for found in listed.valid)
+
+
+def set_group_offsets(
+    bootstrap_servers: str, group: str, offsets: dict[tuple[str, int], int]
+) -> None:
+    """Let a group without members begin at these offsets.
+
+    Raises:
+        BrokerError: it begins where it would have begun.
+    """
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
+    wanted = [TopicPartition(topic, partition, at) for (topic, partition), at in offsets.items()]
+    request = ConsumerGroupTopicPartitions(group, wanted)
+    admin.alter_consumer_group_offsets([request])[group].result()
+
+
+def group_offsets(
+    bootstrap_servers: str, group: str, partitions: Iterable[tuple[str, int]]
+) -> dict[tuple[str, int], int | None]:
+    """What a group has committed of each partition; None where it has committed nothing.
+
+    Raises:
+        BrokerError: the broker did not say.
+    """
+    wanted = [TopicPartition(topic, partition) for topic, partition in partitions]
+    if not wanted:
+        return {}
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
+    request = ConsumerGroupTopicPartitions(group, wanted)
+    answer = admin.list_consumer_group_offsets([request], request_timeout=REQUEST_TIMEOUT_SECONDS)
+    return {
+        (found.topic, found.partition): None if found.offset == OFFSET_INVALID else found.offset
+        for found in answer[group].result().topic_partitions
+    }
 
 
 def _record(message: Message) -> Record | None:

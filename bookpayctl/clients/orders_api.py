@@ -6,23 +6,18 @@ answer is reported as such and never as a refusal.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-import urllib3
-
-# One connection per thread of the load; more would only queue in the service.
-CONNECTIONS_MAX: Final = 64
-
+from bookpayctl.clients.http import HttpAnswer, HttpClient, NoAnswer
 
 # 4xx answers after which the order may still exist or come to exist: a conflict means that another
 # request with this key is being worked on, 408 and 425 that this one was not read to the end.
 UNDECIDED_STATUSES: Final = frozenset({408, 409, 425, 429})
 
 
-NOT_SENT: Final = "not_sent"
+NOT_SENT: Final = NoAnswer.NOT_SENT.value
 """The code of a call that never left: no connection was made, so nothing can have been done."""
 
 
@@ -35,8 +30,8 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back for one call.
+class CallEnd:
+    """How one call ended, as its client saw it.
 
     Attributes:
         status: HTTP status, or None when none arrived.
@@ -70,8 +65,8 @@ def outcome_of(status: int | None, code: str | None = None) -> Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """One HTTP answer: `status` None when none came, then `error` says what happened instead."""
+class OrderReply:
+    """One answer of the orders-service: `status` None when none came, then `error` says why."""
 
     status: int | None
     body: dict[str, Any]
@@ -89,10 +84,10 @@ class Reply:
         title = self.body.get("detail") or self.body.get("title") or "no explanation"
         return f"{self.status} {self.body.get('code', '')}: {title}"
 
-    def answer(self) -> Answer:
+    def call_end(self) -> CallEnd:
         """The reply as the history records it."""
         code = self.body.get("code") or self.error
-        return Answer(
+        return CallEnd(
             outcome_of(self.status, self.body.get("code")),
             self.status,
             order_id=self.body.get("id") if self.ok else None,
@@ -106,54 +101,34 @@ class OrdersApi:
 
     def __init__(self, base_url: str, token: str, *, timeout_seconds: float = 10.0) -> None:
         self._base_url = base_url.rstrip("/")
-        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-        self._pool = urllib3.PoolManager(
-            num_pools=2,
-            maxsize=CONNECTIONS_MAX,
-            block=False,
-            timeout=urllib3.Timeout(connect=2.0, read=timeout_seconds),
-            retries=False,
+        self._http = HttpClient(
+            timeout_seconds=timeout_seconds, headers={"Authorization": f"Bearer {token}"}
         )
 
-    def place(self, order: dict[str, Any], *, client_key: str) -> Reply:
+    def place(self, order: dict[str, Any], *, client_key: str) -> OrderReply:
         """POST /orders with `client_key` as Idempotency-Key."""
         return self._call("POST", "/orders", order, {"Idempotency-Key": client_key})
 
-    def get(self, order_id: str) -> Reply:
+    def get(self, order_id: str) -> OrderReply:
         return self._call("GET", f"/orders/{order_id}")
 
-    def cancel(self, order_id: str, reason: str) -> Reply:
+    def cancel(self, order_id: str, reason: str) -> OrderReply:
         return self._call("POST", f"/orders/{order_id}/cancel", {"reason": reason})
 
     def _call(
         self,
         method: str,
         path: str,
-        body: dict[str, Any] | None = None,
+        document: dict[str, Any] | None = None,
         headers: dict[str, str] | None = None,
-    ) -> Reply:
-        try:
-            response = self._pool.request(
-                method,
-                self._base_url + path,
-                body=None if body is None else json.dumps(body).encode(),
-                headers={**self._headers, **(headers or {})},
-            )
-        except (
-            urllib3.exceptions.NewConnectionError,
-            urllib3.exceptions.ConnectTimeoutError,
-        ) as error:
-            return Reply(None, {"code": NOT_SENT}, error=f"{type(error).__name__}: {error}")
-        except urllib3.exceptions.HTTPError as error:
-            return Reply(None, {}, error=f"{type(error).__name__}: {error}")
-        replayed = response.headers.get("Idempotent-Replayed") == "true"
-        return Reply(response.status, _object(response.data), replayed)
+    ) -> OrderReply:
+        url = self._base_url + path
+        return _reply(self._http.request(method, url, document=document, headers=headers))
 
 
-def _object(data: bytes) -> dict[str, Any]:
-    """The JSON object of an answer; empty when the answer holds none, as a proxy's page."""
-    try:
-        document = json.loads(data)
-    except ValueError:
-        return {}
-    return document if isinstance(document, dict) else {}
+def _reply(answer: HttpAnswer) -> OrderReply:
+    if answer.status is None:
+        body = {"code": NOT_SENT} if answer.missing is NoAnswer.NOT_SENT else {}
+        return OrderReply(None, body, error=answer.error)
+    replayed = answer.headers.get("idempotent-replayed") == "true"
+    return OrderReply(answer.status, answer.object(), replayed)

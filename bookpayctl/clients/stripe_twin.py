@@ -1,69 +1,103 @@
-"""Arming and clearing the Stripe twin's faults through its control API.
+"""The Stripe twin's control API: its journal, its faults, its clock.
 
-Only the twin can be told to misbehave; a sandbox cannot, and a drill that needs it says so.
+Only the twin can be told to misbehave and shows what it executed; a sandbox can and does neither,
+and who needs it says so.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any, Final
 
-import urllib3
+from bookpayctl.clients.http import HttpClient
 
-from bookpayctl.targets.environment import Environment
-
-TIMEOUT_SECONDS: Final = 5.0
+TIMEOUT_SECONDS: Final = 30.0
 
 
-class TwinFaultError(RuntimeError):
-    """The twin could not be told; the message says what was asked and what it answered."""
+class TwinError(RuntimeError):
+    """The twin did not do as it was asked; the message names the call and the answer.
 
-
-def fault_ids(environment: Environment) -> list[str]:
-    """Ids of all faults that are active now; none where Stripe is not the twin.
-
-    Raises:
-        TwinFaultError: the twin does not answer.
+    Attributes:
+        refused: it answered, and said no; otherwise nobody answered, or it is no twin.
     """
-    if environment.stripe_control_url is None:
-        return []
-    return [fault["id"] for fault in _call(environment, "GET", "/faults")["data"]]
+
+    def __init__(self, message: str, *, refused: bool) -> None:
+        super().__init__(message)
+        self.refused = refused
 
 
-def add_fault(environment: Environment, definition: dict[str, Any]) -> str:
-    """Arm one fault; returns its id.
+class TwinControl:
+    """One twin; safe to share between threads.
 
-    Raises:
-        TwinFaultError: the twin refused it or does not answer.
+    Every method raises TwinError when the twin does not do as it is asked.
     """
-    return str(_call(environment, "POST", "/faults", definition)["id"])
 
+    def __init__(self, control_url: str, *, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+        self._url = control_url.rstrip("/")
+        self._http = HttpClient(timeout_seconds=timeout_seconds)
 
-def clear_fault(environment: Environment, fault_id: str) -> None:
-    """Disarm one fault.
-
-    Raises:
-        TwinFaultError: the twin does not answer.
-    """
-    _call(environment, "DELETE", f"/faults/{fault_id}")
-
-
-def _call(
-    environment: Environment, method: str, path: str, document: dict[str, Any] | None = None
-) -> dict[str, Any]:
-    url = f"{environment.stripe_control_url}{path}"
-    try:
-        response = urllib3.request(
+    def ask(
+        self,
+        method: str,
+        path: str,
+        document: Mapping[str, Any] | None = None,
+        query: Mapping[str, object] | None = None,
+    ) -> dict[str, Any]:
+        """One call; the answer as it came. Filters that are None are left out."""
+        called = f"{method} {self._url}{path}"
+        filters = {name: str(value) for name, value in (query or {}).items() if value is not None}
+        answer = self._http.request(
             method,
-            url,
-            body=None if document is None else json.dumps(document).encode(),
-            headers={"Content-Type": "application/json"},
-            timeout=TIMEOUT_SECONDS,
-            retries=False,
+            self._url + path,
+            document=None if method in ("GET", "DELETE") else dict(document or {}),
+            query=filters or None,
         )
-    except urllib3.exceptions.HTTPError as error:
-        raise TwinFaultError(f"{method} {url}: {error}") from error
-    if not 200 <= response.status < 300:
-        answer = response.data.decode("utf-8", "replace")[:200]
-        raise TwinFaultError(f"{method} {url} answered {response.status}: {answer}")
-    return json.loads(response.data) if response.data.strip() else {}
+        if answer.status is None:
+            raise TwinError(f"{called}: {answer.error}", refused=False)
+        found = _parsed(answer.body)
+        if found is None:
+            raise TwinError(f"{called} did not answer JSON; is it a twin?", refused=False)
+        if not answer.ok:
+            message = (found.get("error") or {}).get("message", answer.status)
+            raise TwinError(f"the twin refused: {message}", refused=True)
+        return found
+
+    def rows(self, collection: str, **filters: object) -> list[dict[str, Any]]:
+        """All rows of one collection, e.g. `requests`, oldest first."""
+        found: list[dict[str, Any]] = self.ask("GET", f"/{collection}", query=filters)["data"]
+        return found
+
+    def fault_ids(self) -> list[str]:
+        """Ids of the faults that are active now."""
+        return [str(fault["id"]) for fault in self.rows("faults")]
+
+    def add_fault(self, definition: Mapping[str, Any]) -> str:
+        """Arm one fault; returns its id."""
+        return str(self.ask("POST", "/faults", definition)["id"])
+
+    def clear_fault(self, fault_id: str) -> None:
+        """Disarm one fault."""
+        self.ask("DELETE", f"/faults/{fault_id}")
+
+    def fault_hits(self, fault_id: str) -> list[dict[str, Any]]:
+        """What one fault has struck so far, oldest first."""
+        return self.rows("fault-hits", fault_id=fault_id)
+
+    def webhooks_owed(self) -> int:
+        """Webhooks that still have to be delivered."""
+        return int(self.ask("GET", "/status")["webhooks_owed"])
+
+    def close(self) -> None:
+        self._http.close()
+
+
+def _parsed(body: bytes) -> dict[str, Any] | None:
+    """The object of an answer; an empty answer is an empty object, anything else is no twin's."""
+    if not body.strip():
+        return {}
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) else None

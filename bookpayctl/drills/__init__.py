@@ -1,19 +1,30 @@
-"""The drills, in the order they are listed."""
+"""Drills: one file for each, listed in `catalogue`."""
 
 from __future__ import annotations
 
-from typing import Final
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-from bookpayctl.drill import Drill
-from bookpayctl.drills import crash_mid_charge, kill_storm, outage
+from bookpayctl.drills.catalogue import CATALOGUE, Entry
 
-DRILLS: Final[tuple[Drill, ...]] = (
-    crash_mid_charge.DRILL,
-    kill_storm.DRILL,
-    outage.DRILL,
-)
+if TYPE_CHECKING:
+    from bookpayctl.drill import Drill
+
+
+def load_drill(entry: Entry) -> Drill:
+    """The drill behind a line of the catalogue.
+
+    Raises:
+        ImportError: its module is missing or broken.
+        LookupError: the module's drill has another name.
+    """
+    drill: Drill = import_module(entry.module).DRILL
+    if drill.slug != entry.slug:
+        raise LookupError(f"{entry.module} holds {drill.slug!r}, the catalogue says {entry.slug!r}")
+    return drill
 
 
 def find_drill(slug: str) -> Drill | None:
     """The drill of that name."""
-    return next((drill for drill in DRILLS if drill.slug == slug), None)
+    entry = next((entry for entry in CATALOGUE if entry.slug == slug), None)
+    return None if entry is None else load_drill(entry)

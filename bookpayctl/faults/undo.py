@@ -10,13 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from bookpayctl.clients import stripe_twin
+from bookpayctl.clients import kafka
+from bookpayctl.clients.database import DatabaseError, reading, writing
+from bookpayctl.clients.stripe_twin import TwinControl, TwinError
 from bookpayctl.runs.directory import Run, UndoEntry, read_undo
 from bookpayctl.runs.waiting import wait_until
 from bookpayctl.targets.environment import Environment
-from bookpayctl.targets.local.machine.state import socket_path
-from bookpayctl.targets.local.supervise.supervisor import Supervisor, SupervisorError
-from runtime.domain.names import SCHEMA
+from bookpayctl.targets.errors import TargetError
+from bookpayctl.targets.target import Target
 
 DISARM_FAILPOINTS: Final = "disarm_failpoints"
 DELETE_CONSUMER_GROUP: Final = "delete_consumer_group"
@@ -24,6 +25,9 @@ CLEAR_STRIPE_FAULTS: Final = "clear_stripe_faults"
 PROCESSES_RUNNING: Final = "processes_running"
 
 RUNNING_SECONDS_MAX: Final = 60.0
+
+# States in which a process stays away until somebody starts it.
+_ENDED: Final = frozenset({"STOPPED", "EXITED", "FATAL"})
 
 
 class UndoError(RuntimeError):
@@ -38,12 +42,12 @@ class Undone:
     error: str | None
 
 
-def undo_all(environment: Environment, run: Run) -> list[Undone]:
+def undo_all(target: Target, run: Run) -> list[Undone]:
     """Undo every open entry, newest first; one that fails does not keep the others from it."""
     results = []
     for entry in reversed([entry for entry in read_undo(run.path) if not entry.done]):
         try:
-            undo(environment, entry)
+            undo(target, entry)
         except UndoError as error:
             run.journal("undo_failed", op=entry.op, error=str(error))
             results.append(Undone(entry, str(error)))
@@ -54,7 +58,7 @@ def undo_all(environment: Environment, run: Run) -> list[Undone]:
     return results
 
 
-def undo(environment: Environment, entry: UndoEntry) -> None:
+def undo(target: Target, entry: UndoEntry) -> None:
     """Carry out one entry and see that it took effect.
 
     Raises:
@@ -63,17 +67,15 @@ def undo(environment: Environment, entry: UndoEntry) -> None:
     operation = _OPERATIONS.get(entry.op)
     if operation is None:
         raise UndoError(f"this version knows no undo operation {entry.op!r}")
-    operation(environment, entry.arguments)
+    operation(target, entry.arguments)
 
 
 def armed_failpoints(environment: Environment, run_id: str) -> int:
     """How many failpoints of a run could still fire.
 
     Raises:
-        psycopg.Error: the database could not be asked.
+        DatabaseError: the database could not be asked.
     """
-    from bookpayctl.clients.database import reading
-
     with reading(environment.dsn) as conn:
         row = conn.execute(
             "SELECT count(*) FROM failpoints WHERE run_id = %s AND remaining > 0"
@@ -83,68 +85,67 @@ def armed_failpoints(environment: Environment, run_id: str) -> int:
     return int(row[0]) if row else 0
 
 
-def _disarm_failpoints(environment: Environment, arguments: dict[str, str]) -> None:
-    import psycopg
-
+def _disarm_failpoints(target: Target, arguments: dict[str, str]) -> None:
+    run_id = arguments["run_id"]
     try:
-        with psycopg.connect(environment.dsn, connect_timeout=5, autocommit=True) as conn:
-            conn.execute("SET search_path = " + SCHEMA)
-            conn.execute("DELETE FROM failpoints WHERE run_id = %s", (arguments["run_id"],))
-        left = armed_failpoints(environment, arguments["run_id"])
-    except psycopg.Error as error:
-        raise UndoError(f"failpoints of {arguments['run_id']} are still armed: {error}") from error
+        with writing(target.environment.dsn) as conn:
+            conn.execute("DELETE FROM failpoints WHERE run_id = %s", (run_id,))
+        left = armed_failpoints(target.environment, run_id)
+    except DatabaseError as error:
+        raise UndoError(f"failpoints of {run_id} are still armed: {error}") from error
     if left:
-        raise UndoError(f"{left} failpoints of {arguments['run_id']} are still armed")
+        raise UndoError(f"{left} failpoints of {run_id} are still armed")
 
 
-def _delete_consumer_group(environment: Environment, arguments: dict[str, str]) -> None:
-    from confluent_kafka import KafkaException
-
-    from bookpayctl.clients import kafka
-
-    group = arguments["group"]
+def _delete_consumer_group(target: Target, arguments: dict[str, str]) -> None:
+    group, servers = arguments["group"], target.environment.kafka_bootstrap_servers
     try:
-        kafka.delete_group(environment.kafka_bootstrap_servers, group)
-        still_there = kafka.group_exists(environment.kafka_bootstrap_servers, group)
-    except KafkaException as error:
+        kafka.delete_group(servers, group)
+        still_there = kafka.group_exists(servers, group)
+    except kafka.BrokerError as error:
         raise UndoError(f"consumer group {group} could not be deleted: {error}") from error
     if still_there:
         raise UndoError(f"consumer group {group} is still there")
 
 
-def _clear_stripe_faults(environment: Environment, arguments: dict[str, str]) -> None:
+def _clear_stripe_faults(target: Target, arguments: dict[str, str]) -> None:
     """Clear the twin's faults that were not there before the run; those in `keep` stay."""
     keep = set(arguments["keep"].split(","))
+    url = target.environment.stripe_control_url
+    if url is None:
+        raise UndoError("the environment has no Stripe twin any more whose faults could be cleared")
+    twin = TwinControl(url)
     try:
-        for fault_id in stripe_twin.fault_ids(environment):
+        for fault_id in twin.fault_ids():
             if fault_id not in keep:
-                stripe_twin.clear_fault(environment, fault_id)
-        left = [f for f in stripe_twin.fault_ids(environment) if f not in keep]
-    except stripe_twin.TwinFaultError as error:
+                twin.clear_fault(fault_id)
+        left = [fault_id for fault_id in twin.fault_ids() if fault_id not in keep]
+    except TwinError as error:
         raise UndoError(f"the twin's faults could not be cleared: {error}") from error
     if left:
         raise UndoError(f"the twin still has faults {', '.join(left)}")
 
 
-def _processes_running(environment: Environment, _arguments: dict[str, str]) -> None:
-    """Start whatever a run stopped, and see every process running."""
+def _processes_running(target: Target, _arguments: dict[str, str]) -> None:
+    """Start whatever a run stopped, let go on what it froze, and see every process running."""
     try:
-        supervisor = Supervisor(socket_path(environment.root))
-        for info in supervisor.processes():
-            if info.state in ("STOPPED", "EXITED", "FATAL"):
-                supervisor.start(info.name)
+        for process in target.processes().values():
+            if process.running:
+                target.thaw(process.name)
+            elif process.state in _ENDED:
+                target.start(process.name)
         waited = wait_until(
-            lambda: [info.name for info in supervisor.processes() if info.state != "RUNNING"],
+            lambda: [p.name for p in target.processes().values() if not p.running],
             lambda down: not down,
             deadline_seconds=RUNNING_SECONDS_MAX,
         )
-    except SupervisorError as error:
-        raise UndoError(f"supervisor does not answer: {error}") from error
+    except TargetError as error:
+        raise UndoError(f"the processes could not be started: {error}") from error
     if not waited.reached:
         raise UndoError(f"not running: {', '.join(waited.value)}")
 
 
-_OPERATIONS: Final[dict[str, Callable[[Environment, dict[str, str]], None]]] = {
+_OPERATIONS: Final[dict[str, Callable[[Target, dict[str, str]], None]]] = {
     DISARM_FAILPOINTS: _disarm_failpoints,
     DELETE_CONSUMER_GROUP: _delete_consumer_group,
     CLEAR_STRIPE_FAULTS: _clear_stripe_faults,

@@ -16,8 +16,8 @@ from bookpayctl.forgery.case import (
     STORED_AND_QUARANTINED,
     Case,
     Expected,
-    Left,
-    Material,
+    ForgeryInput,
+    RowsLeft,
     Variant,
     encoded,
     honest,
@@ -25,7 +25,7 @@ from bookpayctl.forgery.case import (
 
 
 def _signed(
-    m: Material, bodies: Mapping[str, bytes], expected: Expected, left: Left
+    m: ForgeryInput, bodies: Mapping[str, bytes], expected: Expected, left: RowsLeft
 ) -> list[Variant]:
     return [
         Variant(name, f"signed: {name}", honest(m, body), (expected,), left)
@@ -33,7 +33,7 @@ def _signed(
     ]
 
 
-def _replayed(m: Material) -> list[Variant]:
+def _replayed(m: ForgeryInput) -> list[Variant]:
     request = honest(m, encoded())
     return [
         Variant("an exact replay", "one signed event, twice", request, (RECEIVED,), STORED,
@@ -41,7 +41,7 @@ def _replayed(m: Material) -> list[Variant]:
     ]  # fmt: skip
 
 
-def _same_id(m: Material) -> list[Variant]:
+def _same_id(m: ForgeryInput) -> list[Variant]:
     first = encoded()
     second = encoded(id=json.loads(first)["id"], note="other")
     return [
@@ -50,17 +50,17 @@ def _same_id(m: Material) -> list[Variant]:
     ]  # fmt: skip
 
 
-def _not_utf8(m: Material) -> list[Variant]:
+def _not_utf8(m: ForgeryInput) -> list[Variant]:
     broken = {"bytes that are no UTF-8": b"\xff\xfe\xfa", "cut UTF-8": encoded(note="é")[:-2]}
     broken["cut UTF-8"] = json.dumps({"note": "é"}, ensure_ascii=False).encode()[:-3]
     return _signed(m, broken, BODY_INVALID, NOTHING)
 
 
-def _byte_order_mark(m: Material) -> list[Variant]:
+def _byte_order_mark(m: ForgeryInput) -> list[Variant]:
     return _signed(m, {"a BOM": b"\xef\xbb\xbf" + encoded()}, BODY_INVALID, NOTHING)
 
 
-def _no_object(m: Material) -> list[Variant]:
+def _no_object(m: ForgeryInput) -> list[Variant]:
     # Their own text would not tell this sending's row from an earlier one's.
     stamp = time.time_ns() % 2**50
     bodies = {
@@ -73,7 +73,7 @@ def _no_object(m: Material) -> list[Variant]:
     return _signed(m, bodies, RECEIVED, QUARANTINED)
 
 
-def _deep(m: Material) -> list[Variant]:
+def _deep(m: ForgeryInput) -> list[Variant]:
     bodies = {
         f"{what} {depth:,} deep": opening * depth + filling + closing * depth
         for what, opening, filling, closing in (
@@ -85,7 +85,7 @@ def _deep(m: Material) -> list[Variant]:
     return _signed(m, {**bodies, "arrays never closed": b"[" * 100_000}, BODY_INVALID, NOTHING)
 
 
-def _loose_json(m: Material) -> list[Variant]:
+def _loose_json(m: ForgeryInput) -> list[Variant]:
     bodies = {
         "NaN": b'{"a":NaN}',
         "Infinity": b'{"a":-Infinity}',
@@ -98,7 +98,7 @@ def _loose_json(m: Material) -> list[Variant]:
     return _signed(m, bodies, BODY_INVALID, NOTHING)
 
 
-def _giant_integer(m: Material) -> list[Variant]:
+def _giant_integer(m: ForgeryInput) -> list[Variant]:
     bodies = {
         "an integer of 5,000 digits": b'{"a":' + b"9" * 5000 + b"}",
         "an integer beyond 2**53": b'{"a":9007199254740993}',
@@ -106,17 +106,17 @@ def _giant_integer(m: Material) -> list[Variant]:
     return _signed(m, bodies, BODY_INVALID, NOTHING)
 
 
-def _unstorable(m: Material) -> list[Variant]:
+def _unstorable(m: ForgeryInput) -> list[Variant]:
     bodies = {"NUL": encoded(note="a\x00b"), "half a surrogate pair": encoded(note="\ud800")}
     return _signed(m, bodies, RECEIVED, QUARANTINED)
 
 
-def _harmless_backslash(m: Material) -> list[Variant]:
+def _harmless_backslash(m: ForgeryInput) -> list[Variant]:
     # The six characters \u0000 as text are no NUL; an event that quotes them is a good one.
     return _signed(m, {"a quoted escape": encoded(note="\\u0000")}, RECEIVED, STORED)
 
 
-def _incomplete(m: Material) -> list[Variant]:
+def _incomplete(m: ForgeryInput) -> list[Variant]:
     lacks: dict[str, dict[str, Any]] = {
         "no id": {"id": None, "n": time.time_ns() % 2**50},
         "an id that is none": {"id": "x", "n": time.time_ns() % 2**50},
@@ -129,15 +129,15 @@ def _incomplete(m: Material) -> list[Variant]:
     return _signed(m, bodies, RECEIVED, QUARANTINED)
 
 
-def _thin(m: Material) -> list[Variant]:
+def _thin(m: ForgeryInput) -> list[Variant]:
     return _signed(m, {"a thin event": encoded(object="v2.core.event")}, RECEIVED, NOTHING)
 
 
-def _unknown_type(m: Material) -> list[Variant]:
+def _unknown_type(m: ForgeryInput) -> list[Variant]:
     return _signed(m, {"a type nobody knows": encoded(type="nobody.knows")}, RECEIVED, STORED)
 
 
-def _other_world(m: Material) -> list[Variant]:
+def _other_world(m: ForgeryInput) -> list[Variant]:
     worlds: dict[str, dict[str, Any]] = {
         "live mode": {"livemode": True},
         "no word on live mode": {"livemode": None},

@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import uuid4
 
+from bookpayctl.clients.raw_http import RawRequest
 from bookpayctl.forgery.signing import stripe_signature
-
-ANSWER_SECONDS_MAX: Final = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +26,7 @@ class Payment:
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
+class ForgeryInput:
     """What cases are made from.
 
     Attributes:
@@ -73,7 +72,7 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class RowsLeft:
     """How many rows with the last request's body may be left."""
 
     events: int = 0
@@ -81,30 +80,11 @@ class Left:
     parked: int = 0
 
 
-NOTHING: Final = Left()
-STORED: Final = Left(events=1)
-QUARANTINED: Final = Left(quarantined=1)
-STORED_AND_QUARANTINED: Final = Left(events=1, quarantined=1)
-PARKED: Final = Left(events=1, parked=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """Bytes for one connection.
-
-    Attributes:
-        pieces: called for each sending, as some have no end.
-        pause_seconds: between pieces.
-        half_close: say "no more" after the last piece and go on listening.
-        body: the signed body, or what stands for it: rows are looked for by it.
-        bodiless: whether the answer has no body whatever its length says, as to a HEAD.
-    """
-
-    body: bytes
-    pieces: Callable[[], Iterable[bytes]]
-    pause_seconds: float = 0.0
-    half_close: bool = False
-    bodiless: bool = False
+NOTHING: Final = RowsLeft()
+STORED: Final = RowsLeft(events=1)
+QUARANTINED: Final = RowsLeft(quarantined=1)
+STORED_AND_QUARANTINED: Final = RowsLeft(events=1, quarantined=1)
+PARKED: Final = RowsLeft(events=1, parked=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +98,10 @@ class Variant:
 
     name: str
     sent: str
-    request: Request
+    request: RawRequest
     expected: tuple[Expected, ...]
-    left: Left = NOTHING
-    before: tuple[Request, ...] = ()
+    left: RowsLeft = NOTHING
+    before: tuple[RawRequest, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +114,7 @@ class Case:
 
     id: str
     title: str
-    variants: Callable[[Material], Sequence[Variant]]
+    variants: Callable[[ForgeryInput], Sequence[Variant]]
     needs: str = ""
 
 
@@ -172,7 +152,7 @@ class Post:
     framing: tuple[str, ...] | None = None
 
 
-def head(material: Material, post: Post) -> bytes:
+def head(material: ForgeryInput, post: Post) -> bytes:
     """Request line and headers, byte for byte as written here."""
     length = f"Content-Length: {len(post.body)}"
     framing = (length,) if post.framing is None else post.framing
@@ -187,13 +167,13 @@ def head(material: Material, post: Post) -> bytes:
     return b"\r\n".join(lines) + b"\r\n\r\n"
 
 
-def encode(material: Material, post: Post) -> Request:
+def encode(material: ForgeryInput, post: Post) -> RawRequest:
     """A whole request in one piece."""
     raw = head(material, post) + post.body
-    return Request(post.body, lambda: [raw], bodiless=post.method == "HEAD")
+    return RawRequest(post.body, lambda: [raw], bodiless=post.method == "HEAD")
 
 
-def honest(material: Material, body: bytes) -> Request:
+def honest(material: ForgeryInput, body: bytes) -> RawRequest:
     """A request as Stripe would send it."""
     return encode(material, Post(body, (material.sign(body),)))
 

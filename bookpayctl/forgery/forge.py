@@ -15,20 +15,19 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
 from bookpayctl.clients.database import reading
+from bookpayctl.clients.raw_http import RawAnswer, RawRequest, exchange
 from bookpayctl.forgery.case import (
     RECEIVED,
     STORED,
     Case,
     Expected,
-    Left,
-    Material,
+    ForgeryInput,
     Payment,
-    Request,
+    RowsLeft,
     Variant,
     encoded,
     honest,
 )
-from bookpayctl.forgery.wire import Heard, exchange
 from bookpayctl.load import probe_orders
 from bookpayctl.report.result import Report
 from bookpayctl.report.verdict import Item, Verdict, unanswered
@@ -118,9 +117,9 @@ class Forger:
         sent = self._send(control)
         return "; ".join(sent.problems) or ("" if sent.heard.status else sent.heard.problem)
 
-    def _material(self, *, needs_payment: bool) -> Material:
+    def _material(self, *, needs_payment: bool) -> ForgeryInput:
         parts = urlsplit(self.environment.webhook_url)
-        return Material(
+        return ForgeryInput(
             signing_secret(self.environment),
             probe_orders.wall_clock_seconds(),
             parts.netloc,
@@ -155,18 +154,18 @@ class Forger:
             self._exchange(earlier)
         heard = self._exchange(variant.request)
         after = self._left(variant.request)
-        left = Left(
+        left = RowsLeft(
             after.events - before.events,
             after.quarantined - before.quarantined,
             after.parked - before.parked,
         )
         return Sent(variant, heard, left)
 
-    def _exchange(self, request: Request) -> Heard:
+    def _exchange(self, request: RawRequest) -> RawAnswer:
         parts = urlsplit(self.environment.webhook_url)
         return exchange(parts.hostname or "", parts.port or 80, request)
 
-    def _left(self, request: Request) -> Left:
+    def _left(self, request: RawRequest) -> RowsLeft:
         """How many rows hold this body now."""
         with reading(self.environment.dsn) as conn:
             row = conn.execute(
@@ -176,7 +175,7 @@ class Forger:
                 "  ON stripe_events.event_id = stripe_event_id WHERE body = %(body)s)",
                 {"body": request.body},
             ).fetchone()
-        return Left(*row) if row else Left()
+        return RowsLeft(*row) if row else RowsLeft()
 
 
 def signing_secret(environment: Environment) -> str:
@@ -189,8 +188,8 @@ class Sent:
     """One variant and what came of it."""
 
     variant: Variant
-    heard: Heard
-    left: Left
+    heard: RawAnswer
+    left: RowsLeft
 
     @property
     def problems(self) -> list[str]:
@@ -238,7 +237,7 @@ def judge(case: Case, sent: Sequence[Sent]) -> Item:
     )
 
 
-def _is_as(expected: Expected, heard: Heard) -> bool:
+def _is_as(expected: Expected, heard: RawAnswer) -> bool:
     name, _, value = expected.header.partition(": ")
     return (
         heard.status == expected.status
@@ -252,13 +251,13 @@ def _wanted(expected: Expected) -> str:
     return f"{expected.status} {body}".strip()
 
 
-def _got(heard: Heard) -> str:
+def _got(heard: RawAnswer) -> str:
     if heard.status is None:
         return f"no answer ({heard.problem})"
     return f"{heard.status} {heard.body[:200].decode('utf-8', 'replace')}".strip()
 
 
-def _rows(left: Left) -> str:
+def _rows(left: RowsLeft) -> str:
     return f"{left.events} stored, {left.quarantined} quarantined, {left.parked} parked"
 
 

@@ -13,7 +13,7 @@ from bookpayctl.forgery.case import (
     STORED_AND_QUARANTINED,
     UNAVAILABLE,
     Case,
-    Material,
+    ForgeryInput,
     Payment,
     Variant,
     encoded,
@@ -44,13 +44,13 @@ def _told(payment: Payment, event_type: str = "payment_intent.succeeded", **chan
     return json.dumps(intent_event(payment, event_type, **changes)).encode()
 
 
-def _known(m: Material) -> Payment:
+def _known(m: ForgeryInput) -> Payment:
     if m.payment is None:
         raise ValueError("this case lies about a payment and was given none")
     return m.payment
 
 
-def _wrong_sums(m: Material) -> list[Variant]:
+def _wrong_sums(m: ForgeryInput) -> list[Variant]:
     payment = _known(m)
     lies: dict[str, dict[str, Any]] = {
         "a cent less": {"amount": payment.amount_cents - 1},
@@ -67,7 +67,7 @@ def _wrong_sums(m: Material) -> list[Variant]:
     ]  # fmt: skip
 
 
-def _not_ours(m: Material) -> list[Variant]:
+def _not_ours(m: ForgeryInput) -> list[Variant]:
     stranger = Payment(str(uuid4()), f"pi_bookpayforge{uuid4().hex}", 100, "usd", "")
     unknown = _told(stranger, metadata={"event_id": stranger.event_id})
     foreign = _told(stranger, metadata={})
@@ -82,7 +82,7 @@ def _not_ours(m: Material) -> list[Variant]:
     ]  # fmt: skip
 
 
-def _after_the_end(m: Material) -> list[Variant]:
+def _after_the_end(m: ForgeryInput) -> list[Variant]:
     payment = _known(m)
     kinds = {
         "a success after the end": ("payment_intent.succeeded", {}),
@@ -99,7 +99,7 @@ def _after_the_end(m: Material) -> list[Variant]:
     ]
 
 
-def _outage(m: Material) -> list[Variant]:
+def _outage(m: ForgeryInput) -> list[Variant]:
     return [
         Variant("while the database is away", "an honest event", honest(m, encoded()),
                 (UNAVAILABLE,))

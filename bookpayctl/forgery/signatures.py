@@ -14,9 +14,9 @@ from bookpayctl.forgery.case import (
     STORED,
     Case,
     Expected,
-    Left,
-    Material,
+    ForgeryInput,
     Post,
+    RowsLeft,
     Variant,
     encode,
     encoded,
@@ -29,11 +29,11 @@ Header = str | bytes
 
 
 def _one(
-    material: Material,
+    material: ForgeryInput,
     name: str,
     header: Callable[[bytes], Header | None],
     *expected: Expected,
-    left: Left | None = None,
+    left: RowsLeft | None = None,
 ) -> Variant:
     """A variant with one event of its own and the header made for its body."""
     body = encoded()
@@ -45,51 +45,51 @@ def _one(
         f"Stripe-Signature {name}",
         encode(material, Post(body, lines)),
         expected,
-        left if left is not None else (STORED if accepted else Left()),
+        left if left is not None else (STORED if accepted else RowsLeft()),
     )
 
 
-def _stamped(material: Material, timestamp: str) -> Callable[[bytes], Header]:
+def _stamped(material: ForgeryInput, timestamp: str) -> Callable[[bytes], Header]:
     """Any text as timestamp, correctly signed."""
     return lambda body: f"t={timestamp},v1={material.mac(body, timestamp)}"
 
 
-def _aged(material: Material, offset: int) -> Callable[[bytes], Header]:
+def _aged(material: ForgeryInput, offset: int) -> Callable[[bytes], Header]:
     return lambda body: material.sign(body, offset=offset)
 
 
-def _signed_with(material: Material, secret: str) -> Callable[[bytes], Header]:
+def _signed_with(material: ForgeryInput, secret: str) -> Callable[[bytes], Header]:
     now = str(material.now)
     return lambda body: f"t={now},v1={mac(secret, now, body)}"
 
 
-def _shaped(material: Material, shape: Callable[[str], str]) -> Callable[[bytes], Header]:
+def _shaped(material: ForgeryInput, shape: Callable[[str], str]) -> Callable[[bytes], Header]:
     return lambda body: f"t={material.now},v1={shape(material.mac(body))}"
 
 
-def _absent(m: Material) -> list[Variant]:
+def _absent(m: ForgeryInput) -> list[Variant]:
     return [_one(m, "absent", lambda _: None, SIGNATURE_MISSING)]
 
 
-def _empty(m: Material) -> list[Variant]:
+def _empty(m: ForgeryInput) -> list[Variant]:
     return [_one(m, "empty", lambda _: "", SIGNATURE_MISSING)]
 
 
-def _garbage(m: Material) -> list[Variant]:
+def _garbage(m: ForgeryInput) -> list[Variant]:
     return [
         _one(m, "garbage", lambda _: "garbage", SIGNATURE_INVALID),
         _one(m, "forged as in the chapter", lambda _: "t=1,v1=deadbeef", SIGNATURE_INVALID),
     ]
 
 
-def _incomplete(m: Material) -> list[Variant]:
+def _incomplete(m: ForgeryInput) -> list[Variant]:
     return [
         _one(m, "without t", lambda body: f"v1={m.mac(body)}", SIGNATURE_INVALID),
         _one(m, "without v1", lambda _: f"t={m.now}", SIGNATURE_INVALID),
     ]
 
 
-def _only_v0(m: Material) -> list[Variant]:
+def _only_v0(m: ForgeryInput) -> list[Variant]:
     return [
         _one(m, "with v0 only", lambda body: f"t={m.now},v0={m.mac(body)}", SIGNATURE_INVALID),
         _one(
@@ -101,7 +101,7 @@ def _only_v0(m: Material) -> list[Variant]:
     ]
 
 
-def _spaced(m: Material) -> list[Variant]:
+def _spaced(m: ForgeryInput) -> list[Variant]:
     return [
         _one(
             m,
@@ -112,7 +112,7 @@ def _spaced(m: Material) -> list[Variant]:
     ]
 
 
-def _lenient_integers(m: Material) -> list[Variant]:
+def _lenient_integers(m: ForgeryInput) -> list[Variant]:
     texts = {"a space": f" {m.now}", "a plus": f"+{m.now}", "zeros": f"00{m.now}"}
     return [
         _one(m, f"with {name} before t", _stamped(m, text), SIGNATURE_INVALID)
@@ -120,7 +120,7 @@ def _lenient_integers(m: Material) -> list[Variant]:
     ]
 
 
-def _unusual_digits(m: Material) -> list[Variant]:
+def _unusual_digits(m: ForgeryInput) -> list[Variant]:
     now = str(m.now)
     return [
         _one(m, "with _ in t", _stamped(m, f"{now[0]}_{now[1:]}"), SIGNATURE_INVALID),
@@ -128,7 +128,7 @@ def _unusual_digits(m: Material) -> list[Variant]:
     ]
 
 
-def _no_integers(m: Material) -> list[Variant]:
+def _no_integers(m: ForgeryInput) -> list[Variant]:
     texts = {"5,000 digits": "9" * 5000, "a float": f"{m.now}.5", "a negative": f"-{m.now}"}
     return [
         _one(m, f"with {name} as t", _stamped(m, text), SIGNATURE_INVALID)
@@ -136,7 +136,7 @@ def _no_integers(m: Material) -> list[Variant]:
     ]
 
 
-def _two_timestamps(m: Material) -> list[Variant]:
+def _two_timestamps(m: ForgeryInput) -> list[Variant]:
     return [
         _one(
             m,
@@ -153,19 +153,19 @@ def _two_timestamps(m: Material) -> list[Variant]:
     ]
 
 
-def _old(m: Material) -> list[Variant]:
+def _old(m: ForgeryInput) -> list[Variant]:
     return [
         _one(m, f"{name} old", _aged(m, -by), OUT_OF_TOLERANCE)
         for name, by in {"301 s": 301, "a day": 86_400}.items()
     ]
 
 
-def _just_in_time(m: Material) -> list[Variant]:
+def _just_in_time(m: ForgeryInput) -> list[Variant]:
     # `now` is cut to whole seconds: one more, so that the age on arrival is below 300.
     return [_one(m, "299 s old", lambda body: m.sign(body, offset=-298), RECEIVED)]
 
 
-def _future(m: Material) -> list[Variant]:
+def _future(m: ForgeryInput) -> list[Variant]:
     return [
         # A second more than 301, for the time it is on its way.
         *[
@@ -176,7 +176,7 @@ def _future(m: Material) -> list[Variant]:
     ]
 
 
-def _not_ascii(m: Material) -> list[Variant]:
+def _not_ascii(m: ForgeryInput) -> list[Variant]:
     return [
         _one(m, "with é as v1", lambda _: f"t={m.now},v1=é".encode(), SIGNATURE_INVALID),
         _one(
@@ -188,7 +188,7 @@ def _not_ascii(m: Material) -> list[Variant]:
     ]
 
 
-def _good_and_bad(m: Material) -> list[Variant]:
+def _good_and_bad(m: ForgeryInput) -> list[Variant]:
     bad = "0" * 64
     return [
         _one(
@@ -204,7 +204,7 @@ def _good_and_bad(m: Material) -> list[Variant]:
     ]
 
 
-def _giant(m: Material) -> list[Variant]:
+def _giant(m: ForgeryInput) -> list[Variant]:
     def many(count: int) -> Callable[[bytes], Header]:
         return lambda body: ",".join([m.sign(body), *["v1=" + "0" * 64] * count])
 
@@ -218,13 +218,13 @@ def _giant(m: Material) -> list[Variant]:
     ]
 
 
-def _suffix(m: Material) -> list[Variant]:
+def _suffix(m: ForgeryInput) -> list[Variant]:
     return [
         _one(m, "with =x after v1", lambda body: f"{m.sign(body)}=x", SIGNATURE_INVALID),
     ]
 
 
-def _changed(m: Material) -> list[Variant]:
+def _changed(m: ForgeryInput) -> list[Variant]:
     changes: dict[str, Callable[[bytes], bytes]] = {
         "one byte": lambda body: body[:-1] + b" ",
         "a newline at its end": lambda body: body + b"\n",
@@ -241,7 +241,7 @@ def _changed(m: Material) -> list[Variant]:
     return variants
 
 
-def _other_secret(m: Material) -> list[Variant]:
+def _other_secret(m: ForgeryInput) -> list[Variant]:
     secrets = {
         "another endpoint's secret": "whsec_of_another_endpoint",
         "an empty secret": "",
@@ -260,11 +260,11 @@ def _other_secret(m: Material) -> list[Variant]:
     ]
 
 
-def _swapped(m: Material) -> list[Variant]:
+def _swapped(m: ForgeryInput) -> list[Variant]:
     return [_one(m, "of another body", lambda _: m.sign(encoded()), SIGNATURE_INVALID)]
 
 
-def _misshapen(m: Material) -> list[Variant]:
+def _misshapen(m: ForgeryInput) -> list[Variant]:
     shapes: dict[str, Callable[[str], str]] = {
         "empty": lambda _: "",
         "63 hex": lambda good: good[:-1],
@@ -282,7 +282,7 @@ def _misshapen(m: Material) -> list[Variant]:
     ]
 
 
-def _twice(m: Material) -> list[Variant]:
+def _twice(m: ForgeryInput) -> list[Variant]:
     body, other = encoded(), encoded()
     return [
         Variant("the same line twice", "two Stripe-Signature lines, both good",
@@ -292,7 +292,7 @@ def _twice(m: Material) -> list[Variant]:
     ]  # fmt: skip
 
 
-def _unsigned_bytes(m: Material) -> list[Variant]:
+def _unsigned_bytes(m: ForgeryInput) -> list[Variant]:
     body = b"\xff\xfe\xfa"
     return [
         Variant("not UTF-8, not signed", "bytes that are no UTF-8 under another body's signature",

@@ -6,6 +6,7 @@ import gzip
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from bookpayctl.clients.raw_http import RawRequest
 from bookpayctl.forgery.case import (
     BODY_INVALID,
     BODY_TOO_LARGE,
@@ -20,9 +21,8 @@ from bookpayctl.forgery.case import (
     STORED,
     Case,
     Expected,
-    Material,
+    ForgeryInput,
     Post,
-    Request,
     Variant,
     encode,
     encoded,
@@ -34,24 +34,24 @@ BODY_BYTES_MAX: Final = 1024 * 1024
 CHUNKED: Final = "Transfer-Encoding: chunked"
 
 
-def _of_post(m: Material, name: str, post: Post, *expected: Expected) -> Variant:
+def _of_post(m: ForgeryInput, name: str, post: Post, *expected: Expected) -> Variant:
     return Variant(name, name, encode(m, post), expected)
 
 
-def _signed(m: Material, name: str, *expected: Expected, **parts: object) -> Variant:
+def _signed(m: ForgeryInput, name: str, *expected: Expected, **parts: object) -> Variant:
     """An honest event in a request that is not."""
     body = encoded()
     return _of_post(m, name, Post(body, (m.sign(body),), **parts), *expected)  # type: ignore[arg-type]
 
 
-def _methods(m: Material) -> list[Variant]:
+def _methods(m: ForgeryInput) -> list[Variant]:
     return [
         _signed(m, method, METHOD_OF_HEAD if method == "HEAD" else METHOD, method=method)
         for method in ("GET", "PUT", "HEAD", "OPTIONS", "DELETE", "PATCH")
     ]
 
 
-def _media_types(m: Material) -> list[Variant]:
+def _media_types(m: ForgeryInput) -> list[Variant]:
     packed = gzip.compress(encoded())
     named = {
         "text/plain": ("Content-Type: text/plain",),
@@ -70,14 +70,14 @@ def _media_types(m: Material) -> list[Variant]:
     ]  # fmt: skip
 
 
-def _with_charset(m: Material) -> list[Variant]:
+def _with_charset(m: ForgeryInput) -> list[Variant]:
     body = encoded()
     post = Post(body, (m.sign(body),), headers=("Content-Type: application/json; charset=utf-8",))
     return [Variant("a charset beside the type", "as Stripe sends it",
                     encode(m, post), (RECEIVED,), STORED)]  # fmt: skip
 
 
-def _sizes(m: Material) -> list[Variant]:
+def _sizes(m: ForgeryInput) -> list[Variant]:
     giant = b" " * (BODY_BYTES_MAX + 1)
     body = encoded()
     signature = (m.sign(body),)
@@ -92,16 +92,16 @@ def _sizes(m: Material) -> list[Variant]:
                 _only_head(m, Post(body, signature, framing=(f"Content-Length: {2**40}",))),
                 (BODY_TOO_LARGE,)),
         Variant("chunks without end", "chunks of 64 KiB until somebody objects",
-                Request(body, lambda: _endless(m, signature)), (BODY_TOO_LARGE,)),
+                RawRequest(body, lambda: _endless(m, signature)), (BODY_TOO_LARGE,)),
         Variant("more declared than sent, then closed", "10 bytes short",
-                Request(body, cut.pieces, half_close=True), (BODY_INVALID, SIGNATURE_INVALID)),
+                RawRequest(body, cut.pieces, half_close=True), (BODY_INVALID, SIGNATURE_INVALID)),
         _of_post(m, "less declared than sent", shorter, SIGNATURE_INVALID, BODY_INVALID),
         _of_post(m, "a negative length", negative, BODY_INVALID),
         _of_post(m, "two lengths that differ", twice, BODY_INVALID),
     ]  # fmt: skip
 
 
-def _slow(m: Material) -> list[Variant]:
+def _slow(m: ForgeryInput) -> list[Variant]:
     body = encoded()
     post = Post(body, (m.sign(body),))
 
@@ -113,26 +113,26 @@ def _slow(m: Material) -> list[Variant]:
     silent = Post(body, (m.sign(body),), framing=(f"Content-Length: {len(body)}",))
     return [
         Variant("a byte a second", "an honest event, one byte a second",
-                Request(body, drops, pause_seconds=1.0), (SLOW_BODY,)),
+                RawRequest(body, drops, pause_seconds=1.0), (SLOW_BODY,)),
         Variant("a head and nothing more", "an honest head, then silence",
                 _only_head(m, silent), (SLOW_BODY,)),
         Variant("half a head", "half a request line, then silence",
-                Request(body, lambda: [b"POST /stri"]), (SLOW_BODY,)),
+                RawRequest(body, lambda: [b"POST /stri"]), (SLOW_BODY,)),
     ]  # fmt: skip
 
 
-def _only_head(m: Material, post: Post) -> Request:
-    return Request(post.body, lambda: [head(m, post)])
+def _only_head(m: ForgeryInput, post: Post) -> RawRequest:
+    return RawRequest(post.body, lambda: [head(m, post)])
 
 
-def _endless(m: Material, signature: tuple[str, ...]) -> Iterator[bytes]:
+def _endless(m: ForgeryInput, signature: tuple[str, ...]) -> Iterator[bytes]:
     yield head(m, Post(b"", signature, framing=(CHUNKED,)))
     # An end after all, for a receiver that never objects: four times what it may take.
     for _ in range(4 * BODY_BYTES_MAX // 65_536):
         yield b"10000\r\n" + b" " * 65_536 + b"\r\n"
 
 
-def _other_paths(m: Material) -> list[Variant]:
+def _other_paths(m: ForgeryInput) -> list[Variant]:
     first, _, last = m.path.strip("/").partition("/")
     paths = (
         *(f"{m.path}/", f"/{m.path}", f"/{first}//{last}", f"{m.path}/..;/", f"{m.path}..;/"),
@@ -143,7 +143,7 @@ def _other_paths(m: Material) -> list[Variant]:
     return [_signed(m, f"the path {path}", PATH, BODY_INVALID, target=path) for path in paths]
 
 
-def _hosts(m: Material) -> list[Variant]:
+def _hosts(m: ForgeryInput) -> list[Variant]:
     either = (PATH, BODY_INVALID)
     hosts: dict[str, tuple[str, ...]] = {
         "another host": ("evil.example",),
@@ -163,15 +163,15 @@ def _hosts(m: Material) -> list[Variant]:
     ]
 
 
-def _smuggled(m: Material) -> list[Variant]:
+def _smuggled(m: ForgeryInput) -> list[Variant]:
     """A second, honest request hidden in the first one's body: neither may be believed."""
     inner_body = encoded()
     inner = b"".join(honest(m, inner_body).pieces())
 
-    def hidden(framing: tuple[str, ...], body: bytes) -> Request:
+    def hidden(framing: tuple[str, ...], body: bytes) -> RawRequest:
         post = Post(body, (m.sign(body),), framing=framing)
         raw = head(m, post) + body
-        return Request(inner_body, lambda: [raw])
+        return RawRequest(inner_body, lambda: [raw])
 
     ended = b"0\r\n\r\n" + inner
     both = (f"Content-Length: {len(ended)}", CHUNKED)
@@ -193,7 +193,7 @@ def _smuggled(m: Material) -> list[Variant]:
     ]  # fmt: skip
 
 
-def _everywhere(m: Material) -> Iterable[Variant]:
+def _everywhere(m: ForgeryInput) -> Iterable[Variant]:
     return [*_other_paths(m), *_hosts(m), *_smuggled(m)]
 
 

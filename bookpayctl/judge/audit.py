@@ -66,7 +66,7 @@ def audit(request: AuditRequest, observe: Observer) -> Report:
     """Judge the environment.
 
     Raises:
-        psycopg.Error: our own books could not be read at all.
+        DatabaseError: our own books could not be read at all.
     """
     began_at, began = datetime.now(UTC), time.monotonic()
     looks = _look_until_they_agree(request, observe)
@@ -88,7 +88,7 @@ def audit(request: AuditRequest, observe: Observer) -> Report:
             "cut_off": looks.cut_off.isoformat(timespec="milliseconds"),
             "judged_orders": str(len(facts.judged)),
             "probes_excluded": str(len(facts.excluded.client_keys)),
-            "stripe": "twin" if request.environment.stripe_control_url else "not the twin",
+            "stripe": request.environment.stripe_name,
         },
         items=items,
         started_at=began_at.isoformat(timespec="milliseconds"),
@@ -103,7 +103,9 @@ def _look_until_they_agree(request: AuditRequest, observe: Observer) -> _Looks:
     from bookpayctl.judge.readers.postgres import read_clock
 
     give_up_at = time.monotonic() + request.deadline_seconds
-    rest = quiescence.wait_for_rest(request.environment, deadline_seconds=request.deadline_seconds)
+    rest = quiescence.wait_until_quiescent(
+        request.environment, deadline_seconds=request.deadline_seconds
+    )
     observe(f"looking twice; {rest.value.sentence()}")
     # Told before the first ledger is read: what came in before the cut-off, Stripe then knows.
     now = read_clock(request.environment.dsn)

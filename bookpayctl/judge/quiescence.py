@@ -12,7 +12,7 @@ from bookpayctl.targets.environment import Environment
 
 
 @dataclass(frozen=True, slots=True)
-class Motion:
+class PendingWork:
     """What still moves; `waiting` are payments in `processing`, which time alone may not move."""
 
     unpublished: int
@@ -22,7 +22,7 @@ class Motion:
     waiting: int
 
     @property
-    def at_rest(self) -> bool:
+    def is_quiescent(self) -> bool:
         moving = self.unpublished, self.open_payments, self.pending_orders, self.refunds_due
         return moving == (0, 0, 0, 0)
 
@@ -34,14 +34,14 @@ class Motion:
         )
 
 
-def read_motion(environment: Environment) -> Motion:
+def read_pending_work(environment: Environment) -> PendingWork:
     """Count what moves, in one read.
 
     An order whose payment is `processing` or `parked` waits with it and is not counted as pending:
     parked means that a person was asked, and no patience here changes that.
 
     Raises:
-        psycopg.Error: the database could not be asked.
+        DatabaseError: the database could not be asked.
     """
     from bookpayctl.clients.database import reading
 
@@ -60,14 +60,16 @@ def read_motion(environment: Environment) -> Motion:
                    (SELECT count(*) FROM payments WHERE state = 'processing')
             """
         ).fetchone()
-    return Motion(*row) if row else Motion(-1, -1, -1, -1, -1)
+    return PendingWork(*row) if row else PendingWork(-1, -1, -1, -1, -1)
 
 
-def wait_for_rest(environment: Environment, *, deadline_seconds: float) -> Waited[Motion]:
+def wait_until_quiescent(
+    environment: Environment, *, deadline_seconds: float
+) -> Waited[PendingWork]:
     """Wait until nothing moves, or the deadline."""
     return wait_until(
-        lambda: read_motion(environment),
-        lambda motion: motion.at_rest,
+        lambda: read_pending_work(environment),
+        lambda pending: pending.is_quiescent,
         deadline_seconds=deadline_seconds,
         every_seconds=0.25,
     )

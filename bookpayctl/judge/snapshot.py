@@ -37,11 +37,9 @@ def take_snapshot(environment: Environment) -> Snapshot:
     has had its row written for as long as the protocol promises.
 
     Raises:
-        psycopg.Error: without our own books there is nothing to judge.
+        DatabaseError: without our own books there is nothing to judge.
     """
-    from confluent_kafka import KafkaException
-
-    from bookpayctl.clients.kafka import LogReadError
+    from bookpayctl.clients.kafka import BrokerError, LogReadError
     from bookpayctl.judge.readers.kafka import read_log
     from bookpayctl.judge.readers.postgres import read_database
     from bookpayctl.judge.readers.stripe import StripeReadError, read_stripe
@@ -56,7 +54,7 @@ def take_snapshot(environment: Environment) -> Snapshot:
         absent["requests"] = absent.get("stripe", "only the twin shows the requests it saw")
     try:
         log = read_log(environment.kafka_bootstrap_servers)
-    except (LogReadError, KafkaException) as error:
+    except (LogReadError, BrokerError) as error:
         absent["log"] = f"Kafka could not be read: {error}"
     return Snapshot(read_database(environment.dsn), log, stripe, absent)
 

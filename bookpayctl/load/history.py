@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TextIO
 
-from bookpayctl.clients.orders_api import Answer, Outcome
+from bookpayctl.clients.orders_api import CallEnd, Outcome
 from bookpayctl.judge.ledgers import ClientOperation, History
 
 VERSION: Final = 1
@@ -21,6 +22,17 @@ VERSION: Final = 1
 
 class HistoryError(ValueError):
     """The file is not a history, or of a version this judge does not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimedCall:
+    """One call that ended: how, and after how long; `status` None when no answer came."""
+
+    key: str
+    outcome: Outcome
+    status: int | None
+    code: str | None
+    seconds: float
 
 
 class HistoryFile:
@@ -45,18 +57,18 @@ class HistoryFile:
         """Record that the call is about to be sent; `at` is wall-clock seconds since the epoch."""
         self._write({"type": "invoke", "key": client_key, "at": at, "kind": kind})
 
-    def ended(self, client_key: str, answer: Answer, *, at: float, seconds: float) -> None:
+    def ended(self, client_key: str, end: CallEnd, *, at: float, seconds: float) -> None:
         """Record how the call ended."""
         self._write(
             {
-                "type": answer.outcome.value,
+                "type": end.outcome.value,
                 "key": client_key,
                 "at": at,
                 "seconds": round(seconds, 6),
-                "status": answer.status,
-                "order_id": answer.order_id,
-                "amount_cents": answer.amount_cents,
-                "code": answer.code,
+                "status": end.status,
+                "order_id": end.order_id,
+                "amount_cents": end.amount_cents,
+                "code": end.code,
             }
         )
 
@@ -94,6 +106,25 @@ def read_history(lines: Iterable[str]) -> History:
     if begin is None or begin.get("version") != VERSION:
         raise HistoryError(f"not a client history of version {VERSION}: no such begin line")
     return History(begin["tenant_id"], begin["key_prefix"], tuple(last.values()))
+
+
+def calls_between(lines: Iterable[str], begin: float, end: float) -> list[TimedCall]:
+    """The ended calls of a history that were sent between two times, wall-clock seconds.
+
+    Raises:
+        HistoryError: a line in the middle is broken.
+    """
+    sent_at: dict[str, float] = {}
+    calls = []
+    for entry in _parsed(list(lines)):
+        key = entry.get("key", "")
+        if entry["type"] == "invoke":
+            sent_at[key] = entry["at"]
+        elif begin <= sent_at.get(key, -1.0) <= end:
+            seconds = entry["at"] - sent_at[key]
+            outcome = Outcome(entry["type"])
+            calls.append(TimedCall(key, outcome, entry["status"], entry["code"], seconds))
+    return calls
 
 
 def _parsed(lines: list[str]) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final
 
-from bookpayctl.clients.orders_api import Answer, OrdersApi, Outcome
+from bookpayctl.clients.orders_api import CallEnd, OrdersApi, Outcome
 from bookpayctl.load import probe_orders
 from bookpayctl.load.history import HistoryFile
 from bookpayctl.load.plan import PAYMENT_METHOD_OF_KIND, Arrival, Kind, percentile
@@ -154,18 +154,18 @@ class Load:
             self._kinds[arrival.kind.value] += 1
             self._late += sent_at - due > LATE_AFTER_SECONDS
         self._history.invoked(client_key, at=time.time(), kind=arrival.kind.value)
-        answer = self._api.place(document, client_key=client_key).answer()
+        end = self._api.place(document, client_key=client_key).call_end()
         seconds = time.monotonic() - due
-        self._history.ended(client_key, answer, at=time.time(), seconds=seconds)
-        self._note(answer, seconds)
+        self._history.ended(client_key, end, at=time.time(), seconds=seconds)
+        self._note(end, seconds)
 
-    def _note(self, answer: Answer, seconds: float) -> None:
+    def _note(self, end: CallEnd, seconds: float) -> None:
         with self._lock:
-            self._outcomes[answer.outcome.value] += 1
-            if answer.outcome is Outcome.OK:
+            self._outcomes[end.outcome.value] += 1
+            if end.outcome is Outcome.OK:
                 self._seconds.append(seconds)
             else:
-                self._refusals[f"{answer.status or 'no answer'} {answer.code or ''}".strip()] += 1
+                self._refusals[f"{end.status or 'no answer'} {end.code or ''}".strip()] += 1
 
     def _accepted(self, seconds: float) -> Accepted:
         return Accepted(

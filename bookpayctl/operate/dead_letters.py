@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-import psycopg
-
+from bookpayctl.clients.database import Connection
 from runtime.domain.names import PaymentState, Service
 
 PAYLOAD_SHOWN_MAX: Final = 4096
@@ -80,7 +79,7 @@ _SELECT: Final = """
 
 
 def select(
-    conn: psycopg.Connection[Any],
+    conn: Connection,
     *,
     ids: Sequence[int] | None = None,
     subjects: Sequence[str] | None = None,
@@ -109,7 +108,7 @@ def select(
     return [DeadLetter(*row) for row in rows]
 
 
-def payload(conn: psycopg.Connection[Any], number: int) -> str | None:
+def payload(conn: Connection, number: int) -> str | None:
     """The bytes of a record as text: what cannot be shown is escaped, a long one is cut."""
     row = conn.execute("SELECT payload FROM dead_letters WHERE id = %s", (number,)).fetchone()
     if row is None or row[0] is None:

@@ -11,12 +11,10 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Final, Literal
 from uuid import UUID
 
-import psycopg
-
-from bookpayctl.clients.database import writing
+from bookpayctl.clients.database import Connection, writing
 from bookpayctl.runs.waiting import wait_until
 
 Kind = Literal["redrive_dead_letter", "retry_refund", "release_webhook", "discard_webhook"]
@@ -58,7 +56,7 @@ def ask(
     """Write the wishes, at most so many a second, and wait for what becomes of them.
 
     Raises:
-        psycopg.Error: the database did not answer; what was written stays and will be handled.
+        DatabaseError: the database did not answer; what was written stays and will be handled.
     """
     with writing(dsn) as conn:
         numbers: list[int] = []
@@ -77,7 +75,7 @@ def ask(
     ]
 
 
-def _write(conn: psycopg.Connection[Any], wish: Wish) -> int:
+def _write(conn: Connection, wish: Wish) -> int:
     row = conn.execute(
         "INSERT INTO operator_requests (kind, row_id, event_id, requested_by)"
         " VALUES (%s, %s, %s, %s) RETURNING id",
@@ -88,7 +86,7 @@ def _write(conn: psycopg.Connection[Any], wish: Wish) -> int:
     return int(row[0])
 
 
-def _answers(conn: psycopg.Connection[Any], numbers: Sequence[int]) -> dict[int, tuple[str, str]]:
+def _answers(conn: Connection, numbers: Sequence[int]) -> dict[int, tuple[str, str]]:
     rows = conn.execute(
         "SELECT id, result, detail FROM operator_requests"
         " WHERE id = ANY (%s) AND handled_at IS NOT NULL",

@@ -11,11 +11,10 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-import psycopg
-
+from bookpayctl.clients.database import Connection
 from bookpayctl.report.exit_code import ExitCode
 from runtime.domain.names import EventType
 
@@ -145,7 +144,7 @@ class Imported:
     known: int
 
 
-def store(conn: psycopg.Connection[Any], rows: Sequence[V1Row]) -> Imported:
+def store(conn: Connection, rows: Sequence[V1Row]) -> Imported:
     """Store v1's outcomes in one transaction: all of them or none.
 
     Raises:
@@ -168,7 +167,7 @@ def store(conn: psycopg.Connection[Any], rows: Sequence[V1Row]) -> Imported:
     return Imported(new, len(rows) - new)
 
 
-def _root_of(conn: psycopg.Connection[Any], order_id: str) -> UUID | None:
+def _root_of(conn: Connection, order_id: str) -> UUID | None:
     row = conn.execute(
         "SELECT coalesce((SELECT event_id FROM payments WHERE order_id = %(id)s),"
         " (SELECT event_id FROM orders WHERE id = %(id)s), (SELECT event_id FROM outbox"
@@ -178,7 +177,7 @@ def _root_of(conn: psycopg.Connection[Any], order_id: str) -> UUID | None:
     return row[0] if row else None
 
 
-def _store_one(conn: psycopg.Connection[Any], event_id: UUID, row: V1Row) -> bool | None:
+def _store_one(conn: Connection, event_id: UUID, row: V1Row) -> bool | None:
     """True when it is new, False when the same was known, None when another was."""
     stored = conn.execute(
         "INSERT INTO shadow_comparisons AS known (event_id, v1_outcome, v1_payment_intent_id,"
@@ -293,7 +292,7 @@ _MISMATCHES: Final = f"""
 """  # noqa: S608 - built of constants
 
 
-def read(conn: psycopg.Connection[Any], *, day: date | None, limit: int) -> Parity:
+def read(conn: Connection, *, day: date | None, limit: int) -> Parity:
     """The comparison from the database, of one day or of all."""
     values = {"day": day, "limit": limit}
     days = conn.execute(_DAYS, values).fetchall()

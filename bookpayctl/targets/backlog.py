@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from bookpayctl.targets.target import Leader, OpenPayments, Waiting
+from bookpayctl.targets.status import Leader, OpenPayments, Waiting
 from runtime.domain.names import FINAL_PAYMENT_STATES, PUBLISHER_LOCK_KEY, SCHEMA
 
 # pg_locks shows a bigint key as two unsigned halves, with objsubid 1.

@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
 
+from runtime.domain.names import Service
+
 ENVIRONMENT_FILE: Final = "environment.json"
 DEFAULT_NAME: Final = "default"
 
@@ -62,6 +64,17 @@ class Environment:
     processes: tuple[ProcessSpec, ...]
     psql_dir: Path | None = None
     settings: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def server_names(self) -> frozenset[str]:
+        """Processes that are no service of ours: database, broker, twin, mail sink."""
+        services = {service.value for service in Service}
+        return frozenset(spec.name for spec in self.processes if spec.service not in services)
+
+    @property
+    def stripe_name(self) -> str:
+        """Which Stripe it is, for a person: `twin`, or the address of another."""
+        return "twin" if self.stripe_control_url else self.stripe_api_base
 
     @property
     def logs_dir(self) -> Path:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Final
 
-from runtime.domain.names import PARTITIONS, Service, Topic
+from runtime.domain.names import PARTITIONS, TOPICS_OF_GROUP, Topic
 
 _ASK_SECONDS_MAX: Final = 3.0
 
@@ -21,17 +21,6 @@ _LOADING: Final = frozenset(
     }
 )
 """Answers of a broker that has just started; each goes away by itself."""
-
-SUBSCRIPTIONS: Final[Mapping[str, tuple[Topic, ...]]] = {
-    Service.WORKER.value: (Topic.ORDERS_PLACED, Topic.ORDERS_CANCELLED),
-    Service.ORDERS.value: (
-        Topic.PAYMENTS_COMPLETED,
-        Topic.PAYMENTS_FAILED,
-        Topic.PAYMENTS_REFUNDED,
-    ),
-    Service.NOTIFIER.value: (Topic.ORDERS_CANCELLED, Topic.ORDERS_PAID, Topic.PAYMENTS_REFUNDED),
-}
-"""Consumer group -> the topics it reads. A group is named after its service."""
 
 Position = tuple[str, int]
 
@@ -75,10 +64,10 @@ def _group_lags(bootstrap_servers: str) -> dict[str, int]:
         ends = _offsets(client, positions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
         begins = _offsets(client, positions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
         committed = {}
-        for group in SUBSCRIPTIONS:
-            request = [ConsumerGroupTopicPartitions(group)]
+        for group in TOPICS_OF_GROUP:
+            request = [ConsumerGroupTopicPartitions(group.value)]
             future = client.list_consumer_group_offsets(request, request_timeout=_ASK_SECONDS_MAX)
-            answer = future[group].result(_ASK_SECONDS_MAX)
+            answer = future[group.value].result(_ASK_SECONDS_MAX)
             committed[group] = {
                 (entry.topic, entry.partition): entry.offset for entry in answer.topic_partitions
             }
@@ -87,8 +76,8 @@ def _group_lags(bootstrap_servers: str) -> dict[str, int]:
             raise _LoadingError(error.args[0].str()) from error
         raise LagError(f"the broker does not say: {error}") from error
     return {
-        group: _lag(topics, ends, begins, committed[group])
-        for group, topics in SUBSCRIPTIONS.items()
+        group.value: _lag(topics, ends, begins, committed[group])
+        for group, topics in TOPICS_OF_GROUP.items()
     }
 
 

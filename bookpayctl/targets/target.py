@@ -1,117 +1,165 @@
-"""What every target can say about an environment, whatever it runs on.
+"""The port through which everything else sees and touches a running environment.
 
-Only values. A fact that could not be asked for is `Unknown` with the reason; it is never shown as
-good, and never guessed.
+Whatever it runs on, a process has a name, a parent that saw it start and end, a log, and perhaps
+a port. What the tool did to a process is never evidence that it happened: the parent's record is.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from bookpayctl.report.exit_code import ExitCode, worst
-
-
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """A question nobody answered."""
-
-    reason: str
+from bookpayctl.clients.http import HttpAnswer
+from bookpayctl.targets.environment import Environment
+from bookpayctl.targets.log_lines import LogLine
+from bookpayctl.targets.status import Status
 
 
 @dataclass(frozen=True, slots=True)
-class ProcessStatus:
+class Process:
     """One process now.
 
     Attributes:
-        state: `running`, `stopped`, or what its supervisor calls it.
-        restarts: since the supervisor started; starts that were asked for do not count.
-        ready: what the process itself said; the detail names the checks that failed.
-        lag: records its consumer group has not committed yet; None when it has no group.
+        state: in its parent's words, e.g. `RUNNING` or `BACKOFF`.
+        incarnation: what tells this run of it from the one before: a pid, or a pod and a restart
+            count; None when it does not run.
     """
 
     name: str
     service: str
     state: str
-    pid: int | None
-    uptime_seconds: float | None
-    restarts: int | Unknown
-    port: int | None
-    ready: bool | Unknown
-    detail: str
-    lag: int | Unknown | None
+    running: bool
+    incarnation: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class Leader:
-    """The publisher that holds the lock.
+class ProcessEnd:
+    """How one process ended, as its parent saw it; `status` None when a signal ended it."""
 
-    Attributes:
-        publisher_id: as it named itself in publisher_terms; empty when it has not yet.
-        term: None until it has recorded one.
-    """
+    process: str
+    status: int | None
+    signal: str | None
 
-    publisher_id: str
-    backend_pid: int
-    term: int | None
-    held_seconds: float | None
+    def __str__(self) -> str:
+        return f"{self.signal}" if self.status is None else f"exit status {self.status}"
 
 
 @dataclass(frozen=True, slots=True)
-class OpenPayments:
-    """Payments of one state that are not final: the backlog."""
+class ProcessStart:
+    """One process started anew."""
 
-    state: str
-    count: int
-    oldest_seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """Things of one kind that are open or wait for an operator; zero is an answer, too."""
-
-    what: str
-    count: int
-    oldest_seconds: float
+    process: str
+    incarnation: str
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
-    """An environment now.
+class ProcessEvents:
+    """What the parent recorded since a mark, oldest first."""
 
-    Attributes:
-        leader: None when the database says that nobody holds the lock.
-    """
+    ends: tuple[ProcessEnd, ...]
+    starts: tuple[ProcessStart, ...]
 
-    name: str
-    processes: tuple[ProcessStatus, ...]
-    leader: Leader | Unknown | None
-    open_payments: tuple[OpenPayments, ...] | Unknown
-    waiting: tuple[Waiting, ...] | Unknown
-    notes: tuple[str, ...] = ()
+    def ends_of(self, process: str) -> list[ProcessEnd]:
+        return [end for end in self.ends if end.process == process]
 
-    def exit(self) -> tuple[ExitCode, str]:
-        """The exit code and its reason: something is down, could not be asked, or all is well."""
-        if not self.processes:
-            return ExitCode.VACUOUS, "no_processes"
-        code = worst(
-            [
-                *(_process_code(process) for process in self.processes),
-                ExitCode.UNKNOWN if isinstance(self.leader, Unknown) else ExitCode.PASS,
-                ExitCode.VIOLATED if self.leader is None else ExitCode.PASS,
-                ExitCode.UNKNOWN if isinstance(self.open_payments, Unknown) else ExitCode.PASS,
-            ]
-        )
-        reasons = {
-            ExitCode.VIOLATED: "something_is_down",
-            ExitCode.UNKNOWN: "could_not_ask",
-            ExitCode.PASS: "all_healthy",
-        }
-        return code, reasons[code]
+    def starts_of(self, process: str) -> list[str]:
+        """The incarnations that were started, oldest first."""
+        return [start.incarnation for start in self.starts if start.process == process]
 
 
-def _process_code(process: ProcessStatus) -> ExitCode:
-    if process.state != "running" or process.ready is False:
-        return ExitCode.VIOLATED
-    if any(isinstance(fact, Unknown) for fact in (process.ready, process.restarts, process.lag)):
-        return ExitCode.UNKNOWN
-    return ExitCode.PASS
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A place in the parent's record and in every log; means something to its target only."""
+
+    record: int
+    logs: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A program that was run once, to its end."""
+
+    exit_status: int
+    stdout: str
+    stderr: str
+
+
+class Target(Protocol):
+    """One environment. Every method asks or acts now; what cannot be done is a TargetError."""
+
+    @property
+    def environment(self) -> Environment: ...
+
+    def status(self) -> Status:
+        """Everything `bookpayctl status` shows. Never raises for a part that is down or mute."""
+        ...
+
+    def processes(self) -> dict[str, Process]:
+        """Every process by name."""
+        ...
+
+    def kill(self, process: str) -> str | None:
+        """End it at once, without a chance to clean up; the incarnation, None if none ran."""
+        ...
+
+    def stop(self, process: str) -> None:
+        """End it in order and keep it stopped; returns when it is gone."""
+        ...
+
+    def start(self, process: str) -> None:
+        """Begin to start it; harmless when it runs."""
+        ...
+
+    def freeze(self, process: str) -> None:
+        """Let it stand still where it is: alive, with its connections, and mute."""
+        ...
+
+    def thaw(self, process: str) -> None:
+        """Let it go on; harmless when it is not frozen."""
+        ...
+
+    def mark(self) -> Mark:
+        """Now, for `events` and `log_since`."""
+        ...
+
+    def events(self, since: Mark) -> ProcessEvents:
+        """What the parents of the processes saw since."""
+        ...
+
+    def log_since(self, process: str, since: Mark) -> list[str]:
+        """The lines a process wrote since; empty when it has no log."""
+        ...
+
+    def log_lines(self, processes: Iterable[str]) -> Iterator[LogLine]:
+        """Every line there is of the named processes, by time."""
+        ...
+
+    def follow(self, processes: Iterable[str]) -> Iterator[LogLine]:
+        """New lines as they are written, without end."""
+        ...
+
+    def accepts_connections(self, process: str) -> bool:
+        """Whether somebody listens where the process should."""
+        ...
+
+    def ask(self, process: str, path: str) -> HttpAnswer:
+        """GET a path of its HTTP or admin port."""
+        ...
+
+    def run_once(
+        self, service: str, arguments: Sequence[str], *, deadline_seconds: float
+    ) -> Finished:
+        """Run a service's program beside the running ones, as they are configured, to its end."""
+        ...
+
+
+def processes_of(target: Target, service: str) -> list[str]:
+    """Names of the processes of one service, in the environment's order."""
+    return [spec.name for spec in target.environment.processes if spec.service == service]
+
+
+def answering(target: Target, service: str) -> list[str]:
+    """Those of a service's processes that answer /healthz."""
+    names = processes_of(target, service)
+    return [name for name in names if target.ask(name, "/healthz").status == 200]

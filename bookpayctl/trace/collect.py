@@ -42,7 +42,7 @@ def collect(environment: Environment, identifier: str) -> Story:
 
     Raises:
         OrderUnknownError: there is no such order.
-        psycopg.Error: the database could not be read.
+        DatabaseError: the database could not be read.
     """
     from bookpayctl.clients.database import reading
 
@@ -207,8 +207,6 @@ def _log_moment(line: str, order_id: str) -> Moment | None:
 
 def _add_records(environment: Environment, story: Story, events: list[tuple[Any, ...]]) -> None:
     """Find the order's records; each topic is read from the order's own time on."""
-    from confluent_kafka import KafkaException
-
     from bookpayctl.clients import kafka
 
     wanted = {event_id for event_id, *_ in events}
@@ -223,7 +221,7 @@ def _add_records(environment: Environment, story: Story, events: list[tuple[Any,
                     story.moments.append(_record_moment(record))
         finally:
             consumer.close()
-    except (KafkaException, kafka.LogReadError) as error:
+    except (kafka.BrokerError, kafka.LogReadError) as error:
         story.missing.append(f"kafka: {error}")
 
 

@@ -115,6 +115,14 @@ class RefundState(StrEnum):
     FAILED = "failed"
 
 
+TOPICS_OF_GROUP: Final = {
+    Service.WORKER: (Topic.ORDERS_PLACED, Topic.ORDERS_CANCELLED),
+    Service.ORDERS: (Topic.PAYMENTS_COMPLETED, Topic.PAYMENTS_FAILED, Topic.PAYMENTS_REFUNDED),
+    Service.NOTIFIER: (Topic.ORDERS_CANCELLED, Topic.ORDERS_PAID, Topic.PAYMENTS_REFUNDED),
+}
+"""What each consumer group reads, by design. A group is named after its service."""
+
+
 class Header(StrEnum):
     """Kafka record headers, values UTF-8."""
 

@@ -93,9 +93,9 @@ def test_a_gateway_that_makes_up_its_keys_charges_twice_and_the_drill_says_so(
 
     found = verdicts(document)
     assert document["exit"]["code"] == 1
-    assert found["D02"] == "holds"
-    assert found["D03"] == "holds"
-    assert found["D05"] == "violated"
+    assert found["crash-mid-charge/failpoint-hit"] == "holds"
+    assert found["crash-mid-charge/process-restarted"] == "holds"
+    assert found["crash-mid-charge/charged-once"] == "violated"
     assert found["I10"] == "violated"
     assert found["I24"] == "violated"
 

@@ -13,7 +13,7 @@ from typing import Final
 import pytest
 
 from tests.crash_matrix.cells import Cell, applicable_cells, commit_id, every_cell, sample
-from tests.crash_matrix.environment import Stand
+from tests.crash_matrix.environment import MatrixEnvironment
 from tests.crash_matrix.run import Result
 
 CHOICE: Final = "BOOKPAY_CRASH_MATRIX"
@@ -59,9 +59,9 @@ def results(pytestconfig: pytest.Config) -> list[Result]:
 
 
 @pytest.fixture(scope="session")
-def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
+def matrix(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MatrixEnvironment]:
     """One whole environment for all cells."""
-    found = Stand(tmp_path_factory.mktemp("crash-matrix"))
+    found = MatrixEnvironment(tmp_path_factory.mktemp("crash-matrix"))
     found.up()
     try:
         yield found

@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 
 import psycopg
 import pytest
-import urllib3
 
+from bookpayctl.clients.stripe_twin import TwinControl, TwinError
 from bookpayctl.runs.waiting import wait_until
 from bookpayctl.targets import environment as environments
 from bookpayctl.targets.environment import Environment
-from bookpayctl.targets.local.supervise import endings
+from bookpayctl.targets.platforms import open_target
+from bookpayctl.targets.target import Target
 from runtime.domain.names import SCHEMA
 
 NAME: Final = "crash-matrix"
 COMMAND_SECONDS_MAX: Final = 240
+# A twin that a cell killed is back well before this.
+TWIN_BACK_SECONDS_MAX: Final = 20.0
 
 
 @dataclass
-class Stand:
+class MatrixEnvironment:
     """The environment under test; `renew` gives the next cell a clean one.
 
     Attributes:
@@ -36,14 +37,18 @@ class Stand:
 
     home: Path
     extra: Mapping[str, str] = field(default_factory=dict)
-    environment: Environment = field(init=False)
-    conn: psycopg.Connection = field(init=False)
+    target: Target = field(init=False)
+    conn: psycopg.Connection[tuple[Any, ...]] = field(init=False)
+
+    @property
+    def environment(self) -> Environment:
+        return self.target.environment
 
     def up(self) -> None:
         self._command("up")
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("BOOKPAY_HOME", str(self.home))
-            self.environment = environments.load(NAME)
+            self.target = open_target(environments.load(NAME))
         self.conn = psycopg.connect(
             self.environment.dsn,
             autocommit=True,
@@ -71,92 +76,33 @@ class Stand:
         )
         assert done.returncode == 0, done.stderr
 
-    # --- the database ---
-
-    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+    def rows(self, query: LiteralString, *values: object) -> list[tuple[Any, ...]]:
         return self.conn.execute(query, values).fetchall()
 
-    def arm(self, run_id: str, point: str, action: str, **match: str | None) -> None:
-        """Arm a failpoint once, and wait until every process that listens has heard of it."""
-        self.conn.execute(
-            "INSERT INTO failpoints (run_id, point, action, match_order_id, match_event_id,"
-            " match_tenant_id) VALUES (%s, %s, %s, %s, %s, %s)",
-            (
-                *(run_id, point, action),
-                *(match.get("order_id"), match.get("event_id"), match.get("tenant_id")),
-            ),
-        )
-        heard = wait_until(
-            lambda: self.rows(
-                "SELECT 1 FROM pg_stat_activity WHERE datname = current_database()"
-                " AND starts_with(query, 'SELECT DISTINCT point') AND (state <> 'idle'"
-                " OR query_start < (SELECT max(armed_at) FROM failpoints))"
-            ),
-            lambda deaf: not deaf,
-            deadline_seconds=10,
-            every_seconds=0.02,
-        )
-        assert heard.reached, "not every process has heard of the failpoint"
-
-    def disarm(self) -> None:
-        self.conn.execute("DELETE FROM failpoints")
-
-    # --- the twin ---
-
-    def twin(self, method: str, path: str, document: Mapping[str, Any] | None = None) -> Any:
-        answer = self._ask_twin(method, path, document)
-        assert answer.status == 200, answer.data
-        return json.loads(answer.data)
-
-    def _ask_twin(
-        self, method: str, path: str, document: Mapping[str, Any] | None
-    ) -> urllib3.BaseHTTPResponse:
-        """Ask its control API; a twin that is just starting again is asked until it answers."""
-        return urllib3.request(
-            method,
-            f"{self.environment.stripe_control_url}{path}",
-            body=None if document is None else json.dumps(document).encode(),
-            timeout=10.0,
-            retries=urllib3.Retry(connect=20, read=0, backoff_factor=0.1, backoff_max=0.5),
-        )
-
-    def add_fault(self, action: str, **definition: object) -> str:
-        return str(self.twin("POST", "/faults", {"action": action, **definition})["id"])
+    @property
+    def twin(self) -> TwinControl:
+        url = self.environment.stripe_control_url
+        assert url is not None, "the matrix runs on the twin"
+        return TwinControl(url, timeout_seconds=10.0)
 
     def complete_debit(self, payment_intent_id: str) -> None:
         """The bank decides now; that it has decided already is as good."""
         document = {"payment_intent": payment_intent_id, "succeed": True}
-        answer = self._ask_twin("POST", "/complete", document)
-        assert answer.status == 200 or b"only requires_action and processing" in answer.data
 
-    def webhooks_owed(self) -> int:
-        return int(self.twin("GET", "/status")["webhooks_owed"])
+        def is_decided() -> bool:
+            try:
+                self.twin.ask("POST", "/complete", document)
+            except TwinError as error:
+                # A twin that is just starting again is asked until it answers.
+                return "only requires_action and processing" in str(error)
+            return True
 
-    def clear_faults(self) -> None:
-        self.twin("DELETE", "/faults")
+        decided = wait_until(is_decided, bool, deadline_seconds=TWIN_BACK_SECONDS_MAX)
+        assert decided.reached, f"the bank could not decide {payment_intent_id}"
 
-    # --- processes ---
-
-    def log_position(self) -> int:
-        return endings.log_position(self.environment)
-
-    def log_sizes(self) -> dict[str, int]:
-        """How much each process has written so far."""
-        logs = self.environment.logs_dir.glob("*.log")
-        return {path.stem: path.stat().st_size for path in logs}
-
-    def log_since(self, process: str, sizes: Mapping[str, int]) -> str:
-        """What a process has written since; its log is not long enough to be rotated here."""
-        with (self.environment.logs_dir / f"{process}.log").open("rb") as file:
-            file.seek(sizes.get(process, 0))
-            return file.read().decode(errors="replace")
-
-    def happenings(self, since: int) -> endings.Happenings:
-        return endings.happenings(self.environment, since=since)
-
-    def kill(self, process: str) -> int:
-        """SIGKILL one process of the environment; returns the pid it had."""
-        pid = endings.processes(self.environment)[process].pid
-        assert pid is not None, f"{process} does not run"
-        os.kill(pid, signal.SIGKILL)
-        return pid
+    def webhooks_owed(self) -> int | None:
+        """Webhooks still to be delivered; None while the twin is starting again."""
+        try:
+            return self.twin.webhooks_owed()
+        except TwinError:
+            return None

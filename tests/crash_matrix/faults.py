@@ -11,15 +11,21 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
+from bookpayctl.faults.failpoint import Aim, FailpointFault, Hit, successors_of
+from bookpayctl.faults.fault import Fault
+from bookpayctl.faults.stripe import StripeFault
+from bookpayctl.faults.undo import UndoError
+from bookpayctl.report.verdict import Verdict
+from bookpayctl.runs.directory import Run
 from bookpayctl.runs.waiting import wait_until
+from bookpayctl.targets.target import Mark, ProcessEvents
 from runtime.domain.names import OrderStatus
 from runtime.faults.connections import NothingToCutError
 from runtime.faults.names import Action, Failpoint
 from tests.crash_matrix.cells import Cell
-from tests.crash_matrix.environment import Stand
+from tests.crash_matrix.environment import MatrixEnvironment
 from tests.crash_matrix.load import BANK_DEBIT, CARD, DECLINED, TRIGGER_CARD, Flow
 
-EXIT_STATUS: Final = 137
 HIT_SECONDS_MAX: Final = 20.0
 RESTART_SECONDS_MAX: Final = 20.0
 
@@ -68,15 +74,6 @@ WITHOUT_TENANT: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """The fault's own record."""
-
-    process: str
-    pid: int
-    at: datetime
-
-
 def trigger_of(cell: Cell, prefix: str) -> Flow:
     """The order that takes the system to the cell's point."""
     key = f"{prefix}trigger"
@@ -103,60 +100,58 @@ def others(prefix: str) -> list[Flow]:
 
 
 @dataclass
-class Fault:
-    """One cell's fault, from arming to proof."""
+class CellFault:
+    """One cell's fault, from arming to proof: what drills inject, where and when the cell says."""
 
-    stand: Stand
+    matrix: MatrixEnvironment
     cell: Cell
-    run_id: str
-    fault_id: str | None = None
-    log_position: int = 0
-    said_before: dict[str, int] = field(default_factory=dict)
-    killed_pid: int | None = None
+    run: Run
+    armed: list[Fault] = field(default_factory=list)
+    since: Mark = field(init=False)
+    killed: Hit | None = None
+
+    def __post_init__(self) -> None:
+        self.since = self.matrix.target.mark()
 
     def arm(self) -> None:
         """Everything that can be in place before the first order."""
-        self.log_position = self.stand.log_position()
-        self.said_before = self.stand.log_sizes()
         cell = self.cell
+        faults: list[Fault] = []
         if cell.point in WITHOUT_WEBHOOK:
             slow = cell.is_the_twins and cell.action is Action.EXECTIMEOUT
             seconds = WEBHOOK_DELAY_BEYOND_TIMEOUT_SECONDS if slow else WEBHOOK_DELAY_SECONDS
-            self.stand.add_fault(
-                "webhook_delay",
-                match={"event_type": "payment_intent.*"},
-                # The trigger's: it is the first to be charged, and its webhook the first to go.
-                count=1,
-                numbers={"seconds": seconds},
+            faults.append(
+                self._stripe(
+                    "webhook_delay",
+                    match={"event_type": "payment_intent.*"},
+                    # The trigger's: it is the first to be charged, and its webhook the first to go.
+                    count=1,
+                    numbers={"seconds": seconds},
+                )
             )
         if cell.point is Failpoint.RECON_READ_BEFORE_FIX:
-            self.stand.add_fault("saved_500", match=AIMED, count=1)
+            faults.append(self._stripe("saved_500", match=AIMED, count=1))
         if cell.is_the_twins:
-            self.fault_id = self._arm_twin()
+            faults.append(self._fault_of_twin())
         elif cell.point not in REFUND_POINTS | WEBHOOK_POINTS:
-            tenant = None if cell.point in WITHOUT_TENANT else self.stand.environment.tenant_id
-            self.stand.arm(self.run_id, cell.point, cell.action, tenant_id=tenant)
+            tenant = self.matrix.environment.tenant_id
+            faults.append(self._failpoint(Aim(None if cell.point in WITHOUT_TENANT else tenant)))
+        self._inject(*faults)
 
     def before_cancel(self, flow: Flow) -> None:
         """An order is about to be given back: now its refund can be waited for."""
         if self.cell.point in REFUND_POINTS and flow.is_trigger:
-            self.stand.arm(self.run_id, self.cell.point, self.cell.action, order_id=flow.order_id)
+            self._inject(self._failpoint(Aim(order_id=flow.order_id)))
 
     def complete_debit(self, flow: Flow, payment_intent_id: str) -> None:
         """The bank decides; of the trigger's debit, only the webhook that tells so is aimed at."""
         if self.cell.point in WEBHOOK_POINTS and flow.is_trigger:
             quiet = wait_until(
-                self.stand.webhooks_owed, lambda owed: owed == 0, deadline_seconds=10
+                self.matrix.webhooks_owed, lambda owed: owed == 0, deadline_seconds=10
             )
             assert quiet.reached, "earlier webhooks are still on their way"
-            self.stand.arm(self.run_id, self.cell.point, self.cell.action, event_id=flow.event_id)
-        self.stand.complete_debit(payment_intent_id)
-
-    def _arm_twin(self) -> str:
-        if self.cell.action is Action.DROPCONN:
-            return self.stand.add_fault("execute_then_cut", match=AIMED, count=1)
-        numbers = {"seconds": ANSWER_HELD_SECONDS}
-        return self.stand.add_fault("execute_then_timeout", match=AIMED, count=1, numbers=numbers)
+            self._inject(self._failpoint(Aim(event_id=flow.event_id)))
+        self.matrix.complete_debit(payment_intent_id)
 
     def wait_for_hit(self, seconds: float) -> Hit | None:
         return wait_until(
@@ -164,34 +159,39 @@ class Fault:
         ).value
 
     def hit(self) -> Hit | None:
-        if self.cell.is_the_twins:
-            return self._hit_of_twin()
-        rows = self.stand.rows(
-            "SELECT process, pid, hit_at FROM failpoint_hits WHERE run_id = %s"
-            " AND point = %s AND action = %s ORDER BY id",
-            *(self.run_id, self.cell.point.value, self.cell.action.value),
-        )
-        return Hit(*rows[0]) if rows else None
+        """The record of the cell's own fault, the last one armed; None while there is none."""
+        fault = self.armed[-1] if self.armed else None
+        if isinstance(fault, FailpointFault):
+            return fault.hit()
+        if isinstance(fault, StripeFault) and self.cell.is_the_twins and self.killed is None:
+            return self._hit_of_twin(fault)
+        return None
 
-    def _hit_of_twin(self) -> Hit | None:
-        if self.killed_pid is not None:
-            return None
-        hits = self.stand.twin("GET", f"/fault-hits?fault_id={self.fault_id}")["data"]
+    def _hit_of_twin(self, fault: StripeFault) -> Hit | None:
+        hits = fault.hits()
         if not hits:
             return None
         at = datetime.fromtimestamp(hits[0]["wall_at"], UTC)
-        return Hit(self.cell.victim or "stripe-twin", 0, at)
+        return Hit(self.cell.victim or "stripe-twin", 0, None, None, at)
 
     def strike(self, hit: Hit) -> Hit:
         """Kill whom the cell names, now that Stripe has executed and its answer is held."""
         if self.cell.victim is None:
             return hit
-        self.killed_pid = self.stand.kill(self.cell.victim)
-        return Hit(self.cell.victim, self.killed_pid, datetime.now(UTC))
+        pid = self.matrix.target.kill(self.cell.victim)
+        assert pid is not None, f"{self.cell.victim} does not run"
+        self.killed = Hit(self.cell.victim, int(pid), None, None, datetime.now(UTC))
+        return self.killed
 
-    def undo(self) -> None:
-        self.stand.disarm()
-        self.stand.clear_faults()
+    def undo(self) -> list[str]:
+        """Take back whatever is still armed; what cannot be taken back is a problem."""
+        problems = []
+        for fault in reversed(self.armed):
+            try:
+                fault.undo()
+            except UndoError as error:
+                problems.append(str(error))
+        return problems
 
     def unproven(self, hit: Hit) -> list[str]:
         """What should have been seen of this fault, and by whom, and was not."""
@@ -200,19 +200,23 @@ class Fault:
     def _unproven_crash(self, hit: Hit) -> list[str]:
         """Who exits is seen to die and to be started again; nobody dies of anything else."""
         if self.cell.action is not Action.EXIT:
-            endings = self.stand.happenings(self.log_position).endings
-            return [f"{ending.process} died of it" for ending in endings]
+            ends = self.matrix.target.events(self.since).ends
+            return [f"{end.process} died of it: {end}" for end in ends]
+        if self.cell.victim is None:
+            items = self.armed[-1].prove(deadline_seconds=RESTART_SECONDS_MAX)
+            return [f"{i.id}: {i.reason}" for i in items if i.verdict is not Verdict.HOLDS]
         waited = wait_until(
-            lambda: self._crash_seen(hit), bool, deadline_seconds=RESTART_SECONDS_MAX
+            lambda: self.matrix.target.events(self.since),
+            lambda seen: is_kill_seen(seen, hit),
+            deadline_seconds=RESTART_SECONDS_MAX,
         )
         if waited.reached:
             return []
-        happened = self.stand.happenings(self.log_position)
-        return [f"the crash of {hit.process} (pid {hit.pid}) was not seen: {happened}"]
+        return [f"the kill of {hit.process} (pid {hit.pid}) was not seen: {waited.value}"]
 
     def _unsaid(self, hit: Hit) -> list[str]:
         """The process says that it acts, once, and not that there was nothing to act on."""
-        said = self.stand.log_since(hit.process, self.said_before)
+        said = "\n".join(self.matrix.target.log_since(hit.process, self.since))
         acts = f"failpoint {self.cell.point.value} acts: {self.cell.action.value}"
         times = said.count(acts)
         problems = [] if times == 1 else [f"{hit.process} said {times} times: {acts}"]
@@ -220,11 +224,40 @@ class Fault:
             problems.append(f"{hit.process} found nothing to cut: the fault did not happen")
         return problems
 
-    def _crash_seen(self, hit: Hit) -> bool:
-        happened = self.stand.happenings(self.log_position)
-        endings = happened.endings_of(hit.process)
-        if self.cell.victim is not None:
-            ended = any(ending.signal == "SIGKILL" for ending in endings)
-        else:
-            ended = any(ending.status == EXIT_STATUS for ending in endings)
-        return ended and any(pid != hit.pid for pid in happened.spawned_of(hit.process))
+    def _inject(self, *faults: Fault) -> None:
+        """All undo is planned before the first of them touches anything."""
+        for fault in faults:
+            fault.plan_undo()
+        self.armed += faults
+        for fault in faults:
+            fault.inject()
+
+    def _failpoint(self, aim: Aim) -> FailpointFault:
+        return FailpointFault(
+            self.matrix.target,
+            self.run,
+            prefix="cell",
+            point=self.cell.point.value,
+            action=self.cell.action.value,
+            aim=aim,
+        )
+
+    def _stripe(self, action: str, **definition: object) -> StripeFault:
+        return StripeFault(
+            self.matrix.target,
+            self.run,
+            prefix="cell",
+            definition={"action": action, **definition},
+        )
+
+    def _fault_of_twin(self) -> StripeFault:
+        if self.cell.action is Action.DROPCONN:
+            return self._stripe("execute_then_cut", match=AIMED, count=1)
+        held = {"seconds": ANSWER_HELD_SECONDS}
+        return self._stripe("execute_then_timeout", match=AIMED, count=1, numbers=held)
+
+
+def is_kill_seen(events: ProcessEvents, hit: Hit) -> bool:
+    """Whether the parent saw the victim end by SIGKILL, and come again."""
+    ends = events.ends_of(hit.process)
+    return any(end.signal == "SIGKILL" for end in ends) and bool(successors_of(events, hit))

@@ -9,8 +9,7 @@ from __future__ import annotations
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
-from bookpayctl.targets.lag import SUBSCRIPTIONS
-from runtime.domain.names import PARTITIONS
+from runtime.domain.names import PARTITIONS, TOPICS_OF_GROUP, Service
 
 ASK_SECONDS_MAX = 1.5
 
@@ -26,8 +25,8 @@ class Lags:
         try:
             ends = self._ends()
             return [
-                f"{group} is {lag} behind"
-                for group in SUBSCRIPTIONS
+                f"{group.value} is {lag} behind"
+                for group in TOPICS_OF_GROUP
                 if (lag := self._lag(group, ends)) != 0
             ]
         except (KafkaException, TimeoutError) as error:
@@ -36,7 +35,7 @@ class Lags:
     def _ends(self) -> dict[tuple[str, int], int]:
         places = [
             TopicPartition(topic.value, partition)
-            for topic in {topic for topics in SUBSCRIPTIONS.values() for topic in topics}
+            for topic in {topic for topics in TOPICS_OF_GROUP.values() for topic in topics}
             for partition in range(PARTITIONS)
         ]
         newest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
@@ -48,14 +47,14 @@ class Lags:
             for place, future in asked.items()
         }
 
-    def _lag(self, group: str, ends: dict[tuple[str, int], int]) -> int:
-        request = [ConsumerGroupTopicPartitions(group)]
+    def _lag(self, group: Service, ends: dict[tuple[str, int], int]) -> int:
+        request = [ConsumerGroupTopicPartitions(group.value)]
         future = self._client.list_consumer_group_offsets(request, request_timeout=ASK_SECONDS_MAX)
-        answer = future[group].result(ASK_SECONDS_MAX)
+        answer = future[group.value].result(ASK_SECONDS_MAX)
         committed = {(at.topic, at.partition): at.offset for at in answer.topic_partitions}
         return sum(
             # A negative committed offset is librdkafka's "none": everything is unread.
             max(0, end - max(committed.get(place, -1), 0))
             for place, end in ends.items()
-            if place[0] in {topic.value for topic in SUBSCRIPTIONS[group]}
+            if place[0] in {topic.value for topic in TOPICS_OF_GROUP[group]}
         )

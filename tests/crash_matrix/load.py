@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from bookpayctl.clients.orders_api import OrdersApi, Reply
+from bookpayctl.clients.orders_api import OrderReply, OrdersApi
 from bookpayctl.load import probe_orders
 from bookpayctl.load.history import HistoryFile
 from bookpayctl.runs.waiting import wait_until
@@ -45,7 +45,7 @@ class Flow:
     returned: bool = False
     order_id: str | None = None
     event_id: str | None = None
-    replies: list[Reply] = field(default_factory=list)
+    replies: list[OrderReply] = field(default_factory=list)
     problem: str | None = None
 
     @property
@@ -101,12 +101,12 @@ class Customers:
             self.title, payment_method=flow.method, customer_id=flow.key
         )
 
-        def attempt() -> Reply:
+        def attempt() -> OrderReply:
             began = time.time()
             self.history.invoked(flow.key, at=began, kind="cell")
             reply = self.api.place(document, client_key=flow.key)
             now = time.time()
-            self.history.ended(flow.key, reply.answer(), at=now, seconds=now - began)
+            self.history.ended(flow.key, reply.call_end(), at=now, seconds=now - began)
             flow.replies.append(reply)
             return reply
 
@@ -117,7 +117,7 @@ class Customers:
         order_id = flow.order_id or ""
         self._until_clear(lambda: self.api.cancel(order_id, "changed my mind"))
 
-    def _wait(self, flow: Flow, good: Callable[[Reply], bool], what: str) -> Reply:
+    def _wait(self, flow: Flow, good: Callable[[OrderReply], bool], what: str) -> OrderReply:
         waited = wait_until(
             lambda: self.api.get(flow.order_id or ""),
             lambda reply: reply.ok and good(reply),
@@ -126,7 +126,7 @@ class Customers:
         assert waited.reached, f"the order never {what}: {waited.value}"
         return waited.value
 
-    def _until_clear(self, attempt: Callable[[], Reply]) -> Reply:
+    def _until_clear(self, attempt: Callable[[], OrderReply]) -> OrderReply:
         """Repeat while the answer is missing, a 5xx or a conflict."""
         waited = wait_until(
             attempt,
@@ -138,6 +138,6 @@ class Customers:
         return waited.value
 
 
-def _has_open_intent(reply: Reply) -> bool:
+def _has_open_intent(reply: OrderReply) -> bool:
     payment = reply.body.get("payment") or {}
     return payment.get("state") == "processing" and bool(payment.get("payment_intent_id"))

@@ -11,24 +11,24 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
-from uuid import uuid4
 
+from bookpayctl.faults.failpoint import Hit
 from bookpayctl.load.history import HistoryFile
+from bookpayctl.runs import directory
 from bookpayctl.runs.waiting import wait_until
 from runtime.faults.names import Failpoint
 from tests.crash_matrix.cells import Cell
-from tests.crash_matrix.environment import Stand
+from tests.crash_matrix.environment import MatrixEnvironment
 from tests.crash_matrix.faults import (
     HIT_SECONDS_MAX,
     WEBHOOK_POINTS,
-    Fault,
-    Hit,
+    CellFault,
     others,
     trigger_of,
 )
 from tests.crash_matrix.lag import Lags
 from tests.crash_matrix.load import Customers, Flow
-from tests.crash_matrix.verdict import Mailbox, judged, motion, wrong_ends, wrong_letters
+from tests.crash_matrix.verdict import Mailbox, judged, still_moving, wrong_ends, wrong_letters
 
 RECOVERY_SECONDS_MAX: Final = 30.0
 WEBHOOKS_SECONDS_MAX: Final = 30.0
@@ -60,18 +60,22 @@ class Result:
 
 
 def run_cell(
-    stand: Stand, cell: Cell, history_dir: Path, *, bound_seconds: float = RECOVERY_SECONDS_MAX
+    matrix: MatrixEnvironment,
+    cell: Cell,
+    history_dir: Path,
+    *,
+    bound_seconds: float = RECOVERY_SECONDS_MAX,
 ) -> Result:
     """Break the system in one way, let it heal, and judge it."""
     began = time.monotonic()
-    run_id = f"cell-{cell.id}-{uuid4().hex[:6]}"
-    prefix = f"{run_id}-"
-    path = history_dir / f"{run_id}.jsonl"
+    run = directory.begin(matrix.environment.runs_dir, f"cell-{cell.id}")
+    prefix = f"{run.run_id}-"
+    path = history_dir / f"{run.run_id}.jsonl"
     history = HistoryFile(
-        path, run_id=run_id, tenant_id=stand.environment.tenant_id, key_prefix=prefix
+        path, run_id=run.run_id, tenant_id=matrix.environment.tenant_id, key_prefix=prefix
     )
-    fault = Fault(stand, cell, run_id)
-    customers = Customers(stand.environment, history, fault.before_cancel, fault.complete_debit)
+    fault = CellFault(matrix, cell, run)
+    customers = Customers(matrix.environment, history, fault.before_cancel, fault.complete_debit)
     result = Result(cell)
     trigger, rest = trigger_of(cell, prefix), others(prefix)
     aims_late = cell.point in WEBHOOK_POINTS
@@ -86,17 +90,17 @@ def run_cell(
             result.problems.append(f"no hit in {HIT_SECONDS_MAX:g} s: nothing was tested")
         else:
             hit = fault.strike(hit)
-            _heal(stand, result, hit, [trigger, *rest], customers, bound_seconds)
-            _judge(stand, result, fault, hit, [trigger, *rest], path)
+            _heal(matrix, result, hit, [trigger, *rest], customers, bound_seconds)
+            _judge(matrix, result, fault, hit, [trigger, *rest], path)
     finally:
         history.close()
-        fault.undo()
+        result.problems += fault.undo()
     result.cell_seconds = time.monotonic() - began
     return result
 
 
 def _heal(
-    stand: Stand,
+    matrix: MatrixEnvironment,
     result: Result,
     hit: Hit,
     flows: list[Flow],
@@ -104,12 +108,14 @@ def _heal(
     bound_seconds: float,
 ) -> None:
     """Wait for rest, at most until the bound has passed since the hit."""
-    mailbox = Mailbox(stand.environment.mail_dir)
-    lags = Lags(stand.environment.kafka_bootstrap_servers)
+    mailbox = Mailbox(matrix.environment.mail_dir)
+    lags = Lags(matrix.environment.kafka_bootstrap_servers)
 
     def moving() -> list[str]:
         busy = [thread.name for thread in customers.threads if thread.is_alive()]
-        return [f"customers are at it: {busy}"] if busy else motion(stand, mailbox, lags, flows)
+        return (
+            [f"customers are at it: {busy}"] if busy else still_moving(matrix, mailbox, lags, flows)
+        )
 
     left = bound_seconds - (datetime.now(UTC) - hit.at).total_seconds()
     waited = wait_until(
@@ -122,7 +128,7 @@ def _heal(
         result.problems.append(f"not at rest {seconds:.1f} s after the hit: {waited.value}")
     customers.join()
     wait_until(
-        stand.webhooks_owed,
+        matrix.webhooks_owed,
         lambda owed: owed == 0,
         deadline_seconds=WEBHOOKS_SECONDS_MAX,
     )
@@ -130,18 +136,23 @@ def _heal(
 
 
 def _judge(
-    stand: Stand, result: Result, fault: Fault, hit: Hit, flows: list[Flow], history: Path
+    matrix: MatrixEnvironment,
+    result: Result,
+    fault: CellFault,
+    hit: Hit,
+    flows: list[Flow],
+    history: Path,
 ) -> None:
-    mailbox = Mailbox(stand.environment.mail_dir)
+    mailbox = Mailbox(matrix.environment.mail_dir)
     result.problems += fault.unproven(hit)
     trigger = flows[0]
     if result.cell.point in UNANSWERED:
         result.problems += _not_the_same_order(trigger)
     for flow in flows:
-        result.problems += wrong_ends(stand, flow) + wrong_letters(stand, mailbox, flow)
+        result.problems += wrong_ends(matrix, flow) + wrong_letters(matrix, mailbox, flow)
     # What did not come to rest in half a minute is not waited for once more.
     seconds = AGREEMENT_SECONDS_MAX if result.recovered_seconds is not None else 1.0
-    result.problems += judged(stand, history, flows, deadline_seconds=seconds)
+    result.problems += judged(matrix, history, flows, deadline_seconds=seconds)
 
 
 def _not_the_same_order(trigger: Flow) -> list[str]:

@@ -13,7 +13,7 @@ import pytest
 
 from runtime.faults.names import INAPPLICABLE, MATRIX_ACTIONS, Failpoint
 from tests.crash_matrix.cells import Cell, applicable_cells, every_cell, sample
-from tests.crash_matrix.environment import Stand
+from tests.crash_matrix.environment import MatrixEnvironment
 from tests.crash_matrix.run import Result, run_cell
 
 pytestmark = [pytest.mark.acceptance]
@@ -22,14 +22,14 @@ pytestmark = [pytest.mark.acceptance]
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("cell", applicable_cells(), ids=lambda cell: cell.id)
 def test_the_system_heals_by_itself_and_every_ledger_agrees(
-    cell: Cell, stand: Stand, results: list[Result], tmp_path: Path
+    cell: Cell, matrix: MatrixEnvironment, results: list[Result], tmp_path: Path
 ) -> None:
-    result = run_cell(stand, cell, tmp_path)
+    result = run_cell(matrix, cell, tmp_path)
 
     results.append(result)
     if not result.passed:
         # What is broken for good would be found again in every cell after this one.
-        stand.renew()
+        matrix.renew()
     assert result.problems == []
     assert result.recovered_seconds is not None
 

@@ -13,7 +13,7 @@ import pytest
 
 from runtime.faults.names import Action, Failpoint
 from tests.crash_matrix.cells import Cell
-from tests.crash_matrix.environment import Stand
+from tests.crash_matrix.environment import MatrixEnvironment
 from tests.crash_matrix.run import run_cell
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(300)]
@@ -48,20 +48,20 @@ SABOTAGED_BOUND_SECONDS = 12.0
 
 
 @pytest.fixture(scope="module")
-def sabotaged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
+def sabotaged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MatrixEnvironment]:
     modules = tmp_path_factory.mktemp("sabotage")
     (modules / "sitecustomize.py").write_text(SABOTAGE)
     home = tmp_path_factory.mktemp("sabotaged-matrix")
-    stand = Stand(home, {"PYTHONPATH": str(modules)})
+    matrix = MatrixEnvironment(home, {"PYTHONPATH": str(modules)})
     try:
-        stand.up()
-        yield stand
+        matrix.up()
+        yield matrix
     finally:
-        stand.down()
+        matrix.down()
 
 
 def test_a_worker_that_finalises_what_it_does_not_know_fails_its_cell(
-    sabotaged: Stand, tmp_path: Path
+    sabotaged: MatrixEnvironment, tmp_path: Path
 ) -> None:
     cell = Cell(Failpoint.PSP_EXECUTED_RESPONSE_LOST, Action.DROPCONN)
 
@@ -73,7 +73,7 @@ def test_a_worker_that_finalises_what_it_does_not_know_fails_its_cell(
 
 
 def test_a_publisher_that_marks_what_it_has_not_sent_fails_its_cell(
-    sabotaged: Stand, tmp_path: Path
+    sabotaged: MatrixEnvironment, tmp_path: Path
 ) -> None:
     cell = Cell(Failpoint.PUBLISHER_FETCHED_BEFORE_PRODUCE, Action.EXIT)
 

@@ -13,7 +13,7 @@ from bookpayctl.judge.audit import AuditRequest, audit
 from bookpayctl.load.history import read_history
 from bookpayctl.report.verdict import Verdict
 from runtime.domain.names import EventType, OrderStatus
-from tests.crash_matrix.environment import Stand
+from tests.crash_matrix.environment import MatrixEnvironment
 from tests.crash_matrix.lag import Lags
 from tests.crash_matrix.load import Flow
 
@@ -54,10 +54,12 @@ class Mailbox:
         return found
 
 
-def motion(stand: Stand, mailbox: Mailbox, lags: Lags, flows: list[Flow]) -> list[str]:
+def still_moving(
+    matrix: MatrixEnvironment, mailbox: Mailbox, lags: Lags, flows: list[Flow]
+) -> list[str]:
     """What is not at rest yet; empty when every order is final and every group has read all."""
-    moving = quiescence.read_motion(stand.environment)
-    if not moving.at_rest or moving.waiting:
+    moving = quiescence.read_pending_work(matrix.environment)
+    if not moving.is_quiescent or moving.waiting:
         return [moving.sentence()]
     behind = lags.behind()
     if behind:
@@ -66,14 +68,14 @@ def motion(stand: Stand, mailbox: Mailbox, lags: Lags, flows: list[Flow]) -> lis
     return [
         f"letter {message_id} about {flow.order_id} is not there"
         for flow in flows
-        for message_id in expected_letters(stand, flow)
+        for message_id in expected_letters(matrix, flow)
         if message_id not in letters[flow.order_id or ""]
     ]
 
 
-def expected_letters(stand: Stand, flow: Flow) -> set[str]:
+def expected_letters(matrix: MatrixEnvironment, flow: Flow) -> set[str]:
     """The Message-IDs of the events that customers are told of, as the outbox has them."""
-    rows = stand.rows(
+    rows = matrix.rows(
         "SELECT event_id FROM outbox WHERE payload->>'order_id' = %s AND event_type = ANY (%s)",
         flow.order_id,
         [str(event_type) for types in LETTERS.values() for event_type in types],
@@ -81,12 +83,12 @@ def expected_letters(stand: Stand, flow: Flow) -> set[str]:
     return {f"<{event_id}@bookpay.example>" for (event_id,) in rows}
 
 
-def wrong_ends(stand: Stand, flow: Flow) -> list[str]:
+def wrong_ends(matrix: MatrixEnvironment, flow: Flow) -> list[str]:
     """How this order ended otherwise than its customer was promised."""
-    orders = stand.rows("SELECT id, status FROM orders WHERE client_key = %s", flow.key)
+    orders = matrix.rows("SELECT id, status FROM orders WHERE client_key = %s", flow.key)
     if orders != [(flow.order_id, flow.ends)]:
         return [f"{flow.key} must be {flow.order_id} {flow.ends}, and is {orders}"]
-    told = stand.rows(
+    told = matrix.rows(
         "SELECT event_type FROM outbox WHERE payload->>'order_id' = %s AND event_type = ANY (%s)"
         " ORDER BY event_type",
         flow.order_id,
@@ -98,22 +100,24 @@ def wrong_ends(stand: Stand, flow: Flow) -> list[str]:
     return []
 
 
-def wrong_letters(stand: Stand, mailbox: Mailbox, flow: Flow) -> list[str]:
+def wrong_letters(matrix: MatrixEnvironment, mailbox: Mailbox, flow: Flow) -> list[str]:
     """Exactly one Message-ID per event; a mail that came twice carries it twice."""
     sent = set(mailbox.letters()[flow.order_id or ""])
-    expected = expected_letters(stand, flow)
+    expected = expected_letters(matrix, flow)
     if sent != expected or not expected:
         return [f"{flow.key} was sent {sorted(sent)}, not {sorted(expected)}"]
     return []
 
 
-def judged(stand: Stand, history: Path, flows: list[Flow], *, deadline_seconds: float) -> list[str]:
+def judged(
+    matrix: MatrixEnvironment, history: Path, flows: list[Flow], *, deadline_seconds: float
+) -> list[str]:
     """bookpayctl's own audit of the three ledgers and of what the clients saw."""
     with history.open(encoding="utf-8") as lines:
         recorded = read_history(lines)
     report = audit(
         AuditRequest(
-            stand.environment,
+            matrix.environment,
             age_seconds=0.0,
             deadline_seconds=deadline_seconds,
             history=recorded,

@@ -16,6 +16,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 
+from bookpayctl.faults.failpoint import DEAF_SESSIONS
 from runtime.sql import SCHEMA
 from tests.support.http_client import Answer, NoAnswer, NotSent, http
 from tests.support.processes import ServiceProcess
@@ -108,16 +109,7 @@ class Database:
             *(point, action, match.get("argument")),
             *(match.get("order_id"), match.get("event_id"), match.get("tenant_id")),
         )
-        eventually(
-            lambda: (
-                not self.rows(
-                    "SELECT 1 FROM pg_stat_activity WHERE datname = current_database()"
-                    " AND starts_with(query, 'SELECT DISTINCT point') AND (state <> 'idle'"
-                    " OR query_start < (SELECT max(armed_at) FROM failpoints))"
-                )
-            ),
-            "every process has heard of the failpoint",
-        )
+        eventually(lambda: not self.rows(DEAF_SESSIONS), "every process has heard of the failpoint")
 
     def hits(self, point: str, order_id: str) -> int:
         """How often a failpoint acted on this order."""

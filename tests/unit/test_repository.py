@@ -233,7 +233,6 @@ OWN_HTTP_CLIENT: Final = {
     "tests/integration/whole_stack/test_broken_connections.py": "the runtime's client is on trial",
     "benchmarks/webhook_receiver.py": "shares two cores with what it measures; httpx costs more",
     "tests/integration/stripe_twin/test_twin_crash.py": "ten thousand charges should be over soon",
-    "tests/crash_matrix/environment.py": "asks again until a twin that starts again answers",
 }
 
 

@@ -46,22 +46,18 @@ def audit(
     Reads only; judges what is older than --age, so the shop may go on selling.
     """
     from bookpayctl.cli.durations import duration_of
-    from bookpayctl.cli.reports import refused_report
-    from bookpayctl.drill import refusal
+    from bookpayctl.clients.database import DatabaseError
     from bookpayctl.judge.audit import AuditRequest
     from bookpayctl.judge.audit import audit as run
+    from bookpayctl.session import RefusedError, guard, refused_report
 
     files = report_files(report)
     age_seconds = duration_of(age, "--age")
     deadline_seconds = duration_of(timeout, "--timeout")
     recorded = _history(history)
     environment = environment_of(name)
-    reason = refusal(environment)
-    if reason is not None:
-        finish(refused_report("AuditReport", environment, reason), output, files)
-    import psycopg
-
     try:
+        guard(environment)
         result = run(
             AuditRequest(
                 environment,
@@ -72,7 +68,9 @@ def audit(
             ),
             hint,
         )
-    except psycopg.Error as error:
+    except RefusedError as refused:
+        finish(refused_report("AuditReport", environment, refused), output, files)
+    except DatabaseError as error:
         fail(
             f"the audit could not read PostgreSQL: {str(error).strip()}",
             ExitCode.UNKNOWN,

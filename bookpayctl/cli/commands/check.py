@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,7 +22,6 @@ from bookpayctl.report.exit_code import ExitCode
 if TYPE_CHECKING:
     from bookpayctl.check import Check
     from bookpayctl.report.result import Report
-    from bookpayctl.report.verdict import Item
     from bookpayctl.targets.environment import Environment
 
 OnlyOption = Annotated[
@@ -82,35 +79,20 @@ def run_all(
     strict: bool,
 ) -> Report:
     """Ask the checks in a run of their own, or refuse while an earlier run is not recovered."""
-    from bookpayctl.check import Inquiry, check_report, run_checks
-    from bookpayctl.cli.reports import refused_report
-    from bookpayctl.drill import refusal
-    from bookpayctl.faults import undo
-    from bookpayctl.runs import directory
-    from bookpayctl.runs.interrupts import Stopped, interruptible, shielded
+    from bookpayctl.check import CheckRequest, run_checks
+    from bookpayctl.session import RefusedError, refused_report
 
-    reason = refusal(environment)
-    if reason is not None:
-        return refused_report("CheckReport", environment, reason)
-    run = directory.begin(environment.runs_dir, "check")
-    inquiry = Inquiry(environment, run, hint, deadline_seconds, records_max)
-    answered: list[Item] = []
-    incidents: list[ExitCode] = []
-    result = None
+    request = CheckRequest(
+        environment,
+        deadline_seconds=deadline_seconds,
+        replay_records_max=records_max,
+        skipped=tuple(skipped),
+        strict=strict,
+    )
     try:
-        with interruptible():
-            result = run_checks(
-                chosen, inquiry, skipped=skipped, strict=strict, on_item=answered.append
-            )
-    except Stopped as stopped:
-        hint(f"stopped by {stopped}; undoing")
-        interrupted = stopped.number == signal.SIGINT
-        incidents.append(ExitCode.INTERRUPTED if interrupted else ExitCode.TERMINATED)
-    with shielded():
-        if any(undone.error for undone in undo.undo_all(environment, run)):
-            incidents.append(ExitCode.DIRTY)
-    whole = result or check_report(inquiry, answered, strict=strict)
-    return replace(whole, incidents=(*whole.incidents, *incidents))
+        return run_checks(chosen, request, hint)
+    except RefusedError as refused:
+        return refused_report("CheckReport", environment, refused)
 
 
 def _chosen(only: list[str] | None, skip: list[str] | None) -> list[Check]:

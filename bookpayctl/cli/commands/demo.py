@@ -41,17 +41,17 @@ def demo(
     running; `bookpayctl down` stops it.
     """
     from bookpayctl.cli.durations import duration_of
-    from bookpayctl.cli.reports import refused_report
-    from bookpayctl.drill import refusal
+    from bookpayctl.session import RefusedError, guard, refused_report
 
     files = report_files(report)
     deadline_seconds = duration_of(timeout, "--timeout")
     chosen = name_of(name)
     _bring_up(chosen)
     environment = environment_of(chosen)
-    reason = refusal(environment)
-    if reason is not None:
-        finish(refused_report("DemoReport", environment, reason), output, files)
+    try:
+        guard(environment)
+    except RefusedError as refused:
+        finish(refused_report("DemoReport", environment, refused), output, files)
     live = output is ReportFormat.TABLE
     result = _run(environment, deadline_seconds, live=live)
     if live:
@@ -119,8 +119,9 @@ def _print_verdict(result: Report, environment: Environment) -> None:
 def _in_words(result: Report) -> str:
     """What the verdict means, said only when everything held, with what was counted."""
     examined = {item.id: item.examined for item in result.items}
+    killed = examined["crash-mid-charge/process-restarted"]
     return (
-        f"{examined['I10']} orders judged from three ledgers, {examined['D03']} worker killed in"
+        f"{examined['I10']} orders judged from three ledgers, {killed} worker killed in"
         " the middle of a charge: nobody was charged twice, no paid order was lost."
     )
 

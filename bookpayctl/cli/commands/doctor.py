@@ -20,7 +20,7 @@ from bookpayctl.cli.output import (
 from bookpayctl.report.exit_code import ExitCode, worst
 
 if TYPE_CHECKING:
-    from bookpayctl.targets.local.doctor import Finding
+    from bookpayctl.targets.platform import Examination
 
 
 def doctor(
@@ -32,16 +32,14 @@ def doctor(
 
     Exits 0 when `up` should work, 1 when it will not, 3 when something could not be examined.
     """
-    from bookpayctl.targets.environment import environment_root
-    from bookpayctl.targets.local.doctor import examine
-    from bookpayctl.targets.settings import SettingsError, whole
+    from bookpayctl.targets.platforms import platform_named
+    from bookpayctl.targets.settings import SettingsError
 
+    name_of(name)
     try:
-        values = settings({"name": name})
-        webhook_port = whole(values, "webhook_port", least=1, most=65_535)
+        findings = platform_named("local").examine(settings({"name": name}))
     except SettingsError as error:
         fail(str(error), ExitCode.USAGE)
-    findings = examine(environment_root(name_of(name)), webhook_port=webhook_port)
     code = _exit_code(findings, strict=strict)
     if output is OutputFormat.JSON:
         body = {"findings": [asdict(finding) for finding in findings]}
@@ -51,7 +49,7 @@ def doctor(
     leave(code)
 
 
-def _exit_code(findings: list[Finding], *, strict: bool) -> ExitCode:
+def _exit_code(findings: list[Examination], *, strict: bool) -> ExitCode:
     codes = {
         "ok": ExitCode.PASS,
         "warning": ExitCode.WARNINGS if strict else ExitCode.PASS,
@@ -70,7 +68,7 @@ def _reason(code: ExitCode) -> str:
     return reasons.get(code, "could_not_examine")
 
 
-def _print(findings: list[Finding]) -> None:
+def _print(findings: list[Examination]) -> None:
     print_table(
         ("subject", "result", "required", "observed"),
         [(found.subject, found.result, found.required, found.observed) for found in findings],

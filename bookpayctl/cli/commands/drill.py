@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Final
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +17,7 @@ from bookpayctl.cli.reports import (
     finish,
     report_files,
 )
+from bookpayctl.drills.catalogue import CATALOGUE, Entry
 from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.report.result import Report
 
@@ -55,12 +56,12 @@ def run(
     """Run a drill. No proof that the fault landed, no pass: then exit 3."""
     from bookpayctl.cli.durations import duration_of
     from bookpayctl.drill import DrillRequest
-    from bookpayctl.drills import DRILLS, find_drill
+    from bookpayctl.drills import find_drill
 
     files = report_files(report)
     drill = find_drill(slug)
     if drill is None:
-        known = ", ".join(found.slug for found in DRILLS)
+        known = ", ".join(entry.slug for entry in CATALOGUE)
         fail(f"no drill {slug!r}; there are: {known}", ExitCode.USAGE)
     point = at or next(iter(drill.points))
     if point not in drill.points:
@@ -83,17 +84,15 @@ def run(
 
 def perform(drill: Drill, request: DrillRequest) -> Report:
     """Run a drill, or the report that says why it may not be run."""
-    from bookpayctl.cli.reports import refused_report
-    from bookpayctl.drill import refusal, run_drill
+    from bookpayctl.drill import run_drill
+    from bookpayctl.session import RefusedError, refused_report
 
-    reason = refusal(request.environment)
-    if reason is None and request.environment.settings.get("failpoints") == "off":
-        reason = "this environment was brought up with failpoints off"
-    if reason is not None:
-        return refused_report("DrillReport", request.environment, reason)
     hint(f"question: {drill.question}")
     hint(f"expected: {drill.expected}")
-    return run_drill(drill, request, hint)
+    try:
+        return run_drill(drill, request, hint)
+    except RefusedError as refused:
+        return refused_report("DrillReport", request.environment, refused)
 
 
 def list_drills(
@@ -102,26 +101,33 @@ def list_drills(
     ] = OutputFormat.TABLE,
 ) -> None:
     """The drills there are, and what each puts at risk."""
-    from bookpayctl.drills import DRILLS
+    from bookpayctl.drills import load_drill
 
+    drills = [(entry, load_drill(entry)) for entry in CATALOGUE]
     if output is OutputFormat.JSON:
-        drills = [
-            {
-                "slug": drill.slug,
-                "title": drill.title,
-                "question": drill.question,
-                "expected": drill.expected,
-                "blast_radius": drill.blast_radius,
-                "points": drill.points,
-            }
-            for drill in DRILLS
-        ]
-        print_json(Document("DrillList", ExitCode.PASS, "listed", {"drills": drills}))
+        print_json(drill_list(drills))
         return
     print_table(
         ("drill", "what happens", "blast radius"),
-        [(drill.slug, drill.title, drill.blast_radius) for drill in DRILLS],
+        [(entry.slug, entry.title, drill.blast_radius) for entry, drill in drills],
     )
+
+
+def drill_list(drills: Sequence[tuple[Entry, Drill]]) -> Document:
+    """The list as a document."""
+    listed = [
+        {
+            "slug": entry.slug,
+            "title": entry.title,
+            "duration": entry.duration,
+            "question": drill.question,
+            "expected": drill.expected,
+            "blast_radius": drill.blast_radius,
+            "points": drill.points,
+        }
+        for entry, drill in drills
+    ]
+    return Document("DrillList", ExitCode.PASS, "listed", {"drills": listed})
 
 
 def _print_plan(drill: Drill, request: DrillRequest, output: ReportFormat) -> None:
@@ -135,30 +141,14 @@ def _print_plan(drill: Drill, request: DrillRequest, output: ReportFormat) -> No
     print_json(Document("DrillPlan", ExitCode.PASS, "planned", body))
 
 
-# One command per drill beside `run`, so that `drill crash-mid-charge` works as the runbooks have
-# it; written out, because a list that fills itself cannot be searched for.
-# The storm needs a minute to come round to every process a few times; an outage of ten seconds
-# needs orders before, during and after it.
-DURATIONS: Final = {"kill-storm": "1m", "outage": "16s"}
-
-NAMED: Final = {
-    "crash-mid-charge": "A payments-worker dies after Stripe took the money and before it is"
-    " written down.",
-    "kill-storm": "Every process is killed with SIGKILL, in random order, for as long as the load"
-    " lasts.",
-    "outage": "Kafka, the Stripe twin, the receiver or PostgreSQL (--at) is away for ten seconds.",
-}
-
-
-def _named(slug: str) -> Callable[..., None]:
-    """The command of one drill: `run` without its argument."""
-    usual = DURATIONS.get(slug, "10s")
+def _named(entry: Entry) -> Callable[..., None]:
+    """The command of one drill, so that `drill crash-mid-charge` works as the runbooks have it."""
 
     def command(
         name: NameOption = None,
         at: AtOption = None,
         rate: RateOption = 10.0,
-        duration: DurationOption = usual,
+        duration: DurationOption = entry.duration,
         timeout: TimeoutOption = "60s",
         seed: SeedOption = 0,
         plan: PlanOption = False,
@@ -168,7 +158,7 @@ def _named(slug: str) -> Callable[..., None]:
         report: ReportOption = None,
     ) -> None:
         run(
-            slug=slug,
+            slug=entry.slug,
             name=name,
             at=at,
             rate=rate,
@@ -189,6 +179,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help="Break it on purpose, with proof.", no_args_is_help=True)
     group.command("list")(list_drills)
     group.command("run")(run)
-    for slug, says in NAMED.items():
-        group.command(slug, help=says)(_named(slug))
+    for entry in CATALOGUE:
+        says = entry.title[0].upper() + entry.title[1:] + "."
+        group.command(entry.slug, help=says)(_named(entry))
     app.add_typer(group, name="drill")

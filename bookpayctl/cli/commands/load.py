@@ -150,11 +150,11 @@ def _watched(
 def _settle(environment: Environment, seconds: float) -> str | None:
     """Wait for rest; None when it came, else what still moves."""
     from bookpayctl.cli.errors import database_answers
-    from bookpayctl.judge.quiescence import wait_for_rest
+    from bookpayctl.judge.quiescence import wait_until_quiescent
 
     hint("waiting for the last payment")
     with database_answers(environment):
-        rest = wait_for_rest(environment, deadline_seconds=seconds)
+        rest = wait_until_quiescent(environment, deadline_seconds=seconds)
     return None if rest.reached else rest.value.sentence()
 
 

@@ -16,7 +16,7 @@ from bookpayctl.report.exit_code import ExitCode
 
 if TYPE_CHECKING:
     from bookpayctl.targets.environment import Environment
-    from bookpayctl.targets.local.supervise.logs import LogLine, OrderFilter
+    from bookpayctl.targets.log_lines import LogLine, OrderFilter
 
 # Shown in their own columns, or the same on every line.
 _COLUMNS: Final = frozenset({"ts", "level", "msg", "service", "process"})
@@ -81,21 +81,23 @@ def _show(
     output: OutputFormat,
 ) -> int:
     """Print what is asked for; returns the number of lines."""
-    from bookpayctl.targets.local.supervise import logs as source
+    from bookpayctl.targets.log_lines import OrderFilter
+    from bookpayctl.targets.platforms import open_target
 
-    wanted = None if order is None else source.OrderFilter(order)
+    target = open_target(environment)
+    wanted = None if order is None else OrderFilter(order)
     if wanted is not None:
         # All processes teach the ids, also those that are not shown.
-        for line in source.read_all(environment.logs_dir, _processes(environment, None)):
+        for line in target.log_lines(_processes(environment, None)):
             wanted.learn(line)
-    past = _matching(source.read_all(environment.logs_dir, processes), wanted)
+    past = _matching(target.log_lines(processes), wanted)
     shown = 0
     for line in deque(past, maxlen=tail or None):
         _print(line, output)
         shown += 1
     if follow:
         sys.stdout.flush()
-        stream = source.follow(environment.logs_dir, processes, is_over=lambda: False)
+        stream = target.follow(processes)
         for line in _matching(stream, wanted):
             _print(line, output)
             sys.stdout.flush()

@@ -22,7 +22,7 @@ from bookpayctl.cli.output import (
 from bookpayctl.report.exit_code import ExitCode
 
 if TYPE_CHECKING:
-    from bookpayctl.clients.orders_api import Reply
+    from bookpayctl.clients.orders_api import OrderReply
     from bookpayctl.load.probe_orders import Title
     from bookpayctl.targets.environment import Environment
     from bookpayctl.trace.timeline import Told
@@ -245,12 +245,12 @@ def _items(given: list[str] | None, titles: list[Title]) -> list[dict[str, Any]]
 
 def _wait(
     environment: Environment,
-    reply: Reply,
+    reply: OrderReply,
     status: str,
     deadline_seconds: float,
     *,
     order_id: str | None = None,
-) -> Reply:
+) -> OrderReply:
     """Read the order until it has the status, or can no longer get it, or the deadline."""
     from bookpayctl.load import probe_orders
     from bookpayctl.runs.waiting import wait_until
@@ -282,7 +282,7 @@ def _end(order: dict[str, Any], wanted: str | None, reason: str, output: OutputF
     leave(code)
 
 
-def _refused(reply: Reply, what: str) -> NoReturn:
+def _refused(reply: OrderReply, what: str) -> NoReturn:
     """No answer is unknown, a refusal by us is a violation of what was asked."""
     code = ExitCode.UNKNOWN if reply.status is None or reply.status >= 500 else ExitCode.VIOLATED
     fail(f"{what}: {reply.problem()}", code, fix="bookpayctl status")

@@ -17,6 +17,7 @@ def recover(name: NameOption = None, output: OutputOption = OutputFormat.TABLE) 
     from bookpayctl.faults import undo
     from bookpayctl.runs import directory
     from bookpayctl.runs.interrupts import shielded
+    from bookpayctl.targets.platforms import open_target
 
     environment = environment_of(name)
     rows: list[tuple[str, str, str]] = []
@@ -28,7 +29,7 @@ def recover(name: NameOption = None, output: OutputOption = OutputFormat.TABLE) 
             continue
         hint(f"recovering {left.run_id}")
         with shielded():
-            results = undo.undo_all(environment, directory.resume(left.path))
+            results = undo.undo_all(open_target(environment), directory.resume(left.path))
         for result in results:
             rows.append((left.run_id, result.entry.op, result.error or "undone"))
             codes.append(ExitCode.DIRTY if result.error else ExitCode.PASS)

@@ -20,7 +20,7 @@ from bookpayctl.cli.output import (
 from bookpayctl.report.exit_code import ExitCode
 
 if TYPE_CHECKING:
-    from bookpayctl.targets.target import ProcessStatus, Status
+    from bookpayctl.targets.status import ProcessStatus, Status
 
 
 def status(name: NameOption = None, output: OutputOption = OutputFormat.TABLE) -> None:
@@ -28,9 +28,9 @@ def status(name: NameOption = None, output: OutputOption = OutputFormat.TABLE) -
 
     Exits 0 when all is healthy, 1 when something is down, 3 when something could not be asked.
     """
-    from bookpayctl.targets.local.status import read_status
+    from bookpayctl.targets.platforms import open_target
 
-    found = read_status(environment_of(name))
+    found = open_target(environment_of(name)).status()
     code, reason = found.exit()
     if output is OutputFormat.JSON:
         print_json(Document("Status", code, reason, _body(found)))
@@ -64,7 +64,7 @@ def _row(process: ProcessStatus) -> tuple[str, ...]:
 
 
 def _health(process: ProcessStatus) -> str:
-    from bookpayctl.targets.target import Unknown
+    from bookpayctl.targets.status import Unknown
 
     if isinstance(process.ready, Unknown):
         return f"unknown: {process.ready.reason}"
@@ -74,7 +74,7 @@ def _health(process: ProcessStatus) -> str:
 
 
 def _leader(found: Status) -> str:
-    from bookpayctl.targets.target import Unknown
+    from bookpayctl.targets.status import Unknown
 
     leader = found.leader
     if isinstance(leader, Unknown):
@@ -88,7 +88,7 @@ def _leader(found: Status) -> str:
 
 
 def _open_payments(found: Status) -> str:
-    from bookpayctl.targets.target import Unknown
+    from bookpayctl.targets.status import Unknown
 
     if isinstance(found.open_payments, Unknown):
         return f"unknown: {found.open_payments.reason}"
@@ -100,7 +100,7 @@ def _open_payments(found: Status) -> str:
 
 
 def _waiting(found: Status) -> str:
-    from bookpayctl.targets.target import Unknown
+    from bookpayctl.targets.status import Unknown
 
     if isinstance(found.waiting, Unknown):
         return f"unknown: {found.waiting.reason}"
@@ -113,7 +113,7 @@ def _waiting(found: Status) -> str:
 
 
 def _cell(value: object) -> str:
-    from bookpayctl.targets.target import Unknown
+    from bookpayctl.targets.status import Unknown
 
     if isinstance(value, Unknown):
         return "unknown"
@@ -122,7 +122,7 @@ def _cell(value: object) -> str:
 
 def _body(found: Status) -> dict[str, Any]:
     """JSON: an unknown fact is an object with `unknown` and its reason, never null or a number."""
-    from bookpayctl.targets.target import Unknown
+    from bookpayctl.targets.status import Unknown
 
     def value(fact: Any) -> Any:
         if isinstance(fact, Unknown):

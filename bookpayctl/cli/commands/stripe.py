@@ -243,8 +243,7 @@ def clock_advance(
 
 def _align_environment_clock(name: str | None, offset_seconds: float) -> None:
     """Give the environment the twin's offset; run again, it repairs what was interrupted."""
-    import psycopg
-
+    from bookpayctl.clients.database import DatabaseError, writing
     from runtime.domain.names import SCHEMA
 
     statement = (
@@ -253,9 +252,9 @@ def _align_environment_clock(name: str | None, offset_seconds: float) -> None:
     )
     try:
         dsn = environment_of(name).dsn
-        with psycopg.connect(dsn, connect_timeout=5, autocommit=True) as connection:
+        with writing(dsn) as connection:
             connection.execute(statement, (offset_seconds,))
-    except psycopg.Error as error:
+    except DatabaseError as error:
         fail(
             f"the twin's clock is {offset_seconds:g} s ahead, the environment's was not moved: "
             f"{error}",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final
@@ -14,7 +13,6 @@ from bookpayctl.cli.output import Document, OutputFormat, fail, hint, print_json
 from bookpayctl.report.exit_code import ExitCode
 
 CONTROL_URL_VARIABLE: Final = "BOOKPAY_STRIPE_CONTROL_URL"
-_TIMEOUT_SECONDS: Final = 30.0
 
 ControlUrlOption = Annotated[
     str | None,
@@ -51,28 +49,14 @@ def call(
     query: Mapping[str, object] | None = None,
 ) -> dict[str, Any]:
     """Ask the control API; ends the command with 2 for a refusal, 3 when nobody answers."""
-    import urllib3
+    from bookpayctl.clients.stripe_twin import TwinControl, TwinError
 
-    fields = {name: str(value) for name, value in (query or {}).items() if value is not None}
     try:
-        response = urllib3.request(
-            method,
-            f"{url}{path}",
-            fields=fields if method == "GET" else None,
-            body=json.dumps(body or {}).encode() if method != "GET" else None,
-            timeout=_TIMEOUT_SECONDS,
-            retries=False,
-        )
-    except (urllib3.exceptions.HTTPError, ValueError) as error:
-        fail(f"{method} {url}{path}: {error}", ExitCode.UNKNOWN, fix="bookpayctl status")
-    try:
-        answer = json.loads(response.data)
-    except ValueError:
-        fail(f"{method} {url}{path} did not answer JSON; is it a twin?", ExitCode.UNKNOWN)
-    if response.status != 200:
-        message = answer.get("error", {}).get("message", response.status)
-        fail(f"the twin refused: {message}", ExitCode.USAGE)
-    return dict(answer)
+        return TwinControl(url).ask(method, path, body, query)
+    except TwinError as error:
+        if error.refused:
+            fail(str(error), ExitCode.USAGE)
+        fail(str(error), ExitCode.UNKNOWN, fix="bookpayctl status")
 
 
 def show_rows(

@@ -15,7 +15,6 @@ from bookpayctl.report.exit_code import ExitCode
 
 if TYPE_CHECKING:
     from bookpayctl.targets.environment import Environment
-    from bookpayctl.targets.local.plan import UpOptions
     from bookpayctl.targets.settings import Value
 
 OnOption = Annotated[str, typer.Option("--on", help="Where: local.")]
@@ -61,7 +60,6 @@ def up(
 
     Harmless when they are up; after a crash or a power cut it continues where they were.
     """
-    _check_target(on)
     values = settings(
         {
             "name": name,
@@ -75,7 +73,7 @@ def up(
             "up_timeout": timeout,
         }
     )
-    environment = _up(_options(values), output)
+    environment = _up(values, on, output)
     _print_environment(environment, output)
 
 
@@ -95,68 +93,44 @@ def down(
     """Stop everything `up` started, and only that. Data stays, unless --purge."""
     from bookpayctl.cli.errors import explained
     from bookpayctl.targets.environment import environment_root
-    from bookpayctl.targets.local import down as local
-    from bookpayctl.targets.local.machine.lock import environment_lock
+    from bookpayctl.targets.platform import Watch
+    from bookpayctl.targets.platforms import platform_named
     from bookpayctl.targets.settings import SettingsError, seconds
 
-    _check_target(on)
     values = settings({"name": name, "down_timeout": timeout})
     chosen = name_of(name)
-    root = environment_root(chosen)
+    watch = Watch(step=lambda step: hint(step.text), waiting=_waiting)
     try:
         limit = seconds(values, "down_timeout")
     except SettingsError as error:
         fail(str(error), ExitCode.USAGE)
-    with (
-        explained(root, output),
-        environment_lock(local.lock_file(chosen), "down", timeout_seconds=limit, waiting=_waiting),
-    ):
-        stopped = local.stop(root, timeout_seconds=limit, tell=hint)
-        if purge:
-            local.purge(root)
+    with explained(environment_root(chosen), output):
+        stopped = platform_named(on).take_down(
+            chosen, timeout_seconds=limit, purge=purge, watch=watch
+        )
     _print_stopped(chosen, stopped, purged=purge, output=output)
 
 
-def _check_target(on: str) -> None:
-    if on != "local":
-        fail(f"target {on!r} is not available; this build has: local", ExitCode.USAGE)
-
-
-def _options(values: Mapping[str, Value]) -> UpOptions:
-    from bookpayctl.targets.local.credentials import LiveKeyError
-    from bookpayctl.targets.local.options import read_options
-    from bookpayctl.targets.settings import SettingsError
-
-    try:
-        return read_options(values, os.environ)
-    except SettingsError as error:
-        fail(str(error), ExitCode.USAGE)
-    except LiveKeyError as error:
-        fail(str(error), ExitCode.REFUSED)
-
-
-def _up(options: UpOptions, output: OutputFormat) -> Environment:
+def _up(values: Mapping[str, Value], on: str, output: OutputFormat) -> Environment:
     from bookpayctl.cli.errors import explained
     from bookpayctl.cli.progress import Progress
     from bookpayctl.runs.interrupts import interruptible
     from bookpayctl.targets.environment import environment_root
-    from bookpayctl.targets.local.down import lock_file
-    from bookpayctl.targets.local.machine.lock import environment_lock
-    from bookpayctl.targets.local.up import bring_up
+    from bookpayctl.targets.platform import Watch
+    from bookpayctl.targets.platforms import platform_named
+    from bookpayctl.targets.settings import SettingsError, environment_name
 
-    root = environment_root(options.name)
-    with (
-        explained(root, output),
-        interruptible(),
-        Progress(sys.stderr) as progress,
-        environment_lock(
-            lock_file(options.name),
-            "up",
-            timeout_seconds=options.timeout_seconds,
-            waiting=_waiting,
-        ),
-    ):
-        return bring_up(options, root, progress.tell)
+    try:
+        root = environment_root(environment_name(values))
+        with (
+            explained(root, output),
+            interruptible(),
+            Progress(sys.stderr) as progress,
+        ):
+            watch = Watch(step=progress.tell, waiting=_waiting)
+            return platform_named(on).bring_up(values, os.environ, watch)
+    except SettingsError as error:
+        fail(str(error), ExitCode.USAGE)
 
 
 def _waiting(holder: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -94,28 +93,21 @@ def _chosen(wanted: list[str] | None, every: bool) -> list[Case]:
 
 def _forge(environment: Environment, chosen: list[Case]) -> Report:
     """Send them in a run of their own, unless an earlier run still has something to put back."""
-    from bookpayctl.cli.reports import refused_report
-    from bookpayctl.drill import refusal
     from bookpayctl.forgery.forge import Forger
-    from bookpayctl.runs import directory
-    from bookpayctl.runs.interrupts import Stopped, interruptible
+    from bookpayctl.session import RefusedError, open_session, refused_report
 
-    reason = refusal(environment)
-    if reason is None and not environment.webhook_url.startswith("http://"):
-        reason = f"{environment.webhook_url} is not plain http, and cases are bytes on a socket"
-    if reason is not None:
-        return refused_report("ForgeReport", environment, reason)
-    run = directory.begin(environment.runs_dir, "forge")
-    forger = Forger(environment, run, hint)
     try:
-        with interruptible():
+        if not environment.webhook_url.startswith("http://"):
+            raise RefusedError(
+                f"{environment.webhook_url} is not plain http, and cases are bytes on a socket"
+            )
+        with open_session(environment, "forge", hint) as session:
+            forger = Forger(environment, session.run, hint)
             forger.send(chosen)
-    except Stopped as stopped:
-        interrupted = stopped.number == signal.SIGINT
-        code = ExitCode.INTERRUPTED if interrupted else ExitCode.TERMINATED
-        hint(f"stopped by {stopped}; nothing has to be undone")
-        return replace(forger.report(), incidents=(code,))
-    return forger.report()
+    except RefusedError as refused:
+        return refused_report("ForgeReport", environment, refused)
+    report = forger.report()
+    return replace(report, incidents=(*report.incidents, *session.incidents))
 
 
 @app.command()
@@ -210,13 +202,13 @@ def _deliver(environment: Environment, document: dict[str, Any], output: OutputF
     import json
     from urllib.parse import urlsplit
 
-    from bookpayctl.forgery.case import Material, honest
+    from bookpayctl.clients.raw_http import exchange
+    from bookpayctl.forgery.case import ForgeryInput, honest
     from bookpayctl.forgery.forge import signing_secret
-    from bookpayctl.forgery.wire import exchange
     from bookpayctl.load import probe_orders
 
     parts = urlsplit(environment.webhook_url)
-    material = Material(
+    material = ForgeryInput(
         *(signing_secret(environment), probe_orders.wall_clock_seconds(), parts.netloc, parts.path)
     )
     request = honest(material, json.dumps(document).encode())

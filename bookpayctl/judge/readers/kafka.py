@@ -8,41 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Final
-
-from confluent_kafka import (
-    OFFSET_INVALID,
-    ConsumerGroupTopicPartitions,
-    TopicPartition,
-)
-from confluent_kafka.admin import AdminClient
 
 from bookpayctl.clients.kafka import (
-    REQUEST_TIMEOUT_SECONDS,
+    group_offsets,
     log_ranges,
     open_consumer,
     records_between,
 )
 from bookpayctl.judge.ledgers import GroupOffset, Log, PartitionRow, RecordRow
-from runtime.domain.names import Service, Topic
-
-TOPICS_OF_GROUP: Final = {
-    Service.WORKER.value: (Topic.ORDERS_PLACED, Topic.ORDERS_CANCELLED),
-    Service.ORDERS.value: (
-        Topic.PAYMENTS_COMPLETED,
-        Topic.PAYMENTS_FAILED,
-        Topic.PAYMENTS_REFUNDED,
-    ),
-    Service.NOTIFIER.value: (Topic.ORDERS_CANCELLED, Topic.ORDERS_PAID, Topic.PAYMENTS_REFUNDED),
-}
-"""What each of our consumer groups reads, by the design, not by what it happens to have joined."""
+from runtime.domain.names import TOPICS_OF_GROUP, Topic
 
 
 def read_log(bootstrap_servers: str) -> Log:
     """Read all our topics and where each group stands.
 
     Raises:
-        LogReadError, KafkaException: nothing may be concluded from a part of the log.
+        LogReadError, BrokerError: nothing may be concluded from a part of the log.
     """
     consumer = open_consumer(bootstrap_servers)
     try:
@@ -71,15 +52,9 @@ def read_log(bootstrap_servers: str) -> Log:
 
 
 def _committed(bootstrap_servers: str, partitions: list[tuple[str, int]]) -> Iterator[GroupOffset]:
-    admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
     for group, topics in TOPICS_OF_GROUP.items():
-        wanted = [TopicPartition(t, p) for t, p in partitions if t in topics]
-        if not wanted:
-            continue
-        request = ConsumerGroupTopicPartitions(group, wanted)
-        answer = admin.list_consumer_group_offsets(
-            [request], request_timeout=REQUEST_TIMEOUT_SECONDS
-        )[group].result()
-        for found in answer.topic_partitions:
-            committed = None if found.offset == OFFSET_INVALID else found.offset
-            yield GroupOffset(group, found.topic, found.partition, committed)
+        read = [(topic, partition) for topic, partition in partitions if topic in topics]
+        for (topic, partition), offset in group_offsets(
+            bootstrap_servers, group.value, read
+        ).items():
+            yield GroupOffset(group.value, topic, partition, offset)

@@ -9,9 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final, LiteralString
 
-import psycopg
-
-from bookpayctl.clients.database import reading
+from bookpayctl.clients.database import Connection, DatabaseError, reading
 from bookpayctl.judge.ledgers import (
     Database,
     DeadLetterRow,
@@ -75,7 +73,7 @@ def read_database(dsn: str) -> Database:
     """Read the whole database side of the judgement at one instant.
 
     Raises:
-        psycopg.Error: it could not be read, so nothing may be concluded.
+        DatabaseError: it could not be read, so nothing may be concluded.
     """
     with reading(dsn) as conn:
         return Database(
@@ -98,20 +96,18 @@ def read_clock(dsn: str) -> datetime:
     """The database's wall clock.
 
     Raises:
-        psycopg.Error: it could not be asked.
+        DatabaseError: it could not be asked.
     """
     with reading(dsn) as conn:
         return _one_time(conn)
 
 
-def _rows(
-    conn: psycopg.Connection[tuple[Any, ...]], statement: LiteralString
-) -> list[tuple[Any, ...]]:
+def _rows(conn: Connection, statement: LiteralString) -> list[tuple[Any, ...]]:
     return conn.execute(statement).fetchall()
 
 
-def _one_time(conn: psycopg.Connection[tuple[Any, ...]]) -> datetime:
+def _one_time(conn: Connection) -> datetime:
     row = conn.execute("SELECT clock_timestamp()").fetchone()
     if row is None:
-        raise psycopg.DataError("the database did not tell the time")
+        raise DatabaseError("the database did not tell the time")
     return row[0]  # type: ignore[no-any-return]

@@ -1,20 +1,19 @@
 """Stripe as evidence: its lists of objects and, where it keeps one for us, its request journal.
 
-Lists only, never search: a list is consistent at once, search lags. The twin also shows every
-request it saw and every charge it executed; a sandbox does not, and there the keys are read from
-the events. stripe-mock keeps no ledger at all, which is said and not guessed around.
+The twin also shows every request it saw and every charge it executed; a sandbox does not, and
+there the keys are read from the objects. stripe-mock keeps no ledger at all, which is said and not
+guessed around.
 """
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
-import urllib3
-
+from bookpayctl.clients.stripe_api import Collection, StripeApi, StripeReadError
+from bookpayctl.clients.stripe_twin import TwinControl, TwinError
 from bookpayctl.judge.ledgers import (
     ChargeRow,
     IntentRow,
@@ -25,20 +24,13 @@ from bookpayctl.judge.ledgers import (
 )
 from bookpayctl.targets.environment import Environment
 
-REQUEST_TIMEOUT_SECONDS: Final = 15.0
-PAGE_SIZE: Final = 100
-PAGES_MAX: Final = 20_000
-"""Two million objects; more is a runaway loop, not a shop."""
+__all__ = ["StripeHasNoLedgerError", "StripeReadError", "StripeReader", "read_stripe"]
 
 MONEY_TAKEN: Final = frozenset({"charge", "capture"})
 """Kinds of execution in the twin's ledger that move a customer's money to the shop."""
 
 AUDIT_KEY_VARIABLE: Final = "BOOKPAY_AUDIT_STRIPE_KEY"
 SANDBOX_HOST: Final = "api.stripe.com"
-
-
-class StripeReadError(RuntimeError):
-    """Stripe could not be read; the message says what was asked and what came back."""
 
 
 class StripeHasNoLedgerError(StripeReadError):
@@ -49,46 +41,34 @@ class StripeReader:
     """Reads one Stripe with the judge's own key."""
 
     def __init__(self, environment: Environment) -> None:
-        self._api_base = environment.stripe_api_base.rstrip("/")
-        self._control = (environment.stripe_control_url or "").rstrip("/")
-        self._key = os.environ.get(AUDIT_KEY_VARIABLE) or environment.secret("stripe-api-key")
-        if self._key.startswith(("sk_live_", "rk_live_")):
-            raise StripeReadError("a live key is refused here, also for reading; use a test key")
-        self._pool = urllib3.PoolManager(
-            timeout=urllib3.Timeout(connect=3.0, read=REQUEST_TIMEOUT_SECONDS),
-            retries=urllib3.Retry(total=2, backoff_factor=0.2, allowed_methods={"GET"}),
-        )
+        key = os.environ.get(AUDIT_KEY_VARIABLE) or environment.secret("stripe-api-key")
+        self._api = StripeApi(environment.stripe_api_base, key)
+        control_url = environment.stripe_control_url
+        self._twin = None if control_url is None else TwinControl(control_url)
+        self._keeps_a_ledger = self._twin is not None or SANDBOX_HOST in environment.stripe_api_base
 
     @property
     def is_twin(self) -> bool:
-        return bool(self._control)
+        return self._twin is not None
 
     @property
     def keeps_a_ledger(self) -> bool:
-        return self.is_twin or SANDBOX_HOST in self._api_base
+        return self._keeps_a_ledger
 
-    def objects(self, resource: str, **filters: str) -> Iterator[dict[str, Any]]:
-        """Every object of `/v1/<resource>`, newest first, page by page."""
-        after: dict[str, str] = {}
-        for _ in range(PAGES_MAX):
-            fields = {"limit": str(PAGE_SIZE), **filters, **after}
-            page = self._get(f"{self._api_base}/v1/{resource}", fields)
-            yield from page["data"]
-            if not page.get("has_more"):
-                return
-            after = {"starting_after": page["data"][-1]["id"]}
-        raise StripeReadError(f"/v1/{resource} has no end after {PAGES_MAX} pages")
+    def objects(self, collection: Collection, **filters: str) -> Iterator[dict[str, Any]]:
+        """Every object of one collection, newest first."""
+        return self._api.objects(collection, **filters)
 
     def intent(self, payment_intent_id: str) -> dict[str, Any]:
-        return self._get(f"{self._api_base}/v1/payment_intents/{payment_intent_id}", {})
+        return self._api.payment_intent(payment_intent_id)
 
     def requests(self, **filters: str) -> list[dict[str, Any]]:
         """The twin's journal of requests, oldest first; needs the twin."""
-        return list(self._journal("requests", filters))
+        return self._journal("requests", filters)
 
     def executions(self, **filters: str) -> list[dict[str, Any]]:
         """The twin's ledger of what it executed, oldest first; needs the twin."""
-        return list(self._journal("executions", filters))
+        return self._journal("executions", filters)
 
     def money_taken(self, **filters: str) -> list[dict[str, Any]]:
         """The executions that took money; declines, authorizations and refunds are left out."""
@@ -111,25 +91,13 @@ class StripeReader:
         charges = self.objects("charges")
         return [str((row.get("metadata") or {}).get("event_id", "")) for row in charges]
 
-    def _journal(self, name: str, filters: dict[str, str]) -> Iterator[dict[str, Any]]:
-        if not self.is_twin:
+    def _journal(self, name: str, filters: dict[str, str]) -> list[dict[str, Any]]:
+        if self._twin is None:
             raise StripeHasNoLedgerError(f"only the twin shows its {name}")
-        yield from self._get(f"{self._control}/{name}", filters)["data"]
-
-    def _get(self, url: str, fields: dict[str, str]) -> dict[str, Any]:
         try:
-            response = self._pool.request(
-                "GET", url, fields=fields, headers={"Authorization": f"Bearer {self._key}"}
-            )
-        except urllib3.exceptions.HTTPError as error:
-            raise StripeReadError(f"GET {url}: {error}") from error
-        if response.status != 200:
-            raise StripeReadError(f"GET {url} answered {response.status}")
-        try:
-            document = json.loads(response.data)
-        except ValueError as error:
-            raise StripeReadError(f"GET {url} did not answer JSON") from error
-        return document  # type: ignore[no-any-return]
+            return self._twin.rows(name, **filters)
+        except TwinError as error:
+            raise StripeReadError(str(error)) from error
 
 
 def read_stripe(environment: Environment) -> Stripe:

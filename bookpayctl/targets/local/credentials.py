@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from bookpayctl.report.exit_code import ExitCode
+from bookpayctl.targets.errors import TargetError
 from bookpayctl.targets.local.servers.postgres import passfile_line
 
 PASSFILE: Final = "pgpass"
@@ -22,8 +24,11 @@ ORDERS_TOKEN: Final = "orders-token"  # noqa: S105 - a file's name
 LIVE_KEY_PREFIXES: Final = ("sk_live", "rk_live", "pk_live")
 
 
-class LiveKeyError(RuntimeError):
+class LiveKeyError(TargetError):
     """A key for real money was offered. This tool breaks things on purpose: refused."""
+
+    code = ExitCode.REFUSED
+    reason = "live_key"
 
 
 def refuse_live_key(key: str, source: str) -> None:

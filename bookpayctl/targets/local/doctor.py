@@ -16,8 +16,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +24,7 @@ import psutil
 from bookpayctl.targets.local.machine import cgroup, owner, ports
 from bookpayctl.targets.local.servers import jars, kafka, postgres
 from bookpayctl.targets.local.supervise.programs import PORT_NAMES
+from bookpayctl.targets.platform import Examination, ExaminationResult
 
 _GIB: Final = 2**30
 _MIB: Final = 2**20
@@ -44,27 +43,9 @@ OPEN_FILES_MIN: Final = 1024
 _PACKAGES: Final = ("aiosmtpd", "confluent_kafka", "jgo", "psycopg", "supervisor", "uvicorn")
 
 
-class Result(StrEnum):
-    OK = "ok"
-    WARNING = "warning"
-    FAILED = "failed"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """The outcome of one examination; `fix` is empty when there is nothing to do."""
-
-    subject: str
-    result: Result
-    required: str
-    observed: str
-    fix: str = ""
-
-
-def examine(root: Path, *, webhook_port: int | None) -> list[Finding]:
+def examine(root: Path, *, webhook_port: int | None) -> list[Examination]:
     """Look at everything; one examination that cannot be made does not stop the others."""
-    examinations: list[Callable[[], Finding]] = [
+    examinations: list[Callable[[], Examination]] = [
         _python,
         _packages,
         _database_user,
@@ -83,20 +64,22 @@ def examine(root: Path, *, webhook_port: int | None) -> list[Finding]:
     return [_careful(examination) for examination in examinations]
 
 
-def _careful(examination: Callable[[], Finding]) -> Finding:
+def _careful(examination: Callable[[], Examination]) -> Examination:
     try:
         return examination()
     except (OSError, subprocess.SubprocessError, RuntimeError) as error:
         subject = examination.__name__.strip("_").replace("_", " ")
-        return Finding(subject, Result.UNKNOWN, "to be examined", f"cannot be: {error}")
+        return Examination(
+            subject, ExaminationResult.UNKNOWN, "to be examined", f"cannot be: {error}"
+        )
 
 
-def _judge(subject: str, *, ok: bool, required: str, observed: str, fix: str) -> Finding:
-    result = Result.OK if ok else Result.FAILED
-    return Finding(subject, result, required, observed, "" if ok else fix)
+def _judge(subject: str, *, ok: bool, required: str, observed: str, fix: str) -> Examination:
+    result = ExaminationResult.OK if ok else ExaminationResult.FAILED
+    return Examination(subject, result, required, observed, "" if ok else fix)
 
 
-def _python() -> Finding:
+def _python() -> Examination:
     return _judge(
         "python",
         ok=sys.version_info >= (3, 11),
@@ -106,7 +89,7 @@ def _python() -> Finding:
     )
 
 
-def _packages() -> Finding:
+def _packages() -> Examination:
     missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
     return _judge(
         "packages",
@@ -117,7 +100,7 @@ def _packages() -> Finding:
     )
 
 
-def _database_user() -> Finding:
+def _database_user() -> Examination:
     """PostgreSQL looks its user up by number and refuses one without a name."""
     required = "a named user who is not root"
     try:
@@ -125,25 +108,25 @@ def _database_user() -> Finding:
         observed = user.name if user else pwd.getpwuid(os.geteuid()).pw_name
     except owner.OwnerError as error:
         fix = f"export {owner.USER_VARIABLE}=<an unprivileged user>"
-        return Finding("database user", Result.FAILED, required, str(error), fix)
+        return Examination("database user", ExaminationResult.FAILED, required, str(error), fix)
     except KeyError:
         observed = f"uid {os.geteuid()} has no name"
         fix = "add the user to /etc/passwd, e.g. run the container with a user it knows"
-        return Finding("database user", Result.FAILED, required, observed, fix)
-    return Finding("database user", Result.OK, required, observed)
+        return Examination("database user", ExaminationResult.FAILED, required, observed, fix)
+    return Examination("database user", ExaminationResult.OK, required, observed)
 
 
-def _postgres_runs() -> Finding:
+def _postgres_runs() -> Examination:
     return _program_runs(
         "postgresql", [str(postgres.wheel_installation() / "bin" / "postgres"), "-V"]
     )
 
 
-def _java_runs() -> Finding:
+def _java_runs() -> Examination:
     return _program_runs("java", [str(kafka.java_program()), "--version"])
 
 
-def _program_runs(subject: str, command: list[str]) -> Finding:
+def _program_runs(subject: str, command: list[str]) -> Examination:
     """The wheels carry programs for one kind of machine; starting one shows whether it is ours."""
     done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     lines = (done.stdout or done.stderr).splitlines() or [f"exit {done.returncode}"]
@@ -156,18 +139,18 @@ def _program_runs(subject: str, command: list[str]) -> Finding:
     )
 
 
-def _kafka_cache() -> Finding:
+def _kafka_cache() -> Examination:
     folder = jars.jars_dir(jars.cache_dir())
     required = "verified in the cache, or the network once"
     if folder.is_dir() and jars.is_verified(folder):
-        return Finding("kafka jars", Result.OK, required, f"verified in {folder}")
-    return Finding(
-        *("kafka jars", Result.WARNING, required, "not in the cache"),
+        return Examination("kafka jars", ExaminationResult.OK, required, f"verified in {folder}")
+    return Examination(
+        *("kafka jars", ExaminationResult.WARNING, required, "not in the cache"),
         f"the next `up` downloads 45 MB; offline, set {jars.CACHE_VARIABLE} to a filled cache",
     )
 
 
-def _disk(root: Path) -> Finding:
+def _disk(root: Path) -> Examination:
     folder = next(parent for parent in (root, *root.parents) if parent.exists())
     free = shutil.disk_usage(folder).free
     return _judge(
@@ -179,7 +162,7 @@ def _disk(root: Path) -> Finding:
     )
 
 
-def _memory() -> Finding:
+def _memory() -> Examination:
     machine = psutil.virtual_memory().available
     allowed = cgroup.memory_available_bytes()
     available = machine if allowed is None else min(machine, allowed)
@@ -193,19 +176,19 @@ def _memory() -> Finding:
     )
 
 
-def _processors() -> Finding:
+def _processors() -> Examination:
     allowed = cgroup.processors()
     there = float(len(os.sched_getaffinity(0)))
     processors = there if allowed is None else min(there, allowed)
     enough = processors >= 2
-    return Finding(
-        *("processors", Result.OK if enough else Result.WARNING),
+    return Examination(
+        *("processors", ExaminationResult.OK if enough else ExaminationResult.WARNING),
         *("2", f"{processors:g}"),
         "" if enough else "`up` will be slow: raise its --timeout",
     )
 
 
-def _tasks() -> Finding:
+def _tasks() -> Examination:
     limits = [cgroup.tasks_available()]
     soft, _hard = resource.getrlimit(resource.RLIMIT_NPROC)
     # The limit counts per user and does not hold for root.
@@ -220,7 +203,7 @@ def _tasks() -> Finding:
     )
 
 
-def _open_files() -> Finding:
+def _open_files() -> Examination:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = soft if hard == resource.RLIM_INFINITY else max(soft, hard)
     return _judge(
@@ -232,11 +215,11 @@ def _open_files() -> Finding:
     )
 
 
-def _ports(webhook_port: int | None) -> Finding:
+def _ports(webhook_port: int | None) -> Examination:
     """Ports are searched for, so only a range that is nearly full stops `up`, or a pinned one."""
     if webhook_port is not None and not ports.is_free(webhook_port):
-        return Finding(
-            *("ports", Result.WARNING, f"{webhook_port} free"),
+        return Examination(
+            *("ports", ExaminationResult.WARNING, f"{webhook_port} free"),
             f"taken by {ports.holder(webhook_port)}",
             "fine if that is this environment's receiver; else choose another --webhook-port",
         )
@@ -251,7 +234,7 @@ def _ports(webhook_port: int | None) -> Finding:
     )
 
 
-def _temporary_folder() -> Finding:
+def _temporary_folder() -> Examination:
     """supervisor's socket lies there, and Unix allows 107 bytes for its path."""
     folder = Path(tempfile.gettempdir())
     # While it starts, supervisor binds a name with its pid at the end.
@@ -265,7 +248,7 @@ def _temporary_folder() -> Finding:
     )
 
 
-def _environment_folder(root: Path) -> Finding:
+def _environment_folder(root: Path) -> Examination:
     folder = next(parent for parent in (root, *root.parents) if parent.exists())
     return _judge(
         "environment folder",

@@ -10,9 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 from bookpayctl.targets.backlog import LedgerError, LedgerFacts, read_ledger
 from bookpayctl.targets.environment import Environment, ProcessSpec
-from bookpayctl.targets.lag import SUBSCRIPTIONS, LagError, group_lags
+from bookpayctl.targets.lag import LagError, group_lags
 from bookpayctl.targets.local.machine import leftovers
 from bookpayctl.targets.local.machine.state import StateError, load_state, socket_path
+from bookpayctl.targets.local.supervise.endings import restarts
 from bookpayctl.targets.local.supervise.programs import TWIN, probe_of_process
 from bookpayctl.targets.local.supervise.readiness import Readiness
 from bookpayctl.targets.local.supervise.supervisor import (
@@ -20,10 +21,10 @@ from bookpayctl.targets.local.supervise.supervisor import (
     ProcessInfo,
     Supervisor,
     SupervisorError,
-    restarts,
 )
 from bookpayctl.targets.local.supervise.waiting import Targets, probe
-from bookpayctl.targets.target import ProcessStatus, Status, Unknown
+from bookpayctl.targets.status import ProcessStatus, Status, Unknown
+from runtime.domain.names import TOPICS_OF_GROUP
 
 # A service and its role: only the consumers of orders-service are in its group.
 _NOT_IN_GROUP = frozenset({"orders-service-http"})
@@ -101,7 +102,7 @@ def _process(
 ) -> ProcessStatus:
     info = infos.get(spec.name) if infos is not None else None
     lag: int | Unknown | None = None
-    if spec.service in SUBSCRIPTIONS and spec.name not in _NOT_IN_GROUP:
+    if spec.service in TOPICS_OF_GROUP and spec.name not in _NOT_IN_GROUP:
         lag = lags if isinstance(lags, Unknown) else lags[spec.service]
     return ProcessStatus(
         name=spec.name,

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -35,29 +34,11 @@ from bookpayctl.targets.local.supervise.waiting import (
     tail,
     wait_until_ready,
 )
+from bookpayctl.targets.platform import Step
 
 _POLL_SECONDS: Final = 0.02
 _DAEMON_SECONDS_MAX: Final = 15.0
 _UNDO_SECONDS_MAX: Final = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One thing that happened, for whoever watches.
-
-    Attributes:
-        part: a process name, or what else was worked on.
-        text: what happened to it.
-        done: the part is ready.
-        transient: the next step of the same part replaces it.
-        fraction: how much of it is done, where that is known.
-    """
-
-    part: str
-    text: str
-    done: bool = False
-    transient: bool = False
-    fraction: float | None = None
 
 
 Tell = Callable[[Step], None]

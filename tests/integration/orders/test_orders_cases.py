@@ -14,8 +14,7 @@ from uuid import uuid4
 
 import pytest
 
-from bookpayctl.forgery.case import Request
-from bookpayctl.forgery.wire import Heard, exchange
+from bookpayctl.clients.raw_http import RawAnswer, RawRequest, exchange
 from tests.support.orders_table import (
     ELSEWHERE,
     EXPIRED_TOKEN,
@@ -65,12 +64,12 @@ def theirs(orders: ServiceProcess) -> str:
     return order_id
 
 
-def send(orders: ServiceProcess, ask: Ask) -> Heard:
+def send(orders: ServiceProcess, ask: Ask) -> RawAnswer:
     return send_bytes(orders, ask.encode())
 
 
-def send_bytes(orders: ServiceProcess, raw: bytes) -> Heard:
-    return exchange("127.0.0.1", orders.port, Request(raw, lambda: [raw]))
+def send_bytes(orders: ServiceProcess, raw: bytes) -> RawAnswer:
+    return exchange("127.0.0.1", orders.port, RawRequest(raw, lambda: [raw]))
 
 
 def contents(database: Database) -> dict[str, str]:

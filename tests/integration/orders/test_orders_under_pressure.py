@@ -15,8 +15,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from bookpayctl.forgery.case import Request
-from bookpayctl.forgery.wire import exchange
+from bookpayctl.clients.raw_http import RawRequest, exchange
 from tests.support.http_client import Answer, HttpClient
 from tests.support.processes import ServiceProcess, running
 from tests.support.servers import Servers
@@ -280,7 +279,7 @@ def drops(raw: bytes) -> list[bytes]:
 def test_a_client_that_takes_its_time_is_told_to_go(start: Start, pieces: list[bytes]) -> None:
     """O31: eight seconds, whatever trickles in meanwhile."""
     orders = start()
-    request = Request(b"", lambda: pieces, pause_seconds=1.0)
+    request = RawRequest(b"", lambda: pieces, pause_seconds=1.0)
 
     heard = exchange("127.0.0.1", orders.port, request, deadline_seconds=30)
 
@@ -292,7 +291,7 @@ def test_a_client_that_takes_its_time_is_told_to_go(start: Start, pieces: list[b
 def test_a_client_that_connects_and_says_nothing_is_let_go(start: Start) -> None:
     orders = start()
 
-    silent = Request(b"", list, half_close=False)
+    silent = RawRequest(b"", list, half_close=False)
     heard = exchange("127.0.0.1", orders.port, silent, deadline_seconds=30)
 
     assert heard.problem == "closed without an answer"
@@ -303,7 +302,7 @@ def test_a_client_that_goes_away_in_the_middle_leaves_no_trace(
     start: Start, shop_database: Database
 ) -> None:
     orders = start()
-    cut = Request(b"", lambda: [head(100) + b"{"], half_close=True)
+    cut = RawRequest(b"", lambda: [head(100) + b"{"], half_close=True)
 
     heard = exchange("127.0.0.1", orders.port, cut)
 

@@ -14,8 +14,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from bookpayctl.forgery.case import Request
-from bookpayctl.forgery.wire import Heard, exchange
+from bookpayctl.clients.raw_http import RawAnswer, RawRequest, exchange
 from tests.support.processes import ServiceProcess, free_port, running
 from tests.support.services_alone import gateway_alone
 from tests.support.stack import GATEWAY_TOKEN, Database
@@ -63,7 +62,7 @@ def ask(
     *headers: str,
     token: str | None = GATEWAY_TOKEN,
     content_type: str = "application/json",
-) -> Heard:
+) -> RawAnswer:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     lines = [f"{method} {path} HTTP/1.1", "Host: x", f"Content-Length: {len(raw)}", *headers]
     if method == "POST":
@@ -71,10 +70,10 @@ def ask(
     if token is not None:
         lines.append(f"Authorization: Bearer {token}")
     whole = "\r\n".join(lines).encode() + b"\r\n\r\n" + raw
-    return exchange("127.0.0.1", gateway.port, Request(raw, lambda: [whole]))
+    return exchange("127.0.0.1", gateway.port, RawRequest(raw, lambda: [whole]))
 
 
-def refusal(heard: Heard) -> tuple[int | None, str]:
+def refusal(heard: RawAnswer) -> tuple[int | None, str]:
     """Status and code of a problem document that is one."""
     problem = json.loads(heard.body)
     assert set(problem) == {"type", "title", "status", "code"}

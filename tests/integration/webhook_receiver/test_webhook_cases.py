@@ -15,9 +15,9 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from bookpayctl.clients.raw_http import RawAnswer, exchange
 from bookpayctl.forgery import CASES
-from bookpayctl.forgery.case import Left, Material, Payment, Variant, encoded, honest
-from bookpayctl.forgery.wire import Heard, exchange
+from bookpayctl.forgery.case import ForgeryInput, Payment, RowsLeft, Variant, encoded, honest
 from tests.support.processes import ServiceProcess, running
 from tests.support.servers import Servers
 from tests.support.services_alone import receiver_alone
@@ -161,8 +161,8 @@ def payment(shop_database: Database) -> Payment:
     return known
 
 
-def material(receiver: ServiceProcess, payment: Payment) -> Material:
-    return Material(
+def material(receiver: ServiceProcess, payment: Payment) -> ForgeryInput:
+    return ForgeryInput(
         WEBHOOK_SECRET, int(time.time()), f"127.0.0.1:{receiver.port}", "/stripe/webhook", payment
     )
 
@@ -194,7 +194,7 @@ def reason_of(database: Database, body: bytes) -> str:
     return reason
 
 
-def send(receiver: ServiceProcess, variant: Variant) -> Heard:
+def send(receiver: ServiceProcess, variant: Variant) -> RawAnswer:
     for earlier in variant.before:
         first = exchange("127.0.0.1", receiver.port, earlier)
         assert (first.status, first.body) == OK
@@ -203,7 +203,7 @@ def send(receiver: ServiceProcess, variant: Variant) -> Heard:
 
 def variants() -> list[tuple[str, str]]:
     """Every case and variant by name; each is built anew, with the time of its own sending."""
-    sample = Material("whsec_x", 1_760_000_000, "127.0.0.1:1", "/stripe/webhook")
+    sample = ForgeryInput("whsec_x", 1_760_000_000, "127.0.0.1:1", "/stripe/webhook")
     lied_about = replace(sample, payment=Payment(str(uuid4()), "pi_1", 100, "usd", "x"))
     return [
         (case.id, variant.name)
@@ -251,7 +251,7 @@ def test_a_webhook_gets_its_exact_answer_and_changes_nothing_unless_it_is_accept
 
 def test_what_the_tool_expects_of_each_case_is_what_is_written_here() -> None:
     """The tool's own expectations agree with the hand-written ones, row by row."""
-    sample = Material("whsec_x", 1_760_000_000, "127.0.0.1:1", "/stripe/webhook")
+    sample = ForgeryInput("whsec_x", 1_760_000_000, "127.0.0.1:1", "/stripe/webhook")
     lied_about = replace(sample, payment=Payment(str(uuid4()), "pi_1", 100, "usd", "x"))
     disagreements = []
     for case in CASES:
@@ -261,7 +261,7 @@ def test_what_the_tool_expects_of_each_case_is_what_is_written_here() -> None:
             rows = ADDED_EXCEPTIONS.get((case.id, variant.name)) or ADDED.get(case.id, (1, 0, 0))
             # The same id is stored by the request before, which is not the one counted here.
             events = rows[0] - (case.id == "W19")
-            left = Left(events, *rows[1:]) if answer == OK else Left()
+            left = RowsLeft(events, *rows[1:]) if answer == OK else RowsLeft()
             if answer not in said or variant.left != left:
                 disagreements.append((case.id, variant.name, said, variant.left))
 

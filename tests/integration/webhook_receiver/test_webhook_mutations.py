@@ -18,8 +18,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bookpayctl.forgery.case import Material, Post, encode
-from bookpayctl.forgery.wire import exchange
+from bookpayctl.clients.raw_http import exchange
+from bookpayctl.forgery.case import ForgeryInput, Post, encode
 from tests.support.processes import ServiceProcess, running
 from tests.support.services_alone import receiver_alone
 from tests.support.signing import signature
@@ -129,7 +129,7 @@ def test_a_mutated_webhook_is_accepted_only_with_a_signature_that_agrees(
 ) -> None:
     body = data.draw(bodies())
     header = data.draw(headers(body))
-    material = Material(
+    material = ForgeryInput(
         WEBHOOK_SECRET, int(time.time()), f"127.0.0.1:{receiver.port}", "/stripe/webhook"
     )
     before = count(own)

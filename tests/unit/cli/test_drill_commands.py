@@ -1,14 +1,46 @@
-"""Every drill has a command of its own, and no command names a drill that is not there."""
+"""The catalogue names every drill there is, and each has a command of its own."""
 
 from __future__ import annotations
 
-from bookpayctl.cli.commands.drill import DURATIONS, NAMED
-from bookpayctl.drills import DRILLS
+import pkgutil
+
+import pytest
+import typer
+
+from bookpayctl import drills
+from bookpayctl.cli.commands import drill as command
+from bookpayctl.drill import Drill
+from bookpayctl.drills import load_drill
+from bookpayctl.drills.catalogue import CATALOGUE, Entry
+
+
+def test_every_module_of_a_drill_is_in_the_catalogue() -> None:
+    modules = {found.name for found in pkgutil.iter_modules(drills.__path__) if not found.ispkg}
+
+    assert modules - {"catalogue"} == {entry.module.rpartition(".")[2] for entry in CATALOGUE}
+
+
+@pytest.mark.parametrize("entry", CATALOGUE, ids=lambda entry: entry.slug)
+def test_a_line_of_the_catalogue_leads_to_its_drill(entry: Entry) -> None:
+    drill = load_drill(entry)
+
+    assert isinstance(drill, Drill)
+    assert drill.points, "a drill strikes somewhere"
+
+
+def test_a_line_that_leads_to_another_drill_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Entry, "module", property(lambda _: "bookpayctl.drills.outage"))
+
+    with pytest.raises(LookupError, match=r"'outage'.*'kill-storm'"):
+        load_drill(Entry("kill-storm", "anything"))
 
 
 def test_every_drill_has_a_command_of_its_own() -> None:
-    assert sorted(NAMED) == sorted(drill.slug for drill in DRILLS)
+    app = typer.Typer()
 
+    command.register(app)
 
-def test_durations_are_given_for_drills_that_exist() -> None:
-    assert set(DURATIONS) <= set(NAMED)
+    group = app.registered_groups[0].typer_instance
+    assert group is not None
+    names = {found.name for found in group.registered_commands}
+    assert names == {"list", "run", *(entry.slug for entry in CATALOGUE)}

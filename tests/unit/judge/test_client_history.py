@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bookpayctl.clients.orders_api import NOT_SENT, Answer, Outcome, outcome_of
+from bookpayctl.clients.orders_api import NOT_SENT, CallEnd, Outcome, outcome_of
 from bookpayctl.judge.ledgers import ClientOperation, History
 from bookpayctl.load.history import HistoryError, HistoryFile, read_history
 
@@ -60,7 +60,7 @@ def test_an_answer_closes_its_call(tmp_path: Path) -> None:
     history = history_file(path)
     history.invoked("run-1-0", at=1.0, kind="ok")
 
-    history.ended("run-1-0", Answer(Outcome.OK, 201, "ord_1", 4999), at=1.1, seconds=0.1)
+    history.ended("run-1-0", CallEnd(Outcome.OK, 201, "ord_1", 4999), at=1.1, seconds=0.1)
     history.close()
 
     assert read(path).operations == (ClientOperation("run-1-0", "ok", "ord_1", 4999),)

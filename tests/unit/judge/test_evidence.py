@@ -15,7 +15,8 @@ from bookpayctl.clients.kafka import Record
 from bookpayctl.forgery.signing import stripe_signature
 from bookpayctl.judge.snapshot import Snapshot, digest
 from bookpayctl.runs.waiting import wait_until
-from bookpayctl.targets.local.supervise.endings import Ending, parse_log
+from bookpayctl.targets.local.supervise.endings import parse_log
+from bookpayctl.targets.target import ProcessEnd
 from bookpayctl.trace.timeline import Moment, tell
 from tests.support import judged_shop as shop
 
@@ -30,12 +31,14 @@ SUPERVISOR_LOG = """\
 def test_an_exit_status_and_the_new_pid_are_read_from_the_log() -> None:
     seen = parse_log(SUPERVISOR_LOG)
 
-    assert seen.endings_of("payments-worker-0") == [Ending("payments-worker-0", 137, None)]
-    assert seen.spawned_of("payments-worker-0") == [25851]
+    assert seen.ends_of("payments-worker-0") == [ProcessEnd("payments-worker-0", 137, None)]
+    assert seen.starts_of("payments-worker-0") == ["25851"]
 
 
 def test_a_signal_is_not_an_exit_status() -> None:
-    assert parse_log(SUPERVISOR_LOG).endings_of("notifier") == [Ending("notifier", None, "SIGKILL")]
+    assert parse_log(SUPERVISOR_LOG).ends_of("notifier") == [
+        ProcessEnd("notifier", None, "SIGKILL")
+    ]
 
 
 def record(event_id: str, term: int, seconds: float) -> Record:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from bookpayctl.clients.raw_http import RawAnswer
 from bookpayctl.forgery import CASES
 from bookpayctl.forgery.case import (
     NOTHING,
@@ -14,29 +15,28 @@ from bookpayctl.forgery.case import (
     STORED,
     UNAVAILABLE,
     Case,
-    Left,
-    Material,
+    ForgeryInput,
     Payment,
+    RowsLeft,
     Variant,
     encoded,
     honest,
 )
 from bookpayctl.forgery.forge import Sent, judge
-from bookpayctl.forgery.wire import Heard
 from bookpayctl.report.verdict import Verdict
 
 SECRET = "whsec_never_shown"
-MATERIAL = Material(
+MATERIAL = ForgeryInput(
     SECRET, 1_760_000_000, "127.0.0.1:1", "/stripe/webhook", Payment("e", "pi_1", 1, "usd", "x")
 )
 CASE = Case("W07", "a timestamp only int() reads", lambda _: [])
 VARIANT = Variant(
     "a plus", "a plus before t", honest(MATERIAL, encoded()), (SIGNATURE_INVALID,), NOTHING
 )
-REFUSED = Heard(400, {}, b'{"error":"invalid signature"}', 0.001)
+REFUSED = RawAnswer(400, {}, b'{"error":"invalid signature"}', 0.001)
 
 
-def sent(heard: Heard, left: Left = NOTHING, variant: Variant = VARIANT) -> Sent:
+def sent(heard: RawAnswer, left: RowsLeft = NOTHING, variant: Variant = VARIANT) -> Sent:
     return Sent(variant, heard, left)
 
 
@@ -55,12 +55,14 @@ def test_an_answer_as_required_that_left_nothing_holds_with_its_evidence() -> No
         (replace(REFUSED, status=500), NOTHING),
         (replace(REFUSED, body=b'{"error":"no"}'), NOTHING),
         (replace(REFUSED, body=REFUSED.body + b"\n"), NOTHING),
-        (REFUSED, Left(events=1)),
-        (REFUSED, Left(quarantined=1)),
-        (REFUSED, Left(events=-1)),
+        (REFUSED, RowsLeft(events=1)),
+        (REFUSED, RowsLeft(quarantined=1)),
+        (REFUSED, RowsLeft(events=-1)),
     ],
 )
-def test_another_answer_or_a_row_left_behind_is_a_violation(heard: Heard, left: Left) -> None:
+def test_another_answer_or_a_row_left_behind_is_a_violation(
+    heard: RawAnswer, left: RowsLeft
+) -> None:
     item = judge(CASE, [sent(REFUSED), sent(heard, left)])
 
     assert item.verdict is Verdict.VIOLATED
@@ -68,7 +70,7 @@ def test_another_answer_or_a_row_left_behind_is_a_violation(heard: Heard, left: 
 
 
 def test_no_answer_is_unknown_and_a_violation_beside_it_is_a_violation() -> None:
-    silent = Heard(None, {}, b"", 1.0, "ConnectionRefusedError")
+    silent = RawAnswer(None, {}, b"", 1.0, "ConnectionRefusedError")
 
     assert judge(CASE, [sent(REFUSED), sent(silent)]).verdict is Verdict.UNKNOWN
     both = [sent(silent), sent(replace(REFUSED, status=200))]
@@ -81,7 +83,7 @@ def test_nothing_sent_is_vacuous_and_not_a_pass() -> None:
 
 def test_an_accepted_event_must_leave_its_row() -> None:
     good = replace(VARIANT, expected=(RECEIVED,), left=STORED)
-    heard = Heard(200, {}, b'{"received":true}', 0.001)
+    heard = RawAnswer(200, {}, b'{"received":true}', 0.001)
 
     assert judge(CASE, [sent(heard, STORED, good)]).verdict is Verdict.HOLDS
     assert judge(CASE, [sent(heard, NOTHING, good)]).verdict is Verdict.VIOLATED
@@ -89,7 +91,7 @@ def test_an_accepted_event_must_leave_its_row() -> None:
 
 def test_a_header_that_belongs_to_the_answer_must_be_there() -> None:
     away = replace(VARIANT, expected=(UNAVAILABLE,))
-    heard = Heard(503, {"retry-after": "1"}, b'{"error":"temporarily unavailable"}', 0.001)
+    heard = RawAnswer(503, {"retry-after": "1"}, b'{"error":"temporarily unavailable"}', 0.001)
 
     assert judge(CASE, [sent(heard, variant=away)]).verdict is Verdict.HOLDS
     bare = replace(heard, headers={})

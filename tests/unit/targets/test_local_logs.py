@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bookpayctl.targets.local.supervise import logs
+from bookpayctl.targets.log_lines import LogLine, OrderFilter
 
 
 def service_line(at: str, message: str, **fields: str) -> str:
     return json.dumps({"ts": at, "level": "INFO", "msg": message, **fields}) + "\n"
 
 
-def raws(lines: Iterator[logs.LogLine]) -> list[str]:
+def raws(lines: Iterator[LogLine]) -> list[str]:
     return [line.text("msg") or line.raw for line in lines]
 
 
@@ -66,7 +67,7 @@ def test_an_order_is_followed_through_lines_that_name_only_its_event(tmp_path: P
     other = service_line("2026-11-22T10:00:02Z", "other", order_id="ord_2", event_id="e-2")
     crash = "ValueError: ord_1 is broken\n"
     (tmp_path / "worker.log").write_text(placed + charged + other + crash)
-    wanted = logs.OrderFilter("ord_1")
+    wanted = OrderFilter("ord_1")
     for line in logs.read_all(tmp_path, ["worker"]):
         wanted.learn(line)
 
@@ -107,7 +108,7 @@ def test_following_waits_for_the_rest_of_a_line(tmp_path: Path) -> None:
     path.touch()
     whole = service_line("2026-11-22T10:00:00Z", "whole")
     parts = iter([whole[:20], whole[20:]])
-    seen: list[logs.LogLine] = []
+    seen: list[LogLine] = []
 
     def is_over() -> bool:
         part = next(parts, None)
@@ -126,7 +127,7 @@ def test_a_followed_line_without_a_time_gets_that_of_the_file(tmp_path: Path) ->
     path = tmp_path / "worker.log"
     path.touch()
     os.utime(path, (1_795_000_000, 1_795_000_000))
-    seen: list[logs.LogLine] = []
+    seen: list[LogLine] = []
 
     def is_over() -> bool:
         with path.open("a") as file:

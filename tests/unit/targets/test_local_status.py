@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bookpayctl.report.exit_code import ExitCode
-from bookpayctl.targets.target import Leader, ProcessStatus, Status, Unknown
+from bookpayctl.targets.status import Leader, ProcessStatus, Status, Unknown
 
 HEALTHY = ProcessStatus(
     name="payments-worker-0",

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from bookpayctl.targets.local.supervise.endings import last_end, restarts
 from bookpayctl.targets.local.supervise.supervisor import (
     ProcessInfo,
     Supervisor,
-    last_exit,
-    restarts,
 )
 from bookpayctl.targets.local.supervise.waiting import _Deaths
 
@@ -34,9 +33,9 @@ def test_a_crash_is_a_restart_and_a_wanted_stop_is_not() -> None:
 
 
 def test_how_a_process_ended_is_taken_from_the_daemons_log() -> None:
-    assert last_exit(LOG, "gateway") == "exit status 2"
-    assert last_exit(LOG, "worker") == "terminated by SIGKILL"
-    assert last_exit(LOG, "kafka") == ""
+    assert last_end(LOG, "gateway") == "exit status 2"
+    assert last_end(LOG, "worker") == "terminated by SIGKILL"
+    assert last_end(LOG, "kafka") == ""
 
 
 def test_no_daemon_has_no_pid(tmp_path: Path) -> None:

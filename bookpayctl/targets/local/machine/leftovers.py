@@ -14,6 +14,8 @@ from typing import Final
 
 import psutil
 
+from bookpayctl.report.exit_code import ExitCode
+from bookpayctl.targets.errors import TargetError
 from bookpayctl.targets.local.machine.state import ID_VARIABLE
 
 # Services drain for at most 10 s and the database's fast shutdown takes about one.
@@ -21,8 +23,11 @@ _END_SECONDS_MAX: Final = 12
 _KILL_SECONDS_MAX: Final = 5
 
 
-class LeftoversError(RuntimeError):
+class LeftoversError(TargetError):
     """A process of ours does not end even when killed."""
+
+    code = ExitCode.DIRTY
+    reason = "processes_left"
 
 
 def find(environment_id: str, postgres_data_dir: Path | None) -> list[psutil.Process]:

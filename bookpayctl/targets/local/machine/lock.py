@@ -10,11 +10,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from bookpayctl.report.exit_code import ExitCode
+from bookpayctl.targets.errors import TargetError
+
 _POLL_SECONDS: Final = 0.1
 
 
-class LockTimeoutError(RuntimeError):
+class LockTimeoutError(TargetError):
     """Another command kept the environment for longer than we may wait."""
+
+    code = ExitCode.DEADLINE
+    reason = "locked"
 
 
 @contextmanager

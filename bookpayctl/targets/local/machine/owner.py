@@ -15,14 +15,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from bookpayctl.report.exit_code import ExitCode
+from bookpayctl.targets.errors import TargetError
+
 USER_VARIABLE: Final = "BOOKPAY_POSTGRES_USER"
 
 # Present on every Unix, owns no files, has no password: enough to be "not root".
 DEFAULT_USER: Final = "nobody"
 
 
-class OwnerError(RuntimeError):
+class OwnerError(TargetError):
     """The database cannot run as the user asked for; the message says what to set."""
+
+    code = ExitCode.USAGE
+    reason = "cannot_run_here"
+    fix = "bookpayctl doctor"
 
 
 @dataclass(frozen=True, slots=True)

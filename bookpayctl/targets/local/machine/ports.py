@@ -21,14 +21,20 @@ from typing import Final
 
 import psutil
 
+from bookpayctl.report.exit_code import ExitCode
+from bookpayctl.targets.errors import TargetError
+
 LOWEST: Final = 20_000
 HIGHEST: Final = 31_999
 
 _REGISTRY_FILE: Final = "ports.json"
 
 
-class PortTakenError(RuntimeError):
+class PortTakenError(TargetError):
     """A port that was asked for by number is somebody else's."""
+
+    code = ExitCode.USAGE
+    reason = "port_taken"
 
 
 @dataclass(frozen=True, slots=True)

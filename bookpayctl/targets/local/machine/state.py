@@ -16,14 +16,21 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
 
+from bookpayctl.report.exit_code import ExitCode
+from bookpayctl.targets.errors import TargetError
+
 STATE_FILE: Final = "local.json"
 
 ID_VARIABLE: Final = "BOOKPAY_ENVIRONMENT_ID"
 """In the environment of every process we start; how orphans are told from strangers."""
 
 
-class StateError(RuntimeError):
+class StateError(TargetError):
     """The environment's folder cannot be used; the message says why."""
+
+    code = ExitCode.USAGE
+    reason = "cannot_run_here"
+    fix = "bookpayctl doctor"
 
 
 @dataclass(frozen=True, slots=True)

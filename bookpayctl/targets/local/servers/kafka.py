@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from bookpayctl.report.exit_code import ExitCode
+from bookpayctl.targets.errors import TargetError
 from bookpayctl.targets.local.servers.jars import class_path
 
 _SETTINGS_FILE: Final = "server.properties"
@@ -80,8 +82,12 @@ _JVM: Final = (
 )
 
 
-class KafkaError(RuntimeError):
+class KafkaError(TargetError):
     """The broker could not be prepared; the message holds the program's last words."""
+
+    code = ExitCode.USAGE
+    reason = "cannot_run_here"
+    fix = "bookpayctl doctor"
 
 
 @dataclass(frozen=True, slots=True)

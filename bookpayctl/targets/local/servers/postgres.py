@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
+from bookpayctl.report.exit_code import ExitCode
+from bookpayctl.targets.errors import TargetError
 from bookpayctl.targets.local.machine.owner import Owner, give, make_open
 
 ROLE: Final = "bookpay"
@@ -65,8 +67,12 @@ host    replication  {ROLE}  127.0.0.1/32  scram-sha-256
 """
 
 
-class PostgresError(RuntimeError):
+class PostgresError(TargetError):
     """The database could not be prepared; the message holds the program's last words."""
+
+    code = ExitCode.USAGE
+    reason = "cannot_run_here"
+    fix = "bookpayctl doctor"
 
 
 @dataclass(frozen=True, slots=True)

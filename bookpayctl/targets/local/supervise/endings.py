@@ -1,4 +1,4 @@
-"""What supervisor saw of a process: its pid, and how the one before it ended.
+"""How processes ended and started, in supervisor's own sentences.
 
 An exit status is evidence that a fault landed only if somebody else than the tool saw it; here it
 is the parent of the process, in its own log, from a position noted before the fault.
@@ -7,92 +7,52 @@ is the parent of the process, in its own log, from a position noted before the f
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
-from bookpayctl.targets.environment import Environment
-from bookpayctl.targets.local.machine.state import socket_path
-from bookpayctl.targets.local.supervise.supervisor import LOG_FILE, ProcessInfo, Supervisor
+from bookpayctl.targets.target import ProcessEnd, ProcessEvents, ProcessStart
 
 _EXITED: Final = re.compile(r"exited: (\S+) \((?:exit status (\d+)|terminated by (\w+))")
 _SPAWNED: Final = re.compile(r"spawned: '(.+)' with pid (\d+)")
+_STOPPED: Final = re.compile(r"stopped: (\S+) \(")
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How one process ended; `status` None when a signal ended it."""
-
-    process: str
-    status: int | None
-    signal: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Happenings:
-    """What the log says happened since a position: endings, and pids started anew."""
-
-    endings: tuple[Ending, ...]
-    spawned: tuple[tuple[str, int], ...]
-
-    def endings_of(self, process: str) -> list[Ending]:
-        return [ending for ending in self.endings if ending.process == process]
-
-    def spawned_of(self, process: str) -> list[int]:
-        return [pid for name, pid in self.spawned if name == process]
-
-
-def processes(environment: Environment) -> dict[str, ProcessInfo]:
-    """Every supervised process by name.
-
-    Raises:
-        SupervisorError: it does not answer.
-    """
-    supervisor = Supervisor(socket_path(environment.root))
-    return {info.name: info for info in supervisor.processes()}
-
-
-def log_position(environment: Environment) -> int:
-    """Where supervisor's log ends now."""
-    path = _log(environment)
-    return path.stat().st_size if path.exists() else 0
-
-
-def happenings(environment: Environment, *, since: int) -> Happenings:
-    """Endings and starts logged after `since`."""
-    path = _log(environment)
-    with path.open("rb") as file:
-        file.seek(since)
-        return parse_log(file.read().decode("utf-8", "replace"))
-
-
-def parse_log(text: str) -> Happenings:
+def parse_log(text: str) -> ProcessEvents:
     """Read supervisor's own sentences; lines it may add are passed over."""
-    endings, spawned = [], []
+    ends, starts = [], []
     for line in text.splitlines():
         if found := _EXITED.search(line):
             status = int(found[2]) if found[2] else None
-            endings.append(Ending(found[1], status, found[3]))
+            ends.append(ProcessEnd(found[1], status, found[3]))
         elif found := _SPAWNED.search(line):
-            spawned.append((found[1], int(found[2])))
-    return Happenings(tuple(endings), tuple(spawned))
+            starts.append(ProcessStart(found[1], found[2]))
+    return ProcessEvents(tuple(ends), tuple(starts))
 
 
-def environment_of_process(environment: Environment, process: str) -> dict[str, str]:
-    """The environment variables of a running process, as the kernel has them.
+def restarts(text: str) -> dict[str, int]:
+    """How often each process was started again, by name.
 
-    Raises:
-        SupervisorError: supervisor does not answer, or the process does not run.
+    The first start of a process is not a restart, nor is one that an operator or `up` asked for:
+    those follow a `stopped:` line.
     """
-    import psutil
+    counts: dict[str, int] = {}
+    expected: set[str] = set()
+    for line in text.splitlines():
+        if found := _STOPPED.search(line):
+            expected.add(found[1])
+        elif found := _SPAWNED.search(line):
+            name = found[1]
+            if name not in counts or name in expected:
+                counts.setdefault(name, 0)
+                expected.discard(name)
+            else:
+                counts[name] += 1
+    return counts
 
-    from bookpayctl.targets.local.supervise.supervisor import SupervisorError
 
-    info = processes(environment).get(process)
-    if info is None or info.pid is None:
-        raise SupervisorError(f"{process} does not run, so its environment cannot be read")
-    return dict(psutil.Process(info.pid).environ())
+def last_end(text: str, name: str) -> str:
+    """How a process last ended, in the daemon's words, e.g. `exit status 2`; empty if it did not.
 
-
-def _log(environment: Environment) -> Path:
-    return environment.logs_dir / LOG_FILE
+    The daemon forgets the status of a process that ends too quickly, but it writes it down.
+    """
+    ends = re.findall(rf"exited: {re.escape(name)} \(([^;)]+)", text)
+    return ends[-1] if ends else ""

@@ -14,11 +14,12 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
+
+from bookpayctl.targets.log_lines import LogLine
 
 # Oldest first. supervisor names rotated files so.
 _SUFFIXES: Final = (".2", ".1", "")
@@ -29,53 +30,6 @@ _POLL_SECONDS: Final = 0.2
 _TIMESTAMP: Final = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d(?:[.,]\d+)?)(?: UTC|Z)?\b")
 
 _EARLIEST: Final = ""
-
-
-@dataclass(frozen=True, slots=True)
-class LogLine:
-    """One line of one process.
-
-    Attributes:
-        at: ISO 8601 UTC text, good for sorting; of an unparsed line, of the line before it.
-        raw: as it stands in the file, without the line break.
-        fields: the JSON object; None when the line is not one.
-    """
-
-    at: str
-    process: str
-    raw: str
-    fields: dict[str, Any] | None
-
-    def text(self, name: str) -> str:
-        """One field as text; empty when it is missing."""
-        value = (self.fields or {}).get(name)
-        return "" if value is None else str(value)
-
-
-@dataclass(slots=True)
-class OrderFilter:
-    """Keeps the lines that speak of one order.
-
-    A service far from the order logs only an event id, so the ids seen together with the order
-    are collected first and count as well. They only grow.
-    """
-
-    order_id: str
-    ids: set[str] = field(default_factory=set)
-
-    def learn(self, line: LogLine) -> None:
-        """Remember the ids of a line that names the order."""
-        if line.text("order_id") == self.order_id:
-            named = (line.text(name) for name in ("event_id", "root_event_id", "trace_id"))
-            self.ids.update(value for value in named if value)
-
-    def matches(self, line: LogLine) -> bool:
-        if line.text("order_id") == self.order_id:
-            return True
-        named = (line.text(name) for name in ("event_id", "root_event_id", "trace_id"))
-        if any(value in self.ids for value in named):
-            return True
-        return line.fields is None and self.order_id in line.raw
 
 
 def read_all(logs_dir: Path, processes: Iterable[str]) -> Iterator[LogLine]:

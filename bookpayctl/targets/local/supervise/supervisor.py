@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import http.client
 import os
-import re
 import shlex
 import socket
 import subprocess
@@ -19,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from bookpayctl.report.exit_code import ExitCode
+from bookpayctl.targets.errors import TargetError
 from bookpayctl.targets.local.machine.state import ID_VARIABLE
 from bookpayctl.targets.local.supervise.programs import Program
 
@@ -41,8 +42,12 @@ _INHERITED: Final = (
 )
 
 
-class SupervisorError(RuntimeError):
+class SupervisorError(TargetError):
     """supervisor did not do as it was asked."""
+
+    code = ExitCode.UNKNOWN
+    reason = "supervisor_mute"
+    fix = "bookpayctl down, then bookpayctl up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,36 +184,6 @@ def write_config(root: Path, socket_path: Path, programs: Iterable[Program]) -> 
     unfinished.touch(mode=0o600)
     unfinished.write_text(text)
     unfinished.replace(path)
-
-
-def restarts(log: str) -> dict[str, int]:
-    """How often each process was started again, from the daemon's own log.
-
-    The first start of a process is not a restart, nor is one that an operator or `up` asked for:
-    those follow a `stopped:` line.
-    """
-    counts: dict[str, int] = {}
-    expected: set[str] = set()
-    for line in log.splitlines():
-        if found := re.search(r"stopped: (\S+) \(", line):
-            expected.add(found[1])
-        elif found := re.search(r"spawned: '(.+)' with pid", line):
-            name = found[1]
-            if name not in counts or name in expected:
-                counts.setdefault(name, 0)
-                expected.discard(name)
-            else:
-                counts[name] += 1
-    return counts
-
-
-def last_exit(log: str, name: str) -> str:
-    """How a process last ended, in the daemon's words, e.g. `exit status 2`; empty if it did not.
-
-    The daemon forgets the status of a process that ends too quickly, but it writes it down.
-    """
-    ends = re.findall(rf"exited: {re.escape(name)} \(([^;)]+)", log)
-    return ends[-1] if ends else ""
 
 
 def _daemon_section(root: Path, socket_path: Path) -> str:

@@ -12,21 +12,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, assert_never
 
+from bookpayctl.report.exit_code import ExitCode
+from bookpayctl.targets.errors import TargetError
 from bookpayctl.targets.local.supervise import readiness
+from bookpayctl.targets.local.supervise.endings import last_end
 from bookpayctl.targets.local.supervise.programs import Probe, Program
 from bookpayctl.targets.local.supervise.supervisor import (
     LOG_FILE,
     ProcessInfo,
     Supervisor,
-    last_exit,
 )
 
 _POLL_SECONDS: Final = 0.05
 
 _LOG_LINES: Final = 15
 
+NOTHING_LEFT: Final = "nothing it started was left running"
 
-class PartFailedError(RuntimeError):
+
+class PartFailedError(TargetError):
     """One part did not come up.
 
     Attributes:
@@ -34,14 +38,22 @@ class PartFailedError(RuntimeError):
         log: the last lines of its log, oldest first.
     """
 
+    code = ExitCode.VIOLATED
+    reason = "part_failed"
+    aftermath = NOTHING_LEFT
+
     def __init__(self, part: str, reason: str, log: Sequence[str] = ()) -> None:
         super().__init__(f"{part}: {reason}")
         self.part = part
         self.log = tuple(log)
 
 
-class DeadlineError(RuntimeError):
+class DeadlineError(TargetError):
     """Time ran out; the message names what was not ready, and why."""
+
+    code = ExitCode.DEADLINE
+    reason = "deadline"
+    aftermath = NOTHING_LEFT
 
     def __init__(self, message: str, part: str, log: Sequence[str]) -> None:
         super().__init__(message)
@@ -144,7 +156,7 @@ def _last_words(info: ProcessInfo, logs_dir: Path) -> str:
     if info.error and "Exited too quickly" not in info.error:
         return info.error
     log = logs_dir / LOG_FILE
-    how = last_exit(log.read_text(errors="replace"), info.name) if log.exists() else ""
+    how = last_end(log.read_text(errors="replace"), info.name) if log.exists() else ""
     return f"ended each time it was started ({how or f'exit status {info.exit_status}'})"
 
 

@@ -5,17 +5,37 @@ from __future__ import annotations
 import selectors
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
-
-from bookpayctl.forgery.case import ANSWER_SECONDS_MAX, Request
 
 PIECE_BYTES: Final = 65_536
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class RawRequest:
+    """Bytes for one connection.
+
+    Attributes:
+        pieces: called for each sending, as some have no end.
+        pause_seconds: between pieces.
+        half_close: say "no more" after the last piece and go on listening.
+        body: the signed body, or what stands for it: rows are looked for by it.
+        bodiless: whether the answer has no body whatever its length says, as to a HEAD.
+    """
+
+    body: bytes
+    pieces: Callable[[], Iterable[bytes]]
+    pause_seconds: float = 0.0
+    half_close: bool = False
+    bodiless: bool = False
+
+
+ANSWER_SECONDS_MAX: Final = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class RawAnswer:
     """What came back.
 
     Attributes:
@@ -31,8 +51,8 @@ class Heard:
 
 
 def exchange(
-    host: str, port: int, request: Request, *, deadline_seconds: float = ANSWER_SECONDS_MAX
-) -> Heard:
+    host: str, port: int, request: RawRequest, *, deadline_seconds: float = ANSWER_SECONDS_MAX
+) -> RawAnswer:
     """Send a request piece by piece and listen all the while, so that an early answer is heard."""
     began = time.monotonic()
     try:
@@ -43,7 +63,7 @@ def exchange(
     return _parsed(raw, problem, time.monotonic() - began)
 
 
-def _converse(connection: socket.socket, request: Request, deadline: float) -> tuple[bytes, str]:
+def _converse(connection: socket.socket, request: RawRequest, deadline: float) -> tuple[bytes, str]:
     """Alternate between sending what is due and reading what is there, until a whole answer."""
     connection.setblocking(False)
     heard, pending, due = bytearray(), b"", 0.0
@@ -95,12 +115,12 @@ def _is_whole(heard: bytearray, bodiless: bool) -> bool:
     return length is not None and len(body) >= int(length)
 
 
-def _parsed(raw: bytes, problem: str, seconds: float) -> Heard:
+def _parsed(raw: bytes, problem: str, seconds: float) -> RawAnswer:
     head, _, body = raw.partition(b"\r\n\r\n")
     words = head.split(b" ", 2)
     if len(words) < 2 or not words[0].startswith(b"HTTP/1.") or not words[1].isdigit():
-        return Heard(None, {}, raw, seconds, problem or "no HTTP answer")
-    return Heard(int(words[1]), _headers(head), body, seconds, problem)
+        return RawAnswer(None, {}, raw, seconds, problem or "no HTTP answer")
+    return RawAnswer(int(words[1]), _headers(head), body, seconds, problem)
 
 
 def _headers(head: bytes) -> dict[str, str]:

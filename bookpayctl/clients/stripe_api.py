@@ -1,0 +1,94 @@
+"""Stripe's API as this tool reads it: the official SDK, with a key of the judge's own.
+
+Lists only, never search: a list is consistent at once, search lags. Nothing here writes.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any, Final, Literal
+
+import stripe
+
+CONNECT_SECONDS: Final = 3.0
+READ_SECONDS: Final = 15.0
+RETRIES_MAX: Final = 2
+PAGE_SIZE: Final = 100
+
+LIVE_KEY_PREFIXES: Final = ("sk_live_", "rk_live_")
+TEST_KEY_PREFIXES: Final = ("sk_test_", "rk_test_")
+
+Collection = Literal["payment_intents", "charges", "refunds", "events"]
+
+
+class StripeReadError(RuntimeError):
+    """Stripe could not be read; the message says what was asked and what came back."""
+
+
+class StripeApi:
+    """One account of Stripe, or a twin; safe to share between threads."""
+
+    def __init__(self, api_base: str, key: str) -> None:
+        """Take a test key.
+
+        Raises:
+            StripeReadError: it is a live one; nothing here may come near real money.
+        """
+        if key.startswith(LIVE_KEY_PREFIXES):
+            raise StripeReadError("a live key is refused here, also for reading; use a test key")
+        self._api_base = api_base.rstrip("/")
+        self._key = key
+        # The SDK's HTTP client keeps one connection pool per object: lists go side by side.
+        self._thread = threading.local()
+
+    def objects(self, collection: Collection, **filters: Any) -> Iterator[dict[str, Any]]:
+        """Every object of one collection, newest first, page by page.
+
+        Raises:
+            StripeReadError: a page could not be read, so the list is not whole.
+        """
+        service: Any = getattr(self._client.v1, collection)
+        try:
+            for found in service.list({"limit": PAGE_SIZE, **filters}).auto_paging_iter():
+                yield found.to_dict()
+        except stripe.StripeError as error:
+            raise StripeReadError(
+                f"GET {self._api_base}/v1/{collection}: {_said(error)}"
+            ) from error
+
+    def payment_intent(self, payment_intent_id: str) -> dict[str, Any]:
+        """One PaymentIntent by its id.
+
+        Raises:
+            StripeReadError: there is none, or it could not be read.
+        """
+        try:
+            return self._client.v1.payment_intents.retrieve(payment_intent_id).to_dict()
+        except stripe.StripeError as error:
+            where = f"{self._api_base}/v1/payment_intents/{payment_intent_id}"
+            raise StripeReadError(f"GET {where}: {_said(error)}") from error
+
+    @property
+    def _client(self) -> stripe.StripeClient:
+        client: stripe.StripeClient | None = getattr(self._thread, "client", None)
+        if client is None:
+            client = stripe.StripeClient(
+                self._key,
+                base_addresses={"api": self._api_base},
+                max_network_retries=RETRIES_MAX,
+                http_client=stripe.HTTPXClient(timeout=_timeout(), allow_sync_methods=True),
+            )
+            self._thread.client = client
+        return client
+
+
+def _timeout() -> Any:
+    import httpx
+
+    return httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
+
+
+def _said(error: stripe.StripeError) -> str:
+    status = "" if error.http_status is None else f"{error.http_status} "
+    return f"{status}{str(error).strip() or type(error).__name__}"

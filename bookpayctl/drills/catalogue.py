@@ -1,0 +1,32 @@
+"""The drills there are, as plain data: cheap to import, and one line each.
+
+A line names the drill, what happens in words, and how long its load usually runs. The drill itself
+is `DRILL` in the module of the same name, with dashes for underscores.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One drill of the list; `duration` is the usual length of its load."""
+
+    slug: str
+    title: str
+    duration: str = "10s"
+
+    @property
+    def module(self) -> str:
+        return f"bookpayctl.drills.{self.slug.replace('-', '_')}"
+
+
+CATALOGUE: Final = (
+    Entry("crash-mid-charge", "a worker dies between Stripe's answer and our record of it"),
+    # A minute, to come round to every process a few times.
+    Entry("kill-storm", "every process is killed, in random order, again and again", "1m"),
+    # Ten seconds of outage need orders before, during and after them.
+    Entry("outage", "Kafka, Stripe, the receiver or PostgreSQL is away for ten seconds", "16s"),
+)

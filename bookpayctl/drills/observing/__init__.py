@@ -1,0 +1,1 @@
+"""What drills watch after a fault, each usable by several of them."""

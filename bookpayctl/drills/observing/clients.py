@@ -1,0 +1,67 @@
+"""What a drill's clients saw while a part was away: each answer, and how soon it came."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Final
+
+from bookpayctl.clients.orders_api import Outcome
+from bookpayctl.drill import DrillContext
+from bookpayctl.faults.process import Window
+from bookpayctl.load.history import TimedCall, calls_between
+from bookpayctl.report.verdict import Item
+
+# A client that gets no answer in this long would call it hanging.
+ANSWER_SECONDS_MAX: Final = 12.0
+
+# Answers that say "later", or none: nobody was told that the order has failed.
+_LATER: Final = frozenset({503, None})
+
+ACCEPTED: Final = "every order placed meanwhile accepted"
+REFUSED_CLEARLY: Final = (
+    "every order placed meanwhile answered 503 or by a closed connection, none failed for good"
+)
+
+
+def answers_during(context: DrillContext, window: Window, *, refusing: bool) -> list[Item]:
+    """Items about the calls of this run that were sent within the window.
+
+    Args:
+        refusing: whether orders are refused while this part is away, instead of accepted.
+    """
+    with context.run.history_path.open(encoding="utf-8") as lines:
+        calls = calls_between(lines, window.began_at, window.ended_at)
+    title = "orders were refused clearly" if refusing else "orders were accepted"
+    required = REFUSED_CLEARLY if refusing else ACCEPTED
+    if not calls:
+        reason = "no order was placed while it was away"
+        return [context.unanswered("orders-answered", title, required, reason)]
+    bad = [call for call in calls if not _is_right(call, refusing=refusing)]
+    answers = Counter(f"{call.outcome} {call.status or 'no answer'}" for call in calls)
+    slowest = max(call.seconds for call in calls)
+    return [
+        context.judged(
+            "orders-answered",
+            title,
+            required,
+            ", ".join(f"{count} x {what}" for what, count in answers.most_common()),
+            good=not bad,
+            examined=len(calls),
+            evidence=[f"{call.key}: {call.status} {call.code}" for call in bad[:5]],
+            fix="bookpayctl logs orders-service",
+        ),
+        context.judged(
+            "nobody-hung",
+            "nobody hung",
+            f"every answer within {ANSWER_SECONDS_MAX:.0f} s",
+            f"slowest answer after {slowest:.2f} s",
+            good=slowest <= ANSWER_SECONDS_MAX,
+            examined=len(calls),
+        ),
+    ]
+
+
+def _is_right(call: TimedCall, *, refusing: bool) -> bool:
+    if call.outcome is Outcome.OK:
+        return True
+    return refusing and call.outcome is Outcome.UNKNOWN and call.status in _LATER

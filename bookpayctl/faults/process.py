@@ -1,0 +1,170 @@
+"""Faults of processes: one is away for a while, or each is killed again and again."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from bookpayctl.faults import undo
+from bookpayctl.faults.fault import Fault
+from bookpayctl.report.verdict import Item
+from bookpayctl.runs.directory import Run
+from bookpayctl.runs.waiting import wait_until
+from bookpayctl.targets.errors import TargetError
+from bookpayctl.targets.target import Mark, Process, Target
+
+RUNNING_SECONDS_MAX: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """When a process was away, in wall-clock seconds, and whether its port refused at both ends."""
+
+    began_at: float
+    ended_at: float
+    refused_at_begin: bool
+    refused_at_end: bool
+
+
+class ProcessAway(Fault):
+    """One process is stopped, stays away for a while, and is started again."""
+
+    def __init__(
+        self, target: Target, run: Run, *, prefix: str, process: str, seconds: float
+    ) -> None:
+        super().__init__(target, run, prefix=prefix)
+        self.process = process
+        self.seconds = seconds
+        self.window: Window | None = None
+
+    def plan_undo(self) -> None:
+        self._plan(undo.PROCESSES_RUNNING)
+
+    def inject(self) -> None:
+        self.target.stop(self.process)
+        began_at, refused_at_begin = time.time(), self._refuses()
+        # The length of the outage is the experiment; nothing is waited for.
+        threading.Event().wait(self.seconds)
+        self.window = Window(began_at, time.time(), refused_at_begin, self._refuses())
+        self.target.start(self.process)
+        wait_until(
+            lambda: self.target.processes()[self.process].running,
+            bool,
+            deadline_seconds=RUNNING_SECONDS_MAX,
+        )
+
+    def prove(self, *, deadline_seconds: float) -> list[Item]:
+        del deadline_seconds  # what there is to see was seen while it was away
+        title = "the part was away"
+        required = f"its port refuses at the begin and the end of {self.seconds:.0f} s"
+        window = self.window
+        if window is None or not (window.refused_at_begin and window.refused_at_end):
+            return [self._unproven("part-away", title, required, f"{self.process} still answered")]
+        seconds = window.ended_at - window.began_at
+        observed = f"{self.process} refused connections for {seconds:.1f} s"
+        return [self._proven("part-away", title, required, observed, 2)]
+
+    def _refuses(self) -> bool:
+        return not self.target.accepts_connections(self.process)
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """One process killed, and how long until its parent had a new one; None when it had none."""
+
+    process: str
+    incarnation: str
+    back_seconds: float | None
+
+
+class RepeatedKills(Fault):
+    """Each of some processes is killed, in an order drawn from a seed; rounds until the time ends.
+
+    Only processes that the target reports as this environment's are ever killed.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        run: Run,
+        *,
+        prefix: str,
+        victims: Sequence[str],
+        seed: int,
+        seconds: float,
+        back_seconds_max: float,
+        observe: Callable[[str], None],
+    ) -> None:
+        super().__init__(target, run, prefix=prefix)
+        self.victims = tuple(victims)
+        self.kills: list[Kill] = []
+        self._rng = random.Random(f"{seed}/storm")
+        self._seconds = seconds
+        self._back_seconds_max = back_seconds_max
+        self._observe = observe
+        self._since: Mark | None = None
+
+    def plan_undo(self) -> None:
+        self._plan(undo.PROCESSES_RUNNING)
+
+    def inject(self) -> None:
+        self._since = self.target.mark()
+        ends_at = time.monotonic() + self._seconds
+        while time.monotonic() < ends_at:
+            round_of = list(self.victims)
+            self._rng.shuffle(round_of)
+            for process in round_of:
+                if time.monotonic() >= ends_at:
+                    break
+                self._kill(process)
+            self._observe(f"{len(self.kills)} kills so far")
+
+    def prove(self, *, deadline_seconds: float) -> list[Item]:
+        """The parent, who alone can know, saw every victim end by SIGKILL at least once."""
+        del deadline_seconds  # the storm is over: a kill the parent has not seen was none
+        title = "every process was killed"
+        required = f"SIGKILL seen by its parent for each of {len(self.victims)} processes"
+        ends = () if self._since is None else self.target.events(self._since).ends
+        by_kill = Counter(end.process for end in ends if end.signal == "SIGKILL")
+        missing = [name for name in self.victims if not by_kill[name]]
+        if missing or not self.victims:
+            reason = f"not killed: {', '.join(missing) or 'nobody'}; make --duration longer"
+            return [self._unproven("all-killed", title, required, reason)]
+        return [
+            self._proven(
+                "all-killed",
+                title,
+                required,
+                f"{len(self.kills)} kills, {sum(by_kill.values())} ends by SIGKILL on record",
+                len(self.kills),
+                tuple(f"{name} x {by_kill[name]}" for name in sorted(self.victims)),
+            )
+        ]
+
+    def _kill(self, name: str) -> None:
+        """Kill one process, if it runs just then, and wait for its successor."""
+        before = self._process(name)
+        killed = None if before is None or not before.running else self.target.kill(name)
+        if killed is None:
+            return
+        waited = wait_until(
+            lambda: self._process(name),
+            lambda now: now is not None and now.running and now.incarnation != killed,
+            deadline_seconds=self._back_seconds_max,
+            every_seconds=0.05,
+        )
+        kill = Kill(name, killed, waited.seconds if waited.reached else None)
+        self.kills.append(kill)
+        self.run.journal("killed", process=name, incarnation=killed, back_seconds=kill.back_seconds)
+
+    def _process(self, name: str) -> Process | None:
+        try:
+            return self.target.processes().get(name)
+        except TargetError as error:
+            self.run.journal("target_mute", error=str(error))
+            return None

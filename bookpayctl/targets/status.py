@@ -1,0 +1,117 @@
+"""What every target can say about an environment, whatever it runs on.
+
+Only values. A fact that could not be asked for is `Unknown` with the reason; it is never shown as
+good, and never guessed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bookpayctl.report.exit_code import ExitCode, worst
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A question nobody answered."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessStatus:
+    """One process now.
+
+    Attributes:
+        state: `running`, `stopped`, or what its supervisor calls it.
+        restarts: since the supervisor started; starts that were asked for do not count.
+        ready: what the process itself said; the detail names the checks that failed.
+        lag: records its consumer group has not committed yet; None when it has no group.
+    """
+
+    name: str
+    service: str
+    state: str
+    pid: int | None
+    uptime_seconds: float | None
+    restarts: int | Unknown
+    port: int | None
+    ready: bool | Unknown
+    detail: str
+    lag: int | Unknown | None
+
+
+@dataclass(frozen=True, slots=True)
+class Leader:
+    """The publisher that holds the lock.
+
+    Attributes:
+        publisher_id: as it named itself in publisher_terms; empty when it has not yet.
+        term: None until it has recorded one.
+    """
+
+    publisher_id: str
+    backend_pid: int
+    term: int | None
+    held_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPayments:
+    """Payments of one state that are not final: the backlog."""
+
+    state: str
+    count: int
+    oldest_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Things of one kind that are open or wait for an operator; zero is an answer, too."""
+
+    what: str
+    count: int
+    oldest_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """An environment now.
+
+    Attributes:
+        leader: None when the database says that nobody holds the lock.
+    """
+
+    name: str
+    processes: tuple[ProcessStatus, ...]
+    leader: Leader | Unknown | None
+    open_payments: tuple[OpenPayments, ...] | Unknown
+    waiting: tuple[Waiting, ...] | Unknown
+    notes: tuple[str, ...] = ()
+
+    def exit(self) -> tuple[ExitCode, str]:
+        """The exit code and its reason: something is down, could not be asked, or all is well."""
+        if not self.processes:
+            return ExitCode.VACUOUS, "no_processes"
+        code = worst(
+            [
+                *(_process_code(process) for process in self.processes),
+                ExitCode.UNKNOWN if isinstance(self.leader, Unknown) else ExitCode.PASS,
+                ExitCode.VIOLATED if self.leader is None else ExitCode.PASS,
+                ExitCode.UNKNOWN if isinstance(self.open_payments, Unknown) else ExitCode.PASS,
+            ]
+        )
+        reasons = {
+            ExitCode.VIOLATED: "something_is_down",
+            ExitCode.UNKNOWN: "could_not_ask",
+            ExitCode.PASS: "all_healthy",
+        }
+        return code, reasons[code]
+
+
+def _process_code(process: ProcessStatus) -> ExitCode:
+    if process.state != "running" or process.ready is False:
+        return ExitCode.VIOLATED
+    if any(isinstance(fact, Unknown) for fact in (process.ready, process.restarts, process.lag)):
+        return ExitCode.UNKNOWN
+    return ExitCode.PASS
