@@ -66,12 +66,11 @@ def _addresses(log_path: Path, process: subprocess.Popen[bytes]) -> Running:
     while time.monotonic() < deadline and process.poll() is None:
         for line in log_path.read_text().splitlines():
             if "listens on" in line:
-                ports = [
+                port, control_port = (
                     int(part.rstrip(",").rsplit(":", 1)[1])
                     for part in line.split()
                     if part.startswith("http://")
-                ]
-                port, control_port = ports
+                )
                 return Running(port, control_port, process.pid)
         time.sleep(0.05)
     raise RuntimeError(f"the twin did not start: {log_path.read_text()}")
@@ -86,7 +85,7 @@ async def _exchange(
     return int(head[9:12]), await reader.readexactly(length)
 
 
-def _post(key: str) -> bytes:
+def charge_request(key: str) -> bytes:
     body = (_BODY + key).encode()
     head = (
         "POST /v1/payment_intents HTTP/1.1\r\nHost: twin\r\nAuthorization: Bearer sk_test_bench\r\n"
@@ -96,7 +95,7 @@ def _post(key: str) -> bytes:
     return head.encode() + body
 
 
-def _get(path: str) -> bytes:
+def get_request(path: str) -> bytes:
     head = f"GET {path} HTTP/1.1\r\nHost: twin\r\nAuthorization: Bearer sk_test_bench\r\n\r\n"
     return head.encode()
 
@@ -111,7 +110,7 @@ async def charge_concurrently(
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         for number in numbers:
             key = f"00000000-0000-4000-8000-{number:012d}"
-            status, body = await _exchange(reader, writer, _post(key))
+            status, body = await _exchange(reader, writer, charge_request(key))
             assert status == 200, body
             assert expected in body, body
         writer.close()
@@ -175,7 +174,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder)
         with twin(data) as running:
-            lone = [_post(f"00000000-0000-4000-9000-{i:012d}") for i in range(1_000)]
+            lone = [charge_request(f"00000000-0000-4000-9000-{i:012d}") for i in range(1_000)]
             alone = asyncio.run(times_alone(running.port, lone))
             before = psutil.Process(running.pid).cpu_times()
             seconds = asyncio.run(charge_concurrently(running.port, given.charges, given.clients))

@@ -24,7 +24,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import httpx
-from stripe_twin_charges import _get, _post, times_alone, twin
+from stripe_twin_charges import charge_request, get_request, times_alone, twin
 
 # Charges of the short ledger, so that every page is full on both sides.
 _FEW = 200
@@ -63,7 +63,7 @@ def questions(event_id: str) -> dict[str, bytes]:
             for name, query in searches.items()
         },
     }
-    return {name: _get(path) for name, path in asked.items()}
+    return {name: get_request(path) for name, path in asked.items()}
 
 
 # Each copies the rows of one charge, `renamed` giving them new ids; older than all there are.
@@ -173,7 +173,7 @@ def compare(short: Path, long: Path, charges: int) -> float:
             times: dict[int, list[float]] = {few.port: [], many.port: []}
             for turn in range(_ROUNDS):
                 for port in times:
-                    sent = request or _post(f"00000000-0000-4000-b000-{turn:012d}")
+                    sent = request or charge_request(f"00000000-0000-4000-b000-{turn:012d}")
                     times[port].extend(asyncio.run(times_alone(port, [sent])))
             a, b = (statistics.median(times[port]) for port in (few.port, many.port))
             worst = max(worst, b / a)
@@ -196,7 +196,7 @@ def main() -> int:
             data.mkdir(parents=True, exist_ok=True)
             with twin(data) as running:
                 keys = [f"00000000-0000-4000-9000-{i:012d}" for i in range(_FEW)]
-                asyncio.run(times_alone(running.port, [_post(key) for key in keys]))
+                asyncio.run(times_alone(running.port, [charge_request(key) for key in keys]))
             if data == long:
                 started = time.perf_counter()
                 lengthen(data, given.charges)

@@ -23,6 +23,7 @@ class Agenda(Generic[T]):
 
     def add(self, due_at: float, item: T) -> None:
         """Plan an item; items of one time come out in the order they went in."""
+        # Breaks ties: without it the heap would compare the items, which have no order.
         self._ordinal += 1
         heapq.heappush(self._heap, (due_at, self._ordinal, item))
         self._changed.set()
@@ -34,11 +35,15 @@ class Agenda(Generic[T]):
     async def next(self) -> T:
         """Wait until the first item is due and take it."""
         while True:
+            # Before the look and not after it: what is added in between sets it again, and is not
+            # slept over.
             self._changed.clear()
             wait_seconds = self._heap[0][0] - self._clock.now() if self._heap else None
             if wait_seconds is not None and wait_seconds <= 0:
                 return heapq.heappop(self._heap)[2]
             try:
                 await asyncio.wait_for(self._changed.wait(), wait_seconds)
+            # Due by now, or the machine's clock ran slower than the timer: looked at again either
+            # way.
             except TimeoutError:
                 continue

@@ -13,25 +13,26 @@ from pathlib import Path
 
 import uvloop
 
-from bookpayctl.stripe_twin.api.pipeline import Latency, Pipeline
+from bookpayctl.stripe_twin.api.latency import Latency
+from bookpayctl.stripe_twin.api.pipeline import Pipeline
 from bookpayctl.stripe_twin.api.webhook_endpoints import new_endpoint
 from bookpayctl.stripe_twin.clock import VirtualClock
 from bookpayctl.stripe_twin.control.routes import Control
 from bookpayctl.stripe_twin.faults.book import FaultBook
 from bookpayctl.stripe_twin.idempotency import IdempotencyKeys
-from bookpayctl.stripe_twin.ids import IdMint
+from bookpayctl.stripe_twin.ids import IdGenerator
 from bookpayctl.stripe_twin.ledger.balances import Balances
 from bookpayctl.stripe_twin.ledger.endpoints import Endpoints, active_secrets
 from bookpayctl.stripe_twin.ledger.search_index import SearchIndex
 from bookpayctl.stripe_twin.ledger.store import Ledger
-from bookpayctl.stripe_twin.ledger.work import Origin, Surroundings, Work
+from bookpayctl.stripe_twin.ledger.work import Origin, TwinContext, Work
 from bookpayctl.stripe_twin.resources.account_objects import WebhookEndpoint, WebhookSecret
 from bookpayctl.stripe_twin.resources.kinds import WEBHOOK_ENDPOINT
 from bookpayctl.stripe_twin.settings import Settings, read_secrets
 from bookpayctl.stripe_twin.timers import Timers
 from bookpayctl.stripe_twin.webhooks.dispatcher import Dispatcher
 from bookpayctl.stripe_twin.webhooks.schedule import SCHEDULES
-from bookpayctl.stripe_twin.wire.message import Outcome
+from bookpayctl.stripe_twin.wire.message import TransmissionOutcome
 from bookpayctl.stripe_twin.wire.server import Server
 
 _SHUTDOWN_GRACE_SECONDS = 5.0
@@ -66,14 +67,16 @@ class Twin:
         self._settings = settings
         if settings.schedule not in SCHEDULES:
             raise ValueError(f"no schedule {settings.schedule!r}; known: {', '.join(SCHEDULES)}")
+        # First, because it takes the lock: a second twin on this directory ends here, before it has
+        # changed anything.
         self.ledger = Ledger(settings.data, on_failure=self._fail)
         self.clock = VirtualClock(wall, _stored_offset(self.ledger))
-        mint = IdMint(rng, wall)
+        ids = IdGenerator(rng, wall)
         self.endpoints = Endpoints(self.ledger, settings.account)
-        self.around = Surroundings(
+        self.context = TwinContext(
             ledger=self.ledger,
             clock=self.clock,
-            mint=mint,
+            ids=ids,
             default_account=settings.account,
             endpoints=self.endpoints,
             balances=Balances(self.ledger),
@@ -84,26 +87,26 @@ class Twin:
             search_lag_seconds=settings.search_lag_seconds,
         )
         keys = IdempotencyKeys(self.ledger)
-        faults = FaultBook(self.ledger, self.clock, mint)
+        faults = FaultBook(self.ledger, self.clock, ids)
         self.dispatcher = Dispatcher(
             self.ledger,
             self.clock,
-            mint,
+            ids,
             self.endpoints,
             faults,
             schedule=SCHEDULES[settings.schedule],
             timeout_seconds=settings.webhook_timeout_seconds,
         )
-        self.timers = Timers(self.around, keys, self.dispatcher)
+        self.timers = Timers(self.context, keys, self.dispatcher)
         self.pipeline = Pipeline(
-            self.around,
+            self.context,
             keys,
             faults,
             rng=rng,
             latency=Latency(settings.latency_milliseconds),
             accept=self.timers.accept,
         )
-        self.control = Control(self.around, faults, self.pipeline, self.timers, self.dispatcher)
+        self.control = Control(self.context, faults, self.pipeline, self.timers, self.dispatcher)
         self._api = Server(self.pipeline.handle, self.pipeline.note_outcome)
         self._control = Server(self.control.handle, _nothing_to_note)
         self._loops: list[asyncio.Task[None]] = []
@@ -112,6 +115,7 @@ class Twin:
 
     async def start(self) -> None:
         """Make the endpoint of the settings, listen, and let time act."""
+        # Before the first request can come: whatever it does is owed to this endpoint.
         self._ensure_endpoint()
         await self.ledger.durable()
         host, shown = self._settings.host, _url_host(self._settings.host)
@@ -142,6 +146,8 @@ class Twin:
 
     async def stop(self) -> None:
         """Let requests under way end, write what is left, let go of the ledger."""
+        # Listeners first, then what they feed: the other way round a last request would find no
+        # dispatcher.
         await self._api.close(grace_seconds=_SHUTDOWN_GRACE_SECONDS)
         await self._control.close(grace_seconds=_SHUTDOWN_GRACE_SECONDS)
         for task in self._loops:
@@ -149,11 +155,15 @@ class Twin:
         await asyncio.wait(self._loops)
         await self.dispatcher.close()
         self.control.close()
-        self.around.search.close()
+        self.context.search.close()
+        # A ledger that has failed cannot write what is left, and the kernel gives up the lock by
+        # itself.
         if self.failed is None:
             await self.ledger.close()
 
     def _loop_ended(self, task: asyncio.Task[None]) -> None:
+        # The loops have no end of their own. A twin that answers and no longer delivers would be
+        # worse than none.
         if not task.cancelled():
             self._fail(task.exception() or RuntimeError("a loop of the twin ended"))
 
@@ -176,6 +186,7 @@ class Twin:
             try:
                 found = read_secrets(path)
             except (OSError, ValueError) as error:
+                # Said once and not twice a second.
                 if str(error) != complaint:
                     complaint = str(error)
                     log.warning("the secrets stay what they were: %s", error)
@@ -191,7 +202,7 @@ class Twin:
         endpoint = self._configured_endpoint(self._settings.endpoint or "")
         if endpoint is not None:
             endpoint["twin_secrets"] = _lasting(secrets)
-            work = Work(self.around, self._settings.account, Origin())
+            work = Work(self.context, self._settings.account, Origin())
             work.save(WEBHOOK_ENDPOINT, endpoint)
             work.commit()
 
@@ -204,13 +215,15 @@ class Twin:
         url = self._settings.endpoint
         if url is None:
             return
-        work = Work(self.around, self._settings.account, Origin())
+        work = Work(self.context, self._settings.account, Origin())
         wanted = list(self._settings.enabled_events)
         known = self._configured_endpoint(url)
         if known is None:
-            secrets = self._settings.secrets or (f"whsec_{self.around.mint.chance(32)}",)
+            secrets = self._settings.secrets or (f"whsec_{self.context.ids.random_hex(32)}",)
             endpoint = new_endpoint(work, url=url, enabled_events=wanted, secrets=list(secrets))
         else:
+            # An endpoint of an earlier start: its id is what attempts on record and retries under
+            # way go by.
             endpoint = known
             endpoint["url"] = url
             endpoint["enabled_events"] = wanted
@@ -223,6 +236,8 @@ class Twin:
     def _configured_endpoint(self, url: str) -> WebhookEndpoint | None:
         """A copy of the endpoint an earlier start made, else of one that has the URL already."""
         mine = self.endpoints.of_account(self._settings.account)
+        # By the mark first: two endpoints can share a URL, and only one of them is the configured
+        # one.
         marked = [e for e in mine if e["description"] == _CONFIGURED]
         found = marked or [e for e in mine if e["url"] == url]
         return found[0].copy() if found else None
@@ -237,6 +252,7 @@ def run(settings: Settings, *, announce: Callable[[Twin], None]) -> int:
     """
     sys.setswitchinterval(_SWITCH_INTERVAL_SECONDS)
     gc.set_threshold(_COLLECT_AFTER_ALLOCATIONS)
+    # What is loaded by now lives as long as the process; the collector need not look at it again.
     gc.freeze()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_run(settings, announce))
@@ -246,6 +262,7 @@ async def _run(settings: Settings, announce: Callable[[Twin], None]) -> int:
     twin = Twin(settings, wall=time.time, rng=random.Random())
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
+        # The first signal starts an orderly stop; another one changes nothing.
         loop.add_signal_handler(number, twin.stopped.set)
     await twin.start()
     announce(twin)
@@ -266,7 +283,7 @@ def _stored_offset(ledger: Ledger) -> float:
     return float(rows[0][0] or 0) if rows else 0.0
 
 
-def _nothing_to_note(_number: int, _outcome: Outcome) -> None:
+def _nothing_to_note(_number: int, _outcome: TransmissionOutcome) -> None:
     """The control port keeps no journal."""
 
 

@@ -28,6 +28,7 @@ def encode_on_lines(document: Mapping[str, object]) -> str:
 
 def decode(text: str | bytes) -> Json:
     """Read a document; raises ValueError when it is not JSON."""
+    # orjson is strict: NaN, and bytes that are no UTF-8, are errors and not values.
     return cast(Json, orjson.loads(text))
 
 

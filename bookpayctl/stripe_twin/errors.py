@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from bookpayctl.stripe_twin.documents import Json, encode
 
+# Where recorded error bodies point, the old host name included.
 _DOC_URL = "https://stripe.com/docs/error-codes/"
 
 
@@ -76,6 +77,8 @@ def no_such(kind: str, object_id: str, param: str) -> ApiError:
 
 def unexpected_state(message: str, payment_intent: Mapping[str, object]) -> ApiError:
     """400 for an action that the PaymentIntent's status does not allow."""
+    # With the object inside, as recorded: it tells the caller whose answer was lost what became of
+    # the first request.
     refused = invalid(message, code="payment_intent_unexpected_state")
     return refused.with_object("payment_intent", payment_intent)
 
@@ -89,6 +92,8 @@ def no_such_route(method: str, path: str) -> ApiError:
     )
 
 
+# The type is not idempotency_error, which is what many mocks answer: so it was recorded in 2018 and
+# reported in 2019. Go by the code, then it does not matter.
 def key_in_use(key: str) -> ApiError:
     """409 while the first request with this key is still running."""
     return ApiError(
@@ -101,6 +106,7 @@ def key_in_use(key: str) -> ApiError:
     )
 
 
+# Neither idempotency_error has a code: a client can tell them by their type alone.
 def other_endpoint(key: str, path: str, first_path: str) -> ApiError:
     """400 for a key that was first used on another path."""
     return ApiError(
@@ -123,6 +129,7 @@ def other_parameters(key: str) -> ApiError:
     )
 
 
+# A type of its own for rate limits does not exist: the 429 and the code say it.
 def rate_limited() -> ApiError:
     return ApiError(
         429,
@@ -142,6 +149,7 @@ def lock_timeout() -> ApiError:
     )
 
 
+# Says nothing about whether anything was executed, because a 500 of Stripe's does not either.
 def internal(message: str = "An unknown error occurred.") -> ApiError:
     """500 api_error."""
     return ApiError(500, "api_error", message)

@@ -12,6 +12,8 @@ from bookpayctl.stripe_twin.errors import ApiError, invalid
 Value: TypeAlias = str | dict[str, "Value"]
 Tree: TypeAlias = dict[str, Value]
 
+# Bounds of our own against hostile input: a body of the permitted 2 MiB could hold a million names,
+# or one of a thousand levels.
 _PAIRS_MAX = 2_000
 _DEPTH_MAX = 8
 
@@ -34,6 +36,7 @@ def decode_form(text: str) -> Tree:
         if "[" in name:
             _insert(tree, _parts(name), value)
         else:
+            # Of two equal names the last one counts.
             tree[name] = value
     return tree
 
@@ -51,8 +54,10 @@ def _parts(name: str) -> list[str]:
 def _insert(tree: Tree, parts: list[str], value: str) -> None:
     node = tree
     for depth, part in enumerate(parts[:-1]):
+        # An empty index appends: `a[]=x&a[]=y` is what most libraries write for an array.
         key = part or str(len(node))
         child = node.setdefault(key, {})
+        # `a=x&a[b]=y` is a text and a hash at once.
         if isinstance(child, str):
             raise _malformed("[".join(parts[: depth + 1]))
         node = child

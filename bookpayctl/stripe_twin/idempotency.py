@@ -23,11 +23,13 @@ from bookpayctl.stripe_twin.ledger.store import Ledger
 
 # Stripe prunes "after they're at least 24 hours old"; the twin does so at exactly that age.
 KEEP_SECONDS = 24 * 3600.0
+# Documented for clients. What Stripe answers to a longer or an empty key is not, so the 400 and its
+# words are the twin's own.
 _KEY_LETTERS_MAX = 255
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class KeyClaim:
     """This request is the one that executes; it must be completed or released."""
 
     account: str
@@ -37,7 +39,7 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Saved:
+class SavedAnswer:
     """The first request's answer, byte for byte."""
 
     request_id: str
@@ -46,11 +48,13 @@ class Saved:
     should_retry: str | None
 
 
-Decision: TypeAlias = Claim | Saved | ApiError
+Decision: TypeAlias = KeyClaim | SavedAnswer | ApiError
 
 
 def fingerprint(tree: Tree) -> str:
     """A digest of the decoded parameters; their order does not matter, `expand` does."""
+    # Whether Stripe compares a digest, and of what, is not published. Sorted, because two libraries
+    # may write one request in two orders. Most forms are flat, and sorting those alone is cheaper.
     canonical = encode(dict(sorted(tree.items()))) if not _nested(tree) else encode(_sorted(tree))
     return hashlib.sha256(canonical.encode()).hexdigest()
 
@@ -81,8 +85,11 @@ class IdempotencyKeys:
 
     def decide(self, account: str, key: str, path: str, params_sha256: str, now: float) -> Decision:
         """What a request with this key gets; a Claim marks the key as in flight."""
+        # A 409 is not saved: once the first request is over, the same key gets its answer.
         if (account, key) in self._in_flight:
             return key_in_use(key)
+        # Older than a day counts as absent although it may still be there: a drill that advances
+        # the clock need not wait for the pruning.
         rows = self._ledger.select(
             "SELECT path, params_sha256, request_id, status, body, should_retry FROM keys "
             "WHERE account = ? AND key = ? AND created > ?",
@@ -90,16 +97,20 @@ class IdempotencyKeys:
         )
         if not rows:
             self._in_flight.add((account, key))
-            return Claim(account, key, path, params_sha256)
+            return KeyClaim(account, key, path, params_sha256)
         first_path, first_params, request_id, status, body, should_retry = rows[0]
+        # The path first: recorded with Stripe, the key of a create that is used again on /cancel
+        # fails with the message about endpoints. A key is not per endpoint, as some mocks have it.
         if first_path != path:
             return other_endpoint(key, path, str(first_path))
         if first_params != params_sha256:
+            # Same key, other parameters: an error, never the saved answer. Nobody may take the
+            # result of another charge for that of his own.
             return other_parameters(key)
         retry = None if should_retry is None else str(should_retry)
-        return Saved(str(request_id), int(status or 0), str(body), retry)
+        return SavedAnswer(str(request_id), int(status or 0), str(body), retry)
 
-    def complete(self, claim: Claim, saved: Saved, now: float) -> None:
+    def complete(self, claim: KeyClaim, saved: SavedAnswer, now: float) -> None:
         """Put the answer into the coming transaction; the key stays in flight until `release`."""
         self._ledger.put(
             schema.PUT_KEY,
@@ -116,7 +127,7 @@ class IdempotencyKeys:
             ),
         )
 
-    def release(self, claim: Claim) -> None:
+    def release(self, claim: KeyClaim) -> None:
         """The request is over: its answer is on disk, or it never executed."""
         self._in_flight.discard((claim.account, claim.key))
 

@@ -24,6 +24,7 @@ class Settings:
     data: Path
     port: int = 0
     control_port: int = 0
+    # Of this machine only: nothing on the control port is authenticated.
     host: str = "127.0.0.1"
     account: str = "acct_twin"
     endpoint: str | None = None
@@ -32,10 +33,14 @@ class Settings:
     enabled_events: tuple[str, ...] = ("*",)
     latency_milliseconds: float = 0.0
     schedule: str = "local"
+    # Stripe does not publish how long it waits for a receiver's answer; figures on the web have no
+    # source.
     webhook_timeout_seconds: float = 10.0
+    # Days at a real bank; a drill would rather not advance the clock for each debit.
     debit_seconds: float = 5.0
     refund_seconds: float = 5.0
     dispute_seconds: float = 0.0
+    # Stripe says "normally under a minute", so a minute is what a caller must be able to bear.
     search_lag_seconds: float = 60.0
 
 

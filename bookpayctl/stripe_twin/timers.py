@@ -6,10 +6,11 @@ import logging
 from bookpayctl.stripe_twin.agenda import Agenda
 from bookpayctl.stripe_twin.idempotency import IdempotencyKeys
 from bookpayctl.stripe_twin.ledger import schema
-from bookpayctl.stripe_twin.ledger.work import Origin, Produced, Surroundings, Timer, Work
+from bookpayctl.stripe_twin.ledger.work import Origin, Produced, Timer, TwinContext, Work
 from bookpayctl.stripe_twin.payments.settling import fire
 from bookpayctl.stripe_twin.webhooks.dispatcher import Dispatcher
 
+# Housekeeping and no more: a key that is old enough counts as absent before it is pruned.
 _PRUNE_EVERY_SECONDS = 5.0
 _PRUNE_PAUSE_SECONDS = 0.05
 # The twin has nothing else to do when no request came for so long.
@@ -20,12 +21,12 @@ log = logging.getLogger("stripe_twin.timers")
 class Timers:
     """Fires what the ledger has planned; what was planned survives a restart."""
 
-    def __init__(self, around: Surroundings, keys: IdempotencyKeys, dispatcher: Dispatcher) -> None:
-        self._around = around
+    def __init__(self, context: TwinContext, keys: IdempotencyKeys, dispatcher: Dispatcher) -> None:
+        self._context = context
         self._keys = keys
         self._dispatcher = dispatcher
-        self._agenda: Agenda[Timer] = Agenda(around.clock)
-        for row in around.ledger.select(
+        self._agenda: Agenda[Timer] = Agenda(context.clock)
+        for row in context.ledger.select(
             "SELECT id, account, due_at, action, object_id FROM timers WHERE state = 'due'"
         ):
             timer = Timer(str(row[0]), str(row[1]), float(row[2] or 0), str(row[3]), str(row[4]))
@@ -52,29 +53,34 @@ class Timers:
     async def prune(self) -> None:
         """Prune idempotency keys for ever, in small pieces while there are many."""
         while True:
-            found = self._keys.prune(self._around.clock.now())
-            await self._around.ledger.durable()
+            found = self._keys.prune(self._context.clock.now())
+            await self._context.ledger.durable()
             await asyncio.sleep(_PRUNE_PAUSE_SECONDS if found else _PRUNE_EVERY_SECONDS)
 
     async def index(self) -> None:
         """Let the search index follow for ever, in the pauses between requests."""
-        ledger, index = self._around.ledger, self._around.search
+        ledger, index = self._context.ledger, self._context.search
         seen = ledger.requests_made
         while True:
             await asyncio.sleep(_INDEX_PAUSE_SECONDS)
+            # A request that comes meanwhile ends the indexing: both read the same disk.
             idle, seen = ledger.requests_made == seen, ledger.requests_made
             while idle and await index.follow():
                 idle = ledger.requests_made == seen
 
     def _fire(self, timer: Timer) -> None:
-        work = Work(self._around, timer.account, Origin())
+        work = Work(self._context, timer.account, Origin())
         try:
             fire(work, timer.action, timer.object_id)
         except Exception:
+            # It stays due in the ledger, and the next start tries it again. One object that cannot
+            # be settled must not stop time for all others.
             log.exception("timer %s on %s failed", timer.action, timer.object_id)
             return
+        # What the timer did and that it is done are in one transaction: a crash in between cannot
+        # settle a debit twice.
         produced = work.commit()
-        self._around.ledger.put(
+        self._context.ledger.put(
             schema.PUT_TIMER,
             (
                 timer.timer_id,

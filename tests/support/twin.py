@@ -50,21 +50,19 @@ class Twin:
         path: str,
         parameters: Mapping[str, object] | None = None,
         key: str | None = None,
-        account: str | None = None,
-        **headers: str,
+        *,
+        headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """A form, as Stripe's clients send it; any answer will do."""
-        sent = {"Authorization": f"Bearer {API_KEY}", **headers}
+        """A form; `headers` go out beside the usual ones, or in place of them."""
+        sent = {"Authorization": f"Bearer {API_KEY}", **(headers or {})}
         sent["Content-Type"] = "application/x-www-form-urlencoded"
-        if account is not None:
-            sent["Stripe-Account"] = account
         if key is not None:
             sent["Idempotency-Key"] = key
         form = urlencode(parameters or {}).encode()
         return self.http.request("POST", self.api + path, body=form, headers=sent)
 
     def get(
-        self, path: str, account: str | None = None, method: str = "GET", **fields: object
+        self, path: str, *, account: str | None = None, method: str = "GET", **fields: Any
     ) -> Answer:
         """A request without a body; `fields` go into the query."""
         sent = {"Authorization": f"Bearer {API_KEY}"}

@@ -45,7 +45,7 @@ class Receiver:
     def __post_init__(self) -> None:
         receiver = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
+        class RecordingHandler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
@@ -59,7 +59,7 @@ class Receiver:
             def log_message(self, *_: object) -> None:
                 """Nothing: pytest shows what failed."""
 
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", self.port), RecordingHandler)
         self._server.daemon_threads = True
         self.port = self._server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}/stripe/webhook"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import cast
 
-from bookpayctl.stripe_twin.api.answer import Answer, shown
+from bookpayctl.stripe_twin.api.answer import ApiAnswer, shown
 from bookpayctl.stripe_twin.api.listing import CREATED, PAGING, page_of_objects
 from bookpayctl.stripe_twin.api.parameters import ARRAY, TEXT, Parameters, Specification
 from bookpayctl.stripe_twin.errors import ApiError
@@ -46,8 +46,10 @@ TRANSACTIONS: Specification = {
 }
 
 
-def retrieve(work: Work, _: Parameters, account_id: str) -> Answer:
+def retrieve(work: Work, _: Parameters, account_id: str) -> ApiAnswer:
     """Show the account of the key."""
+    # The same answer for accounts that exist and for those that do not: a key learns nothing about
+    # others.
     if account_id not in ("", work.account):
         raise ApiError(
             403,
@@ -55,7 +57,7 @@ def retrieve(work: Work, _: Parameters, account_id: str) -> Answer:
             "The provided key does not have access to this account.",
             code="account_invalid",
         )
-    return Answer(
+    return ApiAnswer(
         200,
         {
             "id": work.account,
@@ -80,17 +82,17 @@ def retrieve(work: Work, _: Parameters, account_id: str) -> Answer:
     )
 
 
-def balance(work: Work, _: Parameters, __: str) -> Answer:
+def balance(work: Work, _: Parameters, __: str) -> ApiAnswer:
     """What the account owns, by currency."""
-    return Answer(200, balance_of(work))
+    return ApiAnswer(200, balance_of(work))
 
 
-def list_transactions(work: Work, parameters: Parameters, _: str) -> Answer:
+def list_transactions(work: Work, parameters: Parameters, _: str) -> ApiAnswer:
     """Balance transactions, newest first."""
     if parameters.text("payout") is not None:
         # There are no payouts here, so none of them has transactions.
         url = "/v1/balance_transactions"
-        return Answer(200, {"object": "list", "data": [], "has_more": False, "url": url})
+        return ApiAnswer(200, {"object": "list", "data": [], "has_more": False, "url": url})
     page = page_of_objects(
         work,
         parameters,
@@ -98,12 +100,14 @@ def list_transactions(work: Work, parameters: Parameters, _: str) -> Answer:
         "/v1/balance_transactions",
         filters=("source",),
         equal={"type": parameters.text("type"), "currency": parameters.text("currency")},
+        # Stored as pending and shown as available once its day has come: nothing happens at
+        # midnight that would have to be written.
         show=lambda transaction: as_of(transaction, work.now),
     )
-    return Answer(200, page)
+    return ApiAnswer(200, page)
 
 
-def retrieve_transaction(work: Work, _: Parameters, transaction_id: str) -> Answer:
+def retrieve_transaction(work: Work, _: Parameters, transaction_id: str) -> ApiAnswer:
     """Show a balance transaction."""
     found = cast(Mapping[str, object], work.get(BALANCE_TRANSACTION, transaction_id))
     return shown(as_of(found, work.now))

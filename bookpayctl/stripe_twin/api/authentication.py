@@ -15,7 +15,7 @@ _ACCOUNT = re.compile(r"acct_[A-Za-z0-9_]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class ApiCaller:
     """The account a request acts for."""
 
     account: str
@@ -25,7 +25,7 @@ def _unauthorized(message: str, code: str | None = None) -> ApiError:
     return ApiError(401, "invalid_request_error", message, code=code)
 
 
-def authenticate(headers: Mapping[str, str], default_account: str) -> Caller:
+def authenticate(headers: Mapping[str, str], default_account: str) -> ApiCaller:
     """Find the account; every test key belongs to the twin's one, `Stripe-Account` names others.
 
     Raises:
@@ -37,27 +37,34 @@ def authenticate(headers: Mapping[str, str], default_account: str) -> Caller:
             "You did not provide an API key. Send one as a bearer token, for example "
             "'Authorization: Bearer sk_test_...'."
         )
+    # A publishable key is meant for browsers, and a frequent mistake in a server's settings.
     if key.startswith("pk_"):
         raise _unauthorized(
             "A publishable key cannot make this call. Use a secret test key.",
             "secret_key_required",
         )
+    # Before the pattern, so that whoever points production at a test double is told so and not that
+    # the key is misspelt.
     if "_live_" in key:
         raise _unauthorized(
             "This is a test double: it refuses live keys. Use a key that starts with sk_test_."
         )
     if not _TEST_KEY.fullmatch(key):
         raise _unauthorized("Invalid API Key provided.")
+    # Connected accounts need no registration here: a name is enough, because what is tested with
+    # them is that accounts do not see each other's keys and objects.
     account = headers.get("stripe-account")
     if account is None:
-        return Caller(default_account)
+        return ApiCaller(default_account)
     if not _ACCOUNT.fullmatch(account):
         raise ApiError(403, "invalid_request_error", "No such account.", code="account_invalid")
-    return Caller(account)
+    return ApiCaller(account)
 
 
 def check_version(headers: Mapping[str, str]) -> None:
     """Raise the 400 for a Stripe-Version that is none; every version gets the same shapes."""
+    # The shapes of one version are played to all: what differs between versions is not what drills
+    # of payments are about.
     version = headers.get("stripe-version")
     if version is not None and not _VERSION.fullmatch(version):
         raise invalid(f"Invalid Stripe API version: {version}")
@@ -68,6 +75,8 @@ def _api_key(header: str) -> str | None:
     credentials = credentials.strip()
     if scheme.lower() == "bearer":
         return credentials or None
+    # The other way Stripe documents: the key as the user name, with an empty password. curl -u and
+    # old libraries send it.
     if scheme.lower() == "basic":
         try:
             decoded = base64.b64decode(credentials, validate=True).decode("ascii")

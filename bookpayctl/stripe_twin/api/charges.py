@@ -1,6 +1,6 @@
 """/v1/charges: what PaymentIntents left behind, and charges of the older API without one."""
 
-from bookpayctl.stripe_twin.api.answer import Answer, declined, shown
+from bookpayctl.stripe_twin.api.answer import ApiAnswer, declined, shown
 from bookpayctl.stripe_twin.api.listing import CREATED, PAGING, page_of_objects
 from bookpayctl.stripe_twin.api.parameters import (
     ANY,
@@ -82,7 +82,7 @@ LIST: Specification = {
 }
 
 
-def create(work: Work, parameters: Parameters, _: str) -> Answer:
+def create(work: Work, parameters: Parameters, _: str) -> ApiAnswer:
     """Charge a card at once: a token, a card's details, or the customer's default."""
     currency = check_currency(parameters.needed("currency"))
     amount = parameters.integer("amount") or 0
@@ -91,9 +91,12 @@ def create(work: Work, parameters: Parameters, _: str) -> Answer:
     if parameters.text("customer") is not None:
         customer = work.get(CUSTOMER, parameters.needed("customer"), "customer")
     card = _card(work, parameters, customer)
+    # Only a carrier of what was said: the older API has no PaymentIntent, and this one is never
+    # saved.
     described = new_payment_intent("", "", amount=amount, currency=currency, created=work.created)
     described["customer"] = None if customer is None else customer["id"]
     _describe(described, parameters)
+    # Absent means true: the older API takes the money unless it is told not to.
     capture = not parameters.has("capture") or parameters.flag("capture")
     made = charge_directly(work, described, card, capture=capture)
     if isinstance(made, DirectDecline):
@@ -101,7 +104,7 @@ def create(work: Work, parameters: Parameters, _: str) -> Answer:
     return shown(made)
 
 
-def capture(work: Work, parameters: Parameters, charge_id: str) -> Answer:
+def capture(work: Work, parameters: Parameters, charge_id: str) -> ApiAnswer:
     """Take what was reserved."""
     charge = work.get(CHARGE, charge_id)
     if parameters.has("receipt_email"):
@@ -110,12 +113,12 @@ def capture(work: Work, parameters: Parameters, charge_id: str) -> Answer:
     return shown(charge)
 
 
-def retrieve(work: Work, _: Parameters, charge_id: str) -> Answer:
+def retrieve(work: Work, _: Parameters, charge_id: str) -> ApiAnswer:
     """Show a charge."""
     return shown(work.get(CHARGE, charge_id))
 
 
-def update(work: Work, parameters: Parameters, charge_id: str) -> Answer:
+def update(work: Work, parameters: Parameters, charge_id: str) -> ApiAnswer:
     """Describe a charge."""
     charge = work.get(CHARGE, charge_id)
     before = dict(charge)
@@ -138,7 +141,7 @@ def update(work: Work, parameters: Parameters, charge_id: str) -> Answer:
     return shown(charge)
 
 
-def list_page(work: Work, parameters: Parameters, _: str) -> Answer:
+def list_page(work: Work, parameters: Parameters, _: str) -> ApiAnswer:
     """Charges, newest first."""
     filters = ("customer", "payment_intent")
     group = parameters.text("transfer_group")
@@ -150,13 +153,14 @@ def list_page(work: Work, parameters: Parameters, _: str) -> Answer:
         filters=filters,
         equal={} if group is None else {"transfer_group": group},
     )
-    return Answer(200, page)
+    return ApiAnswer(200, page)
 
 
 def _card(work: Work, parameters: Parameters, customer: Customer | None) -> PaymentMethod:
     if parameters.has("source"):
         card = source_of(work, parameters)
         owner = card["customer"]
+        # A card that was given to a customer can be charged for that customer only.
         if owner is not None and (customer is None or owner != customer["id"]):
             raise invalid(
                 f"The source {card['id']} belongs to a customer; send that customer too.",

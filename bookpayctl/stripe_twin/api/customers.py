@@ -1,6 +1,6 @@
 """/v1/customers."""
 
-from bookpayctl.stripe_twin.api.answer import Answer, shown
+from bookpayctl.stripe_twin.api.answer import ApiAnswer, shown
 from bookpayctl.stripe_twin.api.listing import CREATED, PAGING, page_of_objects
 from bookpayctl.stripe_twin.api.parameters import (
     ADDRESS,
@@ -61,10 +61,10 @@ LIST_PAYMENT_METHODS: Specification = {
 }
 
 
-def create(work: Work, parameters: Parameters, _: str) -> Answer:
+def create(work: Work, parameters: Parameters, _: str) -> ApiAnswer:
     """Make a customer."""
     customer: Customer = {
-        "id": work.mint(CUSTOMER),
+        "id": work.new_id(CUSTOMER),
         "object": "customer",
         "address": None,
         "balance": 0,
@@ -75,7 +75,7 @@ def create(work: Work, parameters: Parameters, _: str) -> Answer:
         "description": None,
         "discount": None,
         "email": None,
-        "invoice_prefix": work.around.mint.chance(8).upper(),
+        "invoice_prefix": work.context.ids.random_hex(8).upper(),
         "invoice_settings": {
             "custom_fields": None,
             "default_payment_method": None,
@@ -95,6 +95,8 @@ def create(work: Work, parameters: Parameters, _: str) -> Answer:
     _describe(customer, parameters)
     method_name = parameters.text("payment_method")
     if method_name is not None:
+        # Attached before the customer exists on disk: both are in one unit of work, so neither is
+        # there without the other.
         method = methods.resolve(work, method_name)
         methods.refuse_attachment(method)
         method["customer"] = customer["id"]
@@ -112,12 +114,12 @@ def create(work: Work, parameters: Parameters, _: str) -> Answer:
     return shown(customer)
 
 
-def retrieve(work: Work, _: Parameters, customer_id: str) -> Answer:
+def retrieve(work: Work, _: Parameters, customer_id: str) -> ApiAnswer:
     """Show a customer, or that it was deleted."""
     return shown(work.get(CUSTOMER, customer_id))
 
 
-def update(work: Work, parameters: Parameters, customer_id: str) -> Answer:
+def update(work: Work, parameters: Parameters, customer_id: str) -> ApiAnswer:
     """Change a customer."""
     customer = _living(work, customer_id)
     before = dict(customer)
@@ -135,25 +137,27 @@ def update(work: Work, parameters: Parameters, customer_id: str) -> Answer:
     return shown(customer)
 
 
-def delete(work: Work, _: Parameters, customer_id: str) -> Answer:
+def delete(work: Work, _: Parameters, customer_id: str) -> ApiAnswer:
     """Delete a customer; the id stays known."""
     customer = _living(work, customer_id)
     work.emit("customer.deleted", customer)
+    # From now on a retrieve answers `deleted: true`, as at Stripe, and not a 404.
     gone: Deleted = {"id": customer_id, "object": "customer", "deleted": True}
     work.save(DELETED_CUSTOMER, gone)
     return shown(gone)
 
 
-def list_page(work: Work, parameters: Parameters, _: str) -> Answer:
+def list_page(work: Work, parameters: Parameters, _: str) -> ApiAnswer:
     """Customers, newest first."""
     equal = {"email": parameters.text("email")}
     page = page_of_objects(work, parameters, "customer", "/v1/customers", equal=equal)
-    return Answer(200, page)
+    return ApiAnswer(200, page)
 
 
-def list_payment_methods(work: Work, parameters: Parameters, customer_id: str) -> Answer:
+def list_payment_methods(work: Work, parameters: Parameters, customer_id: str) -> ApiAnswer:
     """A customer's payment methods, newest first."""
     _living(work, customer_id)
+    # The path says whose; the filter of the list does the rest.
     parameters.tree["customer"] = customer_id
     page = page_of_objects(
         work,
@@ -166,10 +170,10 @@ def list_payment_methods(work: Work, parameters: Parameters, customer_id: str) -
             "allow_redisplay": parameters.text("allow_redisplay"),
         },
     )
-    return Answer(200, page)
+    return ApiAnswer(200, page)
 
 
-def retrieve_payment_method(work: Work, __: Parameters, ids: str) -> Answer:
+def retrieve_payment_method(work: Work, __: Parameters, ids: str) -> ApiAnswer:
     """One of a customer's payment methods."""
     customer_id, _, method_id = ids.partition("/")
     _living(work, customer_id)
@@ -181,6 +185,7 @@ def retrieve_payment_method(work: Work, __: Parameters, ids: str) -> Answer:
 
 def _living(work: Work, customer_id: str) -> Customer:
     customer = work.get(CUSTOMER, customer_id)
+    # To be shown is all that is left to a deleted customer; everything else is a 404.
     if "deleted" in customer:
         raise no_such("customer", customer_id, "id")
     return customer

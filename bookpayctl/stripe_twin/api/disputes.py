@@ -1,6 +1,6 @@
 """/v1/disputes."""
 
-from bookpayctl.stripe_twin.api.answer import Answer, shown
+from bookpayctl.stripe_twin.api.answer import ApiAnswer, shown
 from bookpayctl.stripe_twin.api.listing import CREATED, PAGING, page_of_objects
 from bookpayctl.stripe_twin.api.parameters import (
     ANY,
@@ -27,12 +27,12 @@ UPDATE: Specification = {
 }
 
 
-def retrieve(work: Work, _: Parameters, dispute_id: str) -> Answer:
+def retrieve(work: Work, _: Parameters, dispute_id: str) -> ApiAnswer:
     """Show a dispute."""
     return shown(work.get(DISPUTE, dispute_id))
 
 
-def update(work: Work, parameters: Parameters, dispute_id: str) -> Answer:
+def update(work: Work, parameters: Parameters, dispute_id: str) -> ApiAnswer:
     """Answer a dispute; evidence goes to the bank unless `submit=false`."""
     dispute = work.get(DISPUTE, dispute_id)
     said = parameters.json("evidence")
@@ -47,15 +47,15 @@ def update(work: Work, parameters: Parameters, dispute_id: str) -> Answer:
     return shown(work.get(DISPUTE, dispute_id))
 
 
-def close(work: Work, _: Parameters, dispute_id: str) -> Answer:
+def close(work: Work, _: Parameters, dispute_id: str) -> ApiAnswer:
     """Accept a dispute."""
     close_dispute(work, work.get(DISPUTE, dispute_id))
     return shown(work.get(DISPUTE, dispute_id))
 
 
-def list_page(work: Work, parameters: Parameters, _: str) -> Answer:
+def list_page(work: Work, parameters: Parameters, _: str) -> ApiAnswer:
     """Disputes, newest first."""
     filters = ("charge", "payment_intent")
-    return Answer(
+    return ApiAnswer(
         200, page_of_objects(work, parameters, "dispute", "/v1/disputes", filters=filters)
     )

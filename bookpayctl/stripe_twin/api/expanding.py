@@ -9,6 +9,7 @@ from bookpayctl.stripe_twin.payments.balance import as_of
 from bookpayctl.stripe_twin.resources.kinds import public
 from bookpayctl.stripe_twin.resources.payment_method import as_source
 
+# Stripe's limit. Source: docs.stripe.com/api/expanding_objects.
 _DEPTH_MAX = 4
 _EXPANDABLE = frozenset(
     {
@@ -49,6 +50,8 @@ def _expand_one(
     name, rest = parts[0], parts[1:]
     value = document.get(name)
     if isinstance(value, str):
+        # What does not exist stays an id instead of making a 404: the caller asked for the object
+        # around it.
         found = work.look(value)
         if found is not None:
             value = as_source(found) if name == "default_source" else as_of(public(found), work.now)  # type: ignore[arg-type] # a stored payment method

@@ -31,8 +31,10 @@ PAGING: Specification = {
 }
 CREATED: Specification = {"created": ANY}
 
+# Source of both: docs.stripe.com/api/pagination.
 _LIMIT_DEFAULT = 10
 _LIMIT_MAX = 100
+# By the names that a filter may use; what is not here never becomes SQL.
 _COMPARISONS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 
 # Which column of the ledger a filter of the API is.
@@ -85,7 +87,7 @@ def page_of_objects(
     if id_prefix is not None:
         where.append("substr(id, 1, length(?)) = ?")
         values.extend((id_prefix, id_prefix))
-    return _page(work, parameters, Source("objects", kind), [_Part(where, values)], url, show)
+    return _page(work, parameters, PageSource("objects", kind), [_Part(where, values)], url, show)
 
 
 def page_of_events(work: Work, parameters: Parameters, url: str, show: Show) -> dict[str, object]:
@@ -97,6 +99,8 @@ def page_of_events(work: Work, parameters: Parameters, url: str, show: Show) -> 
     plus, undelivered = "", []
     if parameters.has("delivery_success"):
         delivered = parameters.flag("delivery_success")
+        # Two plans: through all events from the newest on, checking each, or from the few that are
+        # undelivered. Either is slow where the other is fast.
         if delivered or _many_undelivered(work):
             word = "NOT EXISTS" if delivered else "EXISTS"
             undelivered = [f"{word} ({_UNDELIVERED} AND event_id = events.id)"]
@@ -111,7 +115,7 @@ def page_of_events(work: Work, parameters: Parameters, url: str, show: Show) -> 
     ]
     if not parts and parameters.text("type") is None and not parameters.texts("types"):
         parts = [_Part(where, values, plus)]
-    return _page(work, parameters, Source("events", "event"), parts, url, show)
+    return _page(work, parameters, PageSource("events", "event"), parts, url, show)
 
 
 # An event that some endpoint has not got, whether it may still get it or never will.
@@ -121,7 +125,7 @@ _UNDELIVERED_FEW = 1_000
 
 
 def _many_undelivered(work: Work) -> bool:
-    rows = work.around.ledger.select(
+    rows = work.context.ledger.select(
         f"SELECT count(*) FROM ({_UNDELIVERED} LIMIT {_UNDELIVERED_FEW})"  # noqa: S608 - constants
     )
     return int(rows[0][0] or 0) >= _UNDELIVERED_FEW
@@ -144,7 +148,7 @@ def _types(work: Work, parameters: Parameters) -> list[str]:
     wanted = [single] if single is not None else parameters.texts("types") or []
     if not any("*" in name for name in wanted):
         return list(dict.fromkeys(wanted))
-    rows = work.around.ledger.reader.execute(_TYPES_THERE_ARE, {"account": work.account})
+    rows = work.context.ledger.reader.execute(_TYPES_THERE_ARE, {"account": work.account})
     there = [str(row[0]) for row in rows]
     return [name for name in there if any(_matches(pattern, name) for pattern in wanted)]
 
@@ -154,7 +158,7 @@ def _matches(pattern: str, name: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class PageSource:
     """A table of the ledger, and what error messages call its rows."""
 
     table: str
@@ -173,18 +177,20 @@ class _Part:
 def _page(
     work: Work,
     parameters: Parameters,
-    source: Source,
+    source: PageSource,
     parts: list[_Part],
     url: str,
     show: Show,
 ) -> dict[str, object]:
-    limit = _limit(parameters)
+    limit = limit_of(parameters)
     bounds: list[str] = []
     values: list[Column] = []
     for comparison, moment in _created_bounds(parameters):
         bounds.append(f"created {comparison} ?")
         values.append(moment)
     after, before = parameters.text("starting_after"), parameters.text("ending_before")
+    # Documented as mutually exclusive; what Stripe does with both is not, so the words are the
+    # twin's.
     if after is not None and before is not None:
         raise invalid("Send either starting_after or ending_before, not both.")
     backwards = before is not None
@@ -195,18 +201,23 @@ def _page(
         if cursor is not None:
             bounds.append(f"(created, n) {sign} (?, ?)")
             values.extend(_position(work, source, cursor, name))
+    # `ending_before` asks for the page right before the cursor: the oldest of what is newer, so it
+    # is read upwards and turned round below.
     direction = "ASC" if backwards else "DESC"
     rows: list[tuple[Column, ...]] = []
     for part in parts:
+        # The account and all conditions are bound values; only names of ours are put into the text.
         where = " AND ".join([*part.where, *bounds])
         order = f"{part.order}created {direction}, {part.order}n {direction}"
-        rows += work.around.ledger.select(
+        rows += work.context.ledger.select(
             f"SELECT created, n, body FROM {source.table} WHERE {where} "  # noqa: S608 - ours
             f"ORDER BY {order} LIMIT ?",
             [*part.values, *values, limit + 1],
         )
     if len(parts) > 1:
         rows.sort(key=lambda row: (row[0], row[1]), reverse=not backwards)
+    # One more than a page was asked for, and each part gave that many: enough to know that there is
+    # another page, without counting.
     more = len(rows) > limit
     rows = rows[:limit]
     if backwards:
@@ -215,7 +226,8 @@ def _page(
     return {"object": "list", "data": found, "has_more": more, "url": url}
 
 
-def _limit(parameters: Parameters) -> int:
+def limit_of(parameters: Parameters) -> int:
+    """How many objects a page or a search may hold; raises the 400 for a number out of range."""
     limit = parameters.integer("limit")
     if limit is None:
         return _LIMIT_DEFAULT
@@ -250,9 +262,10 @@ def _moment(text: str) -> int:
     return int(text)
 
 
-def _position(work: Work, source: Source, cursor: str, param: str) -> tuple[Column, Column]:
+def _position(work: Work, source: PageSource, cursor: str, param: str) -> tuple[Column, Column]:
     only = f" AND kind = '{source.kind}'" if source.table == "objects" else ""
-    rows = work.around.ledger.select(
+    # A cursor of another account does not exist here, as any object of another account.
+    rows = work.context.ledger.select(
         f"SELECT created, n FROM {source.table} WHERE id = ? AND account = ?{only}",  # noqa: S608
         (cursor, work.account),
     )

@@ -112,6 +112,7 @@ class Parameters:
         value = self.tree.get("metadata")
         if value is None:
             return dict(before)
+        # `metadata=` unsets all of it.
         if isinstance(value, str):
             return {}
         after = dict(before)
@@ -131,6 +132,8 @@ def check(tree: Tree, specification: Specification) -> Parameters:
     Raises:
         ApiError: 400 for an unknown, missing or ill-typed parameter.
     """
+    # Stripe refuses what it does not know. A stand-in that ignored a misspelt parameter would pass
+    # what fails in production.
     unknown = [name for name in tree if name not in specification]
     if unknown:
         raise unknown_parameters(unknown)
@@ -138,6 +141,7 @@ def check(tree: Tree, specification: Specification) -> Parameters:
         if accepts.required and tree.get(name, "") == "":
             raise missing_parameter(name)
     for name, value in tree.items():
+        # An empty value means "unset" whatever the type, so there is nothing to check.
         if value != "":
             _check_value(name, value, specification[name])
     _check_metadata(tree.get("metadata"))
@@ -165,6 +169,7 @@ def _check_integer(name: str, value: Value) -> ApiError | None:
     if isinstance(value, str):
         digits = value.removeprefix("-")
         # isdecimal() alone would accept the digits of every script.
+        # Eighteen digits fit into the 64 bits of SQLite, whatever they are.
         if digits.isascii() and digits.isdecimal() and len(digits) <= 18:
             return None
     shown = value if isinstance(value, str) else "a hash"
@@ -187,6 +192,7 @@ def _check_nothing(_name: str, _value: Value) -> ApiError | None:
     return None
 
 
+# `any` is for what several shapes are right for, and for what the twin takes and does not use.
 _CHECKS: dict[Shape, Callable[[str, Value], ApiError | None]] = {
     "text": _check_text,
     "integer": _check_integer,
@@ -221,6 +227,7 @@ def _check_metadata(value: Value | None) -> None:
 def _as_json(value: Value) -> Json:
     if isinstance(value, str):
         return value
+    # Only here nobody knows what the value means, so what looks like an array is one.
     if value and all(key.isdigit() for key in value):
         return [_as_json(item) for item in items(value)]
     return {key: _as_json(inner) for key, inner in value.items()}

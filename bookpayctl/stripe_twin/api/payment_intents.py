@@ -1,6 +1,6 @@
 """/v1/payment_intents."""
 
-from bookpayctl.stripe_twin.api.answer import Answer, declined, shown
+from bookpayctl.stripe_twin.api.answer import ApiAnswer, declined, shown
 from bookpayctl.stripe_twin.api.listing import CREATED, PAGING, page_of_objects
 from bookpayctl.stripe_twin.api.parameters import (
     ANY,
@@ -53,6 +53,7 @@ _PAYMENT: Specification = {
     "setup_future_usage": choice("off_session", "on_session"),
     "shipping": SHIPPING,
 }
+# Accepted wherever a call may confirm, that is on create and on confirm.
 _CONFIRMING: Specification = {
     "client_secret": TEXT,
     "confirmation_token": TEXT,
@@ -110,17 +111,20 @@ RETRIEVE: Specification = {"client_secret": TEXT, "expand": ARRAY}
 LIST: Specification = {**PAGING, **CREATED, "customer": TEXT, "customer_account": TEXT}
 
 
-def create(work: Work, parameters: Parameters, _: str) -> Answer:
+def create(work: Work, parameters: Parameters, _: str) -> ApiAnswer:
     """Make a PaymentIntent and, with `confirm=true`, try to take the money at once."""
     currency = check_currency(parameters.needed("currency"))
     amount = parameters.integer("amount") or 0
     check_amount(amount, currency)
-    intent_id = work.mint(PAYMENT_INTENT)
-    secret = f"{intent_id}_secret_{work.around.mint.chance(25)}"
+    intent_id = work.new_id(PAYMENT_INTENT)
+    # Begins with the id, as Stripe's does.
+    secret = f"{intent_id}_secret_{work.context.ids.random_hex(25)}"
     intent = new_payment_intent(
         intent_id, secret, amount=amount, currency=currency, created=work.created
     )
     intent["confirmation_method"] = parameters.text("confirmation_method") or "automatic"
+    # A list of types of one's own switches the automatic ones off, and with them the need of a
+    # return_url.
     types = parameters.texts("payment_method_types")
     if types is not None:
         intent["payment_method_types"] = types
@@ -146,12 +150,12 @@ def create(work: Work, parameters: Parameters, _: str) -> Answer:
     return shown(intent)
 
 
-def retrieve(work: Work, _: Parameters, intent_id: str) -> Answer:
+def retrieve(work: Work, _: Parameters, intent_id: str) -> ApiAnswer:
     """Show a PaymentIntent."""
     return shown(work.get(PAYMENT_INTENT, intent_id, "intent"))
 
 
-def update(work: Work, parameters: Parameters, intent_id: str) -> Answer:
+def update(work: Work, parameters: Parameters, intent_id: str) -> ApiAnswer:
     """Change a PaymentIntent that has not been paid."""
     intent = work.get(PAYMENT_INTENT, intent_id, "intent")
     # Metadata and description may change in any state; the rest only before it is paid.
@@ -177,9 +181,11 @@ def update(work: Work, parameters: Parameters, intent_id: str) -> Answer:
     return shown(intent)
 
 
-def confirm(work: Work, parameters: Parameters, intent_id: str) -> Answer:
+def confirm(work: Work, parameters: Parameters, intent_id: str) -> ApiAnswer:
     """Try to take the money for a PaymentIntent."""
     intent = work.get(PAYMENT_INTENT, intent_id, "intent")
+    # Before anything is changed: confirming twice must never become a second charge, and the error
+    # shows the PaymentIntent as it is.
     refused = refusal("confirm", intent, method_kind=None)
     if refused is not None:
         raise refused
@@ -192,7 +198,7 @@ def confirm(work: Work, parameters: Parameters, intent_id: str) -> Answer:
     return _attempt(work, intent, method, parameters)
 
 
-def capture(work: Work, parameters: Parameters, intent_id: str) -> Answer:
+def capture(work: Work, parameters: Parameters, intent_id: str) -> ApiAnswer:
     """Take what was authorised."""
     intent = work.get(PAYMENT_INTENT, intent_id, "intent")
     intent["metadata"] = parameters.metadata(intent["metadata"])
@@ -200,16 +206,16 @@ def capture(work: Work, parameters: Parameters, intent_id: str) -> Answer:
     return shown(intent)
 
 
-def cancel(work: Work, parameters: Parameters, intent_id: str) -> Answer:
+def cancel(work: Work, parameters: Parameters, intent_id: str) -> ApiAnswer:
     """End a PaymentIntent that took no money."""
     intent = work.get(PAYMENT_INTENT, intent_id, "intent")
     intents.cancel(work, intent, parameters.text("cancellation_reason"))
     return shown(intent)
 
 
-def list_page(work: Work, parameters: Parameters, _: str) -> Answer:
+def list_page(work: Work, parameters: Parameters, _: str) -> ApiAnswer:
     """PaymentIntents, newest first."""
-    return Answer(
+    return ApiAnswer(
         200,
         page_of_objects(work, parameters, "payment_intent", _URL, filters=("customer",)),
     )
@@ -217,13 +223,16 @@ def list_page(work: Work, parameters: Parameters, _: str) -> Answer:
 
 def _attempt(
     work: Work, intent: PaymentIntent, method: PaymentMethod, parameters: Parameters
-) -> Answer:
+) -> ApiAnswer:
     _check_type(intent, method)
+    # Besides a boolean the parameter takes words for kinds of absence, and each of them means that
+    # nobody is there.
     off_session = parameters.text("off_session") not in (None, "false")
     refused = attempt(
         work,
         intent,
         method,
+        # Both say that nobody can answer a challenge now: it is a decline then, not a wait.
         off_session=off_session or parameters.flag("error_on_requires_action"),
     )
     if refused is None:
@@ -284,6 +293,7 @@ def _check_return_url(intent: PaymentIntent, parameters: Parameters) -> None:
     automatic = intent["automatic_payment_methods"]
     if automatic is None or automatic.get("allow_redirects") == "never":
         return
+    # Recorded from Stripe. Drills send `payment_method_types[]=card`, as the official CLI does.
     if parameters.text("return_url") is None:
         raise invalid(
             "This PaymentIntent is configured to accept payment methods enabled in your "
@@ -293,6 +303,8 @@ def _check_return_url(intent: PaymentIntent, parameters: Parameters) -> None:
 
 
 def _check_type(intent: PaymentIntent, method: PaymentMethod) -> None:
+    # With the PaymentIntent in the error, as with every refusal of its state, so that the caller
+    # need not ask for it.
     if method["type"] not in intent["payment_method_types"]:
         allowed = ", ".join(intent["payment_method_types"])
         raise invalid(

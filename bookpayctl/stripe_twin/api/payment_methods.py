@@ -1,6 +1,6 @@
 """/v1/payment_methods."""
 
-from bookpayctl.stripe_twin.api.answer import Answer, shown
+from bookpayctl.stripe_twin.api.answer import ApiAnswer, shown
 from bookpayctl.stripe_twin.api.listing import PAGING, page_of_objects
 from bookpayctl.stripe_twin.api.parameters import (
     ANY,
@@ -80,10 +80,11 @@ LIST: Specification = {
 }
 
 
-def create(work: Work, parameters: Parameters, _: str) -> Answer:
+def create(work: Work, parameters: Parameters, _: str) -> ApiAnswer:
     """Make a payment method from its details."""
     kind = parameters.needed("type")
     details = parameters.branch(kind)
+    # Each type has its own word for the number that decides how the method behaves.
     number = details.text("number") or details.text("account_number") or details.text("iban")
     method = methods.from_input(work, MethodInput(kind, number, details.text("token")))
     _describe(method, parameters)
@@ -91,12 +92,12 @@ def create(work: Work, parameters: Parameters, _: str) -> Answer:
     return shown(method)
 
 
-def retrieve(work: Work, _: Parameters, method_id: str) -> Answer:
+def retrieve(work: Work, _: Parameters, method_id: str) -> ApiAnswer:
     """Show a payment method."""
     return shown(work.get(PAYMENT_METHOD, method_id, "payment_method"))
 
 
-def update(work: Work, parameters: Parameters, method_id: str) -> Answer:
+def update(work: Work, parameters: Parameters, method_id: str) -> ApiAnswer:
     """Change what may be changed of a payment method."""
     method = work.get(PAYMENT_METHOD, method_id, "payment_method")
     before = dict(method)
@@ -106,10 +107,11 @@ def update(work: Work, parameters: Parameters, method_id: str) -> Answer:
     return shown(method)
 
 
-def attach(work: Work, parameters: Parameters, method_id: str) -> Answer:
+def attach(work: Work, parameters: Parameters, method_id: str) -> ApiAnswer:
     """Give a payment method to a customer; a test token becomes a method of its own first."""
     method = methods.resolve(work, method_id)
     customer = work.get(CUSTOMER, parameters.needed("customer"), "customer")
+    # Attaching again to the same customer is no error; taking a method from another one would be.
     if method["customer"] not in (None, customer["id"]):
         raise invalid("The payment method you provided has already been attached to a customer.")
     methods.refuse_attachment(method)
@@ -119,7 +121,7 @@ def attach(work: Work, parameters: Parameters, method_id: str) -> Answer:
     return shown(method)
 
 
-def detach(work: Work, _: Parameters, method_id: str) -> Answer:
+def detach(work: Work, _: Parameters, method_id: str) -> ApiAnswer:
     """Take a payment method from its customer."""
     method = work.get(PAYMENT_METHOD, method_id, "payment_method")
     if method["customer"] is None:
@@ -127,6 +129,7 @@ def detach(work: Work, _: Parameters, method_id: str) -> Answer:
             "The payment method you provided is not attached to a customer so detachment is "
             "impossible."
         )
+    # The event tells whose it was: the object does not, any more.
     before = method["customer"]
     method["customer"] = None
     work.save(PAYMENT_METHOD, method)
@@ -134,7 +137,7 @@ def detach(work: Work, _: Parameters, method_id: str) -> Answer:
     return shown(method)
 
 
-def list_page(work: Work, parameters: Parameters, _: str) -> Answer:
+def list_page(work: Work, parameters: Parameters, _: str) -> ApiAnswer:
     """Payment methods, newest first."""
     redisplay = parameters.text("allow_redisplay")
     page = page_of_objects(
@@ -145,7 +148,7 @@ def list_page(work: Work, parameters: Parameters, _: str) -> Answer:
         filters=("customer",),
         equal={"type": parameters.text("type"), "allow_redisplay": redisplay},
     )
-    return Answer(200, page)
+    return ApiAnswer(200, page)
 
 
 def _describe(method: PaymentMethod, parameters: Parameters) -> None:

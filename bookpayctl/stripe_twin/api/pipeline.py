@@ -11,65 +11,44 @@ Source: docs.stripe.com/api/idempotent_requests and docs.stripe.com/error-low-le
 import asyncio
 import hashlib
 import logging
-import math
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from bookpayctl.stripe_twin import errors
-from bookpayctl.stripe_twin.api.answer import Answer
+from bookpayctl.stripe_twin.api.answer import ApiAnswer
 from bookpayctl.stripe_twin.api.authentication import authenticate, check_version
 from bookpayctl.stripe_twin.api.expanding import expand
+from bookpayctl.stripe_twin.api.latency import Latency
 from bookpayctl.stripe_twin.api.parameters import Parameters, check
-from bookpayctl.stripe_twin.api.replies import Made, fate_of, headers_of, json_of, refusal_of
+from bookpayctl.stripe_twin.api.responses import (
+    PreparedResponse,
+    headers_of,
+    json_of,
+    refusal_of,
+    transmission_of,
+)
 from bookpayctl.stripe_twin.api.routes import Route, find_route
 from bookpayctl.stripe_twin.documents import encode
 from bookpayctl.stripe_twin.errors import ApiError
-from bookpayctl.stripe_twin.faults.book import FaultBook, Hit
-from bookpayctl.stripe_twin.faults.rule import RequestSubject, Stage
+from bookpayctl.stripe_twin.faults.book import FaultBook, FaultHit
+from bookpayctl.stripe_twin.faults.rule import RequestStage, RequestSubject
 from bookpayctl.stripe_twin.form import Tree, decode_form
 from bookpayctl.stripe_twin.idempotency import (
-    Claim,
     IdempotencyKeys,
-    Saved,
+    KeyClaim,
+    SavedAnswer,
     check_key,
     fingerprint,
 )
 from bookpayctl.stripe_twin.ledger import schema
 from bookpayctl.stripe_twin.ledger.journal import Entry, flags_of
-from bookpayctl.stripe_twin.ledger.work import Origin, Produced, Surroundings, Work
-from bookpayctl.stripe_twin.wire.message import Outcome, Reply, Request
+from bookpayctl.stripe_twin.ledger.work import Origin, Produced, TwinContext, Work
+from bookpayctl.stripe_twin.wire.message import TransmissionOutcome, WireRequest, WireResponse
 
+# What version 1 of the API takes; JSON bodies belong to version 2, which the twin does not play.
 _FORM = "application/x-www-form-urlencoded"
 log = logging.getLogger("stripe_twin.api")
-
-
-# The standard normal deviate below which 99 of 100 lie.
-_Z99 = 2.3263
-
-
-@dataclass(slots=True)
-class Latency:
-    """How long every request takes beside its work: the same for all, or drawn for each.
-
-    Attributes:
-        milliseconds: the fixed part; with `p99_milliseconds`, the median.
-        jitter_milliseconds: at most this is added, every amount as likely as another.
-        p99_milliseconds: when above the median, latencies are log-normal with this 99th
-            percentile: most answers near the median and a long tail, as over a real network.
-    """
-
-    milliseconds: float = 0.0
-    jitter_milliseconds: float = 0.0
-    p99_milliseconds: float = 0.0
-
-    def seconds(self, rng: random.Random) -> float:
-        base = self.milliseconds
-        if self.p99_milliseconds > base > 0:
-            sigma = math.log(self.p99_milliseconds / base) / _Z99
-            base = rng.lognormvariate(math.log(base), sigma)
-        jitter = rng.random() * self.jitter_milliseconds if self.jitter_milliseconds else 0.0
-        return (base + jitter) / 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +61,12 @@ class _Call:
 
 
 @dataclass(frozen=True, slots=True)
-class _Way:
-    """A request on its way: what is noted of it, what faults see of it, which have struck."""
+class RequestInProgress:
+    """What is noted of a request, what faults see of it, and which have struck so far."""
 
     entry: Entry
     subject: RequestSubject
-    hits: list[Hit]
+    hits: list[FaultHit]
 
 
 class Pipeline:
@@ -95,7 +74,7 @@ class Pipeline:
 
     def __init__(
         self,
-        around: Surroundings,
+        context: TwinContext,
         keys: IdempotencyKeys,
         faults: FaultBook,
         *,
@@ -105,78 +84,96 @@ class Pipeline:
     ) -> None:
         """`accept` takes over the events and timers of each execution."""
         self.latency = latency
-        self._around = around
+        self._context = context
         self._keys = keys
         self._faults = faults
         self._rng = rng
         self._accept = accept
 
-    async def handle(self, request: Request) -> Reply:
+    async def handle(self, request: WireRequest) -> WireResponse:
         """Answer one request; never before everything it did is on disk."""
-        around = self._around
+        context = self._context
+        # Made before anything can go wrong: refused requests are in the journal too, since a drill
+        # asks what the client really sent.
         entry = Entry(
-            number=around.ledger.next_request(),
-            request_id=around.mint.mint("req"),
+            number=context.ledger.next_request(),
+            request_id=context.ids.new("req"),
             method=request.method,
             path=request.path,
-            at=around.clock.now(),
-            wall_at=around.clock.wall(),
+            at=context.clock.now(),
+            wall_at=context.clock.wall(),
             body_sha256=hashlib.sha256(request.body).hexdigest(),
         )
-        hits: list[Hit] = []
+        hits: list[FaultHit] = []
         try:
             made = await self._process(request, entry, hits)
         except ApiError as error:
             entry.code = error.code
             made = refusal_of(error)
         except Exception:
+            # A defect must not look like one of Stripe's answers that mean something; a 500 means
+            # nothing is known, which is true.
             log.exception("%s %s failed", request.method, request.path)
             made = refusal_of(errors.internal("The twin has a defect; see its log."))
-        around.ledger.put(schema.ADD_REQUEST, entry.row(made.status))
+        context.ledger.put(schema.ADD_REQUEST, entry.row(made.status))
         try:
-            await around.ledger.durable()
+            await context.ledger.durable()
         finally:
+            # In flight until the saved answer is on disk, so that no second request is shown an
+            # answer that a crash would take back.
             if made.claim is not None:
                 self._keys.release(made.claim)
-        status, body, content_type, fate = fate_of(made, hits)
-        return Reply(
+        status, body, content_type, transmission = transmission_of(made, hits)
+        return WireResponse(
             status=status,
             body=body,
             headers=headers_of(made, entry, request.headers.get("stripe-version")),
             content_type=content_type,
-            fate=fate,
+            transmission=transmission,
             number=entry.number,
         )
 
-    def note_outcome(self, number: int, outcome: Outcome) -> None:
+    def note_outcome(self, number: int, outcome: TransmissionOutcome) -> None:
         """Journal what became of an answer."""
-        row = (number, outcome, self._around.clock.wall())
-        self._around.ledger.put_in_passing(schema.ADD_ANSWER, row)
+        row = (number, outcome, self._context.clock.wall())
+        self._context.ledger.put_lazily(schema.ADD_ANSWER, row)
 
-    async def _process(self, request: Request, entry: Entry, hits: list[Hit]) -> Made:
-        entry.account = authenticate(request.headers, self._around.default_account).account
+    async def _process(
+        self, request: WireRequest, entry: Entry, hits: list[FaultHit]
+    ) -> PreparedResponse:
+        # Whoever has no valid key is answered before anything is looked at, and nothing is saved:
+        # the same key may be sent again with better credentials.
+        entry.account = authenticate(request.headers, self._context.default_account).account
         check_version(request.headers)
         tree = _decode(request)
         self._note(request, entry, tree)
-        way = _Way(entry, _subject(entry, tree), hits)
-        self._strike(way, "door")
+        progress = RequestInProgress(entry, _subject(entry, tree), hits)
+        # Stripe limits rates before it looks at idempotency keys. So a 429 says nothing about the
+        # request that first used the key, neither that it ran nor that it did not.
+        self._draw_faults(progress, "admission")
         await self._delay(hits)
-        refused = _refused_at_the_door(hits)
+        refused = _refused_at_admission(hits)
         if refused is not None:
             return refused
+        # A wrong route or parameter is refused before the key is claimed: Stripe saves results only
+        # after the execution of an endpoint has begun.
         route, object_id = find_route(request.method, request.path)
         call = _Call(route, check(tree, route.accepts), object_id)
-        made = await self._answer(request, tree, call, way)
+        made = await self._answer(request, tree, call, progress)
         # Drawn before the commit, so that the hit is on disk when it acts on the answer.
-        self._strike(way, "answer")
+        self._draw_faults(progress, "answer")
         return made
 
-    async def _answer(self, request: Request, tree: Tree, call: _Call, way: _Way) -> Made:
+    async def _answer(
+        self, request: WireRequest, tree: Tree, call: _Call, progress: RequestInProgress
+    ) -> PreparedResponse:
         """Read, replay or execute."""
-        entry = way.entry
+        entry = progress.entry
         if request.method == "GET":
             return await self._read(call, entry)
-        claim: Claim | None = None
+        claim: KeyClaim | None = None
+        # Stripe documents that a key on a GET or DELETE has no effect. A POST without one is
+        # executed as often as it is sent.
         if request.method == "POST" and entry.key is not None:
             check_key(entry.key)
             decision = self._keys.decide(
@@ -184,60 +181,70 @@ class Pipeline:
             )
             if isinstance(decision, ApiError):
                 raise decision
-            if isinstance(decision, Saved):
+            if isinstance(decision, SavedAnswer):
+                # Byte for byte what was answered first, although the object may have moved on: a
+                # replayed PaymentIntent shows a state of the past, as recorded with Stripe.
                 return _replay(decision, entry)
             claim = decision
-        return await self._execute(call, way, claim)
+        return await self._execute(call, progress, claim)
 
-    def _strike(self, way: _Way, stage: Stage) -> None:
+    def _draw_faults(self, progress: RequestInProgress, stage: RequestStage) -> None:
         """Draw the faults of a stage and note them in the journal."""
-        struck = self._faults.on_request(way.subject, stage, way.entry.request_id)
-        way.hits.extend(struck)
-        way.entry.faults.extend(hit.fault_id for hit in struck)
+        struck = self._faults.on_request(progress.subject, stage, progress.entry.request_id)
+        progress.hits.extend(struck)
+        progress.entry.faults.extend(hit.fault_id for hit in struck)
 
-    async def _read(self, call: _Call, entry: Entry) -> Made:
+    async def _read(self, call: _Call, entry: Entry) -> PreparedResponse:
         # Lists read the disk: what was answered before this request must be there.
-        await self._around.ledger.durable()
-        work = Work(self._around, entry.account or "", Origin(entry.request_id))
+        await self._context.ledger.durable()
+        work = Work(self._context, entry.account or "", Origin(entry.request_id))
         found = call.route.handler(work, call.parameters, call.object_id)
-        answer = found if isinstance(found, Answer) else await found
+        answer = found if isinstance(found, ApiAnswer) else await found
         return _made_of(work, answer, call.parameters, entry)
 
-    async def _execute(self, call: _Call, way: _Way, claim: Claim | None) -> Made:
-        entry = way.entry
+    async def _execute(
+        self, call: _Call, progress: RequestInProgress, claim: KeyClaim | None
+    ) -> PreparedResponse:
+        entry = progress.entry
         try:
-            self._strike(way, "execution")
-            slow = _hit(way.hits, "slow")
+            self._draw_faults(progress, "execution")
+            slow = _hit(progress.hits, "slow")
             if slow is not None:
                 # The hit is on disk before it acts; the key stays in flight meanwhile.
-                await self._around.ledger.durable()
+                await self._context.ledger.durable()
                 await asyncio.sleep(slow.rule.number("seconds"))
             # Nothing awaits from here to the saved answer: an execution is atomic.
-            made = self._run(call, way)
+            made = self._run(call, progress)
         except BaseException:
+            # Nothing was saved, so the key must not stay in flight: the next request with it
+            # executes.
             if claim is not None:
                 self._keys.release(claim)
             raise
-        entry.executed = _hit(way.hits, "saved_500") is None
+        # A saved 500 stands for a server that died before it did anything.
+        entry.executed = _hit(progress.hits, "saved_500") is None
+        # Carried along instead of released here: `handle` does that when the answer is durable.
         made.claim = claim
         if claim is not None:
             entry.original_request = entry.request_id
-            saved = Saved(entry.request_id, made.status, made.body, made.should_retry)
-            self._keys.complete(claim, saved, self._around.clock.now())
+            saved = SavedAnswer(entry.request_id, made.status, made.body, made.should_retry)
+            self._keys.complete(claim, saved, self._context.clock.now())
         return made
 
-    def _run(self, call: _Call, way: _Way) -> Made:
-        entry, hits = way.entry, way.hits
+    def _run(self, call: _Call, progress: RequestInProgress) -> PreparedResponse:
+        entry, hits = progress.entry, progress.hits
         spoiled = _hit(hits, "saved_500")
         if spoiled is not None:
             return _broken(spoiled, entry)
-        work = Work(self._around, entry.account or "", Origin(entry.request_id, entry.key))
+        work = Work(self._context, entry.account or "", Origin(entry.request_id, entry.key))
         try:
             answer = call.route.handler(work, call.parameters, call.object_id)
-            if not isinstance(answer, Answer):
+            if not isinstance(answer, ApiAnswer):
                 raise TypeError("only a read may wait; an execution is atomic")
             made = _made_of(work, answer, call.parameters, entry)
         except ApiError as error:
+            # Stripe saves what fails once the endpoint has begun, so this refusal will be replayed.
+            # Which of its 400s count as begun is not published; no drill may depend on it.
             entry.code = error.code
             error.error["request_log_url"] = (
                 f"https://dashboard.stripe.com/test/logs/{entry.request_id}"
@@ -246,14 +253,16 @@ class Pipeline:
             made.should_retry = "false"
         else:
             self._accept(work.commit())
+        # The charge stays. Stripe calls such a 500 indeterminate: it is saved, a replay gives it
+        # again, and webhooks come for an object that the caller has never seen.
         lost = _hit(hits, "execute_then_500")
         return made if lost is None else _broken(lost, entry)
 
-    async def _delay(self, hits: list[Hit]) -> None:
+    async def _delay(self, hits: list[FaultHit]) -> None:
         wait_seconds = self.latency.seconds(self._rng)
         hit = _hit(hits, "latency")
         if hit is not None:
-            await self._around.ledger.durable()
+            await self._context.ledger.durable()
             extra = Latency(
                 hit.rule.number("milliseconds"),
                 hit.rule.number("jitter_milliseconds"),
@@ -263,16 +272,17 @@ class Pipeline:
         if wait_seconds > 0:
             await asyncio.sleep(wait_seconds)
 
-    def _note(self, request: Request, entry: Entry, tree: Tree) -> None:
+    def _note(self, request: WireRequest, entry: Entry, tree: Tree) -> None:
         if request.method == "POST":
             entry.key = request.headers.get("idempotency-key")
         metadata = _metadata(tree)
+        # What the judge joins on; read from the request, since a refused one leaves no object.
         entry.env = metadata.get("env")
         entry.event_id = metadata.get("event_id")
         entry.flags = flags_of(request.method, request.path, entry.key, metadata)
 
 
-def _decode(request: Request) -> Tree:
+def _decode(request: WireRequest) -> Tree:
     if request.method == "GET" or not request.body:
         return decode_form(request.query)
     content_type = request.headers.get("content-type", _FORM).partition(";")[0].strip().lower()
@@ -302,11 +312,11 @@ def _subject(entry: Entry, tree: Tree) -> RequestSubject:
     )
 
 
-def _hit(hits: list[Hit], action: str) -> Hit | None:
+def _hit(hits: list[FaultHit], action: str) -> FaultHit | None:
     return next((hit for hit in hits if hit.rule.action == action), None)
 
 
-def _refused_at_the_door(hits: list[Hit]) -> Made | None:
+def _refused_at_admission(hits: list[FaultHit]) -> PreparedResponse | None:
     """The answer of a fault that keeps the request from reaching the idempotency layer."""
     for hit in hits:
         match hit.rule.action:
@@ -314,6 +324,8 @@ def _refused_at_the_door(hits: list[Hit]) -> Made | None:
                 made = refusal_of(errors.rate_limited())
             case "lock_timeout":
                 made = refusal_of(errors.lock_timeout())
+                # The official Python and Node libraries have no case of their own for this code.
+                # They go by the header, and without it would not try again.
                 made.should_retry = "true"
             case "reject":
                 status = int(hit.rule.number("status"))
@@ -326,13 +338,15 @@ def _refused_at_the_door(hits: list[Hit]) -> Made | None:
     return None
 
 
-def _replay(saved: Saved, entry: Entry) -> Made:
+def _replay(saved: SavedAnswer, entry: Entry) -> PreparedResponse:
     entry.replayed = True
     entry.original_request = saved.request_id
-    return Made(saved.status, saved.body, saved.should_retry)
+    return PreparedResponse(saved.status, saved.body, saved.should_retry)
 
 
-def _made_of(work: Work, answer: Answer, parameters: Parameters, entry: Entry) -> Made:
+def _made_of(
+    work: Work, answer: ApiAnswer, parameters: Parameters, entry: Entry
+) -> PreparedResponse:
     document: Mapping[str, object] = answer.document
     paths = parameters.texts("expand")
     if paths and answer.status == 200:
@@ -342,25 +356,29 @@ def _made_of(work: Work, answer: Answer, parameters: Parameters, entry: Entry) -
         error = document.get("error")
         code = error.get("code") if isinstance(error, dict) else None
         entry.code = code if isinstance(code, str) else None
-    return Made(answer.status, encode(document), "false")
+    return PreparedResponse(answer.status, encode(document), "false")
 
 
 def _object_id(document: Mapping[str, object]) -> str | None:
     found: object = document
     error = document.get("error")
     if isinstance(error, dict):
+        # With confirm=true on create, a declined PaymentIntent is named in the error and nowhere
+        # else.
         found = error.get("payment_intent")
     object_id = found.get("id") if isinstance(found, Mapping) else None
     return object_id if isinstance(object_id, str) else None
 
 
-def _broken(hit: Hit, entry: Entry) -> Made:
+def _broken(hit: FaultHit, entry: Entry) -> PreparedResponse:
     """A 500 that is saved under the key, whether anything was executed or not."""
     body = json_of(errors.internal())
     entry.code = "api_error"
+    # stripe-python explains why the header is "false" with most 500s: a retry would only be given
+    # the saved answer.
     retry = "false" if hit.rule.should_retry is None else _asked(hit)
-    return Made(500, body, retry)
+    return PreparedResponse(500, body, retry)
 
 
-def _asked(hit: Hit) -> str | None:
+def _asked(hit: FaultHit) -> str | None:
     return None if hit.rule.should_retry == "absent" else hit.rule.should_retry

@@ -7,9 +7,11 @@ from typing import Literal
 from bookpayctl.stripe_twin.errors import ApiError, invalid
 from bookpayctl.stripe_twin.ledger.store import Column
 
+# Stripe's limits: at most ten clauses, joined by AND or by OR and never by both.
 _CLAUSES_MAX = 10
 _NUMBERS = ("amount", "created")
 _FLAGS = ("disputed", "refunded")
+# Fields Stripe documents for each kind, as far as the twin has them.
 _FIELDS: dict[str, tuple[str, ...]] = {
     "payment_intent": ("amount", "created", "currency", "customer", "status"),
     "charge": (
@@ -78,6 +80,7 @@ class Clause:
                 test = f"{found} IS NULL"
                 values.pop()
             case "~":
+                # Not LIKE: a % or _ that the caller is looking for would match anything.
                 test = f"instr(lower({found}), lower(?)) > 0"
             case _:
                 test = f"{found} {self.sign} ?"
@@ -131,12 +134,14 @@ def _clause(found: re.Match[str], kind: str) -> Clause:
     sign = "=" if found["sign"] == ":" else found["sign"]
     text = bare if quoted is None else _unescaped(quoted)
     value: str | int | None = text
+    # `field:null` asks for what is not there, which no comparison of SQL can find.
     if bare == "null":
         sign, value = "null", None
     elif name in _NUMBERS:
         if sign == "~" or not re.fullmatch(r"[0-9]{1,15}", text or ""):
             raise _unreadable(f"{name} compares with whole numbers")
         value = int(text or 0)
+    # SQLite has no booleans: its JSON functions give 1 and 0 for them.
     elif name in _FLAGS:
         value = int(text == "true")
     elif sign not in ("=", "~"):

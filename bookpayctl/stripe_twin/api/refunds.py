@@ -1,6 +1,6 @@
 """/v1/refunds."""
 
-from bookpayctl.stripe_twin.api.answer import Answer, shown
+from bookpayctl.stripe_twin.api.answer import ApiAnswer, shown
 from bookpayctl.stripe_twin.api.listing import CREATED, PAGING, page_of_objects
 from bookpayctl.stripe_twin.api.parameters import (
     ANY,
@@ -40,7 +40,7 @@ RETRIEVE: Specification = {"expand": ARRAY}
 LIST: Specification = {**PAGING, **CREATED, "charge": TEXT, "payment_intent": TEXT}
 
 
-def create(work: Work, parameters: Parameters, _: str) -> Answer:
+def create(work: Work, parameters: Parameters, _: str) -> ApiAnswer:
     """Give money back."""
     wanted = RefundInput(
         charge=parameters.text("charge"),
@@ -52,30 +52,33 @@ def create(work: Work, parameters: Parameters, _: str) -> Answer:
     return shown(refund(work, wanted))
 
 
-def retrieve(work: Work, _: Parameters, refund_id: str) -> Answer:
+def retrieve(work: Work, _: Parameters, refund_id: str) -> ApiAnswer:
     """Show a refund."""
     return shown(work.get(REFUND, refund_id))
 
 
-def update(work: Work, parameters: Parameters, refund_id: str) -> Answer:
+def update(work: Work, parameters: Parameters, refund_id: str) -> ApiAnswer:
     """Change a refund's metadata, the only thing of it that can be changed."""
     made = work.get(REFUND, refund_id)
     before = dict(made)
     made["metadata"] = parameters.metadata(made["metadata"])
     work.save(REFUND, made)
+    # An update that changes nothing is no event.
     if made["metadata"] != before["metadata"]:
         tell_of_refund(work, made, before)
     return shown(made)
 
 
-def cancel(work: Work, _: Parameters, refund_id: str) -> Answer:
+def cancel(work: Work, _: Parameters, refund_id: str) -> ApiAnswer:
     """Stop a refund that has not left yet."""
     made = work.get(REFUND, refund_id)
     cancel_refund(work, made)
     return shown(made)
 
 
-def list_page(work: Work, parameters: Parameters, _: str) -> Answer:
+def list_page(work: Work, parameters: Parameters, _: str) -> ApiAnswer:
     """Refunds, newest first."""
     filters = ("charge", "payment_intent")
-    return Answer(200, page_of_objects(work, parameters, "refund", "/v1/refunds", filters=filters))
+    return ApiAnswer(
+        200, page_of_objects(work, parameters, "refund", "/v1/refunds", filters=filters)
+    )

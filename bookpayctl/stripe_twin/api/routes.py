@@ -16,7 +16,7 @@ from bookpayctl.stripe_twin.api import (
     sources,
     webhook_endpoints,
 )
-from bookpayctl.stripe_twin.api.answer import Handler, Search
+from bookpayctl.stripe_twin.api.answer import ApiHandler, Search
 from bookpayctl.stripe_twin.api.parameters import Specification
 from bookpayctl.stripe_twin.errors import no_such_route
 
@@ -27,7 +27,7 @@ class Route:
 
     method: str
     path: str
-    handler: Handler | Search
+    handler: ApiHandler | Search
     accepts: Specification
 
 
@@ -124,11 +124,15 @@ def find_route(method: str, path: str) -> tuple[Route, str]:
     Raises:
         ApiError: 404, nothing answers this.
     """
+    # First, so that `/payment_intents/search` is not taken for an id.
     exact = _BY_METHOD_AND_PATH.get((method, path))
     if exact is not None:
         return exact, ""
     parts = path.split("/")  # "", "v1", "payment_intents", "pi_1", "confirm"
+    # An empty part is no id: `/v1/charges/` must not be read as a charge without a name.
     if all(parts[1:]):
+        # An id stands third (`/payment_intents/ID`), fourth (`/balance/history/ID`), or third and
+        # fifth (`/customers/ID/sources/ID`).
         for places in ((3,), (4,), (3, 5)):
             if places[-1] < len(parts):
                 pattern = "/".join("*" if i in places else part for i, part in enumerate(parts))

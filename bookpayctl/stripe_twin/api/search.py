@@ -8,7 +8,8 @@ import base64
 from collections.abc import Awaitable
 from dataclasses import dataclass
 
-from bookpayctl.stripe_twin.api.answer import Answer
+from bookpayctl.stripe_twin.api.answer import ApiAnswer
+from bookpayctl.stripe_twin.api.listing import limit_of
 from bookpayctl.stripe_twin.api.parameters import (
     ARRAY,
     INTEGER,
@@ -31,23 +32,21 @@ SEARCH: Specification = {
     "page": TEXT,
     "expand": ARRAY,
 }
-_LIMIT_DEFAULT = 10
-_LIMIT_MAX = 100
 # A clause that matches fewer objects than this is where a search starts.
 _RARE = 2_000
 
 
-def payment_intents(work: Work, parameters: Parameters, _: str) -> Awaitable[Answer]:
+def payment_intents(work: Work, parameters: Parameters, _: str) -> Awaitable[ApiAnswer]:
     """Search PaymentIntents."""
     return _search(work, parameters, "payment_intent", "/v1/payment_intents/search")
 
 
-def charges(work: Work, parameters: Parameters, _: str) -> Awaitable[Answer]:
+def charges(work: Work, parameters: Parameters, _: str) -> Awaitable[ApiAnswer]:
     """Search charges."""
     return _search(work, parameters, "charge", "/v1/charges/search")
 
 
-def customers(work: Work, parameters: Parameters, _: str) -> Awaitable[Answer]:
+def customers(work: Work, parameters: Parameters, _: str) -> Awaitable[ApiAnswer]:
     """Search customers."""
     return _search(work, parameters, "customer", "/v1/customers/search")
 
@@ -75,16 +74,20 @@ class _Start:
 _EVERYTHING = _Start("ledger.objects AS o", "o")
 
 
-async def _search(work: Work, parameters: Parameters, kind: str, url: str) -> Answer:
+async def _search(work: Work, parameters: Parameters, kind: str, url: str) -> ApiAnswer:
     query = parse_query(parameters.needed("query"), kind)
-    limit = _limit(parameters)
+    limit = limit_of(parameters)
+    # Stripe warns against reading by search what was just written: it lags by up to a minute, and
+    # longer during outages. A caller that does so anyway finds nothing here, on purpose.
     span = _Range(
         work.account,
         kind,
-        int(work.now - work.around.search_lag_seconds),
+        int(work.now - work.context.search_lag_seconds),
         _place(parameters.text("page")),
     )
-    index = work.around.search
+    index = work.context.search
+    # The lag is the virtual one above and nothing else: how busy this machine is must not decide
+    # what a drill finds.
     await index.caught_up()
     # Of clauses joined by OR each is a search; what two of them find is one find.
     parts = [query.clauses] if query.joiner == "AND" else [(clause,) for clause in query.clauses]
@@ -93,9 +96,11 @@ async def _search(work: Work, parameters: Parameters, kind: str, url: str) -> An
         sql, values = _statement(part, span, await _start(index, part, span))
         for created, n, body in await index.select(sql, [*values, limit + 1]):
             found[int(created or 0), int(n or 0)] = str(body)
+    # Each part was asked for one object more than a page, so the newest of all of them are among
+    # these.
     places = sorted(found, reverse=True)
     more = len(places) > limit
-    return Answer(
+    return ApiAnswer(
         200,
         {
             "object": "search_result",
@@ -156,21 +161,10 @@ def _statement(
     return sql, values
 
 
-def _limit(parameters: Parameters) -> int:
-    limit = parameters.integer("limit")
-    if limit is None:
-        return _LIMIT_DEFAULT
-    if not 1 <= limit <= _LIMIT_MAX:
-        raise invalid(
-            f"limit must be between 1 and {_LIMIT_MAX}.",
-            code="parameter_invalid_integer",
-            param="limit",
-        )
-    return limit
-
-
 def _page(place: tuple[int, int]) -> str:
     """The mark of the next page: where this one ended, in letters that say nothing."""
+    # Opaque as Stripe's, so that nobody makes one up: a cursor of a list is an id, a mark of a
+    # search is not.
     return base64.urlsafe_b64encode(f"{place[0]}:{place[1]}".encode()).decode()
 
 

@@ -1,6 +1,6 @@
 """/v1/setup_intents: saving a method for later, without money."""
 
-from bookpayctl.stripe_twin.api.answer import Answer, shown
+from bookpayctl.stripe_twin.api.answer import ApiAnswer, shown
 from bookpayctl.stripe_twin.api.listing import CREATED, PAGING, page_of_objects
 from bookpayctl.stripe_twin.api.parameters import (
     ANY,
@@ -15,7 +15,7 @@ from bookpayctl.stripe_twin.api.parameters import (
 from bookpayctl.stripe_twin.errors import ApiError, invalid
 from bookpayctl.stripe_twin.ledger.work import Work
 from bookpayctl.stripe_twin.payments import methods
-from bookpayctl.stripe_twin.payments.test_methods import Challenged, Refused
+from bookpayctl.stripe_twin.payments.test_methods import BankRefusal, Challenged
 from bookpayctl.stripe_twin.resources.account_objects import SetupIntent
 from bookpayctl.stripe_twin.resources.kinds import CUSTOMER, PAYMENT_METHOD, SETUP_INTENT, public
 
@@ -72,9 +72,9 @@ LIST: Specification = {
 _OPEN = ("requires_payment_method", "requires_confirmation", "requires_action")
 
 
-def create(work: Work, parameters: Parameters, _: str) -> Answer:
+def create(work: Work, parameters: Parameters, _: str) -> ApiAnswer:
     """Make a SetupIntent and, with `confirm=true`, try it at once."""
-    setup_id = work.mint(SETUP_INTENT)
+    setup_id = work.new_id(SETUP_INTENT)
     customer = parameters.text("customer")
     if customer is not None:
         work.get(CUSTOMER, customer, "customer")
@@ -84,7 +84,7 @@ def create(work: Work, parameters: Parameters, _: str) -> Answer:
         "application": None,
         "automatic_payment_methods": None,
         "cancellation_reason": None,
-        "client_secret": f"{setup_id}_secret_{work.around.mint.chance(25)}",
+        "client_secret": f"{setup_id}_secret_{work.context.ids.random_hex(25)}",
         "created": work.created,
         "customer": customer,
         "description": parameters.text("description"),
@@ -104,6 +104,7 @@ def create(work: Work, parameters: Parameters, _: str) -> Answer:
         "status": "requires_payment_method",
         "usage": parameters.text("usage") or "off_session",
     }
+    # A copy, since what is saved may not change any more and the attempt below changes it.
     work.save(SETUP_INTENT, setup.copy())
     work.emit("setup_intent.created", setup)
     if parameters.flag("confirm"):
@@ -116,12 +117,12 @@ def create(work: Work, parameters: Parameters, _: str) -> Answer:
     return shown(setup)
 
 
-def retrieve(work: Work, _: Parameters, setup_id: str) -> Answer:
+def retrieve(work: Work, _: Parameters, setup_id: str) -> ApiAnswer:
     """Show a SetupIntent."""
     return shown(work.get(SETUP_INTENT, setup_id, "intent"))
 
 
-def update(work: Work, parameters: Parameters, setup_id: str) -> Answer:
+def update(work: Work, parameters: Parameters, setup_id: str) -> ApiAnswer:
     """Change a SetupIntent that has not been tried with success."""
     setup = work.get(SETUP_INTENT, setup_id, "intent")
     if set(parameters.tree) - {"metadata", "description", "expand"}:
@@ -143,14 +144,14 @@ def update(work: Work, parameters: Parameters, setup_id: str) -> Answer:
     return shown(setup)
 
 
-def confirm(work: Work, parameters: Parameters, setup_id: str) -> Answer:
+def confirm(work: Work, parameters: Parameters, setup_id: str) -> ApiAnswer:
     """Try to save the method."""
     setup = work.get(SETUP_INTENT, setup_id, "intent")
     _check_open(setup, "confirm")
     return _attempt(work, setup, parameters)
 
 
-def cancel(work: Work, parameters: Parameters, setup_id: str) -> Answer:
+def cancel(work: Work, parameters: Parameters, setup_id: str) -> ApiAnswer:
     """End a SetupIntent."""
     setup = work.get(SETUP_INTENT, setup_id, "intent")
     _check_open(setup, "cancel")
@@ -161,7 +162,7 @@ def cancel(work: Work, parameters: Parameters, setup_id: str) -> Answer:
     return shown(setup)
 
 
-def list_page(work: Work, parameters: Parameters, _: str) -> Answer:
+def list_page(work: Work, parameters: Parameters, _: str) -> ApiAnswer:
     """SetupIntents, newest first."""
     page = page_of_objects(
         work,
@@ -171,7 +172,7 @@ def list_page(work: Work, parameters: Parameters, _: str) -> Answer:
         filters=("customer",),
         equal={"payment_method": parameters.text("payment_method")},
     )
-    return Answer(200, page)
+    return ApiAnswer(200, page)
 
 
 def _check_open(setup: SetupIntent, action: str) -> None:
@@ -182,7 +183,7 @@ def _check_open(setup: SetupIntent, action: str) -> None:
         ).with_object("setup_intent", public(setup))
 
 
-def _attempt(work: Work, setup: SetupIntent, parameters: Parameters) -> Answer:
+def _attempt(work: Work, setup: SetupIntent, parameters: Parameters) -> ApiAnswer:
     name = parameters.text("payment_method")
     if name is not None:
         method = methods.resolve(work, name)
@@ -193,8 +194,10 @@ def _attempt(work: Work, setup: SetupIntent, parameters: Parameters) -> Answer:
             "You cannot confirm this SetupIntent because it's missing a payment method.",
             code="setup_intent_unexpected_state",
         ).with_object("setup_intent", public(setup))
+    # No money moves, but the bank is asked all the same, and refuses what it would refuse of a
+    # charge.
     result = methods.behaviour_of(method).result
-    if isinstance(result, Refused):
+    if isinstance(result, BankRefusal):
         refused = ApiError(
             402,
             "card_error",
@@ -208,11 +211,13 @@ def _attempt(work: Work, setup: SetupIntent, parameters: Parameters) -> Answer:
             "message": result.message,
             "type": "card_error",
         }
+        # Not raised: a refusal leaves its event and the SetupIntent behind, and an error would undo
+        # both.
         setup["status"] = "requires_payment_method"
         work.save(SETUP_INTENT, setup)
         work.emit("setup_intent.setup_failed", setup)
         refused.with_object("setup_intent", public(setup))
-        return Answer(402, {"error": refused.error})
+        return ApiAnswer(402, {"error": refused.error})
     setup["payment_method"] = method["id"]
     if isinstance(result, Challenged):
         setup["status"] = "requires_action"

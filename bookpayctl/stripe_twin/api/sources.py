@@ -1,6 +1,6 @@
 """/v1/customers/ID/sources: cards of the older API. Each is a payment method under another name."""
 
-from bookpayctl.stripe_twin.api.answer import Answer
+from bookpayctl.stripe_twin.api.answer import ApiAnswer
 from bookpayctl.stripe_twin.api.listing import PAGING, page_of_objects
 from bookpayctl.stripe_twin.api.parameters import (
     ANY,
@@ -51,6 +51,7 @@ def give(work: Work, customer: Customer, card: PaymentMethod) -> None:
     card["customer"] = customer["id"]
     work.save(PAYMENT_METHOD, card)
     before = dict(customer)
+    # The first card of a customer becomes the one that is charged when none is named.
     if customer["default_source"] is None:
         customer["default_source"] = card["id"]
         work.save(CUSTOMER, customer)
@@ -59,22 +60,22 @@ def give(work: Work, customer: Customer, card: PaymentMethod) -> None:
         work.emit_change("customer.updated", customer, before)
 
 
-def create(work: Work, parameters: Parameters, customer_id: str) -> Answer:
+def create(work: Work, parameters: Parameters, customer_id: str) -> ApiAnswer:
     """Give a customer another card."""
     customer = work.get(CUSTOMER, customer_id, "customer")
     card = source_of(work, parameters)
     methods.refuse_attachment(card)
     card["metadata"] = parameters.metadata(card["metadata"])
     give(work, customer, card)
-    return Answer(200, as_source(card))
+    return ApiAnswer(200, as_source(card))
 
 
-def retrieve(work: Work, _: Parameters, ids: str) -> Answer:
+def retrieve(work: Work, _: Parameters, ids: str) -> ApiAnswer:
     """Show one of a customer's cards."""
-    return Answer(200, as_source(_own(work, ids)))
+    return ApiAnswer(200, as_source(_own(work, ids)))
 
 
-def update(work: Work, parameters: Parameters, ids: str) -> Answer:
+def update(work: Work, parameters: Parameters, ids: str) -> ApiAnswer:
     """Change what may be changed of a card."""
     card = _own(work, ids)
     before = as_source(card)
@@ -84,23 +85,24 @@ def update(work: Work, parameters: Parameters, ids: str) -> Answer:
     work.save(PAYMENT_METHOD, card)
     after = as_source(card)
     work.emit_change("customer.source.updated", after, before)
-    return Answer(200, after)
+    return ApiAnswer(200, after)
 
 
-def delete(work: Work, _: Parameters, ids: str) -> Answer:
+def delete(work: Work, _: Parameters, ids: str) -> ApiAnswer:
     """Take a card from its customer."""
     card = _own(work, ids)
     customer = work.get(CUSTOMER, card["customer"] or "", "customer")
     work.emit("customer.source.deleted", as_source(card))
+    # Kept without an owner: charges of the past still name it.
     card["customer"] = None
     work.save(PAYMENT_METHOD, card)
     if customer["default_source"] == card["id"]:
         customer["default_source"] = None
         work.save(CUSTOMER, customer)
-    return Answer(200, {"id": card["id"], "object": "card", "deleted": True})
+    return ApiAnswer(200, {"id": card["id"], "object": "card", "deleted": True})
 
 
-def list_page(work: Work, parameters: Parameters, customer_id: str) -> Answer:
+def list_page(work: Work, parameters: Parameters, customer_id: str) -> ApiAnswer:
     """A customer's cards, newest first."""
     work.get(CUSTOMER, customer_id, "customer")
     parameters.tree["customer"] = customer_id
@@ -110,10 +112,11 @@ def list_page(work: Work, parameters: Parameters, customer_id: str) -> Answer:
         "payment_method",
         f"/v1/customers/{customer_id}/sources",
         filters=("customer",),
+        # Methods of the newer API belong to the same customer and are no sources.
         id_prefix="card_",
         show=lambda card: as_source(card),  # type: ignore[arg-type] # a stored payment method
     )
-    return Answer(200, page)
+    return ApiAnswer(200, page)
 
 
 def _own(work: Work, ids: str) -> PaymentMethod:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import cast
 from urllib.parse import urlsplit
 
-from bookpayctl.stripe_twin.api.answer import Answer, shown
+from bookpayctl.stripe_twin.api.answer import ApiAnswer, shown
 from bookpayctl.stripe_twin.api.listing import PAGING
 from bookpayctl.stripe_twin.api.parameters import (
     ANY,
@@ -44,9 +44,9 @@ RETRIEVE: Specification = {"expand": ARRAY}
 LIST: Specification = PAGING
 
 
-def create(work: Work, parameters: Parameters, _: str) -> Answer:
+def create(work: Work, parameters: Parameters, _: str) -> ApiAnswer:
     """Make an endpoint and show its secret."""
-    secret = f"whsec_{work.around.mint.chance(32)}"
+    secret = f"whsec_{work.context.ids.random_hex(32)}"
     endpoint = new_endpoint(
         work,
         url=parameters.needed("url"),
@@ -56,7 +56,8 @@ def create(work: Work, parameters: Parameters, _: str) -> Answer:
     endpoint["description"] = parameters.text("description")
     endpoint["api_version"] = parameters.text("api_version")
     endpoint["metadata"] = parameters.metadata({})
-    return Answer(200, {**public(endpoint), "secret": secret})
+    # The one time that the secret is shown; whoever loses it rolls it.
+    return ApiAnswer(200, {**public(endpoint), "secret": secret})
 
 
 def new_endpoint(
@@ -70,10 +71,10 @@ def new_endpoint(
     _check_url(url)
     if not enabled_events:
         raise invalid("enabled_events must name at least one event.", param="enabled_events")
-    if len(work.around.endpoints.of_account(work.account)) >= ENDPOINTS_MAX:
+    if len(work.context.endpoints.of_account(work.account)) >= ENDPOINTS_MAX:
         raise invalid(f"You have reached the maximum of {ENDPOINTS_MAX} webhook endpoints.")
     endpoint: WebhookEndpoint = {
-        "id": work.mint(WEBHOOK_ENDPOINT),
+        "id": work.new_id(WEBHOOK_ENDPOINT),
         "object": "webhook_endpoint",
         "api_version": API_VERSION,
         "application": None,
@@ -90,12 +91,12 @@ def new_endpoint(
     return endpoint
 
 
-def retrieve(work: Work, _: Parameters, endpoint_id: str) -> Answer:
+def retrieve(work: Work, _: Parameters, endpoint_id: str) -> ApiAnswer:
     """Show an endpoint, without its secret."""
     return shown(_living(work, endpoint_id))
 
 
-def update(work: Work, parameters: Parameters, endpoint_id: str) -> Answer:
+def update(work: Work, parameters: Parameters, endpoint_id: str) -> ApiAnswer:
     """Change an endpoint, or switch it off and on."""
     endpoint = _living(work, endpoint_id)
     url = parameters.text("url")
@@ -106,6 +107,8 @@ def update(work: Work, parameters: Parameters, endpoint_id: str) -> Answer:
     if events:
         endpoint["enabled_events"] = events
     if parameters.has("disabled"):
+        # A disabled endpoint keeps what it is owed: enabled before the next retry, it gets it after
+        # all.
         endpoint["status"] = "disabled" if parameters.flag("disabled") else "enabled"
     if parameters.has("description"):
         endpoint["description"] = parameters.text("description")
@@ -114,19 +117,20 @@ def update(work: Work, parameters: Parameters, endpoint_id: str) -> Answer:
     return shown(endpoint)
 
 
-def delete(work: Work, _: Parameters, endpoint_id: str) -> Answer:
+def delete(work: Work, _: Parameters, endpoint_id: str) -> ApiAnswer:
     """Delete an endpoint: what it has not received it never will."""
     endpoint = _living(work, endpoint_id)
+    # Marked, not removed: attempts on record go on naming it.
     endpoint["status"] = "deleted"
     work.save(WEBHOOK_ENDPOINT, endpoint)
-    return Answer(200, {"id": endpoint_id, "object": "webhook_endpoint", "deleted": True})
+    return ApiAnswer(200, {"id": endpoint_id, "object": "webhook_endpoint", "deleted": True})
 
 
-def list_page(work: Work, _: Parameters, __: str) -> Answer:
+def list_page(work: Work, _: Parameters, __: str) -> ApiAnswer:
     """All endpoints, newest first; there are never more than one page of them."""
-    endpoints = work.around.endpoints.of_account(work.account)
+    endpoints = work.context.endpoints.of_account(work.account)
     data = [public(cast(Mapping[str, object], endpoint)) for endpoint in reversed(endpoints)]
-    return Answer(
+    return ApiAnswer(
         200,
         {"object": "list", "data": data, "has_more": False, "url": "/v1/webhook_endpoints"},
     )
@@ -145,6 +149,8 @@ def _check_url(url: str) -> None:
     )
     try:
         parts = urlsplit(url)
+        # Stripe asks for HTTPS in live mode and takes plain HTTP for local receivers, and every
+        # receiver of a twin is local.
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError as error:
         raise refused from error

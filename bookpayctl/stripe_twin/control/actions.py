@@ -9,7 +9,7 @@ from bookpayctl.stripe_twin.faults.book import FaultBook
 from bookpayctl.stripe_twin.faults.rule import parse_rule
 from bookpayctl.stripe_twin.ledger import schema
 from bookpayctl.stripe_twin.ledger.endpoints import ROLL_SECONDS_MAX, active_secrets, rolled
-from bookpayctl.stripe_twin.ledger.work import Origin, Surroundings, Work
+from bookpayctl.stripe_twin.ledger.work import Origin, TwinContext, Work
 from bookpayctl.stripe_twin.payments.settling import complete
 from bookpayctl.stripe_twin.resources.kinds import WEBHOOK_ENDPOINT, public
 from bookpayctl.stripe_twin.timers import Timers
@@ -31,39 +31,41 @@ class Actions:
 
     def __init__(
         self,
-        around: Surroundings,
+        context: TwinContext,
         faults: FaultBook,
         pipeline: Pipeline,
         timers: Timers,
         dispatcher: Dispatcher,
     ) -> None:
-        self._around = around
+        self._context = context
         self._faults = faults
         self._pipeline = pipeline
         self._timers = timers
         self._dispatcher = dispatcher
 
     def health(self) -> dict[str, object]:
-        self._around.ledger.select("SELECT 1 FROM settings LIMIT 1")
-        return {"status": "ok", "account": self._around.default_account}
+        self._context.ledger.select("SELECT 1 FROM settings LIMIT 1")
+        return {"status": "ok", "account": self._context.default_account}
 
     def state(self) -> dict[str, object]:
         """What is not in the ledger's tables."""
         return {
-            "account": self._around.default_account,
+            "account": self._context.default_account,
             "clock": self.clock(),
             "latency": self.latency(),
             "faults": len(self._faults.listed()),
         }
 
     def clock(self) -> dict[str, object]:
-        clock = self._around.clock
+        clock = self._context.clock
         return {"now": clock.now(), "wall": clock.wall(), "offset_seconds": clock.offset_seconds}
 
     def advance_clock(self, body: Mapping[str, Json]) -> dict[str, object]:
         """Let virtual time pass; keys age, debits settle, retries fall due."""
-        offset = self._around.clock.advance(_number(body, "seconds"))
-        self._around.ledger.put(schema.PUT_SETTING, ("clock_offset_seconds", str(offset)))
+        offset = self._context.clock.advance(_number(body, "seconds"))
+        # On disk before the answer: time that a drill has let pass must not come back with a
+        # restart.
+        self._context.ledger.put(schema.PUT_SETTING, ("clock_offset_seconds", str(offset)))
         self._timers.wake()
         return self.clock()
 
@@ -104,25 +106,26 @@ class Actions:
         succeed = body.get("succeed", True)
         if not isinstance(succeed, bool):
             raise BadRequestError("succeed must be true or false")
-        account = body.get("account", self._around.default_account)
-        work = Work(self._around, str(account), Origin())
+        # An operator stands above accounts and may name one.
+        account = body.get("account", self._context.default_account)
+        work = Work(self._context, str(account), Origin())
         intent = complete(work, _string(body, "payment_intent"), succeed=succeed)
         self._timers.accept(work.commit())
         return public(dict(intent))
 
     def endpoints(self) -> dict[str, object]:
         """All endpoints with the secrets that sign for them now."""
-        now = self._around.clock.now()
+        now = self._context.clock.now()
         return {
             "data": [
                 {**public(dict(endpoint)), "secrets": active_secrets(endpoint, now)}
-                for endpoint in self._around.endpoints.all()
+                for endpoint in self._context.endpoints.all()
             ]
         }
 
     def add_endpoint(self, body: Mapping[str, Json]) -> dict[str, object]:
-        secrets = _strings(body, "secrets") or [f"whsec_{self._around.mint.chance(32)}"]
-        work = Work(self._around, self._around.default_account, Origin())
+        secrets = _strings(body, "secrets") or [f"whsec_{self._context.ids.random_hex(32)}"]
+        work = Work(self._context, self._context.default_account, Origin())
         endpoint = new_endpoint(
             work,
             url=_string(body, "url"),
@@ -134,15 +137,15 @@ class Actions:
 
     def roll_secret(self, endpoint_id: str, body: Mapping[str, Json]) -> dict[str, object]:
         """Give an endpoint a new secret; the old one signs too, for at most a day."""
-        endpoint = self._around.endpoints.find(endpoint_id)
+        endpoint = self._context.endpoints.find(endpoint_id)
         if endpoint is None:
             raise LookupError(f"no endpoint is called {endpoint_id}")
         keep = _number(body, "keep_old_seconds") if "keep_old_seconds" in body else ROLL_SECONDS_MAX
         secret = _string(body, "secret") if "secret" in body else ""
-        secret = secret or f"whsec_{self._around.mint.chance(32)}"
-        now = self._around.clock.now()
+        secret = secret or f"whsec_{self._context.ids.random_hex(32)}"
+        now = self._context.clock.now()
         after = rolled(endpoint, secret, now=now, keep_old_seconds=keep)
-        work = Work(self._around, self._around.default_account, Origin())
+        work = Work(self._context, self._context.default_account, Origin())
         work.save(WEBHOOK_ENDPOINT, after)
         work.commit()
         return {"id": endpoint_id, "secrets": active_secrets(after, now)}
@@ -150,17 +153,17 @@ class Actions:
     def deliver(self, body: Mapping[str, Json]) -> dict[str, object]:
         """Send an event again, to one endpoint or to all that want it."""
         event_id = _string(body, "event")
-        rows = self._around.ledger.select(
+        rows = self._context.ledger.select(
             "SELECT account, type FROM events WHERE id = ?", (event_id,)
         )
         if not rows:
             raise LookupError(f"no event is called {event_id}")
         if "endpoint" in body:
             chosen: tuple[str, ...] = (_string(body, "endpoint"),)
-            if self._around.endpoints.find(chosen[0]) is None:
+            if self._context.endpoints.find(chosen[0]) is None:
                 raise LookupError(f"no endpoint is called {chosen[0]}")
         else:
-            chosen = self._around.endpoints.subscribers(str(rows[0][0]), str(rows[0][1]))
+            chosen = self._context.endpoints.subscribers(str(rows[0][0]), str(rows[0][1]))
         for endpoint_id in chosen:
             self._dispatcher.resend(event_id, endpoint_id)
         return {"event": event_id, "endpoints": list(chosen)}

@@ -34,14 +34,14 @@ from bookpayctl.stripe_twin.documents import Json, decode_object, encode
 from bookpayctl.stripe_twin.errors import ApiError
 from bookpayctl.stripe_twin.faults.book import FaultBook
 from bookpayctl.stripe_twin.ledger.store import Column
-from bookpayctl.stripe_twin.ledger.work import Surroundings
+from bookpayctl.stripe_twin.ledger.work import TwinContext
 from bookpayctl.stripe_twin.timers import Timers
 from bookpayctl.stripe_twin.webhooks.dispatcher import Dispatcher
-from bookpayctl.stripe_twin.wire.message import Reply, Request
+from bookpayctl.stripe_twin.wire.message import WireRequest, WireResponse
 
 log = logging.getLogger("stripe_twin.control")
 
-Action = Callable[[dict[str, Json]], Mapping[str, object]]
+ControlCommand = Callable[[dict[str, Json]], Mapping[str, object]]
 
 
 class Control:
@@ -49,17 +49,17 @@ class Control:
 
     def __init__(
         self,
-        around: Surroundings,
+        context: TwinContext,
         faults: FaultBook,
         pipeline: Pipeline,
         timers: Timers,
         dispatcher: Dispatcher,
     ) -> None:
-        self._around = around
+        self._context = context
         # A judge reads hundreds of thousands of rows; the loop that charges must not wait for it.
         self._reading = ThreadPoolExecutor(max_workers=1, thread_name_prefix="control-read")
-        self._reader = around.ledger.open_reader()
-        self._actions = Actions(around, faults, pipeline, timers, dispatcher)
+        self._reader = context.ledger.open_reader()
+        self._actions = Actions(context, faults, pipeline, timers, dispatcher)
         actions = self._actions
         self._reads: dict[str, Callable[[], Mapping[str, object]]] = {
             "/health": actions.health,
@@ -76,7 +76,7 @@ class Control:
             "/deliveries": rows.deliveries,
             "/fault-hits": rows.fault_hits,
         }
-        self._writes: dict[tuple[str, str], Action] = {
+        self._writes: dict[tuple[str, str], ControlCommand] = {
             ("POST", "/faults"): actions.add_fault,
             ("DELETE", "/faults"): lambda _: actions.clear_faults(None),
             ("POST", "/clock/advance"): actions.advance_clock,
@@ -87,14 +87,16 @@ class Control:
             ("PUT", "/schedule"): actions.set_schedule,
         }
 
-    async def handle(self, request: Request) -> Reply:
+    async def handle(self, request: WireRequest) -> WireResponse:
         """Answer one request; what it changed is on disk by then."""
         try:
-            await self._around.ledger.durable()
+            # Reads are of the disk: what others were answered before this must be in them.
+            await self._context.ledger.durable()
             body = await self._answer(request)
-            await self._around.ledger.durable()
+            await self._context.ledger.durable()
         except ApiError as error:
-            return Reply(error.status, error.body().encode())
+            return WireResponse(error.status, error.body().encode())
+        # Every refusal of an action is one of these two; anything else is a defect, and says so.
         except ValueError as error:
             return _refusal(400, str(error))
         except LookupError as error:
@@ -102,14 +104,14 @@ class Control:
         except Exception:
             log.exception("control %s %s failed", request.method, request.path)
             return _refusal(500, "the twin has a defect; see its log")
-        return Reply(200, body)
+        return WireResponse(200, body)
 
     def close(self) -> None:
         """Let go of the ledger."""
         self._reading.shutdown(wait=True)
         self._reader.close()
 
-    async def _answer(self, request: Request) -> bytes:
+    async def _answer(self, request: WireRequest) -> bytes:
         if request.method != "GET":
             return encode(self._write(request)).encode()
         loop = asyncio.get_running_loop()
@@ -123,7 +125,7 @@ class Control:
             raise LookupError(f"nothing answers GET {request.path}")
         return encode(read()).encode()
 
-    def _read_page(self, request: Request) -> bytes:
+    def _read_page(self, request: WireRequest) -> bytes:
         """Runs in the reading thread, row by row, so that charges go on beside a long answer."""
         query = dict(parse_qsl(request.query))
         found = self._pages[request.path](self._select, query)
@@ -132,7 +134,7 @@ class Control:
     def _select(self, sql: str, values: Sequence[Column]) -> list[tuple[Column, ...]]:
         return self._reader.execute(sql, values).fetchall()
 
-    def _write(self, request: Request) -> Mapping[str, object]:
+    def _write(self, request: WireRequest) -> Mapping[str, object]:
         body = decode_object(request.body or b"{}")
         write = self._writes.get((request.method, request.path))
         if write is not None:
@@ -147,5 +149,5 @@ class Control:
                 raise LookupError(f"nothing answers {request.method} {request.path}")
 
 
-def _refusal(status: int, message: str) -> Reply:
-    return Reply(status, encode({"error": {"message": message}}).encode())
+def _refusal(status: int, message: str) -> WireResponse:
+    return WireResponse(status, encode({"error": {"message": message}}).encode())

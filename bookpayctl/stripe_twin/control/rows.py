@@ -130,6 +130,8 @@ def _page(
     if unknown:
         known = ", ".join(["after", "limit", *filters])
         raise ValueError(f"unknown filter {sorted(unknown)[0]!r}; known: {known}")
+    # By the ledger's ordinal, which only grows: a reader that stops and goes on misses nothing and
+    # sees nothing twice.
     where = ["n > ?"]
     values: list[Column] = [int(query.get("after", "0"))]
     for name, condition in filters.items():

@@ -10,14 +10,14 @@ from bookpayctl.stripe_twin.clock import VirtualClock
 from bookpayctl.stripe_twin.documents import Json, decode_object, encode
 from bookpayctl.stripe_twin.faults.rule import (
     REQUEST_ACTIONS,
-    STAGES,
+    STAGE_OF_ACTION,
+    RequestStage,
     RequestSubject,
     Rule,
-    Stage,
     WebhookSubject,
     parse_rule,
 )
-from bookpayctl.stripe_twin.ids import IdMint
+from bookpayctl.stripe_twin.ids import IdGenerator
 from bookpayctl.stripe_twin.ledger import schema
 from bookpayctl.stripe_twin.ledger.store import Ledger
 
@@ -31,7 +31,7 @@ class _Active:
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
+class FaultHit:
     """A fault that acts now; its row is in the coming transaction."""
 
     fault_id: str
@@ -41,10 +41,10 @@ class Hit:
 class FaultBook:
     """All faults that are active, in the order they were added; the first match acts."""
 
-    def __init__(self, ledger: Ledger, clock: VirtualClock, mint: IdMint) -> None:
+    def __init__(self, ledger: Ledger, clock: VirtualClock, ids: IdGenerator) -> None:
         self._ledger = ledger
         self._clock = clock
-        self._mint = mint
+        self._ids = ids
         self._active: list[_Active] = []
         for fault_id, definition, remaining, draws in ledger.select(
             "SELECT id, definition, remaining, draws FROM faults WHERE active = 1 ORDER BY id"
@@ -55,7 +55,7 @@ class FaultBook:
 
     def add(self, rule: Rule) -> str:
         """Arm a fault; returns its id."""
-        active = _Active(self._mint.mint("fault"), rule, rule.count, 0)
+        active = _Active(self._ids.new("fault"), rule, rule.count, 0)
         self._active.append(active)
         self._store(active, armed=True)
         return active.fault_id
@@ -79,38 +79,44 @@ class FaultBook:
             for active in self._active
         ]
 
-    def on_request(self, subject: RequestSubject, stage: Stage, request_id: str) -> list[Hit]:
+    def on_request(
+        self, subject: RequestSubject, stage: RequestStage, request_id: str
+    ) -> list[FaultHit]:
         """The faults that act on a request at a stage of its way: at most one of each action."""
         if not self._active:
             return []
-        hits: list[Hit] = []
+        hits: list[FaultHit] = []
         for active in list(self._active):
             action = active.rule.action
-            if STAGES.get(action) != stage or any(h.rule.action == action for h in hits):
+            # Two rules of one action would cut one answer twice: the one that was added first acts.
+            if STAGE_OF_ACTION.get(action) != stage or any(h.rule.action == action for h in hits):
                 continue
             if active.rule.match.request(subject) and self._strikes(active):
-                hits.append(Hit(active.fault_id, active.rule))
+                hits.append(FaultHit(active.fault_id, active.rule))
                 self._record(active, request_id=request_id, key=subject.key, path=subject.path)
         return hits
 
-    def on_webhook(self, subject: WebhookSubject, event_id: str, object_id: str) -> Hit | None:
+    def on_webhook(self, subject: WebhookSubject, event_id: str, object_id: str) -> FaultHit | None:
         """The fault that acts on a delivery, if any."""
         for active in list(self._active):
             if active.rule.action in REQUEST_ACTIONS:
                 continue
             if active.rule.match.webhook(subject) and self._strikes(active):
                 self._record(active, event_id=event_id, object_id=object_id)
-                return Hit(active.fault_id, active.rule)
+                return FaultHit(active.fault_id, active.rule)
         return None
 
     def _strikes(self, active: _Active) -> bool:
         draw = active.draws
         active.draws += 1
+        # A draw that missed is stored as well: after a restart the sequence goes on where it was.
         if not active.rule.strikes(draw):
             self._store(active, armed=True)
             return False
         if active.remaining is not None:
             active.remaining -= 1
+            # Gone at once, within this turn of the loop: a count of one can never act twice,
+            # however many requests are under way.
             if active.remaining == 0:
                 self._active.remove(active)
         self._store(active, armed=active.remaining != 0)

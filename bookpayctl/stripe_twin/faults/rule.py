@@ -41,14 +41,14 @@ WebhookAction = Literal[
 REQUEST_ACTIONS: tuple[str, ...] = get_args(RequestAction)
 WEBHOOK_ACTIONS: tuple[str, ...] = get_args(WebhookAction)
 
-Stage = Literal["door", "execution", "answer"]
+RequestStage = Literal["admission", "execution", "answer"]
 # Where on the way of a request an action can act. A fault is drawn there and not before, so that a
 # hit on record always did something: a request that is refused never reaches its execution.
-STAGES: dict[str, Stage] = {
-    "reject": "door",
-    "rate_limit": "door",
-    "lock_timeout": "door",
-    "latency": "door",
+STAGE_OF_ACTION: dict[str, RequestStage] = {
+    "reject": "admission",
+    "rate_limit": "admission",
+    "lock_timeout": "admission",
+    "latency": "admission",
     "saved_500": "execution",
     "execute_then_500": "execution",
     "slow": "execution",
@@ -165,6 +165,7 @@ class Rule:
         """Whether the draw of this ordinal hits; the same seed gives the same sequence."""
         if self.probability >= 1.0:
             return True
+        # A generator for each draw: how many other requests came in between changes nothing.
         return random.Random(f"{self.seed}:{draw}").random() < self.probability
 
 
@@ -178,6 +179,7 @@ def parse_rule(document: Mapping[str, Json]) -> Rule:
     Raises:
         FaultRefusedError: it names unknown fields or actions, or its values make no sense.
     """
+    # A misspelt field would be a fault that never acts, and a drill that passes for nothing.
     unknown = set(document) - set(_FIELDS)
     if unknown:
         raise FaultRefusedError(f"unknown field {sorted(unknown)[0]!r}; known: {_FIELDS}")

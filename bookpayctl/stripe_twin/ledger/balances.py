@@ -50,6 +50,7 @@ class Balances:
         counted.extend(((b.currency, b.available_on), b.net) for b in more)
         for (currency, available_on), net in counted:
             available, pending = found.get(currency, (0, 0))
+            # No row says that money has become available: it does so by the clock alone.
             if available_on <= now:
                 found[currency] = (available + net, pending)
             else:

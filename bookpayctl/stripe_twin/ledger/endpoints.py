@@ -10,6 +10,7 @@ from bookpayctl.stripe_twin.resources.account_objects import WebhookEndpoint, We
 # Stripe's limit per account; it also bounds the work per event.
 ENDPOINTS_MAX = 16
 # How long a rolled secret may go on signing.
+# Stripe lets the old secret live for up to a day, and signs once per secret until then.
 ROLL_SECONDS_MAX = 24 * 3600.0
 
 
@@ -71,6 +72,7 @@ def rolled(
 ) -> WebhookEndpoint:
     """The endpoint with a new secret; the old one goes on for a while, at most a day."""
     until = now + min(keep_old_seconds, ROLL_SECONDS_MAX)
+    # The newest of the old ones alone: at most two secrets sign at a time.
     old: list[WebhookSecret] = [
         {"value": kept["value"], "expires_at": until}
         for kept in endpoint["twin_secrets"][:1]

@@ -66,11 +66,14 @@ def flags_of(method: str, path: str, key: str | None, metadata: Mapping[str, str
     `unknown_key`: a key of no shape of ours; the SDK makes such keys up when it is given none.
     `key_not_event_id`: a PaymentIntent for an event under a key that is not the event's id.
     """
+    # Other methods execute nothing that a key could protect.
     if method != "POST":
         return []
     ours = "env" in metadata and "event_id" in metadata
     if key is None:
         return ["keyless"] if ours else []
+    # A made-up key is worse than it looks: a retry of the application's own gets another one, and
+    # charges again.
     flags = [] if _KNOWN_KEY.fullmatch(key) else ["unknown_key"]
     if ours and path == "/v1/payment_intents" and key != metadata["event_id"]:
         flags.append("key_not_event_id")

@@ -5,6 +5,8 @@ append-only: triggers refuse UPDATE and DELETE, so a judge may trust that a row 
 The other tables hold current state and can be read off again from these and from the objects.
 """
 
+# Refused by the database and not by our own care, so that a defect of the twin cannot revise what
+# it is judged by.
 APPEND_ONLY = (
     "requests",
     "answers",
@@ -158,6 +160,8 @@ def _insert(table: str, columns: str, *, verb: str = "INSERT", tail: str = "") -
 
 
 PUT_SETTING = _insert("settings", "name, value", verb="INSERT OR REPLACE")
+# The kind can change: a deleted customer is of another one. The account and the time of creation
+# cannot.
 PUT_OBJECT = _insert(
     "objects",
     "id, account, kind, created, payment_intent, customer, subject, body, changed",
@@ -165,6 +169,7 @@ PUT_OBJECT = _insert(
     "payment_intent = excluded.payment_intent, subject = excluded.subject, kind = excluded.kind, "
     "changed = excluded.changed",
 )
+# Added up where it is stored: two movements of one transaction must not overwrite each other.
 ADD_TO_BALANCE = _insert(
     "balances",
     "account, currency, available_on, net",

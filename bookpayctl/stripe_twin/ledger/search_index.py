@@ -131,6 +131,8 @@ class SearchIndex:
         if seen >= latest:
             return False
         until = min(seen + _OBJECTS_AT_ONCE, latest)
+        # The terms and how far they go are one transaction: after a crash a piece is taken in again
+        # or not at all, and OR IGNORE makes again harmless.
         connection.execute("BEGIN IMMEDIATE")
         for statement in _ADD:
             connection.execute(statement, (seen, until))
@@ -154,6 +156,7 @@ class SearchIndex:
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA cache_size = -65536")  # KiB: values come in any order
         connection.executescript(_TABLES)
+        # Read-only, so that no defect in here can write into the book that the judge reads.
         connection.execute("ATTACH ? AS ledger", (f"{self._ledger_path.as_uri()}?mode=ro",))
         seen = connection.execute("SELECT changed FROM progress").fetchone()[0]
         if seen > _latest_change(connection):
@@ -163,6 +166,8 @@ class SearchIndex:
     def _discard(self, reason: sqlite3.DatabaseError) -> None:
         log.warning("the search index is made again: %s", reason)
         self._forget_connection()
+        # With its log and shared memory: SQLite would otherwise apply the log of a lost file to the
+        # new one.
         for path in self._path.parent.glob(f"{self._path.name}*"):
             path.unlink()
 

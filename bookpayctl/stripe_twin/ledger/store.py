@@ -37,7 +37,7 @@ _CHECKPOINT_PAGES_MAX = 128_000  # 256 MiB
 # smaller ones make the wait for the disk shorter.
 _PAGE_BYTES = 2_048
 # How long a row that nobody waits for may wait for a transaction to go with.
-_PASSING_SECONDS = 0.1
+_LAZY_SECONDS_MAX = 0.1
 
 
 # Kinds of object that can be searched; the words of the index `objects_changed_idx`.
@@ -73,6 +73,8 @@ class Ledger:
             LedgerBusyError: another process has it open.
         """
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # A lock of the kernel and not a file that says "in use": that one would survive a kill -9,
+        # and then nobody could start.
         self._lock = _lock(directory / "lock")
         path = self._path = directory / "ledger.sqlite3"
         self._writer = _connect(path)
@@ -88,7 +90,7 @@ class Ledger:
         self._filling = _Batch()
         self._committing: _Batch | None = None
         self._flush_planned = False
-        self._passing_planned = False
+        self._lazy_flush_planned = False
         self._young: dict[str, Stored] = {}
         self._old: dict[str, Stored] = {}
         self._next_request = 1 + self._highest("SELECT max(n) FROM requests")
@@ -114,15 +116,15 @@ class Ledger:
         self._filling.rows.setdefault(statement, []).append(row)
         self._plan_flush()
 
-    def put_in_passing(self, statement: str, row: tuple[Column, ...]) -> None:
+    def put_lazily(self, statement: str, row: tuple[Column, ...]) -> None:
         """Add a row that nobody waits for: it goes with the next transaction there is.
 
         An fsync of its own would be one that the next request has to wait for.
         """
         self._filling.rows.setdefault(statement, []).append(row)
-        if not self._passing_planned:
-            self._passing_planned = True
-            asyncio.get_running_loop().call_later(_PASSING_SECONDS, self._flush_passing)
+        if not self._lazy_flush_planned:
+            self._lazy_flush_planned = True
+            asyncio.get_running_loop().call_later(_LAZY_SECONDS_MAX, self._flush_lazily)
 
     def put_object(self, row: tuple[Column, ...], document: Stored) -> None:
         """Add an object's row and make it current for readers of this process at once."""
@@ -132,6 +134,8 @@ class Ledger:
 
     def find_object(self, object_id: str) -> Stored | None:
         """The current object, whether on disk yet or not; callers must not change it."""
+        # Newest first: the coming transaction hides the one under way, and that hides what has been
+        # read.
         found = self._filling.objects.get(object_id)
         if found is None and self._committing is not None:
             found = self._committing.objects.get(object_id)
@@ -155,11 +159,14 @@ class Ledger:
         """
         if self._filling.rows:
             self._plan_flush()
+        # With nothing new to write, what was put before may still be on its way to the disk.
         batch = self._filling if self._filling.rows else self._committing
         if batch is None:
             return
         if batch.done is None:
             batch.done = asyncio.get_running_loop().create_future()
+        # The future belongs to all requests of the batch: one client that goes away must not cancel
+        # the wait of the others.
         await asyncio.shield(batch.done)
 
     def select(self, sql: str, values: Sequence[Column] = ()) -> list[tuple[Column, ...]]:
@@ -191,8 +198,8 @@ class Ledger:
             # Soon, not now: requests of the same turn of the loop share the transaction.
             asyncio.get_running_loop().call_soon(self._flush)
 
-    def _flush_passing(self) -> None:
-        self._passing_planned = False
+    def _flush_lazily(self) -> None:
+        self._lazy_flush_planned = False
         if self._filling.rows:
             self._plan_flush()
 
@@ -204,6 +211,8 @@ class Ledger:
         self._committing = batch
         loop = asyncio.get_running_loop()
         try:
+            # On the loop's thread, where no row can be added meanwhile; COMMIT alone, which waits
+            # for the disk, has a thread of its own.
             self._writer.execute("BEGIN IMMEDIATE")
             for statement, rows in batch.rows.items():
                 self._writer.executemany(statement, rows)
@@ -225,6 +234,7 @@ class Ledger:
         if self._rows_to_checkpoint <= 0:
             self._rows_to_checkpoint = _CHECKPOINT_ROWS
             self._checkpoint()
+        # Under load the next batch has filled meanwhile, and goes at once.
         self._flush()
 
     def _checkpoint(self) -> None:
@@ -244,6 +254,7 @@ class Ledger:
         self._on_failure(error)
 
     def _remember(self, objects: dict[str, Stored]) -> None:
+        # Dropping a whole generation costs nothing per look-up, as an order by last use would.
         if len(self._young) >= _CACHE_GENERATION:
             self._old, self._young = self._young, {}
         self._young.update(objects)
@@ -253,6 +264,7 @@ class Ledger:
 
 def _prepare(connection: sqlite3.Connection) -> None:
     """Make the tables, or make those of an earlier version what they are now, all or nothing."""
+    # A new file has no tables and version 0 as well, hence the second question.
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     exists = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'objects'").fetchone()
     before, after = schema.UPGRADES.get(version, ("", "")) if exists else ("", "")
@@ -263,9 +275,12 @@ def _prepare(connection: sqlite3.Connection) -> None:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
+    # COMMIT runs in a thread of its own, and while it does this one leaves the writer alone.
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
     connection.execute("PRAGMA journal_mode = WAL")
+    # Less would be faster and could lose the last commits with the machine's power, among them
+    # charges that were answered.
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES_MAX}")
     connection.execute("PRAGMA cache_size = -65536")  # KiB: 64 MiB

@@ -11,14 +11,14 @@ from typing import Literal, TypeVar, cast
 from bookpayctl.stripe_twin.clock import VirtualClock
 from bookpayctl.stripe_twin.documents import encode
 from bookpayctl.stripe_twin.errors import no_such
-from bookpayctl.stripe_twin.ids import IdMint
+from bookpayctl.stripe_twin.ids import IdGenerator
 from bookpayctl.stripe_twin.ledger import schema
 from bookpayctl.stripe_twin.ledger.balances import Balances, Booking, Sums
 from bookpayctl.stripe_twin.ledger.endpoints import Endpoints
 from bookpayctl.stripe_twin.ledger.search_index import SearchIndex
 from bookpayctl.stripe_twin.ledger.store import Column, Ledger
 from bookpayctl.stripe_twin.resources import API_VERSION
-from bookpayctl.stripe_twin.resources.kinds import WEBHOOK_ENDPOINT, Kind, public
+from bookpayctl.stripe_twin.resources.kinds import WEBHOOK_ENDPOINT, ObjectKind, public
 
 T = TypeVar("T")
 
@@ -71,12 +71,12 @@ class Produced:
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class TwinContext:
     """What every execution in this process shares."""
 
     ledger: Ledger
     clock: VirtualClock
-    mint: IdMint
+    ids: IdGenerator
     default_account: str
     endpoints: Endpoints
     balances: Balances
@@ -90,26 +90,30 @@ class Surroundings:
 class Work:
     """The unit of work of one execution."""
 
-    def __init__(self, around: Surroundings, account: str, origin: Origin) -> None:
-        self.around = around
+    def __init__(self, context: TwinContext, account: str, origin: Origin) -> None:
+        self.context = context
         self.account = account
         self.origin = origin
-        self.now = around.clock.now()
+        self.now = context.clock.now()
+        # Stripe's timestamps are whole seconds. The order within one second is the ledger's own
+        # ordinal.
         self.created = int(self.now)
         self._saved: dict[str, tuple[str, Mapping[str, object]]] = {}
         self._rows: list[tuple[str, tuple[Column, ...]]] = []
         self._produced = Produced()
         self._bookings: list[Booking] = []
 
-    def mint(self, kind: Kind[T]) -> str:
+    def new_id(self, kind: ObjectKind[T]) -> str:
         """A new id for an object of this kind."""
-        return self.around.mint.mint(kind.prefix)
+        return self.context.ids.new(kind.prefix)
 
-    def find(self, kind: Kind[T], object_id: str) -> T | None:
+    def find(self, kind: ObjectKind[T], object_id: str) -> T | None:
         """A copy of an object of this account, free to be changed and saved; None if absent."""
         document = self.look(object_id)
         if document is None or document.get("object") != kind.name:
             return None
+        # Copied at the top only. What is inside is replaced and never changed in place, so the
+        # cached object stays as it was.
         return cast(T, dict(document))
 
     def look(self, object_id: str) -> Mapping[str, object] | None:
@@ -117,23 +121,24 @@ class Work:
         saved = self._saved.get(object_id)
         if saved is not None:
             return saved[1]
-        document = self.around.ledger.find_object(object_id)
+        document = self.context.ledger.find_object(object_id)
         if document is None:
             return None
-        owner = document.get("twin_account", self.around.default_account)
+        # Of another account means absent: an id must not tell that it exists.
+        owner = document.get("twin_account", self.context.default_account)
         return document if owner == self.account else None
 
-    def get(self, kind: Kind[T], object_id: str, param: str = "id") -> T:
+    def get(self, kind: ObjectKind[T], object_id: str, param: str = "id") -> T:
         """Like `find`; raises the 404 that names the parameter when there is none."""
         found = self.find(kind, object_id)
         if found is None:
             raise no_such(kind.name, object_id, param)
         return found
 
-    def save(self, kind: Kind[T], document: T) -> None:
+    def save(self, kind: ObjectKind[T], document: T) -> None:
         """Make this the object's current state; the document must not be changed afterwards."""
         fields = cast(dict[str, object], document)
-        if self.account != self.around.default_account:
+        if self.account != self.context.default_account:
             fields["twin_account"] = self.account
         self._saved[str(fields["id"])] = (kind.name, fields)
 
@@ -145,26 +150,32 @@ class Work:
     ) -> str:
         """Record an event with the object as it is now, and owe it to the endpoints; its id."""
         subject = cast(Mapping[str, object], document)
-        event_id = self.around.mint.mint("evt")
-        endpoint_ids = self.around.endpoints.subscribers(self.account, event_type)
+        event_id = self.context.ids.new("evt")
+        # Decided now: an endpoint that is made later is not owed what happened before it.
+        endpoint_ids = self.context.endpoints.subscribers(self.account, event_type)
         content: dict[str, object] = {"object": public(subject)}
         if previous is not None:
             content["previous_attributes"] = dict(previous)
         event: dict[str, object] = {
             "id": event_id,
             "object": "event",
+            # Fixed when the event is made, as at Stripe: neither this nor the content ever changes.
             "api_version": API_VERSION,
             "created": self.created,
             "data": content,
             "livemode": False,
             "pending_webhooks": len(endpoint_ids),
+            # In every event that a keyed request caused: the second way, beside metadata, to join
+            # an event with what it is about. Both are null when time or a bank caused it.
             "request": {
                 "id": self.origin.request_id,
                 "idempotency_key": self.origin.idempotency_key,
             },
             "type": event_type,
         }
-        if self.account != self.around.default_account:
+        # Only events of connected accounts name theirs, and a receiver must look before it believes
+        # the rest.
+        if self.account != self.context.default_account:
             event["account"] = self.account
         row = (
             event_id,
@@ -176,6 +187,8 @@ class Work:
         )
         self._rows.append((schema.ADD_EVENT, row))
         for endpoint_id in endpoint_ids:
+            # Owed in the transaction that makes the event: after a crash both are there, or
+            # neither.
             self._rows.append((schema.PUT_OUTGOING, (event_id, endpoint_id, 0, self.now, "due")))
         self._produced.events.append(Emitted(event_id, endpoint_ids))
         return event_id
@@ -198,7 +211,7 @@ class Work:
 
     def balance(self) -> Sums:
         """The account's balance, with what this unit has booked."""
-        return self.around.balances.of(self.account, self.now, self._bookings)
+        return self.context.balances.of(self.account, self.now, self._bookings)
 
     def execute(
         self,
@@ -212,6 +225,8 @@ class Work:
         refund: str | None = None,
     ) -> None:
         """Write into the ledger of executions: this was really done, once, now."""
+        # One row for each time that something was done, not for each answer: a replay adds none,
+        # and two rows for one order are a double charge whatever the caller was told.
         row = (
             self.now,
             self.account,
@@ -231,7 +246,7 @@ class Work:
     def later(self, delay_seconds: float, action: str, object_id: str) -> None:
         """Let something happen to an object after this much virtual time."""
         timer = Timer(
-            self.around.mint.mint("timer"),
+            self.context.ids.new("timer"),
             self.account,
             self.now + delay_seconds,
             action,
@@ -243,11 +258,13 @@ class Work:
                 (timer.timer_id, timer.account, timer.due_at, action, object_id, "due"),
             )
         )
+        # Handed over after the commit, like the events: a unit that is undone must leave nothing to
+        # fire.
         self._produced.timers.append(timer)
 
     def commit(self) -> Produced:
         """Put everything into the coming transaction; it counts when that is durable."""
-        ledger = self.around.ledger
+        ledger = self.context.ledger
         for object_id, (kind, document) in self._saved.items():
             ledger.put_object(
                 (
@@ -262,11 +279,13 @@ class Work:
                 ),
                 document,
             )
+            # In memory from now on, so that the very next event finds it.
             if kind == WEBHOOK_ENDPOINT.name:
-                self.around.endpoints.observe(document)
+                self.context.endpoints.observe(document)
         for statement, row in self._rows:
             ledger.put(statement, row)
-        self.around.balances.add(self._bookings)
+        # Last: a unit that raised before this has left no trace in a sum.
+        self.context.balances.add(self._bookings)
         return self._produced
 
 

@@ -24,6 +24,7 @@ def book_charge(work: Work, charge: Charge, amount: int, *, at_once: bool) -> st
 
     With `at_once` it is available in this instant, and an event says so.
     """
+    # Rounded up to a whole minor unit, and never more than the charge itself.
     fee = min((amount * _FEE_PER_MILLE + 999) // 1000 + _FEE_FIXED, amount)
     after_seconds = 0 if at_once else _AVAILABLE_AFTER_SECONDS
     booked = _book(work, "charge", charge["id"], amount, charge["currency"], fee, after_seconds)
@@ -92,7 +93,7 @@ def _book(
         # Money becomes available at midnight UTC, all of a day at once.
         available_on -= available_on % _DAY_SECONDS
     transaction: BalanceTransaction = {
-        "id": work.mint(BALANCE_TRANSACTION),
+        "id": work.new_id(BALANCE_TRANSACTION),
         "object": "balance_transaction",
         "amount": amount,
         "available_on": available_on,
@@ -120,5 +121,6 @@ def _book(
             }
         ]
     work.save(BALANCE_TRANSACTION, transaction)
+    # The object is for whoever asks; this is what the balance is summed from.
     work.book(currency, available_on, amount - fee)
     return transaction["id"]

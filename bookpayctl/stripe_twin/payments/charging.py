@@ -15,9 +15,9 @@ from bookpayctl.stripe_twin.payments.methods import behaviour_of
 from bookpayctl.stripe_twin.payments.test_methods import (
     AUTHENTICATION_REQUIRED,
     Approved,
+    BankRefusal,
     Challenged,
     Debited,
-    Refused,
     TestMethod,
 )
 from bookpayctl.stripe_twin.resources.charge import Charge, new_charge, outcome_of
@@ -30,7 +30,7 @@ CAPTURE_WINDOW_SECONDS = 7 * 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Declined:
+class DeclinedCharge:
     """The attempt failed; the error object that the API answers with 402."""
 
     error: dict[str, object]
@@ -43,7 +43,7 @@ def attempt(
     *,
     off_session: bool,
     authenticated: bool = False,
-) -> Declined | None:
+) -> DeclinedCharge | None:
     """Try to take the money; the PaymentIntent is changed and saved whatever happens.
 
     Args:
@@ -56,20 +56,23 @@ def attempt(
     test = behaviour_of(method)
     result = test.result
     intent["payment_method"] = method["id"]
+    # A new attempt: what the last one failed of must not be read as its result.
     intent["last_payment_error"] = None
     intent["next_action"] = None
     if isinstance(result, Challenged):
         if authenticated:
             result = result.then
+        # Nobody is there to be challenged, so the bank's wish to do so is a decline, with a code of
+        # its own.
         elif off_session:
             result = AUTHENTICATION_REQUIRED
     match result:
         case Approved():
-            charge = new_charge(work.mint(CHARGE), intent, method, created=work.created)
+            charge = new_charge(work.new_id(CHARGE), intent, method, created=work.created)
             take(work, intent, charge, test)
             return None
-        case Refused():
-            charge = new_charge(work.mint(CHARGE), intent, method, created=work.created)
+        case BankRefusal():
+            charge = new_charge(work.new_id(CHARGE), intent, method, created=work.created)
             return refuse(work, intent, charge, method, result)
         case Challenged():
             _challenge(work, intent)
@@ -89,11 +92,14 @@ def take(work: Work, intent: PaymentIntent, charge: Charge, test: TestMethod) ->
     if reserve:
         intent["status"] = "requires_capture"
         intent["amount_capturable"] = intent["amount"]
+        # Authorised is not paid. Whoever forgets the capture loses the money, as at Stripe, a week
+        # later.
         work.later(CAPTURE_WINDOW_SECONDS, "expire_capture", intent["id"])
     else:
         intent["status"] = "succeeded"
         intent["amount_received"] = intent["amount"]
     work.save(PAYMENT_INTENT, intent)
+    # After charge.succeeded here, but Stripe promises no order and the dispatcher keeps none.
     work.emit(
         "payment_intent.amount_capturable_updated" if reserve else "payment_intent.succeeded",
         intent,
@@ -121,26 +127,30 @@ def dispute(work: Work, charge: Charge, test: TestMethod) -> None:
     """Let a charge be disputed if its method is one of those; at once, unless told otherwise."""
     if test.dispute_reason is None or not charge["captured"]:
         return
-    if work.around.dispute_seconds > 0:
-        work.later(work.around.dispute_seconds, "open_dispute", charge["id"])
+    if work.context.dispute_seconds > 0:
+        work.later(work.context.dispute_seconds, "open_dispute", charge["id"])
     else:
         open_dispute(work, charge["id"])
 
 
 def refuse(
-    work: Work, intent: PaymentIntent, charge: Charge, method: PaymentMethod, reason: Refused
-) -> Declined:
+    work: Work, intent: PaymentIntent, charge: Charge, method: PaymentMethod, reason: BankRefusal
+) -> DeclinedCharge:
     """The charge failed: the PaymentIntent is free for another method, the charge stays failed."""
     error = fail(work, charge, reason)
     shown: dict[str, Json] = dict(public(method))  # type: ignore[arg-type] # a JSON object
     intent["last_payment_error"] = {**error, "payment_method": shown, "type": "card_error"}
     intent["latest_charge"] = charge["id"]
+    # As recorded: a declined PaymentIntent has forgotten its method, tells of the last error, and
+    # may be confirmed again with another one.
     intent["payment_method"] = None
     intent["processing"] = None
     intent["status"] = "requires_payment_method"
     work.save(PAYMENT_INTENT, intent)
     work.emit("payment_intent.payment_failed", intent)
-    return Declined(
+    # The whole PaymentIntent is in the error. With confirm=true on create its id is nowhere else,
+    # and a caller who does not keep it cannot ask what became of it.
+    return DeclinedCharge(
         {
             **error,
             "payment_intent": public(intent),
@@ -150,7 +160,7 @@ def refuse(
     )
 
 
-def fail(work: Work, charge: Charge, reason: Refused) -> dict[str, Json]:
+def fail(work: Work, charge: Charge, reason: BankRefusal) -> dict[str, Json]:
     """A charge fails, whatever it belongs to; the fields of the error that tells of it."""
     charge["status"] = "failed"
     charge["failure_code"] = reason.code
@@ -159,11 +169,13 @@ def fail(work: Work, charge: Charge, reason: Refused) -> dict[str, Json]:
         approved=False, reason=reason.decline_code or reason.code, blocked=reason.blocked
     )
     error: dict[str, Json] = {"charge": charge["id"], "code": reason.code}
+    # Only the family of card_declined has one; expired_card and the like are codes themselves.
     if reason.decline_code is not None:
         error["decline_code"] = reason.decline_code
     error["doc_url"] = f"https://stripe.com/docs/error-codes/{reason.code.replace('_', '-')}"
     error["message"] = reason.message
     work.save(CHARGE, charge)
+    # An execution too: the bank was asked, and it was asked once.
     _record(work, "decline", charge)
     work.emit("charge.failed", charge)
     return error
@@ -192,14 +204,17 @@ def _challenge(work: Work, intent: PaymentIntent) -> None:
 
 def _debit(work: Work, intent: PaymentIntent, method: PaymentMethod, *, decided: bool) -> None:
     """The bank has it now; a timer asks it later, unless it waits to be told."""
-    charge = new_charge(work.mint(CHARGE), intent, method, created=work.created)
+    charge = new_charge(work.new_id(CHARGE), intent, method, created=work.created)
+    # Bank debits stay here for days at Stripe; cards skip this state, but for the twin's own slow
+    # ones.
     charge["outcome"] = outcome_of(approved=True, reason=None)
     intent["status"] = "processing"
     intent["latest_charge"] = charge["id"]
     work.save(CHARGE, charge)
     work.save(PAYMENT_INTENT, intent)
+    # No money yet. The row says that the bank has been asked, so that a second one would show.
     _record(work, "pending", charge)
     if decided:
-        work.later(work.around.debit_seconds, "settle_debit", intent["id"])
+        work.later(work.context.debit_seconds, "settle_debit", intent["id"])
     work.emit("charge.pending", charge)
     work.emit("payment_intent.processing", intent)

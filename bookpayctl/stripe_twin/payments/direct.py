@@ -17,9 +17,9 @@ from bookpayctl.stripe_twin.payments.methods import behaviour_of
 from bookpayctl.stripe_twin.payments.test_methods import (
     AUTHENTICATION_REQUIRED,
     Approved,
+    BankRefusal,
     Challenged,
     Debited,
-    Refused,
 )
 from bookpayctl.stripe_twin.resources.charge import Charge, new_charge
 from bookpayctl.stripe_twin.resources.kinds import CHARGE
@@ -45,7 +45,7 @@ def charge_directly(
         card: what to charge.
         capture: take the money now; otherwise it is reserved.
     """
-    charge = new_charge(work.mint(CHARGE), described, card, created=work.created)
+    charge = new_charge(work.new_id(CHARGE), described, card, created=work.created)
     charge["payment_intent"] = None
     charge["source"] = as_source(card)
     test = behaviour_of(card)
@@ -59,9 +59,11 @@ def charge_directly(
             if not capture:
                 work.later(CAPTURE_WINDOW_SECONDS, "expire_charge", charge["id"])
             dispute(work, charge, test)
+            # Read again: a dispute that opened at once has marked it meanwhile.
             return work.get(CHARGE, charge["id"])
-        case Refused():
+        case BankRefusal():
             return DirectDecline({**fail(work, charge, result), "type": "card_error"})
+        # The older API answers at once and has no state to wait in.
         case Debited():
             raise invalid("This source cannot be charged directly.", param="source")
     assert_never(result)
@@ -73,6 +75,7 @@ def capture_directly(work: Work, charge: Charge, amount: int | None) -> None:
     Raises:
         ApiError: 400, it has been captured, has failed, lapsed, or belongs to a PaymentIntent.
     """
+    # Captured past it, the PaymentIntent would go on waiting for a capture of money that is taken.
     if charge["payment_intent"] is not None:
         raise invalid(
             f"Charge {charge['id']} was made by a PaymentIntent: capture "
@@ -103,6 +106,7 @@ def expire_charge(work: Work, charge_id: str) -> None:
     charge = work.find(CHARGE, charge_id)
     if charge is None or charge["captured"] or charge["refunded"]:
         return
+    # No refund object and no balance transaction: nothing was taken that could be given back.
     charge["refunded"] = True
     charge["amount_refunded"] = charge["amount"]
     work.save(CHARGE, charge)

@@ -28,12 +28,13 @@ _OPEN = ("needs_response", "under_review", "warning_needs_response", "warning_un
 def open_dispute(work: Work, charge_id: str) -> None:
     """The customer disputes a charge: the charge is marked, the money goes, events tell of it."""
     charge = work.find(CHARGE, charge_id)
+    # Refunded in time, nothing is left to dispute; and the twin opens one dispute for a charge.
     if charge is None or charge["disputed"] or charge["refunded"]:
         return
     method = work.get(PAYMENT_METHOD, charge["payment_method"] or "")
     test = TEST_METHODS[method["twin_behaviour"]]
     dispute = new_dispute(
-        work.mint(DISPUTE),
+        work.new_id(DISPUTE),
         charge,
         reason=test.dispute_reason or "general",
         inquiry=test.dispute_is_inquiry,
@@ -49,6 +50,7 @@ def open_dispute(work: Work, charge_id: str) -> None:
         payment_intent=charge["payment_intent"],
         charge=charge["id"],
     )
+    # The money goes when the dispute opens, not when it is lost.
     if not test.dispute_is_inquiry:
         _move(work, dispute, -dispute["amount"], _FEE)
     work.save(DISPUTE, dispute)
@@ -85,6 +87,7 @@ def answer_dispute(
         dispute["status"] = "warning_under_review" if inquiry else "under_review"
     work.save(DISPUTE, dispute)
     work.emit_change("charge.dispute.updated", dispute, before)
+    # Magic words of Stripe's test mode; other text leaves the dispute under review for ever.
     said = dispute["evidence"].get("uncategorized_text")
     if evidence and submit and said in ("winning_evidence", "losing_evidence"):
         _end(work, dispute, won=said == "winning_evidence")
@@ -106,6 +109,7 @@ def _end(work: Work, before: Dispute, *, won: bool) -> None:
         dispute["status"] = "warning_closed"
     else:
         dispute["status"] = "won" if won else "lost"
+    # An inquiry took nothing, so there is nothing to give back.
     reinstated = won and dispute["status"] == "won"
     if reinstated:
         _move(work, dispute, dispute["amount"], -_FEE)

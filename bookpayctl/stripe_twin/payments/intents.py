@@ -28,6 +28,7 @@ def capture(work: Work, intent: PaymentIntent, amount: int | None) -> None:
         )
     charge = work.get(CHARGE, intent["latest_charge"] or "")
     intent["status"] = "succeeded"
+    # Captured in part, the rest is released: there is no second capture.
     intent["amount_capturable"] = 0
     intent["amount_received"] = taken
     capture_charge(work, charge, taken)
@@ -81,10 +82,12 @@ def release(work: Work, intent: PaymentIntent, reason: str | None) -> None:
         charge["refunded"] = True
         charge["amount_refunded"] = charge["amount"]
         work.save(CHARGE, charge)
+        # Stripe has one event for an authorisation that lapsed and another for one that was let go.
         expired = reason == "automatic"
         work.emit_change("charge.expired" if expired else "charge.refunded", charge, before)
     elif charge is not None and intent["status"] == "processing":
         charge["status"] = "failed"
+        # The bank was asked already, so the attempt ends as a failed one instead of vanishing.
         charge["failure_code"] = "payment_intent_canceled"
         charge["failure_message"] = "The PaymentIntent was canceled."
         work.save(CHARGE, charge)

@@ -9,7 +9,7 @@ from bookpayctl.stripe_twin.payments.test_methods import (
     CARD_NUMBERS,
     LEGACY_TOKENS,
     TEST_METHODS,
-    Refused,
+    BankRefusal,
     TestMethod,
 )
 from bookpayctl.stripe_twin.resources.kinds import PAYMENT_METHOD
@@ -35,9 +35,11 @@ def from_token(work: Work, token: str, prefix: str = PAYMENT_METHOD.prefix) -> P
 
     With the prefix `card` it is a card of the older API, which is a payment method too.
     """
+    # Each use of a token makes a method of its own, with an id of its own; only the fingerprint is
+    # shared.
     test = TEST_METHODS[token]
     method = new_payment_method(
-        work.around.mint.mint(prefix),
+        work.context.ids.new(prefix),
         test.kind,
         token,
         brand=test.brand,
@@ -80,6 +82,7 @@ def from_source(work: Work, name: str) -> PaymentMethod:
 
 def from_number(work: Work, number: str | None, prefix: str) -> PaymentMethod:
     """A new card from its number; raises the 402 for one that is not a test number."""
+    # As people copy them from the page of test cards.
     digits = (number or "").replace(" ", "")
     if digits not in CARD_NUMBERS:
         raise ApiError(
@@ -105,6 +108,7 @@ def from_input(work: Work, described: MethodInput) -> PaymentMethod:
     if described.kind == "card":
         return from_number(work, described.number, PAYMENT_METHOD.prefix)
     if described.kind in {"us_bank_account", "sepa_debit"}:
+        # Accounts have no list that must be kept to, unlike cards: no real one can do harm here.
         default = {"us_bank_account": "pm_usBankAccount_success", "sepa_debit": "pm_sepaDebit"}
         return from_token(work, BANK_ACCOUNTS.get(described.number or "", default[described.kind]))
     raise invalid(
@@ -122,7 +126,7 @@ def refuse_attachment(method: PaymentMethod) -> None:
     """
     token = method["twin_behaviour"]
     result = TEST_METHODS[token].result
-    if isinstance(result, Refused) and token != "pm_card_chargeCustomerFail":  # noqa: S105 - a test method
+    if isinstance(result, BankRefusal) and token != "pm_card_chargeCustomerFail":  # noqa: S105 - a test method
         raise ApiError(
             402,
             "card_error",

@@ -32,7 +32,10 @@ def refund(work: Work, wanted: RefundInput) -> Refund:
         ApiError: 404, no such charge or PaymentIntent; 400, nothing or not so much to refund.
     """
     charge = _charge_to_refund(work, wanted)
+    # A full refund is capped by this; a partial one is not. Sent again under another key it gives
+    # money back twice, here as at Stripe, and only the caller's own books can tell.
     left = charge["amount_captured"] - _given_back(charge)
+    # The bank has taken the money already; a refund on top would be paid twice.
     if charge["disputed"]:
         raise invalid(
             f"Charge {charge['id']} has been charged back; cannot issue a refund.",
@@ -48,8 +51,31 @@ def refund(work: Work, wanted: RefundInput) -> Refund:
     if amount > left:
         raise _too_much(amount, left)
     course = _course(work, charge)
+    made = _new_refund(work, wanted, charge, amount, course)
+    made["balance_transaction"] = book_refund(work, made["id"], amount, charge["currency"])
+    before = dict(charge)
+    charge["amount_refunded"] += amount
+    # True for the whole amount only; a charge refunded in part is found by its amount.
+    charge["refunded"] = charge["amount_refunded"] >= charge["amount"]
+    work.save(REFUND, made)
+    work.save(CHARGE, charge)
+    _record(work, "refund", made)
+    work.emit("refund.created", made)
+    # For partial refunds too: whoever takes this event for "all of it" gives goods away or keeps
+    # them.
+    work.emit_change("charge.refunded", charge, before)
+    if course == "pending_then_succeeds":
+        work.later(work.context.refund_seconds, "refund_succeeds", made["id"])
+    elif course == "succeeds_then_fails":
+        work.later(work.context.refund_seconds, "refund_fails", made["id"])
+    return made
+
+
+def _new_refund(
+    work: Work, wanted: RefundInput, charge: Charge, amount: int, course: RefundCourse
+) -> Refund:
     made: Refund = {
-        "id": work.mint(REFUND),
+        "id": work.new_id(REFUND),
         "object": "refund",
         "amount": amount,
         "balance_transaction": None,
@@ -67,25 +93,14 @@ def refund(work: Work, wanted: RefundInput) -> Refund:
     }
     if made["status"] == "pending":
         made["pending_reason"] = "processing"
-    made["balance_transaction"] = book_refund(work, made["id"], amount, charge["currency"])
-    before = dict(charge)
-    charge["amount_refunded"] += amount
-    charge["refunded"] = charge["amount_refunded"] >= charge["amount"]
-    work.save(REFUND, made)
-    work.save(CHARGE, charge)
-    _record(work, "refund", made)
-    work.emit("refund.created", made)
-    work.emit_change("charge.refunded", charge, before)
-    if course == "pending_then_succeeds":
-        work.later(work.around.refund_seconds, "refund_succeeds", made["id"])
-    elif course == "succeeds_then_fails":
-        work.later(work.around.refund_seconds, "refund_fails", made["id"])
     return made
 
 
 def course_of_refund(work: Work, refund_id: str, *, succeeds: bool) -> None:
     """The bank reports on a refund: it went through, or the money came back."""
     made = work.find(REFUND, refund_id)
+    # A refund that succeeded can still fail, at Stripe for up to 30 days: success is not the last
+    # word.
     if made is None or made["status"] not in {"pending", "succeeded"}:
         return
     before = dict(made)
@@ -134,6 +149,7 @@ def undo_refund(work: Work, made: Refund, *, status_failed: bool) -> None:
     charge["refunded"] = False
     work.save(REFUND, made)
     work.save(CHARGE, charge)
+    # Its own row beside the refund's: the ledger tells what happened and is never corrected.
     _record(work, "refund_failed", made)
 
 
@@ -150,6 +166,7 @@ def _record(work: Work, kind: ExecutionKind, made: Refund) -> None:
 
 
 def _charge_to_refund(work: Work, wanted: RefundInput) -> Charge:
+    # The newer way wins if both are given: a PaymentIntent has one charge that succeeded.
     if wanted.payment_intent is not None:
         intent = work.get(PAYMENT_INTENT, wanted.payment_intent, "payment_intent")
         if intent["status"] != "succeeded" or intent["latest_charge"] is None:
@@ -189,6 +206,7 @@ def _course(work: Work, charge: Charge) -> RefundCourse:
 
 
 def _too_much(amount: int, left: int) -> ApiError:
+    # As recorded, and without a code: a client has nothing but the parameter to go by.
     return invalid(
         f"Refund amount (${amount / 100:,.2f}) is greater than unrefunded amount on charge "
         f"(${left / 100:,.2f})",

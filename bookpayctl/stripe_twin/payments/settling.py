@@ -11,16 +11,16 @@ from bookpayctl.stripe_twin.payments.disputes import open_dispute
 from bookpayctl.stripe_twin.payments.intents import release
 from bookpayctl.stripe_twin.payments.methods import behaviour_of
 from bookpayctl.stripe_twin.payments.refunding import course_of_refund
-from bookpayctl.stripe_twin.payments.test_methods import Approved, Debited, Refused
+from bookpayctl.stripe_twin.payments.test_methods import Approved, BankRefusal, Debited
 from bookpayctl.stripe_twin.resources.kinds import CHARGE, PAYMENT_INTENT, PAYMENT_METHOD
 from bookpayctl.stripe_twin.resources.payment_intent import PaymentIntent
 
-_NOT_AUTHENTICATED = Refused(
+_NOT_AUTHENTICATED = BankRefusal(
     "payment_intent_authentication_failure",
     None,
     "The provided PaymentMethod has failed authentication.",
 )
-_NOT_HONOURED = Refused("card_declined", "generic_decline", "Your card was declined.")
+_NOT_HONOURED = BankRefusal("card_declined", "generic_decline", "Your card was declined.")
 
 
 def fire(work: Work, action: str, object_id: str) -> None:
@@ -36,6 +36,7 @@ def fire(work: Work, action: str, object_id: str) -> None:
     elif action in {"refund_succeeds", "refund_fails"}:
         course_of_refund(work, object_id, succeeds=action == "refund_succeeds")
     else:
+        # A ledger of a later version may plan what this one cannot do: better told than skipped.
         raise ValueError(f"no timer is called {action!r}")
 
 
@@ -73,9 +74,11 @@ def settle_debit(work: Work, payment_intent_id: str, *, succeed: bool | None) ->
     elif succeed:
         verdict = Approved()
     else:
-        verdict = planned if isinstance(planned, Refused) else _NOT_HONOURED
+        # The refusal that the method stands for, so that an operator need not know its code.
+        verdict = planned if isinstance(planned, BankRefusal) else _NOT_HONOURED
     if isinstance(verdict, Approved):
         take(work, intent, charge, test)
+    # None waits on: some methods are decided by an operator only.
     elif verdict is not None:
         refuse(work, intent, charge, method, verdict)
 

@@ -14,7 +14,7 @@ class Approved:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class BankRefusal:
     """The charge fails; `blocked` ones never reach the network."""
 
     code: str
@@ -27,7 +27,7 @@ class Refused:
 class Challenged:
     """The customer must authenticate; what happens then."""
 
-    then: "Approved | Refused"
+    then: "Approved | BankRefusal"
     only_off_session_fails: bool = True
 
 
@@ -35,10 +35,10 @@ class Challenged:
 class Debited:
     """The bank decides later; `then` is None when it waits for `bookpayctl stripe complete`."""
 
-    then: "Approved | Refused | None"
+    then: "Approved | BankRefusal | None"
 
 
-Result: TypeAlias = Approved | Refused | Challenged | Debited
+BankResult: TypeAlias = Approved | BankRefusal | Challenged | Debited
 RefundCourse = Literal["succeeds", "pending_then_succeeds", "succeeds_then_fails"]
 
 
@@ -49,44 +49,44 @@ class TestMethod:
     kind: str
     brand: str
     last4: str
-    result: Result
+    result: BankResult
     refunds: RefundCourse = "succeeds"
     dispute_reason: str | None = None
     dispute_is_inquiry: bool = False
     available_at_once: bool = False
 
 
-def _declined(decline_code: str, message: str = "Your card was declined.") -> Refused:
-    return Refused("card_declined", decline_code, message)
+def _declined(decline_code: str, message: str = "Your card was declined.") -> BankRefusal:
+    return BankRefusal("card_declined", decline_code, message)
 
 
 def _debit_refused(code: str, message: str) -> Debited:
-    return Debited(Refused(code, None, message))
+    return Debited(BankRefusal(code, None, message))
 
 
 _OK = Approved()
 _GENERIC = _declined("generic_decline")
 _POOR = _declined("insufficient_funds", "Your card has insufficient funds.")
-_EXPIRED = Refused("expired_card", None, "Your card has expired.")
-_WRONG_CVC = Refused("incorrect_cvc", None, "Your card's security code is incorrect.")
-_PROCESSING = Refused(
+_EXPIRED = BankRefusal("expired_card", None, "Your card has expired.")
+_WRONG_CVC = BankRefusal("incorrect_cvc", None, "Your card's security code is incorrect.")
+_PROCESSING = BankRefusal(
     "processing_error",
     None,
     "An error occurred while processing your card. Try again in a little bit.",
 )
-_BLOCKED = Refused("card_declined", "fraudulent", "Your card was declined.", blocked=True)
-AUTHENTICATION_REQUIRED = Refused(
+_BLOCKED = BankRefusal("card_declined", "fraudulent", "Your card was declined.", blocked=True)
+AUTHENTICATION_REQUIRED = BankRefusal(
     "authentication_required",
     "authentication_required",
     "Your card was declined. This transaction requires authentication.",
 )
 
 
-def _visa(last4: str, result: Result) -> TestMethod:
+def _visa(last4: str, result: BankResult) -> TestMethod:
     return TestMethod("card", "visa", last4, result)
 
 
-def _bank(last4: str, result: Result) -> TestMethod:
+def _bank(last4: str, result: BankResult) -> TestMethod:
     return TestMethod("us_bank_account", "us_bank_account", last4, result)
 
 
@@ -121,9 +121,11 @@ TEST_METHODS: dict[str, TestMethod] = {
     "pm_card_chargeDeclinedExpiredCard": _visa("0069", _EXPIRED),
     "pm_card_chargeDeclinedIncorrectCvc": _visa("0127", _WRONG_CVC),
     "pm_card_chargeDeclinedProcessingError": _visa("0119", _PROCESSING),
+    # Attaches to a customer and is declined when charged: what makes a saved card go bad.
     "pm_card_chargeCustomerFail": _visa("0341", _GENERIC),
     "pm_card_radarBlock": _visa("0101", _BLOCKED),
     "pm_card_riskLevelHighest": _visa("4954", _BLOCKED),
+    # Challenged on session, declined off session.
     "pm_card_authenticationRequired": _visa("3155", Challenged(_OK)),
     "pm_card_authenticationRequiredOnSetup": _visa("3155", Challenged(_OK)),
     "pm_card_threeDSecure2Required": _visa("3220", Challenged(_OK)),
@@ -136,6 +138,7 @@ TEST_METHODS: dict[str, TestMethod] = {
     "pm_card_createDisputeInquiry": TestMethod(
         "card", "visa", "1976", _OK, dispute_reason="fraudulent", dispute_is_inquiry=True
     ),
+    # What is given back is not always back yet, and does not always stay so.
     "pm_card_pendingRefund": TestMethod("card", "visa", "7726", _OK, "pending_then_succeeds"),
     "pm_card_refundFail": TestMethod("card", "visa", "5126", _OK, "succeeds_then_fails"),
     "pm_usBankAccount": _bank("6789", Debited(_OK)),
@@ -160,6 +163,7 @@ TEST_METHODS: dict[str, TestMethod] = {
         Debited(_OK),
         dispute_reason="debit_not_authorized",
     ),
+    # Never decided by itself: a drill that needs a payment in between takes this one.
     "pm_usBankAccount_processing": _bank("0009", Debited(None)),
     "pm_sepaDebit": TestMethod("sepa_debit", "sepa_debit", "3204", Debited(_OK)),
     "pm_sepaDebit_failed": TestMethod(
@@ -173,6 +177,7 @@ TEST_METHODS: dict[str, TestMethod] = {
     "pm_twin_card_slowSuccess": _visa("0092", Debited(_OK)),
     "pm_twin_card_slowDecline": _visa("0093", Debited(_GENERIC)),
 }
+# Both spellings are in use, in documentation and in the triggers of stripe-cli.
 TEST_METHODS.update({alias: TEST_METHODS[token] for alias, token in _ALIASES.items()})
 
 # Numbers as an application would send them, for methods that are created and not named.
@@ -209,6 +214,7 @@ BANK_ACCOUNTS: dict[str, str] = {
     "000111111116": "pm_usBankAccount_noAccount",
     "000333333335": "pm_usBankAccount_debitNotAuthorized",
     "000000000009": "pm_usBankAccount_processing",
+    # The IBAN that `stripe trigger payment_intent.processing` uses.
     "AT321904300235473204": "pm_sepaDebit",
     "AT861904300235473202": "pm_sepaDebit_failed",
 }

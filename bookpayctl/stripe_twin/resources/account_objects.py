@@ -128,6 +128,7 @@ EVIDENCE = (
     *("shipping_carrier", "shipping_date", "shipping_documentation"),
     *("shipping_tracking_number", "uncategorized_file", "uncategorized_text"),
 )
+# The twin's choice; at Stripe it depends on the network and the reason.
 _ANSWER_WITHIN_SECONDS = 7 * 24 * 3600
 
 
@@ -160,6 +161,7 @@ def new_dispute(
             "past_due": False,
             "submission_count": 0,
         },
+        # An inquiry has not taken the money, so there is something left to give back.
         "is_charge_refundable": inquiry,
         "livemode": False,
         "metadata": {},

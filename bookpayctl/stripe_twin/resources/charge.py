@@ -84,7 +84,9 @@ def new_charge(
         "failure_code": None,
         "failure_message": None,
         "fraud_details": {},
+        # Checked by a careful receiver: a live event in a test environment is somebody's mistake.
         "livemode": False,
+        # The same object, not a copy: what is saved is never changed in place.
         "metadata": intent["metadata"],
         "on_behalf_of": None,
         "outcome": None,

@@ -20,24 +20,24 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Kind(Generic[T]):
+class ObjectKind(Generic[T]):
     """A kind of object; carries the type that `Work.get` answers for it."""
 
     name: str
     prefix: str
 
 
-PAYMENT_INTENT: Kind[PaymentIntent] = Kind("payment_intent", "pi")
-CHARGE: Kind[Charge] = Kind("charge", "ch")
-REFUND: Kind[Refund] = Kind("refund", "re")
-PAYMENT_METHOD: Kind[PaymentMethod] = Kind("payment_method", "pm")
-CUSTOMER: Kind[Customer] = Kind("customer", "cus")
+PAYMENT_INTENT: ObjectKind[PaymentIntent] = ObjectKind("payment_intent", "pi")
+CHARGE: ObjectKind[Charge] = ObjectKind("charge", "ch")
+REFUND: ObjectKind[Refund] = ObjectKind("refund", "re")
+PAYMENT_METHOD: ObjectKind[PaymentMethod] = ObjectKind("payment_method", "pm")
+CUSTOMER: ObjectKind[Customer] = ObjectKind("customer", "cus")
 # Kept apart from the living, so that lists need not skip them; found by id all the same.
-DELETED_CUSTOMER: Kind[Deleted] = Kind("deleted_customer", "cus")
-SETUP_INTENT: Kind[SetupIntent] = Kind("setup_intent", "seti")
-BALANCE_TRANSACTION: Kind[BalanceTransaction] = Kind("balance_transaction", "txn")
-WEBHOOK_ENDPOINT: Kind[WebhookEndpoint] = Kind("webhook_endpoint", "we")
-DISPUTE: Kind[Dispute] = Kind("dispute", "dp")
+DELETED_CUSTOMER: ObjectKind[Deleted] = ObjectKind("deleted_customer", "cus")
+SETUP_INTENT: ObjectKind[SetupIntent] = ObjectKind("setup_intent", "seti")
+BALANCE_TRANSACTION: ObjectKind[BalanceTransaction] = ObjectKind("balance_transaction", "txn")
+WEBHOOK_ENDPOINT: ObjectKind[WebhookEndpoint] = ObjectKind("webhook_endpoint", "we")
+DISPUTE: ObjectKind[Dispute] = ObjectKind("dispute", "dp")
 
 # Fields that are the twin's own and never leave it.
 PRIVATE_FIELDS = ("twin_behaviour", "twin_secrets", "twin_account")
@@ -45,6 +45,7 @@ PRIVATE_FIELDS = ("twin_behaviour", "twin_secrets", "twin_account")
 
 def public(document: Mapping[str, object]) -> Mapping[str, object]:
     """The object as the API shows it."""
+    # Most objects have none of these, and every answer comes through here: no copy is made then.
     for name in PRIVATE_FIELDS:
         if name in document:
             return {k: v for k, v in document.items() if k not in PRIVATE_FIELDS}

@@ -4,7 +4,7 @@ from typing import Literal, TypedDict
 
 from bookpayctl.stripe_twin.documents import Json
 
-Status = Literal[
+PaymentIntentStatus = Literal[
     "requires_payment_method",
     "requires_confirmation",
     "requires_action",
@@ -56,7 +56,7 @@ class PaymentIntent(TypedDict):
     source: str | None
     statement_descriptor: str | None
     statement_descriptor_suffix: str | None
-    status: Status
+    status: PaymentIntentStatus
     transfer_data: Json
     transfer_group: str | None
 

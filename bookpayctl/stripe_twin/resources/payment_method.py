@@ -87,6 +87,7 @@ def new_payment_method(
 def with_billing_details(method: PaymentMethod, said: dict[str, Json]) -> dict[str, Json]:
     """The method's billing details after some were said; an address keeps what was not."""
     before = method["billing_details"]
+    # An empty text unsets, as everywhere in the API.
     after = {**before, **{name: value or None for name, value in said.items()}}
     old, new = before.get("address"), said.get("address")
     if isinstance(old, dict) and isinstance(new, dict):
@@ -98,6 +99,7 @@ def hash_digits(text: str) -> int:
     """A number of at most twelve digits that is the same in every process for one text."""
     number = 0
     for letter in text:
+        # Not hash(), which is salted: a fingerprint must be the same after a restart.
         number = (number * 31 + ord(letter)) % 10**12
     return number
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from bookpayctl.stripe_twin.agenda import Agenda
 from bookpayctl.stripe_twin.clock import VirtualClock
 from bookpayctl.stripe_twin.documents import Json, decode_object
-from bookpayctl.stripe_twin.faults.book import FaultBook, Hit
+from bookpayctl.stripe_twin.faults.book import FaultBook, FaultHit
 from bookpayctl.stripe_twin.faults.rule import WebhookSubject
-from bookpayctl.stripe_twin.ids import IdMint
+from bookpayctl.stripe_twin.ids import IdGenerator
 from bookpayctl.stripe_twin.ledger import schema
 from bookpayctl.stripe_twin.ledger.endpoints import Endpoints, active_secrets
 from bookpayctl.stripe_twin.ledger.store import Ledger
@@ -27,7 +27,7 @@ from bookpayctl.stripe_twin.webhooks.distortion import (
     spoiled_envelope,
 )
 from bookpayctl.stripe_twin.webhooks.schedule import next_attempt_after
-from bookpayctl.stripe_twin.wire.client import Answered, NotAnswered, WebhookClient
+from bookpayctl.stripe_twin.wire.client import NoWebhookAnswer, WebhookAnswer, WebhookClient
 
 # Deliveries under way to one endpoint: a receiver is not to be flooded by its own backlog.
 _CONCURRENT_PER_ENDPOINT = 32
@@ -37,7 +37,7 @@ log = logging.getLogger("stripe_twin.webhooks")
 
 
 @dataclass(frozen=True, slots=True)
-class Owed:
+class OwedDelivery:
     """A delivery that is owed to an endpoint.
 
     Attributes:
@@ -58,7 +58,7 @@ class Dispatcher:
         self,
         ledger: Ledger,
         clock: VirtualClock,
-        mint: IdMint,
+        ids: IdGenerator,
         endpoints: Endpoints,
         faults: FaultBook,
         *,
@@ -69,18 +69,18 @@ class Dispatcher:
         self.timeout_seconds = timeout_seconds
         self._ledger = ledger
         self._clock = clock
-        self._mint = mint
+        self._ids = ids
         self._endpoints = endpoints
         self._faults = faults
         self._client = WebhookClient()
-        self._agenda: Agenda[Owed] = Agenda(clock)
+        self._agenda: Agenda[OwedDelivery] = Agenda(clock)
         self._lanes: dict[str, asyncio.Semaphore] = {}
         self._under_way: set[asyncio.Task[None]] = set()
         self._reordered = 0
         for event_id, endpoint_id, attempts, due_at in ledger.select(
             "SELECT event_id, endpoint_id, attempts, due_at FROM outgoing WHERE state = 'due'"
         ):
-            owed = Owed(str(event_id), str(endpoint_id), int(attempts or 0))
+            owed = OwedDelivery(str(event_id), str(endpoint_id), int(attempts or 0))
             self._agenda.add(float(due_at or 0), owed)
 
     def accept(self, events: Iterable[Emitted]) -> None:
@@ -88,13 +88,13 @@ class Dispatcher:
         now = self._clock.now()
         for event in events:
             for endpoint_id in event.endpoint_ids:
-                self._agenda.add(now, Owed(event.event_id, endpoint_id, 0))
+                self._agenda.add(now, OwedDelivery(event.event_id, endpoint_id, 0))
 
     def resend(self, event_id: str, endpoint_id: str) -> None:
         """Owe an event once more, whatever became of it before."""
         now = self._clock.now()
         self._ledger.put(schema.PUT_OUTGOING, (event_id, endpoint_id, 0, now, "due"))
-        self._agenda.add(now, Owed(event_id, endpoint_id, 0))
+        self._agenda.add(now, OwedDelivery(event_id, endpoint_id, 0))
 
     def wake(self) -> None:
         """The clock was advanced."""
@@ -120,7 +120,8 @@ class Dispatcher:
             await asyncio.wait(list(self._under_way))
         self._client.close()
 
-    async def _deliver_in_lane(self, owed: Owed) -> None:
+    async def _deliver_in_lane(self, owed: OwedDelivery) -> None:
+        # One for each endpoint: a receiver that hangs must not hold up the others.
         lane = self._lanes.setdefault(owed.endpoint_id, asyncio.Semaphore(_CONCURRENT_PER_ENDPOINT))
         async with lane:
             try:
@@ -130,7 +131,8 @@ class Dispatcher:
                 log.exception("delivery of %s to %s failed", owed.event_id, owed.endpoint_id)
                 self._plan_retry(owed)
 
-    async def _deliver(self, owed: Owed) -> None:
+    async def _deliver(self, owed: OwedDelivery) -> None:
+        # A receiver must never hear of a charge that a crash would undo.
         await self._ledger.durable()
         endpoint = self._endpoints.find(owed.endpoint_id)
         rows = self._ledger.select(
@@ -140,6 +142,8 @@ class Dispatcher:
             self._settle(owed, "deleted")
             return
         event = decode_object(str(rows[0][0]))
+        # The retries go on being planned: enabled again before the next one, the endpoint gets its
+        # events, as Stripe documents.
         if endpoint["status"] != "enabled":
             self._note(owed, str(event["type"]), None, "disabled", None, 0.0, "", None)
             self._plan_retry(owed)
@@ -152,29 +156,34 @@ class Dispatcher:
                 return
         await self._send(owed, endpoint, event, hit)
 
-    def _fault(self, owed: Owed, event: dict[str, Json], object_id: str) -> Hit | None:
+    def _fault(self, owed: OwedDelivery, event: dict[str, Json], object_id: str) -> FaultHit | None:
+        # Drawn already. Once more, and one delivery would use up the fault twice.
         if owed.held:
             return None
         subject = WebhookSubject(str(event["type"]), owed.endpoint_id, _metadata(event))
         return self._faults.on_webhook(subject, owed.event_id, object_id)
 
-    def _postponed(self, owed: Owed, hit: Hit) -> bool:
+    def _postponed(self, owed: OwedDelivery, hit: FaultHit) -> bool:
         if hit.rule.action == "webhook_delay":
             wait_seconds = hit.rule.number("seconds")
         elif hit.rule.action == "webhook_reorder":
             window = max(2, int(hit.rule.number("window")))
+            # The later in the window, the shorter the wait: the last one leaves first.
             wait_seconds = (window - self._reordered % window) * _REORDER_STEP_SECONDS
             self._reordered += 1
         else:
             return False
         due_at = self._clock.now() + wait_seconds
+        # On disk as plainly owed: after a crash the delay is lost and the event is not.
         self._owe(owed, due_at)
         self._agenda.add(due_at, replace(owed, held=True))
         return True
 
-    def _lost(self, owed: Owed, hit: Hit, event: dict[str, Json]) -> bool:
+    def _lost(self, owed: OwedDelivery, hit: FaultHit, event: dict[str, Json]) -> bool:
         """Whether the fault swallows the delivery: for good, or this attempt only."""
         kind = str(event["type"])
+        # Stripe can fail to make an event at all: webhooks alone never prove that nothing is
+        # missing.
         if hit.rule.action == "webhook_drop":
             self._note(owed, kind, None, "dropped", None, 0.0, "", hit)
             self._settle(owed, "dropped")
@@ -186,14 +195,19 @@ class Dispatcher:
         return False
 
     async def _send(
-        self, owed: Owed, endpoint: WebhookEndpoint, event: dict[str, Json], hit: Hit | None
+        self,
+        owed: OwedDelivery,
+        endpoint: WebhookEndpoint,
+        event: dict[str, Json],
+        hit: FaultHit | None,
     ) -> None:
         secrets = active_secrets(endpoint, self._clock.now())
         now = int(self._clock.wall())
         envelope = None
         copies = 1
         if hit is not None:
-            foreign = foreign_event(hit.rule, event, self._mint.mint("evt"), secrets, now)
+            foreign = foreign_event(hit.rule, event, self._ids.new("evt"), secrets, now)
+            # Before the real one, which thus meets a receiver that has just been lied to.
             if foreign is not None:
                 await self._post(owed, endpoint, str(event["type"]), foreign, hit)
             envelope = spoiled_envelope(hit.rule, event, secrets, now)
@@ -203,6 +217,7 @@ class Dispatcher:
         posts = [
             self._post(owed, endpoint, str(event["type"]), envelope, hit) for _ in range(copies)
         ]
+        # A duplicate is one delivery that is made twice: done when every copy was acknowledged.
         if all(await asyncio.gather(*posts)):
             self._settle(owed, "done")
         else:
@@ -210,12 +225,13 @@ class Dispatcher:
 
     async def _post(
         self,
-        owed: Owed,
+        owed: OwedDelivery,
         endpoint: WebhookEndpoint,
         event_type: str,
         envelope: Envelope,
-        hit: Hit | None,
+        hit: FaultHit | None,
     ) -> bool:
+        # As recorded from Stripe. Nothing but the signature is to be relied on.
         headers = [
             ("User-Agent", "Stripe/1.0 (+https://stripe.com/docs/webhooks)"),
             ("Accept", "*/*; q=0.5, application/xml"),
@@ -230,14 +246,16 @@ class Dispatcher:
         )
         seconds = self._clock.wall() - started
         match answer:
-            case Answered(status, text):
+            case WebhookAnswer(status, text):
+                # A redirect is a refusal, as Stripe documents: it would send a signed event to who
+                # knows whom.
                 delivered = 200 <= status < 300
                 outcome = "delivered" if delivered else "refused"
                 self._note(
                     owed, event_type, envelope.signed_at, outcome, status, seconds, text, hit
                 )
                 return delivered
-            case NotAnswered(reason):
+            case NoWebhookAnswer(reason):
                 self._note(
                     owed, event_type, envelope.signed_at, "no_answer", None, seconds, reason, hit
                 )
@@ -245,14 +263,14 @@ class Dispatcher:
 
     def _note(
         self,
-        owed: Owed,
+        owed: OwedDelivery,
         event_type: str,
         signed_at: int | None,
         outcome: str,
         status: int | None,
         seconds: float,
         text: str,
-        hit: Hit | None,
+        hit: FaultHit | None,
     ) -> None:
         self._ledger.put(
             schema.ADD_DELIVERY,
@@ -272,7 +290,8 @@ class Dispatcher:
             ),
         )
 
-    def _plan_retry(self, owed: Owed) -> None:
+    def _plan_retry(self, owed: OwedDelivery) -> None:
+        # A retry is a delivery of its own, so faults are drawn for it anew.
         failed = replace(owed, attempts=owed.attempts + 1, held=False)
         wait_seconds = next_attempt_after(self.schedule, failed.attempts)
         if wait_seconds is None:
@@ -282,12 +301,12 @@ class Dispatcher:
         self._owe(failed, due_at)
         self._agenda.add(due_at, failed)
 
-    def _owe(self, owed: Owed, due_at: float) -> None:
+    def _owe(self, owed: OwedDelivery, due_at: float) -> None:
         self._ledger.put(
             schema.PUT_OUTGOING, (owed.event_id, owed.endpoint_id, owed.attempts, due_at, "due")
         )
 
-    def _settle(self, owed: Owed, state: str) -> None:
+    def _settle(self, owed: OwedDelivery, state: str) -> None:
         row = (owed.event_id, owed.endpoint_id, owed.attempts, self._clock.now(), state)
         self._ledger.put(schema.PUT_OUTGOING, row)
 

@@ -38,11 +38,13 @@ def spoiled_envelope(
             return Envelope(body, signature_header(["whsec_not_the_secret"], now, body), now)
         case "webhook_unsigned":
             return Envelope(body, None, now)
+        # No v1 at all: to be refused however well the v0 fits.
         case "webhook_v0_only":
             return Envelope(body, f"t={now},v0={fake_v0(now, body)}", now)
         case "webhook_stale":
             then = now - int(rule.number("seconds"))
             return Envelope(body, signature_header(secrets, then, body), then)
+        # The official libraries have no upper bound and accept it. A receiver needs one of its own.
         case "webhook_future":
             then = now + int(rule.number("seconds"))
             return Envelope(body, signature_header(secrets, then, body), then)
@@ -56,6 +58,8 @@ def foreign_event(
     """An event beside the real one, soundly signed; None if the rule asks for no such thing."""
     other: dict[str, Json] = {**event, "id": event_id}
     match rule.action:
+        # Soundly signed, so only the content is wrong: what a signature does not prove must be
+        # looked at.
         case "webhook_other_account":
             body = encode_on_lines({**other, "account": "acct_somebody_else"}).encode()
         case "webhook_livemode":
@@ -63,8 +67,12 @@ def foreign_event(
         case "webhook_huge":
             filler = "x" * int(rule.number("bytes"))
             body = encode_on_lines({**other, "twin_filler": filler}).encode()
+        # What an endpoint gets that was set up for events of version 2; the Python library raises a
+        # ValueError.
         case "webhook_thin":
             body = encode_on_lines(_thin(other)).encode()
+        # The Python library raises a UnicodeDecodeError: a receiver that catches its signature
+        # error alone answers 500, and Stripe would send it again and again.
         case "webhook_not_utf8":
             body = b'{"id": "' + event_id.encode() + b'", "object": "event", "x": "\xff\xfe"}'
         case _:

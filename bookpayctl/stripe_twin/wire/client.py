@@ -13,12 +13,15 @@ from urllib.parse import urlsplit
 
 import httptools
 
+# Enough to recognise an error page; a receiver cannot fill the ledger with its answers.
 _ANSWER_BYTES_KEPT = 512
 _IDLE_CONNECTIONS_MAX = 32
+# RFC 9110, 15.2: any number of 1xx responses may come before the final one.
+_FINAL_STATUS_MIN = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class WebhookAnswer:
     """The receiver answered with this status; the text is the start of its body."""
 
     status: int
@@ -26,7 +29,7 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
-class NotAnswered:
+class NoWebhookAnswer:
     """No answer: refused, reset, cut or too late."""
 
     reason: str
@@ -38,7 +41,7 @@ class _Exchange(asyncio.Protocol):
     def __init__(self) -> None:
         self.transport: asyncio.Transport | None = None
         self._parser: httptools.HttpResponseParser | None = None
-        self._answer: asyncio.Future[tuple[Answered, bool]] | None = None
+        self._answer: asyncio.Future[tuple[WebhookAnswer, bool]] | None = None
         self._body = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -56,7 +59,8 @@ class _Exchange(asyncio.Protocol):
             return
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError as error:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            # Nobody asked for an upgrade, so a 101 is no answer to anything that was sent.
             if not self._answer.done():
                 self._answer.set_exception(ConnectionError(f"not HTTP: {error}"))
 
@@ -66,10 +70,17 @@ class _Exchange(asyncio.Protocol):
     def on_message_complete(self) -> None:
         if self._parser is None or self._answer is None or self._answer.done():
             return
-        answered = Answered(self._parser.get_status_code(), self._body.decode("utf-8", "replace"))
+        if self._parser.get_status_code() < _FINAL_STATUS_MIN:
+            # A proxy may say "still here" (100, 103) as often as it likes before it answers; taken
+            # for the answer, the event would count as refused, and the answer as out of step.
+            self._body = b""
+            return
+        answered = WebhookAnswer(
+            self._parser.get_status_code(), self._body.decode("utf-8", "replace")
+        )
         self._answer.set_result((answered, self._parser.should_keep_alive()))
 
-    async def post(self, request: bytes) -> tuple[Answered, bool]:
+    async def post(self, request: bytes) -> tuple[WebhookAnswer, bool]:
         if self.transport is None:
             raise ConnectionResetError("closed while idle")
         self._parser = httptools.HttpResponseParser(self)
@@ -91,17 +102,19 @@ class WebhookClient:
 
     async def post(
         self, url: str, headers: list[tuple[str, str]], body: bytes, *, timeout_seconds: float
-    ) -> Answered | NotAnswered:
+    ) -> WebhookAnswer | NoWebhookAnswer:
         """Post once; every failure to get an answer is a value."""
         try:
+            # Around everything, connecting included: a receiver that drips a byte now and then
+            # resets a timeout of single reads for ever.
             async with asyncio.timeout(timeout_seconds):
                 return await self._post(url, headers, body)
         except TimeoutError:
-            return NotAnswered(f"no answer within {timeout_seconds:g} s")
+            return NoWebhookAnswer(f"no answer within {timeout_seconds:g} s")
         except (OSError, ssl.SSLError, ValueError) as error:
-            return NotAnswered(str(error) or type(error).__name__)
+            return NoWebhookAnswer(str(error) or type(error).__name__)
 
-    async def _post(self, url: str, headers: list[tuple[str, str]], body: bytes) -> Answered:
+    async def _post(self, url: str, headers: list[tuple[str, str]], body: bytes) -> WebhookAnswer:
         parts = urlsplit(url)
         secure = parts.scheme == "https"
         place = (parts.hostname or "", parts.port or (443 if secure else 80), secure)
@@ -119,6 +132,8 @@ class WebhookClient:
                 idle.append(exchange)
                 kept = True
             return answered
+        # Also when the deadline cancels: an answer that comes later must not be read as the next
+        # one's.
         finally:
             if not kept:
                 exchange.close()
@@ -127,6 +142,8 @@ class WebhookClient:
         idle = self._idle.get(place)
         while idle:
             exchange = idle.pop()
+            # The last one first, so that those a burst has left behind grow old and are closed by
+            # their peers.
             if exchange.transport is not None and not exchange.transport.is_closing():
                 return exchange
         host, port, secure = place

@@ -1,7 +1,7 @@
-"""Requests and replies, and the ways a reply can fail to arrive.
+"""Requests and responses, and the ways a response can fail to arrive.
 
-A reply carries its own fate because a payment drill is about exactly that: the charge was made,
-and the answer was cut, truncated or never sent.
+A response carries how it is transmitted, because a payment drill is about exactly that: the
+charge was made, and the answer was cut, truncated or never sent.
 """
 
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class WireRequest:
     """One HTTP request; header names are lower case, the body is raw."""
 
     method: str
@@ -47,16 +47,16 @@ class Silence:
     seconds: float
 
 
-Fate: TypeAlias = Whole | Cut | Truncated | Silence
+Transmission: TypeAlias = Whole | Cut | Truncated | Silence
 # What became of an answer, for the journal. `sent` means handed to the kernel of this machine.
-Outcome = Literal["sent", "replaced", "cut", "truncated", "silence", "client_gone"]
+TransmissionOutcome = Literal["sent", "replaced", "cut", "truncated", "silence", "client_gone"]
 
 JSON_TYPE = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """One HTTP answer and its fate.
+class WireResponse:
+    """One HTTP answer and how it is transmitted.
 
     Attributes:
         number: the journal number of the request, if what becomes of the answer is journalled.
@@ -66,7 +66,7 @@ class Reply:
     body: bytes
     headers: tuple[tuple[str, str], ...] = ()
     content_type: str = JSON_TYPE
-    fate: Fate = field(default_factory=Whole)
+    transmission: Transmission = field(default_factory=Whole)
     number: int | None = None
 
 
@@ -88,14 +88,15 @@ _REASONS = {
 }
 
 
-def head(reply: Reply, *, keep_alive: bool) -> bytes:
-    """The status line and headers of a reply, Content-Length of its whole body included."""
+def head(response: WireResponse, *, keep_alive: bool) -> bytes:
+    """The status line and headers of a response, Content-Length of its whole body included."""
     lines = [
-        f"HTTP/1.1 {reply.status} {_REASONS.get(reply.status, 'Status')}",
+        f"HTTP/1.1 {response.status} {_REASONS.get(response.status, 'Status')}",
+        # Not Stripe's name: whoever looks at a capture should see what answered.
         "Server: stripe-twin",
-        f"Content-Type: {reply.content_type}",
-        f"Content-Length: {len(reply.body)}",
+        f"Content-Type: {response.content_type}",
+        f"Content-Length: {len(response.body)}",
         "Connection: keep-alive" if keep_alive else "Connection: close",
     ]
-    lines.extend(f"{name}: {value}" for name, value in reply.headers)
+    lines.extend(f"{name}: {value}" for name, value in response.headers)
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")

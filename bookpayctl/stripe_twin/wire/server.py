@@ -16,18 +16,19 @@ import httptools
 
 from bookpayctl.stripe_twin.wire.message import (
     Cut,
-    Outcome,
-    Reply,
-    Request,
     Silence,
+    TransmissionOutcome,
     Truncated,
     Whole,
+    WireRequest,
+    WireResponse,
     head,
 )
 
-Handler = Callable[[Request], Awaitable[Reply]]
-OnOutcome = Callable[[int, Outcome], None]
+RequestHandler = Callable[[WireRequest], Awaitable[WireResponse]]
+OnOutcome = Callable[[int, TransmissionOutcome], None]
 
+# Bounds of our own: far above what an API call needs, far below what would hurt.
 _BODY_BYTES_MAX = 2 * 1024 * 1024
 _HEADER_BYTES_MAX = 64 * 1024
 _PIPELINE_MAX = 64
@@ -37,7 +38,7 @@ _BACKLOG = 2048  # a thousand clients may connect in one instant, and a drill do
 class Server:
     """Listens on one address and answers with one handler."""
 
-    def __init__(self, handler: Handler, on_outcome: OnOutcome) -> None:
+    def __init__(self, handler: RequestHandler, on_outcome: OnOutcome) -> None:
         self.handler = handler
         self.on_outcome = on_outcome
         self.connections: set[Connection] = set()
@@ -58,6 +59,7 @@ class Server:
         self.stopping.set()
         if self._listener is not None:
             self._listener.close()
+        # A charge that has begun is finished and answered, or its client could not know.
         tasks = {c.task for c in self.connections if c.task is not None and not c.task.done()}
         if tasks:
             await asyncio.wait(tasks, timeout=grace_seconds)
@@ -72,7 +74,7 @@ class Connection(asyncio.Protocol):
         self._server = server
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpRequestParser(self)
-        self._waiting: deque[tuple[Request, bool]] = deque()
+        self._waiting: deque[tuple[WireRequest, bool]] = deque()
         self._url = b""
         self._headers: dict[str, str] = {}
         self._header_bytes = 0
@@ -106,6 +108,7 @@ class Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         self._header_bytes += len(name) + len(value)
         if self._header_bytes <= _HEADER_BYTES_MAX:
+            # Latin-1 can decode any byte: what is wrong with a header is for the API to say.
             self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
@@ -120,7 +123,7 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         too_large = self._body_bytes > _BODY_BYTES_MAX or self._header_bytes > _HEADER_BYTES_MAX
         path, _, query = self._url.decode("ascii").partition("?")
-        request = Request(
+        request = WireRequest(
             method=self._parser.get_method().decode("ascii"),
             path=path,
             query=query,
@@ -130,10 +133,13 @@ class Connection(asyncio.Protocol):
         keep_alive = self._parser.should_keep_alive()
         self._url, self._headers, self._header_bytes = b"", {}, 0
         self._body, self._body_bytes = [], 0
+        # Refused after it was read: whoever is cut off while sending sees a reset and not the
+        # answer.
         if too_large or len(self._waiting) >= _PIPELINE_MAX:
             self._refuse(413, b'{"error":{"type":"invalid_request_error","message":"too large"}}')
             return
         self._waiting.append((request, keep_alive))
+        # One at a time: HTTP/1.1 answers pipelined requests in the order they came.
         if self.task is None or self.task.done():
             self.task = asyncio.get_running_loop().create_task(self._serve())
 
@@ -147,19 +153,19 @@ class Connection(asyncio.Protocol):
     async def _serve(self) -> None:
         while self._waiting:
             request, keep_alive = self._waiting.popleft()
-            reply = await self._server.handler(request)
+            response = await self._server.handler(request)
             keep_alive = keep_alive and not self._server.stopping.is_set()
-            outcome = await self._send(reply, keep_alive)
-            if reply.number is not None:
-                self._server.on_outcome(reply.number, outcome)
+            outcome = await self._send(response, keep_alive)
+            if response.number is not None:
+                self._server.on_outcome(response.number, outcome)
 
-    async def _send(self, reply: Reply, keep_alive: bool) -> Outcome:
+    async def _send(self, response: WireResponse, keep_alive: bool) -> TransmissionOutcome:
         transport = self._transport
         if transport is None or transport.is_closing():
             return "client_gone"
-        match reply.fate:
+        match response.transmission:
             case Whole(replaced):
-                transport.write(head(reply, keep_alive=keep_alive) + reply.body)
+                transport.write(head(response, keep_alive=keep_alive) + response.body)
                 if not keep_alive:
                     transport.close()
                 return "replaced" if replaced else "sent"
@@ -167,14 +173,16 @@ class Connection(asyncio.Protocol):
                 self._end(transport, reset=reset)
                 return "cut"
             case Truncated(bytes_sent):
-                transport.write(head(reply, keep_alive=True) + reply.body[:bytes_sent])
+                # Promises to go on, so that the client waits for the rest and learns from the end
+                # of the connection that it will not come.
+                transport.write(head(response, keep_alive=True) + response.body[:bytes_sent])
                 transport.close()
                 return "truncated"
             case Silence(seconds):
                 await self._wait_or_stop(seconds)
                 self._end(transport, reset=False)
                 return "silence"
-        assert_never(reply.fate)
+        assert_never(response.transmission)
 
     async def _wait_or_stop(self, seconds: float) -> None:
         """Stay silent, but not longer than the server lives."""
@@ -194,5 +202,5 @@ class Connection(asyncio.Protocol):
 
     def _refuse(self, status: int, body: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(head(Reply(status, body), keep_alive=False) + body)
+            self._transport.write(head(WireResponse(status, body), keep_alive=False) + body)
             self._transport.close()

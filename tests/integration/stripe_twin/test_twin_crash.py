@@ -13,7 +13,7 @@ import pytest
 from tests.support.twin_harness import CARD, Receiver, TwinProcess, new_key, wait_for
 
 
-class Client(threading.Thread):
+class PayingClient(threading.Thread):
     """Charges with new keys until the twin is gone; keeps what was answered and what was not.
 
     `http.client` instead of the pool the other tests use: ten thousand charges should be over soon.
@@ -56,7 +56,7 @@ def headers(key: str) -> dict[str, str]:
 @pytest.mark.parametrize("charges", [50, 1_500, 10_000])
 def test_a_killed_twin_remembers_every_answered_charge(tmp_path: Path, charges: int) -> None:
     twin = TwinProcess(tmp_path)
-    clients = [Client(twin) for _ in range(8)]
+    clients = [PayingClient(twin) for _ in range(8)]
     for client in clients:
         client.start()
     wait_for(lambda: sum(len(c.answered) for c in clients) >= charges, "charges", 120)
@@ -176,7 +176,7 @@ def test_time_and_faults_survive_a_crash(tmp_path: Path) -> None:
 def test_a_full_disk_stops_the_twin_and_nothing_answered_is_lost(tmp_path: Path) -> None:
     # A file may grow to 4 MiB and no further, which is a full disk as far as SQLite can tell.
     twin = TwinProcess(tmp_path, before=("bash", "-c", 'ulimit -f 4096; exec "$@"', "limited"))
-    client = Client(twin)
+    client = PayingClient(twin)
 
     client.start()
     client.join(timeout=60)

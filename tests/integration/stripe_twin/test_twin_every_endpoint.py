@@ -27,8 +27,8 @@ def method(twin: TwinProcess) -> str:
 
 
 # A path and parameters that are carried out, and change something that cannot be changed twice.
-Request = Callable[[TwinProcess], tuple[str, dict[str, object]]]
-POSTS: dict[str, Request] = {
+RequestOf = Callable[[TwinProcess], tuple[str, dict[str, object]]]
+POSTS: dict[str, RequestOf] = {
     "create an intent": lambda _: ("/v1/payment_intents", {"amount": 900, "currency": "usd"}),
     "capture": lambda t: (
         f"/v1/payment_intents/{intent(t, capture_method='manual')}/capture",
@@ -92,8 +92,8 @@ def test_a_read_carries_no_headers_of_keys(twin: TwinProcess) -> None:
 def test_a_version_is_echoed_and_nonsense_is_refused(twin: TwinProcess) -> None:
     body = {"amount": 900, "currency": "usd"}
 
-    dated = twin.post("/v1/payment_intents", body, **{"Stripe-Version": "2024-06-20"})
-    refused = twin.post("/v1/payment_intents", body, **{"Stripe-Version": "yesterday"})
+    dated = twin.post("/v1/payment_intents", body, headers={"Stripe-Version": "2024-06-20"})
+    refused = twin.post("/v1/payment_intents", body, headers={"Stripe-Version": "yesterday"})
 
     assert dated.headers["Stripe-Version"] == "2024-06-20"
     assert (refused.status, refused.error["type"]) == (400, "invalid_request_error")

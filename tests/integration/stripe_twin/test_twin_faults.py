@@ -19,6 +19,7 @@ def charge_with_sdk(twin: TwinProcess, key: str) -> str:
                 "currency": "usd",
                 "confirm": True,
                 "payment_method": "pm_card_visa",
+                # The SDK's types name only its successor; the API takes both.
                 "payment_method_types": ["card"],  # type: ignore[typeddict-unknown-key]
             },
             {"idempotency_key": key},
@@ -102,7 +103,7 @@ def test_a_saved_500_is_replayed_whether_it_executed_or_not(
         ("lock_timeout", 429, "lock_timeout", "true"),
     ],
 )
-def test_a_request_refused_at_the_door_leaves_the_key_free(
+def test_a_request_refused_at_admission_leaves_the_key_free(
     twin: TwinProcess, action: str, status: int, code: str | None, advice: str | None
 ) -> None:
     key = new_key()
@@ -154,7 +155,7 @@ def test_a_probability_with_a_seed_strikes_the_same_requests(twin: TwinProcess) 
         twin.ask("DELETE", "/faults")
 
     assert struck[0] == struck[1]
-    assert 3 <= struck[0].count(503) <= 25
+    assert struck[0].count(503) == 9
 
 
 @pytest.mark.parametrize("action", ["saved_500", "execute_then_500", "slow", "execute_then_cut"])

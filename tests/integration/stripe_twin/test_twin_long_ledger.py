@@ -15,7 +15,7 @@ import pytest
 
 from bookpayctl.stripe_twin.application import Twin
 from bookpayctl.stripe_twin.settings import Settings
-from bookpayctl.stripe_twin.wire.message import Request
+from bookpayctl.stripe_twin.wire.message import WireRequest
 from tests.support.twin_harness import CARD
 
 FEW, MANY = 50, 5_000
@@ -71,7 +71,9 @@ def twin_of(data: Path) -> Twin:
 async def make_one(data: Path) -> None:
     twin = twin_of(data)
     body = "&".join(f"{name}={value}" for name, value in CARD.items()).encode()
-    answer = await twin.pipeline.handle(Request("POST", "/v1/payment_intents", "", HEADERS, body))
+    answer = await twin.pipeline.handle(
+        WireRequest("POST", "/v1/payment_intents", "", HEADERS, body)
+    )
     assert answer.status == 200, answer.body
     await twin.ledger.close()
 
@@ -92,7 +94,7 @@ async def steps(data: Path) -> dict[str, int]:
         path, _, query = page.partition("?")
         for _ in range(2):
             counted = 0
-            answer = await twin.pipeline.handle(Request("GET", path, query, HEADERS, b""))
+            answer = await twin.pipeline.handle(WireRequest("GET", path, query, HEADERS, b""))
             assert answer.status == 200, answer.body
         found[page] = counted
     await twin.ledger.close()

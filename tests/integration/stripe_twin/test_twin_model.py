@@ -47,7 +47,7 @@ CANCELLABLE = {*CONFIRMABLE, "processing", "requires_capture"}
 
 
 @dataclass
-class Key:
+class ModelKey:
     path: str
     parameters: dict[str, str]
     answer: Answer
@@ -55,7 +55,7 @@ class Key:
 
 
 @dataclass
-class Intent:
+class ModelIntent:
     status: str
     manual: bool = False
     taken: int = 0
@@ -77,21 +77,21 @@ class TwinModel(RuleBasedStateMachine):
         super().__init__()
         self.now = 0.0
         self.account = f"acct_{uuid.uuid4().hex}"
-        self.keys: dict[str, Key] = {}
-        self.intents: dict[str, Intent] = {}
+        self.keys: dict[str, ModelKey] = {}
+        self.intents: dict[str, ModelIntent] = {}
 
     def _get(self, path: str, **fields: Any) -> Any:
         return self.twin.get(path, account=self.account, **fields).json
 
     def _post(self, path: str, parameters: dict[str, str], key: str) -> tuple[Answer, bool]:
         """Send, and settle everything the key decides; whether the request was executed."""
-        answer = self.twin.post(path, parameters, key, **{"Stripe-Account": self.account})
+        answer = self.twin.post(path, parameters, key, headers={"Stripe-Account": self.account})
         known = self.keys.get(key)
         if known is not None and self.now - known.used_at >= DAY:
             known = None
         if known is None:
             assert "Idempotent-Replayed" not in answer.headers
-            self.keys[key] = Key(path, parameters, answer, self.now)
+            self.keys[key] = ModelKey(path, parameters, answer, self.now)
             return answer, True
         if known.path != path:
             assert (answer.status, answer.error["type"]) == (400, "idempotency_error")
@@ -105,7 +105,7 @@ class TwinModel(RuleBasedStateMachine):
             assert (answer.status, answer.body) == (known.answer.status, known.answer.body)
         return answer, False
 
-    def _succeed(self, intent: Intent) -> None:
+    def _succeed(self, intent: ModelIntent) -> None:
         """A good card was asked: the money is taken, or held."""
         if intent.manual:
             intent.status, intent.held_since = "requires_capture", self.now
@@ -137,7 +137,7 @@ class TwinModel(RuleBasedStateMachine):
         assert executed
         assert answer.status == (402 if method == BAD else 200)
         made = answer.error["payment_intent"] if method == BAD else answer.json
-        intent = Intent(STATUS_AFTER[method], manual)
+        intent = ModelIntent(STATUS_AFTER[method], manual)
         if method == GOOD:
             self._succeed(intent)
         assert made["status"] == intent.status
@@ -148,7 +148,7 @@ class TwinModel(RuleBasedStateMachine):
     def make_without_confirming(self) -> str:
         parameters = {"amount": str(AMOUNT), "currency": "usd", "payment_method_types[]": "card"}
         answer, _ = self._post("/v1/payment_intents", parameters, new_key())
-        self.intents[answer.json["id"]] = Intent("requires_payment_method")
+        self.intents[answer.json["id"]] = ModelIntent("requires_payment_method")
         return str(answer.json["id"])
 
     @rule(

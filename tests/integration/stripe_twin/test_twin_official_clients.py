@@ -6,6 +6,7 @@ npm, or without a registry, these tests are skipped and say why.
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shutil
@@ -146,8 +147,6 @@ console.log(JSON.stringify({type: event.type, id: event.data.object.id, wrong}))
 def test_stripe_node_verifies_a_webhook(
     hooked: TwinProcess, receiver: Receiver, node_modules: Path
 ) -> None:
-    import base64
-
     made = hooked.charge(new_key()).json
     received = wait_for(lambda: receiver.events("payment_intent.succeeded"), "the event")[0]
 

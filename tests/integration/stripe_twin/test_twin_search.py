@@ -18,14 +18,14 @@ DECLINED = "pm_card_visa_chargeDeclined"
 def searched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwinProcess]:
     """A twin with five payments, all old enough to be found; numbered by `metadata.number`."""
     twin = TwinProcess(tmp_path_factory.mktemp("searched"))
-    payments: tuple[dict[str, object], ...] = (
+    charges: tuple[dict[str, object], ...] = (
         {"amount": 100},
         {"amount": 200, "currency": "eur"},
         {"amount": 300, "metadata[shelf]": "it's AND 'more'"},
         {"amount": 400, "payment_method": DECLINED},
         {"amount": 500, "metadata[shelf]": "Upper"},
     )
-    for number, fields in enumerate(payments):
+    for number, fields in enumerate(charges):
         twin.charge(new_key(), **{"metadata[number]": number, **fields})
     twin.ask("POST", "/clock/advance", {"seconds": 61})
     yield twin

@@ -245,6 +245,11 @@ def test_an_endpoint_gets_only_what_it_asked_for(twin: TwinProcess, receiver: Re
     assert deleted.deleted is True
 
 
+def not_made(twin: TwinProcess) -> set[str]:
+    """The events an attempt of which was not made, because the endpoint is disabled."""
+    return {row["event_id"] for row in twin.rows("/deliveries?outcome=disabled")}
+
+
 def test_a_disabled_endpoint_hears_nothing_until_it_is_enabled(
     hooked: TwinProcess, receiver: Receiver
 ) -> None:
@@ -255,21 +260,34 @@ def test_a_disabled_endpoint_hears_nothing_until_it_is_enabled(
     wait_for(lambda: receiver.events("payment_intent.succeeded", made["id"]), "an attempt")
 
     client.v1.webhook_endpoints.update(endpoint_id, {"disabled": True})
-    wait_for(lambda: hooked.rows("/deliveries?outcome=disabled"), "an attempt not made")
+    # All three events have come to an attempt that was not made, so none is under way.
+    wait_for(lambda: len(not_made(hooked)) == 3, "attempts not made")
     before = len(receiver.received)
+    hooked.ask("POST", "/clock/advance", {"seconds": 60})
+    wait_for(lambda: len(hooked.rows("/deliveries?outcome=disabled")) >= 6, "more of them")
+    meanwhile = len(receiver.received)
     receiver.status = 200
     client.v1.webhook_endpoints.update(endpoint_id, {"disabled": False})
 
     wait_for(lambda: len(receiver.received) > before, "a retry after it was enabled")
+    assert meanwhile == before
 
 
-def test_another_accounts_event_names_it(hooked: TwinProcess, receiver: Receiver) -> None:
-    hooked.post(
+def test_another_accounts_event_names_it_and_goes_nowhere_else(
+    hooked: TwinProcess, receiver: Receiver
+) -> None:
+    connected = "acct_connected"
+    theirs = hooked.post(
         "/v1/payment_intents",
         {"amount": 700, "currency": "usd"},
-        **{"Stripe-Account": "acct_connected"},
+        headers={"Stripe-Account": connected},
     )
     hooked.charge(new_key())
     wait_for(lambda: len(receiver.received) >= 3, "events of the own account")
 
+    events = hooked.get("/v1/events", account=connected).json["data"]
+    assert [(e["account"], e["data"]["object"]["id"]) for e in events] == [
+        (connected, theirs.json["id"])
+    ]
     assert all("account" not in received.event for received in receiver.received)
+    assert not receiver.events("payment_intent.created", theirs.json["id"])

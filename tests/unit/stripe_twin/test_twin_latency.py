@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import statistics
 
-from bookpayctl.stripe_twin.api.pipeline import Latency
+from bookpayctl.stripe_twin.api.latency import Latency
 
 
 def drawn(latency: Latency, count: int = 20_000) -> list[float]:

@@ -18,7 +18,7 @@ from bookpayctl.stripe_twin.faults.rule import (
     parse_rule,
 )
 from bookpayctl.stripe_twin.idempotency import check_key, fingerprint
-from bookpayctl.stripe_twin.ids import IdMint
+from bookpayctl.stripe_twin.ids import IdGenerator
 from bookpayctl.stripe_twin.ledger.journal import flags_of
 from bookpayctl.stripe_twin.payments.states import check_amount, check_currency, refusal
 from bookpayctl.stripe_twin.payments.test_methods import (
@@ -46,9 +46,9 @@ def test_the_clock_never_runs_backwards() -> None:
 
 
 def test_ids_are_unique_and_sort_by_age_even_if_time_stands_still() -> None:
-    mint = IdMint(random.Random(1), lambda: 1_700_000_000.0)
+    generator = IdGenerator(random.Random(1), lambda: 1_700_000_000.0)
 
-    ids = [mint.mint("pi") for _ in range(10_000)]
+    ids = [generator.new("pi") for _ in range(10_000)]
 
     assert len(set(ids)) == len(ids)
     assert ids == sorted(ids)

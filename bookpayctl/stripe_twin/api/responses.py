@@ -1,4 +1,4 @@
-"""Turns what was made of a request into headers, bytes and a fate on the wire. Pure.
+"""Turns what was made of a request into headers, bytes and a way to transmit them. Pure.
 
 Header names and values were recorded from Stripe's test mode: `Original-Request` equals
 `Request-Id` on the first answer, `Idempotent-Replayed` exists on replays only.
@@ -7,11 +7,18 @@ Header names and values were recorded from Stripe's test mode: `Original-Request
 from dataclasses import dataclass
 
 from bookpayctl.stripe_twin.errors import ApiError
-from bookpayctl.stripe_twin.faults.book import Hit
-from bookpayctl.stripe_twin.idempotency import Claim
+from bookpayctl.stripe_twin.faults.book import FaultHit
+from bookpayctl.stripe_twin.idempotency import KeyClaim
 from bookpayctl.stripe_twin.ledger.journal import Entry
 from bookpayctl.stripe_twin.resources import API_VERSION
-from bookpayctl.stripe_twin.wire.message import JSON_TYPE, Cut, Fate, Silence, Truncated, Whole
+from bookpayctl.stripe_twin.wire.message import (
+    JSON_TYPE,
+    Cut,
+    Silence,
+    Transmission,
+    Truncated,
+    Whole,
+)
 
 _HTML_TYPE = "text/html; charset=utf-8"
 _HTML = b"<html><head><title>Bad gateway</title></head><body><h1>Bad gateway</h1></body></html>"
@@ -20,7 +27,7 @@ _UNDECIDED = (409, 429)
 
 
 @dataclass(slots=True)
-class Made:
+class PreparedResponse:
     """What was made of a request.
 
     Attributes:
@@ -31,13 +38,13 @@ class Made:
     status: int
     body: str
     should_retry: str | None
-    claim: Claim | None = None
+    claim: KeyClaim | None = None
 
 
-def refusal_of(error: ApiError) -> Made:
+def refusal_of(error: ApiError) -> PreparedResponse:
     """A refusal, with the retry advice that its status implies."""
     undecided = error.status in _UNDECIDED or error.status >= 500
-    return Made(error.status, error.body(), None if undecided else "false")
+    return PreparedResponse(error.status, error.body(), None if undecided else "false")
 
 
 def json_of(error: ApiError) -> str:
@@ -45,7 +52,9 @@ def json_of(error: ApiError) -> str:
     return error.body()
 
 
-def headers_of(made: Made, entry: Entry, version: str | None) -> tuple[tuple[str, str], ...]:
+def headers_of(
+    made: PreparedResponse, entry: Entry, version: str | None
+) -> tuple[tuple[str, str], ...]:
     """The headers of the answer, beside those of the wire."""
     headers = [
         ("Request-Id", entry.request_id),
@@ -53,6 +62,7 @@ def headers_of(made: Made, entry: Entry, version: str | None) -> tuple[tuple[str
         ("Cache-Control", "no-cache, no-store"),
         ("Access-Control-Allow-Origin", "*"),
     ]
+    # Recorded on answers to POST alone.
     if entry.method == "POST":
         if entry.key is not None:
             headers.append(("Idempotency-Key", entry.key))
@@ -60,13 +70,16 @@ def headers_of(made: Made, entry: Entry, version: str | None) -> tuple[tuple[str
             headers.append(("Original-Request", entry.original_request))
         if entry.replayed:
             headers.append(("Idempotent-Replayed", "true"))
+        # Also on a plain 200, where recorded answers carry "false".
         if made.should_retry is not None:
             headers.append(("Stripe-Should-Retry", made.should_retry))
     return tuple(headers)
 
 
-def fate_of(made: Made, hits: list[Hit]) -> tuple[int, bytes, str, Fate]:
-    """Status, body, content type and fate: as made, or as a fault has it."""
+def transmission_of(
+    made: PreparedResponse, hits: list[FaultHit]
+) -> tuple[int, bytes, str, Transmission]:
+    """Status, body, content type and transmission: as made, or as a fault has it."""
     body = made.body.encode()
     for hit in hits:
         rule = hit.rule
@@ -75,12 +88,17 @@ def fate_of(made: Made, hits: list[Hit]) -> tuple[int, bytes, str, Fate]:
                 return made.status, body, JSON_TYPE, Cut(reset=rule.number("reset") != 0)
             case "execute_then_timeout":
                 return made.status, body, JSON_TYPE, Silence(rule.number("seconds"))
+            # stripe-python 16.1 tries again after a body cut short when it uses httpx, and does not
+            # when it uses requests: a caller may rely on neither.
             case "execute_then_truncate":
                 # At least one byte is missing, or nothing would be broken.
                 sent = min(int(rule.number("bytes")), len(body) - 1)
                 return made.status, body, JSON_TYPE, Truncated(sent)
+            # A page of some proxy with a 200 makes stripe-python raise an APIError whose
+            # http_status is 200: not every success is one.
             case "execute_then_html":
                 return int(rule.number("status")), _HTML, _HTML_TYPE, Whole(replaced=True)
+            # The same, for a reader that checks the status and never gets to the body.
             case "execute_then_empty":
                 return 200, b"", JSON_TYPE, Whole(replaced=True)
             case _:
