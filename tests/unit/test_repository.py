@@ -231,7 +231,6 @@ HTTP_CLIENTS: Final = ("urllib3", "requests", "urllib.request", "http.client")
 OWN_HTTP_CLIENT: Final = {
     "tests/support/honest_client.py": "schemathesis hands its hooks requests' own objects",
     "tests/integration/whole_stack/test_broken_connections.py": "the runtime's client is on trial",
-    "benchmarks/webhook_receiver.py": "shares two cores with what it measures; httpx costs more",
     "tests/integration/stripe_twin/test_twin_crash.py": "ten thousand charges should be over soon",
 }
 
@@ -239,7 +238,7 @@ OWN_HTTP_CLIENT: Final = {
 def test_tests_speak_http_through_one_client() -> None:
     others = {
         str(relative(path))
-        for path in python_files("tests", "benchmarks")
+        for path in python_files("tests")
         for _, module in imported_modules(path)
         if any(f"{module}.".startswith(f"{client}.") for client in HTTP_CLIENTS)
     }

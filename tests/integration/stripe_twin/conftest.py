@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.twin_harness import STARTED, Receiver, TwinProcess
+from tests.support.twin import STARTED, TwinProcess
+from tests.support.webhook_endpoint import Receiver
 
 
 @pytest.fixture(scope="session", autouse=True)

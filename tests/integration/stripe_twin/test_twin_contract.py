@@ -21,7 +21,8 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.support.http_client import Answer, http
-from tests.support.twin_harness import TwinProcess, new_key, wait_for
+from tests.support.twin import TwinProcess, new_key
+from tests.support.waiting import eventually
 
 SANDBOX_KEY_VARIABLE = "STRIPE_SANDBOX_KEY"
 INTENT = {"amount": 2000, "currency": "usd", "payment_method_types[]": "card"}
@@ -97,7 +98,7 @@ def theirs(request: pytest.FixtureRequest) -> Iterator[Side]:
         with socket.socket() as client:
             return client.connect_ex(("127.0.0.1", port)) == 0
 
-    wait_for(answers, "stripe-mock listens")
+    eventually(answers, "stripe-mock listens")
     yield Side(f"http://127.0.0.1:{port}", "sk_test_123", remembers=False)
     process.terminate()
     process.wait(timeout=10)
@@ -113,7 +114,7 @@ def objects(side: Side) -> dict[str, Any]:
     setup = side.ask("POST", "/v1/setup_intents", {"payment_method_types[]": "card"}).json
 
     def newest(path: str) -> Any:
-        return wait_for(lambda: side.ask("GET", path).json["data"], f"something in {path}")[0]
+        return eventually(lambda: side.ask("GET", path).json["data"], f"something in {path}")[0]
 
     booked = refund["balance_transaction"] or "txn_1"
     paths = {

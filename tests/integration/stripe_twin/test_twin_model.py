@@ -24,7 +24,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.support.twin_harness import Answer, TwinProcess, new_key, wait_for
+from tests.support.http_client import Answer
+from tests.support.twin import TwinProcess, new_key
+from tests.support.waiting import eventually
 
 DAY = 24 * 3600
 AMOUNT = 900
@@ -271,7 +273,7 @@ class TwinModel(RuleBasedStateMachine):
             if intent.status == "requires_capture" and self.now - intent.held_since >= 7 * DAY:
                 intent.status = "canceled"
                 path = f"/v1/payment_intents/{intent_id}"
-                wait_for(
+                eventually(
                     lambda path=path: self._get(path)["status"] == "canceled",  # type: ignore[misc]
                     "the authorisation lapses",
                 )

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import stripe
 
-from tests.support.twin_harness import TwinProcess, new_key
+from tests.support.twin import TwinProcess, new_key
 
 
 def test_a_list_shows_what_was_just_made_and_pages_through_it(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A twin as its users meet it: a process of its own on free ports, and a receiver of webhooks."""
+"""A webhook endpoint of the tests' own, for what a twin sends."""
 
 from __future__ import annotations
 
@@ -10,15 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import stripe
-
-from tests.support.http_client import Answer
-from tests.support.twin import CARD, STARTED, TwinProcess, new_key
-from tests.support.waiting import eventually as wait_for
-
-__all__ = [
-    "CARD", "SECRET", "STARTED", "Answer", "Received", "Receiver", "TwinProcess", "new_key",
-    "verified", "wait_for",
-]  # fmt: skip
 
 SECRET: Final = "whsec_suite"
 """What a twin in front of `Receiver` signs with."""
