@@ -11,7 +11,10 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
+from bookpayctl.clients import kafka
+from bookpayctl.clients.database import reading
 from bookpayctl.faults import undo
+from bookpayctl.judge.readers.stripe import StripeReader, StripeReadError
 from bookpayctl.runs.directory import Run, UndoEntry
 from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.errors import TargetError
@@ -149,8 +152,6 @@ def starting_offsets(
 
 
 def _settled_keys(environment: Environment) -> list[str]:
-    from bookpayctl.clients.database import reading
-
     with reading(environment.dsn) as conn:
         rows = conn.execute(
             "SELECT event_id::text FROM payments WHERE state = ANY(%s) ORDER BY event_id",
@@ -160,9 +161,6 @@ def _settled_keys(environment: Environment) -> list[str]:
 
 
 def _count(environment: Environment, settled: list[str]) -> Counted:
-    from bookpayctl.clients.database import reading
-    from bookpayctl.judge.readers.stripe import StripeReader, StripeReadError
-
     try:
         executed = StripeReader(environment).executed_keys()
     except StripeReadError as error:
@@ -181,8 +179,6 @@ def _count(environment: Environment, settled: list[str]) -> Counted:
 
 
 def _ranges(environment: Environment) -> dict[tuple[str, int], tuple[int, int]]:
-    from bookpayctl.clients import kafka
-
     consumer = kafka.open_consumer(environment.kafka_bootstrap_servers)
     try:
         return kafka.log_ranges(consumer, [topic.value for topic in TOPICS])
@@ -199,8 +195,6 @@ def _prepare_group(
     records_max: int | None,
 ) -> tuple[int, int]:
     """Give the group its starting offsets when not all is to be read; (expected, left out)."""
-    from bookpayctl.clients import kafka
-
     starts = starting_offsets(ranges, records_max)
     left_out = sum(starts[where] - first for where, (first, _) in ranges.items())
     if left_out:

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from bookpayctl.clients.stripe_api import TEST_KEY_PREFIXES
 from bookpayctl.faults import undo
 from bookpayctl.faults.undo import Undone
 from bookpayctl.report.exit_code import ExitCode
@@ -23,6 +22,7 @@ from bookpayctl.runs.interrupts import Stopped, interruptible, shielded
 from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.platforms import open_target
 from bookpayctl.targets.target import Target
+from runtime.domain.names import TEST_KEY_PREFIXES
 
 Observer = Callable[[str], None]
 
@@ -89,7 +89,7 @@ def open_session(environment: Environment, kind: str, observe: Observer) -> Iter
         with interruptible():
             yield session
     except Stopped as stopped:
-        session.incidents.append(_code_of_signal(stopped.number))
+        session.incidents.append(code_of_signal(stopped.number))
         observe(f"stopped by {stopped}")
     except Exception as error:
         session.run.journal("raised", error=repr(error))
@@ -124,6 +124,6 @@ def _undo(session: Session) -> None:
         session.incidents.append(ExitCode.DIRTY)
 
 
-def _code_of_signal(number: int) -> ExitCode:
+def code_of_signal(number: int) -> ExitCode:
     """HUP, a terminal that went away, is told apart from INT only by not being one."""
     return ExitCode.INTERRUPTED if number == signal.SIGINT else ExitCode.TERMINATED

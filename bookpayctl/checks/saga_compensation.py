@@ -13,7 +13,9 @@ from typing import Final
 from uuid import uuid4
 
 from bookpayctl.check import Check, CheckAnswer, Inquiry, cannot_tell, judged
-from bookpayctl.clients.database import writing
+from bookpayctl.clients import kafka
+from bookpayctl.clients.database import reading, writing
+from bookpayctl.judge.readers.stripe import StripeReader
 from bookpayctl.load import probe_orders
 from bookpayctl.runs.waiting import wait_until
 from bookpayctl.targets.environment import Environment
@@ -127,8 +129,6 @@ def _fail_payment(environment: Environment, inquiry: Inquiry, probe: probe_order
 
 
 def _compensation(environment: Environment, probe: probe_orders.Probe) -> Compensation:
-    from bookpayctl.clients.database import reading
-
     with reading(environment.dsn) as conn:
         order = conn.execute(
             "SELECT status FROM orders WHERE id = %s", (probe.order_id,)
@@ -154,8 +154,6 @@ def _compensation(environment: Environment, probe: probe_orders.Probe) -> Compen
 
 
 def _topic_ends(environment: Environment) -> dict[tuple[str, int], int]:
-    from bookpayctl.clients import kafka
-
     consumer = kafka.open_consumer(environment.kafka_bootstrap_servers)
     try:
         ranges = kafka.log_ranges(consumer, [Topic.ORDERS_CANCELLED.value])
@@ -168,8 +166,6 @@ def _is_on_topic(
     environment: Environment, event_id: str | None, since: dict[tuple[str, int], int]
 ) -> bool:
     """Whether the event is in orders.cancelled, after the offsets seen before it was caused."""
-    from bookpayctl.clients import kafka
-
     if event_id is None:
         return False
     consumer = kafka.open_consumer(environment.kafka_bootstrap_servers)
@@ -189,8 +185,6 @@ def _is_on_topic(
 
 def _wait_for_void(inquiry: Inquiry, payment_intent_id: str) -> str:
     """The PaymentIntent's status at Stripe once canceled, or at the deadline."""
-    from bookpayctl.judge.readers.stripe import StripeReader
-
     reader = StripeReader(inquiry.environment)
     if not reader.keeps_a_ledger:
         return "not known: this Stripe keeps no ledger"

@@ -12,7 +12,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from bookpayctl.check import Check, CheckAnswer, Inquiry, judged
+from bookpayctl.clients import kafka
 from bookpayctl.clients.database import writing
+from bookpayctl.clients.publisher_lock import lock_holders
 from bookpayctl.targets.target import answering
 from runtime.domain.names import PUBLISHER_LOCK_KEY, Service, Topic
 
@@ -116,13 +118,7 @@ def _lock_problems(lock: Lock, terms: list[Term]) -> list[str]:
 
 
 def _read_lock(conn: Any) -> Lock:
-    key = PUBLISHER_LOCK_KEY & 0xFFFF_FFFF_FFFF_FFFF
-    holders = conn.execute(
-        "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1"
-        " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-        " AND classid = %s::bigint::oid AND objid = %s::bigint::oid",
-        (key >> 32, key & 0xFFFF_FFFF),
-    ).fetchall()
+    holders = lock_holders(conn)
     granted = conn.execute("SELECT pg_try_advisory_lock(%s)", (PUBLISHER_LOCK_KEY,)).fetchone()[0]
     if granted:
         # Given back at once: with no leader, ours would keep the next one from starting.
@@ -132,7 +128,7 @@ def _read_lock(conn: Any) -> Lock:
         " FROM outbox WHERE published_at IS NULL AND event_id NOT IN"
         " (SELECT event_id FROM dead_letters WHERE source = 'outbox' AND event_id IS NOT NULL)"
     ).fetchone()[0]
-    return Lock(tuple(pid for (pid,) in holders), bool(granted), float(age))
+    return Lock(holders, bool(granted), float(age))
 
 
 def _read_terms(conn: Any) -> list[Term]:
@@ -144,8 +140,6 @@ def _read_terms(conn: Any) -> list[Term]:
 
 
 def _read_records(bootstrap_servers: str) -> list[Record]:
-    from bookpayctl.clients import kafka
-
     consumer = kafka.open_consumer(bootstrap_servers)
     try:
         ranges = kafka.log_ranges(consumer, [topic.value for topic in Topic])

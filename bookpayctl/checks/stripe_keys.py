@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from bookpayctl.check import Check, CheckAnswer, Inquiry, cannot_tell, judged
+from bookpayctl.clients.database import reading
+from bookpayctl.judge.readers.stripe import StripeReader
 from bookpayctl.load import probe_orders
 from runtime.domain.names import EventType
 
@@ -18,8 +20,6 @@ EVIDENCE_MAX: Final = 5
 
 def ask(inquiry: Inquiry) -> CheckAnswer:
     """Place one order so that there is something to see, then compare three lists of keys."""
-    from bookpayctl.judge.readers.stripe import StripeReader
-
     environment = inquiry.environment
     reader = StripeReader(environment)
     if not reader.keeps_a_ledger:
@@ -76,8 +76,6 @@ def _creation_keys(reader: Any, env: str) -> list[str | None]:
 
 def _our_keys(dsn: str) -> tuple[set[str], set[str]]:
     """Event ids of OrderPlaced rows, and the keys our journal says creations carried."""
-    from bookpayctl.clients.database import reading
-
     with reading(dsn) as conn:
         placed = conn.execute(
             "SELECT event_id::text FROM outbox WHERE event_type = %s",

@@ -12,6 +12,7 @@ from typing import Final
 from uuid import uuid4
 
 from bookpayctl.check import Check, CheckAnswer, Inquiry, cannot_tell, judged
+from bookpayctl.clients.database import reading
 from bookpayctl.clients.http import HttpAnswer
 from bookpayctl.clients.http import ask as ask_http
 from bookpayctl.forgery.case import event as harmless_event
@@ -127,8 +128,6 @@ def _deliver(url: str, delivery: Delivery) -> HttpAnswer:
 
 
 def _is_stored(dsn: str, event_id: str) -> bool:
-    from bookpayctl.clients.database import reading
-
     with reading(dsn) as conn:
         row = conn.execute(
             "SELECT 1 FROM stripe_events WHERE event_id = %s", (event_id,)
@@ -138,8 +137,6 @@ def _is_stored(dsn: str, event_id: str) -> bool:
 
 def _rows_left(dsn: str, refused: list[Delivery]) -> int:
     """Rows anywhere that hold a refused body."""
-    from bookpayctl.clients.database import reading
-
     bodies = [delivery.body for delivery in refused]
     with reading(dsn) as conn:
         row = conn.execute(

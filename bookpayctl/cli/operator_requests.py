@@ -1,4 +1,4 @@
-"""How a command tells what became of an operator's wishes, and the exit code for it."""
+"""How a command tells what became of an operator's requests, and the exit code for it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bookpayctl.cli.output import Document, OutputFormat, hint, leave, print_jso
 from bookpayctl.report.exit_code import ExitCode
 
 if TYPE_CHECKING:
-    from bookpayctl.operate.requests import Reply, Wish
+    from bookpayctl.operate.requests import OperatorReply, OperatorRequest
     from bookpayctl.targets.environment import Environment
 
 REASONS = {
@@ -21,25 +21,25 @@ REASONS = {
 }
 
 
-def grant(
+def submit_and_report(
     environment: Environment,
-    wishes: Sequence[Wish],
-    name_of: Callable[[Wish], str],
+    requests: Sequence[OperatorRequest],
+    name_of: Callable[[OperatorRequest], str],
     output: OutputFormat,
     *,
     per_second: float | None = None,
 ) -> NoReturn:
-    """Ask for each wish, tell what became of it, and end the command.
+    """Ask for each request, tell what became of it, and end the command.
 
     Exits 0 when all was done, 6 when the runtime refused one, 124 when one was not handled in
     time (it stays on record and is handled when the reconciler runs), 5 when there was none.
     """
-    from bookpayctl.operate import requests
+    from bookpayctl.operate.requests import submit
 
     with database_answers(environment):
-        replies = requests.ask(environment.dsn, wishes, per_second=per_second)
+        replies = submit(environment.dsn, requests, per_second=per_second)
     code = exit_of(replies)
-    rows = [(name_of(reply.wish), reply.result, reply.detail) for reply in replies]
+    rows = [(name_of(reply.request), reply.result, reply.detail) for reply in replies]
     if output is OutputFormat.JSON:
         names = ("subject", "result", "detail")
         body = {"requests": [dict(zip(names, row, strict=True)) for row in rows]}
@@ -51,8 +51,8 @@ def grant(
     leave(code)
 
 
-def exit_of(replies: Sequence[Reply]) -> ExitCode:
-    """The exit code for what became of all wishes, pure."""
+def exit_of(replies: Sequence[OperatorReply]) -> ExitCode:
+    """The exit code for what became of all requests, pure."""
     results = {reply.result for reply in replies}
     if not results:
         return ExitCode.VACUOUS

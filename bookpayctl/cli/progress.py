@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TextIO
+from typing import TYPE_CHECKING, Final, Self, TextIO
 
 from bookpayctl.cli.output import console, hint, is_interactive
 from bookpayctl.targets.platform import Step
 
 if TYPE_CHECKING:
     from bookpayctl.load.sender import Progress as LoadProgress
+
+
+LINE_SECONDS: Final = 5.0
 
 
 class Progress:
@@ -82,3 +86,17 @@ def summary(seen: LoadProgress) -> str:
     latency = "" if middle is None else f", accept p50 {middle:g} ms p99 {tail:g} ms"
     under_way = seen.sent - seen.answered
     return f"{ok} ok, {fail} refused, {unknown} unknown, {under_way} under way{latency}"
+
+
+class LoadLines:
+    """Where nobody watches: one line every few seconds, and the last one."""
+
+    def __init__(self, planned: int) -> None:
+        self._planned = planned
+        self._spoke_at = time.monotonic()
+
+    def __call__(self, seen: LoadProgress) -> None:
+        if time.monotonic() - self._spoke_at < LINE_SECONDS and seen.answered != self._planned:
+            return
+        self._spoke_at = time.monotonic()
+        hint(f"{seen.sent}/{seen.planned} sent, {summary(seen)}")

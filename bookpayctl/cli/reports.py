@@ -93,7 +93,8 @@ def finish(
     fold: str | None = None,
 ) -> NoReturn:
     """Print the report, write its files, and end the command with the report's code."""
-    from bookpayctl.runs.directory import REPORT_FILE, write_atomically
+    from bookpayctl.runs.directory import REPORT_FILE
+    from bookpayctl.runs.files import write_atomically
 
     if report.run_dir is not None:
         files = [*files, (ReportFormat.JSON, Path(report.run_dir) / REPORT_FILE)]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, LiteralString, TypeVar
 
 import psycopg
+from psycopg.rows import class_row
 
 from runtime.domain.names import SCHEMA
+
+T = TypeVar("T")
 
 CONNECT_TIMEOUT_SECONDS: Final = 5
 
@@ -47,3 +50,16 @@ def writing(dsn: str) -> Iterator[Connection]:
     options = f"-c search_path={SCHEMA} -c statement_timeout=5000"
     with psycopg.connect(dsn, autocommit=True, connect_timeout=5, options=options) as conn:
         yield conn
+
+
+def rows_of(
+    conn: Connection, shape: type[T], statement: LiteralString, values: Mapping[str, Any]
+) -> list[T]:
+    """The rows of a question as values of `shape`: columns and fields meet by name.
+
+    Raises:
+        DatabaseError: the database did not answer.
+        TypeError: the question asks for other columns than the shape has.
+    """
+    with conn.cursor(row_factory=class_row(shape)) as cursor:
+        return cursor.execute(statement, values).fetchall()

@@ -9,6 +9,7 @@ redirect: where a redirect leads was not asked.
 from __future__ import annotations
 
 import json
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -78,6 +79,8 @@ class HttpClient:
             trust_env=False,
             follow_redirects=False,
         )
+        # Whoever forgets to close it leaves no connections behind.
+        self._finalizer = weakref.finalize(self, self._client.close)
 
     def request(
         self,
@@ -104,7 +107,7 @@ class HttpClient:
         return HttpAnswer(response.status_code, response.content, dict(response.headers))
 
     def close(self) -> None:
-        self._client.close()
+        self._finalizer()
 
 
 # An address that makes no sense is not sent either.

@@ -5,19 +5,20 @@ Lists only, never search: a list is consistent at once, search lags. Nothing her
 
 from __future__ import annotations
 
-import threading
+import weakref
 from collections.abc import Iterator
 from typing import Any, Final, Literal
 
+import httpx
 import stripe
+
+from runtime.domain.names import LIVE_KEY_PREFIXES
 
 CONNECT_SECONDS: Final = 3.0
 READ_SECONDS: Final = 15.0
 RETRIES_MAX: Final = 2
 PAGE_SIZE: Final = 100
 
-LIVE_KEY_PREFIXES: Final = ("sk_live_", "rk_live_")
-TEST_KEY_PREFIXES: Final = ("sk_test_", "rk_test_")
 
 Collection = Literal["payment_intents", "charges", "refunds", "events"]
 
@@ -38,9 +39,16 @@ class StripeApi:
         if key.startswith(LIVE_KEY_PREFIXES):
             raise StripeReadError("a live key is refused here, also for reading; use a test key")
         self._api_base = api_base.rstrip("/")
-        self._key = key
-        # The SDK's HTTP client keeps one connection pool per object: lists go side by side.
-        self._thread = threading.local()
+        http_client = stripe.HTTPXClient(
+            timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS), allow_sync_methods=True
+        )
+        self._client = stripe.StripeClient(
+            key,
+            base_addresses={"api": self._api_base},
+            max_network_retries=RETRIES_MAX,
+            http_client=http_client,
+        )
+        weakref.finalize(self, http_client.close)
 
     def objects(self, collection: Collection, **filters: Any) -> Iterator[dict[str, Any]]:
         """Every object of one collection, newest first, page by page.
@@ -68,25 +76,6 @@ class StripeApi:
         except stripe.StripeError as error:
             where = f"{self._api_base}/v1/payment_intents/{payment_intent_id}"
             raise StripeReadError(f"GET {where}: {_said(error)}") from error
-
-    @property
-    def _client(self) -> stripe.StripeClient:
-        client: stripe.StripeClient | None = getattr(self._thread, "client", None)
-        if client is None:
-            client = stripe.StripeClient(
-                self._key,
-                base_addresses={"api": self._api_base},
-                max_network_retries=RETRIES_MAX,
-                http_client=stripe.HTTPXClient(timeout=_timeout(), allow_sync_methods=True),
-            )
-            self._thread.client = client
-        return client
-
-
-def _timeout() -> Any:
-    import httpx
-
-    return httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
 
 
 def _said(error: stripe.StripeError) -> str:

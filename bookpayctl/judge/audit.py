@@ -16,6 +16,7 @@ from typing import Final
 from bookpayctl.judge import invariants, quiescence
 from bookpayctl.judge.invariants.events import lagging_offsets
 from bookpayctl.judge.ledgers import History
+from bookpayctl.judge.readers.postgres import read_clock
 from bookpayctl.judge.readers.runs import excluded
 from bookpayctl.judge.snapshot import Snapshot, digest, facts_of, log_of, take_snapshot
 from bookpayctl.report.exit_code import ExitCode
@@ -100,8 +101,6 @@ def audit(request: AuditRequest, observe: Observer) -> Report:
 
 
 def _look_until_they_agree(request: AuditRequest, observe: Observer) -> _Looks:
-    from bookpayctl.judge.readers.postgres import read_clock
-
     give_up_at = time.monotonic() + request.deadline_seconds
     rest = quiescence.wait_until_quiescent(
         request.environment, deadline_seconds=request.deadline_seconds

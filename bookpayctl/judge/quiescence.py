@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bookpayctl.clients.database import reading
 from bookpayctl.runs.waiting import Waited, wait_until
 from bookpayctl.targets.environment import Environment
 
@@ -43,8 +44,6 @@ def read_pending_work(environment: Environment) -> PendingWork:
     Raises:
         DatabaseError: the database could not be asked.
     """
-    from bookpayctl.clients.database import reading
-
     with reading(environment.dsn) as conn:
         row = conn.execute(
             """

@@ -13,8 +13,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from bookpayctl.clients.kafka import BrokerError, LogReadError
 from bookpayctl.judge.invariants.facts import Excluded, Facts
 from bookpayctl.judge.ledgers import Database, History, Log, Stripe
+from bookpayctl.judge.readers.kafka import read_log
+from bookpayctl.judge.readers.postgres import read_database
+from bookpayctl.judge.readers.stripe import StripeReadError, read_stripe
 from bookpayctl.targets.environment import Environment
 
 DEFAULT_WEBHOOK_WINDOW_SECONDS: Final = 900
@@ -39,11 +43,6 @@ def take_snapshot(environment: Environment) -> Snapshot:
     Raises:
         DatabaseError: without our own books there is nothing to judge.
     """
-    from bookpayctl.clients.kafka import BrokerError, LogReadError
-    from bookpayctl.judge.readers.kafka import read_log
-    from bookpayctl.judge.readers.postgres import read_database
-    from bookpayctl.judge.readers.stripe import StripeReadError, read_stripe
-
     absent: dict[str, str] = {}
     stripe = log = None
     try:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import uuid4
 
+from bookpayctl.clients.database import reading
 from bookpayctl.clients.orders_api import OrdersApi
 from bookpayctl.runs.directory import Run
 from bookpayctl.runs.waiting import Waited, wait_until
@@ -49,8 +50,6 @@ class Probe:
 
 def titles_in_stock(environment: Environment, *, copies: int = 1) -> list[Title]:
     """What there are at least so many copies of, most first, all in the currency of the first."""
-    from bookpayctl.clients.database import reading
-
     with reading(environment.dsn) as conn:
         rows = conn.execute(
             "SELECT sku, unit_price_cents, currency FROM inventory WHERE on_hand >= %s"
@@ -101,8 +100,6 @@ def place_probe(environment: Environment, run: Run, *, payment_method: str) -> P
 
 def payment_of(environment: Environment, event_id: str) -> tuple[str, str | None] | None:
     """State and PaymentIntent id of a payment; None while the worker has not taken it in."""
-    from bookpayctl.clients.database import reading
-
     with reading(environment.dsn) as conn:
         row = conn.execute(
             "SELECT state, payment_intent_id FROM payments WHERE event_id = %s", (event_id,)

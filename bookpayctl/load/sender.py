@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final
 
+from bookpayctl.clients.database import reading
 from bookpayctl.clients.orders_api import CallEnd, OrdersApi, Outcome
 from bookpayctl.load import probe_orders
 from bookpayctl.load.history import HistoryFile
@@ -187,8 +188,6 @@ def read_settled(environment: Environment, arrivals: list[Arrival], *, key_prefi
     Latency is from the order's row to the order's `paid` step, both by the database's clock, so
     nothing of our own polling is in it.
     """
-    from bookpayctl.clients.database import reading
-
     with reading(environment.dsn) as conn:
         rows = conn.execute(
             "SELECT o.client_key, o.status, extract(epoch FROM e.at - o.created_at)::float8"

@@ -1,4 +1,4 @@
-"""Wishes of operators: written as rows, carried out by the reconciler, waited for here.
+"""Requests of operators: written as rows, carried out by the reconciler, waited for here.
 
 This tool never changes a payment itself. The runtime's state machines decide, under their own
 locks, and the row keeps who asked, when, and what came of it.
@@ -24,7 +24,7 @@ DEADLINE_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class OperatorRequest:
     """One thing asked for: a dead letter's or webhook's number, or a payment's event id."""
 
     kind: Kind
@@ -33,53 +33,55 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """What became of a wish.
+class OperatorReply:
+    """What became of a request.
 
     Attributes:
         result: `done`, `refused`, or `open` when nobody has handled it by the deadline.
     """
 
     request_id: int
-    wish: Wish
+    request: OperatorRequest
     result: str
     detail: str
 
 
-def ask(
+def submit(
     dsn: str,
-    wishes: Sequence[Wish],
+    requests: Sequence[OperatorRequest],
     *,
     per_second: float | None = None,
     deadline_seconds: float = DEADLINE_SECONDS,
-) -> list[Reply]:
-    """Write the wishes, at most so many a second, and wait for what becomes of them.
+) -> list[OperatorReply]:
+    """Write the requests, at most so many a second, and wait for what becomes of them.
 
     Raises:
         DatabaseError: the database did not answer; what was written stays and will be handled.
     """
     with writing(dsn) as conn:
         numbers: list[int] = []
-        for place, wish in enumerate(wishes):
+        for place, request in enumerate(requests):
             if place and per_second:
                 time.sleep(1.0 / per_second)
-            numbers.append(_write(conn, wish))
+            numbers.append(_write(conn, request))
         waited = wait_until(
             lambda: _answers(conn, numbers),
             lambda answers: len(answers) == len(numbers),
             deadline_seconds=deadline_seconds,
         )
     return [
-        Reply(number, wish, *waited.value.get(number, ("open", "nobody has handled it yet")))
-        for number, wish in zip(numbers, wishes, strict=True)
+        OperatorReply(
+            number, request, *waited.value.get(number, ("open", "nobody has handled it yet"))
+        )
+        for number, request in zip(numbers, requests, strict=True)
     ]
 
 
-def _write(conn: Connection, wish: Wish) -> int:
+def _write(conn: Connection, request: OperatorRequest) -> int:
     row = conn.execute(
         "INSERT INTO operator_requests (kind, row_id, event_id, requested_by)"
         " VALUES (%s, %s, %s, %s) RETURNING id",
-        (wish.kind, wish.row_id, wish.event_id, operator()),
+        (request.kind, request.row_id, request.event_id, operator()),
     ).fetchone()
     if row is None:
         raise RuntimeError("INSERT ... RETURNING returned nothing")

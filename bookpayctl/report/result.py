@@ -97,5 +97,4 @@ def item_document(item: Item) -> dict[str, Any]:
         "fix": item.fix,
         "reason": item.reason,
         "duration_ms": item.duration_ms,
-        "facts": dict(item.facts),
     }

@@ -8,7 +8,7 @@ Pure values; exit codes are derived from them in `report`.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -32,7 +32,8 @@ class Item:
     """One question and its answer.
 
     Attributes:
-        id: stable, e.g. `BP-C004` for a check, `I10` for an invariant, `D-proof` in a drill.
+        id: stable, e.g. `BP-C004` for a check, `I10` for an invariant, `outage/nobody-hung` in a
+            drill.
         required: what has to be true, in words an operator can check by hand.
         observed: what was seen instead, or as required.
         examined: how many things were looked at; zero is never a pass.
@@ -52,7 +53,6 @@ class Item:
     fix: str = ""
     reason: str = ""
     duration_ms: int = 0
-    facts: dict[str, int | float | str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse the two answers that would make a green of nothing."""

@@ -17,6 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from bookpayctl.runs.files import write_atomically
+
 RUN_FILE: Final = "run.json"
 JOURNAL_FILE: Final = "journal.jsonl"
 UNDO_FILE: Final = "undo.jsonl"
@@ -130,17 +132,6 @@ def unrecovered(runs_dir: Path) -> list[Unrecovered]:
         document = json.loads((path / RUN_FILE).read_text())
         found.append(Unrecovered(path.name, path, document["kind"], pending, _is_alive(document)))
     return found
-
-
-def write_atomically(path: Path, text: str) -> Path:
-    """A reader, and a crash, see the old file or the new one."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    return path
 
 
 def _append(path: Path, line: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Final
@@ -31,6 +31,27 @@ def interruptible() -> Iterator[None]:
         signal.signal(number, stop)
     try:
         yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def noticed(tell: Callable[[], None]) -> Iterator[list[int]]:
+    """Within the block a signal is told and noted, and raises nothing: the work ends itself.
+
+    Yields:
+        The numbers of the signals that came, in order.
+    """
+    numbers: list[int] = []
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        numbers.append(number)
+        tell()
+
+    before = {number: signal.signal(number, note) for number in _SIGNALS}
+    try:
+        yield numbers
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

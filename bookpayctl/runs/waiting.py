@@ -1,6 +1,8 @@
 """Waiting with a deadline: ask again until the answer will do, and say what it was at the end.
 
-Every wait of the tool goes through here, so none is endless and none sleeps instead of asking.
+Whoever waits for one answer waits here, so no wait is endless and none sleeps instead of asking.
+What watches many things at once (processes becoming ready, ledgers looked at twice, logs followed)
+has a loop of its own with one deadline.
 """
 
 from __future__ import annotations

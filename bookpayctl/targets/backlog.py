@@ -5,23 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+import psycopg
+
+from bookpayctl.clients.publisher_lock import HOLDERS
 from bookpayctl.targets.status import Leader, OpenPayments, Waiting
 from runtime.domain.names import FINAL_PAYMENT_STATES, PUBLISHER_LOCK_KEY, SCHEMA
 
-# pg_locks shows a bigint key as two unsigned halves, with objsubid 1.
-# Source: PostgreSQL manual, 52.12 pg_locks.
 _LEADER: Final = f"""
-SELECT held.pid, term.publisher_id, term.term,
+SELECT leader.pid, term.publisher_id, term.term,
        extract(epoch FROM clock_timestamp() - term.began_at)::float8
-FROM pg_locks AS held
-JOIN pg_database AS here ON here.oid = held.database AND here.datname = current_database()
+FROM ({HOLDERS}) AS leader
 LEFT JOIN LATERAL (
     SELECT publisher_id, term, began_at FROM {SCHEMA}.publisher_terms
-    WHERE backend_pid = held.pid AND ended_at IS NULL ORDER BY term DESC LIMIT 1
+    WHERE backend_pid = leader.pid AND ended_at IS NULL ORDER BY term DESC LIMIT 1
 ) AS term ON true
-WHERE held.locktype = 'advisory' AND held.granted AND held.objsubid = 1
-  AND ((held.classid::int8 << 32) | held.objid::int8) = %s
-"""  # noqa: S608 - the schema is a constant
+"""  # noqa: S608 - constants
 
 # Ages by the environment's clock, so that they agree with the services after a drill moved it.
 _OPEN: Final = f"""
@@ -74,8 +72,6 @@ def read_ledger(dsn: str) -> LedgerFacts:
     Raises:
         LedgerError: it did not answer, or has not been migrated.
     """
-    import psycopg
-
     options = "-c statement_timeout=3000 -c default_transaction_read_only=on"
     try:
         with psycopg.connect(dsn, connect_timeout=3, options=options) as conn:

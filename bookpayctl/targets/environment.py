@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
 
+from bookpayctl.runs.files import write_atomically
 from runtime.domain.names import Service
 
 ENVIRONMENT_FILE: Final = "environment.json"
@@ -147,11 +147,4 @@ def save(environment: Environment) -> None:
     """Write the file atomically: a reader sees the old or the new one, never half of it."""
     document = json.dumps(asdict(environment), indent=2, default=str)
     environment.root.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(
-        "w", dir=environment.root, prefix=".environment-", delete=False
-    ) as file:
-        file.write(document)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(file.name).chmod(0o644)
-    Path(file.name).replace(environment.root / ENVIRONMENT_FILE)
+    write_atomically(environment.root / ENVIRONMENT_FILE, document)

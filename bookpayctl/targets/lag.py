@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+
+from bookpayctl.runs.waiting import wait_until
 from runtime.domain.names import PARTITIONS, TOPICS_OF_GROUP, Topic
 
 _ASK_SECONDS_MAX: Final = 3.0
@@ -25,8 +29,11 @@ _LOADING: Final = frozenset(
 Position = tuple[str, int]
 
 
-class _LoadingError(RuntimeError):
+@dataclass(frozen=True, slots=True)
+class _Loading:
     """The broker is up and not ready to speak of its groups yet."""
+
+    reason: str
 
 
 class LagError(RuntimeError):
@@ -42,20 +49,18 @@ def group_lags(bootstrap_servers: str) -> dict[str, int]:
     Raises:
         LagError: the broker did not say.
     """
-    deadline = time.monotonic() + _LOADING_SECONDS_MAX
-    while True:
-        try:
-            return _group_lags(bootstrap_servers)
-        except _LoadingError as error:
-            if time.monotonic() > deadline:
-                raise LagError(f"the broker does not say: {error}") from error
-            time.sleep(_LOADING_PAUSE_SECONDS)
+    waited = wait_until(
+        lambda: _group_lags(bootstrap_servers),
+        lambda lags: not isinstance(lags, _Loading),
+        deadline_seconds=_LOADING_SECONDS_MAX,
+        every_seconds=_LOADING_PAUSE_SECONDS,
+    )
+    if isinstance(waited.value, _Loading):
+        raise LagError(f"the broker does not say: {waited.value.reason}")
+    return waited.value
 
 
-def _group_lags(bootstrap_servers: str) -> dict[str, int]:
-    from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
-    from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
-
+def _group_lags(bootstrap_servers: str) -> dict[str, int] | _Loading:
     client = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
     positions = [
         TopicPartition(topic.value, partition) for topic in Topic for partition in range(PARTITIONS)
@@ -73,7 +78,7 @@ def _group_lags(bootstrap_servers: str) -> dict[str, int]:
             }
     except (KafkaException, TimeoutError) as error:
         if isinstance(error, KafkaException) and error.args[0].name() in _LOADING:
-            raise _LoadingError(error.args[0].str()) from error
+            return _Loading(error.args[0].str())
         raise LagError(f"the broker does not say: {error}") from error
     return {
         group.value: _lag(topics, ends, begins, committed[group])

@@ -24,7 +24,7 @@ NAME_PATTERN: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
 # Nothing here takes a day. It also keeps out `inf`, which is a number to Python.
 _SECONDS_MAX: Final = 86_400.0
 
-_DURATION: Final = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
+_DURATION: Final = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?")
 
 
 class SettingsError(ValueError):
@@ -134,7 +134,7 @@ def seconds(values: Mapping[str, Value], key: str) -> float:
 
 
 def parse_duration(text: str) -> float:
-    """Seconds in a Go-style duration.
+    """Seconds in a Go-style duration: `1h30m`, `90s`, `50ms`, or plain seconds.
 
     Raises:
         ValueError: it is not one.
@@ -142,8 +142,8 @@ def parse_duration(text: str) -> float:
     found = _DURATION.fullmatch(text)
     if not text or found is None:
         return float(text)
-    hours, minutes, rest = (float(part or 0) for part in found.groups())
-    return hours * 3600 + minutes * 60 + rest
+    hours, minutes, seconds, thousandths = (float(part or 0) for part in found.groups())
+    return hours * 3600 + minutes * 60 + seconds + thousandths / 1000
 
 
 def whole(values: Mapping[str, Value], key: str, *, least: int, most: int) -> int | None:

@@ -1,6 +1,6 @@
 """Collecting what each ledger knows of one order, for `order trace`.
 
-A ledger that cannot be read leaves a gap that is named; the others are still told.
+A ledger that cannot be read leaves a gap that is named; the others are still shown.
 """
 
 from __future__ import annotations
@@ -11,8 +11,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from bookpayctl.clients import kafka
+from bookpayctl.clients.database import reading
+from bookpayctl.judge.readers.stripe import StripeReader, StripeReadError
 from bookpayctl.targets.environment import Environment
-from bookpayctl.trace.timeline import Moment
+from bookpayctl.trace.timeline import TimelineEvent
 from runtime.domain.names import TOPIC_OF_EVENT_TYPE, Service, Topic
 
 # Records of an order are never older than its row; a little slack for another machine's clock.
@@ -24,17 +27,17 @@ class OrderUnknownError(LookupError):
 
 
 @dataclass(slots=True)
-class Story:
-    """The order, its moments in no order, what could not be read, what cannot be shown here."""
+class OrderTimeline:
+    """The order, its events in no order, what could not be read, what cannot be shown here."""
 
     order: dict[str, Any]
     root_event_id: str | None
-    moments: list[Moment] = field(default_factory=list)
+    events: list[TimelineEvent] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
-def collect(environment: Environment, identifier: str) -> Story:
+def collect(environment: Environment, identifier: str) -> OrderTimeline:
     """Read everything about one order.
 
     Args:
@@ -44,30 +47,28 @@ def collect(environment: Environment, identifier: str) -> Story:
         OrderUnknownError: there is no such order.
         DatabaseError: the database could not be read.
     """
-    from bookpayctl.clients.database import reading
-
     with reading(environment.dsn) as conn:
-        story = _order(conn, identifier)
-        order_id = story.order["id"]
-        story.moments += _order_moments(conn, order_id)
+        timeline = _order(conn, identifier)
+        order_id = timeline.order["id"]
+        timeline.events += _order_events(conn, order_id)
         events = _outbox_rows(conn, order_id)
-        story.moments += _outbox_moments(events)
+        timeline.events += _outbox_events(events)
         intent = None
-        if story.root_event_id is not None:
-            payment = _payment_row(conn, story.root_event_id)
+        if timeline.root_event_id is not None:
+            payment = _payment_row(conn, timeline.root_event_id)
             intent = payment["payment_intent_id"] if payment else None
-            story.moments += _payment_moments(conn, story.root_event_id, payment)
-            story.moments += _call_moments(conn, story.root_event_id)
+            timeline.events += _payment_events(conn, timeline.root_event_id, payment)
+            timeline.events += _call_events(conn, timeline.root_event_id)
         if intent is not None:
-            story.moments += _webhook_moments(conn, intent)
-        story.moments += _notification_moments(conn, order_id)
-    story.moments += _http_moments(environment, order_id)
-    _add_records(environment, story, events)
-    _add_stripe(environment, story)
-    return story
+            timeline.events += _webhook_events(conn, intent)
+        timeline.events += _notification_events(conn, order_id)
+    timeline.events += _http_events(environment, order_id)
+    _add_records(environment, timeline, events)
+    _add_stripe(environment, timeline)
+    return timeline
 
 
-def _order(conn: Any, identifier: str) -> Story:
+def _order(conn: Any, identifier: str) -> OrderTimeline:
     row = conn.execute(
         "SELECT o.id, o.status, o.total_cents, o.currency, o.cancel_reason, o.created_at,"
         " coalesce(o.event_id::text, (SELECT b.event_id::text FROM outbox b"
@@ -80,10 +81,10 @@ def _order(conn: Any, identifier: str) -> Story:
     if row is None:
         raise OrderUnknownError(f"no order, root event or PaymentIntent {identifier!r} here")
     names = ("id", "status", "total_cents", "currency", "cancel_reason", "created_at")
-    return Story(dict(zip(names, row[:6], strict=True)), row[6])
+    return OrderTimeline(dict(zip(names, row[:6], strict=True)), row[6])
 
 
-def _order_moments(conn: Any, order_id: str) -> Iterator[Moment]:
+def _order_events(conn: Any, order_id: str) -> Iterator[TimelineEvent]:
     created, total, currency = conn.execute(
         "SELECT created_at, total_cents, currency FROM orders WHERE id = %s", (order_id,)
     ).fetchone()
@@ -91,7 +92,7 @@ def _order_moments(conn: Any, order_id: str) -> Iterator[Moment]:
         "SELECT string_agg(quantity || 'x ' || sku, ', ') FROM reservations WHERE order_id = %s",
         (order_id,),
     ).fetchone()[0]
-    yield Moment(
+    yield TimelineEvent(
         created, "postgres", "order written", f"{total} {currency}, reserved {stock or 'nothing'}"
     )
     rows = conn.execute(
@@ -101,7 +102,7 @@ def _order_moments(conn: Any, order_id: str) -> Iterator[Moment]:
     ).fetchall()
     for at, before, after, cause, cause_id in rows:
         by = f"by {cause}{f' {cause_id}' if cause_id else ''}"
-        yield Moment(at, "postgres", f"order {before or 'new'} -> {after}", by)
+        yield TimelineEvent(at, "postgres", f"order {before or 'new'} -> {after}", by)
 
 
 def _outbox_rows(conn: Any, order_id: str) -> list[tuple[Any, ...]]:
@@ -113,11 +114,11 @@ def _outbox_rows(conn: Any, order_id: str) -> list[tuple[Any, ...]]:
     return rows
 
 
-def _outbox_moments(rows: list[tuple[Any, ...]]) -> Iterator[Moment]:
+def _outbox_events(rows: list[tuple[Any, ...]]) -> Iterator[TimelineEvent]:
     for event_id, event_type, created, published in rows:
-        yield Moment(created, "postgres", f"outbox {event_type}", f"event {event_id}")
+        yield TimelineEvent(created, "postgres", f"outbox {event_type}", f"event {event_id}")
         if published is not None:
-            yield Moment(published, "postgres", f"marked published {event_type}", event_id)
+            yield TimelineEvent(published, "postgres", f"marked published {event_type}", event_id)
 
 
 def _payment_row(conn: Any, root: str) -> dict[str, Any] | None:
@@ -130,10 +131,12 @@ def _payment_row(conn: Any, root: str) -> dict[str, Any] | None:
     return None if row is None else dict(zip(names, row, strict=True))
 
 
-def _payment_moments(conn: Any, root: str, payment: dict[str, Any] | None) -> Iterator[Moment]:
+def _payment_events(
+    conn: Any, root: str, payment: dict[str, Any] | None
+) -> Iterator[TimelineEvent]:
     if payment is not None:
         source = f"from {payment['topic']}/{payment['partition']}/{payment['offset']}"
-        yield Moment(payment["created_at"], "postgres", "inbox", source)
+        yield TimelineEvent(payment["created_at"], "postgres", "inbox", source)
     rows = conn.execute(
         "SELECT at, kind, from_state, to_state, cause, cause_id FROM payment_events"
         " WHERE event_id = %s ORDER BY id",
@@ -142,58 +145,60 @@ def _payment_moments(conn: Any, root: str, payment: dict[str, Any] | None) -> It
     for at, kind, before, after, cause, cause_id in rows:
         note = "" if kind == "transition" else f" ({kind})"
         step = f"payment {before or 'new'} -> {after}{note}"
-        yield Moment(at, "postgres", step, f"by {cause}{f' {cause_id}' if cause_id else ''}")
+        yield TimelineEvent(at, "postgres", step, f"by {cause}{f' {cause_id}' if cause_id else ''}")
 
 
-def _call_moments(conn: Any, root: str) -> Iterator[Moment]:
+def _call_events(conn: Any, root: str) -> Iterator[TimelineEvent]:
     rows = conn.execute(
         "SELECT started_at, answered_at, operation, idempotency_key, status, outcome, request_id,"
         " replayed, payment_intent_id FROM stripe_calls WHERE event_id = %s ORDER BY id",
         (root,),
     ).fetchall()
     for started, answered, operation, key, status, outcome, request_id, replayed, intent in rows:
-        yield Moment(started, "postgres", f"gateway calls Stripe: {operation}", f"key {key}")
+        yield TimelineEvent(started, "postgres", f"gateway calls Stripe: {operation}", f"key {key}")
         if answered is not None:
             again = ", replayed" if replayed else ""
             detail = f"{status} {request_id} {intent or ''}{again}"
-            yield Moment(answered, "postgres", f"gateway has an answer: {outcome}", detail)
+            yield TimelineEvent(answered, "postgres", f"gateway has an answer: {outcome}", detail)
 
 
-def _webhook_moments(conn: Any, intent: str) -> Iterator[Moment]:
+def _webhook_events(conn: Any, intent: str) -> Iterator[TimelineEvent]:
     rows = conn.execute(
         "SELECT event_id, type, received_at, processed_at FROM stripe_events"
         " WHERE object_id = %s ORDER BY received_at",
         (intent,),
     ).fetchall()
     for event_id, kind, received, processed in rows:
-        yield Moment(received, "postgres", f"webhook stored {kind}", event_id)
+        yield TimelineEvent(received, "postgres", f"webhook stored {kind}", event_id)
         if processed is not None:
-            yield Moment(processed, "postgres", "webhook applied", event_id)
+            yield TimelineEvent(processed, "postgres", "webhook applied", event_id)
 
 
-def _notification_moments(conn: Any, order_id: str) -> Iterator[Moment]:
+def _notification_events(conn: Any, order_id: str) -> Iterator[TimelineEvent]:
     rows = conn.execute(
         "SELECT coalesce(sent_at, created_at), event_type, message_id, sent_at IS NOT NULL"
         " FROM notifications WHERE order_id = %s",
         (order_id,),
     ).fetchall()
     for at, event_type, message_id, sent in rows:
-        yield Moment(at, "postgres", f"e-mail {'sent' if sent else 'due'} {event_type}", message_id)
+        yield TimelineEvent(
+            at, "postgres", f"e-mail {'sent' if sent else 'due'} {event_type}", message_id
+        )
 
 
-def _http_moments(environment: Environment, order_id: str) -> Iterator[Moment]:
+def _http_events(environment: Environment, order_id: str) -> Iterator[TimelineEvent]:
     """What the orders-service logged of this order; nothing when its log was rotated away."""
     for path in sorted(environment.logs_dir.glob(f"{Service.ORDERS.value}-http.log*")):
         with path.open(encoding="utf-8", errors="replace") as lines:
             for line in lines:
                 if order_id not in line:
                     continue
-                moment = _log_moment(line, order_id)
-                if moment is not None:
-                    yield moment
+                event = _log_events(line, order_id)
+                if event is not None:
+                    yield event
 
 
-def _log_moment(line: str, order_id: str) -> Moment | None:
+def _log_events(line: str, order_id: str) -> TimelineEvent | None:
     try:
         entry = json.loads(line)
         at = datetime.fromisoformat(entry["ts"])
@@ -202,55 +207,55 @@ def _log_moment(line: str, order_id: str) -> Moment | None:
     if entry.get("order_id") != order_id:
         return None
     kept = {k: entry[k] for k in ("method", "path", "status", "duration_ms") if k in entry}
-    return Moment(at, "http", str(entry.get("msg", "")), " ".join(f"{v}" for v in kept.values()))
+    return TimelineEvent(
+        at, "http", str(entry.get("msg", "")), " ".join(f"{v}" for v in kept.values())
+    )
 
 
-def _add_records(environment: Environment, story: Story, events: list[tuple[Any, ...]]) -> None:
+def _add_records(
+    environment: Environment, timeline: OrderTimeline, events: list[tuple[Any, ...]]
+) -> None:
     """Find the order's records; each topic is read from the order's own time on."""
-    from bookpayctl.clients import kafka
-
     wanted = {event_id for event_id, *_ in events}
     topics = {str(TOPIC_OF_EVENT_TYPE.get(kind, Topic.ORDERS_PLACED)) for _, kind, *_ in events}
     try:
         consumer = kafka.open_consumer(environment.kafka_bootstrap_servers)
         try:
             ranges = kafka.log_ranges(consumer, sorted(topics))
-            since = story.order["created_at"] - CLOCK_SLACK
+            since = timeline.order["created_at"] - CLOCK_SLACK
             for record in kafka.records_between(consumer, kafka.since(consumer, ranges, since)):
                 if record.event_id in wanted and record.at is not None:
-                    story.moments.append(_record_moment(record))
+                    timeline.events.append(_record_events(record))
         finally:
             consumer.close()
     except (kafka.BrokerError, kafka.LogReadError) as error:
-        story.missing.append(f"kafka: {error}")
+        timeline.missing.append(f"kafka: {error}")
 
 
-def _record_moment(record: Any) -> Moment:
+def _record_events(record: Any) -> TimelineEvent:
     where = f"{record.topic}/{record.partition}/{record.offset}"
     leader = f"by {record.headers.get('publisher_id')} term {record.headers.get('publisher_term')}"
-    return Moment(record.at, "kafka", f"record {record.event_type}", f"{where} {leader}")
+    return TimelineEvent(record.at, "kafka", f"record {record.event_type}", f"{where} {leader}")
 
 
-def _add_stripe(environment: Environment, story: Story) -> None:
-    from bookpayctl.judge.readers.stripe import StripeReader, StripeReadError
-
-    if story.root_event_id is None:
+def _add_stripe(environment: Environment, timeline: OrderTimeline) -> None:
+    if timeline.root_event_id is None:
         return
     try:
         reader = StripeReader(environment)
         if not reader.is_twin:
-            story.notes.append("stripe: only the twin shows its request journal")
+            timeline.notes.append("stripe: only the twin shows its request journal")
             return
         for row in reader.requests():
             key = str(row["idempotency_key"] or "")
-            if key.startswith(story.root_event_id):
-                story.moments.append(_request_moment(row))
+            if key.startswith(timeline.root_event_id):
+                timeline.events.append(_request_events(row))
     except StripeReadError as error:
-        story.missing.append(f"stripe: {error}")
+        timeline.missing.append(f"stripe: {error}")
 
 
-def _request_moment(row: dict[str, Any]) -> Moment:
+def _request_events(row: dict[str, Any]) -> TimelineEvent:
     did = "executed" if row["executed"] else "replayed" if row["replayed"] else "answered"
     detail = f"{row['status']} {row['request_id']} key {row['idempotency_key']}"
     at = datetime.fromtimestamp(float(row["wall_at"]), UTC)
-    return Moment(at, "stripe", f"{row['method']} {row['path']} {did}", detail)
+    return TimelineEvent(at, "stripe", f"{row['method']} {row['path']} {did}", detail)

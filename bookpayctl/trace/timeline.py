@@ -1,8 +1,8 @@
-"""One order's whole story in time order, from all three ledgers.
+"""One order in time order, from all three ledgers.
 
-Pure: the pieces come in as values, moments go out sorted, each with the gap since the one before.
+Pure: events come in as values and go out sorted, each with the gap since the one before.
 Times are the owner's: the database's for rows, the broker's for records, Stripe's for requests; on
-one machine they are one clock, elsewhere a small negative gap is a clock and not a miracle.
+one machine they are one clock, elsewhere a small negative gap means that two clocks differ.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class TimelineEvent:
     """One thing that happened to the order.
 
     Attributes:
@@ -29,22 +29,22 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """A moment in its place; the first has no gap."""
+class TimelineEntry:
+    """An event in its place; the first has no gap."""
 
-    moment: Moment
+    event: TimelineEvent
     gap_ms: float | None
     since_start_ms: float
 
 
-def tell(moments: Iterable[Moment]) -> list[Told]:
+def timeline(events: Iterable[TimelineEvent]) -> list[TimelineEntry]:
     """Sort by time, keeping the given order where times are equal."""
-    ordered = sorted(moments, key=lambda moment: moment.at)
-    told: list[Told] = []
-    for position, moment in enumerate(ordered):
-        gap = None if position == 0 else _milliseconds(ordered[position - 1].at, moment.at)
-        told.append(Told(moment, gap, _milliseconds(ordered[0].at, moment.at)))
-    return told
+    ordered = sorted(events, key=lambda event: event.at)
+    entries: list[TimelineEntry] = []
+    for position, event in enumerate(ordered):
+        gap = None if position == 0 else _milliseconds(ordered[position - 1].at, event.at)
+        entries.append(TimelineEntry(event, gap, _milliseconds(ordered[0].at, event.at)))
+    return entries
 
 
 def _milliseconds(earlier: datetime, later: datetime) -> float:

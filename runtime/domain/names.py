@@ -137,6 +137,11 @@ class Header(StrEnum):
     TRACEPARENT = "traceparent"
 
 
+LIVE_KEY_PREFIXES: Final = ("sk_live", "rk_live", "pk_live")
+"""How Stripe's keys for real money begin."""
+TEST_KEY_PREFIXES: Final = ("sk_test_", "rk_test_")
+"""How the secret keys of a sandbox begin, and the twin's."""
+
 # On the gateway's own 503: nothing was sent. A 503 without it is some proxy's and says nothing.
 NOT_SENT_HEADER: Final = "X-Bookpay-Not-Sent"
 

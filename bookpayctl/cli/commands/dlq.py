@@ -10,7 +10,7 @@ import typer
 
 from bookpayctl.cli.durations import age, duration_of
 from bookpayctl.cli.errors import database_answers
-from bookpayctl.cli.operator_requests import grant
+from bookpayctl.cli.operator_requests import submit_and_report
 from bookpayctl.cli.options import NameOption, OutputOption, environment_of
 from bookpayctl.cli.output import (
     Document,
@@ -113,7 +113,7 @@ def redrive(
     that may have been charged (it asks Stripe first), one whose order is cancelled, and a record
     that nobody can read. Exits 6 when it refused any, 5 when nothing matched.
     """
-    from bookpayctl.operate.requests import Wish
+    from bookpayctl.operate.requests import OperatorRequest
 
     if not (number or event or reason or since or every):
         fail("say which: --id, --event, --reason, --since or --all", ExitCode.USAGE)
@@ -121,10 +121,10 @@ def redrive(
     if dry_run or not letters:
         _show_plan(letters, output)
     subjects = {letter.id: f"{letter.id} {letter.subject}" for letter in letters}
-    grant(
+    submit_and_report(
         environment_of(name),
-        [Wish("redrive_dead_letter", row_id=letter.id) for letter in reversed(letters)],
-        lambda wish: subjects[wish.row_id or 0],
+        [OperatorRequest("redrive_dead_letter", row_id=letter.id) for letter in reversed(letters)],
+        lambda request: subjects[request.row_id or 0],
         output,
         per_second=rate,
     )

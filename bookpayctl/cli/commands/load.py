@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import threading
 
     from bookpayctl.load.plan import Arrival, Kind
-    from bookpayctl.load.sender import Accepted, Load, Progress, Settled
+    from bookpayctl.load.sender import Accepted, Load, Settled
     from bookpayctl.runs.directory import Run
     from bookpayctl.targets.environment import Environment
 
@@ -112,39 +112,17 @@ def _watched(
     sending: Load, stop: threading.Event, planned: int
 ) -> tuple[Accepted, ExitCode | None]:
     """Run the load with a live line on a terminal, one line every few seconds elsewhere."""
-    import signal
-    import time
-    from types import FrameType
+    from bookpayctl.cli.progress import LoadLines, live_load
+    from bookpayctl.runs.interrupts import noticed
+    from bookpayctl.session import code_of_signal
 
-    from bookpayctl.cli.progress import live_load, summary
-
-    caught: list[int] = []
-
-    def on_signal(number: int, _frame: FrameType | None) -> None:
-        caught.append(number)
-        stop.set()
-
-    before = {n: signal.signal(n, on_signal) for n in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with noticed(stop.set) as signals:
         if is_interactive(sys.stderr):
             with live_load(planned) as show:
                 result = sending.run(stop, show)
         else:
-            spoken = [time.monotonic()]
-
-            def speak(seen: Progress) -> None:
-                if time.monotonic() - spoken[0] >= 5.0 or seen.answered == planned:
-                    spoken[0] = time.monotonic()
-                    hint(f"{seen.sent}/{seen.planned} sent, {summary(seen)}")
-
-            result = sending.run(stop, speak)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    if not caught:
-        return result, None
-    interrupted = caught[0] == signal.SIGINT
-    return result, ExitCode.INTERRUPTED if interrupted else ExitCode.TERMINATED
+            result = sending.run(stop, LoadLines(planned))
+    return result, code_of_signal(signals[0]) if signals else None
 
 
 def _settle(environment: Environment, seconds: float) -> str | None:

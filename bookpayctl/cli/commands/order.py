@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 from uuid import uuid4
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from bookpayctl.clients.orders_api import OrderReply
     from bookpayctl.load.probe_orders import Title
     from bookpayctl.targets.environment import Environment
-    from bookpayctl.trace.timeline import Told
+    from bookpayctl.trace.timeline import TimelineEntry
 
 TimeoutOption = Annotated[
     str, typer.Option(metavar="DURATION", help="How long --wait may take; then exit 124.")
@@ -95,35 +96,29 @@ def list_orders(
 ) -> None:
     """The newest orders and where their payments stand."""
     from bookpayctl.clients.database import reading
+    from bookpayctl.operate.orders import newest_orders
 
     if status is not None and status not in STATUSES:
         fail(f"--status {status!r} must be one of {', '.join(STATUSES)}", ExitCode.USAGE)
     environment = environment_of(name)
     with _database(environment), reading(environment.dsn) as conn:
-        rows = conn.execute(
-            "SELECT o.id, o.status, p.state, o.total_cents, o.currency, o.created_at,"
-            " p.payment_intent_id FROM orders o LEFT JOIN payments p ON p.order_id = o.id"
-            " WHERE %(status)s::text IS NULL OR o.status = %(status)s"
-            " ORDER BY o.created_at DESC, o.id LIMIT %(limit)s",
-            {"status": status, "limit": limit},
-        ).fetchall()
-    names = ("id", "status", "payment", "total_cents", "currency", "created_at", "intent")
+        orders = newest_orders(conn, status=status, limit=limit)
     if output is OutputFormat.JSON:
-        orders = [dict(zip(names, row, strict=True)) for row in rows]
-        print_json(Document("OrderList", ExitCode.PASS, "listed", {"orders": orders}))
+        body = {"orders": [asdict(order) for order in orders]}
+        print_json(Document("OrderList", ExitCode.PASS, "listed", body))
         return
     print_table(
         ("order", "status", "payment", "amount", "created", "payment intent"),
         [
             (
-                row[0],
-                row[1],
-                row[2] or "-",
-                f"{row[3] / 100:.2f} {row[4]}",
-                f"{row[5]:%H:%M:%S}",
-                row[6] or "-",
+                order.id,
+                order.status,
+                order.payment or "-",
+                f"{order.total_cents / 100:.2f} {order.currency}",
+                f"{order.created_at:%H:%M:%S}",
+                order.intent or "-",
             )
-            for row in rows
+            for order in orders
         ],
     )
 
@@ -175,48 +170,48 @@ def trace(
 ) -> None:
     """One order's whole story, in time order, from PostgreSQL, Kafka and Stripe."""
     from bookpayctl.trace.collect import OrderUnknownError, collect
-    from bookpayctl.trace.timeline import tell
+    from bookpayctl.trace.timeline import timeline
 
     environment = environment_of(name)
     with _database(environment):
         try:
-            story = collect(environment, identifier)
+            found = collect(environment, identifier)
         except OrderUnknownError as error:
             fail(str(error), ExitCode.USAGE, fix="bookpayctl order list")
-    told = tell(story.moments)
-    # A story with a ledger left out must not pass for the whole one.
-    code = ExitCode.UNKNOWN if story.missing else ExitCode.PASS
+    entries = timeline(found.events)
+    # A timeline with a ledger left out must not pass for the whole one.
+    code = ExitCode.UNKNOWN if found.missing else ExitCode.PASS
     if output is OutputFormat.JSON:
         body = {
-            "order": story.order,
-            "event_id": story.root_event_id,
-            "missing": story.missing,
-            "notes": story.notes,
-            "moments": [_moment_document(entry) for entry in told],
+            "order": found.order,
+            "event_id": found.root_event_id,
+            "missing": found.missing,
+            "notes": found.notes,
+            "moments": [_entry_document(entry) for entry in entries],
         }
-        print_json(Document("OrderTrace", code, "incomplete" if story.missing else "told", body))
+        print_json(Document("OrderTrace", code, "incomplete" if found.missing else "told", body))
         leave(code)
-    order = story.order
+    order = found.order
     print_line(
         f"{order['id']}  {order['status']}  {order['total_cents'] / 100:.2f} {order['currency']}"
-        f"  key {story.root_event_id or 'none'}"
+        f"  key {found.root_event_id or 'none'}"
     )
     print_table(
         ("time", "gap ms", "ledger", "what", "detail"),
         [
             (
-                f"{entry.moment.at:%H:%M:%S.%f}"[:-3],
+                f"{entry.event.at:%H:%M:%S.%f}"[:-3],
                 "" if entry.gap_ms is None else f"+{entry.gap_ms:g}",
-                entry.moment.ledger,
-                entry.moment.what,
-                entry.moment.detail,
+                entry.event.ledger,
+                entry.event.what,
+                entry.event.detail,
             )
-            for entry in told
+            for entry in entries
         ],
     )
-    for missing in story.missing:
+    for missing in found.missing:
         print_line(f"not told: {missing}")
-    for note in story.notes:
+    for note in found.notes:
         hint(note)
     leave(code)
 
@@ -306,14 +301,14 @@ def _print_order(order: dict[str, Any], code: ExitCode, reason: str, output: Out
     print_table(("field", "value"), rows)
 
 
-def _moment_document(entry: Told) -> dict[str, Any]:
+def _entry_document(entry: TimelineEntry) -> dict[str, Any]:
     return {
-        "at": entry.moment.at.isoformat(),
+        "at": entry.event.at.isoformat(),
         "gap_ms": entry.gap_ms,
         "since_start_ms": entry.since_start_ms,
-        "ledger": entry.moment.ledger,
-        "what": entry.moment.what,
-        "detail": entry.moment.detail,
+        "ledger": entry.event.ledger,
+        "what": entry.event.what,
+        "detail": entry.event.detail,
     }
 
 

@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
-from uuid import UUID
+from dataclasses import asdict
+from typing import Annotated
 
 import typer
 
 from bookpayctl.cli.durations import age
 from bookpayctl.cli.errors import database_answers
-from bookpayctl.cli.operator_requests import grant
+from bookpayctl.cli.operator_requests import submit_and_report
 from bookpayctl.cli.options import NameOption, OutputOption, environment_of
 from bookpayctl.cli.output import Document, OutputFormat, fail, hint, print_json, print_table
 from bookpayctl.report.exit_code import ExitCode
-
-_COLUMNS: Final = (
-    *("order_id", "n", "state", "amount_cents", "currency", "failure_code"),
-    *("stripe_refund_id", "payment_state", "attempts", "age_seconds", "event_id"),
-)
-_LIST: Final = """
-    SELECT p.order_id, r.n, r.state, r.amount_cents, r.currency, r.failure_code,
-           r.stripe_refund_id, p.state, r.attempts,
-           extract(epoch FROM clock_timestamp() - r.created_at)::float8, r.event_id
-    FROM refunds r JOIN payments p USING (event_id)
-    WHERE %(all)s OR r.state <> 'succeeded'
-    ORDER BY r.created_at DESC, r.n DESC LIMIT %(limit)s
-"""
 
 
 def list_refunds(
@@ -40,25 +27,27 @@ def list_refunds(
     for the next refund, under a key of its own.
     """
     from bookpayctl.clients.database import reading
+    from bookpayctl.operate.refunds import newest_refunds
 
     environment = environment_of(name)
     with database_answers(environment), reading(environment.dsn) as conn:
-        rows = conn.execute(_LIST, {"all": every, "limit": limit}).fetchall()
+        refunds = newest_refunds(conn, every=every, limit=limit)
     if output is OutputFormat.JSON:
-        refunds = [dict(zip(_COLUMNS, row, strict=True)) for row in rows]
-        print_json(Document("RefundList", ExitCode.PASS, "listed", {"refunds": refunds}))
+        body = {"refunds": [asdict(refund) for refund in refunds]}
+        print_json(Document("RefundList", ExitCode.PASS, "listed", body))
         return
     print_table(
         ("order", "n", "state", "amount", "failure", "refund at stripe", "payment", "age"),
         [
             (
-                *(row[0], row[1], row[2], f"{row[3]} {row[4]}", row[5] or "-"),
-                *(row[6] or "-", row[7], age(row[9])),
+                *(refund.order_id, refund.n, refund.state),
+                *(f"{refund.amount_cents} {refund.currency}", refund.failure_code or "-"),
+                *(refund.stripe_refund_id or "-", refund.payment_state, age(refund.age_seconds)),
             )
-            for row in rows
+            for refund in refunds
         ],
     )
-    if any(row[2] == "failed" for row in rows):
+    if any(refund.state == "failed" for refund in refunds):
         hint("a failed refund is still owed: bookpayctl refund retry ORDER")
 
 
@@ -73,21 +62,18 @@ def retry(
     pending or unknown may still give the money back. Exits 6 when it refuses.
     """
     from bookpayctl.clients.database import reading
-    from bookpayctl.operate.requests import Wish
+    from bookpayctl.operate.refunds import find_payment
+    from bookpayctl.operate.requests import OperatorRequest
 
     environment = environment_of(name)
     with database_answers(environment), reading(environment.dsn) as conn:
-        found = conn.execute(
-            "SELECT event_id, order_id FROM payments WHERE order_id = %s OR event_id::text = %s",
-            (order, order),
-        ).fetchone()
-    if found is None:
+        payment = find_payment(conn, order)
+    if payment is None:
         fail(f"no payment of an order {order!r}", ExitCode.USAGE, fix="bookpayctl refund list")
-    event_id = UUID(str(found[0]))
-    grant(
+    submit_and_report(
         environment,
-        [Wish("retry_refund", event_id=event_id)],
-        lambda _: f"refund of {found[1]}",
+        [OperatorRequest("retry_refund", event_id=payment.event_id)],
+        lambda _: f"refund of {payment.order_id}",
         output,
     )
 

@@ -264,10 +264,10 @@ def _align_environment_clock(name: str | None, offset_seconds: float) -> None:
 
 
 def _seconds(text: str, what: str) -> float:
-    """Seconds in a Go-style duration; `ms` too."""
+    """Seconds in a duration; exit 2 when it is none."""
     from bookpayctl.targets.settings import parse_duration
 
     try:
-        return float(text[:-2]) / 1000 if text.endswith("ms") else parse_duration(text)
+        return parse_duration(text)
     except ValueError:
         fail(f"{what}: {text!r} is no duration such as 50ms, 90s or 25h", ExitCode.USAGE)

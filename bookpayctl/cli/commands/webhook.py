@@ -32,6 +32,8 @@ app = typer.Typer(
 )
 app.add_typer(quarantine_app, name="quarantine")
 
+ANSWER_SECONDS_MAX: Final = 15.0
+
 STATUSES: Final = {
     "payment_intent.succeeded": "succeeded",
     "payment_intent.payment_failed": "requires_payment_method",
@@ -171,65 +173,63 @@ def _event(
 
 def _payment_of(environment: Environment, order: str | None, payment_intent: str | None) -> Payment:
     """The payment as the database knows it; exit 2 when it does not, or has no PaymentIntent."""
-    from bookpayctl.clients.database import reading
-    from bookpayctl.forgery.case import Payment
+    from bookpayctl.forgery.known_payment import find_payment
 
-    with reading(environment.dsn) as conn:
-        row = conn.execute(
-            "SELECT event_id::text, payment_intent_id, amount_cents, currency FROM payments"
-            " WHERE CASE WHEN %(order)s::text IS NOT NULL THEN order_id = %(order)s"
-            "            ELSE payment_intent_id = %(intent)s END",
-            {"order": order, "intent": payment_intent},
-        ).fetchone()
-    if row is None:
+    payment = find_payment(environment, order=order, payment_intent=payment_intent)
+    if payment is None:
         fail(
             f"no payment for {order or payment_intent}",
             ExitCode.USAGE,
             fix="bookpayctl order list",
         )
-    intent = payment_intent or row[1]
-    if intent is None:
+    if payment.payment_intent_id is None:
         fail(
             f"the payment of {order} has no PaymentIntent yet; name one with --payment-intent",
             ExitCode.USAGE,
             fix=f"bookpayctl order trace {order}",
         )
-    return Payment(row[0], intent, row[2], row[3], environment.name)
+    return payment.as_told()
 
 
 def _deliver(environment: Environment, document: dict[str, Any], output: OutputFormat) -> None:
     """Sign, send, and end the command with what the answer means."""
     import json
-    from urllib.parse import urlsplit
 
-    from bookpayctl.clients.raw_http import exchange
-    from bookpayctl.forgery.case import ForgeryInput, honest
+    from bookpayctl.clients.http import ask
     from bookpayctl.forgery.forge import signing_secret
+    from bookpayctl.forgery.signing import stripe_signature
     from bookpayctl.load import probe_orders
 
-    parts = urlsplit(environment.webhook_url)
-    material = ForgeryInput(
-        *(signing_secret(environment), probe_orders.wall_clock_seconds(), parts.netloc, parts.path)
+    content = json.dumps(document).encode()
+    now = probe_orders.wall_clock_seconds()
+    answer = ask(
+        "POST",
+        environment.webhook_url,
+        content=content,
+        headers={
+            "Content-Type": "application/json",
+            "Stripe-Signature": stripe_signature(
+                content, secret=signing_secret(environment), at=now
+            ),
+        },
+        timeout_seconds=ANSWER_SECONDS_MAX,
     )
-    request = honest(material, json.dumps(document).encode())
-    heard = exchange(parts.hostname or "", parts.port or 80, request)
-    if heard.status is None:
+    if answer.status is None:
         fail(
-            f"the receiver at {environment.webhook_url} did not answer: {heard.problem}",
+            f"the receiver at {environment.webhook_url} did not answer: {answer.error}",
             ExitCode.UNKNOWN,
             fix="bookpayctl status",
         )
-    received = heard.status == 200
+    received = answer.status == 200
     code, reason = (
-        (ExitCode.PASS, "received") if received else (ExitCode.VIOLATED, f"refused_{heard.status}")
+        (ExitCode.PASS, "received") if received else (ExitCode.VIOLATED, f"refused_{answer.status}")
     )
-    answer = heard.body.decode("utf-8", "replace")
     body = {
         "event_id": document["id"],
         "type": document["type"],
         "object_id": document["data"]["object"]["id"],
-        "status": heard.status,
-        "answer": answer,
+        "status": answer.status,
+        "answer": answer.text,
     }
     if output is OutputFormat.JSON:
         print_json(Document("WebhookSent", code, reason, body))

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
 from bookpayctl.cli.durations import age
 from bookpayctl.cli.errors import database_answers
-from bookpayctl.cli.operator_requests import grant
+from bookpayctl.cli.operator_requests import submit_and_report
 from bookpayctl.cli.options import NameOption, OutputOption, environment_of
 from bookpayctl.cli.output import Document, OutputFormat, hint, print_json, print_table
 from bookpayctl.report.exit_code import ExitCode
+
+if TYPE_CHECKING:
+    from bookpayctl.operate.quarantine import QuarantinedWebhook
 
 quarantine_app = typer.Typer(
     help="Signed webhooks that were set aside: received, kept, and without effect.",
@@ -57,16 +59,12 @@ def list_quarantined(
     again: it waits here for somebody to look. None is a reason to pay or to ship.
     """
     from bookpayctl.clients.database import reading
+    from bookpayctl.operate.quarantine import newest_quarantined
 
     environment = environment_of(name)
     with database_answers(environment), reading(environment.dsn) as conn:
-        rows = conn.execute(
-            "SELECT id, received_at, extract(epoch FROM clock_timestamp() - received_at)::float8,"
-            " reason, body, headers, released_at FROM webhook_quarantine"
-            " WHERE released_at IS NULL OR %(released)s ORDER BY id DESC LIMIT %(limit)s",
-            {"released": released, "limit": limit},
-        ).fetchall()
-    found = [_document(row) for row in rows]
+        webhooks = newest_quarantined(conn, released=released, limit=limit)
+    found = [_document(webhook) for webhook in webhooks]
     if output is OutputFormat.JSON:
         print_json(Document("QuarantineList", ExitCode.PASS, "listed", {"quarantined": found}))
         return
@@ -119,45 +117,29 @@ def _ask(
     name: str | None,
     output: OutputFormat,
 ) -> None:
-    from bookpayctl.operate.requests import Wish
+    from bookpayctl.operate.requests import OperatorRequest
 
-    grant(
+    submit_and_report(
         environment_of(name),
-        [Wish(kind, row_id=number) for number in numbers],
-        lambda wish: f"webhook {wish.row_id}",
+        [OperatorRequest(kind, row_id=number) for number in numbers],
+        lambda request: f"webhook {request.row_id}",
         output,
     )
 
 
-def _document(row: tuple[Any, ...]) -> dict[str, Any]:
-    event = _event_of(bytes(row[4]))
+def _document(webhook: QuarantinedWebhook) -> dict[str, Any]:
+    event = webhook.named()
     return {
-        "id": row[0],
-        "received_at": row[1].isoformat(),
-        "age_seconds": round(row[2], 3),
-        "reason": row[3],
-        "meaning": _meaning(row[3]),
+        "id": webhook.id,
+        "received_at": webhook.received_at.isoformat(),
+        "age_seconds": round(webhook.age_seconds, 3),
+        "reason": webhook.reason,
+        "meaning": _meaning(webhook.reason),
         "event_id": event.get("id"),
         "type": event.get("type"),
-        "size_bytes": len(row[4]),
-        "headers": row[5],
-        "released_at": row[6].isoformat() if row[6] else None,
-    }
-
-
-def _event_of(body: bytes) -> dict[str, str]:
-    """Id and type as the body says them; what is no text, or cannot be printed, is left out."""
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    if not isinstance(document, dict):
-        return {}
-    named = {name: document.get(name) for name in ("id", "type")}
-    return {
-        name: value
-        for name, value in named.items()
-        if isinstance(value, str) and value.isprintable()
+        "size_bytes": len(webhook.body),
+        "headers": webhook.headers,
+        "released_at": webhook.released_at.isoformat() if webhook.released_at else None,
     }
 
 

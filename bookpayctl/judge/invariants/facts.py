@@ -97,10 +97,6 @@ class Facts:
         return payment is not None and payment.payment_intent_id in self.database.v1_intents
 
     @cached_property
-    def payment_by_event(self) -> dict[str, PaymentRow]:
-        return {row.event_id: row for row in self.database.payments}
-
-    @cached_property
     def outbox(self) -> list[OutboxRow]:
         """Events of judged orders, without the events that probes put there."""
         return [

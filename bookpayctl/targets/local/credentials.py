@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import Final
 
 from bookpayctl.report.exit_code import ExitCode
+from bookpayctl.runs.files import SECRET, write_atomically
 from bookpayctl.targets.errors import TargetError
 from bookpayctl.targets.local.servers.postgres import passfile_line
+from runtime.domain.names import LIVE_KEY_PREFIXES
 
 PASSFILE: Final = "pgpass"
 STRIPE_KEY: Final = "stripe-api-key"
 WEBHOOK_SECRET: Final = "stripe-webhook-secret"  # noqa: S105 - a file's name
 GATEWAY_TOKEN: Final = "gateway-token"  # noqa: S105 - a file's name
 ORDERS_TOKEN: Final = "orders-token"  # noqa: S105 - a file's name
-
-LIVE_KEY_PREFIXES: Final = ("sk_live", "rk_live", "pk_live")
 
 
 class LiveKeyError(TargetError):
@@ -83,8 +83,4 @@ def database_password(secrets_dir: Path) -> str:
 
 def _write(path: Path, value: str) -> None:
     """Replace the file in one step; at no time is it readable by others."""
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    unfinished.unlink(missing_ok=True)
-    unfinished.touch(mode=0o600)
-    unfinished.write_text(f"{value.strip()}\n")
-    unfinished.replace(path)
+    write_atomically(path, f"{value.strip()}\n", mode=SECRET)

@@ -9,6 +9,7 @@ from typing import Final
 
 import psutil
 
+from bookpayctl.runs.waiting import wait_until
 from bookpayctl.targets.environment import environment_root
 from bookpayctl.targets.local.machine import leftovers, ports
 from bookpayctl.targets.local.machine.state import LocalState, load_state, socket_path
@@ -109,14 +110,21 @@ def stop_processes(supervisor: Supervisor, names: Sequence[str], deadline: float
     """Stop the named processes at once and wait for all of them, or for the deadline."""
     for name in names:
         supervisor.stop(name)
-    while time.monotonic() < deadline:
+
+    def running() -> list[str]:
         try:
             states = {info.name: info.state for info in supervisor.processes()}
         except SupervisorError:
-            return
-        if all(states.get(name, "STOPPED") in _ENDED for name in names):
-            return
-        time.sleep(_POLL_SECONDS)
+            # The daemon is gone; whoever outlived it is an orphan and treated as one.
+            return []
+        return [name for name in names if states.get(name, "STOPPED") not in _ENDED]
+
+    wait_until(
+        running,
+        lambda names: not names,
+        deadline_seconds=deadline - time.monotonic(),
+        every_seconds=_POLL_SECONDS,
+    )
 
 
 def _wait_gone(pid: int) -> None:

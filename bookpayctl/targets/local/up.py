@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from bookpayctl.runs.interrupts import shielded
+from bookpayctl.runs.waiting import wait_until
 from bookpayctl.targets import environment
 from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.local import credentials, down
@@ -133,12 +134,15 @@ def _launch(plan: Plan, supervisor: Supervisor, deadline: float) -> None:
         launch(plan.root, plan.state.id)
     except SupervisorError as error:
         raise PartFailedError("supervisord", str(error)) from error
-    deadline = min(deadline, time.monotonic() + _DAEMON_SECONDS_MAX)
-    while supervisor.pid() is None:
-        if time.monotonic() > deadline:
-            log = tail(plan.root / "logs", "supervisord")
-            raise PartFailedError("supervisord", "does not answer on its socket", log)
-        time.sleep(_POLL_SECONDS)
+    answered = wait_until(
+        supervisor.pid,
+        lambda pid: pid is not None,
+        deadline_seconds=min(deadline - time.monotonic(), _DAEMON_SECONDS_MAX),
+        every_seconds=_POLL_SECONDS,
+    )
+    if not answered.reached:
+        log = tail(plan.root / "logs", "supervisord")
+        raise PartFailedError("supervisord", "does not answer on its socket", log)
 
 
 def _apply_changes(plan: Plan, supervisor: Supervisor, deadline: float) -> None:

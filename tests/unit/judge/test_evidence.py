@@ -17,7 +17,7 @@ from bookpayctl.judge.snapshot import Snapshot, digest
 from bookpayctl.runs.waiting import wait_until
 from bookpayctl.targets.local.supervise.endings import parse_log
 from bookpayctl.targets.target import ProcessEnd
-from bookpayctl.trace.timeline import Moment, tell
+from bookpayctl.trace.timeline import TimelineEvent, timeline
 from tests.support import judged_shop as shop
 
 SUPERVISOR_LOG = """\
@@ -121,12 +121,12 @@ def test_orders_after_the_cut_off_do_not_change_the_digest() -> None:
 
 
 def test_a_story_is_told_in_time_order_with_its_gaps() -> None:
-    later = Moment(shop.at(0.25), "kafka", "record", "")
-    told = tell([later, Moment(shop.at(0), "postgres", "order written", "")])
+    later = TimelineEvent(shop.at(0.25), "kafka", "record", "")
+    entries = timeline([later, TimelineEvent(shop.at(0), "postgres", "order written", "")])
 
-    assert [entry.moment.what for entry in told] == ["order written", "record"]
-    assert [entry.gap_ms for entry in told] == [None, 250.0]
-    assert told[1].moment.at - told[0].moment.at == timedelta(milliseconds=250)
+    assert [entry.event.what for entry in entries] == ["order written", "record"]
+    assert [entry.gap_ms for entry in entries] == [None, 250.0]
+    assert entries[1].event.at - entries[0].event.at == timedelta(milliseconds=250)
 
 
 def test_waiting_ends_at_the_deadline_with_the_last_answer() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from bookpayctl.judge.readers.runs import excluded
 from bookpayctl.runs import directory
+from bookpayctl.runs.files import write_atomically
 
 
 def as_if_killed(run: directory.Run) -> None:
@@ -93,9 +94,9 @@ def test_an_environment_without_runs_has_nothing_to_recover(tmp_path: Path) -> N
 
 def test_a_report_is_replaced_whole(tmp_path: Path) -> None:
     path = tmp_path / "report.json"
-    directory.write_atomically(path, "first")
+    write_atomically(path, "first")
 
-    directory.write_atomically(path, "second")
+    write_atomically(path, "second")
 
     assert path.read_text() == "second"
     assert os.listdir(tmp_path) == ["report.json"]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import os
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from bookpayctl.report.exit_code import ExitCode
+from bookpayctl.runs.waiting import wait_until
 from bookpayctl.targets.errors import TargetError
 
 _POLL_SECONDS: Final = 0.1
@@ -39,25 +39,29 @@ def environment_lock(
         LockTimeoutError: the holder did not finish in time.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    deadline = time.monotonic() + timeout_seconds
     with path.open("a+") as file:
-        told = False
-        while not _try(file.fileno()):
-            file.seek(0)
-            present = file.read().strip() or "another command"
-            if not told:
-                waiting(present)
-                told = True
-            if time.monotonic() > deadline:
+        if not _try(file.fileno()):
+            waiting(_holder(file))
+            got = wait_until(
+                lambda: _try(file.fileno()),
+                bool,
+                deadline_seconds=timeout_seconds,
+                every_seconds=_POLL_SECONDS,
+            )
+            if not got.reached:
                 raise LockTimeoutError(
-                    f"{present} has held {path} for more than {timeout_seconds:g} s"
+                    f"{_holder(file)} has held {path} for more than {timeout_seconds:g} s"
                 )
-            time.sleep(_POLL_SECONDS)
         file.seek(0)
         file.truncate()
         file.write(f"{purpose} (pid {os.getpid()})")
         file.flush()
         yield
+
+
+def _holder(file: IO[str]) -> str:
+    file.seek(0)
+    return file.read().strip() or "another command"
 
 
 def _try(descriptor: int) -> bool:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from bookpayctl.report.exit_code import ExitCode
+from bookpayctl.runs.files import SECRET, write_atomically
 from bookpayctl.targets.errors import TargetError
 
 STATE_FILE: Final = "local.json"
@@ -82,11 +83,8 @@ def load_state(root: Path) -> LocalState | None:
 
 def save_state(root: Path, state: LocalState) -> None:
     """Write the state atomically and durably: the id in it finds the processes after a crash."""
-    with tempfile.NamedTemporaryFile("w", dir=root, prefix=".local-", delete=False) as file:
-        json.dump(asdict(state), file, indent=2, default=str)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(file.name).replace(root / STATE_FILE)
+    text = json.dumps(asdict(state), indent=2, default=str)
+    write_atomically(root / STATE_FILE, text, mode=SECRET)
 
 
 def socket_path(root: Path) -> Path:

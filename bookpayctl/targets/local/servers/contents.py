@@ -9,8 +9,12 @@ import hashlib
 from dataclasses import dataclass
 from typing import Final
 
+import psycopg
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+
 from runtime.domain.names import PARTITIONS, Topic
-from runtime.sql import SCHEMA, migrate
+from runtime.sql import SCHEMA, MigrationError, migrate
 
 TENANT_ID: Final = "acme-books"
 
@@ -52,10 +56,6 @@ def fill_database(dsn: str, orders_token: str) -> list[str]:
     Raises:
         ContentsError: the database refused, or its recorded migrations are not ours.
     """
-    import psycopg
-
-    from runtime.sql import MigrationError
-
     try:
         applied = migrate(dsn)
         with psycopg.connect(dsn, connect_timeout=5) as conn:
@@ -88,9 +88,6 @@ def create_topics(bootstrap_servers: str) -> list[str]:
     Raises:
         ContentsError: the broker refused one, for another reason than that it exists.
     """
-    from confluent_kafka import KafkaError, KafkaException
-    from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
-
     client = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
     wanted = [
         NewTopic(

@@ -18,6 +18,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
+import platformdirs
+
 # slf4j-simple, not slf4j-nop: a broker that dies must be able to say why.
 COORDINATES: Final = "org.apache.kafka:kafka_2.13:4.4.0+org.slf4j:slf4j-simple:1.7.36"
 CACHE_VARIABLE: Final = "BOOKPAY_CACHE"
@@ -37,8 +39,6 @@ def cache_dir() -> Path:
     configured = os.environ.get(CACHE_VARIABLE)
     if configured:
         return Path(configured).absolute()
-    import platformdirs
-
     return Path(platformdirs.user_cache_dir("bookpay"))
 
 
@@ -136,6 +136,7 @@ def _differences(folder: Path) -> list[str]:
 
 def _fetch(staging: Path, progress: Progress) -> None:
     """Resolve and download into `staging`, and leave the checked jars in `staging/jars`."""
+    # Half a second to import, and needed once in the life of a machine.
     from jgo.env import EnvironmentBuilder, LinkStrategy
     from jgo.maven import MavenContext, PythonResolver
 

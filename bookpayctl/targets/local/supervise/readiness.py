@@ -5,12 +5,17 @@ Nothing here raises for a part that is down: down is an answer.
 
 from __future__ import annotations
 
-import http.client
 import json
 import smtplib
 import socket
 from dataclasses import dataclass
 from typing import Final
+
+import psycopg
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from bookpayctl.clients.http import ask
 
 ASK_SECONDS_MAX: Final = 3.0
 
@@ -30,8 +35,6 @@ class Readiness:
 
 def postgres_answers(dsn: str) -> bool:
     """Whether a session can be opened at `dsn`."""
-    import psycopg
-
     try:
         # Whole seconds, at least 2: libpq takes less for 2 anyway.
         psycopg.connect(dsn, connect_timeout=2).close()
@@ -44,9 +47,6 @@ def kafka_answers(bootstrap_servers: str) -> bool:
     """Whether a broker there answers with its metadata."""
     if not _accepts(bootstrap_servers):
         return False
-    from confluent_kafka import KafkaException
-    from confluent_kafka.admin import AdminClient
-
     # log_level 0: while the broker starts, a refused connection is expected, not worth a line.
     client = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
     try:
@@ -77,18 +77,12 @@ def smtp_answers(port: int) -> bool:
 
 def http_readiness(port: int) -> Readiness:
     """Ask a service on 127.0.0.1 whether it is ready."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ASK_SECONDS_MAX)
-    try:
-        connection.request("GET", "/readyz")
-        response = connection.getresponse()
-        body = response.read(65_536)
-    except (OSError, http.client.HTTPException) as error:
-        return Readiness(None, f"no answer: {error}")
-    finally:
-        connection.close()
-    if response.status == http.client.OK:
+    answer = ask("GET", f"http://127.0.0.1:{port}/readyz", timeout_seconds=ASK_SECONDS_MAX)
+    if answer.status is None:
+        return Readiness(None, f"no answer: {answer.error}")
+    if answer.ok:
         return Readiness(True)
-    return Readiness(False, _failed_checks(body) or f"HTTP {response.status}")
+    return Readiness(False, _failed_checks(answer.body) or f"HTTP {answer.status}")
 
 
 def _failed_checks(body: bytes) -> str:

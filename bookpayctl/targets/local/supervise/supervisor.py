@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bookpayctl.report.exit_code import ExitCode
+from bookpayctl.runs.files import SECRET, write_atomically
 from bookpayctl.targets.errors import TargetError
 from bookpayctl.targets.local.machine.state import ID_VARIABLE
 from bookpayctl.targets.local.supervise.programs import Program
@@ -179,11 +180,7 @@ def write_config(root: Path, socket_path: Path, programs: Iterable[Program]) -> 
     text = _daemon_section(root, socket_path) + "".join(
         _program_section(program, root / "logs") for program in programs
     )
-    path = root / CONFIG_FILE
-    unfinished = path.with_suffix(".unfinished")
-    unfinished.touch(mode=0o600)
-    unfinished.write_text(text)
-    unfinished.replace(path)
+    write_atomically(root / CONFIG_FILE, text, mode=SECRET)
 
 
 def _daemon_section(root: Path, socket_path: Path) -> str:
