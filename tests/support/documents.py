@@ -114,7 +114,7 @@ STATUS: Final = Status(
             ready=Unknown("nobody listens"),
             detail="",
             lag=None,
-        ),  # fmt: skip
+        ),
     ),
     Leader("outbox-publisher-1", backend_pid=815, term=3, held_seconds=61.0),
     (OpenPayments("processing", 2, 90.0), OpenPayments("unknown", 1, 5.0)),
