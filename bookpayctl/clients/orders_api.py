@@ -11,6 +11,9 @@ from enum import StrEnum
 from typing import Any, Final
 
 from bookpayctl.clients.http import HttpAnswer, HttpClient, NoAnswer
+from bookpayctl.clients.load_http import LoadHttpClient
+
+TIMEOUT_SECONDS: Final = 10.0
 
 # 4xx answers after which the order may still exist or come to exist: a conflict means that another
 # request with this key is being worked on, 408 and 425 that this one was not read to the end.
@@ -87,8 +90,12 @@ class OrderReply:
     def call_end(self) -> CallEnd:
         """The reply as the history records it."""
         code = self.body.get("code") or self.error
+        outcome = outcome_of(self.status, self.body.get("code"))
+        if outcome is Outcome.OK and "id" not in self.body:
+            # A status line that was cut, or a proxy's: it names no order, so it is no order.
+            outcome = Outcome.UNKNOWN
         return CallEnd(
-            outcome_of(self.status, self.body.get("code")),
+            outcome,
             self.status,
             order_id=self.body.get("id") if self.ok else None,
             amount_cents=self.body.get("total_cents") if self.ok else None,
@@ -99,11 +106,19 @@ class OrderReply:
 class OrdersApi:
     """HTTP client of one tenant. Never retries by itself: a retry is the caller's decision."""
 
-    def __init__(self, base_url: str, token: str, *, timeout_seconds: float = 10.0) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        token: str,
+        *,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+        under_load: bool = False,
+    ) -> None:
+        """Connect to nobody yet; `under_load` for one that many threads call at once."""
         self._base_url = base_url.rstrip("/")
-        self._http = HttpClient(
-            timeout_seconds=timeout_seconds, headers={"Authorization": f"Bearer {token}"}
-        )
+        client = LoadHttpClient if under_load else HttpClient
+        headers = {"Authorization": f"Bearer {token}"}
+        self._http = client(timeout_seconds=timeout_seconds, headers=headers)
 
     def place(self, order: dict[str, Any], *, client_key: str) -> OrderReply:
         """POST /orders with `client_key` as Idempotency-Key."""

@@ -5,6 +5,7 @@ Lists only, never search: a list is consistent at once, search lags. Nothing her
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Iterator
 from typing import Any, Final, Literal
@@ -39,16 +40,10 @@ class StripeApi:
         if key.startswith(LIVE_KEY_PREFIXES):
             raise StripeReadError("a live key is refused here, also for reading; use a test key")
         self._api_base = api_base.rstrip("/")
-        http_client = stripe.HTTPXClient(
-            timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS), allow_sync_methods=True
-        )
-        self._client = stripe.StripeClient(
-            key,
-            base_addresses={"api": self._api_base},
-            max_network_retries=RETRIES_MAX,
-            http_client=http_client,
-        )
-        weakref.finalize(self, http_client.close)
+        self._key = key
+        self._of_thread = threading.local()
+        self._opened: list[stripe.HTTPXClient] = []
+        weakref.finalize(self, _close_all, self._opened)
 
     def objects(self, collection: Collection, **filters: Any) -> Iterator[dict[str, Any]]:
         """Every object of one collection, newest first, page by page.
@@ -76,6 +71,30 @@ class StripeApi:
         except stripe.StripeError as error:
             where = f"{self._api_base}/v1/payment_intents/{payment_intent_id}"
             raise StripeReadError(f"GET {where}: {_said(error)}") from error
+
+    @property
+    def _client(self) -> stripe.StripeClient:
+        """Each thread's own, for the reason that `HttpClient` gives."""
+        client: stripe.StripeClient | None = getattr(self._of_thread, "client", None)
+        if client is None:
+            http_client = stripe.HTTPXClient(
+                timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
+                allow_sync_methods=True,
+            )
+            self._opened.append(http_client)
+            client = stripe.StripeClient(
+                self._key,
+                base_addresses={"api": self._api_base},
+                max_network_retries=RETRIES_MAX,
+                http_client=http_client,
+            )
+            self._of_thread.client = client
+        return client
+
+
+def _close_all(clients: list[stripe.HTTPXClient]) -> None:
+    for client in clients:
+        client.close()  # type: ignore[no-untyped-call]
 
 
 def _said(error: stripe.StripeError) -> str:

@@ -94,7 +94,9 @@ class Load:
             raise probe_orders.ProbeError(
                 f"no book has the {len(arrivals)} copies the load may sell"
             )
-        self._api: OrdersApi = probe_orders.orders_api(environment)
+        self._api = OrdersApi(
+            environment.orders_url, environment.secret("orders-token"), under_load=True
+        )
         self._arrivals = arrivals
         self._history = history
         self._key_prefix = key_prefix

@@ -5,7 +5,7 @@ import logging
 import sys
 from pathlib import Path
 
-from bookpayctl.stripe_twin.application import Twin, run
+from bookpayctl.stripe_twin.application import StripeTwin, run
 from bookpayctl.stripe_twin.ledger.store import LedgerBusyError
 from bookpayctl.stripe_twin.settings import Settings, read_secrets
 from bookpayctl.stripe_twin.webhooks.schedule import SCHEDULES
@@ -63,7 +63,7 @@ def _settings(arguments: list[str]) -> Settings:
     )
 
 
-def _announce(twin: Twin) -> None:
+def _announce(twin: StripeTwin) -> None:
     logging.getLogger("stripe_twin").info(
         "stripe twin listens on %s, control on %s", twin.url, twin.control_url
     )

@@ -50,7 +50,7 @@ _COLLECT_AFTER_ALLOCATIONS = 20_000
 log = logging.getLogger("stripe_twin")
 
 
-class Twin:
+class StripeTwin:
     """A running twin; `url` and `control_url` say where."""
 
     def __init__(
@@ -243,7 +243,7 @@ class Twin:
         return found[0].copy() if found else None
 
 
-def run(settings: Settings, *, announce: Callable[[Twin], None]) -> int:
+def run(settings: Settings, *, announce: Callable[[StripeTwin], None]) -> int:
     """Run a twin in the foreground until SIGTERM or SIGINT; returns the exit code.
 
     Args:
@@ -258,8 +258,8 @@ def run(settings: Settings, *, announce: Callable[[Twin], None]) -> int:
         return runner.run(_run(settings, announce))
 
 
-async def _run(settings: Settings, announce: Callable[[Twin], None]) -> int:
-    twin = Twin(settings, wall=time.time, rng=random.Random())
+async def _run(settings: Settings, announce: Callable[[StripeTwin], None]) -> int:
+    twin = StripeTwin(settings, wall=time.time, rng=random.Random())
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         # The first signal starts an orderly stop; another one changes nothing.

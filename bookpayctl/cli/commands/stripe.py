@@ -61,11 +61,11 @@ def serve(
     account: Annotated[str, typer.Option(help="Id of the account.")] = "acct_twin",
 ) -> None:
     """Run a twin in the foreground until Ctrl-C, and say how to point an application at it."""
-    from bookpayctl.stripe_twin.application import Twin, run
+    from bookpayctl.stripe_twin.application import StripeTwin, run
     from bookpayctl.stripe_twin.ledger.store import LedgerBusyError
     from bookpayctl.stripe_twin.settings import Settings, read_secrets
 
-    def announce(twin: Twin) -> None:
+    def announce(twin: StripeTwin) -> None:
         hint(f"export STRIPE_API_BASE={twin.url}")
         hint("export STRIPE_API_KEY=sk_test_twin      # any sk_test_ or rk_test_ key works")
         for secret in twin.signing_secrets()[:1]:

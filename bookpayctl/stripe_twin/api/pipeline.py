@@ -42,7 +42,7 @@ from bookpayctl.stripe_twin.idempotency import (
     fingerprint,
 )
 from bookpayctl.stripe_twin.ledger import schema
-from bookpayctl.stripe_twin.ledger.journal import Entry, flags_of
+from bookpayctl.stripe_twin.ledger.journal import JournalEntry, flags_of
 from bookpayctl.stripe_twin.ledger.work import Origin, Produced, TwinContext, Work
 from bookpayctl.stripe_twin.wire.message import TransmissionOutcome, WireRequest, WireResponse
 
@@ -64,7 +64,7 @@ class _Call:
 class RequestInProgress:
     """What is noted of a request, what faults see of it, and which have struck so far."""
 
-    entry: Entry
+    entry: JournalEntry
     subject: RequestSubject
     hits: list[FaultHit]
 
@@ -95,7 +95,7 @@ class Pipeline:
         context = self._context
         # Made before anything can go wrong: refused requests are in the journal too, since a drill
         # asks what the client really sent.
-        entry = Entry(
+        entry = JournalEntry(
             number=context.ledger.next_request(),
             request_id=context.ids.new("req"),
             method=request.method,
@@ -139,7 +139,7 @@ class Pipeline:
         self._context.ledger.put_lazily(schema.ADD_ANSWER, row)
 
     async def _process(
-        self, request: WireRequest, entry: Entry, hits: list[FaultHit]
+        self, request: WireRequest, entry: JournalEntry, hits: list[FaultHit]
     ) -> PreparedResponse:
         # Whoever has no valid key is answered before anything is looked at, and nothing is saved:
         # the same key may be sent again with better credentials.
@@ -194,7 +194,7 @@ class Pipeline:
         progress.hits.extend(struck)
         progress.entry.faults.extend(hit.fault_id for hit in struck)
 
-    async def _read(self, call: _Call, entry: Entry) -> PreparedResponse:
+    async def _read(self, call: _Call, entry: JournalEntry) -> PreparedResponse:
         # Lists read the disk: what was answered before this request must be there.
         await self._context.ledger.durable()
         work = Work(self._context, entry.account or "", Origin(entry.request_id))
@@ -272,7 +272,7 @@ class Pipeline:
         if wait_seconds > 0:
             await asyncio.sleep(wait_seconds)
 
-    def _note(self, request: WireRequest, entry: Entry, tree: Tree) -> None:
+    def _note(self, request: WireRequest, entry: JournalEntry, tree: Tree) -> None:
         if request.method == "POST":
             entry.key = request.headers.get("idempotency-key")
         metadata = _metadata(tree)
@@ -301,7 +301,7 @@ def _metadata(tree: Tree) -> dict[str, str]:
     return {name: text for name, text in value.items() if isinstance(text, str)}
 
 
-def _subject(entry: Entry, tree: Tree) -> RequestSubject:
+def _subject(entry: JournalEntry, tree: Tree) -> RequestSubject:
     method = tree.get("payment_method")
     return RequestSubject(
         method=entry.method,
@@ -338,14 +338,14 @@ def _refused_at_admission(hits: list[FaultHit]) -> PreparedResponse | None:
     return None
 
 
-def _replay(saved: SavedAnswer, entry: Entry) -> PreparedResponse:
+def _replay(saved: SavedAnswer, entry: JournalEntry) -> PreparedResponse:
     entry.replayed = True
     entry.original_request = saved.request_id
     return PreparedResponse(saved.status, saved.body, saved.should_retry)
 
 
 def _made_of(
-    work: Work, answer: ApiAnswer, parameters: Parameters, entry: Entry
+    work: Work, answer: ApiAnswer, parameters: Parameters, entry: JournalEntry
 ) -> PreparedResponse:
     document: Mapping[str, object] = answer.document
     paths = parameters.texts("expand")
@@ -370,7 +370,7 @@ def _object_id(document: Mapping[str, object]) -> str | None:
     return object_id if isinstance(object_id, str) else None
 
 
-def _broken(hit: FaultHit, entry: Entry) -> PreparedResponse:
+def _broken(hit: FaultHit, entry: JournalEntry) -> PreparedResponse:
     """A 500 that is saved under the key, whether anything was executed or not."""
     body = json_of(errors.internal())
     entry.code = "api_error"

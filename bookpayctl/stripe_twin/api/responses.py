@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bookpayctl.stripe_twin.errors import ApiError
 from bookpayctl.stripe_twin.faults.book import FaultHit
 from bookpayctl.stripe_twin.idempotency import KeyClaim
-from bookpayctl.stripe_twin.ledger.journal import Entry
+from bookpayctl.stripe_twin.ledger.journal import JournalEntry
 from bookpayctl.stripe_twin.resources import API_VERSION
 from bookpayctl.stripe_twin.wire.message import (
     JSON_TYPE,
@@ -53,7 +53,7 @@ def json_of(error: ApiError) -> str:
 
 
 def headers_of(
-    made: PreparedResponse, entry: Entry, version: str | None
+    made: PreparedResponse, entry: JournalEntry, version: str | None
 ) -> tuple[tuple[str, str], ...]:
     """The headers of the answer, beside those of the wire."""
     headers = [

@@ -12,7 +12,7 @@ _KNOWN_KEY = re.compile(rf"{_UUID}(:[a-z_]+(:[0-9]+)?)?")
 
 
 @dataclass(slots=True)
-class Entry:
+class JournalEntry:
     """What is known of a request; filled in on its way through the pipeline."""
 
     number: int

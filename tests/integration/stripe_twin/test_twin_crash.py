@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import sqlite3
 import threading
@@ -28,18 +29,19 @@ class PayingClient(threading.Thread):
         self.unknown: list[str] = []
 
     def run(self) -> None:
-        connection = http.client.HTTPConnection(self.address, timeout=30)
-        while True:
-            key = new_key()
-            try:
-                connection.request("POST", "/v1/payment_intents", body(key), headers(key))
-                answer = connection.getresponse()
-                content = answer.read()
-            except (http.client.HTTPException, OSError):
-                self.unknown.append(key)
-                return
-            assert answer.status == 200
-            self.answered[key] = content
+        with contextlib.closing(http.client.HTTPConnection(self.address, timeout=30)) as connection:
+            while True:
+                key = new_key()
+                try:
+                    connection.request("POST", "/v1/payment_intents", body(key), headers(key))
+                    # A response that is cut short holds the socket, and the connection does not.
+                    with connection.getresponse() as answer:
+                        content = answer.read()
+                except (http.client.HTTPException, OSError):
+                    self.unknown.append(key)
+                    return
+                assert answer.status == 200
+                self.answered[key] = content
 
 
 def body(key: str) -> bytes:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from bookpayctl.stripe_twin.application import Twin
+from bookpayctl.stripe_twin.application import StripeTwin
 from bookpayctl.stripe_twin.settings import Settings
 from bookpayctl.stripe_twin.wire.message import WireRequest
 from tests.support.twin import CARD
@@ -64,8 +64,8 @@ def lengthen(data: Path, count: int) -> None:
     database.close()
 
 
-def twin_of(data: Path) -> Twin:
-    return Twin(Settings(data=data), wall=time.time, rng=random.Random(1))
+def twin_of(data: Path) -> StripeTwin:
+    return StripeTwin(Settings(data=data), wall=time.time, rng=random.Random(1))
 
 
 async def make_one(data: Path) -> None:

@@ -1,0 +1,146 @@
+"""The port to a running environment, on a real one: what a target says and does.
+
+Written against `Target` alone, so that a second platform can be held to the same tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bookpayctl.clients.http import NoAnswer
+from bookpayctl.load import probe_orders
+from bookpayctl.runs.waiting import wait_until
+from bookpayctl.targets import environment as environments
+from bookpayctl.targets.errors import NoSuchProcessError
+from bookpayctl.targets.platforms import open_target
+from bookpayctl.targets.target import Target, answering, processes_of
+from runtime.domain.names import Service
+from tests.support.judged_environment import NAME, shop_that_is_up
+
+pytestmark = [pytest.mark.acceptance]
+
+BACK_SECONDS_MAX = 60.0
+VICTIM = "notifier"
+
+
+@pytest.fixture(scope="module")
+def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+    home = tmp_path_factory.mktemp("target")
+    with shop_that_is_up(home), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BOOKPAY_HOME", str(home))
+        yield open_target(environments.load(NAME))
+
+
+def wait_running(target: Target, process: str) -> None:
+    back = wait_until(
+        lambda: target.processes()[process].running, bool, deadline_seconds=BACK_SECONDS_MAX
+    )
+    assert back.reached, target.processes()[process]
+
+
+def test_every_process_of_the_environment_runs_and_has_an_incarnation(target: Target) -> None:
+    processes = target.processes()
+
+    assert set(processes) == {spec.name for spec in target.environment.processes}
+    assert {process.running for process in processes.values()} == {True}
+    incarnations = [process.incarnation for process in processes.values()]
+    assert None not in incarnations
+    assert len(set(incarnations)) == len(incarnations)
+
+
+def test_a_kill_is_seen_by_the_parent_and_only_since_its_mark(target: Target) -> None:
+    before, mark = target.processes()[VICTIM].incarnation, target.mark()
+
+    killed = target.kill(VICTIM)
+    seen = wait_until(
+        lambda: target.events(mark),
+        lambda events: bool(events.starts_of(VICTIM)),
+        deadline_seconds=BACK_SECONDS_MAX,
+    )
+
+    assert killed == before
+    assert [end.signal for end in seen.value.ends_of(VICTIM)] == ["SIGKILL"]
+    assert seen.value.starts_of(VICTIM) != [before]
+    wait_running(target, VICTIM)
+    assert target.events(target.mark()).ends == ()
+
+
+def test_what_was_stopped_stays_away_until_it_is_started(target: Target) -> None:
+    assert target.accepts_connections(VICTIM)
+
+    target.stop(VICTIM)
+    stopped = target.processes()[VICTIM]
+    refused, killed = not target.accepts_connections(VICTIM), target.kill(VICTIM)
+    target.start(VICTIM)
+
+    assert not stopped.running
+    assert stopped.incarnation is None
+    assert refused
+    assert killed is None
+    wait_running(target, VICTIM)
+
+
+def test_what_is_frozen_is_mute_and_runs_and_speaks_again_when_it_is_thawed(
+    target: Target,
+) -> None:
+    wait_running(target, VICTIM)
+
+    target.freeze(VICTIM)
+    try:
+        mute, runs = target.ask(VICTIM, "/healthz"), target.processes()[VICTIM].running
+    finally:
+        target.thaw(VICTIM)
+    speaks = wait_until(
+        lambda: target.ask(VICTIM, "/healthz").status,
+        lambda status: status == 200,
+        deadline_seconds=BACK_SECONDS_MAX,
+    )
+
+    # A connection was made, so whether it was read nobody knows.
+    assert (mute.status, mute.missing) == (None, NoAnswer.UNKNOWN)
+    assert runs
+    assert speaks.reached
+
+
+def test_the_processes_of_a_service_answer(target: Target) -> None:
+    names = processes_of(target, Service.PUBLISHER)
+
+    assert len(names) == 3
+    assert answering(target, Service.PUBLISHER) == names
+
+
+def test_log_lines_since_a_mark_are_those_written_since(target: Target) -> None:
+    process, mark = "orders-service-http", target.mark()
+    before = target.log_since(process, mark)
+    title = probe_orders.titles_in_stock(target.environment)[0]
+    document = probe_orders.order_document(
+        title, payment_method=probe_orders.PAYMENT_METHOD_THAT_PAYS, customer_id="port-test"
+    )
+    order = probe_orders.orders_api(target.environment).place(document, client_key="port-test")
+    said = wait_until(
+        lambda: [line for line in target.log_since(process, mark) if order.body["id"] in line],
+        bool,
+        deadline_seconds=BACK_SECONDS_MAX,
+    )
+
+    assert before == []
+    assert said.reached, order.problem()
+    assert said.value[0] in [line.raw for line in target.log_lines([process])]
+
+
+def test_a_program_runs_once_with_the_variables_of_its_service(target: Target) -> None:
+    done = target.run_once(
+        Service.WORKER.value, ["--group", "port-test", "--until-end"], deadline_seconds=120.0
+    )
+
+    assert done.exit_status == 0, done.stderr
+    assert '"records"' in done.stdout.splitlines()[-1]
+
+
+def test_a_process_nobody_knows_is_named(target: Target, tmp_path: Path) -> None:
+    with pytest.raises(NoSuchProcessError, match="no process nobody"):
+        target.kill("nobody")
+    assert target.ask("nobody", "/healthz").missing is NoAnswer.NOT_SENT
