@@ -47,9 +47,8 @@ def style(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Types of both programs and of this file, strictly."""
+    """Types of both programs, their tests and benchmarks, and of this file, strictly."""
     python(session, "mypy")
-    python(session, "mypy", "noxfile.py")
 
 
 @nox.session

@@ -9,10 +9,10 @@ from uuid import UUID
 import pytest
 
 from runtime.domain.names import EventId, EventType, derive_event_id
-from tests.support.processes import eventually
 from tests.support.records import produce, reasons_at
 from tests.support.stack import PRICE_CENTS, Shop
 from tests.support.twin import Twin
+from tests.support.waiting import eventually
 
 TYPE_OF_TOPIC = {
     "payments.completed": EventType.PAYMENT_COMPLETED,
