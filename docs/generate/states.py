@@ -69,9 +69,6 @@ _REASONS: Final = ("some_code", refunds.ALREADY_REFUNDED)
 _REFUND_ENDS: Final = (RefundState.SUCCEEDED, RefundState.FAILED)
 _ORDER_ENDS: Final = (OrderStatus.PAID, OrderStatus.CANCELLED, OrderStatus.REFUNDED)
 
-# What a record enters with that is older than Stripe keeps a key.
-_OLD_KEY: Final = KeyHistory(maybe_executed=True, needs_reconcile=True)
-
 Row = TypeVar("Row", Payment, Refund)
 
 
@@ -92,7 +89,9 @@ def payment() -> str:
         ("OrderPlaced", Payment(PaymentState.PENDING)),
         (
             "OrderPlaced, older than a key lives",
-            Payment(PaymentState.UNKNOWN, key=_OLD_KEY),
+            Payment(
+                PaymentState.UNKNOWN, key=KeyHistory(maybe_executed=True, needs_reconcile=True)
+            ),
         ),
         ("OrderCancelled came first", payments.tombstone().payment),
     )
@@ -105,7 +104,7 @@ def _payment_steps(row: Payment) -> Iterator[tuple[Edge, Payment]]:
         verdict = payments.step(row, event)
         if not isinstance(verdict, payment_events.Step):
             continue
-        after = _bounded(verdict.payment)
+        after = replace(verdict.payment, key=_bounded(verdict.payment.key))
         bringer = _BRINGERS[type(event).__name__]
         stops = [row.state, *([verdict.via] if verdict.via else []), after.state]
         for source, target in itertools.pairwise(stops):
@@ -123,17 +122,16 @@ def refund() -> str:
 def _refund_steps(row: Refund) -> Iterator[tuple[Edge, Refund]]:
     for event in _values(refunds.RefundEvent):
         if isinstance(event, refunds.RefundAnswered) and row.state is not RefundState.SENDING:
-            # Only the call that holds the lease answers; the step writes nothing for any other.
             continue
-        after = _bounded(refunds.next_refund(row, event))
+        after = refunds.next_refund(row, event)
+        after = replace(after, key=_bounded(after.key))
         bringer = _BRINGERS[type(event).__name__]
         yield Edge(row.state.value, after.state.value, _words(event), bringer), after
 
 
-def _bounded(row: Row) -> Row:
-    """The row with its count of failures cut at the last number that makes a difference."""
-    failures = min(row.key.transient_failures, TRANSIENT_FAILURES_MAX)
-    return replace(row, key=replace(row.key, transient_failures=failures))
+def _bounded(key: KeyHistory) -> KeyHistory:
+    """The same for every decision; without a bound there would be no end of histories."""
+    return replace(key, transient_failures=min(key.transient_failures, TRANSIENT_FAILURES_MAX))
 
 
 def order() -> str:
