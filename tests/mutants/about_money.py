@@ -110,11 +110,9 @@ MONEY_MUTANTS: Final = (
         (
             Replacement(
                 ATTEMPT,
-                """        with GATEWAY_SECONDS.labels("charge").time():
-            answer = self.gateway.charge(
-                request, traceparent=traceparent(row.event_id, claim.token)
-            )
-        OUTCOMES.labels("charge", type(answer.outcome).__name__.lower()).inc()
+                """        with metrics.GATEWAY_SECONDS.labels("charge").time():
+            answer = self.gateway.charge(request, traceparent=parent)
+        metrics.PAYMENT_ATTEMPTS.labels("charge", type(answer.outcome).__name__.lower()).inc()
         waiting = connections.Pooled(self.pool)
         failpoints.hit(Failpoint.PSP_RESPONSE_BEFORE_PERSIST, subject, waiting)
         # The answer is in memory only. If this process dies here, the lease runs out and the same
@@ -124,11 +122,9 @@ MONEY_MUTANTS: Final = (
 """,
                 """        with self.pool.connection() as conn:
             payments.lock(conn, row.event_id)
-            with GATEWAY_SECONDS.labels("charge").time():
-                answer = self.gateway.charge(
-                    request, traceparent=traceparent(row.event_id, claim.token)
-                )
-            OUTCOMES.labels("charge", type(answer.outcome).__name__.lower()).inc()
+            with metrics.GATEWAY_SECONDS.labels("charge").time():
+                answer = self.gateway.charge(request, traceparent=parent)
+            metrics.PAYMENT_ATTEMPTS.labels("charge", type(answer.outcome).__name__.lower()).inc()
             waiting = connections.Pooled(self.pool)
             failpoints.hit(Failpoint.PSP_RESPONSE_BEFORE_PERSIST, subject, waiting)
             self._write_charge(conn, claim, answer, subject)

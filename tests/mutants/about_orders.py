@@ -91,9 +91,9 @@ ORDER_MUTANTS: Final = (
         (
             Replacement(
                 "runtime/services/notifier/service.py",
-                "        try:\n            self.mailer.send(message)\n",
+                "        try:\n            self.mailer.send(email)\n",
                 "        notifications.mark_sent(conn, event.event_id)\n"
-                "        try:\n            self.mailer.send(message)\n",
+                "        try:\n            self.mailer.send(email)\n",
             ),
         ),
         (

@@ -33,7 +33,7 @@ TITLES: Final[dict[str, tuple[int, str]]] = {
 }
 
 
-class Problem(problem.Problem):
+class Problem(problem.HttpProblem):
     """A refusal by its code."""
 
     def __init__(

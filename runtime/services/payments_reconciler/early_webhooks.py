@@ -24,7 +24,7 @@ def drive_early(tools: Tools) -> int:
 def _drive(tools: Tools, conn: psycopg.Connection, early: EarlyWebhook) -> int:
     effect = effect_of(tools, conn, early.body)
     if isinstance(effect, webhook.Early):
-        if early.age_seconds < tools.settings.parked_webhook_window_seconds:
+        if early.age_seconds < tools.settings.early_webhook_window_seconds:
             webhooks.keep_early(conn, early.stripe_event_id, effect.event_id, "early")
             return 0
         # The window is over: whatever it speaks of is not ours, and a person decides.

@@ -10,9 +10,9 @@ from functools import partial
 from typing import Final
 
 import psycopg
-from prometheus_client import Counter, Histogram
 from psycopg_pool import ConnectionPool
 
+from runtime import metrics
 from runtime.adapters.gateway_client import ChargeRequest, GatewayAnswer, GatewayClient
 from runtime.adapters.store import database, payments
 from runtime.adapters.store.payments import Cause
@@ -34,9 +34,6 @@ from runtime.telemetry import Outage
 logger = logging.getLogger(__name__)
 
 _Write = Callable[[psycopg.Connection], None]
-
-OUTCOMES = Counter("payment_attempts_total", "Attempts by outcome", ["operation", "outcome"])
-GATEWAY_SECONDS = Histogram("gateway_request_seconds", "Time the gateway took", ["operation"])
 
 PERSIST_TRIES_MAX: Final = 20
 """Tries to write a result while the database is away; then the lease runs out and the same key
@@ -67,11 +64,10 @@ class AttemptRunner:
             row.money.currency,
             row.payment_method,
         )
-        with GATEWAY_SECONDS.labels("charge").time():
-            answer = self.gateway.charge(
-                request, traceparent=traceparent(row.event_id, claim.token)
-            )
-        OUTCOMES.labels("charge", type(answer.outcome).__name__.lower()).inc()
+        parent = traceparent(row.event_id, claim.token)
+        with metrics.GATEWAY_SECONDS.labels("charge").time():
+            answer = self.gateway.charge(request, traceparent=parent)
+        metrics.PAYMENT_ATTEMPTS.labels("charge", type(answer.outcome).__name__.lower()).inc()
         waiting = connections.Pooled(self.pool)
         failpoints.hit(Failpoint.PSP_RESPONSE_BEFORE_PERSIST, subject, waiting)
         # The answer is in memory only. If this process dies here, the lease runs out and the same
@@ -123,7 +119,7 @@ class AttemptRunner:
         row = claim.row
         subject = Subject(row.order_id, row.event_id)
         failpoints = self.process.failpoints
-        with GATEWAY_SECONDS.labels("refund").time():
+        with metrics.GATEWAY_SECONDS.labels("refund").time():
             answer = self.gateway.refund(
                 key=row.idempotency_key,
                 payment_intent_id=row.payment_intent_id,
@@ -131,7 +127,7 @@ class AttemptRunner:
                 refund_id=row.refund_id,
                 on_sent=partial(failpoints.hit, Failpoint.SAGA_REFUND_SENT_NO_RESPONSE, subject),
             )
-        OUTCOMES.labels("refund", type(answer.outcome).__name__.lower()).inc()
+        metrics.PAYMENT_ATTEMPTS.labels("refund", type(answer.outcome).__name__.lower()).inc()
         self._persist(lambda conn: self._write_refund(conn, claim, answer, subject))
         return answer.outcome
 

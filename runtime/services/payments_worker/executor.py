@@ -17,9 +17,9 @@ from typing import Final
 from uuid import UUID
 
 import psycopg
-from prometheus_client import Gauge
 from psycopg_pool import ConnectionPool
 
+from runtime import metrics
 from runtime.domain.circuit import Circuit
 from runtime.domain.lease import Lease
 from runtime.domain.outcome import Halt, Outcome, Retry, Unknown
@@ -38,9 +38,6 @@ LOOK_AROUND_SECONDS: Final = 0.25
 """How often lost leases and due refunds are looked for; both can wait that long."""
 
 REFUNDS_AT_A_TIME: Final = 8
-
-IN_FLIGHT = Gauge("payment_attempts_in_flight", "Attempts under way in this process")
-CIRCUIT_OPEN = Gauge("stripe_circuit_open", "1 while Stripe refuses our credentials")
 
 
 @dataclass(slots=True)
@@ -164,7 +161,7 @@ class Executor:
     def _start(self, claim: PaymentClaim | RefundClaim) -> None:
         with self._lock:
             self.circuit = self.circuit.probe_sent()
-        IN_FLIGHT.inc()
+        metrics.ATTEMPTS_IN_FLIGHT.inc()
         send_before = time.monotonic() + self.send_within_seconds
         future = self.threads.submit(self._attempt, claim, send_before)
         future.add_done_callback(self._ended)
@@ -195,7 +192,7 @@ class Executor:
                     self.circuit = self.circuit.answered()
             is_open, reason = self.circuit.is_open, self.circuit.reason
         self.process.lifecycle.readiness.set("stripe_circuit", not is_open)
-        CIRCUIT_OPEN.set(is_open)
+        metrics.STRIPE_CIRCUIT_OPEN.set(is_open)
         if is_open and not was_open:
             logger.error(
                 "Stripe refuses our credentials; payments wait, nobody is cancelled",
@@ -208,7 +205,7 @@ class Executor:
         with self._lock:
             was_full = self._in_flight >= self.concurrency
             self._in_flight -= 1
-        IN_FLIGHT.dec()
+        metrics.ATTEMPTS_IN_FLIGHT.dec()
         error = None if future.cancelled() else future.exception()
         if error is not None:
             # The lease runs out and the same key asks again; the row is never lost.

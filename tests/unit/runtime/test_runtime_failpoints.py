@@ -8,8 +8,9 @@ from uuid import uuid4
 
 import pytest
 
-from runtime.faults.names import INAPPLICABLE, TWIN_POINTS, Action, Failpoint
+from runtime.faults.names import INAPPLICABLE, Action, Failpoint
 from runtime.faults.points import Failpoints, _Armed
+from tests.crash_matrix.cells import TWIN_POINTS
 
 ROOT = Path(__file__).resolve().parents[3]
 ON = Failpoints("postgresql://nobody.invalid/none", "worker-0", uuid4(), None)
