@@ -60,8 +60,7 @@ class AttemptRunner:
             row.event_id,
             row.order_id,
             row.tenant_id,
-            row.money.amount_cents,
-            row.money.currency,
+            row.money,
             row.payment_method,
         )
         parent = traceparent(row.event_id, claim.token)
@@ -123,7 +122,7 @@ class AttemptRunner:
             answer = self.gateway.refund(
                 key=row.idempotency_key,
                 payment_intent_id=row.payment_intent_id,
-                amount_cents=row.money.amount_cents,
+                money=row.money,
                 refund_id=row.refund_id,
                 on_sent=partial(failpoints.hit, Failpoint.SAGA_REFUND_SENT_NO_RESPONSE, subject),
             )
