@@ -47,9 +47,8 @@ def style(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Types of both programs and of this file, strictly."""
+    """Types of both programs, their tests and benchmarks, and of this file, strictly."""
     python(session, "mypy")
-    python(session, "mypy", "noxfile.py")
 
 
 @nox.session
@@ -57,6 +56,12 @@ def contracts(session: nox.Session) -> None:
     """Who may import whom (.importlinter)."""
     # The command, not `python -m`: import-linter has no module to run.
     session.run(str(BIN / "lint-imports"), external=True)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The parts of the pages that are made from the code are as the code makes them today."""
+    python(session, "docs.generate", "--check")
 
 
 @nox.session(default=False)

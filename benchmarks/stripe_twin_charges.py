@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import shutil
 import signal
 import socket
@@ -23,12 +22,12 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import psutil
 
 _START_SECONDS_MAX = 60.0
@@ -181,8 +180,8 @@ def main() -> int:
             seconds = asyncio.run(charge_concurrently(running.port, given.charges, given.clients))
             after = psutil.Process(running.pid).cpu_times()
             url = f"http://127.0.0.1:{running.control_port}/executions?kind=charge"
-            with urllib.request.urlopen(url, timeout=60) as answer:
-                found = {row["idempotency_key"] for row in json.load(answer)["data"]}
+            rows = httpx.get(url, timeout=60.0, trust_env=False).raise_for_status().json()["data"]
+            found = {row["idempotency_key"] for row in rows}
     with stripe_mock() as port:
         mocked = None
         if port is not None:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import shutil
 import sqlite3
 import statistics
@@ -24,7 +23,7 @@ import time
 from pathlib import Path
 from urllib.parse import quote
 
-import urllib3
+import httpx
 from stripe_twin_charges import charge_request, get_request, times_alone, twin
 
 # Charges of the short ledger, so that every page is full on both sides.
@@ -153,11 +152,8 @@ def lengthen(data: Path, charges: int) -> None:
 
 
 def _advance(control_port: int, seconds: int) -> None:
-    urllib3.request(
-        "POST",
-        f"http://127.0.0.1:{control_port}/clock/advance",
-        body=json.dumps({"seconds": seconds}),
-    )
+    url = f"http://127.0.0.1:{control_port}/clock/advance"
+    httpx.post(url, json={"seconds": seconds}, trust_env=False).raise_for_status()
 
 
 def compare(short: Path, long: Path, charges: int) -> float:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
+# Its clients share two cores with what is measured; http_clients.py says what httpx would take.
 import urllib3
 
 from bookpayctl.forgery.signing import stripe_signature

@@ -41,14 +41,19 @@ def submit_and_report(
     code = exit_of(replies)
     rows = [(name_of(reply.request), reply.result, reply.detail) for reply in replies]
     if output is OutputFormat.JSON:
-        names = ("subject", "result", "detail")
-        body = {"requests": [dict(zip(names, row, strict=True)) for row in rows]}
-        print_json(Document("OperatorRequests", code, REASONS[code], body))
+        print_json(operator_requests(rows, code))
     else:
         print_table(("what", "result", "detail"), rows)
     if code is ExitCode.DEADLINE:
         hint("the reconciler carries requests out; fix: bookpayctl status")
     leave(code)
+
+
+def operator_requests(rows: Sequence[tuple[str, str, str]], code: ExitCode) -> Document:
+    """What became of each request, as a document: subject, result and detail."""
+    names = ("subject", "result", "detail")
+    body = {"requests": [dict(zip(names, row, strict=True)) for row in rows]}
+    return Document("OperatorRequests", code, REASONS[code], body)
 
 
 def exit_of(replies: Sequence[OperatorReply]) -> ExitCode:

@@ -78,7 +78,7 @@ class FailpointFault(Fault):
                 ),
             )
             heard = wait_until(
-                lambda: conn.execute(_DEAF).fetchall(),
+                lambda: conn.execute(DEAF_SESSIONS).fetchall(),
                 lambda deaf: not deaf,
                 deadline_seconds=HEARD_SECONDS_MAX,
                 every_seconds=0.02,
@@ -175,7 +175,7 @@ def successors_of(events: ProcessEvents, hit: Hit) -> list[str]:
 
 # A process asks for the failpoints on a session that it keeps and that idles between two
 # questions: whoever asked last before the newest was armed has not heard of it.
-_DEAF: Final = (
+DEAF_SESSIONS: Final = (
     "SELECT application_name FROM pg_stat_activity WHERE datname = current_database()"
     " AND starts_with(query, 'SELECT DISTINCT point') AND (state <> 'idle'"
     " OR query_start < (SELECT max(armed_at) FROM failpoints))"

@@ -1,8 +1,8 @@
 """The points where a drill may break a process, what it may do there, and what makes no sense.
 
-Names are stable: drills and evidence quote them. The table in ARCHITECTURE.md maps each to its
-service and place. Where a fault makes no sense at a point, the reason stands here: a drill that
-asks for it is told, and a matrix of all of them leaves none out in silence.
+Names are stable: drills and evidence quote them. `places` says where each stands and
+docs/failpoints.md lists them. Where a fault makes no sense at a point, the reason stands here: a
+drill that asks for it is told, and a matrix of all of them leaves none out in silence.
 """
 
 from __future__ import annotations

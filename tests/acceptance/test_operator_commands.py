@@ -41,7 +41,8 @@ def wait_listed(shop: Shop, key: str, *command: str, **wanted: object) -> dict[s
 
 
 def waiting(shop: Shop, what: str) -> int:
-    return {row["what"]: row["count"] for row in shop.ask("status")["waiting"]}[what]
+    counts: dict[str, int] = {row["what"]: row["count"] for row in shop.ask("status")["waiting"]}
+    return counts[what]
 
 
 def test_with_nothing_to_do_the_lists_are_empty_and_a_redrive_is_vacuous(shop: Shop) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from tests.support.edges_running import Edge, Edges
-from tests.support.processes import http
+from tests.support.http_client import http
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
@@ -111,7 +111,7 @@ def test_a_document_that_leaves_out_an_answer_is_found_out(
     edges: Edges, tmp_path: Path, status: str
 ) -> None:
     """The negative control: a run that finds nothing here would find nothing anywhere."""
-    document = json.loads(http.request("GET", edges.receiver.url).data)
+    document = http.request("GET", edges.receiver.url).json
     del document["paths"]["/stripe/webhook"]["post"]["responses"][status]
     lying = tmp_path / "openapi.json"
     lying.write_text(json.dumps(document))

@@ -7,7 +7,7 @@ none within its patience; that would be counted as the system's recovery.
 from __future__ import annotations
 
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from runtime.domain.names import PARTITIONS, TOPICS_OF_GROUP, Service
 
@@ -38,8 +38,9 @@ class Lags:
             for topic in {topic for topics in TOPICS_OF_GROUP.values() for topic in topics}
             for partition in range(PARTITIONS)
         ]
+        newest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
         asked = self._client.list_offsets(
-            dict.fromkeys(places, OffsetSpec.latest()), request_timeout=ASK_SECONDS_MAX
+            dict.fromkeys(places, newest), request_timeout=ASK_SECONDS_MAX
         )
         return {
             (place.topic, place.partition): future.result(ASK_SECONDS_MAX).offset

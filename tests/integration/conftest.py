@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Iterator
 from email.message import Message
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
@@ -17,7 +17,8 @@ from psycopg import sql
 from bookpayctl.targets.local.servers.contents import create_topics
 from bookpayctl.targets.local.supervise.programs import RECEIVED_EVENTS
 from runtime.sql import migrate
-from tests.support.servers import Servers, free_ports, running_servers
+from tests.support.processes import all_running, free_port
+from tests.support.servers import Servers, running_servers
 from tests.support.stack import (
     ARGUMENTS,
     WEBHOOK_SECRET,
@@ -26,10 +27,8 @@ from tests.support.stack import (
     Stack,
     build_services,
     service_variables,
-    stopping,
 )
 from tests.support.twin import Twin, running_twin
-from tests.support.webhooks import Sender
 
 TEMPLATE = "bookpay_template"
 
@@ -100,7 +99,7 @@ class MailSink(MessageHandler):
 @pytest.fixture(scope="session")
 def mail() -> Iterator[tuple[MailSink, int]]:
     sink = MailSink()
-    controller = Controller(sink, hostname="127.0.0.1", port=free_ports(1)[0])
+    controller = Controller(sink, hostname="127.0.0.1", port=free_port())
     controller.start()
     yield sink, controller.port
     controller.stop()
@@ -115,7 +114,7 @@ def stack(
 ) -> Iterator[Stack]:
     """Every service, once per run; tests keep apart by tenant."""
     directory = tmp_path_factory.mktemp("stack")
-    receiver_port, gateway_port = free_ports(2)
+    receiver_port, gateway_port = free_port(), free_port()
     secret_file = directory / "webhook-secret"
     secret_file.write_text(WEBHOOK_SECRET)
     endpoint = f"http://127.0.0.1:{receiver_port}/stripe/webhook"
@@ -132,11 +131,7 @@ def stack(
         )
         services = build_services(list(ARGUMENTS), variables, directory)
         services["receiver"].port, services["gateway"].port = receiver_port, gateway_port
-        with stopping(services):
-            for service in services.values():
-                service.start()
-            for service in services.values():
-                service.wait_ready()
+        with all_running(services.values()):
             yield Stack(database, bootstrap_servers, twin, mail[0], services)
     database.conn.close()
 
@@ -154,8 +149,11 @@ def twin(shop: Shop) -> Twin:
 
 
 @pytest.fixture
-def sender(stack: Stack) -> Sender:
-    return Sender(stack)
+def waiting(shop: Shop) -> tuple[str, UUID, str]:
+    """An order whose payment waits for the bank: order_id, event_id, PaymentIntent id."""
+    order_id, event_id = shop.place("pm_twin_card_processing")
+    shop.wait_payment(event_id, "processing")
+    return order_id, event_id, shop.database.payment(event_id)["payment_intent_id"]
 
 
 @pytest.hookimpl(wrapper=True)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runtime.sql import migrate
-from tests.support.processes import ServiceProcess
+from tests.support.processes import ServiceProcess, all_running
 from tests.support.servers import running_servers
-from tests.support.stack import GATEWAY_TOKEN, WEBHOOK_SECRET, Database, service_variables, stopping
+from tests.support.stack import GATEWAY_TOKEN, WEBHOOK_SECRET, Database, service_variables
 from tests.support.twin import running_twin
 
 ORDERS_TOKEN = "token-of-the-contract"
@@ -61,11 +61,7 @@ def running_edges(directory: Path) -> Iterator[Edges]:
             name: ServiceProcess(name, words, {**variables, **quota}, directory)
             for name, words in arguments.items()
         }
-        with stopping(services):
-            for service in services.values():
-                service.start()
-            for service in services.values():
-                service.wait_ready()
+        with all_running(services.values()):
             yield Edges(
                 Edge(services["orders"], (f"Authorization: Bearer {ORDERS_TOKEN}",)),
                 Edge(services["gateway"], (f"Authorization: Bearer {GATEWAY_TOKEN}",)),

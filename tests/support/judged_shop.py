@@ -142,6 +142,17 @@ LOG = Log(
     offsets=(GroupOffset("payments-worker", "orders.placed", 0, 3),),
 )
 
+STRIPE_REQUESTS = (
+    StripeRequestRow(ROOT[PAID], "/v1/payment_intents", "a", True, ENVIRONMENT, INTENT[PAID]),
+    StripeRequestRow(
+        ROOT[DECLINED], "/v1/payment_intents", "b", True, ENVIRONMENT, INTENT[DECLINED]
+    ),
+    StripeRequestRow(
+        ROOT[REFUNDED], "/v1/payment_intents", "c", True, ENVIRONMENT, INTENT[REFUNDED]
+    ),
+    StripeRequestRow("key-ref-1", "/v1/refunds", "d", True, None, "re_1"),
+)
+
 STRIPE = Stripe(
     intents=tuple(
         IntentRow(INTENT[oid], status, cents, "usd", ROOT[oid], oid, ENVIRONMENT, shadow=False)
@@ -161,18 +172,7 @@ STRIPE = Stripe(
         StripeEventRow("evt_paid", "payment_intent.succeeded", INTENT[PAID], ROOT[PAID]),
         StripeEventRow("evt_ref", "payment_intent.succeeded", INTENT[REFUNDED], ROOT[REFUNDED]),
     ),
-    requests=(
-        StripeRequestRow(
-            ROOT[PAID], "/v1/payment_intents", "a", True, ENVIRONMENT, INTENT[PAID]
-        ),
-        StripeRequestRow(
-            ROOT[DECLINED], "/v1/payment_intents", "b", True, ENVIRONMENT, INTENT[DECLINED]
-        ),
-        StripeRequestRow(
-            ROOT[REFUNDED], "/v1/payment_intents", "c", True, ENVIRONMENT, INTENT[REFUNDED]
-        ),
-        StripeRequestRow("key-ref-1", "/v1/refunds", "d", True, None, "re_1"),
-    ),
+    requests=STRIPE_REQUESTS,
 )  # fmt: skip
 
 HISTORY = History(

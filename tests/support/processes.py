@@ -2,75 +2,155 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, TypeVar
 
-import urllib3
-
-from tests.support.servers import free_ports
+from bookpayctl.targets.local.machine.owner import Owner
+from bookpayctl.targets.local.machine.ports import free_ports
+from tests.support.http_client import Answer, http
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 T = TypeVar("T")
 
-PATIENCE_SECONDS: Final = 60.0
-"""How long a condition may take on a machine that is busy with something else."""
-
-STOP_SECONDS: Final = 25.0
+STOP_SECONDS: Final = 30.0
+LOOK_SECONDS_MAX: Final = 5.0
 ROOT: Final = Path(__file__).resolve().parents[2]
 
-http = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(30.0), maxsize=64)
 
-_never = threading.Event()
-
-
-def eventually(question: Callable[[], T | None], what: str, seconds: float = PATIENCE_SECONDS) -> T:
-    """The first true answer to `question`; the test fails at the deadline."""
-    deadline = time.monotonic() + seconds
-    while True:
-        answer = question()
-        if answer:
-            return answer
-        if time.monotonic() > deadline:
-            missed = what if isinstance(what, str) else what()
-            raise AssertionError(f"not within {seconds:g} s: {missed}")
-        _never.wait(0.05)
+_given: set[int] = set()
 
 
-@dataclass
-class ServiceProcess:
-    """One service as the supervisor would run it; every start has the same name and port."""
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on and that this run has given to nobody else."""
+    port = next(port for port in free_ports(len(_given) + 1) if port not in _given)
+    _given.add(port)
+    return port
 
-    name: str
-    arguments: tuple[str, ...]
-    variables: Mapping[str, str]
-    directory: Path
-    port: int = field(default_factory=lambda: free_ports(1)[0])
-    process: subprocess.Popen[bytes] | None = None
+
+class Child:
+    """A process of the tests' own and its log; one that is started again goes on with the log."""
+
+    def __init__(self, name: str, log_path: Path) -> None:
+        self.name = name
+        self.log_path = log_path
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def launch(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str] | None = None,
+        *,
+        directory: Path = ROOT,
+        owner: Owner | None = None,
+    ) -> None:
+        """Start it and return at once.
+
+        Args:
+            environment: by default the tests' own.
+            owner: whom it runs as, by default as the tests do.
+        """
+        with self.log_path.open("ab") as log:
+            self.process = subprocess.Popen(
+                command,
+                cwd=directory,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                # A Ctrl-C in the terminal reaches the test run, which then stops it.
+                start_new_session=True,
+                user=owner.uid if owner else None,
+                group=owner.gid if owner else None,
+                extra_groups=[] if owner else None,
+            )
+
+    @property
+    def log(self) -> str:
+        """What all its starts have written so far."""
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    @property
+    def running(self) -> subprocess.Popen[bytes]:
+        """The process of its last start."""
+        assert self.process is not None, f"{self.name} was never started"
+        return self.process
+
+    @property
+    def pid(self) -> int:
+        return self.running.pid
+
+    def has_ended(self) -> bool:
+        return self.process is not None and self.process.poll() is not None
+
+    def wait_until(self, question: Callable[[], T | None], what: str) -> T:
+        """The first true answer of a process that is starting; one that ends fails the test."""
+
+        def asked() -> T | None:
+            assert not self.has_ended(), f"{self.name} ended:\n{self.log[-4000:]}"
+            return question()
+
+        return eventually(asked, lambda: f"{self.name} {what}; log:\n{self.log[-2000:]}")
+
+    def wait_end(self, seconds: float = PATIENCE_SECONDS) -> int:
+        """Wait until it ends by itself; returns the exit status, negative for a signal."""
+        return self.running.wait(timeout=seconds)
+
+    def signal(self, number: signal.Signals) -> None:
+        os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.running.kill()
+        self.running.wait(timeout=STOP_SECONDS)
+
+    def stop(self) -> int | None:
+        """TERM, then KILL; returns the exit status, None if it was never started."""
+        stop_all([self])
+        return self.process.returncode if self.process else None
+
+
+def stop_all(
+    children: Collection[Child], politely: Mapping[str, signal.Signals] | None = None
+) -> None:
+    """Ask all that run to end, then wait for each, and kill those that do not in time.
+
+    Args:
+        politely: with which signal a child of that name is asked, where it is not TERM.
+    """
+    living = [child for child in children if child.process and child.process.poll() is None]
+    for child in living:
+        child.running.send_signal((politely or {}).get(child.name, signal.SIGTERM))
+    for child in living:
+        try:
+            child.running.wait(timeout=STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            child.kill()
+
+
+class ServiceProcess(Child):
+    """One service as the supervisor would run it; every start has the same name and port.
+
+    Attributes:
+        variables: what it gets beside its own name and port; the next start has what is here then.
+    """
+
+    def __init__(
+        self, name: str, arguments: tuple[str, ...], variables: Mapping[str, str], directory: Path
+    ) -> None:
+        super().__init__(name, directory / f"{name}.log")
+        self.arguments = arguments
+        self.variables = variables
+        self.directory = directory
+        self.port = free_port()
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def log_path(self) -> Path:
-        return self.directory / f"{self.name}.log"
-
-    @property
-    def log(self) -> str:
-        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
-
-    @property
-    def pid(self) -> int:
-        assert self.process is not None, f"{self.name} was never started"
-        return self.process.pid
 
     def start(self) -> ServiceProcess:
         """Start it and return at once."""
@@ -82,19 +162,10 @@ class ServiceProcess:
             "BOOKPAY_HTTP_PORT": str(self.port),
             "BOOKPAY_RUN_DIR": str(self.directory / "runs"),
         }
-        with self.log_path.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "runtime", *self.arguments],
-                env={**own, **self.variables},
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        self.launch([sys.executable, "-m", "runtime", *self.arguments], {**own, **self.variables})
         return self
 
     def is_ready(self) -> bool:
-        assert self.process is not None
-        assert self.process.poll() is None, f"{self.name} ended:\n{self.log[-4000:]}"
         return all(holds for name, holds in self.readiness().items() if name != "stripe_circuit")
 
     def readiness(self) -> dict[str, bool]:
@@ -103,48 +174,32 @@ class ServiceProcess:
         A circuit that another worker's payments have closed elsewhere stays open here until this
         worker has a payment to probe with, so `is_ready` does not wait for it.
         """
-        try:
-            body = http.request("GET", self.url + "/readyz", timeout=5.0).data
-        except urllib3.exceptions.HTTPError:
+        answer = http.attempt("GET", f"{self.url}/readyz", timeout_seconds=LOOK_SECONDS_MAX)
+        if not isinstance(answer, Answer):
             return {"http": False}
-        checks: dict[str, bool] = json.loads(body)["checks"]
+        checks: dict[str, bool] = answer.json["checks"]
         return checks
 
-    def answers(self, path: str) -> bool:
-        """Whether a GET is answered 200."""
-        try:
-            return http.request("GET", self.url + path, timeout=5.0).status == 200
-        except urllib3.exceptions.HTTPError:
-            return False
-
     def wait_ready(self) -> ServiceProcess:
-        eventually(self.is_ready, lambda: f"{self.name} is ready; log:\n{self.log[-2000:]}")
+        self.wait_until(self.is_ready, "is ready")
         return self
 
-    def has_ended(self) -> bool:
-        return self.process is not None and self.process.poll() is not None
 
-    def wait_end(self, seconds: float = PATIENCE_SECONDS) -> int:
-        """Wait until it ends by itself; returns the exit status, negative for a signal."""
-        assert self.process is not None
-        return self.process.wait(timeout=seconds)
+@contextmanager
+def running(service: ServiceProcess) -> Iterator[ServiceProcess]:
+    """One service, ready; stopped at the end."""
+    with all_running([service]):
+        yield service
 
-    def signal(self, number: signal.Signals) -> None:
-        os.kill(self.pid, number)
 
-    def kill(self) -> None:
-        assert self.process is not None
-        self.process.kill()
-        self.process.wait(timeout=STOP_SECONDS)
-
-    def stop(self) -> int | None:
-        """TERM, then KILL; returns the exit status."""
-        if self.process is None:
-            return None
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(timeout=STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                self.kill()
-        return self.process.returncode
+@contextmanager
+def all_running(services: Collection[ServiceProcess]) -> Iterator[None]:
+    """Start all at once, go on when each is ready, and stop all at once, whatever happened."""
+    try:
+        for service in services:
+            service.start()
+        for service in services:
+            service.wait_ready()
+        yield
+    finally:
+        stop_all(services)

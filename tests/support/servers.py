@@ -1,4 +1,4 @@
-"""Only PostgreSQL and Kafka, as child processes in one folder: for tests and benchmarks.
+"""Only PostgreSQL and Kafka, as child processes in one folder.
 
 An environment runs them under supervisor instead. Here they live as long as the `with` block,
 without migrations and without topics, and the folder is the caller's to remove.
@@ -10,34 +10,24 @@ import os
 import secrets
 import shutil
 import signal
-import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bookpayctl.runs.waiting import wait_until
 from bookpayctl.targets.local.machine.owner import (
-    Owner,
     can_run,
     can_traverse,
     database_owner,
     make_open,
 )
-from bookpayctl.targets.local.machine.ports import free_ports
 from bookpayctl.targets.local.servers import aot, jars, kafka, postgres
 from bookpayctl.targets.local.supervise.readiness import kafka_answers, postgres_answers
+from tests.support.processes import Child, free_port, stop_all
 
 _MADE_FOR: Final = "made-for"
-
-READY_SECONDS_MAX: Final = 60
-STOP_SECONDS_MAX: Final = 20
-
-
-class ServersError(RuntimeError):
-    """A server did not come up; the message holds the last lines of its log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,34 +62,33 @@ def running_servers(
         directory: made when missing; keeps data and logs.
         with_postgres: whether to start PostgreSQL.
         with_kafka: whether to start Kafka; the first time ever fetches its jars.
-
-    Raises:
-        ServersError: one did not answer within READY_SECONDS_MAX.
     """
     directory = directory.absolute()
     directory.mkdir(parents=True, exist_ok=True)
     database = _database(directory)
     passfile = directory / "pgpass"
     broker: kafka.Kafka | None = None
-    children: dict[str, subprocess.Popen[bytes]] = {}
+    children: dict[str, Child] = {}
     try:
         if with_kafka:
             folder = jars.ensure(jars.cache_dir(), _silent)
             aot.ensure(folder)
-            broker = kafka.Kafka(folder, directory / "kafka", *free_ports(2))
+            broker = kafka.Kafka(folder, directory / "kafka", free_port(), free_port())
             kafka.prepare(broker)
-            children["kafka"] = _start(directory, "kafka", broker.command(), broker.home, None)
+            children["kafka"] = Child("kafka", directory / "kafka.log")
+            children["kafka"].launch(broker.command(), directory=broker.home)
         if with_postgres:
             _prepare_database(database, passfile)
-            children["postgres"] = _start(
-                directory, "postgres", database.command(), database.data_dir, database.owner
+            children["postgres"] = Child("postgres", directory / "postgres.log")
+            children["postgres"].launch(
+                database.command(), directory=database.data_dir, owner=database.owner
             )
         dsn = database.dsn(passfile)
         if with_postgres:
-            _wait(directory, "postgres", children["postgres"], lambda: postgres_answers(dsn))
+            children["postgres"].wait_until(lambda: postgres_answers(dsn), "answers")
         if broker is not None:
             servers = broker.bootstrap_servers
-            _wait(directory, "kafka", children["kafka"], lambda: kafka_answers(servers))
+            children["kafka"].wait_until(lambda: kafka_answers(servers), "answers")
         yield Servers(
             dsn=dsn if with_postgres else "",
             kafka_bootstrap_servers=broker.bootstrap_servers if broker else "",
@@ -107,7 +96,8 @@ def running_servers(
             pids={name: child.pid for name, child in children.items()},
         )
     finally:
-        _stop(children)
+        # SIGINT is PostgreSQL's fast shutdown; TERM would wait for every client to leave.
+        stop_all(children.values(), {"postgres": signal.SIGINT})
 
 
 def _database(directory: Path) -> postgres.Postgres:
@@ -117,8 +107,7 @@ def _database(directory: Path) -> postgres.Postgres:
         home = _outside(directory) / "postgres"
     if owner is not None and not can_run(owner, installation / "bin" / "postgres"):
         installation = postgres.copy_installation(home.parent / "postgresql")
-    (port,) = free_ports(1)
-    return postgres.Postgres(installation, home / "data", port, owner)
+    return postgres.Postgres(installation, home / "data", free_port(), owner)
 
 
 def _outside(directory: Path) -> Path:
@@ -145,50 +134,6 @@ def _prepare_database(database: postgres.Postgres, passfile: Path) -> None:
     password = passfile.read_text().strip().rpartition(":")[2]
     postgres.initialise(database, password)
     postgres.write_settings(database)
-
-
-def _start(
-    directory: Path, name: str, command: list[str], home: Path, owner: Owner | None
-) -> subprocess.Popen[bytes]:
-    switch = {"user": owner.uid, "group": owner.gid, "extra_groups": []} if owner else {}
-    with (directory / f"{name}.log").open("ab") as log:
-        # Its own group: a Ctrl-C in the terminal reaches the test run, which then stops it.
-        child: subprocess.Popen[bytes] = subprocess.Popen(
-            command,
-            cwd=home,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            process_group=0,
-            **switch,  # type: ignore[call-overload]
-        )
-        return child
-
-
-def _wait(
-    directory: Path, name: str, child: subprocess.Popen[bytes], answers: Callable[[], bool]
-) -> None:
-    def ended_or_answers() -> bool:
-        return child.poll() is not None or answers()
-
-    wait_until(ended_or_answers, bool, deadline_seconds=READY_SECONDS_MAX)
-    if child.poll() is not None or not answers():
-        log = (directory / f"{name}.log").read_text(errors="replace")
-        last = "\n".join(log.splitlines()[-10:])
-        raise ServersError(f"{name} did not come up (exit {child.poll()}):\n{last}")
-
-
-def _stop(children: dict[str, subprocess.Popen[bytes]]) -> None:
-    """Ask all at once, then wait for each; kill the ones that do not end in time."""
-    for name, child in children.items():
-        # SIGINT is PostgreSQL's fast shutdown; TERM would wait for every client to leave.
-        child.send_signal(signal.SIGINT if name == "postgres" else signal.SIGTERM)
-    for child in children.values():
-        try:
-            child.wait(STOP_SECONDS_MAX)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
 
 
 def _silent(_arrived: int, _total: int) -> None:

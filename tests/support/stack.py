@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,12 @@ from uuid import UUID, uuid4
 
 import psycopg
 
+from bookpayctl.faults.failpoint import DEAF_SESSIONS
 from runtime.sql import SCHEMA
-from tests.support.processes import ServiceProcess, eventually, http
+from tests.support.http_client import Answer, NoAnswer, NotSent, http
+from tests.support.processes import ServiceProcess
 from tests.support.twin import Twin
+from tests.support.waiting import eventually
 
 WEBHOOK_SECRET = "whsec_suite"
 GATEWAY_TOKEN = "gateway-token-of-the-suite"
@@ -52,18 +54,6 @@ def connect(dsn: str) -> psycopg.Connection:
     return psycopg.connect(dsn, autocommit=True, options=f"-c search_path={SCHEMA},public")
 
 
-@dataclass
-class Answer:
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> dict[str, Any]:
-        parsed: dict[str, Any] = json.loads(self.body)
-        return parsed
-
-
 def post_charge(gateway: ServiceProcess, event_id: UUID, **headers: str) -> Answer:
     """POST /charge for one order of the suite, as the worker would."""
     body = {
@@ -73,18 +63,16 @@ def post_charge(gateway: ServiceProcess, event_id: UUID, **headers: str) -> Answ
         "amount_cents": PRICE_CENTS,
         "currency": "usd",
     }
-    answer = http.request(
+    return http.request(
         "POST",
         gateway.url + "/charge",
-        body=json.dumps(body),
+        body=json.dumps(body).encode(),
         headers={
             "Authorization": f"Bearer {GATEWAY_TOKEN}",
             "Content-Type": "application/json",
             **headers,
         },
-        timeout=30.0,
     )
-    return Answer(answer.status, answer.headers, answer.data)
 
 
 @dataclass
@@ -98,7 +86,7 @@ class Database:
         self.conn = connect(self.dsn)
 
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        return self.conn.execute(query, values).fetchall()  # type: ignore[call-overload, no-any-return]
+        return self.conn.execute(query, values).fetchall()
 
     def value(self, query: str, *values: object) -> Any:
         """The first column of the only row; None without one."""
@@ -107,7 +95,7 @@ class Database:
         return found[0][0] if found else None
 
     def run(self, statement: str, *values: object) -> int:
-        return self.conn.execute(statement, values).rowcount  # type: ignore[call-overload, no-any-return]
+        return self.conn.execute(statement, values).rowcount
 
     def arm(self, point: str, action: str = "exit", **match: object) -> None:
         """Arm a failpoint once, and wait until every process that listens has heard of it.
@@ -121,16 +109,7 @@ class Database:
             *(point, action, match.get("argument")),
             *(match.get("order_id"), match.get("event_id"), match.get("tenant_id")),
         )
-        eventually(
-            lambda: (
-                not self.rows(
-                    "SELECT 1 FROM pg_stat_activity WHERE datname = current_database()"
-                    " AND starts_with(query, 'SELECT DISTINCT point') AND (state <> 'idle'"
-                    " OR query_start < (SELECT max(armed_at) FROM failpoints))"
-                )
-            ),
-            "every process has heard of the failpoint",
-        )
+        eventually(lambda: not self.rows(DEAF_SESSIONS), "every process has heard of the failpoint")
 
     def hits(self, point: str, order_id: str) -> int:
         """How often a failpoint acted on this order."""
@@ -241,19 +220,6 @@ def service_variables(
     }
 
 
-@contextmanager
-def stopping(services: Mapping[str, ServiceProcess]) -> Iterator[None]:
-    """Stop every process at the end, all at once, whatever happened between."""
-    try:
-        yield
-    finally:
-        for service in services.values():
-            if service.process is not None and not service.has_ended():
-                service.process.terminate()
-        for service in services.values():
-            service.stop()
-
-
 def build_services(
     names: Sequence[str], variables: Mapping[str, str], directory: Path
 ) -> dict[str, ServiceProcess]:
@@ -284,15 +250,23 @@ class Shop:
         """What a twin's fault matches to hit this shop only."""
         return {"metadata": {"tenant_id": self.tenant_id}}
 
-    def request(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
+    def attempt(
+        self, method: str, path: str, body: bytes | None = None, **headers: str
+    ) -> Answer | NotSent | NoAnswer:
+        """Ask the orders API, which may die of it."""
         given = {name.replace("_", "-"): value for name, value in headers.items()}
-        answer = http.request(
+        return http.attempt(
             method,
             self.stack["orders-http"].url + path,
             body=body,
             headers={"Authorization": f"Bearer {self.token}", **given},
         )
-        return Answer(answer.status, answer.headers, answer.data)
+
+    def request(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
+        """Ask the orders API; the test fails when there is no answer."""
+        answer = self.attempt(method, path, body, **headers)
+        assert isinstance(answer, Answer), answer
+        return answer
 
     def body(self, **changes: object) -> bytes:
         document = {
@@ -303,14 +277,15 @@ class Shop:
         }
         return json.dumps(document).encode()
 
+    def attempt_post(self, body: bytes, key: str) -> Answer | NotSent | NoAnswer:
+        """Place an order at an API that may die of it."""
+        kind = "application/json"
+        return self.attempt("POST", "/orders", body, Content_Type=kind, Idempotency_Key=key)
+
     def post(self, body: bytes, key: str | None = None) -> Answer:
-        return self.request(
-            "POST",
-            "/orders",
-            body,
-            Content_Type="application/json",
-            Idempotency_Key=key or uuid4().hex,
-        )
+        answer = self.attempt_post(body, key or uuid4().hex)
+        assert isinstance(answer, Answer), answer
+        return answer
 
     def place(self, payment_method: str | None = None) -> tuple[str, UUID]:
         """Order one copy; returns order_id and root event id."""

@@ -1,31 +1,18 @@
-"""Signing and sending webhooks, and looking for the rows they left.
-
-Signatures are made here, by an HMAC of our own, not by the code under test.
-"""
+"""Webhooks as Stripe would send them, and the rows they left."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
-import time
-from dataclasses import dataclass, field
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
-from tests.support.processes import http
-from tests.support.stack import WEBHOOK_SECRET, Answer, Stack
+from tests.support.http_client import Answer, http
+from tests.support.processes import ServiceProcess
+from tests.support.signing import signature
+from tests.support.stack import ENVIRONMENT, PRICE_CENTS, WEBHOOK_SECRET, Database
 
 PATH = "/stripe/webhook"
 RECEIVED = b'{"received":true}'
-
-
-def signature(
-    body: bytes, *, offset: int = 0, secret: str = WEBHOOK_SECRET, t: str | None = None
-) -> str:
-    stamp = t if t is not None else str(int(time.time()) + offset)
-    mac = hmac.new(secret.encode(), stamp.encode() + b"." + body, hashlib.sha256).hexdigest()
-    return f"t={stamp},v1={mac}"
 
 
 def event(**changes: Any) -> dict[str, Any]:
@@ -44,40 +31,42 @@ def encoded(**changes: Any) -> bytes:
     return json.dumps(event(**changes)).encode()
 
 
-@dataclass
-class Sender:
-    """Posts to the receiver and counts the rows that are there."""
+def intent_event(event_id: UUID, *, payment_intent_id: str = "", **changes: Any) -> bytes:
+    """A success of this payment, as Stripe would tell it."""
+    thing = {
+        "id": payment_intent_id or f"pi_{uuid4().hex}",
+        "object": "payment_intent",
+        "status": "succeeded",
+        "amount": PRICE_CENTS,
+        "currency": "usd",
+        "metadata": {"event_id": str(event_id), "env": ENVIRONMENT},
+        **changes,
+    }
+    document = {
+        "id": f"evt_{uuid4().hex}",
+        "object": "event",
+        "type": "payment_intent.succeeded",
+        "livemode": False,
+        "request": {"id": None, "idempotency_key": str(event_id)},
+        "data": {"object": thing},
+    }
+    return json.dumps(document).encode()
 
-    stack: Stack
-    json_type: dict[str, str] = field(default_factory=lambda: {"Content-Type": "application/json"})
 
-    def post(self, body: bytes, header: str | bytes | None, **headers: str) -> Answer:
-        sent: dict[str, str | bytes] = {**self.json_type, **headers}
-        if header is not None:
-            sent["Stripe-Signature"] = header
-        return self.request("POST", PATH, body, sent)
+def post_webhook(receiver: ServiceProcess, body: bytes, *, secret: str = WEBHOOK_SECRET) -> Answer:
+    """Send it as Stripe would, signed with the suite's secret or another one."""
+    return http.request(
+        "POST",
+        receiver.url + PATH,
+        body=body,
+        headers={
+            "Content-Type": "application/json",
+            "Stripe-Signature": signature(body, secret=secret),
+        },
+    )
 
-    def request(
-        self, method: str, path: str, body: bytes | None, headers: dict[str, Any]
-    ) -> Answer:
-        answer = http.request(method, self.stack["receiver"].url + path, body=body, headers=headers)
-        return Answer(answer.status, answer.headers, answer.data)
 
-    def rows(self) -> tuple[int, ...]:
-        (counts,) = self.stack.database.rows(
-            "SELECT (SELECT count(*) FROM stripe_events), (SELECT count(*) FROM"
-            " webhook_quarantine), (SELECT count(*) FROM webhook_parked),"
-            " (SELECT count(*) FROM payment_events)"
-        )
-        return tuple(counts)
-
-    def quarantined(self, body: bytes) -> list[str]:
-        found = self.stack.database.rows(
-            "SELECT reason FROM webhook_quarantine WHERE body = %s", body
-        )
-        return [row[0] for row in found]
-
-    def stored(self, body: bytes) -> int:
-        return int(
-            self.stack.database.value("SELECT count(*) FROM stripe_events WHERE body = %s", body)
-        )
+def quarantine_reasons(database: Database, body: bytes) -> list[str]:
+    """Why this body is in quarantine, each time it is."""
+    found = database.rows("SELECT reason FROM webhook_quarantine WHERE body = %s", body)
+    return [row[0] for row in found]

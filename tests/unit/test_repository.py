@@ -143,7 +143,7 @@ def test_no_module_or_package_has_a_name_that_says_nothing() -> None:
 def test_every_module_opens_with_a_docstring() -> None:
     silent = [
         str(relative(path))
-        for path in python_files("runtime", "bookpayctl", "benchmarks", "noxfile.py")
+        for path in python_files("runtime", "bookpayctl", "benchmarks", "docs", "noxfile.py")
         if path.read_text().strip() and not ast.get_docstring(ast.parse(path.read_text()))
     ]
 
@@ -172,6 +172,7 @@ def test_every_test_name_reads_as_a_sentence() -> None:
 
 
 def test_no_test_sleeps() -> None:
+    """Who waits looks for a condition (tests/support/waiting.py), whose pause proves nothing."""
     sleeping = [
         f"{relative(path)}:{node.lineno}"
         for path in python_files("tests")
@@ -185,6 +186,64 @@ def test_no_test_sleeps() -> None:
 
 def names(node: ast.ImportFrom) -> set[str]:
     return {alias.name for alias in node.names}
+
+
+def imported_modules(path: Path) -> Iterator[tuple[int, str]]:
+    """Line and dotted name of each import of a Python file; of `from a import b` a and a.b."""
+    for node in ast.walk(ast.parse(path.read_text(), str(path))):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.lineno, node.module
+            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+
+
+def test_no_test_module_imports_another_test_module() -> None:
+    """What two of them need stands in tests/support, or in a conftest, which pytest hands out."""
+    imports = [
+        (f"{relative(path)}:{line} {module}", module.split("."))
+        for path in python_files("tests")
+        for line, module in imported_modules(path)
+    ]
+
+    assert any(parts[:2] == ["tests", "support"] for _, parts in imports), "nothing was examined"
+    assert [
+        place
+        for place, parts in imports
+        if parts[0] == "tests" and any(p.startswith("test_") or p == "conftest" for p in parts)
+    ] == []
+
+
+def test_support_knows_no_folder_of_tests() -> None:
+    upward = [
+        f"{relative(path)}:{line} {module}"
+        for path in python_files("tests")
+        if relative(path).parts[1] == "support"
+        for line, module in imported_modules(path)
+        if module.startswith("tests.") and not module.startswith("tests.support")
+    ]
+
+    assert upward == []
+
+
+HTTP_CLIENTS: Final = ("urllib3", "requests", "urllib.request", "http.client")
+# Everybody else speaks through tests/support/http_client.py, or writes bytes to a socket.
+OWN_HTTP_CLIENT: Final = {
+    "tests/support/honest_client.py": "schemathesis hands its hooks requests' own objects",
+    "tests/integration/whole_stack/test_broken_connections.py": "the runtime's client is on trial",
+    "tests/integration/stripe_twin/test_twin_crash.py": "ten thousand charges should be over soon",
+}
+
+
+def test_tests_speak_http_through_one_client() -> None:
+    others = {
+        str(relative(path))
+        for path in python_files("tests")
+        for _, module in imported_modules(path)
+        if any(f"{module}.".startswith(f"{client}.") for client in HTTP_CLIENTS)
+    }
+
+    assert others - set(OWN_HTTP_CLIENT) == set()
 
 
 def test_no_test_replaces_our_code_by_a_mock() -> None:
@@ -255,7 +314,7 @@ def test_no_file_contains_what_looks_like_a_live_stripe_key() -> None:
 
 
 def decisions() -> list[Path]:
-    return sorted((ROOT / "decisions").glob("*.md"))
+    return sorted(path for path in (ROOT / "decisions").glob("*.md") if path.name != "README.md")
 
 
 @pytest.mark.parametrize("path", decisions(), ids=lambda path: path.stem)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
 import typer
 
 from bookpayctl.cli.options import NameOption, OutputOption, settings
 from bookpayctl.cli.output import Document, OutputFormat, print_json, print_table
 from bookpayctl.report.exit_code import ExitCode
+
+if TYPE_CHECKING:
+    from bookpayctl.targets.settings import Value
 
 _app = typer.Typer(help="Settings and their sources.", no_args_is_help=True)
 
@@ -18,19 +24,7 @@ def show(name: NameOption = None, output: OutputOption = OutputFormat.TABLE) -> 
 
     values = settings({"name": name})
     if output is OutputFormat.JSON:
-        listed = [
-            {
-                "key": setting.key,
-                "value": values[setting.key].text,
-                "source": values[setting.key].source,
-                "flag": setting.flag,
-                "variable": setting.variable,
-                "default": setting.default,
-                "meaning": setting.meaning,
-            }
-            for setting in SETTINGS
-        ]
-        print_json(Document("Config", ExitCode.PASS, "ok", {"settings": listed}))
+        print_json(config_document(values))
         return
     print_table(
         ("setting", "value", "source", "meaning"),
@@ -44,6 +38,25 @@ def show(name: NameOption = None, output: OutputOption = OutputFormat.TABLE) -> 
             for setting in SETTINGS
         ],
     )
+
+
+def config_document(values: Mapping[str, Value]) -> Document:
+    """Every setting, its value and where that came from, as a document."""
+    from bookpayctl.targets.settings import SETTINGS
+
+    listed = [
+        {
+            "key": setting.key,
+            "value": values[setting.key].text,
+            "source": values[setting.key].source,
+            "flag": setting.flag or None,
+            "variable": setting.variable,
+            "default": setting.default,
+            "meaning": setting.meaning,
+        }
+        for setting in SETTINGS
+    ]
+    return Document("Config", ExitCode.PASS, "ok", {"settings": listed})
 
 
 def register(app: typer.Typer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
@@ -52,8 +53,7 @@ def list_letters(
 
     letters = _selected(name, event, reason, since, every=every, limit=limit)
     if output is OutputFormat.JSON:
-        body = {"dead_letters": [_body(letter) for letter in letters]}
-        print_json(Document("DeadLetterList", ExitCode.PASS, "listed", body))
+        print_json(dead_letter_list(letters))
         return
     print_table(
         ("id", "source", "reason", "subject", "payment", "age", "next step"),
@@ -67,6 +67,12 @@ def list_letters(
     )
     if not letters:
         hint("none: nothing waits for an operator here")
+
+
+def dead_letter_list(letters: Sequence[DeadLetter]) -> Document:
+    """The list as a document."""
+    body = {"dead_letters": [_body(letter) for letter in letters]}
+    return Document("DeadLetterList", ExitCode.PASS, "listed", body)
 
 
 def show(
@@ -84,12 +90,17 @@ def show(
         payload = dead_letters.payload(conn, number)
     if not found:
         fail(f"no dead letter {number}", ExitCode.USAGE, fix="bookpayctl dlq list --all")
-    body = {**_body(found[0]), "payload": payload}
+    document = dead_letter(found[0], payload)
     if output is OutputFormat.JSON:
-        print_json(Document("DeadLetter", ExitCode.PASS, "shown", body))
+        print_json(document)
         return
-    for key, value in body.items():
+    for key, value in document.body.items():
         print_line(f"{key:<14} {'-' if value in (None, '') else value}")
+
+
+def dead_letter(letter: DeadLetter, payload: str | None) -> Document:
+    """One letter whole, as a document."""
+    return Document("DeadLetter", ExitCode.PASS, "shown", {**_body(letter), "payload": payload})
 
 
 def redrive(
@@ -131,18 +142,24 @@ def redrive(
 
 
 def _show_plan(letters: list[DeadLetter], output: OutputFormat) -> None:
-    code = ExitCode.PASS if letters else ExitCode.VACUOUS
-    reason = "planned" if letters else "nothing_selected"
+    document = redrive_plan(letters)
     if output is OutputFormat.JSON:
-        body = {"would_redrive": [_body(letter) for letter in letters]}
-        print_json(Document("RedrivePlan", code, reason, body))
+        print_json(document)
     else:
         print_table(
             ("id", "subject", "reason", "expected"),
             [(letter.id, letter.subject, letter.reason, letter.next_step) for letter in letters],
         )
         hint(f"{len(letters)} would be asked for; nothing was changed")
-    leave(code)
+    leave(document.code)
+
+
+def redrive_plan(letters: Sequence[DeadLetter]) -> Document:
+    """What would be asked for, as a document."""
+    body = {"would_redrive": [_body(letter) for letter in letters]}
+    if not letters:
+        return Document("RedrivePlan", ExitCode.VACUOUS, "nothing_selected", body)
+    return Document("RedrivePlan", ExitCode.PASS, "planned", body)
 
 
 def _selected(

@@ -40,13 +40,19 @@ def doctor(
         findings = platform_named("local").examine(settings({"name": name}))
     except SettingsError as error:
         fail(str(error), ExitCode.USAGE)
-    code = _exit_code(findings, strict=strict)
+    document = doctor_report(findings, strict=strict)
     if output is OutputFormat.JSON:
-        body = {"findings": [asdict(finding) for finding in findings]}
-        print_json(Document("Doctor", code, _reason(code), body))
+        print_json(document)
     else:
         _print(findings)
-    leave(code)
+    leave(document.code)
+
+
+def doctor_report(findings: list[Examination], *, strict: bool) -> Document:
+    """The findings as a document."""
+    code = _exit_code(findings, strict=strict)
+    body = {"findings": [asdict(finding) for finding in findings]}
+    return Document("Doctor", code, _reason(code), body)
 
 
 def _exit_code(findings: list[Examination], *, strict: bool) -> ExitCode:

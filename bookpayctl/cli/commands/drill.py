@@ -137,8 +137,13 @@ def _print_plan(drill: Drill, request: DrillRequest, output: ReportFormat) -> No
     if output is ReportFormat.TABLE:
         print_table(("plan", drill.slug), lines)
         return
+    print_json(drill_plan(drill, lines))
+
+
+def drill_plan(drill: Drill, lines: Sequence[tuple[str, str]]) -> Document:
+    """What a drill would do, as a document."""
     body = {"drill": drill.slug, "plan": dict(lines)}
-    print_json(Document("DrillPlan", ExitCode.PASS, "planned", body))
+    return Document("DrillPlan", ExitCode.PASS, "planned", body)
 
 
 def _named(entry: Entry) -> Callable[..., None]:

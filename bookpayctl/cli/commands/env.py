@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Mapping
 
 import typer
 
@@ -34,7 +35,7 @@ def env(name: NameOption = None, output: OutputOption = OutputFormat.TABLE) -> N
     except EnvironmentMissingError as error:
         fail(str(error), ExitCode.USAGE)
     if output is OutputFormat.JSON:
-        print_json(Document("ShellEnvironment", ExitCode.PASS, "ok", {"variables": variables}))
+        print_json(shell_environment(variables))
         return
     for key, value in variables.items():
         print_line(f"export {key}={shlex.quote(value)}")
@@ -43,6 +44,11 @@ def env(name: NameOption = None, output: OutputOption = OutputFormat.TABLE) -> N
         print_line(f'export PATH={shlex.quote(psql_dir)}:"$PATH"')
     if is_interactive() and os.isatty(1):
         hint('these lines hold secrets; to use them: eval "$(bookpayctl env)"')
+
+
+def shell_environment(variables: Mapping[str, str]) -> Document:
+    """The variables as a document."""
+    return Document("ShellEnvironment", ExitCode.PASS, "ok", {"variables": variables})
 
 
 def register(app: typer.Typer) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -144,22 +145,32 @@ def _finish(
     stopped_by: ExitCode | None,
     output: OutputFormat,
 ) -> None:
+    document = load_report(run, accepted, settled, rest, stopped_by)
+    run.keep_report(document.to_json())
+    if output is OutputFormat.JSON:
+        print_json(document)
+    else:
+        _print_table(accepted, settled, document.body)
+        print_line(f"exit {int(document.code)} ({document.reason})")
+        hint(f"next: bookpayctl audit --history {run.history_path}")
+    leave(document.code)
+
+
+def load_report(
+    run: Run,
+    accepted: Accepted,
+    settled: Settled,
+    rest: str | None,
+    stopped_by: ExitCode | None,
+) -> Document:
+    """What became of a load, as a document."""
     code = _code(accepted, rest, stopped_by)
     reason = {
         ExitCode.PASS: "sent",
         ExitCode.VACUOUS: "nothing_accepted",
         ExitCode.DEADLINE: "not_settled",
     }.get(code, "interrupted")
-    body = _body(run, accepted, settled, rest)
-    document = Document("LoadReport", code, reason, body)
-    run.keep_report(document.to_json())
-    if output is OutputFormat.JSON:
-        print_json(document)
-    else:
-        _print_table(accepted, settled, body)
-        print_line(f"exit {int(code)} ({reason})")
-        hint(f"next: bookpayctl audit --history {run.history_path}")
-    leave(code)
+    return Document("LoadReport", code, reason, _body(run, accepted, settled, rest))
 
 
 def _code(accepted: Accepted, rest: str | None, stopped_by: ExitCode | None) -> ExitCode:
@@ -196,7 +207,7 @@ def _body(run: Run, accepted: Accepted, settled: Settled, rest: str | None) -> d
     }
 
 
-def _print_table(accepted: Accepted, settled: Settled, body: dict[str, Any]) -> None:
+def _print_table(accepted: Accepted, settled: Settled, body: Mapping[str, Any]) -> None:
     from bookpayctl.load.plan import Kind
 
     per_second = accepted.ok / accepted.seconds if accepted.seconds else 0.0

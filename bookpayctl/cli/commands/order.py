@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
@@ -25,7 +26,9 @@ from bookpayctl.report.exit_code import ExitCode
 if TYPE_CHECKING:
     from bookpayctl.clients.orders_api import OrderReply
     from bookpayctl.load.probe_orders import Title
+    from bookpayctl.operate.orders import OrderEntry
     from bookpayctl.targets.environment import Environment
+    from bookpayctl.trace.collect import OrderTimeline
     from bookpayctl.trace.timeline import TimelineEntry
 
 TimeoutOption = Annotated[
@@ -104,8 +107,7 @@ def list_orders(
     with _database(environment), reading(environment.dsn) as conn:
         orders = newest_orders(conn, status=status, limit=limit)
     if output is OutputFormat.JSON:
-        body = {"orders": [asdict(order) for order in orders]}
-        print_json(Document("OrderList", ExitCode.PASS, "listed", body))
+        print_json(order_list(orders))
         return
     print_table(
         ("order", "status", "payment", "amount", "created", "payment intent"),
@@ -121,6 +123,12 @@ def list_orders(
             for order in orders
         ],
     )
+
+
+def order_list(orders: Sequence[OrderEntry]) -> Document:
+    """The list as a document."""
+    body = {"orders": [asdict(order) for order in orders]}
+    return Document("OrderList", ExitCode.PASS, "listed", body)
 
 
 def show(
@@ -179,18 +187,31 @@ def trace(
         except OrderUnknownError as error:
             fail(str(error), ExitCode.USAGE, fix="bookpayctl order list")
     entries = timeline(found.events)
-    # A timeline with a ledger left out must not pass for the whole one.
-    code = ExitCode.UNKNOWN if found.missing else ExitCode.PASS
+    document = order_trace(found, entries)
     if output is OutputFormat.JSON:
-        body = {
-            "order": found.order,
-            "event_id": found.root_event_id,
-            "missing": found.missing,
-            "notes": found.notes,
-            "moments": [_entry_document(entry) for entry in entries],
-        }
-        print_json(Document("OrderTrace", code, "incomplete" if found.missing else "told", body))
-        leave(code)
+        print_json(document)
+        leave(document.code)
+    print_trace(found, entries)
+    for note in found.notes:
+        hint(note)
+    leave(document.code)
+
+
+def order_trace(found: OrderTimeline, entries: Sequence[TimelineEntry]) -> Document:
+    """The timeline as a document; one with a ledger left out must not pass for the whole one."""
+    body = {
+        "order": found.order,
+        "event_id": found.root_event_id,
+        "missing": found.missing,
+        "notes": found.notes,
+        "moments": [_entry_document(entry) for entry in entries],
+    }
+    code = ExitCode.UNKNOWN if found.missing else ExitCode.PASS
+    return Document("OrderTrace", code, "incomplete" if found.missing else "told", body)
+
+
+def print_trace(found: OrderTimeline, entries: Sequence[TimelineEntry]) -> None:
+    """The timeline as a table, and what it could not tell."""
     order = found.order
     print_line(
         f"{order['id']}  {order['status']}  {order['total_cents'] / 100:.2f} {order['currency']}"
@@ -211,9 +232,6 @@ def trace(
     )
     for missing in found.missing:
         print_line(f"not told: {missing}")
-    for note in found.notes:
-        hint(note)
-    leave(code)
 
 
 def _titles(environment: Environment) -> list[Title]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import typer
 
 from bookpayctl.cli.options import NameOption, OutputOption, environment_of
@@ -34,15 +36,20 @@ def recover(name: NameOption = None, output: OutputOption = OutputFormat.TABLE) 
             rows.append((left.run_id, result.entry.op, result.error or "undone"))
             codes.append(ExitCode.DIRTY if result.error else ExitCode.PASS)
     code = worst(codes)
-    reason = "recovered" if rows else "nothing_to_recover"
     if output is OutputFormat.JSON:
-        entries = [{"run": run, "op": op, "result": result} for run, op, result in rows]
-        print_json(Document("RecoverReport", code, reason, {"entries": entries}))
+        print_json(recover_report(rows, code))
     elif rows:
         print_table(("run", "undo", "result"), rows)
     else:
         print_table(("run", "undo", "result"), [("none", "-", "nothing to recover")])
     leave(code)
+
+
+def recover_report(rows: Sequence[tuple[str, str, str]], code: ExitCode) -> Document:
+    """What was undone, as a document: run, operation and result of each."""
+    entries = [{"run": run, "op": op, "result": result} for run, op, result in rows]
+    reason = "recovered" if rows else "nothing_to_recover"
+    return Document("RecoverReport", code, reason, {"entries": entries})
 
 
 def register(app: typer.Typer) -> None:

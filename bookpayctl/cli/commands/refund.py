@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +14,9 @@ from bookpayctl.cli.operator_requests import submit_and_report
 from bookpayctl.cli.options import NameOption, OutputOption, environment_of
 from bookpayctl.cli.output import Document, OutputFormat, fail, hint, print_json, print_table
 from bookpayctl.report.exit_code import ExitCode
+
+if TYPE_CHECKING:
+    from bookpayctl.operate.refunds import RefundEntry
 
 
 def list_refunds(
@@ -33,8 +37,7 @@ def list_refunds(
     with database_answers(environment), reading(environment.dsn) as conn:
         refunds = newest_refunds(conn, every=every, limit=limit)
     if output is OutputFormat.JSON:
-        body = {"refunds": [asdict(refund) for refund in refunds]}
-        print_json(Document("RefundList", ExitCode.PASS, "listed", body))
+        print_json(refund_list(refunds))
         return
     print_table(
         ("order", "n", "state", "amount", "failure", "refund at stripe", "payment", "age"),
@@ -49,6 +52,12 @@ def list_refunds(
     )
     if any(refund.state == "failed" for refund in refunds):
         hint("a failed refund is still owed: bookpayctl refund retry ORDER")
+
+
+def refund_list(refunds: Sequence[RefundEntry]) -> Document:
+    """The list as a document."""
+    body = {"refunds": [asdict(refund) for refund in refunds]}
+    return Document("RefundList", ExitCode.PASS, "listed", body)
 
 
 def retry(

@@ -24,7 +24,7 @@ from bookpayctl.cli.output import (
 from bookpayctl.report.exit_code import ExitCode
 
 if TYPE_CHECKING:
-    from bookpayctl.operate.shadow import Parity
+    from bookpayctl.operate.shadow import Imported, Parity
 
 
 def import_outcomes(
@@ -53,10 +53,15 @@ def import_outcomes(
     except shadow.ImportRefusedError as error:
         fail(f"nothing was imported from {file}:\n{error}", ExitCode.USAGE)
     if output is OutputFormat.JSON:
-        body = {"new": imported.new, "known": imported.known}
-        print_json(Document("ShadowImport", ExitCode.PASS, "imported", body))
+        print_json(shadow_import(imported))
         return
     print_line(f"{imported.new} outcomes of v1 are new, {imported.known} were known")
+
+
+def shadow_import(imported: Imported) -> Document:
+    """How much was new, as a document."""
+    body = {"new": imported.new, "known": imported.known}
+    return Document("ShadowImport", ExitCode.PASS, "imported", body)
 
 
 def _text(file: str) -> str:
@@ -84,12 +89,18 @@ def report(
     wanted = None if day is None else _day(day)
     with database_answers(environment), reading(environment.dsn) as conn:
         parity = shadow.read(conn, day=wanted, limit=limit)
-    code, reason = parity.exit()
+    document = shadow_report(parity)
     if output is OutputFormat.JSON:
-        print_json(Document("ShadowReport", code, reason, _body(parity)))
+        print_json(document)
     else:
         _print(parity)
-    leave(code)
+    leave(document.code)
+
+
+def shadow_report(parity: Parity) -> Document:
+    """The comparison as a document."""
+    code, reason = parity.exit()
+    return Document("ShadowReport", code, reason, _body(parity))
 
 
 def _day(text: str) -> date:

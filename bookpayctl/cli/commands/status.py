@@ -17,7 +17,6 @@ from bookpayctl.cli.output import (
     print_line,
     print_table,
 )
-from bookpayctl.report.exit_code import ExitCode
 
 if TYPE_CHECKING:
     from bookpayctl.targets.status import ProcessStatus, Status
@@ -31,17 +30,24 @@ def status(name: NameOption = None, output: OutputOption = OutputFormat.TABLE) -
     from bookpayctl.targets.platforms import open_target
 
     found = open_target(environment_of(name)).status()
-    code, reason = found.exit()
+    document = status_document(found)
     if output is OutputFormat.JSON:
-        print_json(Document("Status", code, reason, _body(found)))
+        print_json(document)
     else:
-        _print(found)
+        print_status(found)
     for note in found.notes:
         hint(note)
-    leave(ExitCode(code))
+    leave(document.code)
 
 
-def _print(found: Status) -> None:
+def status_document(found: Status) -> Document:
+    """The status as a document."""
+    code, reason = found.exit()
+    return Document("Status", code, reason, _body(found))
+
+
+def print_status(found: Status) -> None:
+    """The status as a table, and three lines on what no process shows."""
     headers = ("process", "state", "pid", "uptime", "restarts", "port", "lag", "health")
     print_table(headers, [_row(process) for process in found.processes])
     print_line()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -22,6 +23,7 @@ from bookpayctl.cli.reports import (
 from bookpayctl.report.exit_code import ExitCode
 
 if TYPE_CHECKING:
+    from bookpayctl.clients.http import HttpAnswer
     from bookpayctl.forgery.case import Case, Payment
     from bookpayctl.report.result import Report
     from bookpayctl.targets.environment import Environment
@@ -220,21 +222,26 @@ def _deliver(environment: Environment, document: dict[str, Any], output: OutputF
             ExitCode.UNKNOWN,
             fix="bookpayctl status",
         )
-    received = answer.status == 200
-    code, reason = (
-        (ExitCode.PASS, "received") if received else (ExitCode.VIOLATED, f"refused_{answer.status}")
-    )
+    sent = webhook_sent(document, answer)
+    if output is OutputFormat.JSON:
+        print_json(sent)
+    else:
+        print_table(list(sent.body), [list(sent.body.values())])
+    if sent.code is ExitCode.PASS:
+        hint("received, which is not yet believed: bookpayctl webhook quarantine list")
+    leave(sent.code)
+
+
+def webhook_sent(event: Mapping[str, Any], answer: HttpAnswer) -> Document:
+    """Which event was sent, and what the receiver answered, as a document."""
+    code, reason = ExitCode.PASS, "received"
+    if answer.status != 200:
+        code, reason = ExitCode.VIOLATED, f"refused_{answer.status}"
     body = {
-        "event_id": document["id"],
-        "type": document["type"],
-        "object_id": document["data"]["object"]["id"],
+        "event_id": event["id"],
+        "type": event["type"],
+        "object_id": event["data"]["object"]["id"],
         "status": answer.status,
         "answer": answer.text,
     }
-    if output is OutputFormat.JSON:
-        print_json(Document("WebhookSent", code, reason, body))
-    else:
-        print_table(list(body), [list(body.values())])
-    if received:
-        hint("received, which is not yet believed: bookpayctl webhook quarantine list")
-    leave(code)
+    return Document("WebhookSent", code, reason, body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
@@ -66,7 +67,7 @@ def list_quarantined(
         webhooks = newest_quarantined(conn, released=released, limit=limit)
     found = [_document(webhook) for webhook in webhooks]
     if output is OutputFormat.JSON:
-        print_json(Document("QuarantineList", ExitCode.PASS, "listed", {"quarantined": found}))
+        print_json(quarantine_list(webhooks))
         return
     print_table(
         ("id", "age", "reason", "event", "type", "headers"),
@@ -84,6 +85,12 @@ def list_quarantined(
     )
     for reason in dict.fromkeys(item["reason"] for item in found):
         hint(f"{reason}: {_meaning(reason)}")
+
+
+def quarantine_list(webhooks: Sequence[QuarantinedWebhook]) -> Document:
+    """The list as a document."""
+    body = {"quarantined": [_document(webhook) for webhook in webhooks]}
+    return Document("QuarantineList", ExitCode.PASS, "listed", body)
 
 
 NumbersArgument = Annotated[

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tests.support.processes import eventually
 from tests.support.stack import PRICE_CENTS, Shop
 from tests.support.twin import Twin
+from tests.support.waiting import eventually
 
 
 def test_an_order_is_charged_once_and_paid(shop: Shop, twin: Twin) -> None:

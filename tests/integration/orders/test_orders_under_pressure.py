@@ -8,17 +8,20 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from uuid import uuid4
 
 import psycopg
 import pytest
-import urllib3
 
 from bookpayctl.clients.raw_http import RawRequest, exchange
-from tests.support.processes import ServiceProcess, eventually
+from tests.support.http_client import Answer, HttpClient
+from tests.support.processes import ServiceProcess, running
 from tests.support.servers import Servers
-from tests.support.stack import ENVIRONMENT, PRICE_CENTS, Answer, Database, connect
+from tests.support.services_alone import orders_alone
+from tests.support.stack import PRICE_CENTS, Database, connect
+from tests.support.waiting import eventually
 
 TOKEN, OTHER_TOKEN = "token-acme", "token-other"
 Start = Callable[..., ServiceProcess]
@@ -35,31 +38,22 @@ def shop_database(database: Database) -> Database:
 @pytest.fixture
 def start(shop_database: Database, tmp_path: Path) -> Iterator[Start]:
     """Starts the orders API with settings of the test's own."""
-    started: list[ServiceProcess] = []
-
-    def starting(**variables: str) -> ServiceProcess:
-        service = ServiceProcess(
-            "orders-http",
-            ("orders-service", "--role", "http"),
-            {"DB_DSN": shop_database.dsn, "BOOKPAY_ENV": ENVIRONMENT, **variables},
-            tmp_path,
+    with ExitStack() as started:
+        yield lambda **variables: started.enter_context(
+            running(orders_alone(shop_database.dsn, tmp_path, **variables))
         )
-        started.append(service.start())
-        return service.wait_ready()
-
-    yield starting
-    for service in started:
-        service.stop()
 
 
 @pytest.fixture
-def clients() -> Iterator[urllib3.PoolManager]:
-    with urllib3.PoolManager(maxsize=400, retries=False, timeout=60.0) as pool:
-        yield pool
+def clients() -> Iterator[HttpClient]:
+    """As many clients at once as a test has threads."""
+    client = HttpClient(timeout_seconds=60.0)
+    yield client
+    client.close_connections()
 
 
 def post(
-    clients: urllib3.PoolManager,
+    clients: HttpClient,
     orders: ServiceProcess,
     *,
     key: str | None = None,
@@ -71,7 +65,7 @@ def post(
         "currency": "usd",
         "customer_id": "cust_1",
     }
-    answer = clients.request(
+    return clients.request(
         "POST",
         f"{orders.url}/orders",
         body=json.dumps(document).encode(),
@@ -81,7 +75,6 @@ def post(
             "Idempotency-Key": key or uuid4().hex,
         },
     )
-    return Answer(answer.status, answer.headers, answer.data)
 
 
 def code_of(answer: Answer) -> str:
@@ -93,7 +86,7 @@ def code_of(answer: Answer) -> str:
 
 
 def test_while_a_key_is_in_flight_a_second_request_with_it_is_told_so(
-    start: Start, shop_database: Database, clients: urllib3.PoolManager
+    start: Start, shop_database: Database, clients: HttpClient
 ) -> None:
     """O09. The first is held at its last step by a failpoint, not by luck."""
     orders = start(BOOKPAY_FAILPOINTS="on")
@@ -114,7 +107,7 @@ def test_while_a_key_is_in_flight_a_second_request_with_it_is_told_so(
 
 
 def test_a_thousand_parallel_posts_of_one_key_are_one_order(
-    start: Start, shop_database: Database, clients: urllib3.PoolManager
+    start: Start, shop_database: Database, clients: HttpClient
 ) -> None:
     """O27."""
     orders, key = start(), uuid4().hex
@@ -132,7 +125,7 @@ def test_a_thousand_parallel_posts_of_one_key_are_one_order(
 
 
 def test_a_thousand_buyers_of_the_last_copy_are_one_buyer(
-    start: Start, shop_database: Database, clients: urllib3.PoolManager
+    start: Start, shop_database: Database, clients: HttpClient
 ) -> None:
     orders = start()
     shop_database.add_book("last", 1)
@@ -151,11 +144,25 @@ def test_a_thousand_buyers_of_the_last_copy_are_one_buyer(
     assert shop_database.value("SELECT sum(quantity) FROM reservations WHERE sku = 'last'") == 1
 
 
+def test_a_failpoint_that_is_armed_is_not_asked_for_while_failpoints_are_off(
+    start: Start, shop_database: Database, clients: HttpClient
+) -> None:
+    """What a production process must do with a row that somebody wrote: nothing at all."""
+    orders = start()
+    shop_database.arm("api.before_commit")
+
+    answer = post(clients, orders)
+
+    assert answer.status == 201
+    assert shop_database.rows("SELECT remaining FROM failpoints") == [(1,)]
+    assert shop_database.value("SELECT count(*) FROM failpoint_hits") == 0
+
+
 # --- quotas -------------------------------------------------------------------------------------
 
 
 def test_a_tenant_over_its_quota_is_told_when_to_come_again_and_the_database_is_not_asked(
-    start: Start, shop_database: Database, clients: urllib3.PoolManager
+    start: Start, shop_database: Database, clients: HttpClient
 ) -> None:
     """O28. Three, and one more in 20 s; the first request of a token only introduces it."""
     orders = start(BOOKPAY_ORDERS_BURST="3", BOOKPAY_ORDERS_RATE_PER_SECOND="0.05")
@@ -172,7 +179,7 @@ def test_a_tenant_over_its_quota_is_told_when_to_come_again_and_the_database_is_
 
 
 def test_a_shed_request_is_answered_although_the_database_is_held(
-    start: Start, shop_database: Database, clients: urllib3.PoolManager
+    start: Start, shop_database: Database, clients: HttpClient
 ) -> None:
     """Shed before the database: with every table of the order locked it still answers at once."""
     orders = start(BOOKPAY_ORDERS_BURST="1", BOOKPAY_ORDERS_RATE_PER_SECOND="0.01")
@@ -190,7 +197,7 @@ def test_a_shed_request_is_answered_although_the_database_is_held(
 
 
 def test_a_load_far_above_the_load_tests_is_within_the_default_quota(
-    start: Start, clients: urllib3.PoolManager
+    start: Start, clients: HttpClient
 ) -> None:
     """1,000 requests as fast as they go; the load test makes 200 a second."""
     orders = start()
@@ -207,7 +214,7 @@ def test_a_load_far_above_the_load_tests_is_within_the_default_quota(
 
 
 def test_when_every_connection_is_held_requests_are_shed_in_time_and_none_hangs(
-    start: Start, shop_database: Database, clients: urllib3.PoolManager
+    start: Start, shop_database: Database, clients: HttpClient
 ) -> None:
     """The row every order needs is locked: connections, then threads, then patience run out."""
     orders = start()
@@ -228,7 +235,7 @@ def test_when_every_connection_is_held_requests_are_shed_in_time_and_none_hangs(
 
 
 def test_a_database_that_is_away_is_a_503_with_a_time_to_come_again(
-    start: Start, shop_database: Database, clients: urllib3.PoolManager, servers: Servers
+    start: Start, shop_database: Database, clients: HttpClient, servers: Servers
 ) -> None:
     """O32, its first half; the same key then makes one order."""
     orders, key = start(), uuid4().hex
@@ -310,7 +317,7 @@ def test_a_connection_survives_a_refusal_that_came_before_the_body(start: Start)
     orders = start()
     unsigned = head(2).replace(b"Authorization", b"X-Forgotten")
     with socket.create_connection(("127.0.0.1", orders.port), timeout=10) as connection:
-        answers = []
+        answers: list[bytes] = []
         for _ in range(3):
             connection.sendall(unsigned)
             answer = b""

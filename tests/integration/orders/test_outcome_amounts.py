@@ -9,10 +9,11 @@ from uuid import UUID
 import pytest
 
 from runtime.domain.names import EventId, EventType, derive_event_id
-from tests.support.processes import eventually, http
+from tests.support.http_client import http
 from tests.support.records import produce, reasons_at
 from tests.support.stack import PRICE_CENTS, Shop
 from tests.support.twin import Twin
+from tests.support.waiting import eventually
 
 TYPE_OF_TOPIC = {
     "payments.completed": EventType.PAYMENT_COMPLETED,
@@ -110,7 +111,7 @@ def test_the_consumer_goes_on_behind_it_and_says_so_as_an_error(
         for line in shop.stack["orders-consumer"].log.splitlines()
         if order_id in line and "amount_mismatch" in line
     ]
-    metrics = http.request("GET", shop.stack["orders-consumer"].url + "/metrics").data.decode()
+    metrics = http.request("GET", shop.stack["orders-consumer"].url + "/metrics").body.decode()
     counter = 'bookpay_dead_letters_total{reason="amount_mismatch",source="orders-service"}'
     assert counter in metrics
     assert line["level"] == "ERROR"

@@ -10,14 +10,9 @@ from uuid import uuid4
 
 import pytest
 
-from tests.support.stack import (
-    Database,
-    ServiceProcess,
-    build_services,
-    post_charge,
-    service_variables,
-    stopping,
-)
+from tests.support.processes import ServiceProcess, running
+from tests.support.services_alone import gateway_alone
+from tests.support.stack import Database, post_charge
 
 
 @pytest.fixture
@@ -53,19 +48,9 @@ def trickle() -> Iterator[str]:
 
 
 @pytest.fixture
-def gateway(
-    database: Database, bootstrap_servers: str, trickle: str, tmp_path: Path
-) -> Iterator[ServiceProcess]:
-    variables = service_variables(
-        database.dsn,
-        bootstrap_servers,
-        gateway_url="http://127.0.0.1:1",
-        twin_api=trickle,
-        mail_port=1,
-    )
-    services = build_services(["gateway"], variables, tmp_path / "gateway")
-    with stopping(services):
-        yield services["gateway"].start().wait_ready()
+def gateway(database: Database, trickle: str, tmp_path: Path) -> Iterator[ServiceProcess]:
+    with running(gateway_alone(database.dsn, tmp_path, stripe_api_base=trickle)) as service:
+        yield service
 
 
 def test_an_answer_that_trickles_in_is_unknown_at_the_deadline(

@@ -15,13 +15,14 @@ import psycopg
 import pytest
 
 from bookpayctl.clients.raw_http import RawAnswer, RawRequest, exchange
-from tests.support.processes import ServiceProcess
-from tests.support.servers import free_ports
-from tests.support.stack import DEADLINES, ENVIRONMENT, GATEWAY_TOKEN, Database
+from tests.support.processes import ServiceProcess, free_port, running
+from tests.support.services_alone import gateway_alone
+from tests.support.stack import GATEWAY_TOKEN, Database
 from tests.support.twin import Twin, running_twin
 
 # Stands in every refused body; no answer may repeat it.
 MARKER = "echo-me-if-you-dare"
+NO_QUESTION = (422, "request_invalid")
 CHARGE = {
     "event_id": "11111111-2222-4333-8444-555555555555",
     "order_id": "ord_1",
@@ -44,29 +45,13 @@ def twin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Twin]:
         yield running
 
 
-def variables(dsn: str, stripe_api_base: str) -> dict[str, str]:
-    return {
-        **DEADLINES,
-        "DB_DSN": dsn,
-        "BOOKPAY_ENV": ENVIRONMENT,
-        "GATEWAY_TOKEN": GATEWAY_TOKEN,
-        "STRIPE_API_BASE": stripe_api_base,
-        "STRIPE_API_KEY": "sk_test_suite",
-    }
-
-
 @pytest.fixture(scope="module")
 def gateway(
     own: Database, twin: Twin, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ServiceProcess]:
-    service = ServiceProcess(
-        "gateway",
-        ("payments-gateway",),
-        variables(own.dsn, twin.api),
-        tmp_path_factory.mktemp("gateway"),
-    )
-    yield service.start().wait_ready()
-    service.stop()
+    directory = tmp_path_factory.mktemp("gateway")
+    with running(gateway_alone(own.dsn, directory, stripe_api_base=twin.api)) as service:
+        yield service
 
 
 def ask(
@@ -101,7 +86,7 @@ def refusal(heard: RawAnswer) -> tuple[int | None, str]:
 def calls(own: Database, twin: Twin) -> tuple[int, int]:
     """Lines of the journal, and requests that Stripe has seen."""
     journal: int = own.value("SELECT count(*) FROM stripe_calls")
-    return journal, len(twin.rows("requests", limit=1000))
+    return journal, len(twin.rows("/requests", limit=1000))
 
 
 @pytest.mark.parametrize(
@@ -194,26 +179,29 @@ def test_other_bodies_are_held_to_their_shape_too(
 
 
 @pytest.mark.parametrize(
-    "path",
+    ("path", "answer"),
     [
-        "/payment-intents",
-        f"/payment-intents?created_gte={MARKER}&event_id={CHARGE['event_id']}",
-        f"/payment-intents?created_gte=-1&event_id={CHARGE['event_id']}",
-        f"/payment-intents?created_gte=1&event_id={MARKER}",
-        f"/payment-intents?created_gte=1&event_id={CHARGE['event_id']}&{MARKER}=1",
-        f"/payment-intents/{MARKER}",
-        "/payment-intents/pi_1%2f..%2fcharges",
-        "/payment-intents/ch_1",
+        ("/payment-intents", NO_QUESTION),
+        (f"/payment-intents?created_gte={MARKER}&event_id={CHARGE['event_id']}", NO_QUESTION),
+        (f"/payment-intents?created_gte=-1&event_id={CHARGE['event_id']}", NO_QUESTION),
+        (f"/payment-intents?created_gte=1&event_id={MARKER}", NO_QUESTION),
+        (
+            f"/payment-intents?created_gte=1&event_id={CHARGE['event_id']}&{MARKER}=1",
+            NO_QUESTION,
+        ),
+        (f"/payment-intents/{MARKER}", NO_QUESTION),
+        ("/payment-intents/pi_1%2f..%2fcharges", (404, "not_found")),
+        ("/payment-intents/ch_1", NO_QUESTION),
     ],
 )
 def test_a_question_that_is_none_is_refused_and_stripe_is_not_asked(
-    gateway: ServiceProcess, own: Database, twin: Twin, path: str
+    gateway: ServiceProcess, own: Database, twin: Twin, path: str, answer: tuple[int, str]
 ) -> None:
     before = calls(own, twin)
 
-    status, code = refusal(ask(gateway, "GET", path))
+    heard = ask(gateway, "GET", path)
 
-    assert (status, code) in {(422, "request_invalid"), (404, "not_found")}
+    assert refusal(heard) == answer
     assert calls(own, twin) == before
 
 
@@ -266,7 +254,7 @@ def test_probes_and_the_description_need_no_token(gateway: ServiceProcess) -> No
 def test_a_journal_that_is_away_is_a_503_that_says_nothing_was_sent(
     gateway: ServiceProcess, own: Database, twin: Twin
 ) -> None:
-    before = len(twin.rows("requests", limit=1000))
+    before = len(twin.rows("/requests", limit=1000))
     with psycopg.connect(own.dsn) as holder:
         holder.execute("LOCK TABLE bookstore_platform.stripe_calls IN ACCESS EXCLUSIVE MODE")
         heard = ask(gateway, "POST", "/charge", {**CHARGE, "event_id": str(uuid4())})
@@ -274,31 +262,23 @@ def test_a_journal_that_is_away_is_a_503_that_says_nothing_was_sent(
     assert refusal(heard) == (503, "journal_unavailable")
     assert heard.headers["retry-after"] == "1"
     assert heard.headers["x-bookpay-not-sent"] == "true"
-    assert len(twin.rows("requests", limit=1000)) == before
+    assert len(twin.rows("/requests", limit=1000)) == before
 
 
-def test_stripe_away_is_an_unknown_for_a_charge_and_a_503_for_a_question(
+def test_stripe_away_is_a_retry_for_a_charge_and_a_503_for_a_question(
     own: Database, tmp_path: Path
 ) -> None:
     """Nobody listens there: a charge has an outcome all the same, a question has no answer."""
-    away = ServiceProcess(
-        "gateway",
-        ("payments-gateway",),
-        variables(own.dsn, f"http://127.0.0.1:{free_ports(1)[0]}"),
-        tmp_path,
-    )
-    away.start().wait_ready()
-    try:
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    with running(gateway_alone(own.dsn, tmp_path, stripe_api_base=nowhere)) as away:
         charge = ask(away, "POST", "/charge", {**CHARGE, "event_id": str(uuid4())})
         questions = [
             ask(away, "GET", "/payment-intents/pi_1"),
             ask(away, "GET", f"/payment-intents?created_gte=1&event_id={uuid4()}"),
         ]
-    finally:
-        away.stop()
 
     assert charge.status == 200
-    assert json.loads(charge.body)["outcome"] in ("retry", "unknown")
+    assert json.loads(charge.body)["outcome"] == "retry"
     assert "x-stripe-status" not in charge.headers
     assert {refusal(one) for one in questions} == {(503, "stripe_unavailable")}
     assert "Traceback" not in away.log

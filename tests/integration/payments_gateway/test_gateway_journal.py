@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import signal
 
-from tests.support.processes import eventually
 from tests.support.stack import Shop
 from tests.support.twin import Twin
+from tests.support.waiting import eventually
 
 STRIPE_SECONDS = 2.5
 

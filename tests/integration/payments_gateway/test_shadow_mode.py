@@ -8,9 +8,10 @@ from uuid import UUID, uuid4, uuid5
 
 import pytest
 
-from tests.support.processes import eventually
-from tests.support.stack import Answer, Shop, Stack, post_charge
+from tests.support.http_client import Answer
+from tests.support.stack import Shop, Stack, post_charge
 from tests.support.twin import Twin
+from tests.support.waiting import eventually
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +137,7 @@ def test_a_refund_waits_for_the_end_of_the_shadow(shadowed: Shop, twin: Twin) ->
 
     key = str(uuid5(event_id, "OrderCancelled"))
     assert [
-        row for row in twin.rows("requests", method="POST") if row["idempotency_key"] == key
+        row for row in twin.rows("/requests", method="POST") if row["idempotency_key"] == key
     ] == []
     assert shadowed.database.payment_state(event_id) == "refunding"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from uuid import UUID, uuid4, uuid5
 
-from tests.support.processes import eventually
 from tests.support.stack import PRICE_CENTS, Shop
 from tests.support.twin import Twin
+from tests.support.waiting import eventually
 
 LONG_AGO = "clock_timestamp() - interval '1 hour'"
 

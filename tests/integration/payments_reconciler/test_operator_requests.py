@@ -5,24 +5,22 @@ from __future__ import annotations
 import json
 from uuid import UUID
 
-import pytest
-
-from tests.integration.payments_worker.test_refunds import ask_operator
-from tests.integration.webhook_receiver.test_webhook_effects import intent_event
-from tests.support.processes import eventually
+from tests.support.operator_requests import ask_operator
 from tests.support.stack import Shop
 from tests.support.twin import Twin
-from tests.support.webhooks import Sender, encoded, signature
+from tests.support.waiting import eventually
+from tests.support.webhooks import encoded, intent_event, post_webhook
 
 
 def dead_letter(shop: Shop, event_id: UUID) -> int:
     """The open dead letter of a payment, once it is there."""
-    return eventually(
+    letter: int = eventually(
         lambda: shop.database.value(
             "SELECT id FROM dead_letters WHERE event_id = %s AND resolved_at IS NULL", event_id
         ),
         f"payment {event_id} has an open dead letter",
     )
+    return letter
 
 
 def park(shop: Shop) -> tuple[str, UUID, int]:
@@ -50,7 +48,7 @@ def test_a_redriven_payment_whose_cause_is_mended_is_paid(shop: Shop, twin: Twin
     order_id, event_id = shop.place()
     shop.wait_payment(event_id, "parked")
     letter = dead_letter(shop, event_id)
-    twin.ask("DELETE", f"/faults/{fault}")
+    twin.clear_fault(fault)
 
     result, _ = ask_operator(shop, "redrive_dead_letter", row_id=letter)
 
@@ -118,17 +116,8 @@ def test_an_unpublishable_outbox_row_is_published_after_its_redrive(shop: Shop) 
     )
 
 
-@pytest.fixture
-def waiting(shop: Shop) -> tuple[str, UUID, str]:
-    """An order whose payment waits for the bank: order_id, event_id, PaymentIntent id."""
-    order_id, event_id = shop.place("pm_twin_card_processing")
-    shop.wait_payment(event_id, "processing")
-    return order_id, event_id, shop.database.payment(event_id)["payment_intent_id"]
-
-
 def quarantined(shop: Shop, body: bytes) -> int:
-    sender = Sender(shop.stack)
-    assert sender.post(body, signature(body)).status == 200
+    assert post_webhook(shop.stack["receiver"], body).status == 200
     number = shop.database.value("SELECT id FROM webhook_quarantine WHERE body = %s", body)
     assert number is not None
     return int(number)

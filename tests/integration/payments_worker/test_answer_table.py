@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
 
-from tests.support.processes import ServiceProcess, eventually, http
+from tests.support.http_client import http
+from tests.support.processes import ServiceProcess, free_port, running
+from tests.support.services_alone import gateway_alone
 from tests.support.stack import (
     PRICE_CENTS,
     WORKERS,
     Database,
     Shop,
-    build_services,
     post_charge,
-    service_variables,
-    stopping,
 )
 from tests.support.twin import Twin
+from tests.support.waiting import eventually
 
 WEBHOOKS = {"event_type": "payment_intent.*"}
 
@@ -56,9 +55,9 @@ def test_an_answer_that_blames_our_credentials_halts_and_counts_against_nobody(
         return name if name and shop.database.payment_state(event_id) == "pending" else None
 
     worker = eventually(halted, "a circuit is open and the payment waits")
-    metrics = http.request("GET", shop.stack[worker].url + "/metrics").data.decode()
+    metrics = http.request("GET", shop.stack[worker].url + "/metrics").body.decode()
     waiting = row_of(shop, event_id)
-    twin.ask("DELETE", f"/faults/{fault}")
+    twin.clear_fault(fault)
 
     assert "bookpay_stripe_circuit_open 1.0" in metrics
     assert waiting == ("pending", 0, 0, False)
@@ -104,12 +103,13 @@ def test_parameters_that_changed_under_a_key_park_the_payment(shop: Shop, twin: 
     for name in WORKERS:
         shop.stack[name].stop()
     order_id, event_id = shop.place()
-    twin.charge(key=str(event_id), amount_cents=PRICE_CENTS + 1)
+    other = twin.charge(str(event_id), amount=PRICE_CENTS + 1)
     for name in WORKERS:
         shop.stack[name].start()
 
     shop.wait_payment(event_id, "parked")
 
+    assert other.status == 200
     assert shop.database.payment(event_id)["failure_code"] == "idempotency_error"
     assert shop.status(order_id) == "pending"
     assert twin.charges(event_id) == []
@@ -166,22 +166,11 @@ def test_an_unknown_payment_is_never_posted_again_a_day_later(
 
 
 @pytest.fixture
-def lonely_gateway(
-    database: Database, bootstrap_servers: str, tmp_path: Path
-) -> Iterator[ServiceProcess]:
+def lonely_gateway(database: Database, tmp_path: Path) -> Iterator[ServiceProcess]:
     """A gateway whose Stripe is an address where nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    variables = service_variables(
-        database.dsn,
-        bootstrap_servers,
-        gateway_url="http://127.0.0.1:1",
-        twin_api=f"http://127.0.0.1:{port}",
-        mail_port=1,
-    )
-    services = build_services(["gateway"], variables, tmp_path / "gateway")
-    with stopping(services):
-        yield services["gateway"].start().wait_ready()
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    with running(gateway_alone(database.dsn, tmp_path, stripe_api_base=nowhere)) as service:
+        yield service
 
 
 def test_a_connection_refused_before_anything_was_sent_is_a_retry(

@@ -6,9 +6,10 @@ from uuid import UUID, uuid5
 
 import pytest
 
-from tests.support.processes import eventually
+from tests.support.operator_requests import ask_operator
 from tests.support.stack import PRICE_CENTS, Shop
 from tests.support.twin import Twin
+from tests.support.waiting import eventually
 
 REFUND_NEWS = {"event_type": "refund.*"}
 
@@ -40,24 +41,6 @@ def wait_refund(shop: Shop, event_id: UUID, n: int, state: str) -> None:
         lambda: (n, state) in [row[:2] for row in refund_rows(shop, event_id)],
         lambda: f"refund {n} is {state}; they are {refund_rows(shop, event_id)}",
     )
-
-
-def ask_operator(shop: Shop, kind: str, **subject: object) -> tuple[str, str]:
-    """Write an operator's request and wait for its answer: result and detail."""
-    request = shop.database.value(
-        "INSERT INTO operator_requests (kind, row_id, event_id, requested_by)"
-        " VALUES (%s, %s, %s, 'suite') RETURNING id",
-        *(kind, subject.get("row_id"), subject.get("event_id")),
-    )
-
-    def answer() -> list[tuple[str, str]]:
-        found = shop.database.rows(
-            "SELECT result, detail FROM operator_requests WHERE id = %s AND handled_at IS NOT NULL",
-            request,
-        )
-        return [(row[0], row[1]) for row in found]
-
-    return eventually(answer, f"request {request} is handled")[0]
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from uuid import uuid4
 
-from tests.support.processes import eventually
 from tests.support.stack import PRICE_CENTS, WORKERS, Shop
 from tests.support.twin import Twin
+from tests.support.waiting import eventually
 
 CONCURRENCY = 16  # BOOKPAY_WORKER_CONCURRENCY of the suite's workers
 ORDERS = 60  # more than both workers can have in flight together

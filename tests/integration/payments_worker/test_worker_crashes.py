@@ -6,10 +6,10 @@ from uuid import UUID
 
 import pytest
 
-from tests.integration.payments_worker.test_refunds import ask_operator
-from tests.support.processes import eventually
+from tests.support.operator_requests import ask_operator
 from tests.support.stack import PRICE_CENTS, WORKERS, Shop, Stack
 from tests.support.twin import Twin
+from tests.support.waiting import eventually
 
 WEBHOOKS = "payment_intent.*"
 

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.twin_harness import STARTED, Receiver, TwinProcess
+from tests.support.twin import STARTED, TwinProcess
+from tests.support.webhook_endpoint import Receiver
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_process_left() -> Iterator[None]:
     """A test that failed before its own stop does not leave its twin behind."""
     yield
-    for process in STARTED:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
+    for child in STARTED:
+        if not child.has_ended():
+            child.kill()
 
 
 @pytest.fixture(scope="module")

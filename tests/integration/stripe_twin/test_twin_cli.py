@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.twin_harness import TwinProcess, new_key, wait_for
+from tests.support.twin import TwinProcess, new_key
+from tests.support.waiting import eventually
 
 
 def bookpayctl(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -132,7 +133,7 @@ def test_serve_says_how_to_use_it_and_stops_on_interrupt(tmp_path: Path) -> None
             stderr=stderr,
             stdout=subprocess.PIPE,
         )
-    wait_for(lambda: "ready" in log.read_text(), "the twin is ready", 30)
+    eventually(lambda: "ready" in log.read_text(), "the twin is ready", 30)
     process.send_signal(signal.SIGINT)
     stdout, _ = process.communicate(timeout=30)
 
@@ -158,7 +159,7 @@ def test_serve_signs_with_the_secret_it_is_given(tmp_path: Path, said: str) -> N
     assert process.stdin is not None
     process.stdin.write(b"whsec_given\n")
     process.stdin.flush()
-    wait_for(lambda: "ready" in log.read_text(), "the twin is ready", 30)
+    eventually(lambda: "ready" in log.read_text(), "the twin is ready", 30)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=30)
 

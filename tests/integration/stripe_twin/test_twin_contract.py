@@ -19,9 +19,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-import urllib3
 
-from tests.support.twin_harness import TwinProcess, new_key, wait_for
+from tests.support.http_client import Answer, http
+from tests.support.twin import TwinProcess, new_key
+from tests.support.waiting import eventually
 
 SANDBOX_KEY_VARIABLE = "STRIPE_SANDBOX_KEY"
 INTENT = {"amount": 2000, "currency": "usd", "payment_method_types[]": "card"}
@@ -55,15 +56,15 @@ class Side:
         path: str,
         parameters: Mapping[str, object] | None = None,
         key: str | None = None,
-    ) -> urllib3.BaseHTTPResponse:
+    ) -> Answer:
         headers = {
             "Authorization": f"Bearer {self.key}",
             "Content-Type": "application/x-www-form-urlencoded",
         }
         if method == "POST":
             headers["Idempotency-Key"] = key or new_key()
-        body = urlencode(parameters or {}) if method == "POST" else None
-        return urllib3.request(method, self.base + path, body=body, headers=headers, retries=False)
+        body = urlencode(parameters or {}).encode() if method == "POST" else None
+        return http.request(method, self.base + path, body=body, headers=headers)
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +98,7 @@ def theirs(request: pytest.FixtureRequest) -> Iterator[Side]:
         with socket.socket() as client:
             return client.connect_ex(("127.0.0.1", port)) == 0
 
-    wait_for(answers, "stripe-mock listens")
+    eventually(answers, "stripe-mock listens")
     yield Side(f"http://127.0.0.1:{port}", "sk_test_123", remembers=False)
     process.terminate()
     process.wait(timeout=10)
@@ -105,15 +106,15 @@ def theirs(request: pytest.FixtureRequest) -> Iterator[Side]:
 
 def objects(side: Side) -> dict[str, Any]:
     """One object of each kind; what a side that forgets has made is asked for by any id."""
-    paid = side.ask("POST", "/v1/payment_intents", PAID).json()
+    paid = side.ask("POST", "/v1/payment_intents", PAID).json
     disputed = {**PAID, "payment_method": "pm_card_createDispute"}
     side.ask("POST", "/v1/payment_intents", disputed)
-    refund = side.ask("POST", "/v1/refunds", {"payment_intent": paid["id"], "amount": 1}).json()
-    customer = side.ask("POST", "/v1/customers", {"email": "a@example.com"}).json()
-    setup = side.ask("POST", "/v1/setup_intents", {"payment_method_types[]": "card"}).json()
+    refund = side.ask("POST", "/v1/refunds", {"payment_intent": paid["id"], "amount": 1}).json
+    customer = side.ask("POST", "/v1/customers", {"email": "a@example.com"}).json
+    setup = side.ask("POST", "/v1/setup_intents", {"payment_method_types[]": "card"}).json
 
     def newest(path: str) -> Any:
-        return wait_for(lambda: side.ask("GET", path).json()["data"], f"something in {path}")[0]
+        return eventually(lambda: side.ask("GET", path).json["data"], f"something in {path}")[0]
 
     booked = refund["balance_transaction"] or "txn_1"
     paths = {
@@ -129,7 +130,7 @@ def objects(side: Side) -> dict[str, Any]:
         "account": "/v1/account",
         "dispute": f"/v1/disputes/{newest('/v1/disputes?limit=1')['id']}",
     }
-    return {kind: side.ask("GET", path).json() for kind, path in paths.items()}
+    return {kind: side.ask("GET", path).json for kind, path in paths.items()}
 
 
 @pytest.fixture(scope="module")
@@ -170,17 +171,17 @@ def test_a_field_has_the_type_of_theirs(
     assert different == {}
 
 
-def charge(side: Side) -> urllib3.BaseHTTPResponse:
+def charge(side: Side) -> Answer:
     return side.ask("POST", "/v1/payment_intents", {**PAID, **METADATA})
 
 
-def cancel(side: Side) -> urllib3.BaseHTTPResponse:
-    made = side.ask("POST", "/v1/payment_intents", INTENT).json()["id"]
+def cancel(side: Side) -> Answer:
+    made = side.ask("POST", "/v1/payment_intents", INTENT).json["id"]
     return side.ask("POST", f"/v1/payment_intents/{made}/cancel")
 
 
-def refund(side: Side) -> urllib3.BaseHTTPResponse:
-    made = charge(side).json()["id"]
+def refund(side: Side) -> Answer:
+    made = charge(side).json["id"]
     return side.ask(
         "POST",
         "/v1/refunds",
@@ -188,11 +189,11 @@ def refund(side: Side) -> urllib3.BaseHTTPResponse:
     )
 
 
-def retrieve(side: Side) -> urllib3.BaseHTTPResponse:
-    return side.ask("GET", f"/v1/payment_intents/{charge(side).json()['id']}")
+def retrieve(side: Side) -> Answer:
+    return side.ask("GET", f"/v1/payment_intents/{charge(side).json['id']}")
 
 
-def list_created(side: Side) -> urllib3.BaseHTTPResponse:
+def list_created(side: Side) -> Answer:
     charge(side)
     now = int(time.time())
     window = f"created[gte]={now - 3600}&created[lte]={now + 3600}"
@@ -201,15 +202,15 @@ def list_created(side: Side) -> urllib3.BaseHTTPResponse:
 
 @pytest.mark.parametrize("send", [charge, cancel, refund, retrieve, list_created])
 def test_what_our_services_send_is_answered_alike(
-    ours: Side, theirs: Side, send: Callable[[Side], urllib3.BaseHTTPResponse]
+    ours: Side, theirs: Side, send: Callable[[Side], Answer]
 ) -> None:
     """Every request of `runtime/adapters/stripe_gateway.py`, in its words."""
     mine, other = send(ours), send(theirs)
 
     assert (mine.status, other.status) == (200, 200)
-    assert set(other.json()) <= set(mine.json())
-    if mine.json()["object"] == "list":
-        assert set(other.json()["data"][0]) <= set(mine.json()["data"][0])
+    assert set(other.json) <= set(mine.json)
+    if mine.json["object"] == "list":
+        assert set(other.json["data"][0]) <= set(mine.json["data"][0])
 
 
 @pytest.mark.parametrize(
@@ -229,7 +230,7 @@ def test_what_stripe_accepts_the_twin_accepts(
     answers = [side.ask("POST", path, parameters) for side in (theirs, ours)]
 
     assert [answer.status for answer in answers] == [200, 200]
-    assert set(answers[0].json()) - set(answers[1].json()) <= {"refunds"}
+    assert set(answers[0].json) - set(answers[1].json) <= {"refunds"}
 
 
 @pytest.mark.parametrize(
@@ -252,7 +253,7 @@ def test_what_stripe_refuses_the_twin_refuses(
     answers = [side.ask("POST", path, parameters) for side in (theirs, ours)]
 
     assert answers[0].status == answers[1].status
-    assert answers[0].json()["error"]["type"] == answers[1].json()["error"]["type"]
+    assert answers[0].json["error"]["type"] == answers[1].json["error"]["type"]
 
 
 def test_a_side_that_remembers_replays_and_declines_as_the_twin_does(
@@ -265,10 +266,10 @@ def test_a_side_that_remembers_replays_and_declines_as_the_twin_does(
     for side in (theirs, ours):
         key = new_key()
         first, second = (side.ask("POST", "/v1/payment_intents", sent, key) for _ in range(2))
-        error = first.json()["error"]
+        error = first.json["error"]
         seen.append(
             (
-                (first.status, second.status, first.data == second.data),
+                (first.status, second.status, first.body == second.body),
                 (error["type"], error["code"], error["decline_code"]),
                 error["payment_intent"]["status"],
                 second.headers.get("Idempotent-Replayed"),

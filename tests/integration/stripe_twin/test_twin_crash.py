@@ -11,7 +11,9 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.support.twin_harness import CARD, Receiver, TwinProcess, new_key, wait_for
+from tests.support.twin import CARD, TwinProcess, new_key
+from tests.support.waiting import eventually
+from tests.support.webhook_endpoint import Receiver
 
 
 class PayingClient(threading.Thread):
@@ -61,7 +63,7 @@ def test_a_killed_twin_remembers_every_answered_charge(tmp_path: Path, charges: 
     clients = [PayingClient(twin) for _ in range(8)]
     for client in clients:
         client.start()
-    wait_for(lambda: sum(len(c.answered) for c in clients) >= charges, "charges", 120)
+    eventually(lambda: sum(len(c.answered) for c in clients) >= charges, "charges", 120)
     twin.kill()
     for client in clients:
         client.join(timeout=30)
@@ -135,15 +137,15 @@ def test_webhooks_that_were_not_acknowledged_come_after_a_crash(
     arguments = ("--endpoint", receiver.url, "--secret-file", str(tmp_path / "secret"))
     twin = TwinProcess(tmp_path / "twin", *arguments)
     made = twin.charge(new_key()).json
-    wait_for(lambda: receiver.events("payment_intent.succeeded", made["id"]), "an attempt")
+    eventually(lambda: receiver.events("payment_intent.succeeded", made["id"]), "an attempt")
     twin.kill()
     receiver.received.clear()
     receiver.status = 200
 
     again = TwinProcess(tmp_path / "twin", *arguments)
 
-    wait_for(lambda: receiver.events("payment_intent.succeeded", made["id"]), "the event again")
-    wait_for(lambda: again.ask("GET", "/status")["webhooks_owed"] == 0, "nothing owed")
+    eventually(lambda: receiver.events("payment_intent.succeeded", made["id"]), "the event again")
+    eventually(lambda: again.ask("GET", "/status")["webhooks_owed"] == 0, "nothing owed")
     again.stop()
 
 
@@ -167,7 +169,7 @@ def test_time_and_faults_survive_a_crash(tmp_path: Path) -> None:
         path = f"/v1/payment_intents/{processing['id']}"
         return bool(third.get(path).json["status"] == "succeeded")
 
-    wait_for(settled, "the debit that was planned before the crash")
+    eventually(settled, "the debit that was planned before the crash")
     offset = third.ask("GET", "/clock")["offset_seconds"]
     third.stop()
     assert (refused, statuses) == (503, [503, 200])
@@ -182,7 +184,7 @@ def test_a_full_disk_stops_the_twin_and_nothing_answered_is_lost(tmp_path: Path)
 
     client.start()
     client.join(timeout=60)
-    code = twin.process.wait(timeout=30)
+    code = twin.child.wait_end()
     again = TwinProcess(tmp_path)
     executed = {row["idempotency_key"] for row in again.rows("/executions?kind=charge")}
     again.stop()
@@ -222,7 +224,7 @@ def test_a_request_under_way_ends_before_a_stop(tmp_path: Path) -> None:
     answers: list[int] = []
     client = threading.Thread(target=lambda: answers.append(twin.charge(key).status))
     client.start()
-    wait_for(lambda: twin.rows(f"/fault-hits?fault_id={fault}"), "the request is under way")
+    eventually(lambda: twin.rows(f"/fault-hits?fault_id={fault}"), "the request is under way")
 
     code = twin.stop()
     client.join(timeout=30)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import stripe
 
-from tests.support.twin_harness import TwinProcess, new_key
+from tests.support.twin import TwinProcess, new_key
 
 
 def direct(twin: TwinProcess, **parameters: object) -> Any:

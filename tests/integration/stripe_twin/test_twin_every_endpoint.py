@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bookpayctl.stripe_twin.api.routes import ROUTES, Route
-from tests.support.twin_harness import TwinProcess, new_key
+from tests.support.twin import TwinProcess, new_key
 
 VERSION = "2026-10-28.endive"
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import stripe
 
-from tests.support.twin_harness import CARD, TwinProcess, new_key, wait_for
+from tests.support.twin import CARD, TwinProcess, new_key
+from tests.support.waiting import eventually
 
 
 def charge_with_sdk(twin: TwinProcess, key: str) -> str:
@@ -38,7 +39,7 @@ def request_rows(twin: TwinProcess, key: str) -> list[tuple[Any, ...]]:
         rows = twin.rows(f"/requests?key={key}")
         return rows if all(row["delivered"] for row in rows) else None
 
-    rows = wait_for(known, "what became of the answers")
+    rows = eventually(known, "what became of the answers")
     return [(row["status"], row["executed"], row["replayed"], row["delivered"]) for row in rows]
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.support.twin_harness import CARD, TwinProcess, new_key, wait_for
+from tests.support.twin import CARD, TwinProcess, new_key
+from tests.support.waiting import eventually
 
 
 def test_a_replay_has_the_same_bytes_and_says_so(twin: TwinProcess) -> None:
@@ -103,7 +104,7 @@ def test_a_second_request_while_the_first_runs_is_told_so(twin: TwinProcess) -> 
 
     with ThreadPoolExecutor() as pool:
         first = pool.submit(twin.charge, key)
-        wait_for(lambda: twin.rows(f"/fault-hits?fault_id={fault}"), "the first is under way")
+        eventually(lambda: twin.rows(f"/fault-hits?fault_id={fault}"), "the first is under way")
         second = twin.charge(key)
 
     assert first.result().status == 200
@@ -195,10 +196,10 @@ def test_old_keys_are_forgotten_for_good(twin: TwinProcess) -> None:
 
     twin.ask("POST", "/clock/advance", {"seconds": 24 * 3600 + 1})
 
-    wait_for(lambda: twin.ask("GET", "/status")["keys"] == 0, "no key is left")
+    eventually(lambda: twin.ask("GET", "/status")["keys"] == 0, "no key is left")
 
 
 def test_an_empty_or_overlong_key_is_refused(twin: TwinProcess) -> None:
-    assert twin.charge(" ").status == 400
+    assert twin.charge("").status == 400
     assert twin.charge("k" * 256).status == 400
     assert twin.charge("k" * 255).status == 200

@@ -16,7 +16,7 @@ import pytest
 from bookpayctl.stripe_twin.application import StripeTwin
 from bookpayctl.stripe_twin.settings import Settings
 from bookpayctl.stripe_twin.wire.message import WireRequest
-from tests.support.twin_harness import CARD
+from tests.support.twin import CARD
 
 FEW, MANY = 50, 5_000
 # How many instructions of SQLite's machine one count stands for.

@@ -24,7 +24,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.support.twin_harness import TwinAnswer, TwinProcess, new_key, wait_for
+from tests.support.http_client import Answer
+from tests.support.twin import TwinProcess, new_key
+from tests.support.waiting import eventually
 
 DAY = 24 * 3600
 AMOUNT = 900
@@ -50,7 +52,7 @@ CANCELLABLE = {*CONFIRMABLE, "processing", "requires_capture"}
 class ModelKey:
     path: str
     parameters: dict[str, str]
-    answer: TwinAnswer
+    answer: Answer
     used_at: float
 
 
@@ -83,7 +85,7 @@ class TwinModel(RuleBasedStateMachine):
     def _get(self, path: str, **fields: Any) -> Any:
         return self.twin.get(path, account=self.account, **fields).json
 
-    def _post(self, path: str, parameters: dict[str, str], key: str) -> tuple[TwinAnswer, bool]:
+    def _post(self, path: str, parameters: dict[str, str], key: str) -> tuple[Answer, bool]:
         """Send, and settle everything the key decides; whether the request was executed."""
         answer = self.twin.post(path, parameters, key, headers={"Stripe-Account": self.account})
         known = self.keys.get(key)
@@ -271,7 +273,7 @@ class TwinModel(RuleBasedStateMachine):
             if intent.status == "requires_capture" and self.now - intent.held_since >= 7 * DAY:
                 intent.status = "canceled"
                 path = f"/v1/payment_intents/{intent_id}"
-                wait_for(
+                eventually(
                     lambda path=path: self._get(path)["status"] == "canceled",  # type: ignore[misc]
                     "the authorisation lapses",
                 )

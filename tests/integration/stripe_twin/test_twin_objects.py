@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import stripe
 
-from tests.support.twin_harness import TwinProcess, new_key
+from tests.support.twin import TwinProcess, new_key
 
 
 def test_a_list_shows_what_was_just_made_and_pages_through_it(tmp_path: Path) -> None:
@@ -260,7 +260,7 @@ def test_unknown_routes_are_404(twin: TwinProcess) -> None:
 
 
 def test_json_bodies_are_refused(twin: TwinProcess) -> None:
-    response = twin._pool.request(
+    response = twin.http.request(
         "POST",
         f"{twin.api}/v1/payment_intents",
         body=json.dumps({"amount": 1}).encode(),

@@ -17,7 +17,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.twin_harness import Receiver, TwinProcess, new_key, wait_for
+from tests.support.twin import TwinProcess, new_key
+from tests.support.waiting import eventually
+from tests.support.webhook_endpoint import Receiver
 
 PACKAGES = ("stripe@23.1.0", "@stripe/cli@1.52.0")
 INSTALL_SECONDS_MAX = 240
@@ -148,7 +150,7 @@ def test_stripe_node_verifies_a_webhook(
     hooked: TwinProcess, receiver: Receiver, node_modules: Path
 ) -> None:
     made = hooked.charge(new_key()).json
-    received = wait_for(lambda: receiver.events("payment_intent.succeeded"), "the event")[0]
+    received = eventually(lambda: receiver.events("payment_intent.succeeded"), "the event")[0]
 
     out = run_node(
         node_modules,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import stripe
 
-from tests.support.twin_harness import TwinProcess, new_key, wait_for
+from tests.support.twin import TwinProcess, new_key
+from tests.support.waiting import eventually
 
 
 def kinds(twin: TwinProcess, payment_intent: str) -> list[str]:
@@ -166,7 +167,7 @@ def test_a_bank_debit_is_processing_until_time_passes(
     ).json
 
     twin.ask("POST", "/clock/advance", {"seconds": 10})
-    wait_for(lambda: len(kinds(twin, made["id"])) == 2, "the bank decides")
+    eventually(lambda: len(kinds(twin, made["id"])) == 2, "the bank decides")
 
     assert made["status"] == "processing"
     assert twin.get(f"/v1/payment_intents/{made['id']}").json["status"] == status
@@ -216,7 +217,7 @@ def test_an_authorisation_lapses_after_seven_days(twin: TwinProcess) -> None:
     def status() -> bool:
         return bool(twin.get(f"/v1/payment_intents/{intent_id}").json["status"] == "canceled")
 
-    wait_for(status, "the authorisation lapses")
+    eventually(status, "the authorisation lapses")
     assert kinds(twin, intent_id) == ["authorization"]
 
 
@@ -224,7 +225,7 @@ def test_a_disputed_charge_cannot_be_refunded(twin: TwinProcess) -> None:
     made = twin.charge(new_key(), payment_method="pm_card_createDispute").json
 
     twin.ask("POST", "/clock/advance", {"seconds": 5})
-    wait_for(lambda: "dispute" in kinds(twin, made["id"]), "the dispute")
+    eventually(lambda: "dispute" in kinds(twin, made["id"]), "the dispute")
     refused = twin.post("/v1/refunds", {"payment_intent": made["id"]}, new_key())
 
     assert refused.error["code"] == "charge_disputed"

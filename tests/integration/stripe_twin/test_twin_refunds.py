@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.support.twin_harness import TwinProcess, new_key, wait_for
+from tests.support.twin import TwinProcess, new_key
+from tests.support.waiting import eventually
 
 
 def refund(twin: TwinProcess, **parameters: object) -> Any:
@@ -16,7 +17,7 @@ def settled(twin: TwinProcess, refund_id: str, status: str) -> dict[str, Any]:
         found = twin.get(f"/v1/refunds/{refund_id}").json
         return found if found["status"] == status else None
 
-    return wait_for(question, f"{refund_id} is {status}")
+    return eventually(question, f"{refund_id} is {status}")
 
 
 def test_partial_refunds_add_up_to_the_charge_and_no_further(twin: TwinProcess) -> None:

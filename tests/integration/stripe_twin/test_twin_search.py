@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.twin_harness import TwinProcess, new_key
+from tests.support.twin import TwinProcess, new_key
 
 DECLINED = "pm_card_visa_chargeDeclined"
 

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 import stripe
 
-from tests.support.twin_harness import SECRET, Receiver, TwinProcess, new_key, verified, wait_for
+from tests.support.twin import TwinProcess, new_key
+from tests.support.waiting import eventually
+from tests.support.webhook_endpoint import SECRET, Receiver, verified
 
 
 def free_port() -> int:
@@ -24,7 +26,7 @@ def test_every_event_of_a_charge_arrives_signed(hooked: TwinProcess, receiver: R
     key = new_key()
     made = hooked.charge(key, **{"metadata[event_id]": key}).json
 
-    wait_for(lambda: len(receiver.received) >= 3, "three events")
+    eventually(lambda: len(receiver.received) >= 3, "three events")
 
     events = {event.type: event for event in map(verified, receiver.received)}
     paid = events["payment_intent.succeeded"]
@@ -44,7 +46,7 @@ def test_every_event_of_a_charge_arrives_signed(hooked: TwinProcess, receiver: R
 
 def test_the_body_on_the_wire_is_not_compact_json(hooked: TwinProcess, receiver: Receiver) -> None:
     hooked.charge(new_key())
-    received = wait_for(lambda: receiver.events("payment_intent.succeeded"), "the event")[0]
+    received = eventually(lambda: receiver.events("payment_intent.succeeded"), "the event")[0]
 
     compact = json.dumps(received.event, separators=(",", ":")).encode()
 
@@ -61,10 +63,10 @@ def test_a_receiver_that_was_down_gets_its_events_soon(tmp_path: Path) -> None:
         *("--secret-file", str(tmp_path / "secret")),
     )
     made = twin.charge(new_key()).json
-    wait_for(lambda: len(twin.rows("/deliveries?outcome=no_answer")) >= 3, "failed attempts")
+    eventually(lambda: len(twin.rows("/deliveries?outcome=no_answer")) >= 3, "failed attempts")
 
     receiver = Receiver(port=port)
-    found = wait_for(lambda: receiver.events("payment_intent.succeeded", made["id"]), "a retry")
+    found = eventually(lambda: receiver.events("payment_intent.succeeded", made["id"]), "a retry")
 
     assert verified(found[0]).data.object["id"] == made["id"]
     receiver.close()
@@ -79,7 +81,7 @@ def test_each_attempt_is_signed_at_its_own_time(hooked: TwinProcess, receiver: R
         found = receiver.events("payment_intent.succeeded", made["id"])
         return found if len(found) >= 3 else None
 
-    found = wait_for(attempts, "three attempts")
+    found = eventually(attempts, "three attempts")
 
     headers = [received.headers["Stripe-Signature"] for received in found]
     stamps = [int(header.split(",")[0].removeprefix("t=")) for header in headers]
@@ -92,13 +94,13 @@ def test_each_attempt_is_signed_at_its_own_time(hooked: TwinProcess, receiver: R
 
 def test_an_acknowledged_event_is_not_pending(hooked: TwinProcess, receiver: Receiver) -> None:
     hooked.charge(new_key())
-    found = wait_for(lambda: receiver.events("payment_intent.succeeded"), "the event")
+    found = eventually(lambda: receiver.events("payment_intent.succeeded"), "the event")
     event_id = found[0].event["id"]
 
     def settled() -> bool:
         return bool(hooked.get(f"/v1/events/{event_id}").json["pending_webhooks"] == 0)
 
-    wait_for(settled, "no webhook pending")
+    eventually(settled, "no webhook pending")
     done = hooked.get("/v1/events", delivery_success="true", type="payment_intent.succeeded")
     waiting = hooked.get("/v1/events", delivery_success="false", type="payment_intent.succeeded")
     assert [event["id"] for event in done.json["data"]] == [event_id]
@@ -119,10 +121,10 @@ def test_retries_end_with_the_schedule(hooked: TwinProcess, receiver: Receiver) 
             rows = hooked.rows("/deliveries?event_type=payment_intent.succeeded")
             return len(rows) >= expected
 
-        wait_for(seen, f"attempt {expected}")
+        eventually(seen, f"attempt {expected}")
         counts.append(len(receiver.events("payment_intent.succeeded", made["id"])))
 
-    wait_for(lambda: hooked.ask("GET", "/status")["webhooks_given_up"] == 3, "given up")
+    eventually(lambda: hooked.ask("GET", "/status")["webhooks_given_up"] == 3, "given up")
     assert counts == [1, 2, 3, 3]
 
 
@@ -132,11 +134,11 @@ def test_while_a_secret_rolls_both_sign(hooked: TwinProcess, receiver: Receiver)
         "POST", f"/endpoints/{endpoint_id}/roll", {"secret": "whsec_new", "keep_old_seconds": 3600}
     )
     made = hooked.charge(new_key()).json
-    both = wait_for(lambda: receiver.events("payment_intent.succeeded", made["id"]), "the event")
+    both = eventually(lambda: receiver.events("payment_intent.succeeded", made["id"]), "the event")
 
     hooked.ask("POST", "/clock/advance", {"seconds": 3601})
     later = hooked.charge(new_key()).json
-    one = wait_for(lambda: receiver.events("payment_intent.succeeded", later["id"]), "another")
+    one = eventually(lambda: receiver.events("payment_intent.succeeded", later["id"]), "another")
 
     assert rolled["secrets"] == ["whsec_new", SECRET]
     assert verified(both[0]).id == verified(both[0], "whsec_new").id
@@ -156,13 +158,13 @@ def test_secrets_roll_when_their_file_changes(tmp_path: Path, receiver: Receiver
         return list(twin.rows("/endpoints")[0]["secrets"])
 
     secret_file.write_text("whsec_second\nwhsec_first\n")
-    wait_for(lambda: signing() == ["whsec_second", "whsec_first"], "both secrets sign")
+    eventually(lambda: signing() == ["whsec_second", "whsec_first"], "both secrets sign")
     secret_file.write_text("\n")
-    wait_for(lambda: "holds no secret" in twin.log.read_text(), "the empty file is refused")
+    eventually(lambda: "holds no secret" in twin.log.read_text(), "the empty file is refused")
     twin.charge(new_key())
-    found = wait_for(lambda: receiver.received, "an event")
+    found = eventually(lambda: receiver.received, "an event")
     secret_file.write_text("whsec_second\n")
-    wait_for(lambda: signing() == ["whsec_second"], "the old secret is gone")
+    eventually(lambda: signing() == ["whsec_second"], "the old secret is gone")
     code = twin.stop()
 
     assert verified(found[0], "whsec_second").id == verified(found[0], "whsec_first").id
@@ -180,8 +182,8 @@ def test_a_restart_takes_the_events_and_secrets_it_is_given(
 
     twin = TwinProcess(tmp_path / "twin", *arguments, "--event", "payment_intent.succeeded")
     twin.charge(new_key())
-    found = wait_for(lambda: receiver.received, "the one event that is wanted")
-    wait_for(lambda: twin.ask("GET", "/status")["webhooks_owed"] == 0, "nothing else is owed")
+    found = eventually(lambda: receiver.received, "the one event that is wanted")
+    eventually(lambda: twin.ask("GET", "/status")["webhooks_owed"] == 0, "nothing else is owed")
     endpoints = twin.rows("/endpoints")
     twin.stop()
 
@@ -197,12 +199,12 @@ def test_an_endpoint_that_moved_gets_what_was_owed_to_its_old_address(
     nowhere = f"http://127.0.0.1:{free_port()}/stripe/webhook"
     first = TwinProcess(tmp_path / "twin", "--endpoint", nowhere, *wanted)
     intent = first.charge(new_key()).json["id"]
-    wait_for(lambda: first.ask("GET", "/status")["webhooks_owed"] == 1, "an event owed")
+    eventually(lambda: first.ask("GET", "/status")["webhooks_owed"] == 1, "an event owed")
     first.stop()
 
     second = TwinProcess(tmp_path / "twin", "--endpoint", receiver.url, *wanted)
-    found = wait_for(lambda: receiver.events("payment_intent.succeeded", intent), "the event")
-    wait_for(lambda: second.ask("GET", "/status")["webhooks_owed"] == 0, "nothing else is owed")
+    found = eventually(lambda: receiver.events("payment_intent.succeeded", intent), "the event")
+    eventually(lambda: second.ask("GET", "/status")["webhooks_owed"] == 0, "nothing else is owed")
     endpoints = second.rows("/endpoints")
     second.stop()
 
@@ -212,13 +214,13 @@ def test_an_endpoint_that_moved_gets_what_was_owed_to_its_old_address(
 
 def test_an_event_can_be_sent_again(hooked: TwinProcess, receiver: Receiver) -> None:
     hooked.charge(new_key())
-    first = wait_for(lambda: receiver.events("payment_intent.succeeded"), "the event")[0]
+    first = eventually(lambda: receiver.events("payment_intent.succeeded"), "the event")[0]
     settled = f"/deliveries?event_id={first.event['id']}&outcome=delivered"
-    wait_for(lambda: hooked.rows(settled), "its delivery on record")
+    eventually(lambda: hooked.rows(settled), "its delivery on record")
 
     hooked.ask("POST", "/deliver", {"event": first.event["id"]})
 
-    wait_for(lambda: len(receiver.events("payment_intent.succeeded")) == 2, "the same event")
+    eventually(lambda: len(receiver.events("payment_intent.succeeded")) == 2, "the same event")
     again = receiver.events("payment_intent.succeeded")[1]
     assert verified(again).id == first.event["id"]
     assert again.body == first.body
@@ -232,7 +234,7 @@ def test_an_endpoint_gets_only_what_it_asked_for(twin: TwinProcess, receiver: Re
     listed = client.v1.webhook_endpoints.retrieve(made.id)
 
     twin.charge(new_key())
-    wait_for(lambda: receiver.received, "the event")
+    eventually(lambda: receiver.received, "the event")
     deleted = client.v1.webhook_endpoints.delete(made.id)
 
     assert made.secret is not None
@@ -257,19 +259,19 @@ def test_a_disabled_endpoint_hears_nothing_until_it_is_enabled(
     endpoint_id = hooked.rows("/endpoints")[0]["id"]
     receiver.status = 500
     made = hooked.charge(new_key()).json
-    wait_for(lambda: receiver.events("payment_intent.succeeded", made["id"]), "an attempt")
+    eventually(lambda: receiver.events("payment_intent.succeeded", made["id"]), "an attempt")
 
     client.v1.webhook_endpoints.update(endpoint_id, {"disabled": True})
     # All three events have come to an attempt that was not made, so none is under way.
-    wait_for(lambda: len(not_made(hooked)) == 3, "attempts not made")
+    eventually(lambda: len(not_made(hooked)) == 3, "attempts not made")
     before = len(receiver.received)
     hooked.ask("POST", "/clock/advance", {"seconds": 60})
-    wait_for(lambda: len(hooked.rows("/deliveries?outcome=disabled")) >= 6, "more of them")
+    eventually(lambda: len(hooked.rows("/deliveries?outcome=disabled")) >= 6, "more of them")
     meanwhile = len(receiver.received)
     receiver.status = 200
     client.v1.webhook_endpoints.update(endpoint_id, {"disabled": False})
 
-    wait_for(lambda: len(receiver.received) > before, "a retry after it was enabled")
+    eventually(lambda: len(receiver.received) > before, "a retry after it was enabled")
     assert meanwhile == before
 
 
@@ -283,7 +285,7 @@ def test_another_accounts_event_names_it_and_goes_nowhere_else(
         headers={"Stripe-Account": connected},
     )
     hooked.charge(new_key())
-    wait_for(lambda: len(receiver.received) >= 3, "events of the own account")
+    eventually(lambda: len(receiver.received) >= 3, "events of the own account")
 
     events = hooked.get("/v1/events", account=connected).json["data"]
     assert [(e["account"], e["data"]["object"]["id"]) for e in events] == [

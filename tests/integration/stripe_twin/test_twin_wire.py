@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.support.twin_harness import TwinProcess, new_key, wait_for
+from tests.support.twin import TwinProcess, new_key
+from tests.support.waiting import eventually
 
 FORM = b"amount=700&currency=usd"
 
@@ -112,12 +113,12 @@ def test_a_charge_is_made_although_the_client_left(twin: TwinProcess, wire: sock
     )
     fault = twin.fault("slow", count=1, match={"key": key}, numbers={"seconds": 2})
     wire.sendall(head(key, f"Content-Length: {len(form)}") + form)
-    wait_for(lambda: twin.rows(f"/fault-hits?fault_id={fault}"), "the request is under way")
+    eventually(lambda: twin.rows(f"/fault-hits?fault_id={fault}"), "the request is under way")
 
     wire.close()
 
-    rows = wait_for(lambda: twin.rows(f"/requests?key={key}"), "the request is over")
-    outcome = wait_for(
+    rows = eventually(lambda: twin.rows(f"/requests?key={key}"), "the request is over")
+    outcome = eventually(
         lambda: twin.rows(f"/requests?key={key}")[0]["delivered"], "what became of the answer"
     )
     assert (rows[0]["status"], rows[0]["executed"]) == (200, True)

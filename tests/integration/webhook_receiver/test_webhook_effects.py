@@ -9,45 +9,15 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from tests.support.processes import eventually
-from tests.support.stack import ENVIRONMENT, PRICE_CENTS, WORKERS, Shop
+from tests.support.stack import PRICE_CENTS, WORKERS, Shop
 from tests.support.twin import Twin
-from tests.support.webhooks import RECEIVED, Sender, signature
-
-
-def intent_event(event_id: UUID, *, payment_intent_id: str = "", **changes: Any) -> bytes:
-    """A success of this payment, as Stripe would tell it."""
-    thing = {
-        "id": payment_intent_id or f"pi_{uuid4().hex}",
-        "object": "payment_intent",
-        "status": "succeeded",
-        "amount": PRICE_CENTS,
-        "currency": "usd",
-        "metadata": {"event_id": str(event_id), "env": ENVIRONMENT},
-        **changes,
-    }
-    document = {
-        "id": f"evt_{uuid4().hex}",
-        "object": "event",
-        "type": "payment_intent.succeeded",
-        "livemode": False,
-        "request": {"id": None, "idempotency_key": str(event_id)},
-        "data": {"object": thing},
-    }
-    return json.dumps(document).encode()
+from tests.support.waiting import eventually
+from tests.support.webhooks import RECEIVED, intent_event, post_webhook, quarantine_reasons
 
 
 def send(shop: Shop, body: bytes) -> None:
-    got = Sender(shop.stack).post(body, signature(body))
+    got = post_webhook(shop.stack["receiver"], body)
     assert (got.status, got.body) == (200, RECEIVED)
-
-
-@pytest.fixture
-def waiting(shop: Shop, twin: Twin) -> tuple[str, UUID, str]:
-    """An order whose payment waits for the bank: order_id, event_id, PaymentIntent id."""
-    order_id, event_id = shop.place("pm_twin_card_processing")
-    shop.wait_payment(event_id, "processing")
-    return order_id, event_id, shop.database.payment(event_id)["payment_intent_id"]
 
 
 @pytest.mark.parametrize(
@@ -68,7 +38,7 @@ def test_a_success_that_disagrees_with_the_order_is_quarantined_and_pays_nothing
 
     send(shop, body)
 
-    assert Sender(shop.stack).quarantined(body) == [reason]
+    assert quarantine_reasons(shop.database, body) == [reason]
     assert shop.database.payment_state(event_id) == "processing"
     assert shop.status(order_id) == "pending"
 
@@ -82,7 +52,7 @@ def test_an_event_of_another_environment_is_quarantined(
 
     send(shop, body)
 
-    assert Sender(shop.stack).quarantined(body) == ["other_environment"]
+    assert quarantine_reasons(shop.database, body) == ["other_environment"]
     assert shop.database.payment_state(event_id) == "processing"
 
 
@@ -91,7 +61,7 @@ def test_a_payment_intent_without_our_metadata_is_not_ours(shop: Shop) -> None:
 
     send(shop, body)
 
-    assert Sender(shop.stack).quarantined(body) == ["not_ours"]
+    assert quarantine_reasons(shop.database, body) == ["not_ours"]
 
 
 def test_a_matching_success_pays_the_order_once_however_often_it_comes(
@@ -174,7 +144,7 @@ def test_a_webhook_whose_payment_never_comes_ends_in_quarantine(shop: Shop) -> N
     )
 
     eventually(
-        lambda: Sender(shop.stack).quarantined(body) == ["payment_never_came"],
+        lambda: quarantine_reasons(shop.database, body) == ["payment_never_came"],
         "the webhook is given up",
     )
     assert shop.database.rows("SELECT 1 FROM webhook_parked WHERE event_id = %s", nobody) == []
@@ -195,7 +165,7 @@ def test_a_receiver_killed_at_any_step_loses_no_event(
     order_id, event_id, intent = waiting
     shop.database.arm(point)
 
-    twin.ask("POST", "/complete", {"payment_intent": intent, "succeed": True})
+    twin.complete(intent, succeed=True)
     shop.stack.expect_crash(["receiver"])
 
     shop.wait_status(order_id, "paid")

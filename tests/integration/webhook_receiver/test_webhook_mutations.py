@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 
 from bookpayctl.clients.raw_http import exchange
 from bookpayctl.forgery.case import ForgeryInput, Post, encode
-from tests.support.processes import ServiceProcess
-from tests.support.receiver_alone import receiver_on
+from tests.support.processes import ServiceProcess, running
+from tests.support.services_alone import receiver_alone
+from tests.support.signing import signature
 from tests.support.stack import WEBHOOK_SECRET, Database
 
 # No 5xx at all: the database is there, so not even a 503 has a reason.
@@ -46,7 +47,7 @@ def own(create_database: Callable[..., str]) -> Iterator[Database]:
 
 @pytest.fixture(scope="module")
 def receiver(own: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
-    with receiver_on(own.dsn, tmp_path_factory.mktemp("receiver")) as service:
+    with running(receiver_alone(own.dsn, tmp_path_factory.mktemp("receiver"))) as service:
         yield service
 
 
@@ -104,13 +105,7 @@ def headers(draw: st.DrawFn, body: bytes) -> bytes:
 
 
 def sound(body: bytes) -> bytes:
-    stamp = b"%d" % time.time()
-    return b"t=%s,v1=%s" % (stamp, mac(stamp, body))
-
-
-def mac(stamp: bytes, body: bytes) -> bytes:
-    digest = hmac.new(WEBHOOK_SECRET.encode(), stamp + b"." + body, hashlib.sha256).hexdigest()
-    return digest.encode()
+    return signature(body, secret=WEBHOOK_SECRET).encode()
 
 
 def agrees(header: bytes, body: bytes) -> bool:
@@ -119,6 +114,12 @@ def agrees(header: bytes, body: bytes) -> bool:
     stamps = [value for name, value in fields if name == b"t"]
     signatures = {value for name, value in fields if name == b"v1"}
     return len(stamps) == 1 and mac(stamps[0], body) in signatures
+
+
+def mac(stamp: bytes, body: bytes) -> bytes:
+    return (
+        hmac.new(WEBHOOK_SECRET.encode(), stamp + b"." + body, hashlib.sha256).hexdigest().encode()
+    )
 
 
 @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))

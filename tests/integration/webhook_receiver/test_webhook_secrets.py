@@ -11,24 +11,21 @@ from pathlib import Path
 import pytest
 
 from runtime.adapters.store import webhooks
-from tests.support.processes import ServiceProcess, eventually, http
-from tests.support.receiver_alone import receiver_on
+from tests.support.processes import ServiceProcess, running
+from tests.support.services_alone import receiver_alone
 from tests.support.stack import Database
-from tests.support.webhooks import encoded, signature
+from tests.support.waiting import eventually
+from tests.support.webhooks import encoded, post_webhook
+
+
+def receiver_reading(file: Path, database: Database) -> ServiceProcess:
+    """A receiver that takes its signing secrets from this file."""
+    return receiver_alone(database.dsn, file.parent, STRIPE_WEBHOOK_SECRET_FILE=str(file))
 
 
 def post(receiver: ServiceProcess, secret: str) -> int:
-    body = encoded()
-    answer = http.request(
-        "POST",
-        f"{receiver.url}/stripe/webhook",
-        body=body,
-        headers={
-            "Content-Type": "application/json",
-            "Stripe-Signature": signature(body, secret=secret),
-        },
-    )
-    return answer.status
+    """The status of a fresh event that is signed with this secret."""
+    return post_webhook(receiver, encoded(), secret=secret).status
 
 
 def replace(file: Path, text: bytes) -> None:
@@ -41,6 +38,21 @@ def replace(file: Path, text: bytes) -> None:
 def warnings(receiver: ServiceProcess) -> list[str]:
     lines = [json.loads(line) for line in receiver.log.splitlines()]
     return [line["msg"] for line in lines if line["level"] != "INFO"]
+
+
+def wait_for_answer(receiver: ServiceProcess, secret: str, status: int) -> None:
+    eventually(
+        lambda: post(receiver, secret) == status, f"an event signed with {secret} gets {status}"
+    )
+
+
+def wait_for_events(database: Database, *, more: int) -> None:
+    wanted = stored_events(database) + more
+    eventually(lambda: stored_events(database) > wanted, "events flow")
+
+
+def stored_events(database: Database) -> int:
+    return int(database.value("SELECT count(*) FROM stripe_events"))
 
 
 def test_a_rotation_under_load_refuses_no_good_event(database: Database, tmp_path: Path) -> None:
@@ -56,7 +68,7 @@ def test_a_rotation_under_load_refuses_no_good_event(database: Database, tmp_pat
         return statuses
 
     with (
-        receiver_on(database.dsn, tmp_path, STRIPE_WEBHOOK_SECRET_FILE=str(file)) as receiver,
+        running(receiver_reading(file, database)) as receiver,
         ThreadPoolExecutor(4) as threads,
     ):
         senders = [threads.submit(send_until_stopped) for _ in range(4)]
@@ -64,18 +76,12 @@ def test_a_rotation_under_load_refuses_no_good_event(database: Database, tmp_pat
             for n in range(3):
                 old, new = f"whsec_{n}", f"whsec_{n + 1}"
                 replace(file, f"{old}\n{new}\n".encode())
-                eventually(lambda new=new: post(receiver, new) == 200, "the new secret is active")
+                wait_for_answer(receiver, new, 200)
                 signing[0] = new
                 # What was signed with the old one is on its way for less than a request takes.
-                seen = database.value("SELECT count(*) FROM stripe_events")
-                eventually(
-                    lambda seen=seen: (
-                        database.value("SELECT count(*) FROM stripe_events") > seen + 20
-                    ),
-                    "events signed with the new secret flow",
-                )
+                wait_for_events(database, more=20)
                 replace(file, f"{new}\n".encode())
-                eventually(lambda old=old: post(receiver, old) == 400, "the old secret is out")
+                wait_for_answer(receiver, old, 400)
         finally:
             stop.set()
         statuses = [status for sender in senders for status in sender.result()]
@@ -92,7 +98,7 @@ def test_a_rotation_that_goes_wrong_keeps_the_last_secrets_and_says_so_once(
 ) -> None:
     file = tmp_path / "secret"
     file.write_bytes(b"whsec_old")
-    with receiver_on(database.dsn, tmp_path, STRIPE_WEBHOOK_SECRET_FILE=str(file)) as receiver:
+    with running(receiver_reading(file, database)) as receiver:
         replace(file, broken)
         during = [post(receiver, "whsec_old") for _ in range(20)]
         forged = [post(receiver, secret) for secret in ("", "whsec_new", "\ufffd\ufffd")]
@@ -115,8 +121,7 @@ def test_a_receiver_without_a_sound_secret_does_not_start(
 ) -> None:
     file = tmp_path / "secret"
     file.write_bytes(broken)
-    variables = {"DB_DSN": database.dsn, "STRIPE_WEBHOOK_SECRET_FILE": str(file)}
-    service = ServiceProcess("receiver", ("payments-webhook-receiver",), variables, tmp_path)
+    service = receiver_reading(file, database)
 
     status = service.start().wait_end()
 
@@ -142,13 +147,8 @@ def test_the_age_of_an_early_webhook_is_the_environments(
             }
         },
     )
-    with receiver_on(database.dsn, tmp_path) as receiver:
-        answer = http.request(
-            "POST",
-            f"{receiver.url}/stripe/webhook",
-            body=body,
-            headers={"Content-Type": "application/json", "Stripe-Signature": signature(body)},
-        )
+    with running(receiver_alone(database.dsn, tmp_path)) as receiver:
+        answer = post_webhook(receiver, body)
 
     ages = database.rows(
         "SELECT extract(epoch FROM environment_now() - parked_at),"

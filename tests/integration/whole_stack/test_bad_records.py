@@ -11,10 +11,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from tests.support.processes import ROOT, eventually
+from tests.support.processes import ROOT
 from tests.support.records import produce, reasons_at
 from tests.support.stack import PRICE_CENTS, WORKERS, Shop
 from tests.support.twin import Twin
+from tests.support.waiting import eventually
 
 
 def placed_event(shop: Shop, event_id: UUID, order_id: str, **changes: Any) -> bytes:
@@ -171,4 +172,4 @@ def test_reading_everything_again_as_another_group_inserts_and_charges_nothing(
 
 
 def payments_and_posts(shop: Shop, twin: Twin) -> tuple[int, int]:
-    return shop.database.value("SELECT count(*) FROM payments"), len(twin.rows("executions"))
+    return shop.database.value("SELECT count(*) FROM payments"), len(twin.rows("/executions"))

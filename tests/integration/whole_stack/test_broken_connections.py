@@ -10,15 +10,16 @@ import psycopg
 import pytest
 import urllib3
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 from psycopg_pool import ConnectionPool
 
 from runtime.adapters import kafka
 from runtime.faults import connections
 from runtime.faults import http as breakable_http
 from runtime.faults.http import NextCall
-from tests.support.processes import eventually
 from tests.support.stack import Database
+from tests.support.waiting import eventually
 
 # Nobody else reads it: its records are no events.
 TOPIC = "broken-connections"

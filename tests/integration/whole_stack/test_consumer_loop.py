@@ -13,7 +13,8 @@ from uuid import uuid4
 import psycopg
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from runtime import config
 from runtime.adapters import consumer_loop, kafka
@@ -24,8 +25,8 @@ from runtime.faults.points import Failpoints
 from runtime.lifecycle import Lifecycle
 from runtime.process import Process
 from runtime.telemetry import Outage
-from tests.support.processes import eventually
 from tests.support.stack import Database
+from tests.support.waiting import eventually
 
 NOWHERE = "host=127.0.0.1 port=1 dbname=none"
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,42 +16,22 @@ import pytest
 from runtime.adapters.store.orders import try_hold_client_key
 from runtime.domain.names import TenantId
 from runtime.sql import migrate
-from tests.support.processes import ROOT, ServiceProcess, eventually, http
+from tests.support.http_client import http
+from tests.support.processes import ROOT, ServiceProcess, running
 from tests.support.servers import running_servers
-from tests.support.stack import ENVIRONMENT, Database, Shop, connect
-from tests.support.webhooks import encoded, signature
+from tests.support.services_alone import orders_alone, receiver_alone
+from tests.support.stack import Database, Shop, connect
+from tests.support.waiting import eventually
+from tests.support.webhooks import encoded, post_webhook
 
-Start = Callable[..., ServiceProcess]
+Start = Callable[[ServiceProcess], ServiceProcess]
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts one service on its own; stops it at the end."""
-    started: list[ServiceProcess] = []
-
-    def starting(name: str, *arguments: str, **variables: str) -> ServiceProcess:
-        service = ServiceProcess(
-            name, arguments, {"BOOKPAY_ENV": ENVIRONMENT, **variables}, tmp_path
-        )
-        started.append(service.start())
-        return service
-
-    yield starting
-    for service in started:
-        service.stop()
-
-
-def post_webhook(service: ServiceProcess, body: bytes, secret: str) -> tuple[int, bytes, str]:
-    answer = http.request(
-        "POST",
-        f"{service.url}/stripe/webhook",
-        body=body,
-        headers={
-            "Content-Type": "application/json",
-            "Stripe-Signature": signature(body, secret=secret),
-        },
-    )
-    return answer.status, answer.data, answer.headers.get("Retry-After", "")
+def start() -> Iterator[Start]:
+    """Starts one service on its own and waits until it is ready; stops it at the end."""
+    with ExitStack() as started:
+        yield lambda service: started.enter_context(running(service))
 
 
 def test_while_the_database_is_away_a_webhook_is_told_to_come_again_and_never_received(
@@ -59,12 +40,8 @@ def test_while_the_database_is_away_a_webhook_is_told_to_come_again_and_never_re
     body = encoded()
     with running_servers(tmp_path / "first", with_kafka=False) as servers:
         migrate(servers.dsn)
-        receiver = start(
-            *("receiver", "payments-webhook-receiver"),
-            DB_DSN=servers.dsn,
-            STRIPE_WEBHOOK_SECRET="whsec_a",
-        ).wait_ready()
-    away = post_webhook(receiver, body, "whsec_a")
+        receiver = start(receiver_alone(servers.dsn, tmp_path))
+    away = post_webhook(receiver, body)
 
     with (
         running_servers(tmp_path / "first", with_kafka=False) as servers,
@@ -72,7 +49,8 @@ def test_while_the_database_is_away_a_webhook_is_told_to_come_again_and_never_re
     ):
         stored = conn.execute("SELECT count(*) FROM bookstore_platform.stripe_events").fetchone()
 
-    assert away == (503, b'{"error":"temporarily unavailable"}', "1")
+    assert (away.status, away.body) == (503, b'{"error":"temporarily unavailable"}')
+    assert away.headers["Retry-After"] == "1"
     assert stored == (0,)
 
 
@@ -81,19 +59,20 @@ def test_a_rotated_signing_secret_is_believed_without_a_restart(
 ) -> None:
     file = tmp_path / "secret"
     file.write_text("whsec_old")
-    receiver = start(
-        *("receiver", "payments-webhook-receiver"),
-        DB_DSN=database.dsn,
-        STRIPE_WEBHOOK_SECRET_FILE=str(file),
-    ).wait_ready()
-    before = [post_webhook(receiver, encoded(), s)[0] for s in ("whsec_old", "whsec_new")]
+    receiver = start(receiver_alone(database.dsn, tmp_path, STRIPE_WEBHOOK_SECRET_FILE=str(file)))
+    before = statuses_of(receiver, "whsec_old", "whsec_new")
 
     file.write_text("whsec_new\nwhsec_old\n")
-    during = [post_webhook(receiver, encoded(), s)[0] for s in ("whsec_old", "whsec_new")]
+    during = statuses_of(receiver, "whsec_old", "whsec_new")
     file.write_text("whsec_new\n")
-    after = [post_webhook(receiver, encoded(), s)[0] for s in ("whsec_old", "whsec_new")]
+    after = statuses_of(receiver, "whsec_old", "whsec_new")
 
     assert (before, during, after) == ([200, 400], [200, 200], [400, 200])
+
+
+def statuses_of(receiver: ServiceProcess, *secrets: str) -> list[int]:
+    """What fresh events get, one signed with each of these secrets."""
+    return [post_webhook(receiver, encoded(), secret=secret).status for secret in secrets]
 
 
 @pytest.mark.parametrize(
@@ -128,14 +107,12 @@ def test_a_service_with_a_dangerous_setting_does_not_start(
 def test_orders_are_refused_while_the_database_is_away(tmp_path: Path, start: Start) -> None:
     with running_servers(tmp_path / "first", with_kafka=False) as servers:
         migrate(servers.dsn)
-        api = start(
-            *("orders", "orders-service", "--role", "http"), DB_DSN=servers.dsn
-        ).wait_ready()
+        api = start(orders_alone(servers.dsn, tmp_path))
 
     answer = http.request("GET", f"{api.url}/orders/x", headers={"Authorization": "Bearer t"})
 
     assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
-    assert b'"code": "unavailable"' in answer.data
+    assert b'"code": "unavailable"' in answer.body
     eventually(lambda: api.readiness() == {"database": False}, "it is not ready")
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.processes import ServiceProcess, eventually
-from tests.support.servers import free_ports
+from tests.support.processes import ServiceProcess, free_port
 from tests.support.stack import Shop
+from tests.support.waiting import eventually
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def cut_off(shop: Shop) -> Iterator[ServiceProcess]:
     notifier = shop.stack["notifier"]
     usual = notifier.variables
     notifier.stop()
-    notifier.variables = {**usual, "SMTP_PORT": str(free_ports(1)[0])}
+    notifier.variables = {**usual, "SMTP_PORT": str(free_port())}
     notifier.start().wait_ready()
     yield notifier
     notifier.stop()

@@ -6,10 +6,11 @@ import time
 from uuid import uuid4
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from runtime.adapters import kafka
-from tests.support.processes import eventually
+from tests.support.waiting import eventually
 
 REFUSED = KafkaError(KafkaError.REBALANCE_IN_PROGRESS)
 

@@ -40,5 +40,7 @@ def test_every_drill_has_a_command_of_its_own() -> None:
 
     command.register(app)
 
-    names = {found.name for found in app.registered_groups[0].typer_instance.registered_commands}
+    group = app.registered_groups[0].typer_instance
+    assert group is not None
+    names = {found.name for found in group.registered_commands}
     assert names == {"list", "run", *(entry.slug for entry in CATALOGUE)}

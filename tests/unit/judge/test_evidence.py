@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -95,7 +96,7 @@ def test_a_drivers_parameters_become_the_servers(statement: str, expected: str) 
     assert with_numbered_parameters(statement) == expected
 
 
-def looked_at(**changes: object) -> Snapshot:
+def looked_at(**changes: Any) -> Snapshot:
     return Snapshot(replace(shop.DATABASE, **changes), shop.LOG, shop.STRIPE)
 
 

@@ -112,6 +112,10 @@ class Race(RuleBasedStateMachine):
                 return o.Declined("card_declined", PI)
             case "processing":
                 return o.Pending(PI, "processing")
+            case _:
+                return self.answer_without_an_intent(first)
+
+    def answer_without_an_intent(self, first: str) -> o.Outcome:
         if self.key_dead_end:
             return o.Unknown("http 500", saved_failure=True)
         match first:
@@ -119,7 +123,8 @@ class Race(RuleBasedStateMachine):
                 return o.Parked("parameter_invalid")
             case "halted":
                 return o.Halt("api_key_expired")
-        return o.Retry("rate_limit")
+            case _:
+                return o.Retry("rate_limit")
 
     @precondition(lambda self: self.posts)
     @rule(data=st.data())
@@ -165,8 +170,9 @@ class Race(RuleBasedStateMachine):
                 return SeenFailed(PI, "card_declined")
             case "processing":
                 return SeenOpen(PI)
-        age = self.hours_since_first_attempt
-        return SeenAbsent(not self.posts, None if age is None else age * HOUR)
+            case _:
+                age = self.hours_since_first_attempt
+                return SeenAbsent(not self.posts, None if age is None else age * HOUR)
 
     @precondition(lambda self: self.intent == "processing")
     @rule(end=st.sampled_from(["succeeded", "failed"]))

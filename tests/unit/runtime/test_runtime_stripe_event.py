@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime.domain.money import Money
+from runtime.domain.names import StripeEventId
 from runtime.domain.stripe_event import Invalid, Kind, Odd, StripeEvent, parse
 
 ROOT = "11111111-2222-4333-8444-555555555555"
@@ -42,7 +43,7 @@ def parsed(document: object) -> object:
 
 def test_a_success_is_read_whole() -> None:
     assert parsed(event()) == StripeEvent(
-        stripe_event_id="evt_1",
+        stripe_event_id=StripeEventId("evt_1"),
         type="payment_intent.succeeded",
         kind=Kind.SUCCEEDED,
         livemode=False,

@@ -7,13 +7,12 @@ import logging
 import random
 import threading
 from collections.abc import Iterator
-from uuid import uuid4
 
 import pytest
 
 from runtime.adapters.http.admin import readiness_answer
 from runtime.domain.retry import Backoff
-from runtime.faults.points import Failpoint, Failpoints
+from runtime.faults.points import Failpoint
 from runtime.lifecycle import Lifecycle, Readiness, repeat
 from runtime.telemetry import REPEAT_SECONDS, JsonFormatter, Outage
 
@@ -163,13 +162,6 @@ def test_a_loop_does_not_swallow_what_it_cannot_answer() -> None:
             on_failure=lambda error: None,
             on_success=lambda: None,
         )
-
-
-def test_failpoints_that_are_off_touch_nothing() -> None:
-    failpoints = Failpoints(None, "worker-0", uuid4(), None)
-
-    for point in Failpoint:
-        failpoints.hit(point)
 
 
 def test_there_are_27_failpoints_with_stable_names() -> None:
