@@ -18,7 +18,7 @@ from runtime.domain.names import Service, Topic, trace_id
 from runtime.domain.order import AmountMismatch, OrderEvent
 from runtime.faults import connections
 from runtime.faults.points import Failpoint, Failpoints, Subject
-from runtime.steps import order as order_step
+from runtime.steps.order import follow_payment
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ def follow(
     def hit(point: Failpoint) -> None:
         failpoints.hit(point, subject, connections.Statement(conn))
 
-    reached = order_step.follow_payment(conn, order, EVENT_OF_TOPIC[record.topic], event, hit)
+    reached = follow_payment(conn, order, EVENT_OF_TOPIC[record.topic], event, hit)
     if isinstance(reached, AmountMismatch):
         _set_aside(conn, record, event, reached)
         return AMOUNT_MISMATCH
