@@ -58,6 +58,12 @@ def contracts(session: nox.Session) -> None:
     session.run(str(BIN / "lint-imports"), external=True)
 
 
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The parts of the pages that are made from the code are as the code makes them today."""
+    python(session, "docs.generate", "--check")
+
+
 @nox.session(default=False)
 def structure(session: nox.Session) -> None:
     """Lengths, names, locks, decisions: what a test can say about the repository itself."""

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Final
 from uuid import uuid4
 
-from runtime import config
+from runtime import config, sql
 from runtime.domain.names import Service
 from runtime.faults.points import Failpoints
 from runtime.lifecycle import Lifecycle
@@ -57,6 +57,7 @@ def parse_arguments(argv: list[str], events_mode: str | None) -> argparse.Namesp
     arguments = parser.parse_args(argv)
     if (arguments.service == Service.ORDERS) != (arguments.role is not None):
         parser.error("--role http|consumer goes with orders-service, and only with it")
+    # Another group that never ended would read every order beside the workers.
     if (arguments.group is not None) != arguments.until_end:
         parser.error("--group and --until-end go together")
     if arguments.until_end and arguments.service != Service.WORKER:
@@ -74,20 +75,20 @@ def main(argv: list[str]) -> int:
         process = _compose(source, arguments.service, arguments.role)
         module = importlib.import_module(MODULES[arguments.service, arguments.role])
         process.lifecycle.stop_on_signals()
+        # Before the service, whose first step may be the one that a drill is after.
         process.failpoints.start()
         if arguments.until_end:
             module.run_until_end(process, arguments.group)
         else:
             module.run(process)
     except config.ConfigError as error:
+        # One line and no trace: it is the operator's to mend, and it names the variable.
         sys.stderr.write(f"{arguments.service}: {error}\n")
         return EXIT_CONFIG
     return 0
 
 
 def _migrate(source: config.Source) -> int:
-    from runtime import sql
-
     applied = sql.migrate(source.text("DB_DSN"))
     sys.stdout.write("".join(f"applied {name}\n" for name in applied) or "nothing to apply\n")
     return 0
@@ -96,6 +97,7 @@ def _migrate(source: config.Source) -> int:
 def _compose(source: config.Source, service: str, role: str | None) -> Process:
     common = config.common(source, service, role)
     configure_logging(service, common.process, common.log_level)
+    # New at each start: leases of an earlier life of this name can be told from ours.
     incarnation = uuid4()
     return Process(
         service=service,
@@ -103,6 +105,7 @@ def _compose(source: config.Source, service: str, role: str | None) -> Process:
         source=source,
         lifecycle=Lifecycle(),
         failpoints=Failpoints(
+            # Without a DSN a failpoint cannot even be asked about.
             common.dsn if common.failpoints else None,
             common.process,
             incarnation,

@@ -31,6 +31,7 @@ class Source:
     values: Mapping[str, str]
 
     def text(self, name: str, default: str | None = None) -> str:
+        # An empty variable counts as none: that is how a manifest takes one back.
         value = self.values.get(name) or default
         if value is None or not value.strip():
             raise ConfigError(f"{name} is not set")
@@ -42,6 +43,7 @@ class Source:
             value = float(raw)
         except ValueError:
             raise ConfigError(f"{name} must be a number, not {raw[:40]!r}") from None
+        # Not a number is in no range, so this refuses it as well.
         if not least <= value <= most:
             raise ConfigError(f"{name} must be from {least:g} to {most:g}, not {value:g}")
         return value
@@ -58,9 +60,11 @@ class Source:
             return False
         if raw in ("1", "on", "true", "yes"):
             return True
+        # A misspelt word must not be off in silence: these switch shadow mode and drills.
         raise ConfigError(f"{name} must be on or off, not {raw[:40]!r}")
 
     def url(self, name: str, default: str | None = None) -> str:
+        # Every caller appends a path that begins with a slash.
         value = self.text(name, default).rstrip("/")
         parts = urlsplit(value)
         if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -69,6 +73,7 @@ class Source:
 
     def secret(self, name: str) -> str:
         """The value of NAME_FILE's file, else of NAME; never empty."""
+        # The file first: where both are given, the variable is what somebody forgot to remove.
         path = self.values.get(f"{name}_FILE")
         if path:
             try:
@@ -141,7 +146,7 @@ class WorkerConfig:
 class ReconcilerConfig:
     gateway: GatewayClientConfig
     webhook_window_seconds: float
-    parked_webhook_window_seconds: float
+    early_webhook_window_seconds: float
     event_window_seconds: float
 
 
@@ -165,10 +170,12 @@ def common(source: Source, service: str, role: str | None) -> Common:
     default_name = f"{service}-{role}" if role else service
     run_dir = source.values.get("BOOKPAY_RUN_DIR")
     return Common(
+        # In a pod the host name is the pod's own: unique, and another with each new pod.
         process=source.text("BOOKPAY_PROCESS_NAME", source.values.get("HOSTNAME") or default_name),
         environment=source.text("BOOKPAY_ENV", "default"),
         dsn=_dsn(source),
         http_host=source.text("BOOKPAY_HTTP_HOST", "0.0.0.0"),  # noqa: S104 - a pod's own address
+        # Never 0, "any free port": no probe would find it.
         http_port=source.whole("BOOKPAY_HTTP_PORT", 8080, least=1, most=65535),
         failpoints=source.flag("BOOKPAY_FAILPOINTS"),
         run_dir=Path(run_dir) if run_dir else None,
@@ -177,6 +184,7 @@ def common(source: Source, service: str, role: str | None) -> Common:
 
 
 def _log_level(source: Source) -> str:
+    # Checked here, where the message can name the variable.
     level = source.text("BOOKPAY_LOG_LEVEL", "INFO").upper()
     if level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         raise ConfigError(f"BOOKPAY_LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR, not {level!r}")
@@ -208,6 +216,7 @@ def deadlines(source: Source) -> Deadlines:
         ("BOOKPAY_LEASE_SECONDS", 60.0),
     ]
     values = [source.number(name, default, least=0.1, most=3600) for name, default in named]
+    # Each with the one that must outlast it.
     for (inner, _), (outer, _), small, large in zip(
         named, named[1:], values, values[1:], strict=False
     ):
@@ -222,6 +231,7 @@ def deadlines(source: Source) -> Deadlines:
 def gateway(source: Source) -> GatewayConfig:
     """Settings of the gateway; a live key is refused."""
     key = source.secret("STRIPE_API_KEY")
+    # Restricted keys as well: one that may create PaymentIntents takes real money.
     if key.startswith(LIVE_KEY_PREFIXES):
         raise ConfigError("STRIPE_API_KEY is a live key; only test keys are used here")
     return GatewayConfig(
@@ -229,6 +239,8 @@ def gateway(source: Source) -> GatewayConfig:
         stripe_api_key=key,
         token=source.secret("GATEWAY_TOKEN"),
         default_payment_method=source.text("BOOKPAY_DEFAULT_PAYMENT_METHOD", "pm_card_visa"),
+        # Each call holds a thread until Stripe answers: two workers send 128 at a time, and the
+        # reconciler asks besides.
         threads=source.whole("BOOKPAY_GATEWAY_THREADS", 256, least=1, most=4096),
         deadlines=deadlines(source),
         shadow=source.flag("SHADOW_MODE"),
@@ -246,6 +258,7 @@ def gateway_client(source: Source) -> GatewayClientConfig:
 def worker(source: Source) -> WorkerConfig:
     return WorkerConfig(
         gateway=gateway_client(source),
+        # At 250 ms a call 64 are 256 charges a second, with room over the 200 promised.
         concurrency=source.whole("BOOKPAY_WORKER_CONCURRENCY", 64, least=1, most=1024),
     )
 
@@ -256,7 +269,7 @@ def reconciler(source: Source) -> ReconcilerConfig:
         webhook_window_seconds=source.number(
             "BOOKPAY_WEBHOOK_WINDOW_SECONDS", 900, least=1, most=7 * 86400
         ),
-        parked_webhook_window_seconds=source.number(
+        early_webhook_window_seconds=source.number(
             "BOOKPAY_PARKED_WEBHOOK_WINDOW_SECONDS", 900, least=1, most=7 * 86400
         ),
         event_window_seconds=source.number(
@@ -294,7 +307,53 @@ def webhook_secrets(source: Source) -> tuple[str, ...]:
         ConfigError: there is none, or one is empty: an empty key would make every forgery valid.
     """
     raw = source.secret("STRIPE_WEBHOOK_SECRET")
+    # Both separators: a mounted file has lines, a variable cannot.
     secrets = tuple(part.strip() for line in raw.splitlines() for part in line.split(","))
     if not secrets or not all(secrets):
         raise ConfigError("STRIPE_WEBHOOK_SECRET holds an empty secret")
     return secrets
+
+
+# What each setting does, by the name it is read under; docs/configuration.md is made from this and
+# from what the functions above ask for.
+MEANINGS: Final[dict[str, str]] = {
+    "BOOKPAY_DEFAULT_PAYMENT_METHOD": "payment method of an order that names none",
+    "BOOKPAY_ENV": "this environment's name, in the metadata of everything made at Stripe: webhooks"
+    " of another environment are quarantined",
+    "BOOKPAY_EVENT_WINDOW_SECONDS": "how long an effect may be missing before its event is"
+    " published again",
+    "BOOKPAY_FAILPOINTS": "whether drills may arm failpoints in this process",
+    "BOOKPAY_GATEWAY_THREADS": "charges that the gateway holds at once",
+    "BOOKPAY_GATEWAY_TIMEOUT_SECONDS": "how long the gateway takes for one request; then it answers"
+    " `unknown`",
+    "BOOKPAY_HTTP_HOST": "address that HTTP, probes and metrics are served on",
+    "BOOKPAY_HTTP_PORT": "port that HTTP, probes and metrics are served on",
+    "BOOKPAY_LEASE_SECONDS": "how long an attempt may hold a payment before it is given up as"
+    " unknown",
+    "BOOKPAY_LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR",
+    "BOOKPAY_MAIL_FROM": "sender of e-mail to customers",
+    "BOOKPAY_ORDERS_BURST": "orders that one tenant may place at once, per process",
+    "BOOKPAY_ORDERS_RATE_PER_SECOND": "orders a second that one tenant may place, per process",
+    "BOOKPAY_PARKED_WEBHOOK_WINDOW_SECONDS": "how long a webhook may wait for the payment it is"
+    " about before it is quarantined",
+    "BOOKPAY_PROCESS_NAME": "name of this process, in leases and log lines; must survive a restart",
+    "BOOKPAY_RUN_DIR": "folder for the evidence of a failpoint that the database could not take",
+    "BOOKPAY_STRIPE_TIMEOUT_SECONDS": "how long one call of Stripe may take",
+    "BOOKPAY_WEBHOOK_HOSTS": "host names that the receiver answers to, comma-separated; empty: any",
+    "BOOKPAY_WEBHOOK_WINDOW_SECONDS": "how long a payment waits for Stripe's webhook before Stripe"
+    " is asked",
+    "BOOKPAY_WORKER_CONCURRENCY": "attempts that one worker has under way at once",
+    "BOOKPAY_WORKER_HTTP_TIMEOUT_SECONDS": "how long a caller waits for the gateway",
+    "DB_DSN": "PostgreSQL, as `postgresql://user@host:port/database`",
+    "GATEWAY_TOKEN": "bearer token between the gateway and its callers",
+    "GATEWAY_URL": "where the gateway is",
+    "HOSTNAME": "name of this process when BOOKPAY_PROCESS_NAME is not set",
+    "KAFKA_BOOTSTRAP_SERVERS": "Kafka, as `host:port`, comma-separated",
+    "SHADOW_MODE": "whether Stripe is only called to be compared, and v1's outcome decides",
+    "SMTP_HOST": "mail server",
+    "SMTP_PORT": "port of the mail server",
+    "STRIPE_API_BASE": "where Stripe is: the twin, stripe-mock, or Stripe itself",
+    "STRIPE_API_KEY": "the Stripe key; a live one is refused",
+    "STRIPE_WEBHOOK_SECRET": "signing secrets of webhooks, one a line or comma-separated; the file"
+    " is read again for each request",
+}

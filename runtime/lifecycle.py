@@ -28,6 +28,7 @@ class Readiness:
         """Declare conditions that do not hold yet."""
         with self._lock:
             for name in names:
+                # A part that was quicker than this has said so already.
                 self._checks.setdefault(name, False)
 
     def set(self, name: str, holds: bool) -> None:
@@ -49,6 +50,7 @@ class Lifecycle:
     def stop_on_signals(self) -> None:
         """Turn TERM and INT into `stop`; a second one changes nothing."""
 
+        # An event, not an exception: nothing is interrupted between its effect and its record.
         def request_stop(_number: int, _frame: FrameType | None) -> None:
             self.stop.set()
 
@@ -64,25 +66,28 @@ def repeat(
     rng: random.Random,
     recoverable: tuple[type[Exception], ...],
     on_failure: Callable[[Exception], None],
-    on_success: Callable[[], None],
+    on_success: Callable[[], None] | None = None,
 ) -> None:
     """Run `step` until stopped; back off while it fails with a recoverable error.
 
     Args:
         step: one short cycle of work; returns the seconds to wait before the next, 0 for none.
         on_failure: told of every recoverable error; it decides what is logged.
-        on_success: told of every cycle that ended well.
+        on_success: told of every cycle that ended well; None when that proves nothing.
     """
     failures = 0
     while not stop.is_set():
         try:
             wait_seconds = step()
         except recoverable as error:
+            # Of one failure after the other; any cycle that ends well begins anew.
             failures += 1
             on_failure(error)
             wait_seconds = backoff.delay_seconds(failures, rng)
         else:
             failures = 0
-            on_success()
+            if on_success is not None:
+                on_success()
         if wait_seconds > 0:
+            # On the stop, so that no back-off holds a shutdown up.
             stop.wait(wait_seconds)

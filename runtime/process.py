@@ -28,6 +28,8 @@ class Process:
     source: Source
     lifecycle: Lifecycle
     failpoints: Failpoints
+    # Drawn at the start, never configured: a restart under the same name is another life.
     incarnation: UUID
+    # For jitter alone: no key and no token is drawn from it, and threads may share it.
     rng: random.Random
     now: Callable[[], datetime]

@@ -1,4 +1,4 @@
-"""Logs, metrics and the admin server: what a process says about itself.
+"""Logs: what a process says about itself while it runs.
 
 Logs are one JSON object per line on stdout. `Outage` keeps a long failure from becoming ten
 thousand lines: it logs the first one, then one line a minute, then the end with the count.
@@ -11,20 +11,14 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Final
-
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 REPEAT_SECONDS: Final = 60.0
 """How often a continuing outage is logged again."""
 
-ReadinessChecks = Callable[[], Mapping[str, bool]]
-"""The named conditions of readiness as they hold now."""
-
+# What a record has of itself; `extra` is whatever it has beside these.
 _STANDARD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -51,6 +45,8 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
+        # ASCII: an id that a client chose may hold line ends or bidi controls, and a log is read in
+        # a terminal.
         return json.dumps(line, default=str, ensure_ascii=True)
 
 
@@ -100,11 +96,14 @@ class Outage:
 
     def recovered(self) -> None:
         """Note a success; log it when it ends an outage."""
+        # Without the lock: this is asked after every success, and an outage that begins in this
+        # instant is ended by the next one.
         if self._began is None:
             return
         with self._lock:
             if self._began is None:
                 return
+            # Monotonic: an outage must not seem longer because somebody set the clock.
             seconds = round(time.monotonic() - self._began, 1)
             self.logger.info(
                 "%s is back",
@@ -118,58 +117,3 @@ def _first_line(error: BaseException) -> str:
     """A driver's message without its continuation lines, and never more than a line's worth."""
     text = str(error).strip().splitlines()
     return f"{type(error).__name__}: {text[0][:200]}" if text else type(error).__name__
-
-
-class _AdminHandler(BaseHTTPRequestHandler):
-    """GET /healthz, /readyz, /metrics and the texts the service publishes."""
-
-    server: AdminServer
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        match self.path:
-            case "/healthz":
-                self._answer(200, b'{"alive":true}')
-            case "/readyz":
-                self._answer(*readiness_answer(self.server.readiness))
-            case "/metrics":
-                self._answer(200, generate_latest(), CONTENT_TYPE_LATEST)
-            case path if path in self.server.texts:
-                self._answer(200, self.server.texts[path].encode(), "text/plain; charset=utf-8")
-            case _:
-                self._answer(404, b'{"error":"not found"}')
-
-    def _answer(self, status: int, body: bytes, content_type: str = "application/json") -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
-        """Probes are not news."""
-
-
-class AdminServer(ThreadingHTTPServer):
-    """The admin port of a service that has no HTTP API of its own."""
-
-    daemon_threads = True
-    allow_reuse_address = True
-
-    def __init__(
-        self, host: str, port: int, readiness: ReadinessChecks, texts: Mapping[str, str]
-    ) -> None:
-        super().__init__((host, port), _AdminHandler)
-        self.readiness = readiness
-        self.texts = texts
-
-    def start(self) -> None:
-        """Serve from a daemon thread; the process's end is the server's."""
-        threading.Thread(target=self.serve_forever, name="admin", daemon=True).start()
-
-
-def readiness_answer(readiness: ReadinessChecks) -> tuple[int, bytes]:
-    """Status and JSON body of /readyz."""
-    checks = readiness()
-    ready = all(checks.values())
-    return 200 if ready else 503, json.dumps({"ready": ready, "checks": dict(checks)}).encode()

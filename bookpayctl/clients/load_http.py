@@ -1,7 +1,7 @@
 """HTTP for a load: many threads, one pool, and little time of our own in what is measured.
 
 urllib3, where everything else here uses httpx: at 500 calls a second a pool that the threads share
-put 279 ms of its own waiting into the reported median, urllib3 1.4 ms (decision 0080).
+put 279 ms of its own waiting into the reported median, urllib3 1.4 ms (decision 0040).
 """
 
 from __future__ import annotations

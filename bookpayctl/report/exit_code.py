@@ -81,3 +81,18 @@ REASONS: Final = {
     ExitCode.INTERRUPTED: "interrupted",
     ExitCode.TERMINATED: "terminated",
 }
+
+MEANINGS: Final = {
+    ExitCode.PASS: "everything asked was examined and holds",
+    ExitCode.VIOLATED: "something that must be true is not; the evidence names it",
+    ExitCode.USAGE: "a wrong argument or setting; nothing was touched",
+    ExitCode.UNKNOWN: "a question could not be answered, or a fault could not be proven to have"
+    " landed: nobody is acquitted",
+    ExitCode.WARNINGS: "all holds, with warnings, and `--strict` was given",
+    ExitCode.VACUOUS: "nothing was there to examine, so nothing was shown",
+    ExitCode.REFUSED: "a guard refused to begin, or an earlier run is not undone (`recover`)",
+    ExitCode.DIRTY: "what the command had changed could not all be undone (`recover`)",
+    ExitCode.DEADLINE: "a wait reached its deadline",
+    ExitCode.INTERRUPTED: "stopped by Ctrl-C, after undoing",
+    ExitCode.TERMINATED: "stopped by SIGTERM or SIGHUP, after undoing",
+}

@@ -24,6 +24,15 @@ class Verdict(StrEnum):
     VIOLATED = "violated"
 
 
+MEANINGS: Final = {
+    Verdict.HOLDS: "what is required was found, in at least one thing that was examined",
+    Verdict.SKIPPED: "not asked, on purpose, with the reason",
+    Verdict.WARNING: "holds today, and something makes it likely not to tomorrow",
+    Verdict.VACUOUS: "nothing was there to examine; not a pass",
+    Verdict.UNKNOWN: "the question could not be answered, with the reason; not a pass",
+    Verdict.VIOLATED: "what is required was found to be untrue, with the evidence",
+}
+
 _RANK: Final = {verdict: rank for rank, verdict in enumerate(Verdict)}
 
 

@@ -17,6 +17,7 @@ from bookpayctl.stripe_twin.api.latency import Latency
 from bookpayctl.stripe_twin.api.pipeline import Pipeline
 from bookpayctl.stripe_twin.api.webhook_endpoints import new_endpoint
 from bookpayctl.stripe_twin.clock import VirtualClock
+from bookpayctl.stripe_twin.control.actions import Actions
 from bookpayctl.stripe_twin.control.routes import Control
 from bookpayctl.stripe_twin.faults.book import FaultBook
 from bookpayctl.stripe_twin.idempotency import IdempotencyKeys
@@ -106,7 +107,8 @@ class StripeTwin:
             latency=Latency(settings.latency_milliseconds),
             accept=self.timers.accept,
         )
-        self.control = Control(self.context, faults, self.pipeline, self.timers, self.dispatcher)
+        actions = Actions(self.context, faults, self.pipeline, self.timers, self.dispatcher)
+        self.control = Control(self.ledger, actions)
         self._api = Server(self.pipeline.handle, self.pipeline.note_outcome)
         self._control = Server(self.control.handle, _nothing_to_note)
         self._loops: list[asyncio.Task[None]] = []

@@ -33,11 +33,16 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting: `key` in bookpay.toml, `--key-with-dashes` as a flag."""
+    """One setting: `key` in bookpay.toml, `--key-with-dashes` as a flag.
+
+    Attributes:
+        other_flag: the flag where it is another; empty where there is none.
+    """
 
     key: str
     default: str
     meaning: str
+    other_flag: str | None = None
 
     @property
     def variable(self) -> str:
@@ -45,6 +50,9 @@ class Setting:
 
     @property
     def flag(self) -> str:
+        """What is typed at `up` or `down`; empty when it cannot be typed."""
+        if self.other_flag is not None:
+            return self.other_flag
         return f"--{self.key.replace('_', '-')}"
 
 
@@ -60,17 +68,35 @@ SETTINGS: Final = (
     Setting("name", DEFAULT_NAME, "environment, [a-z0-9-], 31 characters at most"),
     Setting("webhook_port", "", "port of the webhook receiver; empty: a free one"),
     Setting("twin_latency_ms", "50", "how long the Stripe twin takes for a charge"),
-    Setting("webhook_window", "60s", "how long the reconciler waits for Stripe's webhook"),
+    Setting("webhook_window", "60s", "how long the reconciler waits for Stripe's webhook", ""),
     Setting("shadow_mode", "off", "whether the gateway only shadows v1: on or off"),
     Setting("failpoints", "on", "whether drills may arm failpoints in the services: on or off"),
-    Setting("log_level", "INFO", "DEBUG, INFO, WARNING or ERROR"),
-    Setting("up_timeout", "120s", "how long `up` waits for every process"),
-    Setting("down_timeout", "60s", "how long `down` waits before it kills"),
+    Setting("log_level", "INFO", "DEBUG, INFO, WARNING or ERROR", ""),
+    Setting("up_timeout", "120s", "how long `up` waits for every process", "--timeout"),
+    Setting("down_timeout", "60s", "how long `down` waits before it kills", "--timeout"),
     Setting("dsn", "", "an existing PostgreSQL, without a password (use passfile=)"),
     Setting("bootstrap_servers", "", "an existing Kafka"),
     Setting("stripe_api_base", "", "an existing Stripe, sandbox or stripe-mock"),
 )
 _BY_KEY: Final = {setting.key: setting for setting in SETTINGS}
+
+# Variables that are no settings of an environment: where things lie, who asks, and secrets, which
+# neither a file of settings nor an argument may hold.
+VARIABLES: Final[dict[str, str]] = {
+    "BOOKPAY_AUDIT_STRIPE_KEY": "Stripe key that the judge reads with; default: the environment's",
+    "BOOKPAY_CACHE": "folder for the downloaded servers; default: the user's cache folder",
+    CONFIG_VARIABLE: f"path of the file of settings; default: `{CONFIG_FILE}` here",
+    "BOOKPAY_HOME": "folder of all environments; default: `.bookpay` here",
+    "BOOKPAY_OPERATOR": "who asks, for the record of `dlq`, `refund` and `webhook quarantine`;"
+    " default: the user",
+    "BOOKPAY_POSTGRES_USER": "unprivileged user that runs PostgreSQL when `up` is run as root",
+    "BOOKPAY_STRIPE_CONTROL_URL": "control port of a twin that belongs to no environment",
+    "BOOKPAY_TRACEBACK": "set to anything: show where the tool broke, when it broke",
+    "STRIPE_API_KEY": "key of an existing Stripe (`--stripe-api-base`); also STRIPE_API_KEY_FILE",
+    "STRIPE_WEBHOOK_SECRET": "its signing secret; also STRIPE_WEBHOOK_SECRET_FILE",
+    "NO_COLOR": "set to anything: no colour; CLICOLOR, CLICOLOR_FORCE, FORCE_COLOR and TERM=dumb"
+    " are respected too",
+}
 
 
 def resolve(

@@ -7,9 +7,9 @@ is not a clear answer is `Unknown`, because the request may have reached Stripe.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import quote, urlencode
 from uuid import UUID
 
@@ -17,19 +17,13 @@ import urllib3
 from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionError
 
 from runtime.config import GatewayClientConfig
+from runtime.domain import outcome_document
 from runtime.domain.names import NOT_SENT_HEADER, PaymentIntentId
-from runtime.domain.outcome import (
-    Declined,
-    Halt,
-    Outcome,
-    Parked,
-    Pending,
-    Retry,
-    Settled,
-    Unknown,
-)
+from runtime.domain.outcome import Outcome, Retry, Unknown
 from runtime.faults import http
 from runtime.faults.http import OnSent
+
+T = TypeVar("T")
 
 CONNECT_SECONDS: Final = 2.0
 
@@ -91,13 +85,21 @@ class GatewayClient:
             "Authorization": f"Bearer {config.token}",
             "Content-Type": "application/json",
         }
+        # A read time-out begins anew with every read. An answer that trickles in is ended by the
+        # gateway, whose own deadline is shorter.
         timeout = urllib3.Timeout(
             connect=CONNECT_SECONDS,
             read=config.deadlines.worker_http_seconds,
             total=config.deadlines.worker_http_seconds,
         )
         self._http = urllib3.PoolManager(
-            num_pools=2, maxsize=connections_max, block=False, retries=False, timeout=timeout
+            # No retries: a second request would be one that no row knows of. And no waiting for a
+            # connection: the caller's threads are the limit, and a wait would eat up its lease.
+            num_pools=2,
+            maxsize=connections_max,
+            block=False,
+            retries=False,
+            timeout=timeout,
         )
         self._http.pool_classes_by_scheme = http.POOLS
 
@@ -134,6 +136,7 @@ class GatewayClient:
             "amount_cents": amount_cents,
             "refund_id": str(refund_id),
         }
+        # Drills stand between a refund and its answer; without one this tells nobody.
         with http.telling(on_sent):
             return self._post("/refund", body, None)
 
@@ -148,8 +151,12 @@ class GatewayClient:
         Raises:
             GatewayUnavailableError: no clear answer.
         """
-        found = self._get(f"/payment-intents/{quote(payment_intent_id, safe='')}")
-        return _found(found["payment_intent"]) if found.get("payment_intent") else None
+
+        def parse(body: Any) -> FoundIntent | None:
+            return _found(body["payment_intent"]) if body["payment_intent"] else None
+
+        # Quoted whole: a slash in an id must not choose another path.
+        return self._get(f"/payment-intents/{quote(payment_intent_id, safe='')}", parse)
 
     def find(self, *, event_id: UUID, created_gte: int, created_lte: int) -> list[FoundIntent]:
         """List PaymentIntents created in a window (Unix seconds) for this event.
@@ -157,9 +164,12 @@ class GatewayClient:
         Raises:
             GatewayUnavailableError: no clear answer; an empty list is a clear one.
         """
+        # Both ends: an open window would hold more with every later order.
         window = {"created_gte": created_gte, "created_lte": created_lte}
         query = urlencode({**window, "event_id": str(event_id)})
-        return [_found(entry) for entry in self._get(f"/payment-intents?{query}")["data"]]
+        return self._get(
+            f"/payment-intents?{query}", lambda body: [_found(entry) for entry in body["data"]]
+        )
 
     def refunds_of(self, payment_intent_id: str) -> list[FoundRefund]:
         """Every refund of a PaymentIntent, newest first.
@@ -168,20 +178,14 @@ class GatewayClient:
             GatewayUnavailableError: no clear answer; an empty list is a clear one.
         """
         query = urlencode({"payment_intent_id": payment_intent_id})
-        return [
-            FoundRefund(
-                str(entry["id"]),
-                str(entry["status"]),
-                int(entry["amount_cents"]),
-                entry.get("failure_code"),
-                entry.get("refund_id"),
-            )
-            for entry in self._get(f"/refunds?{query}")["data"]
-        ]
+        return self._get(
+            f"/refunds?{query}", lambda body: [_found_refund(entry) for entry in body["data"]]
+        )
 
     def is_ready(self) -> bool:
         """Whether the gateway says it can reach Stripe."""
         try:
+            # Asked once a second: a yes that takes longer than this is no yes.
             answer = self._http.request("GET", f"{self._url}/readyz", timeout=CONNECT_SECONDS)
         except HTTPError:
             return False
@@ -197,12 +201,18 @@ class GatewayClient:
             # Nothing left this machine: the gateway is away, and nobody was charged.
             return GatewayAnswer(Retry("gateway unreachable"))
         except HTTPError as error:
+            # The request may have left, whole or in part: nobody here can know.
             return GatewayAnswer(Unknown(f"gateway: {type(error).__name__}"))
         not_sent = answer.headers.get(NOT_SENT_HEADER) == "true"
         retry_after = answer.headers.get("Retry-After")
-        return _parse(answer.status, answer.data, retry_after, not_sent=not_sent)
+        return parse_answer(answer.status, answer.data, retry_after, not_sent=not_sent)
 
-    def _get(self, path: str) -> dict[str, Any]:
+    def _get(self, path: str, parse: Callable[[Any], T]) -> T:
+        """Ask a question of which a repetition costs nothing.
+
+        Args:
+            parse: takes the parsed body apart; whatever it meets that is not there raises.
+        """
         try:
             answer = self._http.request("GET", self._url + path, headers=self._headers)
         except HTTPError as error:
@@ -210,70 +220,39 @@ class GatewayClient:
         if answer.status != 200:
             raise GatewayUnavailableError(f"http {answer.status}")
         try:
-            body = json.loads(answer.data)
-        except ValueError as error:
+            return parse(json.loads(answer.data))
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            # Half an answer is none: what Stripe holds is not known until all of it was read.
             raise GatewayUnavailableError("unreadable answer") from error
-        if not isinstance(body, dict):
-            raise GatewayUnavailableError("unreadable answer")
-        return body
 
 
-def _parse(status: int, data: bytes, retry_after: str | None, *, not_sent: bool) -> GatewayAnswer:
-    """Parse the gateway's own answer; its refusals are not Stripe's.
+def parse_answer(
+    status: int, body: bytes, retry_after: str | None, *, not_sent: bool
+) -> GatewayAnswer:
+    """The gateway's answer to a POST: its outcome, or its own refusal.
 
     Args:
-        not_sent: the gateway itself says so; a 503 of a proxy between us may follow a request
-            that was forwarded.
+        not_sent: the answer carries the gateway's word that Stripe was not asked.
     """
-    if status == 503 and not_sent:
-        return GatewayAnswer(Retry("gateway unavailable", _seconds(retry_after)))
-    if status == 401:
-        return GatewayAnswer(Halt("the gateway refused our token"))
-    if status == 422:
-        return GatewayAnswer(Parked("gateway_rejected_request"))
-    if status == 409:
-        # Shadow mode: v1 has not said yet what became of it, which may take it a day.
-        return GatewayAnswer(Retry("no_v1_outcome", _seconds(retry_after), patient=True))
     if status != 200:
-        return GatewayAnswer(Unknown(f"gateway http {status}"))
-    try:
-        body = json.loads(data)
-    except ValueError:
-        return GatewayAnswer(Unknown("unreadable gateway answer"))
-    if not isinstance(body, dict):
-        return GatewayAnswer(Unknown("unreadable gateway answer"))
+        return GatewayAnswer(outcome_document.refusal(status, retry_after, not_sent=not_sent))
+    document = outcome_document.read(body)
+    outcome = outcome_document.decode(document)
+    if document is None:
+        return GatewayAnswer(outcome)
     return GatewayAnswer(
-        _outcome(body),
-        body.get("stripe_request_id"),
-        body.get("stripe_refund_id"),
-        bool(body.get("replayed")),
+        outcome,
+        _text(document, "stripe_request_id"),
+        _text(document, "stripe_refund_id"),
+        # Shown in logs; what it means for the outcome is decided with the outcome.
+        document.get("replayed") is True,
     )
 
 
-def _outcome(body: Mapping[str, Any]) -> Outcome:
-    intent = body.get("payment_intent_id")
-    code = str(body.get("code") or "")
-    match body.get("outcome"):
-        case "settled" if intent:
-            return Settled(PaymentIntentId(intent))
-        case "pending" if intent:
-            return Pending(PaymentIntentId(intent), str(body.get("status") or ""))
-        case "declined":
-            return Declined(
-                code or "card_declined",
-                PaymentIntentId(intent) if intent else None,
-                body.get("decline_code"),
-            )
-        case "parked":
-            return Parked(code or "invalid_request")
-        case "halt":
-            return Halt(code or "halt")
-        case "retry":
-            return Retry(
-                code or "retry", body.get("retry_after_seconds"), bool(body.get("may_run"))
-            )
-        case _:
-            return Unknown(code or "unknown", saved_failure=bool(body.get("replayed")))
+def _text(document: Mapping[str, object], name: str) -> str | None:
+    """A field for logs and look-ups; one that is no text costs a hint, never the outcome."""
+    value = document.get(name)
+    return value if isinstance(value, str) else None
 
 
 def _found(entry: Mapping[str, Any]) -> FoundIntent:
@@ -286,5 +265,11 @@ def _found(entry: Mapping[str, Any]) -> FoundIntent:
     )
 
 
-def _seconds(retry_after: str | None) -> float | None:
-    return float(retry_after) if retry_after and retry_after.isdigit() else None
+def _found_refund(entry: Mapping[str, Any]) -> FoundRefund:
+    return FoundRefund(
+        str(entry["id"]),
+        str(entry["status"]),
+        int(entry["amount_cents"]),
+        entry.get("failure_code"),
+        entry.get("refund_id"),
+    )

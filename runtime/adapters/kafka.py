@@ -77,6 +77,7 @@ def consumer(
             that is used once.
     """
     static = {"group.instance.id": instance_id} if instance_id else {}
+    # The client wants its callback, the callback the committer, and that one the client.
     answers: list[Offsets] = []
     client = Consumer(
         {
@@ -86,20 +87,27 @@ def consumer(
             "client.id": client_id,
             "error_cb": _when_away(on_error),
             "on_commit": lambda error, places: answers[0].answered(error, places),
+            # Both off: either would commit what was polled and not stored.
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
+            # A group without a position must not skip what was published before it came.
             "auto.offset.reset": "earliest",
+            # Only partitions that move stand still while the group is balanced.
             "partition.assignment.strategy": "cooperative-sticky",
+            # No producer of ours is transactional; a connector in our place may be, and may abort.
             "isolation.level": "read_committed",
             # Partitions of a process that does not come back move after this long.
             "session.timeout.ms": 10_000,
             "heartbeat.interval.ms": 2_000,
+            # A batch takes seconds: a process that has not polled for minutes hangs.
             "max.poll.interval.ms": 300_000,
             "fetch.wait.max.ms": 500,
+            # 16 MiB per consumer, of which one machine runs four.
             "queued.max.messages.kbytes": 16_384,
             "socket.keepalive.enable": True,
             "reconnect.backoff.ms": 50,
             "reconnect.backoff.max.ms": 1_000,
+            # A misspelt topic is an error, not a new topic.
             "allow.auto.create.topics": False,
         },
         logger=_librdkafka,
@@ -148,14 +156,19 @@ def poll_batch(
     first = source.poll(wait_seconds)
     if first is None:
         return []
-    messages = [first, *source.consume(BATCH_MAX - 1, 0)]
+    messages = [first]
+    try:
+        messages += source.consume(BATCH_MAX - 1, 0)
+    except KafkaException as error:
+        # The first record is out of the client already: raised from here, it would be skipped.
+        on_error(error.args[0])
     records = []
     for message in messages:
-        error = message.error()
-        if error is None:
+        fault = message.error()
+        if fault is None:
             records.append(to_record(message))
         else:
-            on_error(error)
+            on_error(fault)
     return records
 
 
@@ -199,15 +212,21 @@ class Offsets:
         if not self._stored or now - self._sent_at < every_seconds:
             return
         self._sent_at = now
-        # A partition that went to another member is that one's to commit: ours would take the
-        # group's position back.
-        owned = {(place.topic, place.partition) for place in self.consumer.assignment()}
-        offsets = [
-            TopicPartition(*place, end) for place, end in self._stored.items() if place in owned
-        ]
+        offsets = self._ours()
         self._stored = {}
         if offsets:
             self.consumer.commit(offsets=offsets, asynchronous=True)
+
+    def _ours(self) -> list[TopicPartition]:
+        """What was noted of partitions that are still ours.
+
+        A partition that went to another member is that one's to commit: ours would take the
+        group's position back.
+        """
+        owned = {(place.topic, place.partition) for place in self.consumer.assignment()}
+        return [
+            TopicPartition(*place, end) for place, end in self._stored.items() if place in owned
+        ]
 
     def answered(self, error: KafkaError | None, places: Sequence[TopicPartition]) -> None:
         """The broker's word on a sending, inside poll; what it did not take is noted again."""
@@ -219,8 +238,7 @@ class Offsets:
     def close(self) -> None:
         """Send the rest and leave the group."""
         try:
-            if self._stored:
-                offsets = [TopicPartition(*place, end) for place, end in self._stored.items()]
+            if offsets := self._ours():
                 self.consumer.commit(offsets=offsets, asynchronous=False)
         except KafkaException as error:
             logger.info("the last offsets were not committed; their records come again: %s", error)

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from typing import Final
 
+# A mail server that hangs holds up its partition; nobody else waits for it.
 TIMEOUT_SECONDS: Final = 5.0
 
-UNAVAILABLE: Final = (smtplib.SMTPException, OSError)
-"""What a caller can answer by waiting."""
+
+class MailUnavailableError(Exception):
+    """The server did not take a message now: nothing is known to be sent, send it again later."""
 
 
 class MailRefusedError(Exception):
@@ -30,17 +32,18 @@ class Mailer:
 
         Raises:
             MailRefusedError: it will never be accepted.
-            smtplib.SMTPException, OSError: it was not accepted; nothing is known to be sent.
+            MailUnavailableError: it was not accepted; nothing is known to be sent.
         """
-        if self._session is None:
-            self._session = smtplib.SMTP(self.host, self.port, timeout=TIMEOUT_SECONDS)
         try:
+            if self._session is None:
+                self._session = smtplib.SMTP(self.host, self.port, timeout=TIMEOUT_SECONDS)
             self._session.send_message(message)
-        except UNAVAILABLE as error:
+        except (smtplib.SMTPException, OSError) as error:
+            # Also after a refusal: what state the session is in is the server's secret.
             self.close()
             if _is_final(error):
                 raise MailRefusedError(str(error)) from error
-            raise
+            raise MailUnavailableError(f"{type(error).__name__}: {error}") from error
 
     def close(self) -> None:
         """End the session without waiting for the server's goodbye."""
@@ -57,5 +60,6 @@ def _is_final(error: Exception) -> bool:
         case smtplib.SMTPSenderRefused() | smtplib.SMTPDataError():
             codes = [error.smtp_code]
         case _:
+            # A 5xx to the greeting or to HELO is about us, and may be mended there.
             return False
     return bool(codes) and all(500 <= code < 600 for code in codes)

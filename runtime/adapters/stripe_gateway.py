@@ -25,6 +25,7 @@ from urllib3.exceptions import NewConnectionError
 
 from runtime.config import GatewayConfig
 from runtime.domain.names import PaymentIntentId
+from runtime.domain.outcome_document import seconds_of_header
 from runtime.domain.stripe_answers import Answer
 
 CONNECT_SECONDS: Final = 2.0
@@ -67,17 +68,23 @@ class StripeGateway:
     """The only holder of the Stripe key; safe to share between threads."""
 
     def __init__(self, config: GatewayConfig) -> None:
+        # It would send the timing of each request along with the next one.
         stripe.enable_telemetry = False
         timeout = (CONNECT_SECONDS, config.deadlines.stripe_seconds)
         self._client = stripe.StripeClient(
             config.stripe_api_key,
             base_addresses={"api": config.stripe_api_base},
+            # A retry inside the SDK would be one that no row knows of, beyond every deadline of
+            # ours.
             max_network_retries=0,
+            # Not the SDK's client on httpx: it takes no pool of ours, and would follow the
+            # environment's proxies.
             http_client=stripe.RequestsClient(timeout=timeout, session=_session(config.threads)),
         )
 
     def _post(self, path: str, *, key: str, **params: Any) -> Call:
         """POST with a key that was stored before; the SDK's own objects are not needed here."""
+        # Raw, because an object that the SDK's classes do not expect is an answer all the same.
         return _call(lambda: self._client.raw_request("post", path, idempotency_key=key, **params))
 
     def charge(self, charge: Charge) -> Call:
@@ -89,6 +96,7 @@ class StripeGateway:
             currency=charge.currency,
             confirm=True,
             payment_method=charge.payment_method,
+            # Named: left out, the account's dashboard would choose, redirects included.
             payment_method_types=[charge.payment_method_type],
             metadata=dict(charge.metadata),
         )
@@ -129,9 +137,11 @@ class StripeGateway:
         if created_lte is not None:
             window["lte"] = created_lte
         page = self._client.v1.payment_intents.list({"created": window, "limit": LIST_PAGE})
+        # Counted while reading: how long a list is, Stripe does not say beforehand.
         for count, intent in enumerate(page.auto_paging_iter()):
             if count >= LIST_MAX:
                 raise ListTooLongError(f"more than {LIST_MAX} PaymentIntents since {created_gte}")
+            # The SDK's object writes itself as JSON; callers want the plain document.
             yield json.loads(str(intent))
 
     def list_refunds(self, payment_intent_id: str) -> Iterator[Mapping[str, Any]]:
@@ -179,6 +189,7 @@ def _answer_of_error(error: stripe.StripeError) -> Answer:
     """Translate the SDK's exception; an answer that cannot be read counts as sent."""
     if error.http_status is None:
         return Answer(http_status=None, sent=not _refused_before_sending(error))
+    # Whatever stands between us and Stripe may answer, in any shape.
     body = error.json_body if isinstance(error.json_body, dict) else {}
     detail = body.get("error")
     fields: dict[str, Any] = detail if isinstance(detail, dict) else {}
@@ -192,7 +203,7 @@ def _answer_of_error(error: stripe.StripeError) -> Answer:
         error_code=fields.get("code"),
         error_param=fields.get("param"),
         decline_code=fields.get("decline_code"),
-        retry_after_seconds=_seconds(headers.get("retry-after")),
+        retry_after_seconds=seconds_of_header(headers.get("retry-after")),
         replayed=headers.get("idempotent-replayed") == "true",
     )
 
@@ -204,6 +215,7 @@ def _refused_before_sending(error: stripe.StripeError) -> bool:
         return True
     if not isinstance(cause, requests.exceptions.ConnectionError) or not cause.args:
         return False
+    # requests wraps what urllib3 raised, and urllib3 what the socket did: the reason is inside.
     return isinstance(getattr(cause.args[0], "reason", None), NewConnectionError)
 
 
@@ -213,7 +225,3 @@ def _intent_id(body: Mapping[str, Any]) -> PaymentIntentId | None:
         return PaymentIntentId(body["id"])
     intent = body.get("payment_intent")
     return PaymentIntentId(intent) if isinstance(intent, str) else None
-
-
-def _seconds(value: str | None) -> float | None:
-    return float(value) if value and value.isdigit() else None

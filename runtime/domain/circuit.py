@@ -43,6 +43,8 @@ class Circuit:
 
     def halted(self, now: float, reason: str) -> Circuit:
         """An answer said stop."""
+        # Doubling, because whoever mends a key needs a while; at most a minute, because every order
+        # waits for the next probe.
         pause = min(PAUSE_SECONDS_FIRST * 2**self.openings, PAUSE_SECONDS_MAX)
         if self.is_open and not self.probing:
             # Answers that were on their way when it opened do not lengthen the pause.
@@ -51,6 +53,7 @@ class Circuit:
 
     def undecided(self, now: float) -> Circuit:
         """The probe ended without an answer about our credentials: probe again soon."""
+        # Only the probe is meant: a time-out while the circuit is closed says nothing of our key.
         if not self.probing:
             return self
         return replace(self, probing=False, open_until=now + PAUSE_SECONDS_FIRST)

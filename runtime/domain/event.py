@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from runtime.domain.money import Money, MoneyError
+from runtime.domain.money import Money, read_money
 from runtime.domain.names import (
     Aggregate,
     EventId,
@@ -94,6 +94,7 @@ def parse_record(record: Record) -> ReceivedEvent | Malformed:
         return Malformed("too_large")
     try:
         body = json.loads(record.value)
+    # A deep enough nesting ends the recursive reader; one record must not end the consumer.
     except (ValueError, RecursionError):
         return Malformed("bad_json")
     if not isinstance(body, dict):
@@ -102,6 +103,7 @@ def parse_record(record: Record) -> ReceivedEvent | Malformed:
 
 
 def _parse_body(body: dict[str, Json], headers: Mapping[str, str]) -> ReceivedEvent | Malformed:
+    # A version that is not ours may mean something else by the same names.
     if body.get("version", 1) != 1:
         return Malformed("unknown_version")
     event_id = _uuid(body.get("event_id")) or _uuid(
@@ -109,21 +111,19 @@ def _parse_body(body: dict[str, Json], headers: Mapping[str, str]) -> ReceivedEv
     )
     if event_id is None:
         return Malformed("event_id")
+    # Present and unreadable is malformed; only a hand-written OrderPlaced may leave it out.
     root = _uuid(body["root_event_id"]) if "root_event_id" in body else event_id
     if root is None:
         return Malformed("root_event_id")
     order_id = body.get("order_id")
     if not isinstance(order_id, str) or not _storable(order_id):
         return Malformed("order_id")
+    # The header is set from the outbox column; a payload written by hand may have it instead.
     tenant_id = headers.get(Header.TENANT_ID) or body.get("tenant_id")
     if not isinstance(tenant_id, str) or not _storable(tenant_id):
         return Malformed("tenant_id")
-    try:
-        amount, currency = body.get("amount_cents"), body.get("currency")
-        if not isinstance(amount, int) or not isinstance(currency, str):
-            return Malformed("amount")
-        money = Money(amount, currency)
-    except MoneyError:
+    money = read_money(body.get("amount_cents"), body.get("currency"))
+    if money is None:
         return Malformed("amount")
     return ReceivedEvent(
         EventId(event_id), EventId(root), OrderId(order_id), TenantId(tenant_id), money, body
@@ -158,6 +158,7 @@ def order_event(
     extra: Mapping[str, Json],
 ) -> NewEvent:
     """An event of the aggregate `orders`; OrderPlaced is the root itself, the others derive."""
+    # Everything that follows from an order is named after it, so that a repeat collides.
     placed = event_type is EventType.ORDER_PLACED
     event_id = root if placed else derive_event_id(root, event_type)
     payload = _payload(event_id, root, order_id, money, at, extra)
@@ -196,6 +197,7 @@ def _payload(
         "occurred_at": at.isoformat(),
         "amount_cents": money.amount_cents,
         "currency": money.currency,
+        # Absent, not null: a consumer need not know two ways to say nothing.
         **{name: value for name, value in extra.items() if value is not None},
     }
 
@@ -205,6 +207,10 @@ def root_of_payload(payload: Mapping[str, Json], event_id: EventId) -> EventId:
     return EventId(_uuid(payload.get("root_event_id")) or event_id)
 
 
-def traceparent(root: EventId, span: EventId) -> str:
-    """W3C traceparent: the order's trace, and the event's first 64 bits as the parent span."""
+def traceparent(root: EventId, span: UUID) -> str:
+    """W3C traceparent: the order's trace, and the span's first 64 bits as the parent.
+
+    Args:
+        span: whose child the receiver is: an event, or the token of one attempt.
+    """
     return f"00-{root.hex}-{span.hex[:16]}-01"

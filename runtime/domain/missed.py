@@ -1,7 +1,7 @@
 """Which event an order still waits for, though it was published long ago; pure.
 
 A record can be lost between the broker and a ledger: a topic truncated, a group's offsets reset
-forward. The outbox still has it, and every consumer drops what it knows, so telling it again is
+forward. The outbox still has it, and every consumer drops what it knows, so publishing it again is
 safe. This is the relation of who must have heard what.
 """
 
@@ -15,6 +15,7 @@ from runtime.domain.names import EventId, EventType, OrderStatus, PaymentState
 EVENT_MISSING: Final = "event_missing"
 """Why an order is cancelled whose OrderPlaced was never written: nobody can ever charge it."""
 
+# States in which a payment goes on as if its order still wanted it.
 _UNAWARE: Final = frozenset(
     {
         PaymentState.PENDING,
@@ -39,6 +40,8 @@ def events_missed(
         case OrderStatus.PENDING:
             return _pending_misses(payment)
         case OrderStatus.CANCELLED:
+            # Without a payment, too: the cancellation leaves the tombstone that its order will
+            # find.
             if payment is None or (payment in _UNAWARE and not cancel_known):
                 return (EventType.ORDER_CANCELLED,)
             return (EventType.PAYMENT_REFUNDED,) if payment is PaymentState.REFUNDED else ()
@@ -56,7 +59,7 @@ def _pending_misses(payment: PaymentState | None) -> tuple[EventType, ...]:
         case PaymentState.FAILED:
             return (EventType.PAYMENT_FAILED,)
         case PaymentState.REFUNDING | PaymentState.REFUNDED:
-            # A late success was told as a failure; only one of the two was ever written.
+            # A late success was announced as a failure; only one of the two was ever written.
             return (EventType.PAYMENT_COMPLETED, EventType.PAYMENT_FAILED)
         case _:
             return ()

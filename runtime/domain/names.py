@@ -59,6 +59,7 @@ class EventType(StrEnum):
     PAYMENT_PARKED = "PaymentParked"
 
 
+# The publisher's routing, and the only one: a type that is not here is never published.
 TOPIC_OF_EVENT_TYPE: Final[dict[str, Topic]] = {
     EventType.ORDER_PLACED: Topic.ORDERS_PLACED,
     EventType.ORDER_PAID: Topic.ORDERS_PAID,
@@ -154,6 +155,7 @@ def derive_event_id(root: EventId, event_type: EventType, n: int | None = None) 
         event_type: what happened.
         n: distinguishes several events of one type, such as a second refund; None for the first.
     """
+    # The first one carries no number, so that its name is the same whether or not repeats exist.
     name = event_type.value if n is None else f"{event_type.value}:{n}"
     return EventId(uuid5(root, name))
 

@@ -21,7 +21,7 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """Stripe has the PaymentIntent and will tell the end later.
+    """Stripe has the PaymentIntent and will announce its end later.
 
     Attributes:
         status: Stripe's own word, such as processing or requires_action.
@@ -36,7 +36,7 @@ class Declined:
     """The card was refused; the PaymentIntent exists all the same, known when Stripe said it.
 
     Attributes:
-        code: Stripe's error code, the reason the order is told.
+        code: Stripe's error code, the reason the order gets.
         decline_code: the issuer's finer word, for people.
     """
 
@@ -86,4 +86,5 @@ class Unknown:
     saved_failure: bool = False
 
 
+# Closed on purpose: a new kind of end is a decision in both machines, which assert_never finds.
 Outcome = Settled | Pending | Declined | Parked | Halt | Retry | Unknown

@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final, assert_never
 
+from runtime.domain import key_history
 from runtime.domain import outcome as o
 from runtime.domain.names import PaymentIntentId, PaymentState
 from runtime.domain.payment_events import (
@@ -37,7 +38,7 @@ from runtime.domain.payment_events import (
     Verdict,
     Wait,
 )
-from runtime.domain.retry import KEY_AGE_SECONDS_MAX, TRANSIENT_FAILURES_MAX, UNKNOWN_TRIES_MAX
+from runtime.domain.retry import KEY_AGE_SECONDS_MAX, TRANSIENT_FAILURES_MAX
 
 S = PaymentState
 
@@ -47,6 +48,7 @@ PROCESS_DEATHS_MAX: Final = 3
 ORDER_CANCELLED: Final = "order_cancelled"
 NOT_EXECUTED: Final = "not_executed"
 WEBHOOK_TIMEOUT: Final = "webhook_timeout"
+PROCESS_DIED: Final = "process_died"
 
 
 def tombstone() -> Step:
@@ -91,15 +93,13 @@ def step(payment: Payment, event: Event) -> Verdict:
 def _claimed(payment: Payment, event: Claimed) -> Verdict:
     if payment.state not in (S.PENDING, S.UNKNOWN):
         return Unchanged(f"nothing to send in {payment.state}")
-    if payment.needs_reconcile:
+    if payment.key.needs_reconcile:
         return Unchanged("Stripe is asked first")
     too_old = (event.key_age_seconds or 0.0) > KEY_AGE_SECONDS_MAX
     if too_old or payment.unfinished_attempts >= PROCESS_DEATHS_MAX:
         # A pruned key would charge again; a payment that kills its worker is not sent blindly.
-        return Step(
-            replace(payment, state=S.UNKNOWN, maybe_executed=True, needs_reconcile=True),
-            (Effect.ALERT,),
-        )
+        key = replace(payment.key, maybe_executed=True, needs_reconcile=True)
+        return Step(replace(payment, state=S.UNKNOWN, key=key), (Effect.ALERT,))
     attempts = payment.unfinished_attempts + 1
     return Step(replace(payment, state=S.CHARGING, unfinished_attempts=attempts))
 
@@ -107,12 +107,13 @@ def _claimed(payment: Payment, event: Claimed) -> Verdict:
 def _lease_lost(payment: Payment) -> Verdict:
     if payment.state is not S.CHARGING:
         return Unchanged(f"no lease in {payment.state}")
-    return Step(replace(payment, state=S.UNKNOWN, maybe_executed=True))
+    return Step(replace(payment, state=S.UNKNOWN, key=key_history.interrupted(payment.key)))
 
 
 def _answered(payment: Payment, outcome: o.Outcome) -> Verdict:
     if payment.state is not S.CHARGING:
         return Refused(f"an answer without a lease in {payment.state}")
+    # It has ended, whatever it says; not below zero, for a row whose counters a hand has mended.
     payment = replace(payment, unfinished_attempts=max(payment.unfinished_attempts - 1, 0))
     match outcome:
         case o.Settled():
@@ -124,10 +125,11 @@ def _answered(payment: Payment, outcome: o.Outcome) -> Verdict:
         case o.Parked():
             return _parked(payment, outcome.reason)
         case o.Halt():
-            if payment.cancel_requested and not payment.maybe_executed:
+            if payment.cancel_requested and not payment.key.maybe_executed:
                 return _failed(payment, ORDER_CANCELLED, None)
-            waiting = _back_to_waiting(payment)
-            return Step(waiting, (Effect.ALERT,), _politeness(waiting))
+            # Not counted among the failures: a wrong key of ours must park nobody's payment.
+            waiting = replace(payment, state=_waiting_state(payment))
+            return Step(waiting, (Effect.ALERT,), _wait_after_refusal(waiting))
         case o.Retry():
             return _retry(payment, outcome)
         case o.Unknown():
@@ -135,54 +137,46 @@ def _answered(payment: Payment, outcome: o.Outcome) -> Verdict:
     assert_never(outcome)
 
 
-def _back_to_waiting(payment: Payment) -> Payment:
-    """Where an attempt that executed nothing goes: `unknown` while an earlier one may have."""
-    return replace(payment, state=S.UNKNOWN if payment.maybe_executed else S.PENDING)
+def _waiting_state(payment: Payment) -> PaymentState:
+    return key_history.waiting_state(payment.key, pending=S.PENDING, unknown=S.UNKNOWN)
 
 
 def _retry(payment: Payment, outcome: o.Retry) -> Verdict:
-    waiting = _back_to_waiting(payment)
-    if outcome.may_run:
-        # Someone else sends our key: wait like any refusal, and remember that it may execute.
-        payment, waiting = (replace(p, maybe_executed=True) for p in (payment, waiting))
-    if payment.cancel_requested and not payment.maybe_executed:
+    # The state is chosen by what was known before: while somebody else sends our key, a payment
+    # stays pending, so that a cancellation asks Stripe first instead of waiting for our next post.
+    refused = replace(
+        payment, state=_waiting_state(payment), key=key_history.refused(payment.key, outcome)
+    )
+    key = refused.key
+    if payment.cancel_requested and not key.maybe_executed:
         return _failed(payment, ORDER_CANCELLED, None)
-    if outcome.patient:
-        return Step(waiting, (), _politeness(waiting), outcome.after_seconds or 0.0)
-    failures = payment.transient_failures + 1
-    waiting = replace(waiting, transient_failures=failures)
-    if failures >= TRANSIENT_FAILURES_MAX and not payment.maybe_executed:
-        return _parked(waiting, f"refused {failures} times: {outcome.reason}")
-    return Step(waiting, (), _politeness(waiting), outcome.after_seconds or 0.0)
+    too_often = not outcome.patient and key.transient_failures >= TRANSIENT_FAILURES_MAX
+    if too_often and not key.maybe_executed:
+        return _parked(refused, f"refused {key.transient_failures} times: {outcome.reason}")
+    return Step(refused, (), _wait_after_refusal(refused), outcome.after_seconds or 0.0)
 
 
-def _politeness(payment: Payment) -> Wait:
-    """After a refusal: minutes if nothing is at stake, seconds while money may have moved."""
-    return Wait.BACK_OFF_UNKNOWN if payment.maybe_executed else Wait.BACK_OFF
+def _wait_after_refusal(payment: Payment) -> Wait:
+    """Minutes if nothing is at stake, seconds while money may have moved."""
+    return Wait.BACK_OFF_UNKNOWN if payment.key.maybe_executed else Wait.BACK_OFF
 
 
 def _unknown(payment: Payment, outcome: o.Unknown) -> Verdict:
-    tries = payment.transient_failures + 1
-    saved_failure = payment.saved_failure or outcome.saved_failure
-    return Step(
-        replace(
-            payment,
-            state=S.UNKNOWN,
-            maybe_executed=True,
-            saved_failure=saved_failure,
-            needs_reconcile=saved_failure or tries >= UNKNOWN_TRIES_MAX,
-            transient_failures=tries,
-        ),
-        (),
-        Wait.BACK_OFF_UNKNOWN,
-    )
+    key = key_history.unanswered(payment.key, outcome)
+    return Step(replace(payment, state=S.UNKNOWN, key=key), (), Wait.BACK_OFF_UNKNOWN)
 
 
 def _parked(payment: Payment, reason: str) -> Step:
     # Nobody redrives a payment whose order is cancelled: Stripe is asked, so that it can end.
-    needs_reconcile = payment.needs_reconcile or payment.cancel_requested or payment.maybe_executed
+    key = payment.key
+    needs_reconcile = key.needs_reconcile or payment.cancel_requested or key.maybe_executed
     return Step(
-        replace(payment, state=S.PARKED, failure_code=reason, needs_reconcile=needs_reconcile),
+        replace(
+            payment,
+            state=S.PARKED,
+            failure_code=reason,
+            key=replace(key, needs_reconcile=needs_reconcile),
+        ),
         (Effect.EMIT_PARKED, Effect.ALERT),
     )
 
@@ -192,6 +186,7 @@ def _parked(payment: Payment, reason: str) -> Step:
 
 def _another(payment: Payment, payment_intent_id: PaymentIntentId | None) -> bool:
     """A PaymentIntent that is not this payment's: value is granted once per PaymentIntent."""
+    # Not known yet is no contradiction: whoever is first names it.
     known = payment.payment_intent_id
     return known is not None and payment_intent_id is not None and known != payment_intent_id
 
@@ -205,12 +200,15 @@ def _succeeded(payment: Payment, payment_intent_id: PaymentIntentId) -> Verdict:
             if payment.cancel_requested:
                 return Step(
                     replace(known, state=S.REFUNDING),
+                    # The order hears of the money first and of its return later, from the same
+                    # history.
                     (Effect.EMIT_COMPLETED, Effect.REQUEST_REFUND),
                     via=S.SUCCEEDED,
                 )
             return Step(replace(known, state=S.SUCCEEDED), (Effect.EMIT_COMPLETED,))
         case S.FAILED:
-            # The order was told it failed, so the money goes back and no second outcome is told.
+            # The order has heard of a failure and sold nothing: the money goes back, and no second
+            # outcome follows the first.
             return Step(
                 replace(known, state=S.REFUNDING, failure_code=payment.failure_code),
                 (Effect.RECORD_LATE_SUCCESS, Effect.REQUEST_REFUND, Effect.ALERT),
@@ -247,8 +245,7 @@ def _seen_pending(payment: Payment, payment_intent_id: PaymentIntentId) -> Verdi
             payment,
             state=S.PROCESSING,
             payment_intent_id=payment_intent_id,
-            needs_reconcile=False,
-            transient_failures=0,
+            key=key_history.answered(payment.key),
         )
     )
 
@@ -258,6 +255,8 @@ def _seen_open(payment: Payment, payment_intent_id: PaymentIntentId) -> Verdict:
         case S.PENDING | S.UNKNOWN | S.PARKED:
             return _seen_pending(payment, payment_intent_id)
         case S.CHARGING:
+            # Its answer holds the lease; news from beside it would end a lease that is still worked
+            # on.
             return Unchanged("the attempt under way will say so itself")
         case S.PROCESSING | S.SUCCEEDED | S.FAILED | S.REFUNDING | S.REFUNDED:
             return Unchanged("an open PaymentIntent is known or overtaken")
@@ -270,38 +269,41 @@ def _seen_absent(payment: Payment, event: SeenAbsent) -> Verdict:
     if not event.deadline_passed:
         return Unchanged("a request may still be on its way")
     died = payment.unfinished_attempts >= PROCESS_DEATHS_MAX
-    key_dead = payment.saved_failure or (event.key_age_seconds or 0.0) > KEY_AGE_SECONDS_MAX
+    # A dead key can bring no other answer, so absence is final; a young one can still be asked.
+    key_dead = key_history.is_dead(payment.key, event.key_age_seconds)
     if payment.cancel_requested and (died or key_dead or payment.state is S.PARKED):
         return _failed(payment, ORDER_CANCELLED, None)
-    proven = replace(payment, maybe_executed=False, needs_reconcile=False)
+    proven = replace(payment, key=replace(payment.key, maybe_executed=False, needs_reconcile=False))
     if payment.state is S.PARKED:
         # Proven now, so an operator may redrive it.
         return Step(proven) if payment != proven else Unchanged("waits for an operator")
     if died and not key_dead:
-        return _parked(proven, "process_died")
+        return _parked(proven, PROCESS_DIED)
     if key_dead:
         return _failed(payment, NOT_EXECUTED, None)
     # The key is young: posting it again both asks and answers the question.
-    return Step(
-        replace(payment, needs_reconcile=False, transient_failures=0), (), Wait.BACK_OFF_UNKNOWN
-    )
+    again = replace(payment, key=key_history.answered(payment.key))
+    return Step(again, (), Wait.BACK_OFF_UNKNOWN)
 
 
-# --- wishes of the order and of operators ---------------------------------------------------
+# --- requests of the order and of operators --------------------------------------------------
 
 
 def _order_cancelled(payment: Payment) -> Verdict:
     wanted_back = replace(payment, cancel_requested=True)
     match payment.state:
-        case S.PENDING if payment.maybe_executed:
-            return Step(replace(wanted_back, state=S.UNKNOWN, needs_reconcile=True))
+        case S.PENDING if payment.key.maybe_executed:
+            key = replace(payment.key, needs_reconcile=True)
+            return Step(replace(wanted_back, state=S.UNKNOWN, key=key))
         case S.PENDING:
             return _failed(wanted_back, ORDER_CANCELLED, None)
         case S.CHARGING | S.PROCESSING | S.UNKNOWN | S.PARKED:
             if payment.cancel_requested:
                 return Unchanged("the cancellation is known")
-            needs_reconcile = payment.needs_reconcile or payment.state is S.PARKED
-            return Step(replace(wanted_back, needs_reconcile=needs_reconcile))
+            # A parked payment has no attempt under way that would find out: Stripe is asked.
+            needs_reconcile = payment.key.needs_reconcile or payment.state is S.PARKED
+            key = replace(payment.key, needs_reconcile=needs_reconcile)
+            return Step(replace(wanted_back, key=key))
         case S.SUCCEEDED:
             return Step(replace(wanted_back, state=S.REFUNDING), (Effect.REQUEST_REFUND,))
         case S.FAILED | S.REFUNDING | S.REFUNDED:
@@ -314,13 +316,15 @@ def _redriven(payment: Payment) -> Verdict:
         return Refused(f"only a parked payment is redriven, this one is {payment.state}")
     if payment.cancel_requested:
         return Refused("its order is cancelled")
-    if payment.maybe_executed:
+    if payment.key.maybe_executed:
+        # Posting it again would be safe under the key, but parked means that nobody knows why it
+        # was refused: what Stripe holds is looked at first.
         return Refused("it may have been executed; reconcile it first")
     return Step(
         replace(
             payment,
             state=S.PENDING,
-            transient_failures=0,
+            key=replace(payment.key, transient_failures=0),
             unfinished_attempts=0,
             failure_code=None,
         )
@@ -340,6 +344,8 @@ def _refund_succeeded(payment: Payment) -> Verdict:
 def _refund_failed(payment: Payment) -> Verdict:
     match payment.state:
         case S.REFUNDING:
+            # It stays refunding: the money is still owed, and only an operator asks for the next
+            # refund.
             return Step(payment, (Effect.ALERT,))
         case _:
             return Refused(f"a failed refund of a payment that is {payment.state}")

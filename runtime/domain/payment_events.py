@@ -11,6 +11,7 @@ from enum import Enum, auto
 from typing import Final
 
 from runtime.domain import outcome as o
+from runtime.domain.key_history import NEVER_SENT, KeyHistory
 from runtime.domain.names import PaymentIntentId, PaymentState
 
 # --- what a decision looks at ---------------------------------------------------------------
@@ -22,21 +23,16 @@ class Payment:
 
     Attributes:
         cancel_requested: the order is cancelled; a success from here on is given back.
-        maybe_executed: an attempt ended without an answer at least once.
-        saved_failure: Stripe replayed a saved 5xx for the key.
-        needs_reconcile: ask Stripe what it holds before posting again.
+        key: what has happened under the order's one charge key.
         unfinished_attempts: started minus finished; each is a process that died in between.
-        transient_failures: refusals, or unanswered posts, in a row.
     """
 
     state: PaymentState
     payment_intent_id: PaymentIntentId | None = None
     cancel_requested: bool = False
-    maybe_executed: bool = False
-    saved_failure: bool = False
-    needs_reconcile: bool = False
+    key: KeyHistory = NEVER_SENT
+    # Both counters of the row as one number: only their difference decides anything.
     unfinished_attempts: int = 0
-    transient_failures: int = 0
     failure_code: str | None = None
 
 
@@ -122,6 +118,7 @@ class RefundFailed:
     code: str
 
 
+# Closed: who adds an event decides in `payment.step` what it means in every state.
 Event = (
     Claimed
     | LeaseLost
@@ -149,9 +146,11 @@ class Effect(Enum):
     EMIT_REFUNDED = auto()
     REQUEST_REFUND = auto()
     RECORD_LATE_SUCCESS = auto()
+    # No row of its own: the state it comes with is what is counted and alerted on.
     ALERT = auto()
 
 
+# Exactly one of these in the life of a payment; a unique index refuses the second.
 OUTCOME_EFFECTS: Final = frozenset({Effect.EMIT_COMPLETED, Effect.EMIT_FAILED})
 
 

@@ -27,6 +27,8 @@ def take(
     """
     last = bucket or Bucket(float(burst), now_seconds)
     gained = (now_seconds - last.at_seconds) * rate_per_second
+    # Capped, or a tenant that slept for a night could come a million times in the morning; and a
+    # clock that went back takes nothing away.
     left = min(float(burst), last.left + max(0.0, gained))
     if left >= 1.0:
         return Bucket(left - 1.0, now_seconds), 0.0

@@ -10,10 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
+from runtime.domain import key_history
 from runtime.domain import outcome as o
+from runtime.domain.key_history import NEVER_SENT, KeyHistory
 from runtime.domain.names import RefundState
 from runtime.domain.payment import NOT_EXECUTED
-from runtime.domain.retry import KEY_AGE_SECONDS_MAX, UNKNOWN_TRIES_MAX
+from runtime.domain.retry import KEY_AGE_SECONDS_MAX
 
 S = RefundState
 
@@ -26,19 +28,29 @@ class Refund:
     """The part of a refunds row that decisions depend on.
 
     Attributes:
-        maybe_executed: a call ended without an answer at least once.
-        saved_failure: Stripe replayed a saved 5xx for the key.
-        needs_reconcile: ask Stripe what it holds before posting again.
-        transient_failures: refusals, or unanswered posts, in a row.
+        key: what has happened under this refund's key.
     """
 
     state: RefundState
     stripe_refund_id: str | None = None
-    maybe_executed: bool = False
-    saved_failure: bool = False
-    needs_reconcile: bool = False
-    transient_failures: int = 0
+    key: KeyHistory = NEVER_SENT
     failure_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RefundClaimed:
+    """A worker wants to send it.
+
+    Attributes:
+        key_age_seconds: since the first call that may have executed; None before it.
+    """
+
+    key_age_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RefundLeaseLost:
+    """The lease ran out, or its worker came back as a new incarnation: the call has no end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +83,16 @@ class RefundAbsent:
     key_age_seconds: float | None
 
 
-RefundEvent = RefundAnswered | RefundSeen | RefundAbsent
-
-
-def may_be_sent(refund: Refund, key_age_seconds: float | None) -> bool:
-    """Whether the refund's key may be posted: never once Stripe may have pruned it."""
-    if refund.needs_reconcile or refund.state not in (S.PENDING, S.UNKNOWN):
-        return False
-    return not refund.maybe_executed or (key_age_seconds or 0.0) <= KEY_AGE_SECONDS_MAX
+RefundEvent = RefundClaimed | RefundLeaseLost | RefundAnswered | RefundSeen | RefundAbsent
 
 
 def next_refund(refund: Refund, event: RefundEvent) -> Refund:
     """Decide what `event` makes of `refund`; equal to it when it changes nothing."""
     match event:
+        case RefundClaimed():
+            return _claimed(refund, event)
+        case RefundLeaseLost():
+            return _lease_lost(refund)
         case RefundAnswered():
             return _answered(replace(refund, failure_code=None), event)
         case RefundSeen():
@@ -93,6 +102,21 @@ def next_refund(refund: Refund, event: RefundEvent) -> Refund:
     assert_never(event)
 
 
+def _claimed(refund: Refund, event: RefundClaimed) -> Refund:
+    if refund.key.needs_reconcile or refund.state not in (S.PENDING, S.UNKNOWN):
+        return refund
+    if refund.key.maybe_executed and (event.key_age_seconds or 0.0) > KEY_AGE_SECONDS_MAX:
+        # Stripe may have pruned the key, and a pruned key would give the money back again.
+        return replace(refund, key=replace(refund.key, needs_reconcile=True))
+    return replace(refund, state=S.SENDING)
+
+
+def _lease_lost(refund: Refund) -> Refund:
+    if refund.state is not S.SENDING:
+        return refund
+    return replace(refund, state=S.UNKNOWN, key=key_history.interrupted(refund.key))
+
+
 def _answered(refund: Refund, event: RefundAnswered) -> Refund:
     known = replace(refund, stripe_refund_id=event.stripe_refund_id or refund.stripe_refund_id)
     match event.outcome:
@@ -100,6 +124,7 @@ def _answered(refund: Refund, event: RefundAnswered) -> Refund:
             return _closed(known, S.SUCCEEDED, None)
         case o.Pending():
             return _closed(known, S.PROCESSING, None)
+        # Final for this refund alone: the money stays owed, and the next one has a key of its own.
         case o.Declined():
             return _closed(known, S.FAILED, event.outcome.code)
         case o.Parked():
@@ -107,54 +132,37 @@ def _answered(refund: Refund, event: RefundAnswered) -> Refund:
         case o.Halt():
             return _waiting(known)
         case o.Retry():
-            maybe = known.maybe_executed or event.outcome.may_run
-            failures = known.transient_failures + (0 if event.outcome.patient else 1)
-            return _waiting(replace(known, maybe_executed=maybe, transient_failures=failures))
+            key = key_history.refused(known.key, event.outcome)
+            return _waiting(replace(known, key=key))
         case o.Unknown():
-            return _unanswered(known, event.outcome)
+            key = key_history.unanswered(known.key, event.outcome)
+            return replace(known, state=S.UNKNOWN, key=key)
     assert_never(event.outcome)
 
 
 def _closed(refund: Refund, state: RefundState, code: str | None) -> Refund:
-    return replace(
-        refund, state=state, failure_code=code, needs_reconcile=False, transient_failures=0
-    )
+    return replace(refund, state=state, failure_code=code, key=key_history.answered(refund.key))
 
 
 def _rejected(refund: Refund, reason: str) -> Refund:
     """A request that Stripe calls wrong: final, unless money may have gone back all the same."""
-    if reason == ALREADY_REFUNDED or refund.maybe_executed:
-        return replace(
-            refund,
-            state=S.UNKNOWN,
-            maybe_executed=True,
-            needs_reconcile=True,
-            failure_code=reason,
-        )
+    if reason == ALREADY_REFUNDED or refund.key.maybe_executed:
+        key = replace(refund.key, maybe_executed=True, needs_reconcile=True)
+        return replace(refund, state=S.UNKNOWN, key=key, failure_code=reason)
     return _closed(refund, S.FAILED, reason)
 
 
 def _waiting(refund: Refund) -> Refund:
     """Nothing ran now; an earlier call may have."""
-    return replace(refund, state=S.UNKNOWN if refund.maybe_executed else S.PENDING)
-
-
-def _unanswered(refund: Refund, outcome: o.Unknown) -> Refund:
-    tries = refund.transient_failures + 1
-    saved_failure = refund.saved_failure or outcome.saved_failure
-    return replace(
-        refund,
-        state=S.UNKNOWN,
-        maybe_executed=True,
-        saved_failure=saved_failure,
-        needs_reconcile=saved_failure or tries >= UNKNOWN_TRIES_MAX,
-        transient_failures=tries,
-    )
+    state = key_history.waiting_state(refund.key, pending=S.PENDING, unknown=S.UNKNOWN)
+    return replace(refund, state=state)
 
 
 def _seen(refund: Refund, event: RefundSeen) -> Refund:
     known = replace(refund, stripe_refund_id=event.stripe_refund_id)
     match event.status:
+        # Not after a failure: an operator may have asked for the next refund since, and two would
+        # count.
         case "succeeded" if refund.state is not S.FAILED:
             return _closed(known, S.SUCCEEDED, None)
         case "failed" | "canceled":
@@ -168,11 +176,11 @@ def _seen(refund: Refund, event: RefundSeen) -> Refund:
 
 
 def _absent(refund: Refund, event: RefundAbsent) -> Refund:
+    # A request that is still on its way could execute behind this look.
     if refund.state is not S.UNKNOWN or not event.deadline_passed:
         return refund
-    key_dead = refund.saved_failure or (event.key_age_seconds or 0.0) > KEY_AGE_SECONDS_MAX
-    if key_dead or refund.failure_code is not None:
-        code = refund.failure_code or NOT_EXECUTED
-        return replace(_closed(refund, S.FAILED, code), maybe_executed=False)
+    if key_history.is_dead(refund.key, event.key_age_seconds) or refund.failure_code is not None:
+        failed = _closed(refund, S.FAILED, refund.failure_code or NOT_EXECUTED)
+        return replace(failed, key=replace(failed.key, maybe_executed=False))
     # The key is young: posting it again both asks and answers the question.
-    return replace(refund, needs_reconcile=False, transient_failures=0)
+    return replace(refund, key=key_history.answered(refund.key))

@@ -30,11 +30,14 @@ class Backoff:
 
     def delay_seconds(self, failures: int, rng: random.Random) -> float:
         """The wait after the n-th failure in a row (1 is the first), between half and all of it."""
+        # Capped before the power is taken: a float overflows long before anybody is paged.
         exponent = min(max(failures, 1) - 1, 32)
         whole = min(self.first_seconds * self.factor**exponent, self.seconds_max)
+        # Half is the floor: a wait near zero would be no back-off.
         return whole * rng.uniform(0.5, 1.0)
 
 
+# Refusals: Stripe asked for patience. Unanswered posts: a customer waits, so seconds.
 PAYMENT_BACKOFF: Final = Backoff(first_seconds=0.5, factor=3.0, seconds_max=900.0)
 UNKNOWN_BACKOFF: Final = Backoff(first_seconds=0.25, factor=2.0, seconds_max=30.0)
 CONNECTION_BACKOFF: Final = Backoff(first_seconds=0.05, factor=2.0, seconds_max=1.0)

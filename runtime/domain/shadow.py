@@ -15,6 +15,7 @@ from runtime.domain.outcome import Declined, Outcome, Parked, Settled
 
 V1_HEADER: Final = "X-V1-Outcome"
 
+# Whole values and nothing around them: the header comes from a proxy and decides about money.
 V1_HEADER_PATTERN: Final = (
     r"^(settled; ?payment_intent_id=pi_[!-~]{1,250}|declined; ?code=[!-~]{1,255})$"
 )

@@ -21,6 +21,7 @@ TOLERANCE_SECONDS: Final = 300
 HEADER_BYTES_MAX: Final = 4096
 ITEMS_MAX: Final = 16
 
+# Eleven digits last for three thousand years; without a bound int() would work for a stranger.
 _TIMESTAMP = re.compile(r"[1-9][0-9]{0,10}", re.ASCII)
 _ITEM = re.compile(r"[A-Za-z0-9_]+=[!-+\--<>-~]*", re.ASCII)
 
@@ -54,6 +55,7 @@ def verify(
     if parsed is None:
         return Verified.MALFORMED
     timestamp, signatures = parsed
+    # The signature before the clock: only who knows the secret learns that his time is off.
     if not _any_match(timestamp, body, signatures, secrets):
         return Verified.INVALID
     age = now_seconds - int(timestamp)
@@ -75,7 +77,9 @@ def _parse(header: bytes) -> tuple[str, list[str]] | None:
         return None
     pairs = [tuple(item.split("=", 1)) for item in items]
     timestamps = [value for name, value in pairs if name == "t"]
+    # v0 is counted to tell a header of Stripe's test mode from a broken one; it never matches.
     signed = [value for name, value in pairs if name in ("v0", "v1")]
+    # Two timestamps would leave open which one was signed.
     if len(timestamps) != 1 or not _TIMESTAMP.fullmatch(timestamps[0]) or not signed:
         return None
     return timestamps[0], [value for name, value in pairs if name == "v1"]
@@ -90,5 +94,7 @@ def _any_match(
     for secret in secrets:
         expected = hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest().encode()
         for signature in signatures:
+            # Added up, not returned: the time it takes must not tell which secret or signature
+            # fitted.
             matches += hmac.compare_digest(expected, signature.encode())
     return matches > 0

@@ -35,6 +35,7 @@ def parse(raw: bytes, *, depth_max: int, too_wide: int | None = None) -> Any:
     """
     try:
         text = raw.decode("utf-8")
+        # Before the parser, which recurses and would be ended by what it reads.
         if _is_deeper_than(text, depth_max):
             raise NotStrictError("nested too deeply")
         return json.loads(
@@ -95,6 +96,7 @@ def _is_deeper_than(text: str, depth_max: int) -> bool:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # The last one would win silently, and another reader of the same body may take the first.
     built = dict(pairs)
     if len(built) != len(pairs):
         raise NotStrictError("a name occurs twice")

@@ -80,10 +80,12 @@ def _outcome_of_payment_intent(answer: Answer) -> Outcome:
     match answer.object_status:
         case "succeeded":
             return Settled(answer.payment_intent_id)
+        # Ended without money: by us, or by hand in the dashboard.
         case "canceled":
             return Declined("payment_intent_canceled", answer.payment_intent_id)
         case status if status in PENDING_STATUSES:
             return Pending(answer.payment_intent_id, status)
+        # A word of next year: it may be money that moved, so it is looked up instead of guessed.
         case status:
             return Unknown(f"PaymentIntent status {status[:40]!r} is not known here")
 
@@ -93,11 +95,13 @@ def _outcome_of_error(answer: Answer, status: int) -> Outcome:
     if code in _RETRY_CODES or status in (409, 429):
         reason = code or f"http {status}"
         return Retry(reason, answer.retry_after_seconds, may_run=status == 409)
+    # Stripe may fail after it has executed; a saved 5xx says so for ever.
     if status >= 500:
         return Unknown(f"http {status}", saved_failure=answer.replayed)
     if status == 404 and answer.error_param == "payment_method":
         # The order named a method that is not there: one order waits, not everybody's.
         return Parked(code or "http 404")
+    # About our key or our address, so about every order alike.
     if status in (401, 403, 404):
         return Halt(code or f"http {status}")
     if status == 402 or answer.error_type == "card_error":

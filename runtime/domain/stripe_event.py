@@ -12,6 +12,7 @@ from enum import Enum, auto
 from typing import Any, Final
 
 from runtime.domain import strict_json
+from runtime.domain.money import Money, read_money
 from runtime.domain.names import PaymentIntentId, StripeEventId
 
 DEPTH_MAX: Final = 32
@@ -71,8 +72,7 @@ class StripeEvent:
     account: str | None
     object_id: str | None
     status: str | None
-    amount_cents: int | None
-    currency: str | None
+    money: Money | None
     metadata_event_id: str | None
     metadata_env: str | None
     metadata_refund_id: str | None
@@ -112,9 +112,11 @@ def parse(body: bytes) -> Parsed:
 
 
 def _event(document: dict[str, Any]) -> StripeEvent | Odd:
+    # Thin events name an object without showing it; we decide on what was signed.
     if document.get("object") == "v2.core.event":
         return Odd("thin_event")
     event_id, event_type = document.get("id"), document.get("type")
+    # Bounded, because it becomes a primary key.
     if not isinstance(event_id, str) or not event_id.startswith("evt_") or len(event_id) > 255:
         return Odd("no_event_id")
     if not isinstance(event_type, str) or document.get("object") != "event":
@@ -130,12 +132,12 @@ def _event(document: dict[str, Any]) -> StripeEvent | Odd:
         stripe_event_id=StripeEventId(event_id),
         type=event_type,
         kind=_KINDS.get(event_type, Kind.OTHER),
+        # Missing counts as live: what does not say that it is a test is not believed.
         livemode=document.get("livemode") is not False,
         account=_text(document.get("account")),
         object_id=_text(thing.get("id")),
         status=_text(thing.get("status")),
-        amount_cents=thing["amount"] if type(thing.get("amount")) is int else None,
-        currency=_text(thing.get("currency")),
+        money=read_money(thing.get("amount"), thing.get("currency")),
         metadata_event_id=_text(fields.get("event_id")),
         metadata_env=_text(fields.get("env")),
         metadata_refund_id=_text(fields.get("refund_id")),
@@ -159,6 +161,7 @@ def _text(value: object) -> str | None:
 
 def _failure_code(event_type: str, thing: dict[str, Any]) -> str | None:
     """The error code of a failure, the same one the charge call gives."""
+    # It may still carry the error of an earlier try, which is not why it ended.
     if event_type == "payment_intent.canceled":
         return "payment_intent_canceled"
     error = thing.get("last_payment_error")

@@ -58,6 +58,7 @@ class Statement:
         Raises:
             psycopg.errors.QueryCanceled: statement_timeout.
         """
+        # LOCAL: the next transaction on this connection has its usual time again.
         self.conn.execute("SET LOCAL statement_timeout = 1")
         self.conn.execute("SELECT pg_sleep(1)")
 
@@ -94,11 +95,14 @@ class Commit:
             psycopg.OperationalError: what libpq says of the connection it finds dead.
         """
         self._send()
+        # The answer must be here before it is lost: a COMMIT that is cut off on its way is a
+        # rollback, which is another fault.
         if not select.select([self.conn.pgconn.socket], [], [], ANSWER_SECONDS_MAX)[0]:
             raise NothingToCutError("COMMIT had no answer that could be lost")
         _lose_answer(self.conn)
 
     def _send(self) -> None:
+        # Not `conn.commit()`, which would wait for the answer.
         self.conn.pgconn.send_query(b"COMMIT")
         while self.conn.pgconn.flush():
             select.select([], [self.conn.pgconn.socket], [], ANSWER_SECONDS_MAX)
@@ -132,8 +136,10 @@ class Pooled:
 
     def cut(self) -> None:
         """Cut every connection that waits in the pool; the pool goes on believing in them."""
+        # All of them at once: each would be handed out again as soon as it is given back.
         taken = [self.pool.getconn() for _ in range(max(1, self._waiting()))]
         for conn in taken:
+            # Under psycopg's nose, so that the pool takes it back as sound.
             _cut(conn.pgconn.socket)
             self.pool.putconn(conn)
 
@@ -146,8 +152,10 @@ class Pooled:
 
 def _lose_answer(conn: psycopg.Connection) -> NoReturn:
     """Cut a connection, read nothing of what the server said, and let libpq find out."""
-    with socket.socket(fileno=os.dup(conn.pgconn.socket)) as line:
-        drop(line)
+    # A duplicate, so that closing it leaves libpq its own descriptor to be surprised with.
+    with socket.socket(fileno=os.dup(conn.pgconn.socket)) as duplicate:
+        drop(duplicate)
+    # libpq looks only when it is asked; the caller must find the connection broken at once.
     conn.pgconn.consume_input()
     raise psycopg.OperationalError("server closed the connection unexpectedly")
 
@@ -177,6 +185,8 @@ class Broker:
         raise NothingToCutError("this step waits for no answer of a broker")
 
     def _sockets(self) -> Iterator[socket.socket]:
+        # By the brokers' advertised names: those are what librdkafka connects to, and a process has
+        # sockets to others too.
         brokers = self.client.list_topics(timeout=ANSWER_SECONDS_MAX).brokers.values()
         return sockets_to(
             {
@@ -233,6 +243,7 @@ class Client:
         """Hold the answer back until the client has given up; nobody on our side is told."""
         with contextlib.ExitStack() as held:
             for found in self._sockets():
+                # Kept open until the end: the number could be another connection's by then.
                 held.enter_context(found)
                 poll = select.poll()
                 poll.register(found, _HUNG_UP)
@@ -247,17 +258,18 @@ class Client:
 # --- sockets --------------------------------------------------------------------------------
 
 
-def drop(line: socket.socket) -> None:
+def drop(connection: socket.socket) -> None:
     """Cut a connection together with what had arrived on it and was not read yet."""
-    line.shutdown(socket.SHUT_RDWR)
+    connection.shutdown(socket.SHUT_RDWR)
     # After a shutdown this ends at once, with an end of file or a reset.
     with contextlib.suppress(OSError):
-        while line.recv(65_536):
+        while connection.recv(65_536):
             continue
 
 
 def sockets_to(peers: set[tuple[str, int]]) -> Iterator[socket.socket]:
     """This process's connections to these addresses, each a duplicate for the caller to close."""
+    # The kernel's list, because no library here shows the sockets it holds.
     for name in os.listdir("/dev/fd"):
         try:
             if not stat.S_ISSOCK(os.fstat(int(name)).st_mode):
@@ -283,15 +295,17 @@ def _peer_of(found: socket.socket) -> tuple[str, int] | None:
 def _cut_all(found: Iterator[socket.socket]) -> int:
     """Shut down and close duplicates; returns how many there were."""
     cut = 0
-    for line in found:
+    for duplicate in found:
         # One that was reset meanwhile is as cut as it can be.
-        with line, contextlib.suppress(OSError):
-            line.shutdown(socket.SHUT_RDWR)
+        with duplicate, contextlib.suppress(OSError):
+            duplicate.shutdown(socket.SHUT_RDWR)
             cut += 1
     return cut
 
 
 def _cut(descriptor: int) -> None:
     """Shut one connection down under its owner, who keeps the descriptor."""
-    with socket.socket(fileno=os.dup(descriptor)) as line:
-        line.shutdown(socket.SHUT_RDWR)
+    # `socket` closes what it is given: a duplicate, or the owner would lose its descriptor, and the
+    # next connection could get the same number.
+    with socket.socket(fileno=os.dup(descriptor)) as duplicate:
+        duplicate.shutdown(socket.SHUT_RDWR)

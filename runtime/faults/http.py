@@ -19,9 +19,9 @@ import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from runtime.faults.connections import NothingToCutError, drop
-from runtime.faults.points import Line
+from runtime.faults.points import ConnectionFault
 
-OnSent = Callable[[Line], None]
+OnSent = Callable[[ConnectionFault], None]
 
 
 class _ThisCall(threading.local):
@@ -41,14 +41,17 @@ class _Breakable:
 
     def send(self, data: Any) -> None:
         if _this_call.cut_when_written:
+            # Once: the next call of this thread may be another order's.
             _this_call.cut_when_written = False
             if self.sock is None:
                 self.connect()  # type: ignore[attr-defined]
             if self.sock is not None:
+                # Before the first byte: the gateway must not have got half a request, either.
                 self.sock.shutdown(socket.SHUT_RDWR)
         super().send(data)  # type: ignore[misc]
 
     def getresponse(self) -> Any:
+        # Only when somebody asks for the answer has all of the request been written.
         on_sent, _this_call.on_sent = _this_call.on_sent, None
         if on_sent is not None and self.sock is not None:
             on_sent(SentRequest(self.sock))
@@ -82,6 +85,7 @@ def telling(on_sent: OnSent | None) -> Iterator[None]:
     try:
         yield
     finally:
+        # A call that failed before it was sent has told nobody, and must not tell the next one's.
         _this_call.on_sent = None
 
 
@@ -97,6 +101,7 @@ class NextCall:
         _this_call.cut_when_written = True
 
     def time_out(self) -> None:
+        # `INAPPLICABLE` refuses this before it comes here; a new point might not.
         raise NothingToCutError("nothing was sent that could be executed")
 
 
@@ -119,5 +124,6 @@ class SentRequest:
         Raises:
             TimeoutError: what a socket raises when nothing was read in time.
         """
+        # Readable means answered: the charge or refund is executed, and nobody will know.
         select.select([self.sock], [], [], self.sock.gettimeout())
         raise TimeoutError("timed out")

@@ -1,8 +1,8 @@
 """The points where a drill may break a process, what it may do there, and what makes no sense.
 
-Names are stable; the table in ARCHITECTURE.md maps each to its service and line. A cell is a point
-with one of the three faults of the crash matrix. Where a cell cannot apply, the reason stands here,
-so that a matrix can print it and no cell is left out in silence.
+Names are stable: drills and evidence quote them. `places` says where each stands and
+docs/failpoints.md lists them. Where a fault makes no sense at a point, the reason stands here: a
+drill that asks for it is told, and a matrix of all of them leaves none out in silence.
 """
 
 from __future__ import annotations
@@ -51,23 +51,23 @@ class Failpoint(StrEnum):
 class Action(StrEnum):
     """What happens at a point: the process ends, freezes or waits, or its connection fails it."""
 
+    # As SIGKILL would end it: no handler runs and nothing is flushed.
     EXIT = "exit"
+    # The connection that is about to be used is shut down.
     DROPCONN = "dropconn"
+    # The other side executes, and its answer is thrown away.
     EXECTIMEOUT = "exectimeout"
+    # The process is frozen, as by a long pause of its machine, and wakes up believing nothing.
     STOP = "stop"
+    # This thread alone waits.
     DELAY = "delay"
 
-
-MATRIX_ACTIONS: Final = (Action.EXIT, Action.DROPCONN, Action.EXECTIMEOUT)
-
-# The twin's faults stand for this one: nobody of ours is there when Stripe's answer is lost.
-TWIN_POINTS: Final = frozenset({Failpoint.PSP_EXECUTED_RESPONSE_LOST})
 
 _P: Final = Failpoint
 _NOTHING_YET: Final = "nothing has been executed yet that could time out"
 
-# Every cell of the matrix that cannot apply. All are time-outs after execution: a process can end
-# anywhere, and at every point there is a connection that is about to be used.
+# All are time-outs after execution: a process can end anywhere, and at every point there is a
+# connection that is about to be used.
 INAPPLICABLE: Final[dict[tuple[Failpoint, Action], str]] = {
     (point, Action.EXECTIMEOUT): reason
     for point, reason in {

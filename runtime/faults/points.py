@@ -7,8 +7,9 @@ order; the hit is recorded on a connection of its own before it acts, so the evi
 crash and `remaining` survives the restart. When the database cannot take the record, a line in an
 fsynced file under the run directory does.
 
-A fault of a connection is done to the connection itself: the caller hands over the `Line` that it
-is about to use, and what it then meets is what the network would have made it meet.
+A fault of a connection is done to the connection itself: the caller hands over a
+`ConnectionFault` for the connection that it is about to use, and what it then meets is what the
+network would have made it meet.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ import psycopg
 from runtime.domain.names import SCHEMA
 from runtime.faults.names import INAPPLICABLE, Action, Failpoint
 
-__all__ = ["ANYONE", "Failpoint", "Failpoints", "Line", "Subject"]
+__all__ = ["ANYONE", "ConnectionFault", "Failpoint", "Failpoints", "Subject"]
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +38,9 @@ EXIT_STATUS: Final = 137
 """What a shell shows for SIGKILL: no handler ran, nothing was flushed."""
 
 STOP_SECONDS: Final = 30.0
+"""How long a frozen process stays so by default: longer than the leases of a local environment."""
+
+# A trigger of the table notifies it.
 CHANNEL: Final = "bookpay_failpoints"
 LISTEN_SECONDS: Final = 5.0
 RELISTEN_SECONDS: Final = 0.5
@@ -64,11 +68,14 @@ ANYONE: Final = Subject()
 
 
 @runtime_checkable
-class Line(Protocol):
-    """A connection as the code at a point is about to use it, or has just used it."""
+class ConnectionFault(Protocol):
+    """What can be done to one connection, which the code is about to use or has just used."""
 
     def begin(self) -> None:
-        """Do what has happened at this point by its name, if the code has not done it yet."""
+        """Send what the point's name says was sent, where the code sends it only afterwards.
+
+        For a process that ends at the point: one that dies with COMMIT sent must have sent it.
+        """
 
     def cut(self) -> None:
         """Cut the connection itself; whoever uses it next is told so by its own library."""
@@ -128,6 +135,7 @@ class Failpoints:
 
     def _listen(self) -> None:
         """Keep `_armed` true to the table for the life of the process."""
+        # Without a stop: a drill may break a process that is being stopped as well.
         while True:
             try:
                 with self._connect() as conn:
@@ -141,20 +149,26 @@ class Failpoints:
                 logger.debug("the failpoints cannot be listened to", exc_info=error)
                 time.sleep(RELISTEN_SECONDS)
 
-    def hit(self, point: Failpoint, subject: Subject = ANYONE, line: Line | None = None) -> None:
+    def hit(
+        self,
+        point: Failpoint,
+        subject: Subject = ANYONE,
+        fault: ConnectionFault | None = None,
+    ) -> None:
         """Act if `point` is armed for `subject`; otherwise return at once.
 
         Args:
-            line: what `dropconn` cuts and what `exectimeout` lets execute.
+            fault: the connection that `dropconn` cuts and `exectimeout` lets execute.
 
         Raises:
-            Exception: whatever the line's own library raises for a time-out.
+            Exception: whatever the connection's own library raises for a time-out.
         """
+        # The whole price of an unarmed point, on every path that moves money.
         if self.dsn is None or (self._armed is not None and point.value not in self._armed):
             return
         armed = self._claim(point, subject)
         if armed is not None:
-            self._act(point, armed, line)
+            self._act(point, armed, fault)
 
     def _claim(self, point: Failpoint, subject: Subject) -> _Armed | None:
         """Take one use of an armed row and record the hit, in one autocommitted statement."""
@@ -167,6 +181,7 @@ class Failpoints:
             "pid": os.getpid(),
             "incarnation": self.incarnation,
         }
+        # One connection for all threads: only a point that is armed comes this far.
         with self._lock:
             try:
                 row = self._connected().execute(_CLAIM, values).fetchone()
@@ -209,9 +224,10 @@ class Failpoints:
         with (self.run_dir / EVIDENCE_FILE).open("a") as file:
             file.write(line + "\n")
             file.flush()
+            # The process may be ended in the next instant, and the machine by the same drill.
             os.fsync(file.fileno())
 
-    def _act(self, point: Failpoint, armed: _Armed, line: Line | None) -> None:
+    def _act(self, point: Failpoint, armed: _Armed, fault: ConnectionFault | None) -> None:
         logger.warning(
             "failpoint %s acts: %s", point.value, armed.action, extra={"run_id": armed.run_id}
         )
@@ -220,19 +236,20 @@ class Failpoints:
             raise ValueError(
                 f"{point.value} {armed.action}: {INAPPLICABLE[point, Action(armed.action)]}"
             )
-        match armed.action, line:
+        match armed.action, fault:
             case Action.EXIT, _:
-                if line is not None:
-                    line.begin()
+                if fault is not None:
+                    fault.begin()
+                # Not sys.exit: no handler, no flush and no COMMIT may get a chance.
                 os._exit(EXIT_STATUS)
             case Action.STOP, _:
                 _freeze(float(armed.argument or STOP_SECONDS))
             case Action.DELAY, _:
                 time.sleep(float(armed.argument or "1"))
-            case Action.DROPCONN, Line():
-                line.cut()
-            case Action.EXECTIMEOUT, Line():
-                line.time_out()
+            case Action.DROPCONN, ConnectionFault():
+                fault.cut()
+            case Action.EXECTIMEOUT, ConnectionFault():
+                fault.time_out()
             case action, _:
                 raise ValueError(f"failpoint {point.value} has no action {action!r} here")
 
@@ -248,7 +265,9 @@ def _armed_points(conn: psycopg.Connection) -> frozenset[str]:
 def _freeze(seconds: float) -> None:
     """Stop the whole process as a long garbage collection would, and let a child wake it."""
     pid = os.getpid()
-    if os.fork() == 0:  # the child holds nothing but the clock
+    # A stopped process cannot wake itself. The child runs nothing but this: after a fork of a
+    # process with threads, any lock may be held by a thread that is not there.
+    if os.fork() == 0:
         time.sleep(seconds)
         os.kill(pid, signal.SIGCONT)
         os._exit(0)

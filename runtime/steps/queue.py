@@ -10,45 +10,19 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Final
 from uuid import UUID
 
 from psycopg import Connection
 
-from runtime.adapters.store import payments
+from runtime.adapters.store import inbox, payments
+from runtime.adapters.store.inbox import NewPayment
 from runtime.adapters.store.payments import Cause, PaymentRow
 from runtime.domain import payment as machine
-from runtime.domain.event import ReceivedEvent, Record
+from runtime.domain.event import ReceivedEvent
+from runtime.domain.lease import Lease
 from runtime.domain.names import PaymentState
 from runtime.domain.payment_events import Claimed, LeaseLost, OrderCancelled, Step
-from runtime.domain.retry import KEY_AGE_SECONDS_MAX
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """An OrderPlaced record, parsed, with where it came from.
-
-    Attributes:
-        occurred_at: environment clock, from the payload; a hand-written event may have none.
-        written_at: wall clock, when its outbox row was written.
-    """
-
-    event: ReceivedEvent
-    payment_method: str | None
-    traceparent: str | None
-    occurred_at: datetime | None
-    written_at: datetime | None
-    record: Record
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """Whose attempts these are: a name that survives restarts and an incarnation that does not."""
-
-    owner: str
-    incarnation: UUID
-    seconds: float
+from runtime.steps import payment
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,73 +31,15 @@ class Inserted:
 
     new: tuple[UUID, ...]
     known: tuple[UUID, ...]
-    other_event_for_order: tuple[Placed, ...]
+    other_event_for_order: tuple[NewPayment, ...]
 
 
-_INSERT: Final = """
-    WITH placed AS (
-        INSERT INTO payments (event_id, order_id, tenant_id, amount_cents, currency,
-            payment_method, source_topic, source_partition, source_offset, traceparent,
-            state, maybe_executed, needs_reconcile, first_attempted_at, next_attempt_at)
-        SELECT event_id, order_id, tenant_id, amount_cents, currency, payment_method, topic,
-            partition, "offset", traceparent,
-            CASE WHEN old THEN 'unknown' ELSE 'pending' END, old, old,
-            CASE WHEN old THEN coalesce(occurred_at, written_at) END, environment_now()
-        FROM (SELECT *, coalesce(
-                  occurred_at < environment_now() - make_interval(secs => %s),
-                  written_at < clock_timestamp() - make_interval(secs => %s), false) AS old
-              FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::bigint[], %s::text[],
-                  %s::text[], %s::text[], %s::int[], %s::bigint[], %s::text[], %s::timestamptz[],
-                  %s::timestamptz[])
-              AS record (event_id, order_id, tenant_id, amount_cents, currency, payment_method,
-                  topic, partition, "offset", traceparent, occurred_at, written_at)) AS records
-        ON CONFLICT DO NOTHING
-        RETURNING event_id, state),
-    recorded AS (
-        INSERT INTO payment_events (event_id, kind, from_state, to_state, cause)
-        SELECT event_id, 'transition', NULL, state, 'OrderPlaced' FROM placed)
-    SELECT event_id FROM placed
-"""
-
-
-def insert_placed(conn: Connection, placed: Sequence[Placed]) -> Inserted:
-    """Insert payments for OrderPlaced records; duplicates are told apart, not errors.
-
-    A record older than the life of an idempotency key may have been charged by a ledger that was
-    lost since: it enters as `unknown` and Stripe is asked before anything is posted.
-    """
-    columns = zip(
-        *(
-            (
-                item.event.root,
-                item.event.order_id,
-                item.event.tenant_id,
-                item.event.money.amount_cents,
-                item.event.money.currency,
-                item.payment_method,
-                item.record.topic,
-                item.record.partition,
-                item.record.offset,
-                item.traceparent,
-                item.occurred_at,
-                item.written_at,
-            )
-            for item in placed
-        ),
-        strict=True,
-    )
-    values = [KEY_AGE_SECONDS_MAX, KEY_AGE_SECONDS_MAX, *(list(column) for column in columns)]
-    new = {row[0] for row in conn.execute(_INSERT, values)}
+def insert_placed(conn: Connection, placed: Sequence[NewPayment]) -> Inserted:
+    """Insert payments for OrderPlaced records; duplicates are told apart, not errors."""
+    new = inbox.insert_placed(conn, placed)
     rest = [item for item in placed if item.event.root not in new]
-    if not rest:
-        return Inserted(tuple(new), (), ())
-    known = {
-        row[0]
-        for row in conn.execute(
-            "SELECT event_id FROM payments WHERE event_id = ANY (%s)",
-            ([item.event.root for item in rest],),
-        )
-    }
+    # What was not inserted met a row: its own, from an earlier reading, or its order's.
+    known = inbox.known_of(conn, [item.event.root for item in rest]) if rest else set()
     return Inserted(
         tuple(new),
         tuple(known),
@@ -137,26 +53,17 @@ def cancel(conn: Connection, event: ReceivedEvent, cause: Cause, rng: random.Ran
     Returns:
         A word for the log: what the cancellation came to.
     """
-    applied = payments.apply(conn, event.root, OrderCancelled(), cause, rng=rng)
-    if not isinstance(applied, payments.Missing):
-        return payments.said(applied)
-    row = conn.execute(
-        "INSERT INTO payments (event_id, order_id, tenant_id, amount_cents, currency, state)"
-        " VALUES (%s, %s, %s, %s, %s, 'pending') ON CONFLICT DO NOTHING RETURNING event_id",
-        (
-            event.root,
-            event.order_id,
-            event.tenant_id,
-            event.money.amount_cents,
-            event.money.currency,
-        ),
-    ).fetchone()
-    if row is None:
+    applied = payment.apply(conn, event.root, OrderCancelled(), cause, rng=rng)
+    if not isinstance(applied, payment.Missing):
+        return payment.describe(applied)
+    # The cancellation is on another topic than the order and has overtaken it. The row that it
+    # leaves is what the order will find, so that nothing is ever sent for it.
+    if not inbox.insert_unplaced(conn, event):
         return "another event holds this order"
     tombstone = payments.lock(conn, event.root)
     if tombstone is None:
         raise RuntimeError(f"payment {event.root} vanished in the transaction that inserted it")
-    payments.write(conn, tombstone, machine.tombstone(), cause, rng)
+    payment.write_step(conn, tombstone, machine.tombstone(), cause, rng)
     return "tombstone"
 
 
@@ -176,81 +83,42 @@ def give_up_leases(
     Returns:
         How many payments are free to be claimed again.
     """
-    lost = payments.select(
-        conn,
-        "state = 'charging' AND (lease_until < environment_now() OR"
-        " (lease_owner = %(owner)s AND lease_incarnation <> %(incarnation)s) OR"
-        " lease_token = ANY (%(orphans)s))"
-        " ORDER BY lease_until LIMIT %(limit)s FOR UPDATE SKIP LOCKED",
-        {
-            "owner": lease.owner,
-            "incarnation": lease.incarnation,
-            "orphans": list(orphans),
-            "limit": limit,
-        },
-    )
+    lost = payments.lock_lost(conn, lease, orphans=orphans, limit=limit)
     for row in lost:
         step = machine.step(row.payment, LeaseLost())
+        # Only a payment under way loses a lease, and the query found nothing else; the machine
+        # still has the word.
         if isinstance(step, Step):
             cause = Cause("lease_lost", str(row.lease_token))
-            payments.write(conn, row, step, cause, rng)
+            payment.write_step(conn, row, step, cause, rng)
     return len(lost)
 
 
-_CLAIM: Final = """
-    WITH claimed AS (
-        UPDATE payments SET state = 'charging', started_attempts = started_attempts + 1,
-            first_attempted_at = coalesce(first_attempted_at, environment_now()),
-            last_attempted_at = environment_now(), lease_owner = %(owner)s,
-            lease_incarnation = %(incarnation)s, lease_token = gen_random_uuid(),
-            lease_until = environment_now() + make_interval(secs => %(seconds)s),
-            updated_at = clock_timestamp()
-        WHERE event_id = ANY (%(event_ids)s) RETURNING event_id, lease_token),
-    recorded AS (
-        INSERT INTO payment_events (event_id, kind, from_state, to_state, cause, cause_id)
-        SELECT claimed.event_id, 'transition', before.state, 'charging', %(owner)s,
-               claimed.lease_token::text
-        FROM claimed JOIN unnest(%(event_ids)s, %(states)s::text[]) AS before (event_id, state)
-             USING (event_id))
-    SELECT event_id, lease_token FROM claimed
-"""
-
-
 @dataclass(frozen=True, slots=True)
-class Claim:
+class PaymentClaim:
     """A payment this worker may send now, under this token."""
 
     row: PaymentRow
     token: UUID
 
 
-def claim_due(conn: Connection, lease: Lease, rng: random.Random, *, limit: int) -> list[Claim]:
+def claim_due(
+    conn: Connection, lease: Lease, rng: random.Random, *, limit: int
+) -> list[PaymentClaim]:
     """Lease the payments that are due, oldest first; rows others hold are skipped."""
-    due = payments.select(
-        conn,
-        "state IN ('pending', 'unknown') AND NOT needs_reconcile"
-        " AND next_attempt_at <= environment_now()"
-        " ORDER BY next_attempt_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED",
-        {"limit": limit},
-    )
-    return _lease(conn, due, lease, rng)
+    return _claim(conn, payments.lock_due(conn, limit=limit), lease, rng)
 
 
 def claim_inserted(
     conn: Connection, event_ids: Sequence[UUID], lease: Lease, rng: random.Random
-) -> list[Claim]:
+) -> list[PaymentClaim]:
     """Lease payments in the very transaction that inserts them: the fast path of a new order."""
-    due = payments.select(
-        conn,
-        "event_id = ANY (%(event_ids)s) AND state = 'pending' FOR UPDATE",
-        {"event_ids": list(event_ids)},
-    )
-    return _lease(conn, due, lease, rng)
+    return _claim(conn, payments.lock_pending(conn, event_ids), lease, rng)
 
 
-def _lease(
+def _claim(
     conn: Connection, due: Sequence[PaymentRow], lease: Lease, rng: random.Random
-) -> list[Claim]:
+) -> list[PaymentClaim]:
     """Put locked rows through the machine and lease those that may be sent."""
     sendable: dict[UUID, PaymentRow] = {}
     for row in due:
@@ -258,17 +126,10 @@ def _lease(
         if isinstance(step, Step) and step.payment.state is PaymentState.CHARGING:
             sendable[row.event_id] = row
         elif isinstance(step, Step):
-            payments.write(conn, row, step, Cause("claim"), rng)
+            # Too old, or a killer of workers: Stripe is asked before it is sent again.
+            payment.write_step(conn, row, step, Cause("claim"), rng)
     if not sendable:
         return []
-    tokens = conn.execute(
-        _CLAIM,
-        {
-            "owner": lease.owner,
-            "incarnation": lease.incarnation,
-            "seconds": lease.seconds,
-            "event_ids": list(sendable),
-            "states": [row.payment.state for row in sendable.values()],
-        },
-    ).fetchall()
-    return [Claim(sendable[event_id], token) for event_id, token in tokens]
+    # All in one statement, which writes what the machine said of each: charging, one attempt more.
+    tokens = payments.lease(conn, [*sendable.values()], lease)
+    return [PaymentClaim(sendable[event_id], token) for event_id, token in tokens.items()]

@@ -2,7 +2,8 @@
 
 An event is ours when its metadata names a payments row and amount, currency and key agree. It
 then goes through the same compare-and-set as the worker's answer, so the webhook may win the
-race. A row that is not there yet parks the event; a row with another PaymentIntent quarantines it.
+race. An event about a row that is not there yet is early and kept;
+one that contradicts a row is quarantined.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from psycopg import Connection
 
 from runtime.adapters.store import payments, refunds, shadow
 from runtime.adapters.store.payments import Cause, PaymentRow
+from runtime.domain.money import Money
 from runtime.domain.payment import ORDER_CANCELLED, WEBHOOK_TIMEOUT
 from runtime.domain.payment_events import (
     Event,
@@ -27,7 +29,7 @@ from runtime.domain.payment_events import (
 from runtime.domain.refund import RefundSeen
 from runtime.domain.shadow import DECLINED, SETTLED
 from runtime.domain.stripe_event import Kind, StripeEvent
-from runtime.steps import refund
+from runtime.steps import payment, refund
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +53,22 @@ class Quarantined:
     reason: str
 
 
-Effect = Done | Early | Quarantined
+WebhookEffect = Done | Early | Quarantined
 
 
-def apply(conn: Connection, event: StripeEvent, *, environment: str, rng: random.Random) -> Effect:
+def apply(
+    conn: Connection, event: StripeEvent, *, environment: str, rng: random.Random
+) -> WebhookEffect:
     """Apply an event in the caller's transaction."""
+    # Refused before anything is looked up: test keys and live money must never meet.
     if event.livemode:
         return Quarantined("livemode")
+    # A connected account's event: its objects are not of this ledger.
     if event.account is not None:
         return Quarantined("other_account")
     if not event.is_of_a_known_version:
         return Quarantined("api_version")
+    # Before the kinds: a shadow's own PaymentIntent carries a payment's ids and must not move it.
     if event.shadow:
         _note_shadow(conn, event)
         return Done("shadow")
@@ -92,7 +99,7 @@ def _note_shadow(conn: Connection, event: StripeEvent) -> None:
 
 def apply_safely(
     conn: Connection, event: StripeEvent, *, environment: str, rng: random.Random
-) -> Effect:
+) -> WebhookEffect:
     """Apply an event inside a savepoint: one that contradicts a constraint is quarantined.
 
     Without it such an event would be refused with a 500, or stop the reconciler, for ever.
@@ -106,11 +113,12 @@ def apply_safely(
 
 def _apply_intent(
     conn: Connection, event: StripeEvent, environment: str, rng: random.Random
-) -> Effect:
+) -> WebhookEffect:
     intent = event.payment_intent_id
     root = _uuid(event.metadata_event_id)
     if intent is None or root is None:
         return Quarantined("not_ours")
+    # Two environments may share one Stripe account, and both endpoints hear of every event.
     if event.metadata_env is not None and event.metadata_env != environment:
         return Quarantined("other_environment")
     row = payments.lock(conn, root)
@@ -126,16 +134,17 @@ def _apply_intent(
         seen = SeenFailed(intent, _failure_code(row, event))
     else:
         seen = SeenOpen(intent)
-    applied = payments.apply_locked(
+    applied = payment.apply_locked(
         conn, row, seen, Cause("webhook", event.stripe_event_id), rng=rng
     )
+    # The machine knows another PaymentIntent by now; value is granted once.
     if isinstance(applied, Refused):
         return Quarantined("other_payment_intent")
-    return Done(payments.said(applied))
+    return Done(payment.describe(applied))
 
 
 def _failure_code(row: PaymentRow, event: StripeEvent) -> str:
-    """Why it failed; a cancellation that we asked for has our reason, whoever tells of it first."""
+    """Why it failed; a cancellation that we asked for has our reason, whoever reports it first."""
     if event.idempotency_key == f"{row.event_id}:cancel":
         return ORDER_CANCELLED if row.payment.cancel_requested else WEBHOOK_TIMEOUT
     return event.failure_code or "payment_failed"
@@ -143,30 +152,37 @@ def _failure_code(row: PaymentRow, event: StripeEvent) -> str:
 
 def disagreement(row: PaymentRow, event: StripeEvent) -> str | None:
     """The first way in which the event is not about this payment, pure; None when it is."""
-    if event.amount_cents != row.money.amount_cents:
-        return "amount"
-    if event.currency != row.money.currency:
-        return "currency"
+    other_money = _other_money(row.money, event.money)
+    if other_money is not None:
+        return other_money
+    # Made by us, under the charge's key or the cancel's; the dashboard has keys of its own.
     own_keys = {str(row.event_id), f"{row.event_id}:cancel"}
     if event.idempotency_key is not None and event.idempotency_key not in own_keys:
         return "idempotency_key"
+    # Not known yet is no contradiction: the webhook may be the first to name it.
     known = row.payment.payment_intent_id
     if known is not None and known != event.payment_intent_id:
         return "other_payment_intent"
     return None
 
 
-def _apply_refund(conn: Connection, event: StripeEvent, rng: random.Random) -> Effect:
+def _other_money(ours: Money, theirs: Money | None) -> str | None:
+    """In what their money differs from ours; None when they are the same."""
+    if theirs is None or theirs.amount_cents != ours.amount_cents:
+        return "amount"
+    return None if theirs == ours else "currency"
+
+
+def _apply_refund(conn: Connection, event: StripeEvent, rng: random.Random) -> WebhookEffect:
     if event.object_id is None or event.status is None:
         return Quarantined("no_object")
     row = refunds.lock_by_stripe_id(conn, event.object_id, _uuid(event.metadata_refund_id))
     if row is None:
-        # Somebody else's, or a second one at Stripe: the window will tell.
+        # Somebody else's, or ours before we heard its id: the end of its window decides.
         return Early(None)
-    if event.amount_cents != row.money.amount_cents:
-        return Quarantined("amount")
-    if event.currency != row.money.currency:
-        return Quarantined("currency")
+    other_money = _other_money(row.money, event.money)
+    if other_money is not None:
+        return Quarantined(other_money)
     seen = RefundSeen(event.object_id, event.status, event.failure_code)
     moved = refund.apply_locked(conn, row, seen, "webhook", rng=rng)
     return Done(f"refund {moved.refund.state}" if moved.changed else "refund known")

@@ -13,11 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from runtime.faults.names import INAPPLICABLE, MATRIX_ACTIONS, TWIN_POINTS, Action, Failpoint
+from runtime.faults.names import INAPPLICABLE, Action, Failpoint
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 
 SAMPLE_SIZE: Final = 8
+
+MATRIX_ACTIONS: Final = (Action.EXIT, Action.DROPCONN, Action.EXECTIMEOUT)
+
+# The twin's faults stand for this one: nobody of ours is there when Stripe's answer is lost.
+TWIN_POINTS: Final = frozenset({Failpoint.PSP_EXECUTED_RESPONSE_LOST})
 
 SERVICE_OF_PREFIX: Final = {
     "api": "orders-service-http",

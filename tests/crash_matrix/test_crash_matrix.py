@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from runtime.faults.names import INAPPLICABLE, MATRIX_ACTIONS, Failpoint
-from tests.crash_matrix.cells import Cell, applicable_cells, every_cell, sample
+from runtime.faults.names import INAPPLICABLE, Failpoint
+from tests.crash_matrix.cells import MATRIX_ACTIONS, Cell, applicable_cells, every_cell, sample
 from tests.crash_matrix.environment import MatrixEnvironment
 from tests.crash_matrix.run import Result, run_cell
 

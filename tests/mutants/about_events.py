@@ -9,6 +9,7 @@ from tests.mutants.mutant import Mutant, Replacement, integration
 INGEST: Final = "runtime/services/payments_worker/ingest.py"
 INBOX: Final = "runtime/services/payments_worker/inbox.py"
 QUEUE: Final = "runtime/steps/queue.py"
+CONSUMER_LOOP: Final = "runtime/adapters/consumer_loop.py"
 PUBLISHER: Final = "runtime/services/outbox_publisher/service.py"
 
 EVENT_MUTANTS: Final = (
@@ -46,18 +47,16 @@ EVENT_MUTANTS: Final = (
         (
             Replacement(
                 INGEST,
-                "from confluent_kafka import Consumer, KafkaError, KafkaException\n",
-                "from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition\n",
+                "from confluent_kafka import Consumer\n",
+                "from confluent_kafka import Consumer, TopicPartition\n",
             ),
             Replacement(
                 INGEST,
-                """        try:
-            take_in = self._take_in_one_by_one if self.careful else self._take_in
+                """        failpoints, subject = self.process.failpoints, _subject(records)
 """,
                 """        ends = [TopicPartition(r.topic, r.partition, r.offset + 1) for r in records]
         self.consumer.commit(offsets=ends, asynchronous=False)
-        try:
-            take_in = self._take_in_one_by_one if self.careful else self._take_in
+        failpoints, subject = self.process.failpoints, _subject(records)
 """,
             ),
         ),
@@ -94,8 +93,8 @@ EVENT_MUTANTS: Final = (
         (
             Replacement(
                 PUBLISHER,
-                "        term.flight.took_off(row.event_id)\n",
-                "        term.flight.landed(row.event_id)\n",
+                "        term.in_flight.sent(row.event_id)\n",
+                "        term.in_flight.acknowledged(row.event_id)\n",
             ),
         ),
         (
@@ -111,22 +110,22 @@ EVENT_MUTANTS: Final = (
         (
             Replacement(
                 INBOX,
-                """        dead_letters.insert_record(conn, source=source, reason=reason, record=record)
-        logger.error(
-            "a record cannot be understood and has a dead letter now",
+                """        consumer_loop.dead_letter(conn, source=source, reason=reason, record=record)
 """,
                 """        logger.error(
-            "a record cannot be understood and has a dead letter soon",
+            "a record cannot be processed and has a dead letter soon",
+            extra={"reason": reason, "topic": record.topic},
+        )
 """,
             ),
             Replacement(
                 INGEST,
-                """        failpoints.hit(Failpoint.WORKER_OFFSET_COMMITTED, subject, broker)
+                """        self.process.failpoints.hit(Failpoint.WORKER_OFFSET_COMMITTED, _subject(records), broker)
 """,
-                """        failpoints.hit(Failpoint.WORKER_OFFSET_COMMITTED, subject, broker)
+                """        self.process.failpoints.hit(Failpoint.WORKER_OFFSET_COMMITTED, _subject(records), broker)
         with self.pool.connection() as conn:
             for record, reason in inbox.sort_records(records).malformed:
-                dead_letters.insert_record(
+                consumer_loop.dead_letter(
                     conn, source=self.source, reason=reason, record=record
                 )
 """,
@@ -141,7 +140,7 @@ EVENT_MUTANTS: Final = (
     ),
     Mutant(
         "M28",
-        "an event without consequence is told again without a limit",
+        "an event without consequence is published again without a limit",
         (
             Replacement(
                 "runtime/adapters/store/missed.py",
@@ -177,22 +176,20 @@ EVENT_MUTANTS: Final = (
     ),
     Mutant(
         "M34",
-        "the orders consumer commits its offset before the order is moved",
+        "a consumer commits the offset of a record before its work is done",
         (
             Replacement(
-                "runtime/services/orders/consumer.py",
-                "from confluent_kafka import Consumer, KafkaError, KafkaException\n",
-                "from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition\n",
+                CONSUMER_LOOP,
+                "from confluent_kafka import Consumer, KafkaException\n",
+                "from confluent_kafka import Consumer, KafkaException, TopicPartition\n",
             ),
             Replacement(
-                "runtime/services/orders/consumer.py",
-                """        for place, record in enumerate(records):
-            try:
+                CONSUMER_LOOP,
+                """        size = self.handler.records_at_once()
 """,
                 """        ends = [TopicPartition(r.topic, r.partition, r.offset + 1) for r in records]
-        self.consumer.commit(offsets=ends, asynchronous=False)
-        for place, record in enumerate(records):
-            try:
+        self.subscription.consumer.commit(offsets=ends, asynchronous=False)
+        size = self.handler.records_at_once()
 """,
             ),
         ),

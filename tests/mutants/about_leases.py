@@ -6,7 +6,7 @@ from typing import Final
 
 from tests.mutants.mutant import Mutant, Replacement, integration
 
-QUEUE: Final = "runtime/steps/queue.py"
+PAYMENTS: Final = "runtime/adapters/store/payments.py"
 
 LEASE_MUTANTS: Final = (
     Mutant(
@@ -14,7 +14,7 @@ LEASE_MUTANTS: Final = (
         "a result counts whether or not its lease is still the row's",
         (
             Replacement(
-                "runtime/adapters/store/payments.py",
+                "runtime/steps/payment.py",
                 """    if lease_token is not None and row.lease_token != lease_token:
         return Fenced()
 """,
@@ -32,12 +32,12 @@ LEASE_MUTANTS: Final = (
         "leases are measured by wall clock instead of the environment's",
         (
             Replacement(
-                QUEUE,
+                PAYMENTS,
                 "state = 'charging' AND (lease_until < environment_now() OR",
                 "state = 'charging' AND (lease_until < clock_timestamp() OR",
             ),
             Replacement(
-                QUEUE,
+                PAYMENTS,
                 "lease_until = environment_now() + make_interval",
                 "lease_until = clock_timestamp() + make_interval",
             ),

@@ -110,19 +110,25 @@ MONEY_MUTANTS: Final = (
         (
             Replacement(
                 ATTEMPT,
-                """        with GATEWAY_SECONDS.labels("charge").time():
-            answer = self.gateway.charge(request, traceparent=traceparent)
-        OUTCOMES.labels("charge", type(answer.outcome).__name__.lower()).inc()
+                """        with metrics.GATEWAY_SECONDS.labels("charge").time():
+            answer = self.gateway.charge(
+                request, traceparent=traceparent(row.event_id, claim.token)
+            )
+        metrics.PAYMENT_ATTEMPTS.labels("charge", type(answer.outcome).__name__.lower()).inc()
         waiting = connections.Pooled(self.pool)
         failpoints.hit(Failpoint.PSP_RESPONSE_BEFORE_PERSIST, subject, waiting)
+        # The answer is in memory only. If this process dies here, the lease runs out and the same
+        # key asks Stripe again, which then repeats what it has saved.
         self._persist(lambda conn: self._write_charge(conn, claim, answer, subject))
         return answer.outcome
 """,
                 """        with self.pool.connection() as conn:
             payments.lock(conn, row.event_id)
-            with GATEWAY_SECONDS.labels("charge").time():
-                answer = self.gateway.charge(request, traceparent=traceparent)
-            OUTCOMES.labels("charge", type(answer.outcome).__name__.lower()).inc()
+            with metrics.GATEWAY_SECONDS.labels("charge").time():
+                answer = self.gateway.charge(
+                    request, traceparent=traceparent(row.event_id, claim.token)
+                )
+            metrics.PAYMENT_ATTEMPTS.labels("charge", type(answer.outcome).__name__.lower()).inc()
             waiting = connections.Pooled(self.pool)
             failpoints.hit(Failpoint.PSP_RESPONSE_BEFORE_PERSIST, subject, waiting)
             self._write_charge(conn, claim, answer, subject)

@@ -18,7 +18,7 @@ ORDER_MUTANTS: Final = (
         "the stock of an order is released twice",
         (
             Replacement(
-                "runtime/services/orders/saga.py",
+                "runtime/steps/order.py",
                 "        orders.move_stock(conn, order.order_id, step.stock)\n",
                 "        orders.move_stock(conn, order.order_id, step.stock)\n"
                 "        orders.move_stock(conn, order.order_id, step.stock)\n",
@@ -64,14 +64,36 @@ ORDER_MUTANTS: Final = (
         (unit("runtime/test_payment_table", "test_a_late_failure_undoes_nothing"),),
     ),
     Mutant(
+        "M39",
+        "a payment's event moves its order whatever amount and currency it names",
+        (
+            Replacement(
+                "runtime/domain/order.py",
+                "    if named != total:\n        return AmountMismatch(total, named)\n",
+                "",
+            ),
+        ),
+        (
+            unit(
+                "runtime/test_order_path",
+                "test_an_event_about_other_money_changes_no_order_in_any_state",
+            ),
+            integration(
+                "orders/test_outcome_amounts",
+                "test_an_outcome_about_other_money_is_a_dead_letter_and_its_order_stays_as_it_was"
+                "[1-eur-payments.completed]",
+            ),
+        ),
+    ),
+    Mutant(
         "M38",
         "a mail is marked as sent before the mail server has taken it",
         (
             Replacement(
                 "runtime/services/notifier/service.py",
-                "        try:\n            self.mailer.send(message)\n",
+                "        try:\n            self.mailer.send(email)\n",
                 "        notifications.mark_sent(conn, event.event_id)\n"
-                "        try:\n            self.mailer.send(message)\n",
+                "        try:\n            self.mailer.send(email)\n",
             ),
         ),
         (

@@ -73,10 +73,12 @@ REFUND_MUTANTS: Final = (
         (
             Replacement(
                 "runtime/steps/webhook.py",
-                """    if event.amount_cents != row.money.amount_cents:
-        return Quarantined("amount")
+                """    if other_money is not None:
+        return Quarantined(other_money)
 """,
-                "",
+                """    if other_money == "currency":
+        return Quarantined(other_money)
+""",
             ),
         ),
         (

@@ -17,10 +17,14 @@ WEBHOOK_MUTANTS: Final = (
         (
             Replacement(
                 "runtime/steps/webhook.py",
-                """    if event.amount_cents != row.money.amount_cents:
+                """    if theirs is None or theirs.amount_cents != ours.amount_cents:
         return "amount"
-    if event.currency""",
-                "    if event.currency",
+    return None if theirs == ours else "currency"
+""",
+                """    if theirs is None or theirs.currency == ours.currency:
+        return None
+    return "currency"
+""",
             ),
         ),
         (unit("runtime/test_runtime_edges", "test_an_event_that_disagrees_is_not_ours"),),
@@ -110,7 +114,7 @@ WEBHOOK_MUTANTS: Final = (
         (
             Replacement(
                 INTAKE,
-                'webhooks.park(conn, event.stripe_event_id, effect.event_id, "early")',
+                'webhooks.keep_early(conn, event.stripe_event_id, effect.event_id, "early")',
                 "webhooks.mark_processed(conn, event.stripe_event_id)",
             ),
         ),

@@ -15,6 +15,7 @@ from typing import Any
 import psycopg
 
 from bookpayctl.targets import environment as environments
+from tests.support.report_schema import is_report, problems
 
 NAME = "judged"
 COMMAND_SECONDS_MAX = 240
@@ -46,10 +47,15 @@ class Shop:
         )
 
     def ask(self, *arguments: str) -> dict[str, Any]:
-        """Run with -o json; stdout must be exactly one document that repeats the exit code."""
+        """Run with -o json; stdout must be exactly one document that repeats the exit code.
+
+        A report must also be what its schema says.
+        """
         done = self.run(*arguments, "-o", "json")
         document: dict[str, Any] = json.loads(done.stdout)
         assert document["exit"]["code"] == done.returncode, done.stderr
+        if is_report(document):
+            assert problems(document) == []
         return document
 
     def begin(self, *arguments: str) -> subprocess.Popen[str]:

@@ -49,7 +49,7 @@ def config_document(values: Mapping[str, Value]) -> Document:
             "key": setting.key,
             "value": values[setting.key].text,
             "source": values[setting.key].source,
-            "flag": setting.flag,
+            "flag": setting.flag or None,
             "variable": setting.variable,
             "default": setting.default,
             "meaning": setting.meaning,

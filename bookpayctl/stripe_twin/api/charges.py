@@ -1,5 +1,7 @@
 """/v1/charges: what PaymentIntents left behind, and charges of the older API without one."""
 
+from typing import Literal
+
 from bookpayctl.stripe_twin.api.answer import ApiAnswer, declined, shown
 from bookpayctl.stripe_twin.api.listing import CREATED, PAGING, page_of_objects
 from bookpayctl.stripe_twin.api.parameters import (
@@ -72,6 +74,9 @@ UPDATE: Specification = {
     "shipping": SHIPPING,
     "transfer_group": TEXT,
 }
+_DESCRIBING_TEXTS: tuple[Literal["description", "receipt_email", "transfer_group"], ...] = (
+    *("description", "receipt_email", "transfer_group"),
+)
 RETRIEVE: Specification = {"expand": ARRAY}
 LIST: Specification = {
     **PAGING,
@@ -123,12 +128,9 @@ def update(work: Work, parameters: Parameters, charge_id: str) -> ApiAnswer:
     charge = work.get(CHARGE, charge_id)
     before = dict(charge)
     charge["metadata"] = parameters.metadata(charge["metadata"])
-    if parameters.has("description"):
-        charge["description"] = parameters.text("description")
-    if parameters.has("receipt_email"):
-        charge["receipt_email"] = parameters.text("receipt_email")
-    if parameters.has("transfer_group"):
-        charge["transfer_group"] = parameters.text("transfer_group")
+    for name in _DESCRIBING_TEXTS:
+        if parameters.has(name):
+            charge[name] = parameters.text(name)
     if parameters.has("shipping"):
         charge["shipping"] = parameters.json("shipping")
     if parameters.has("customer"):

@@ -1,5 +1,7 @@
 """/v1/customers."""
 
+from typing import Literal
+
 from bookpayctl.stripe_twin.api.answer import ApiAnswer, shown
 from bookpayctl.stripe_twin.api.listing import CREATED, PAGING, page_of_objects
 from bookpayctl.stripe_twin.api.parameters import (
@@ -24,7 +26,9 @@ from bookpayctl.stripe_twin.resources.kinds import (
     PAYMENT_METHOD,
 )
 
-_TEXTS = ("description", "email", "name", "phone")
+_TEXTS: tuple[Literal["description", "email", "name", "phone"], ...] = (
+    *("description", "email", "name", "phone"),
+)
 _DESCRIBING: Specification = {
     **dict.fromkeys((*_TEXTS, "invoice_prefix"), TEXT),
     **dict.fromkeys(
@@ -193,14 +197,9 @@ def _living(work: Work, customer_id: str) -> Customer:
 
 def _describe(customer: Customer, parameters: Parameters) -> None:
     customer["metadata"] = parameters.metadata(customer["metadata"])
-    if parameters.has("description"):
-        customer["description"] = parameters.text("description")
-    if parameters.has("email"):
-        customer["email"] = parameters.text("email")
-    if parameters.has("name"):
-        customer["name"] = parameters.text("name")
-    if parameters.has("phone"):
-        customer["phone"] = parameters.text("phone")
+    for name in _TEXTS:
+        if parameters.has(name):
+            customer[name] = parameters.text(name)
     if parameters.has("address"):
         customer["address"] = _address(parameters)
     if parameters.has("preferred_locales"):

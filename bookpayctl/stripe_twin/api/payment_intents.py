@@ -1,5 +1,7 @@
 """/v1/payment_intents."""
 
+from typing import Literal
+
 from bookpayctl.stripe_twin.api.answer import ApiAnswer, declined, shown
 from bookpayctl.stripe_twin.api.listing import CREATED, PAGING, page_of_objects
 from bookpayctl.stripe_twin.api.parameters import (
@@ -77,6 +79,21 @@ _DESCRIBING: Specification = {
     "transfer_data": fields("amount", "description", "destination"),
     "transfer_group": TEXT,
 }
+# Texts that are kept as they come: said again they are replaced, said empty they are unset.
+_DESCRIBING_TEXTS: tuple[
+    Literal[
+        "description",
+        "receipt_email",
+        "setup_future_usage",
+        "statement_descriptor",
+        "statement_descriptor_suffix",
+        "transfer_group",
+    ],
+    ...,
+] = (
+    *("description", "receipt_email", "setup_future_usage", "statement_descriptor"),
+    *("statement_descriptor_suffix", "transfer_group"),
+)
 CREATE: Specification = {
     **_PAYMENT,
     **_CONFIRMING,
@@ -243,18 +260,9 @@ def _attempt(
 def _describe(work: Work, intent: PaymentIntent, parameters: Parameters) -> PaymentMethod | None:
     """Put what was said into the PaymentIntent; returns the method that was named, if one was."""
     intent["metadata"] = parameters.metadata(intent["metadata"])
-    if parameters.has("description"):
-        intent["description"] = parameters.text("description")
-    if parameters.has("receipt_email"):
-        intent["receipt_email"] = parameters.text("receipt_email")
-    if parameters.has("statement_descriptor"):
-        intent["statement_descriptor"] = parameters.text("statement_descriptor")
-    if parameters.has("statement_descriptor_suffix"):
-        intent["statement_descriptor_suffix"] = parameters.text("statement_descriptor_suffix")
-    if parameters.has("setup_future_usage"):
-        intent["setup_future_usage"] = parameters.text("setup_future_usage")
-    if parameters.has("transfer_group"):
-        intent["transfer_group"] = parameters.text("transfer_group")
+    for name in _DESCRIBING_TEXTS:
+        if parameters.has(name):
+            intent[name] = parameters.text(name)
     if parameters.has("shipping"):
         intent["shipping"] = parameters.json("shipping")
     capture_method = parameters.text("capture_method")

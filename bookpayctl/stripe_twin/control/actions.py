@@ -92,6 +92,9 @@ class Actions:
         latency.p99_milliseconds = p99
         return self.latency()
 
+    def faults(self) -> dict[str, object]:
+        return {"data": self._faults.listed()}
+
     def add_fault(self, body: Mapping[str, Json]) -> dict[str, object]:
         return {"id": self._faults.add(parse_rule(body))}
 

@@ -27,16 +27,11 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qsl
 
-from bookpayctl.stripe_twin.api.pipeline import Pipeline
 from bookpayctl.stripe_twin.control import rows
 from bookpayctl.stripe_twin.control.actions import Actions
 from bookpayctl.stripe_twin.documents import Json, decode_object, encode
 from bookpayctl.stripe_twin.errors import ApiError
-from bookpayctl.stripe_twin.faults.book import FaultBook
-from bookpayctl.stripe_twin.ledger.store import Column
-from bookpayctl.stripe_twin.ledger.work import TwinContext
-from bookpayctl.stripe_twin.timers import Timers
-from bookpayctl.stripe_twin.webhooks.dispatcher import Dispatcher
+from bookpayctl.stripe_twin.ledger.store import Column, Ledger
 from bookpayctl.stripe_twin.wire.message import WireRequest, WireResponse
 
 log = logging.getLogger("stripe_twin.control")
@@ -47,25 +42,17 @@ ControlCommand = Callable[[dict[str, Json]], Mapping[str, object]]
 class Control:
     """Answers the operator."""
 
-    def __init__(
-        self,
-        context: TwinContext,
-        faults: FaultBook,
-        pipeline: Pipeline,
-        timers: Timers,
-        dispatcher: Dispatcher,
-    ) -> None:
-        self._context = context
+    def __init__(self, ledger: Ledger, actions: Actions) -> None:
+        self._ledger = ledger
         # A judge reads hundreds of thousands of rows; the loop that charges must not wait for it.
         self._reading = ThreadPoolExecutor(max_workers=1, thread_name_prefix="control-read")
-        self._reader = context.ledger.open_reader()
-        self._actions = Actions(context, faults, pipeline, timers, dispatcher)
-        actions = self._actions
+        self._reader = ledger.open_reader()
+        self._actions = actions
         self._reads: dict[str, Callable[[], Mapping[str, object]]] = {
             "/health": actions.health,
             "/healthz": actions.health,
             "/readyz": actions.health,
-            "/faults": lambda: {"data": faults.listed()},
+            "/faults": actions.faults,
             "/clock": actions.clock,
             "/latency": actions.latency,
             "/endpoints": actions.endpoints,
@@ -91,9 +78,9 @@ class Control:
         """Answer one request; what it changed is on disk by then."""
         try:
             # Reads are of the disk: what others were answered before this must be in them.
-            await self._context.ledger.durable()
+            await self._ledger.durable()
             body = await self._answer(request)
-            await self._context.ledger.durable()
+            await self._ledger.durable()
         except ApiError as error:
             return WireResponse(error.status, error.body().encode())
         # Every refusal of an action is one of these two; anything else is a defect, and says so.

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
-from runtime.adapters.http.wire import Refused, WireAnswers
+from runtime.adapters.http.wire import WireAnswers, WireRefusal
 
 CONTENT_TYPE: Final = "application/problem+json"
 
@@ -32,7 +32,7 @@ SHARED: Final[dict[str, tuple[int, str]]] = {
 RETRY_AFTER_SECONDS: Final = 1
 
 
-class Problem(Exception):  # noqa: N818 - the field's word
+class HttpProblem(Exception):  # noqa: N818 - the field's word
     """A refusal; raised by the request's code, rendered at one place.
 
     Args:
@@ -59,6 +59,7 @@ class Problem(Exception):  # noqa: N818 - the field's word
     def body(self) -> bytes:
         """The application/problem+json document."""
         document = {
+            # A name and no address: there is no page that it would have to lead to.
             "type": f"urn:bookpay:problem:{self.code}",
             "title": self.title,
             "status": self.status,
@@ -68,28 +69,30 @@ class Problem(Exception):  # noqa: N818 - the field's word
 
     def headers(self) -> dict[str, str]:
         match self.status:
+            # Clients that are turned away without a time come back at once, all of them.
             case 503 | 429:
                 return {"Retry-After": str(self.retry_after_seconds), **self.extra}
+            # RFC 9110, 11.6.1: a 401 names the scheme it wants.
             case 401:
                 return {"WWW-Authenticate": "Bearer", **self.extra}
             case _:
                 return self.extra
 
 
-def render(problem: Problem) -> Response:
+def render(problem: HttpProblem) -> Response:
     return Response(problem.body(), problem.status, problem.headers(), CONTENT_TYPE)
 
 
 def _shared_body(code: str) -> bytes:
-    return Problem(code, *SHARED[code]).body()
+    return HttpProblem(code, *SHARED[code]).body()
 
 
 WIRE_ANSWERS: Final = WireAnswers(
     CONTENT_TYPE,
     {
-        Refused.MALFORMED: _shared_body("request_malformed"),
-        Refused.SLOW: _shared_body("request_timeout"),
-        Refused.HEAD_TOO_LARGE: _shared_body("head_too_large"),
+        WireRefusal.MALFORMED: _shared_body("request_malformed"),
+        WireRefusal.SLOW: _shared_body("request_timeout"),
+        WireRefusal.HEAD_TOO_LARGE: _shared_body("head_too_large"),
     },
 )
 
@@ -103,6 +106,7 @@ def openapi_answers(titles: Mapping[str, tuple[int, str]], *statuses: int) -> di
 
 
 def _openapi_answer(titles: Mapping[str, tuple[int, str]], status: int) -> dict[str, Any]:
+    # Each status lists its codes: a client that knows them all can be written from the document.
     codes = sorted(code for code, (of_code, _) in titles.items() if of_code == status)
     schema = {
         "type": "object",

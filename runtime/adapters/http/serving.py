@@ -1,6 +1,6 @@
 """Serving HTTP: uvicorn with our lifecycle, bounded bodies and waits, and every service's probes.
 
-What a hostile client may cost is bounded here: the head by `http_wire`, the body in size and time,
+What a hostile client may cost is bounded here: the head by `wire`, the body in size and time,
 the wait for a thread in time. Every bound has an answer of the service's own.
 """
 
@@ -24,8 +24,8 @@ from fastapi import FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import ClientDisconnect
 
+from runtime.adapters.http.admin import ALIVE, ReadinessChecks, readiness_answer
 from runtime.adapters.http.wire import WireAnswers, WireProtocol
-from runtime.telemetry import ReadinessChecks, readiness_answer
 
 DRAIN_SECONDS: Final = 8
 """How long open requests may take to end after a stop; below the supervisor's patience."""
@@ -60,6 +60,7 @@ async def read_json_body(request: Request, *, bytes_max: int) -> bytes | BodyFau
     declared = headers.get("content-length", "")
     if declared.isdigit() and int(declared) > bytes_max:
         return BodyFault.TOO_LARGE
+    # Two of them: which one another reader would believe is anybody's guess.
     types = headers.getlist("content-type")
     media_type = types[0].split(";")[0].strip().lower() if len(types) == 1 else ""
     if media_type != "application/json" or "content-encoding" in headers:
@@ -77,6 +78,7 @@ async def _read(request: Request, bytes_max: int) -> bytes | BodyFault:
     chunks, size = [], 0
     async for chunk in request.stream():
         size += len(chunk)
+        # Counted, because a chunked body declares nothing and a declared length may be a lie.
         if size > bytes_max:
             return BodyFault.TOO_LARGE
         chunks.append(chunk)
@@ -142,7 +144,7 @@ def add_probes(app: FastAPI, readiness: ReadinessChecks) -> None:
 
     @app.get("/healthz", include_in_schema=False)
     async def healthz() -> Response:
-        return Response(b'{"alive":true}', media_type="application/json")
+        return Response(ALIVE, media_type="application/json")
 
     @app.get("/readyz", include_in_schema=False)
     async def readyz() -> Response:
@@ -167,6 +169,7 @@ def serve(app: FastAPI, host: str, port: int, stop: threading.Event, answers: Wi
         OSError: the address cannot be bound.
     """
     bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    # The next start of this process must not wait for connections in TIME_WAIT.
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     bound.bind((host, port))
     config = uvicorn.Config(
@@ -177,9 +180,12 @@ def serve(app: FastAPI, host: str, port: int, stop: threading.Event, answers: Wi
         # Called by uvicorn as it would call the class.
         http=partial(WireProtocol, answers=answers),  # type: ignore[arg-type]
         ws="none",
+        # Nobody in front of us is trusted to say who a client is.
         proxy_headers=False,
         server_header=False,
         date_header=False,
+        # Longer than the 60 s of usual proxies: the side that forwards should close first, or it
+        # sends into a connection that is just being closed.
         timeout_keep_alive=75,
         timeout_graceful_shutdown=DRAIN_SECONDS,
         backlog=2048,

@@ -24,6 +24,7 @@ HEAD_SECONDS_MAX: Final = 8.0
 """How long request line and headers may take, from the first byte; below the 10 s promised."""
 
 HEAD_BYTES_MAX: Final = 32 * 1024
+# By count too: each header costs more than its bytes.
 HEADERS_MAX: Final = 100
 
 LINGER_SECONDS: Final = 2.0
@@ -36,7 +37,7 @@ by then keeps its connection; any other keeps at least the answer, which a reset
 _HOST: Final = re.compile(rb"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 
 
-class Refused(Enum):
+class WireRefusal(Enum):
     """Why a connection is answered without its service; the values are the statuses."""
 
     MALFORMED = 400
@@ -45,9 +46,9 @@ class Refused(Enum):
 
 
 _REASONS: Final = {
-    Refused.MALFORMED: b"Bad Request",
-    Refused.SLOW: b"Request Timeout",
-    Refused.HEAD_TOO_LARGE: b"Request Header Fields Too Large",
+    WireRefusal.MALFORMED: b"Bad Request",
+    WireRefusal.SLOW: b"Request Timeout",
+    WireRefusal.HEAD_TOO_LARGE: b"Request Header Fields Too Large",
 }
 
 
@@ -56,9 +57,9 @@ class WireAnswers:
     """A service's own bodies for what is refused before it is asked."""
 
     content_type: str
-    bodies: dict[Refused, bytes]
+    bodies: dict[WireRefusal, bytes]
 
-    def encode(self, refused: Refused) -> bytes:
+    def encode(self, refused: WireRefusal) -> bytes:
         """The whole answer; the connection ends with it."""
         body = self.bodies[refused]
         return (
@@ -77,7 +78,7 @@ class WireProtocol(HttpToolsProtocol):
     def __init__(self, *arguments: Any, answers: WireAnswers, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._answers = answers
-        self._refusal = Refused.MALFORMED
+        self._refusal = WireRefusal.MALFORMED
         self._in_head = True
         self._head_bytes = 0
         self._headers_bytes = 0
@@ -123,7 +124,7 @@ class WireProtocol(HttpToolsProtocol):
             self._refuse(self._refusal)
             return
         if self._in_head and self._head_bytes > HEAD_BYTES_MAX:
-            self._refuse(Refused.HEAD_TOO_LARGE)
+            self._refuse(WireRefusal.HEAD_TOO_LARGE)
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """The peer has no more to send; True keeps our side open for the answer."""
@@ -131,14 +132,14 @@ class WireProtocol(HttpToolsProtocol):
             return False
         if self._in_head and self._is_idle:
             if self._head_bytes:
-                self._refuse(Refused.MALFORMED)
+                self._refuse(WireRefusal.MALFORMED)
                 return True
             return False
         if self._is_idle:
             return False
         if self.cycle.more_body:
             # It promised more than it sent.
-            self._refuse(Refused.MALFORMED)
+            self._refuse(WireRefusal.MALFORMED)
             return True
         self._deaf = True
         self.cycle.keep_alive = False
@@ -162,8 +163,9 @@ class WireProtocol(HttpToolsProtocol):
 
     def _count(self, size: int) -> None:
         self._headers_bytes += size
+        # Counted as parsed: a chunk of bytes may hold the end of a head and the begin of a body.
         if self._headers_bytes > HEAD_BYTES_MAX or len(self.headers) > HEADERS_MAX:
-            self._refusal = Refused.HEAD_TOO_LARGE
+            self._refusal = WireRefusal.HEAD_TOO_LARGE
             raise _RefusedError
 
     def on_headers_complete(self) -> None:
@@ -212,7 +214,7 @@ class WireProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - the base's signature
         """uvicorn's text is replaced by the service's."""
-        self._refuse(Refused.MALFORMED)
+        self._refuse(WireRefusal.MALFORMED)
 
     def _arm(self) -> None:
         if self._head_timer is None:
@@ -228,12 +230,12 @@ class WireProtocol(HttpToolsProtocol):
         if self.transport.is_closing() or not self._is_idle:
             return
         if self._head_bytes:
-            self._refuse(Refused.SLOW)
+            self._refuse(WireRefusal.SLOW)
         else:
             # Somebody connected and said nothing: there is no request to answer.
             self.transport.close()
 
-    def _refuse(self, refused: Refused) -> None:
+    def _refuse(self, refused: WireRefusal) -> None:
         """Answer in the service's words, unless an earlier request's answer is still to come."""
         if self._deaf or self.transport.is_closing():
             return
@@ -252,7 +254,7 @@ class WireProtocol(HttpToolsProtocol):
         else:
             self.cycle.keep_alive = False
 
-    def _answer_and_linger(self, refused: Refused) -> None:
+    def _answer_and_linger(self, refused: WireRefusal) -> None:
         self.transport.write(self._answers.encode(refused))
         self._linger()
 

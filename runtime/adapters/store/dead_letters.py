@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from psycopg import Connection
+from psycopg.rows import class_row
 
 from runtime.domain.event import Record
 from runtime.domain.names import Header
@@ -29,9 +30,11 @@ class DeadLetter:
 def insert_record(conn: Connection, *, source: str, reason: str, record: Record) -> None:
     """Keep a Kafka record; the same record met again is the same dead letter.
 
-    Its event is kept beside it when a header names one, so that the outbox can tell it again.
+    Its event is kept beside it when a header names one, so that the outbox can publish it again.
     """
     conn.execute(
+        # A record that is read again, after a crash or by a reset of offsets, meets its own row:
+        # the place in the topic is unique.
         "INSERT INTO dead_letters (source, reason, event_id, source_topic, source_partition,"
         " source_offset, payload) VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
         (
@@ -46,6 +49,7 @@ def insert_record(conn: Connection, *, source: str, reason: str, record: Record)
 def _event_id(record: Record) -> UUID | None:
     try:
         return UUID(record.headers.get(Header.EVENT_ID, ""))
+    # A header that is no id costs the way back to the outbox, never the dead letter.
     except ValueError:
         return None
 
@@ -62,18 +66,19 @@ def insert_event(
         " ON CONFLICT (source, event_id) WHERE source_offset IS NULL AND event_id IS NOT NULL"
         " DO UPDATE SET reason = excluded.reason, error = excluded.error,"
         " created_at = excluded.created_at, resolved_at = NULL",
+        # A driver's message may quote the whole row; what a person needs stands at its beginning.
         (source, reason, event_id, error[:500]),
     )
 
 
 def lock(conn: Connection, row_id: int) -> DeadLetter | None:
     """Read one dead letter and hold its row until the transaction ends."""
-    row = conn.execute(
-        "SELECT id, source, event_id, source_offset IS NOT NULL, resolved_at IS NOT NULL"
-        " FROM dead_letters WHERE id = %s FOR UPDATE",
-        (row_id,),
-    ).fetchone()
-    return DeadLetter(*row) if row else None
+    with conn.cursor(row_factory=class_row(DeadLetter)) as cursor:
+        return cursor.execute(
+            "SELECT id AS row_id, source, event_id, source_offset IS NOT NULL AS is_record,"
+            " resolved_at IS NOT NULL AS resolved FROM dead_letters WHERE id = %s FOR UPDATE",
+            (row_id,),
+        ).fetchone()
 
 
 def resolve(conn: Connection, row_id: int) -> None:
@@ -84,6 +89,8 @@ def resolve(conn: Connection, row_id: int) -> None:
 def resolve_event(conn: Connection, *, source: str, event_id: UUID) -> None:
     """The same, by the event it keeps; without one, nothing happens."""
     conn.execute(
+        # Without source_offset: a Kafka record of the same event is another dead letter, whose
+        # cause need not be gone.
         "UPDATE dead_letters SET resolved_at = clock_timestamp()"
         " WHERE source = %s AND event_id = %s AND source_offset IS NULL AND resolved_at IS NULL",
         (source, event_id),

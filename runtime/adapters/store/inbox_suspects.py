@@ -15,6 +15,8 @@ def begin(conn: Connection, record: Record) -> int:
     Returns:
         How often it was begun and never finished before.
     """
+    # The caller commits before it touches the record: the row has to outlive the death that it is
+    # the evidence of.
     row = conn.execute(
         'INSERT INTO inbox_suspects AS known (topic, "partition", "offset") VALUES (%s, %s, %s)'
         ' ON CONFLICT (topic, "partition", "offset") DO UPDATE SET starts = known.starts + 1,'
@@ -23,6 +25,7 @@ def begin(conn: Connection, record: Record) -> int:
     ).fetchone()
     if row is None:
         raise RuntimeError("INSERT ... RETURNING returned nothing")
+    # This beginning is no death yet.
     return int(row[0]) - 1
 
 

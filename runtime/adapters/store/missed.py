@@ -1,4 +1,4 @@
-"""Orders that wait for an event that was published long ago, and telling it again."""
+"""Orders that wait for an event that was published long ago, and publishing it again."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import Final
 from uuid import UUID
 
 from psycopg import Connection
+from psycopg.rows import kwargs_row
 
 from runtime.domain.names import EventId, OrderId, OrderStatus, PaymentState
 
-TOLD_AGAIN_MAX: Final = 6
-"""Times an event is told again before people have to look; the waits in between double."""
+REPUBLISHED_MAX: Final = 6
+"""Times an event is published again before people have to look; the waits in between double."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +34,19 @@ class WaitingOrder:
 # Wall time: whether a record was lost does not depend on the clock of a drill. A cancelled order
 # is looked at for a week; what was lost longer ago is the audit's to find.
 _WAITING: Final = """
-    SELECT id, status, coalesce(orders.event_id, payments.event_id), payments.state,
-           payments.cancel_requested_at IS NOT NULL
+    SELECT id AS order_id, status, coalesce(orders.event_id, payments.event_id) AS event_id,
+           payments.state AS payment_state,
+           payments.cancel_requested_at IS NOT NULL AS cancel_known
     FROM orders LEFT JOIN payments ON payments.order_id = orders.id
     WHERE status = 'pending'
       AND orders.created_at < clock_timestamp() - make_interval(secs => %(window)s)
       AND (payments.event_id IS NULL
+           -- Ended, and the order has not heard of it.
            OR payments.state IN ('succeeded', 'failed', 'refunding', 'refunded'))
     UNION ALL
-    SELECT id, status, coalesce(orders.event_id, payments.event_id), payments.state,
-           payments.cancel_requested_at IS NOT NULL
+    SELECT id AS order_id, status, coalesce(orders.event_id, payments.event_id) AS event_id,
+           payments.state AS payment_state,
+           payments.cancel_requested_at IS NOT NULL AS cancel_known
     FROM orders LEFT JOIN payments ON payments.order_id = orders.id
     WHERE status = 'cancelled' AND orders.updated_at > clock_timestamp() - interval '7 days'
       AND orders.updated_at < clock_timestamp() - make_interval(secs => %(window)s)
@@ -55,28 +59,32 @@ _WAITING: Final = """
 
 def waiting_orders(conn: Connection, *, window_seconds: float, limit: int) -> list[WaitingOrder]:
     """Orders older than the window that an event should have moved on."""
-    rows = conn.execute(_WAITING, {"window": window_seconds, "limit": limit}).fetchall()
-    return [
-        WaitingOrder(
-            OrderId(row[0]),
-            OrderStatus(row[1]),
-            EventId(row[2]) if row[2] else None,
-            PaymentState(row[3]) if row[3] else None,
-            row[4],
-        )
-        for row in rows
-    ]
+    with conn.cursor(row_factory=kwargs_row(_to_order)) as cursor:
+        return cursor.execute(_WAITING, {"window": window_seconds, "limit": limit}).fetchall()
 
 
-# The publisher sends whatever has no published_at; a mark taken back is an event told again.
-_TELL_AGAIN: Final = """
+def _to_order(
+    *,
+    order_id: OrderId,
+    status: str,
+    event_id: EventId | None,
+    payment_state: str | None,
+    cancel_known: bool,
+) -> WaitingOrder:
+    state = PaymentState(payment_state) if payment_state else None
+    return WaitingOrder(order_id, OrderStatus(status), event_id, state, cancel_known)
+
+
+# The publisher sends whatever has no published_at: to take the mark back is to publish again.
+_REPUBLISH: Final = """
     WITH due AS (
         SELECT outbox.event_id FROM outbox LEFT JOIN events_told_again USING (event_id)
         WHERE outbox.event_id = ANY (%(event_ids)s) AND coalesce(times, 0) < %(most)s
-          -- What waits for an operator is not told again behind his back.
+          -- What waits for an operator is not published again behind his back.
           AND NOT EXISTS (SELECT FROM dead_letters WHERE dead_letters.event_id = outbox.event_id
                           AND resolved_at IS NULL)
           AND published_at < clock_timestamp()
+              -- Doubling: an event whose consumer is down for an hour is not sent a hundred times.
               - make_interval(secs => %(window)s * power(2, coalesce(times, 0)))
         FOR UPDATE OF outbox SKIP LOCKED),
     counted AS (
@@ -88,7 +96,7 @@ _TELL_AGAIN: Final = """
 """
 
 
-def tell_now(conn: Connection, event_id: UUID) -> bool:
+def republish_now(conn: Connection, event_id: UUID) -> bool:
     """Have one event published again at once; False when the outbox does not have it."""
     return (
         conn.execute(
@@ -98,16 +106,16 @@ def tell_now(conn: Connection, event_id: UUID) -> bool:
     )
 
 
-def tell_again(
+def republish(
     conn: Connection, event_ids: Sequence[UUID], *, window_seconds: float
 ) -> list[EventId]:
     """Have events published again that were published more than a window ago.
 
     Returns:
-        Those that will be; the others are not there, not published yet, or told a moment ago.
+        Those that will be; the others are not there, not published yet, or were sent a moment ago.
     """
     rows = conn.execute(
-        _TELL_AGAIN,
-        {"event_ids": list(event_ids), "most": TOLD_AGAIN_MAX, "window": window_seconds},
+        _REPUBLISH,
+        {"event_ids": list(event_ids), "most": REPUBLISHED_MAX, "window": window_seconds},
     ).fetchall()
     return [EventId(row[0]) for row in rows]

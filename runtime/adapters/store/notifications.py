@@ -17,6 +17,8 @@ def begin(
     message_id: str,
 ) -> bool:
     """Record the intent to tell; False when this event has been told already."""
+    # The update changes nothing. DO NOTHING would return no row, and the question is whether the
+    # row that was there before has been sent.
     row = conn.execute(
         "INSERT INTO notifications (event_id, event_type, order_id, recipient, message_id)"
         " VALUES (%s, %s, %s, %s, %s)"

@@ -7,6 +7,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from psycopg import Connection
+from psycopg.rows import kwargs_row
 
 
 class RequestKind(StrEnum):
@@ -18,7 +19,7 @@ class RequestKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OperatorRequest:
-    """A wish, its row locked.
+    """A request, its row locked.
 
     Attributes:
         row_id: of the dead letter or the quarantined webhook; None for a refund.
@@ -34,11 +35,18 @@ class OperatorRequest:
 
 def claim_next(conn: Connection) -> OperatorRequest | None:
     """Lock the oldest request that nobody has handled; None when there is none."""
-    row = conn.execute(
-        "SELECT id, kind, row_id, event_id, requested_by FROM operator_requests"
-        " WHERE handled_at IS NULL ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED"
-    ).fetchone()
-    return OperatorRequest(row[0], RequestKind(row[1]), *row[2:]) if row else None
+    # Skipped when locked: another reconciler is carrying it out, and it is carried out once.
+    with conn.cursor(row_factory=kwargs_row(_to_request)) as cursor:
+        return cursor.execute(
+            "SELECT id AS request_id, kind, row_id, event_id, requested_by FROM operator_requests"
+            " WHERE handled_at IS NULL ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED"
+        ).fetchone()
+
+
+def _to_request(
+    *, request_id: int, kind: str, row_id: int | None, event_id: UUID | None, requested_by: str
+) -> OperatorRequest:
+    return OperatorRequest(request_id, RequestKind(kind), row_id, event_id, requested_by)
 
 
 def finish(conn: Connection, request: OperatorRequest, *, done: bool, detail: str) -> None:

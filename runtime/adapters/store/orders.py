@@ -13,7 +13,9 @@ from typing import Final
 from uuid import UUID
 
 from psycopg import Connection
+from psycopg.rows import class_row
 
+from runtime.adapters.store.rows import select_list
 from runtime.domain.money import Money
 from runtime.domain.names import EventId, OrderId, OrderStatus, TenantId
 from runtime.domain.order import OrderStep, Stock
@@ -37,7 +39,7 @@ class NewOrder:
     order_id: OrderId
     tenant_id: TenantId
     customer_id: str
-    money: Money
+    total: Money
     event_id: EventId
     payment_method: str | None
     client_key: str
@@ -54,8 +56,7 @@ class OrderView:
     order_id: OrderId
     tenant_id: TenantId
     status: OrderStatus
-    total_cents: int
-    currency: str
+    total: Money
     event_id: UUID | None
     created_at: datetime
     cancel_reason: str | None
@@ -71,7 +72,7 @@ class LockedOrder:
 
     order_id: OrderId
     tenant_id: TenantId
-    money: Money
+    total: Money
     status: OrderStatus
     event_id: UUID | None
     read_at: datetime
@@ -79,55 +80,89 @@ class LockedOrder:
 
 @dataclass(frozen=True, slots=True)
 class StockRow:
+    """A book on the shelf; its price is no Money yet, whose bounds are those of one charge."""
+
     sku: str
     unit_price_cents: int
     currency: str
     on_hand: int
 
 
-_VIEW: Final = """
-    SELECT o.id, o.tenant_id, o.status, o.total_cents, o.currency, o.event_id, o.created_at,
-           o.cancel_reason, o.client_request_sha256,
-           coalesce((SELECT json_agg(json_build_array(r.sku, r.quantity) ORDER BY r.sku)
-                     FROM reservations r WHERE r.order_id = o.id), '[]'),
-           p.state, p.payment_intent_id
-    FROM orders o LEFT JOIN payments p ON p.order_id = o.id
-"""
+# --- reading --------------------------------------------------------------------------------
 
 
-def _to_view(row: tuple) -> OrderView:  # type: ignore[type-arg]
-    order_id, tenant_id, status, *rest = row
-    items = tuple(Item(sku, quantity) for sku, quantity in rest[6])
-    return OrderView(
-        OrderId(order_id),
-        TenantId(tenant_id),
-        OrderStatus(status),
-        rest[0],
-        rest[1],
-        rest[2],
-        rest[3],
-        rest[4],
-        bytes(rest[5]) if rest[5] is not None else None,
-        items,
-        rest[7],
-        rest[8],
-    )
+@dataclass(frozen=True, slots=True)
+class _ViewColumns:
+    """An order with its payment as it is selected; `items` are pairs of SKU and quantity."""
+
+    order_id: OrderId
+    tenant_id: TenantId
+    status: str
+    total_cents: int
+    currency: str
+    event_id: UUID | None
+    created_at: datetime
+    cancel_reason: str | None
+    client_request_sha256: bytes | None
+    items: list[tuple[str, int]]
+    payment_state: str | None
+    payment_intent_id: str | None
+
+    def view(self) -> OrderView:
+        return OrderView(
+            order_id=self.order_id,
+            tenant_id=self.tenant_id,
+            status=OrderStatus(self.status),
+            total=Money(self.total_cents, self.currency),
+            event_id=self.event_id,
+            created_at=self.created_at,
+            cancel_reason=self.cancel_reason,
+            client_request_sha256=self.client_request_sha256,
+            items=tuple(Item(sku, quantity) for sku, quantity in self.items),
+            payment_state=self.payment_state,
+            payment_intent_id=self.payment_intent_id,
+        )
+
+
+_VIEW_COLUMNS: Final = select_list(
+    _ViewColumns,
+    {
+        "order_id": "o.id",
+        "tenant_id": "o.tenant_id",
+        "status": "o.status",
+        "currency": "o.currency",
+        "event_id": "o.event_id",
+        "created_at": "o.created_at",
+        # By code point, as a request's items are sorted, whatever locale the database has: a
+        # replay is byte-equal.
+        "items": """coalesce((SELECT json_agg(json_build_array(r.sku, r.quantity)
+                                             ORDER BY r.sku COLLATE "C")
+                             FROM reservations r WHERE r.order_id = o.id), '[]')""",
+        "payment_state": "p.state",
+        "payment_intent_id": "p.payment_intent_id",
+    },
+)
+_VIEW: Final = (
+    f"SELECT {_VIEW_COLUMNS} FROM orders o"  # noqa: S608 - constants
+    " LEFT JOIN payments p ON p.order_id = o.id "
+)
 
 
 def find_by_id(conn: Connection, tenant_id: TenantId, order_id: str) -> OrderView | None:
     """One order of this tenant; another tenant's is as absent as none."""
-    row = conn.execute(
-        _VIEW + "WHERE o.id = %s AND o.tenant_id = %s", (order_id, tenant_id)
-    ).fetchone()
-    return _to_view(row) if row else None
+    return _find(conn, "WHERE o.id = %s AND o.tenant_id = %s", (order_id, tenant_id))
 
 
 def find_by_client_key(conn: Connection, tenant_id: TenantId, key: str) -> OrderView | None:
     """The order an earlier request with this key made."""
-    row = conn.execute(
-        _VIEW + "WHERE o.client_key = %s AND o.tenant_id = %s", (key, tenant_id)
-    ).fetchone()
-    return _to_view(row) if row else None
+    return _find(conn, "WHERE o.client_key = %s AND o.tenant_id = %s", (key, tenant_id))
+
+
+def _find(conn: Connection, where: str, values: tuple[str, str]) -> OrderView | None:
+    """One order by a condition written at the call; `where` is code, never input."""
+    with conn.cursor(row_factory=class_row(_ViewColumns)) as cursor:
+        columns = cursor.execute(_VIEW + where, values).fetchone()
+    return columns.view() if columns else None
 
 
 def try_hold_client_key(
@@ -140,6 +175,8 @@ def try_hold_client_key(
         request is inside with this key.
     """
     row = conn.execute(
+        # A row cannot be locked before it is there. The newline keeps a tenant's name from running
+        # into its key; two names with one hash only wait for each other.
         "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 42)), now(), environment_now()",
         (f"{tenant_id}\n{key}",),
     ).fetchone()
@@ -148,12 +185,13 @@ def try_hold_client_key(
 
 def lock_stock(conn: Connection, skus: Sequence[str]) -> list[StockRow]:
     """Lock the named books in the order of their names; unknown names are simply missing."""
-    rows = conn.execute(
-        "SELECT sku, unit_price_cents, currency, on_hand FROM inventory"
-        " WHERE sku = ANY (%s) ORDER BY sku FOR UPDATE",
-        (list(skus),),
-    ).fetchall()
-    return [StockRow(*row) for row in rows]
+    # FOR UPDATE locks in the order of the output, so every transaction queues up in the same one.
+    with conn.cursor(row_factory=class_row(StockRow)) as cursor:
+        return cursor.execute(
+            "SELECT sku, unit_price_cents, currency, on_hand FROM inventory"
+            " WHERE sku = ANY (%s) ORDER BY sku FOR UPDATE",
+            (list(skus),),
+        ).fetchall()
 
 
 _INSERT: Final = """
@@ -163,6 +201,7 @@ _INSERT: Final = """
         VALUES (%(order_id)s, %(tenant_id)s, %(customer_id)s, %(total_cents)s, %(currency)s,
             'pending', %(event_id)s, %(payment_method)s, %(client_key)s, %(sha256)s,
             %(created_at)s)),
+    -- The reservation and the shelf move in one statement: nobody reads one without the other.
     taken AS (
         INSERT INTO reservations (order_id, sku, quantity)
         SELECT %(order_id)s, * FROM unnest(%(skus)s::text[], %(quantities)s::bigint[])
@@ -186,8 +225,8 @@ def insert_order(conn: Connection, order: NewOrder) -> None:
             "order_id": order.order_id,
             "tenant_id": order.tenant_id,
             "customer_id": order.customer_id,
-            "total_cents": order.money.amount_cents,
-            "currency": order.money.currency,
+            "total_cents": order.total.amount_cents,
+            "currency": order.total.currency,
             "event_id": order.event_id,
             "payment_method": order.payment_method,
             "client_key": order.client_key,
@@ -205,8 +244,7 @@ def as_inserted(order: NewOrder) -> OrderView:
         order_id=order.order_id,
         tenant_id=order.tenant_id,
         status=OrderStatus.PENDING,
-        total_cents=order.money.amount_cents,
-        currency=order.money.currency,
+        total=order.total,
         event_id=order.event_id,
         created_at=order.created_at,
         cancel_reason=None,
@@ -217,17 +255,40 @@ def as_inserted(order: NewOrder) -> OrderView:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _LockedColumns:
+    """The part of an orders row that is selected under its lock."""
+
+    order_id: OrderId
+    tenant_id: TenantId
+    total_cents: int
+    currency: str
+    status: str
+    event_id: UUID | None
+    read_at: datetime
+
+    def order(self) -> LockedOrder:
+        return LockedOrder(
+            order_id=self.order_id,
+            tenant_id=self.tenant_id,
+            total=Money(self.total_cents, self.currency),
+            status=OrderStatus(self.status),
+            event_id=self.event_id,
+            read_at=self.read_at,
+        )
+
+
+_LOCKED_COLUMNS: Final = select_list(
+    _LockedColumns, {"order_id": "id", "read_at": "clock_timestamp()"}
+)
+
+
 def lock_order(conn: Connection, order_id: str) -> LockedOrder | None:
     """Lock one order until the transaction ends."""
-    row = conn.execute(
-        "SELECT id, tenant_id, total_cents, currency, status, event_id, clock_timestamp()"
-        " FROM orders"
-        " WHERE id = %s FOR UPDATE",
-        (order_id,),
-    ).fetchone()
-    if row is None:
-        return None
-    return LockedOrder(row[0], row[1], Money(row[2], row[3]), OrderStatus(row[4]), row[5], row[6])
+    query = f"SELECT {_LOCKED_COLUMNS} FROM orders WHERE id = %s FOR UPDATE"  # noqa: S608 - constants
+    with conn.cursor(row_factory=class_row(_LockedColumns)) as cursor:
+        columns = cursor.execute(query, (order_id,)).fetchone()
+    return columns.order() if columns else None
 
 
 def write_step(
@@ -241,6 +302,8 @@ def write_step(
 ) -> None:
     """Write the new status and its history; the stock moves with `move_stock`."""
     conn.execute(
+        # The first reason stays: a refund that follows a cancellation must not rewrite why it
+        # happened.
         "WITH moved AS (UPDATE orders SET status = %(to)s, updated_at = clock_timestamp(),"
         " cancel_reason = coalesce(cancel_reason, %(reason)s) WHERE id = %(id)s)"
         " INSERT INTO order_events (order_id, from_state, to_state, cause, cause_id)"
@@ -256,6 +319,8 @@ def write_step(
     )
 
 
+# Both walk the books by name, as lock_stock does: a sale and a new order over the same two books
+# wait for each other instead of dying of it. The state in the WHERE makes a repeat move nothing.
 _SELL: Final = """
     WITH books AS (SELECT inventory.sku FROM inventory JOIN reservations USING (sku)
                    WHERE order_id = %(order_id)s ORDER BY inventory.sku FOR UPDATE OF inventory),
@@ -269,6 +334,7 @@ _SELL: Final = """
 _RELEASE: Final = """
     WITH books AS (SELECT inventory.sku FROM inventory JOIN reservations USING (sku)
                    WHERE order_id = %(order_id)s ORDER BY inventory.sku FOR UPDATE OF inventory),
+    -- From held or from sold: a paid order that is cancelled goes back on the shelf, too.
     before AS (SELECT sku, quantity, state FROM reservations
                WHERE order_id = %(order_id)s AND state <> 'released'
                  AND sku IN (SELECT sku FROM books) FOR UPDATE),
@@ -276,6 +342,7 @@ _RELEASE: Final = """
               WHERE order_id = %(order_id)s AND reservations.sku = before.sku
               RETURNING before.sku, before.quantity, before.state)
     UPDATE inventory SET on_hand = on_hand + moved.quantity,
+        -- Each copy leaves the count it was in.
         reserved = reserved - CASE WHEN moved.state = 'held' THEN moved.quantity ELSE 0 END,
         sold = sold - CASE WHEN moved.state = 'sold' THEN moved.quantity ELSE 0 END
     FROM moved WHERE inventory.sku = moved.sku
@@ -305,6 +372,7 @@ def tenant_of_token(conn: Connection, token_sha256: bytes) -> TenantId | None:
 
 def root_event_of(conn: Connection, order: LockedOrder) -> UUID | None:
     """The event_id of the order's OrderPlaced; a hand-written order has it in the outbox only."""
+    # Orders placed over HTTP know their root; one written by hand need not.
     if order.event_id is not None:
         return order.event_id
     row = conn.execute(

@@ -10,9 +10,11 @@ from typing import Final
 from uuid import UUID
 
 from psycopg import Connection
+from psycopg.rows import class_row
 
 from runtime.domain.event import NewEvent
 
+# Event ids are derived from the root, so a step that is taken again writes the event that is there.
 _INSERT = """
     INSERT INTO outbox (event_id, aggregate, aggregate_id, event_type, payload, tenant_id)
     VALUES (%s, %s, %s, %s, %s, %s)
@@ -22,7 +24,8 @@ _INSERT = """
 # A row that can never be published has a dead letter and is passed over; the anti-join is to a
 # small table and leaves the scan on outbox_unpublished_idx.
 SELECT_UNPUBLISHED: Final = """
-    SELECT event_id, aggregate, aggregate_id, event_type, payload::text, tenant_id, created_at
+    SELECT event_id, aggregate, aggregate_id, event_type, payload::text AS payload, tenant_id,
+           created_at
     FROM outbox
     WHERE published_at IS NULL
       AND event_id <> ALL (%(in_flight)s)
@@ -61,6 +64,8 @@ def insert_events(conn: Connection, events: Iterable[NewEvent]) -> None:
         )
         for event in events
     ]
+    # One by one: inside the caller's pipeline that is no round trip more, and it is mostly one
+    # event.
     for row in rows:
         conn.execute(_INSERT, row)
 
@@ -85,10 +90,10 @@ def select_unpublished(
     Source:
         PostgreSQL manual, 13.3.5 Advisory Locks.
     """
-    rows = conn.execute(
-        SELECT_UNPUBLISHED, {"limit": limit, "in_flight": list(in_flight)}
-    ).fetchall()
-    return [OutboxRow(*row) for row in rows]
+    with conn.cursor(row_factory=class_row(OutboxRow)) as cursor:
+        return cursor.execute(
+            SELECT_UNPUBLISHED, {"limit": limit, "in_flight": list(in_flight)}
+        ).fetchall()
 
 
 def mark_published(conn: Connection, event_ids: Sequence[UUID]) -> int:

@@ -1,56 +1,28 @@
-"""The payments table: one row per order, moved only by the pure state machine.
+"""The payments table: one row per order, read and written; what becomes of a row is decided above.
 
-`apply` is the one compare-and-set that worker, webhook receiver and reconciler race to: it locks
-the row, asks `domain.payment.step`, and writes the transition, its history and the events that
-follow in the caller's transaction. `payment_events` refuses a second outcome whatever happens.
+Every write names the state it was decided on, so that a row that moved in between is noticed, and
+leaves its history beside it in the same transaction. `payment_events` refuses a second outcome
+whatever happens.
 """
 
 from __future__ import annotations
 
 import json
-import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from psycopg import Connection
+from psycopg import Connection, Cursor
+from psycopg.rows import class_row
 
-from runtime.adapters.store import dead_letters, outbox, refunds
-from runtime.domain import payment as machine
-from runtime.domain.event import Json, NewEvent, payment_event
+from runtime.adapters.store.rows import seconds_since, select_list
+from runtime.domain.key_history import KeyHistory
+from runtime.domain.lease import Lease
 from runtime.domain.money import Money
-from runtime.domain.names import (
-    EventId,
-    EventType,
-    OrderId,
-    PaymentIntentId,
-    PaymentState,
-    Service,
-    TenantId,
-)
-from runtime.domain.payment_events import (
-    OUTCOME_EFFECTS,
-    Effect,
-    Event,
-    Payment,
-    Refused,
-    Step,
-    Unchanged,
-    Wait,
-)
-from runtime.domain.retry import PAYMENT_BACKOFF, UNKNOWN_BACKOFF
-
-_COLUMNS: Final = """
-    event_id, order_id, tenant_id, amount_cents, currency, payment_method, state,
-    payment_intent_id, cancel_requested_at IS NOT NULL, maybe_executed, saved_failure,
-    needs_reconcile, started_attempts, finished_attempts, transient_failures, failure_code,
-    lease_token, extract(epoch FROM environment_now() - first_attempted_at)::float8,
-    extract(epoch FROM environment_now() - last_attempted_at)::float8,
-    extract(epoch FROM environment_now() - created_at)::float8, clock_timestamp(),
-    extract(epoch FROM clock_timestamp() - updated_at)::float8
-"""
+from runtime.domain.names import EventId, OrderId, PaymentIntentId, PaymentState, TenantId
+from runtime.domain.payment_events import Payment
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,54 +59,84 @@ class Cause:
     reference: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Fenced:
-    """The caller's lease is not the row's any more; its result is dropped."""
+# --- reading --------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
-    """There is no such payment."""
+class _PaymentColumns:
+    """A payments row as it is selected; `row` gives its parts their types."""
+
+    event_id: EventId
+    order_id: OrderId
+    tenant_id: TenantId
+    amount_cents: int
+    currency: str
+    payment_method: str | None
+    state: str
+    payment_intent_id: PaymentIntentId | None
+    cancel_requested: bool
+    maybe_executed: bool
+    saved_failure: bool
+    needs_reconcile: bool
+    started_attempts: int
+    finished_attempts: int
+    transient_failures: int
+    failure_code: str | None
+    lease_token: UUID | None
+    key_age_seconds: float | None
+    attempt_age_seconds: float | None
+    age_seconds: float
+    read_at: datetime
+    quiet_seconds: float
+
+    def row(self) -> PaymentRow:
+        return PaymentRow(
+            event_id=self.event_id,
+            order_id=self.order_id,
+            tenant_id=self.tenant_id,
+            money=Money(self.amount_cents, self.currency),
+            payment_method=self.payment_method,
+            payment=Payment(
+                state=PaymentState(self.state),
+                payment_intent_id=self.payment_intent_id,
+                cancel_requested=self.cancel_requested,
+                key=KeyHistory(
+                    maybe_executed=self.maybe_executed,
+                    saved_failure=self.saved_failure,
+                    needs_reconcile=self.needs_reconcile,
+                    transient_failures=self.transient_failures,
+                ),
+                unfinished_attempts=self.started_attempts - self.finished_attempts,
+                failure_code=self.failure_code,
+            ),
+            started_attempts=self.started_attempts,
+            lease_token=self.lease_token,
+            key_age_seconds=self.key_age_seconds,
+            attempt_age_seconds=self.attempt_age_seconds,
+            age_seconds=self.age_seconds,
+            read_at=self.read_at,
+            quiet_seconds=self.quiet_seconds,
+        )
 
 
-Applied = Step | Unchanged | Refused | Fenced | Missing
-
-
-def to_row(row: tuple[object, ...]) -> PaymentRow:
-    """Build a PaymentRow from a row of `_COLUMNS`."""
-    values: tuple = row  # type: ignore[type-arg]
-    return PaymentRow(
-        event_id=EventId(values[0]),
-        order_id=OrderId(values[1]),
-        tenant_id=TenantId(values[2]),
-        money=Money(values[3], values[4]),
-        payment_method=values[5],
-        payment=Payment(
-            state=PaymentState(values[6]),
-            payment_intent_id=PaymentIntentId(values[7]) if values[7] else None,
-            cancel_requested=values[8],
-            maybe_executed=values[9],
-            saved_failure=values[10],
-            needs_reconcile=values[11],
-            unfinished_attempts=values[12] - values[13],
-            transient_failures=values[14],
-            failure_code=values[15],
-        ),
-        started_attempts=values[12],
-        lease_token=values[16],
-        key_age_seconds=values[17],
-        attempt_age_seconds=values[18],
-        age_seconds=values[19],
-        read_at=values[20],
-        quiet_seconds=values[21],
-    )
+_COLUMNS: Final = select_list(
+    _PaymentColumns,
+    {
+        "cancel_requested": "cancel_requested_at IS NOT NULL",
+        "key_age_seconds": seconds_since("first_attempted_at"),
+        "attempt_age_seconds": seconds_since("last_attempted_at"),
+        "age_seconds": seconds_since("created_at"),
+        "read_at": "clock_timestamp()",
+        "quiet_seconds": seconds_since("updated_at", clock="clock_timestamp()"),
+    },
+)
 
 
 def select(conn: Connection, where: str, values: Mapping[str, object]) -> list[PaymentRow]:
     """Rows matching a condition written at the call; `where` is code, never input."""
     query = f"SELECT {_COLUMNS} FROM payments WHERE {where}"  # noqa: S608 - see above
-    rows = conn.execute(query, values).fetchall()
-    return [to_row(row) for row in rows]
+    with conn.cursor(row_factory=class_row(_PaymentColumns)) as cursor:
+        return [columns.row() for columns in cursor.execute(query, values)]
 
 
 def lock(conn: Connection, event_id: UUID) -> PaymentRow | None:
@@ -143,55 +145,47 @@ def lock(conn: Connection, event_id: UUID) -> PaymentRow | None:
     return rows[0] if rows else None
 
 
-def apply(
-    conn: Connection,
-    event_id: UUID,
-    event: Event,
-    cause: Cause,
-    *,
-    rng: random.Random,
-    lease_token: UUID | None = None,
-) -> Applied:
-    """Put `event` through the machine and write what it decides.
+def lock_due(conn: Connection, *, limit: int) -> list[PaymentRow]:
+    """Payments that wait to be sent and are due, oldest first; rows others hold are skipped."""
+    return select(
+        conn,
+        "state IN ('pending', 'unknown') AND NOT needs_reconcile"
+        " AND next_attempt_at <= environment_now()"
+        " ORDER BY next_attempt_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED",
+        {"limit": limit},
+    )
 
-    Args:
-        lease_token: given by an attempt, whose result counts only while it holds the lease.
 
-    Returns:
-        The machine's verdict, `Fenced` when the lease is another's, `Missing` without a row.
+def lock_pending(conn: Connection, event_ids: Sequence[UUID]) -> list[PaymentRow]:
+    """Those of the named payments that have not been sent, locked."""
+    return select(
+        conn,
+        "event_id = ANY (%(event_ids)s) AND state = 'pending' FOR UPDATE",
+        {"event_ids": list(event_ids)},
+    )
+
+
+def lock_lost(
+    conn: Connection, lease: Lease, *, orphans: Sequence[UUID], limit: int
+) -> list[PaymentRow]:
+    """Payments whose attempt nobody works on any more, locked.
+
+    A lease is lost when its time is over, when this owner holds it from an earlier incarnation, or
+    when its token is among the orphans.
     """
-    row = lock(conn, event_id)
-    if row is None:
-        return Missing()
-    if lease_token is not None and row.lease_token != lease_token:
-        return Fenced()
-    return apply_locked(conn, row, event, cause, rng=rng)
-
-
-def apply_locked(
-    conn: Connection, row: PaymentRow, event: Event, cause: Cause, *, rng: random.Random
-) -> Step | Unchanged | Refused:
-    """The same for a row the caller has locked in this transaction."""
-    verdict = machine.step(row.payment, event)
-    match verdict:
-        case Step():
-            write(conn, row, verdict, cause, rng)
-        case Refused():
-            _record(conn, row.event_id, "refused", row.payment, row.payment, cause, verdict.why)
-        case Unchanged():
-            pass
-    return verdict
-
-
-def said(applied: Applied) -> str:
-    """What an application came to, in a word or two for a log."""
-    match applied:
-        case Step():
-            return applied.payment.state.value
-        case Unchanged() | Refused():
-            return f"{type(applied).__name__.lower()}: {applied.why}"
-        case Fenced() | Missing():
-            return type(applied).__name__.lower()
+    return select(
+        conn,
+        "state = 'charging' AND (lease_until < environment_now() OR"
+        " (lease_owner = %(owner)s AND lease_incarnation <> %(incarnation)s) OR"
+        " lease_token = ANY (%(orphans)s))"
+        " ORDER BY lease_until LIMIT %(limit)s FOR UPDATE SKIP LOCKED",
+        {
+            "owner": lease.owner,
+            "incarnation": lease.incarnation,
+            "orphans": list(orphans),
+            "limit": limit,
+        },
+    )
 
 
 def state_of(conn: Connection, event_id: UUID) -> PaymentState | None:
@@ -200,54 +194,57 @@ def state_of(conn: Connection, event_id: UUID) -> PaymentState | None:
     return PaymentState(row[0]) if row else None
 
 
-def write(conn: Connection, row: PaymentRow, step: Step, cause: Cause, rng: random.Random) -> None:
-    """Write a step: the compare-and-set, the history, and the events that follow."""
-    after = step.payment
-    # One round trip: the statements do not depend on each other's answers, and the check of the
-    # first comes before the caller's commit.
-    with conn.pipeline():
-        moved = conn.execute(
-            _UPDATE,
-            {
-                "event_id": row.event_id,
-                "from_state": row.payment.state,
-                "state": after.state,
-                "payment_intent_id": after.payment_intent_id,
-                "failure_code": after.failure_code,
-                "cancel_requested": after.cancel_requested,
-                "maybe_executed": after.maybe_executed,
-                "saved_failure": after.saved_failure,
-                "needs_reconcile": after.needs_reconcile,
-                "unfinished": after.unfinished_attempts,
-                "transient_failures": after.transient_failures,
-                "wait": _wait_seconds(step, rng),
-            },
-        )
-        _record_step(conn, row, step, cause)
-        outbox.insert_events(conn, _events(row, step, cause))
-        if Effect.EMIT_PARKED in step.effects:
-            dead_letters.insert_event(
-                conn,
-                source=Service.WORKER,
-                reason=after.failure_code or "parked",
-                event_id=row.event_id,
-            )
-        elif row.payment.state is PaymentState.PARKED and after.state is not PaymentState.PARKED:
-            dead_letters.resolve_event(conn, source=Service.WORKER, event_id=row.event_id)
-        if Effect.REQUEST_REFUND in step.effects and after.payment_intent_id is not None:
-            refunds.request_first(conn, row.event_id, after.payment_intent_id, row.money)
-    if moved.rowcount != 1:
-        raise RuntimeError(f"payment {row.event_id} moved under its own row lock")
+# --- writing --------------------------------------------------------------------------------
+
+_LEASE: Final = """
+    WITH claimed AS (
+        -- The token is made by the database in the statement that hands it out: there is none that
+        -- was never a row's.
+        UPDATE payments SET state = 'charging', started_attempts = started_attempts + 1,
+            -- The key's age, from the first attempt that may execute.
+            first_attempted_at = coalesce(first_attempted_at, environment_now()),
+            last_attempted_at = environment_now(), lease_owner = %(owner)s,
+            lease_incarnation = %(incarnation)s, lease_token = gen_random_uuid(),
+            lease_until = environment_now() + make_interval(secs => %(seconds)s),
+            updated_at = clock_timestamp()
+        WHERE event_id = ANY (%(event_ids)s) RETURNING event_id, lease_token),
+    recorded AS (
+        INSERT INTO payment_events (event_id, kind, from_state, to_state, cause, cause_id)
+        SELECT claimed.event_id, 'transition', before.state, 'charging', %(owner)s,
+               claimed.lease_token::text
+        -- RETURNING shows the row as it is now; where it came from is what the caller read under
+        -- its lock.
+        FROM claimed JOIN unnest(%(event_ids)s, %(states)s::text[]) AS before (event_id, state)
+             USING (event_id))
+    SELECT event_id, lease_token FROM claimed
+"""
+
+
+def lease(conn: Connection, rows: Sequence[PaymentRow], lease: Lease) -> dict[UUID, UUID]:
+    """Put locked rows under a lease, each with a token of its own; returns tokens by event id."""
+    tokens = conn.execute(
+        _LEASE,
+        {
+            "owner": lease.owner,
+            "incarnation": lease.incarnation,
+            "seconds": lease.seconds,
+            "event_ids": [row.event_id for row in rows],
+            "states": [row.payment.state for row in rows],
+        },
+    )
+    return dict(tokens.fetchall())
 
 
 _UPDATE: Final = """
     UPDATE payments SET
         state = %(state)s, payment_intent_id = %(payment_intent_id)s,
         failure_code = %(failure_code)s,
+        -- The first request keeps its time.
         cancel_requested_at = CASE WHEN %(cancel_requested)s
                                    THEN coalesce(cancel_requested_at, clock_timestamp()) END,
         maybe_executed = %(maybe_executed)s, saved_failure = %(saved_failure)s,
         needs_reconcile = %(needs_reconcile)s,
+        -- started_attempts only grows, by a claim; the machine counts what has not ended.
         finished_attempts = started_attempts - %(unfinished)s,
         transient_failures = %(transient_failures)s,
         -- Nothing was executed under the key yet, so its age has not begun: a day of refusals, or
@@ -255,119 +252,66 @@ _UPDATE: Final = """
         first_attempted_at = CASE WHEN %(state)s IN ('pending', 'parked') AND NOT %(maybe_executed)s
                                   THEN NULL ELSE first_attempted_at END,
         next_attempt_at = environment_now() + make_interval(secs => %(wait)s),
+        -- A lease ends with its attempt, and stays while only a cancellation was noted beside it.
         lease_owner = CASE WHEN %(state)s = 'charging' THEN lease_owner END,
         lease_incarnation = CASE WHEN %(state)s = 'charging' THEN lease_incarnation END,
         lease_token = CASE WHEN %(state)s = 'charging' THEN lease_token END,
         lease_until = CASE WHEN %(state)s = 'charging' THEN lease_until END,
+        -- Wall time: a request on its way does not hurry because a drill moved the environment
+        -- clock.
         updated_at = clock_timestamp()
+    -- The compare of the compare-and-set: the caller checks that it met its row.
     WHERE event_id = %(event_id)s AND state = %(from_state)s
 """
 
 
-def _wait_seconds(step: Step, rng: random.Random) -> float:
-    failures = step.payment.transient_failures
-    match step.wait:
-        case Wait.NOW:
-            return 0.0
-        case Wait.BACK_OFF:
-            return max(PAYMENT_BACKOFF.delay_seconds(failures, rng), step.wait_seconds_min)
-        case Wait.BACK_OFF_UNKNOWN:
-            return max(UNKNOWN_BACKOFF.delay_seconds(failures, rng), step.wait_seconds_min)
+def write(conn: Connection, row: PaymentRow, after: Payment, *, wait_seconds: float) -> Cursor:
+    """Write what a locked row has become; its lease ends unless it is being charged.
+
+    Returns:
+        The cursor: its rowcount is 1 unless the row moved since it was read. In a pipeline it is
+        known at the pipeline's end.
+    """
+    return conn.execute(
+        _UPDATE,
+        {
+            "event_id": row.event_id,
+            "from_state": row.payment.state,
+            "state": after.state,
+            "payment_intent_id": after.payment_intent_id,
+            "failure_code": after.failure_code,
+            "cancel_requested": after.cancel_requested,
+            "maybe_executed": after.key.maybe_executed,
+            "saved_failure": after.key.saved_failure,
+            "needs_reconcile": after.key.needs_reconcile,
+            "unfinished": after.unfinished_attempts,
+            "transient_failures": after.key.transient_failures,
+            "wait": wait_seconds,
+        },
+    )
 
 
-def _record_step(conn: Connection, row: PaymentRow, step: Step, cause: Cause) -> None:
-    before, after = row.payment, step.payment
-    if OUTCOME_EFFECTS & set(step.effects):
-        kind = "outcome"
-    elif Effect.RECORD_LATE_SUCCESS in step.effects:
-        kind = "late_success"
-    else:
-        kind = "transition"
-    if step.via is not None:
-        via = Payment(step.via)
-        _record(conn, row.event_id, kind, before, via, cause, None)
-        _record(conn, row.event_id, "transition", via, after, cause, None)
-    else:
-        _record(conn, row.event_id, kind, before, after, cause, after.failure_code)
-
-
-def _record(
+def record(
     conn: Connection,
     event_id: UUID,
     kind: str,
-    before: Payment | None,
-    after: Payment,
+    before: PaymentState,
+    after: PaymentState,
     cause: Cause,
-    why: str | None,
+    *,
+    why: str | None = None,
 ) -> None:
+    """Add a line to the payment's history."""
     conn.execute(
         "INSERT INTO payment_events (event_id, kind, from_state, to_state, cause, cause_id, detail)"
         " VALUES (%s, %s, %s, %s, %s, %s, %s)",
         (
             event_id,
             kind,
-            before.state if before else None,
-            after.state,
+            before,
+            after,
             cause.who,
             cause.reference,
             json.dumps({"why": why} if why else {}),
         ),
     )
-
-
-def _events(row: PaymentRow, step: Step, cause: Cause) -> list[NewEvent]:
-    """The outbox events of a step, in the order of its effects."""
-    return [event for effect in step.effects for event in _event_of(effect, row, step, cause)]
-
-
-def _event_of(effect: Effect, row: PaymentRow, step: Step, cause: Cause) -> list[NewEvent]:
-    after = step.payment
-    extra: Mapping[str, Json]
-    n = None
-    match effect:
-        case Effect.EMIT_COMPLETED:
-            event_type = EventType.PAYMENT_COMPLETED
-            extra = {"payment_intent_id": after.payment_intent_id}
-        case Effect.EMIT_FAILED:
-            event_type = EventType.PAYMENT_FAILED
-            extra = {
-                "reason": after.failure_code,
-                "failure_code": after.failure_code,
-                "payment_intent_id": after.payment_intent_id,
-            }
-        case Effect.EMIT_PARKED:
-            event_type = EventType.PAYMENT_PARKED
-            # A payment can be parked again after a redrive; its other events happen once.
-            n = row.started_attempts
-            extra = {
-                "reason": after.failure_code,
-                "attempts": row.started_attempts,
-                "original_payload": _original_payload(row),
-            }
-        case Effect.EMIT_REFUNDED:
-            event_type = EventType.PAYMENT_REFUNDED
-            extra = {"refund_id": cause.reference}
-        case Effect.REQUEST_REFUND | Effect.RECORD_LATE_SUCCESS | Effect.ALERT:
-            return []
-    event = payment_event(
-        event_type,
-        root=row.event_id,
-        order_id=row.order_id,
-        tenant_id=row.tenant_id,
-        money=row.money,
-        at=row.read_at,
-        extra=extra,
-        n=n,
-    )
-    return [event]
-
-
-def _original_payload(row: PaymentRow) -> Mapping[str, Json]:
-    """OrderPlaced as this payment knows it, enough to redrive it by hand."""
-    return {
-        "event_id": str(row.event_id),
-        "order_id": row.order_id,
-        "amount_cents": row.money.amount_cents,
-        "currency": row.money.currency,
-        "payment_method": row.payment_method,
-    }

@@ -7,17 +7,19 @@ more than a call may take.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from psycopg import Connection
+from psycopg.rows import class_row
 
 from runtime.adapters.store import payments
 from runtime.adapters.store.payments import PaymentRow
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class Backlog:
     """Rows of one kind that are not closed, with the age of the oldest in seconds."""
 
     what: str
@@ -29,10 +31,12 @@ def claim_unanswered(conn: Connection, *, hold_seconds: float, limit: int) -> li
     """Payments Stripe has to be asked about before anything else is done with them."""
     return _claim(
         conn,
+        # Parked ones too: an operator may send one again only when Stripe is known to hold nothing.
         "needs_reconcile AND state IN ('unknown', 'parked')"
         " AND next_attempt_at <= environment_now()",
-        hold_seconds,
-        limit,
+        {},
+        hold_seconds=hold_seconds,
+        limit=limit,
     )
 
 
@@ -43,18 +47,27 @@ def claim_processing(
     return _claim(
         conn,
         "state = 'processing' AND next_attempt_at <= environment_now()"
+        # At once when the order is cancelled: then nobody waits for the customer to finish paying.
         " AND (cancel_requested_at IS NOT NULL OR coalesce(last_attempted_at, created_at) <"
-        f" environment_now() - make_interval(secs => {float(window_seconds)}))",
-        hold_seconds,
-        limit,
+        " environment_now() - make_interval(secs => %(window)s))",
+        {"window": window_seconds},
+        hold_seconds=hold_seconds,
+        limit=limit,
     )
 
 
-def _claim(conn: Connection, where: str, hold_seconds: float, limit: int) -> list[PaymentRow]:
+def _claim(
+    conn: Connection,
+    where: str,
+    values: Mapping[str, object],
+    *,
+    hold_seconds: float,
+    limit: int,
+) -> list[PaymentRow]:
     rows = payments.select(
         conn,
         where + " ORDER BY next_attempt_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED",
-        {"limit": limit},
+        {**values, "limit": limit},
     )
     conn.execute(
         "UPDATE payments SET next_attempt_at = environment_now() + make_interval(secs => %s)"
@@ -67,6 +80,7 @@ def _claim(conn: Connection, where: str, hold_seconds: float, limit: int) -> lis
 def look_again_in(conn: Connection, row: PaymentRow, seconds: float) -> None:
     """Set when a row that stays as it is comes up next."""
     conn.execute(
+        # In the state it was seen in only: what moved in between has set its own time.
         "UPDATE payments SET next_attempt_at = environment_now() + make_interval(secs => %s)"
         " WHERE event_id = %s AND state = %s",
         (seconds, row.event_id, row.payment.state),
@@ -81,15 +95,17 @@ def environment_seconds(conn: Connection) -> float:
     return float(row[0])
 
 
-def open_payments(conn: Connection) -> list[Waiting]:
+def open_payments(conn: Connection) -> list[Backlog]:
     """The backlog: payments that are not final, by state."""
-    rows = conn.execute(
-        "SELECT state, count(*), extract(epoch FROM environment_now() - min(created_at))::float8"
-        " FROM payments WHERE state NOT IN ('succeeded', 'failed', 'refunded') GROUP BY state"
-    ).fetchall()
-    return [Waiting(*row) for row in rows]
+    with conn.cursor(row_factory=class_row(Backlog)) as cursor:
+        return cursor.execute(
+            "SELECT state AS what, count(*) AS count,"
+            " extract(epoch FROM environment_now() - min(created_at))::float8 AS oldest_seconds"
+            " FROM payments WHERE state NOT IN ('succeeded', 'failed', 'refunded') GROUP BY state"
+        ).fetchall()
 
 
+# A failed refund that was asked for again is history; the last one is what the customer is owed.
 _FAILED_LAST: Final = (
     "state = 'failed' AND NOT EXISTS (SELECT FROM refunds AS later"
     " WHERE later.event_id = refunds.event_id AND later.n > refunds.n)"
@@ -104,13 +120,16 @@ _COUNTED: Final = (
     ("dead_letters", "dead_letters", "created_at", "resolved_at IS NULL"),
     ("orders_pending", "orders", "created_at", "status = 'pending'"),
 )
+# One statement, so that the counts are of one moment and cost one round trip a second.
 _WAITING: Final = " UNION ALL ".join(
-    f"SELECT '{what}', count(*), coalesce(extract(epoch FROM"  # noqa: S608 - constants
-    f" clock_timestamp() - min({since})), 0)::float8 FROM {table} WHERE {where}"
+    f"SELECT '{what}' AS what, count(*) AS count,"  # noqa: S608 - constants
+    f" coalesce(extract(epoch FROM clock_timestamp() - min({since})), 0)::float8 AS oldest_seconds"
+    f" FROM {table} WHERE {where}"
     for what, table, since, where in _COUNTED
 )
 
 
-def waiting(conn: Connection) -> list[Waiting]:
+def waiting(conn: Connection) -> list[Backlog]:
     """What else is open or waits for an operator, each with its count, zero included."""
-    return [Waiting(*row) for row in conn.execute(_WAITING).fetchall()]
+    with conn.cursor(row_factory=class_row(Backlog)) as cursor:
+        return cursor.execute(_WAITING).fetchall()

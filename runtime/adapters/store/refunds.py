@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID, uuid5
 
 from psycopg import Connection
+from psycopg.rows import class_row
 
+from runtime.adapters.store.rows import seconds_since, select_list
+from runtime.domain.key_history import KeyHistory
+from runtime.domain.lease import Lease
 from runtime.domain.money import Money
 from runtime.domain.names import (
     EventId,
@@ -20,8 +23,7 @@ from runtime.domain.names import (
     RefundState,
     derive_event_id,
 )
-from runtime.domain.refund import Refund, may_be_sent
-from runtime.domain.retry import PAYMENT_BACKOFF, UNKNOWN_BACKOFF
+from runtime.domain.refund import Refund
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,45 +51,73 @@ class RefundRow:
 
 
 @dataclass(frozen=True, slots=True)
-class RefundClaim:
-    """A refund this worker may send now, under this token."""
+class _RefundColumns:
+    """A refunds row as it is selected; `row` gives its parts their types."""
 
-    row: RefundRow
-    token: UUID
+    refund_id: RefundId
+    event_id: EventId
+    order_id: OrderId
+    n: int
+    idempotency_key: str
+    payment_intent_id: PaymentIntentId
+    amount_cents: int
+    currency: str
+    state: str
+    stripe_refund_id: str | None
+    maybe_executed: bool
+    saved_failure: bool
+    needs_reconcile: bool
+    transient_failures: int
+    failure_code: str | None
+    lease_token: UUID | None
+    key_age_seconds: float | None
+    attempt_age_seconds: float | None
+    quiet_seconds: float
+
+    def row(self) -> RefundRow:
+        return RefundRow(
+            refund_id=self.refund_id,
+            event_id=self.event_id,
+            order_id=self.order_id,
+            n=self.n,
+            idempotency_key=self.idempotency_key,
+            payment_intent_id=self.payment_intent_id,
+            money=Money(self.amount_cents, self.currency),
+            refund=Refund(
+                state=RefundState(self.state),
+                stripe_refund_id=self.stripe_refund_id,
+                key=KeyHistory(
+                    maybe_executed=self.maybe_executed,
+                    saved_failure=self.saved_failure,
+                    needs_reconcile=self.needs_reconcile,
+                    transient_failures=self.transient_failures,
+                ),
+                failure_code=self.failure_code,
+            ),
+            lease_token=self.lease_token,
+            key_age_seconds=self.key_age_seconds,
+            attempt_age_seconds=self.attempt_age_seconds,
+            quiet_seconds=self.quiet_seconds,
+        )
 
 
-_COLUMNS: Final = """
-    refund_id, event_id, (SELECT order_id FROM payments WHERE payments.event_id = refunds.event_id),
-    n, idempotency_key, payment_intent_id, amount_cents, currency, state, stripe_refund_id,
-    maybe_executed, saved_failure, needs_reconcile, transient_failures, failure_code, lease_token,
-    extract(epoch FROM environment_now() - first_attempted_at)::float8,
-    extract(epoch FROM environment_now() - last_attempted_at)::float8,
-    extract(epoch FROM clock_timestamp() - updated_at)::float8
-"""
-
-
-def _to_row(row: Sequence[object]) -> RefundRow:
-    values: tuple = tuple(row)  # type: ignore[type-arg]
-    return RefundRow(
-        refund_id=RefundId(values[0]),
-        event_id=EventId(values[1]),
-        order_id=OrderId(values[2]),
-        n=values[3],
-        idempotency_key=values[4],
-        payment_intent_id=PaymentIntentId(values[5]),
-        money=Money(values[6], values[7]),
-        refund=Refund(RefundState(values[8]), *values[9:15]),
-        lease_token=values[15],
-        key_age_seconds=values[16],
-        attempt_age_seconds=values[17],
-        quiet_seconds=values[18],
-    )
+_COLUMNS: Final = select_list(
+    _RefundColumns,
+    {
+        # Not a join: FOR UPDATE would lock the payment's row too.
+        "order_id": "(SELECT order_id FROM payments WHERE payments.event_id = refunds.event_id)",
+        "key_age_seconds": seconds_since("first_attempted_at"),
+        "attempt_age_seconds": seconds_since("last_attempted_at"),
+        "quiet_seconds": seconds_since("updated_at", clock="clock_timestamp()"),
+    },
+)
 
 
 def _select(conn: Connection, where: str, values: Mapping[str, object]) -> list[RefundRow]:
     """Rows matching a condition written at the call; `where` is code, never input."""
     query = f"SELECT {_COLUMNS} FROM refunds WHERE {where}"  # noqa: S608 - see above
-    return [_to_row(row) for row in conn.execute(query, values).fetchall()]
+    with conn.cursor(row_factory=class_row(_RefundColumns)) as cursor:
+        return [columns.row() for columns in cursor.execute(query, values)]
 
 
 # --- asking for one -------------------------------------------------------------------------
@@ -126,6 +156,8 @@ def _insert(
     money: Money,
 ) -> None:
     conn.execute(
+        # (event_id, n) is unique and the key is derived from both: a step that is taken again finds
+        # its refund and makes no second one.
         "INSERT INTO refunds (refund_id, event_id, n, idempotency_key, payment_intent_id,"
         " amount_cents, currency, next_attempt_at)"
         " VALUES (%s, %s, %s, %s, %s, %s, %s, environment_now()) ON CONFLICT DO NOTHING",
@@ -166,6 +198,8 @@ def lock_by_stripe_id(
     """The refund with Stripe's id, or with our own from its metadata when the id is not known."""
     found = _select(
         conn,
+        # Our own id counts only while Stripe's is not known: metadata can be edited by hand, an id
+        # not.
         "stripe_refund_id = %(stripe_id)s"
         " OR (stripe_refund_id IS NULL AND refund_id = %(refund_id)s) FOR UPDATE",
         {"stripe_id": stripe_refund_id, "refund_id": refund_id},
@@ -175,18 +209,8 @@ def lock_by_stripe_id(
 
 # --- sending --------------------------------------------------------------------------------
 
-_GIVE_UP: Final = """
-    UPDATE refunds SET state = 'unknown', maybe_executed = true, lease_owner = NULL,
-        lease_incarnation = NULL, lease_token = NULL, lease_until = NULL,
-        updated_at = clock_timestamp()
-    WHERE refund_id IN (
-        SELECT refund_id FROM refunds
-        WHERE state = 'sending' AND (lease_until < environment_now()
-              OR (lease_owner = %(owner)s AND lease_incarnation <> %(incarnation)s))
-        ORDER BY lease_until LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
-"""
-
-_CLAIM: Final = """
+_LEASE: Final = """
+    -- Only rows the machine has just called due; a payment's claim has the same shape.
     UPDATE refunds SET state = 'sending', attempts = attempts + 1, lease_owner = %(owner)s,
         lease_incarnation = %(incarnation)s, lease_token = gen_random_uuid(),
         lease_until = environment_now() + make_interval(secs => %(seconds)s),
@@ -196,32 +220,40 @@ _CLAIM: Final = """
 """
 
 
-def claim_due(
-    conn: Connection, *, owner: str, incarnation: UUID, seconds: float, limit: int
-) -> list[RefundClaim]:
-    """Lease the refunds that are due; a sender that died leaves its refund unknown."""
-    lease = {"owner": owner, "incarnation": incarnation, "seconds": seconds, "limit": limit}
-    conn.execute(_GIVE_UP, lease)
-    due = _select(
+def lock_due(conn: Connection, *, limit: int) -> list[RefundRow]:
+    """Refunds that wait to be sent and are due, oldest first; rows others hold are skipped."""
+    return _select(
         conn,
         "state IN ('pending', 'unknown') AND NOT needs_reconcile"
         " AND next_attempt_at <= environment_now()"
         " ORDER BY next_attempt_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED",
-        lease,
+        {"limit": limit},
     )
-    sendable = {row.refund_id: row for row in due if may_be_sent(row.refund, row.key_age_seconds)}
-    too_old = [row.refund_id for row in due if row.refund_id not in sendable]
-    if too_old:
-        # Stripe may have pruned the key, and a pruned key would give the money back again.
-        conn.execute(
-            "UPDATE refunds SET needs_reconcile = true, updated_at = clock_timestamp()"
-            " WHERE refund_id = ANY (%s)",
-            (too_old,),
-        )
-    if not sendable:
-        return []
-    tokens = conn.execute(_CLAIM, {**lease, "refund_ids": list(sendable)}).fetchall()
-    return [RefundClaim(sendable[refund_id], token) for refund_id, token in tokens]
+
+
+def lock_lost(conn: Connection, lease: Lease, *, limit: int) -> list[RefundRow]:
+    """Refunds under way whose lease is over, or is this owner's from an earlier incarnation."""
+    return _select(
+        conn,
+        "state = 'sending' AND (lease_until < environment_now()"
+        " OR (lease_owner = %(owner)s AND lease_incarnation <> %(incarnation)s))"
+        " ORDER BY lease_until LIMIT %(limit)s FOR UPDATE SKIP LOCKED",
+        {"owner": lease.owner, "incarnation": lease.incarnation, "limit": limit},
+    )
+
+
+def lease(conn: Connection, rows: Sequence[RefundRow], lease: Lease) -> dict[RefundId, UUID]:
+    """Put locked rows under a lease, each with a token of its own; returns tokens by refund."""
+    tokens = conn.execute(
+        _LEASE,
+        {
+            "owner": lease.owner,
+            "incarnation": lease.incarnation,
+            "seconds": lease.seconds,
+            "refund_ids": [row.refund_id for row in rows],
+        },
+    )
+    return dict(tokens.fetchall())
 
 
 # --- what came of it ------------------------------------------------------------------------
@@ -231,15 +263,17 @@ _WRITE: Final = """
         maybe_executed = %(maybe_executed)s, saved_failure = %(saved_failure)s,
         needs_reconcile = %(needs_reconcile)s, transient_failures = %(transient_failures)s,
         failure_code = %(failure_code)s,
+        -- Back to pending means that nothing was executed: the key's age has not begun.
         first_attempted_at = CASE WHEN %(state)s = 'pending' THEN NULL ELSE first_attempted_at END,
         next_attempt_at = environment_now() + make_interval(secs => %(wait)s),
         lease_owner = NULL, lease_incarnation = NULL, lease_token = NULL, lease_until = NULL,
         updated_at = clock_timestamp()
+    -- No compare: every caller holds the row's lock since it read it.
     WHERE refund_id = %(refund_id)s
 """
 
 
-def write(conn: Connection, row: RefundRow, after: Refund, wait_seconds: float) -> None:
+def write(conn: Connection, row: RefundRow, after: Refund, *, wait_seconds: float) -> None:
     """Write what a refund, locked by the caller, has become; any lease on it ends."""
     conn.execute(
         _WRITE,
@@ -247,21 +281,14 @@ def write(conn: Connection, row: RefundRow, after: Refund, wait_seconds: float) 
             "refund_id": row.refund_id,
             "state": after.state,
             "stripe_refund_id": after.stripe_refund_id,
-            "maybe_executed": after.maybe_executed,
-            "saved_failure": after.saved_failure,
-            "needs_reconcile": after.needs_reconcile,
-            "transient_failures": after.transient_failures,
+            "maybe_executed": after.key.maybe_executed,
+            "saved_failure": after.key.saved_failure,
+            "needs_reconcile": after.key.needs_reconcile,
+            "transient_failures": after.key.transient_failures,
             "failure_code": after.failure_code,
             "wait": wait_seconds,
         },
     )
-
-
-def wait_seconds(after: Refund, retry_after_seconds: float | None, rng: random.Random) -> float:
-    """When an open refund is looked at next: soon if it may have executed, politely if not."""
-    backoff = UNKNOWN_BACKOFF if after.maybe_executed else PAYMENT_BACKOFF
-    delay = backoff.delay_seconds(after.transient_failures, rng)
-    return max(delay, retry_after_seconds or 0.0)
 
 
 # --- asking Stripe --------------------------------------------------------------------------
@@ -282,6 +309,8 @@ def claim_unanswered(
         " ORDER BY next_attempt_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED",
         {"window": window_seconds, "limit": limit},
     )
+    # Held for as long as a call may take, and released by that alone: whoever dies while it asks
+    # has delayed a look and nothing else.
     for row in found:
         look_again_in(conn, row, hold_seconds)
     return found
@@ -291,6 +320,7 @@ def look_again_in(conn: Connection, row: RefundRow, seconds: float) -> None:
     """Set when a refund that stays as it is comes up next."""
     conn.execute(
         "UPDATE refunds SET next_attempt_at = environment_now() + make_interval(secs => %s)"
+        # In the state it was seen in only: what moved in between has set its own time.
         " WHERE refund_id = %s AND state = %s",
         (seconds, row.refund_id, row.refund.state),
     )

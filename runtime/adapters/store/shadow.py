@@ -7,6 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from psycopg import Connection
+from psycopg.rows import kwargs_row
 
 from runtime.domain.names import PaymentIntentId
 from runtime.domain.shadow import V1Outcome
@@ -27,6 +28,7 @@ _RECORD_V1: Final = """
     ON CONFLICT (event_id) DO UPDATE SET v1_outcome = excluded.v1_outcome,
         v1_payment_intent_id = excluded.v1_payment_intent_id, v1_code = excluded.v1_code,
         v1_source = 'header', v1_recorded_at = clock_timestamp()
+    -- A payment may have acted on the first word already.
     WHERE shadow_comparisons.v1_outcome IS NULL
 """
 
@@ -52,6 +54,7 @@ _RECORD_V2: Final = """
     ON CONFLICT (event_id) DO UPDATE SET v2_outcome = excluded.v2_outcome,
         v2_code = excluded.v2_code, v2_detail = excluded.v2_detail,
         v2_recorded_at = clock_timestamp()
+    -- An unclear outcome of ours is asked for again and replaced; an end is not.
     WHERE shadow_comparisons.v2_outcome IS NULL
        OR shadow_comparisons.v2_outcome NOT IN ('settled', 'declined', 'parked')
 """
@@ -81,12 +84,21 @@ def record_v2(
 
 def find(conn: Connection, event_id: UUID) -> Comparison:
     """What is known of this payment; nothing is an answer, too."""
-    row = conn.execute(
-        "SELECT v1_outcome, v1_payment_intent_id, v1_code, v2_outcome"
-        " FROM shadow_comparisons WHERE event_id = %s",
-        (event_id,),
-    ).fetchone()
-    if row is None:
-        return Comparison(None, None)
-    intent = PaymentIntentId(row[1]) if row[1] else None
-    return Comparison(V1Outcome(row[0], intent, row[2]) if row[0] else None, row[3])
+    with conn.cursor(row_factory=kwargs_row(_to_comparison)) as cursor:
+        found = cursor.execute(
+            "SELECT v1_outcome, v1_payment_intent_id, v1_code, v2_outcome"
+            " FROM shadow_comparisons WHERE event_id = %s",
+            (event_id,),
+        ).fetchone()
+    return found or Comparison(None, None)
+
+
+def _to_comparison(
+    *,
+    v1_outcome: str | None,
+    v1_payment_intent_id: PaymentIntentId | None,
+    v1_code: str | None,
+    v2_outcome: str | None,
+) -> Comparison:
+    v1 = V1Outcome(v1_outcome, v1_payment_intent_id, v1_code) if v1_outcome else None
+    return Comparison(v1, v2_outcome)

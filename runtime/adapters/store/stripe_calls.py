@@ -16,6 +16,7 @@ def begin(
     payment_intent_id: str | None,
 ) -> int:
     """Record that a call is about to leave; returns the row's id."""
+    # A row without an answer is a call whose end nobody saw; that is why it is written first.
     row = conn.execute(
         "INSERT INTO stripe_calls (operation, idempotency_key, event_id, payment_intent_id)"
         " VALUES (%s, %s, %s, %s) RETURNING id",
@@ -38,6 +39,7 @@ def end(
 ) -> None:
     """Complete the row with what came back."""
     conn.execute(
+        # A cancel knows its PaymentIntent before the call, a charge only after it.
         "UPDATE stripe_calls SET status = %s, outcome = %s, request_id = %s, replayed = %s,"
         " payment_intent_id = coalesce(%s, payment_intent_id), answered_at = clock_timestamp()"
         " WHERE id = %s",

@@ -1,117 +1,98 @@
-"""The notifier's loop: record, send, mark, then commit the offset."""
+"""The notifier: one e-mail per event, at least once.
+
+The order is the promise: record the intent, send, mark as sent, then commit the offset. A crash
+between sending and marking sends the same e-mail again, under the same Message-ID.
+"""
 
 from __future__ import annotations
 
 import logging
-import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import psycopg
-from confluent_kafka import Consumer, KafkaError, KafkaException
 
 from runtime import config
-from runtime.adapters import kafka, mail
-from runtime.adapters.store import database, dead_letters, notifications
-from runtime.domain.event import Malformed, Record, parse_record
+from runtime.adapters import consumer_loop, mail
+from runtime.adapters.consumer_loop import ConsumerLoop
+from runtime.adapters.http.admin import serve_admin_port
+from runtime.adapters.store import database, notifications
+from runtime.domain.event import Malformed, ReceivedEvent, Record, parse_record
 from runtime.domain.names import TOPIC_OF_EVENT_TYPE, Header, Service
-from runtime.domain.retry import CONNECTION_BACKOFF
-from runtime.lifecycle import repeat
 from runtime.process import Process
-from runtime.services.notifier import letter
-from runtime.telemetry import AdminServer, Outage
+from runtime.services.notifier import message
+from runtime.telemetry import Outage
 
 logger = logging.getLogger(__name__)
 
-POLL_SECONDS: Final = 0.5
 
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Notifier:
-    """One consumer, one connection, one SMTP session."""
+    """One database connection and one SMTP session."""
 
-    process: Process
-    consumer: Consumer
-    offsets: kafka.Offsets
     session: database.Session
     mailer: mail.Mailer
     mail_from: str
-    outages: dict[str, Outage]
+    mail_outage: Outage
 
-    def run_once(self) -> float:
-        """Poll a batch and tell each customer; an event is marked once its mail is taken."""
-        conn = self.session.connection()
-        self.process.lifecycle.readiness.set("database", True)
-        self.offsets.commit(time.monotonic())
-        records = kafka.poll_batch(
-            self.consumer, wait_seconds=POLL_SECONDS, on_error=self._consumer_error
+    def records_at_once(self) -> int:
+        """One: an e-mail that was sent is marked before the next is tried."""
+        return 1
+
+    def handle(self, records: Sequence[Record]) -> None:
+        """Tell each event's customer, unless that has been done."""
+        for record in records:
+            event = parse_record(record)
+            if isinstance(event, Malformed):
+                self.bury(record, event.reason)
+            else:
+                self._tell(self.session.connection(), record, event)
+
+    def bury(self, record: Record, reason: str) -> None:
+        """Keep the record as a dead letter; the connection commits each statement by itself."""
+        consumer_loop.dead_letter(
+            self.session.connection(), source=Service.NOTIFIER, reason=reason, record=record
         )
-        if not records:
-            kafka.note_recovery(self.consumer, self.outages["kafka"])
-        else:
-            self.outages["kafka"].recovered()
-        for place, record in enumerate(records):
-            try:
-                self._tell(conn, record)
-            except Exception:
-                kafka.rewind(self.consumer, records[place:])
-                raise
-            self.offsets.note([record])
-        return 0.0
 
-    def _tell(self, conn: psycopg.Connection, record: Record) -> None:
-        event = parse_record(record)
-        if isinstance(event, Malformed):
-            dead_letters.insert_record(
-                conn, source=Service.NOTIFIER, reason=event.reason, record=record
-            )
-            return
-        address = letter.recipient(notifications.customer_of(conn, event.order_id), event.order_id)
+    def _tell(self, conn: psycopg.Connection, record: Record, event: ReceivedEvent) -> None:
+        address = message.recipient(notifications.customer_of(conn, event.order_id), event.order_id)
+        # The intent first. A row without a time of sending is an e-mail that may or may not have
+        # left, and is sent again.
         untold = notifications.begin(
             conn,
             event_id=event.event_id,
             event_type=_event_type(record),
             order_id=event.order_id,
             recipient=address,
-            message_id=letter.message_id(event),
+            message_id=message.message_id(event),
         )
         if not untold:
             return
-        message = letter.write_letter(
+        email = message.to_message(
             record.topic, event, to_address=address, from_address=self.mail_from
         )
         try:
-            self.mailer.send(message)
+            self.mailer.send(email)
+        # A person has to look: no repetition will make this server take it.
         except mail.MailRefusedError:
-            dead_letters.insert_record(
-                conn, source=Service.NOTIFIER, reason="mail_refused", record=record
-            )
-            logger.exception("a mail was refused for good; its record has a dead letter now")
+            logger.exception("an e-mail was refused for good", extra={"order_id": event.order_id})
+            self.bury(record, "mail_refused")
             return
+        except mail.MailUnavailableError as error:
+            self.mail_outage.failed(error)
+            raise
+        # Only now: a mark before the sending would lose an e-mail with every crash in between.
         notifications.mark_sent(conn, event.event_id)
-        self.outages["mail"].recovered()
+        self.mail_outage.recovered()
         logger.info(
             "customer told",
             extra={"event_id": str(event.root), "order_id": event.order_id, "topic": record.topic},
         )
 
-    def _consumer_error(self, error: KafkaError) -> None:
-        self.outages["kafka"].failed(KafkaException(error))
-
-    def failed(self, error: Exception) -> None:
-        """Say once what is away; the records come again."""
-        if isinstance(error, database.UNAVAILABLE):
-            self.outages["database"].failed(error)
-            self.process.lifecycle.readiness.set("database", False)
-            self.session.drop()
-        elif isinstance(error, KafkaException):
-            self.outages["kafka"].failed(error)
-        else:
-            self.outages["mail"].failed(error)
-
 
 def _event_type(record: Record) -> str:
     """The record's event type, or its topic when the header names none that we know."""
+    # The header is a producer's word; the column takes only types that exist.
     named = record.headers.get(Header.EVENT_TYPE, "")
     return named if named in TOPIC_OF_EVENT_TYPE else record.topic
 
@@ -120,40 +101,22 @@ def run(process: Process) -> None:
     """Tell customers until the process is told to stop."""
     common = process.common
     settings = config.notifier(process.source)
-    kafka_outage = Outage(logger, "Kafka")
-    source, offsets = kafka.consumer(
-        config.kafka_bootstrap_servers(process.source),
-        Service.NOTIFIER,
-        common.process,
-        instance_id=common.process,
-        on_error=lambda error: kafka_outage.failed(KafkaException(error)),
-    )
-    source.subscribe([*letter.TOPICS])
+    subscription = consumer_loop.subscribe(process, Service.NOTIFIER, message.TOPICS)
     process.lifecycle.readiness.expect("database")
-    AdminServer(
-        common.http_host, common.http_port, process.lifecycle.readiness.snapshot, {}
-    ).start()
+    serve_admin_port(process)
+    session = database.Session(common.dsn, common.process)
     notifier = Notifier(
-        process,
-        source,
-        offsets,
-        database.Session(common.dsn, common.process),
+        session,
         mail.Mailer(settings.smtp_host, settings.smtp_port),
         settings.mail_from,
-        {
-            "database": Outage(logger, "PostgreSQL"),
-            "kafka": kafka_outage,
-            "mail": Outage(logger, "the mail server"),
-        },
+        Outage(logger, "the mail server"),
     )
-    repeat(
-        notifier.run_once,
-        stop=process.lifecycle.stop,
-        backoff=CONNECTION_BACKOFF,
-        rng=process.rng,
-        recoverable=(*database.UNAVAILABLE, *kafka.UNAVAILABLE, *mail.UNAVAILABLE),
-        on_failure=notifier.failed,
-        on_success=notifier.outages["database"].recovered,
-    )
+    ConsumerLoop(
+        process,
+        subscription,
+        notifier,
+        Outage(logger, "PostgreSQL"),
+        session,
+        also_away=(mail.MailUnavailableError,),
+    ).run()
     notifier.mailer.close()
-    offsets.close()

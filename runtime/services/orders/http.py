@@ -97,6 +97,8 @@ class OrdersApi:
         subject = Subject(order.order_id, order.event_id, order.tenant_id)
         failpoints.hit(Failpoint.API_COMMITTED_BEFORE_RESPONSE, subject, client)
         self.outage.recovered()
+        # The body of the first answer, byte by byte: a client that compares must not see two
+        # orders.
         if placed.replayed:
             return _json(201, view.as_placed(order), {"Idempotent-Replayed": "true"})
         logger.info("order placed", extra=view.log_fields(order))
@@ -151,6 +153,7 @@ def run(process: Process) -> None:
     """Serve until the process is told to stop."""
     common = process.common
     pool = database.open_pool(common.dsn, common.process, size_max=POOL_SIZE_MAX)
+    # A clock that never goes back: a step of wall time would fill or empty every bucket.
     quotas = Quotas(config.orders(process.source), time.monotonic)
     api = OrdersApi(process, pool, Outage(logger, "PostgreSQL"), quotas)
     readiness = process.lifecycle.readiness
@@ -167,6 +170,7 @@ def build_app(api: OrdersApi) -> FastAPI:
     """The FastAPI application."""
     threads = Threads(THREADS)
     app = FastAPI(title="orders-service", version="1", docs_url=None, redoc_url=None)
+    # A redirect would answer for a path that no document of ours names.
     app.router.redirect_slashes = False
     add_probes(app, api.process.lifecycle.readiness.snapshot)
     _add_problem_handlers(app, api.outage)
@@ -207,6 +211,7 @@ def _add_problem_handlers(app: FastAPI, outage: Outage) -> None:
 
     async def on_http(_request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 404
+        # The framework's own refusals, in our words and with its headers (Allow).
         refused = Problem("method_not_allowed" if status == 405 else "not_found")
         refused.extra = dict(getattr(error, "headers", None) or {})
         return problem.render(refused)
@@ -232,6 +237,7 @@ def _admitted(api: OrdersApi, request: Request) -> Caller:
     Raises:
         Problem: unauthorized, rate_limited.
     """
+    # Refused for its form alone, without a question to the database: that is what a flood costs.
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise Problem("unauthorized")
@@ -258,6 +264,7 @@ def _lookable(order_id: str) -> str:
     Raises:
         Problem: not_found; no order has such an id.
     """
+    # PostgreSQL refuses a NUL with an error of its own; to a caller it is an order nobody has.
     if not order_id.isprintable() or len(order_id) > 255:
         raise Problem("not_found")
     return order_id

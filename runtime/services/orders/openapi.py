@@ -55,6 +55,7 @@ _ORDER: Final = {
         "cancel_reason": {"type": "string"},
         "payment": {
             "type": "object",
+            # As strict as the parser: what the document allows is accepted, and nothing else.
             "additionalProperties": False,
             "required": ["state"],
             "properties": {
@@ -98,6 +99,7 @@ _ALWAYS: Final = (400, 401, 405, 408, 429, 431, 503)
 
 PLACE: Final[dict[str, Any]] = {
     "summary": "Place an order",
+    # Said at each route, not once above: the probes have none.
     "security": _SECURITY,
     "parameters": [
         {
@@ -139,6 +141,7 @@ PLACE: Final[dict[str, Any]] = {
     ),
     "responses": _answers(*_ALWAYS, 409, 413, 415, 422, success=201),
 }
+# Links let a tool that reads the document walk from a new order to its own two routes.
 PLACE["responses"]["201"] |= {
     "headers": {
         "Idempotent-Replayed": {"schema": {"const": "true"}, "description": "only on a replay"}

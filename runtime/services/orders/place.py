@@ -1,4 +1,4 @@
-"""Placing and cancelling: one transaction each, the event beside the rows it tells of."""
+"""Placing and cancelling: one transaction each, the event beside the rows it announces."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from runtime.faults import connections
 from runtime.faults.points import Failpoint, Failpoints, Subject
 from runtime.services.orders.problem import Problem
 from runtime.services.orders.request import PlaceOrder
-from runtime.steps import order as order_cancellation
+from runtime.steps import order as order_step
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class PlacedOrder:
     """The order as it stands, and whether an earlier request had made it."""
 
     order: OrderView
@@ -36,36 +36,41 @@ def place_order(
     key: str,
     wanted: PlaceOrder,
     failpoints: Failpoints,
-) -> Placed:
+) -> PlacedOrder:
     """Write order, reservations and OrderPlaced in the caller's transaction.
 
     Raises:
         Problem: the request cannot be granted; nothing is written.
     """
+    # Held before it is looked up: two requests with one key would both find nothing and make two.
     times = orders.try_hold_client_key(conn, tenant_id, key)
     if times is None:
         raise Problem("key_in_progress")
     earlier = orders.find_by_client_key(conn, tenant_id, key)
     if earlier is not None:
+        # Another body under a known key is a client's mistake, and answering the first order hides
+        # it.
         if earlier.client_request_sha256 != wanted.sha256:
             raise Problem("key_reused")
-        return Placed(earlier, replayed=True)
+        return PlacedOrder(earlier, replayed=True)
+    # Priced under the locks of the shelves: neither price nor stock can change before the commit.
     total = _total(orders.lock_stock(conn, [item.sku for item in wanted.items]), wanted)
     order = NewOrder(
         order_id=OrderId(f"ord_{uuid4().hex}"),
         tenant_id=tenant_id,
         customer_id=wanted.customer_id,
-        money=total,
+        total=total,
         event_id=EventId(uuid4()),
         payment_method=wanted.payment_method,
         client_key=key,
         client_request_sha256=wanted.sha256,
         items=wanted.items,
+        # Both of this transaction: the row and the event agree on when it was.
         created_at=times[0],
         occurred_at=times[1],
     )
     _write(conn, order, failpoints)
-    return Placed(orders.as_inserted(order), replayed=False)
+    return PlacedOrder(orders.as_inserted(order), replayed=False)
 
 
 def _write(conn: psycopg.Connection, order: NewOrder, failpoints: Failpoints) -> None:
@@ -80,7 +85,7 @@ def _write(conn: psycopg.Connection, order: NewOrder, failpoints: Failpoints) ->
             root=order.event_id,
             order_id=order.order_id,
             tenant_id=order.tenant_id,
-            money=order.money,
+            money=order.total,
             at=order.occurred_at,
             extra=_placed_fields(order),
         )
@@ -97,6 +102,7 @@ def _total(stock: list[StockRow], wanted: PlaceOrder) -> Money:
     if any(row.currency != wanted.currency for row in stock):
         raise Problem("currency_invalid")
     cents = sum(by_sku[item.sku].unit_price_cents * item.quantity for item in wanted.items)
+    # Before the ceiling: what the customer saw and what it costs is the first thing to tell him.
     if wanted.expected_total_cents is not None and wanted.expected_total_cents != cents:
         raise Problem("price_mismatch")
     if cents > AMOUNT_CENTS_MAX:
@@ -129,16 +135,16 @@ def cancel_order(
         Problem: not_found for another tenant's order as for none.
     """
     order = orders.lock_order(conn, order_id)
+    # Found and another's is told like not found: an id that exists is nobody else's business.
     if order is None or order.tenant_id != tenant_id:
         raise Problem("not_found")
     root = orders.root_event_of(conn, order)
     if root is None and order.status is not OrderStatus.CANCELLED:
-        # Written by hand without an OrderPlaced: there is no payment to tell.
+        # Written by hand without an OrderPlaced: no payment waits to hear of it.
         raise Problem("order_closed")
     if root is not None:
-        order_cancellation.cancel(
-            conn, order, EventId(root), cause="customer_cancelled", reason=reason
-        )
+        order_step.cancel(conn, order, EventId(root), cause="customer_cancelled", reason=reason)
+    # Read again under the lock, so that the answer is what was written, with its payment.
     view = orders.find_by_id(conn, tenant_id, order_id)
     if view is None:
         raise Problem("not_found")

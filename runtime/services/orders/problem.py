@@ -6,6 +6,7 @@ from typing import Final
 
 from runtime.adapters.http import problem
 
+# Codes are promised to clients; the sentences are for people and may change.
 TITLES: Final[dict[str, tuple[int, str]]] = {
     **problem.SHARED,
     "body_invalid": (400, "the body is not one JSON object"),
@@ -32,7 +33,7 @@ TITLES: Final[dict[str, tuple[int, str]]] = {
 }
 
 
-class Problem(problem.Problem):
+class Problem(problem.HttpProblem):
     """A refusal by its code."""
 
     def __init__(

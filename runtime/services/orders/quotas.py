@@ -14,8 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
-from prometheus_client import Counter
-
+from runtime import metrics
 from runtime.config import OrdersConfig
 from runtime.domain import quota
 from runtime.domain.names import TenantId
@@ -26,8 +25,6 @@ V = TypeVar("V")
 
 REMEMBERED_MAX: Final = 10_000
 """Tokens whose tenant is remembered, and tenants whose bucket is kept; the oldest goes first."""
-
-SHED = Counter("orders_shed_total", "Requests refused before the database was asked", ["reason"])
 
 
 @dataclass(slots=True)
@@ -51,7 +48,10 @@ class Quotas:
             Problem: rate_limited, with the time to come again.
         """
         with self._lock:
+            # Unknown is let in: the database decides whose it is, and what it costs is bounded
+            # there.
             tenant_id = self._tenants.get(token_sha256)
+            # A revoked token falls back to being unknown; it spends no tenant's quota any more.
             if tenant_id is None:
                 return
             self._buckets[tenant_id], wait_seconds = quota.take(
@@ -60,9 +60,11 @@ class Quotas:
                 burst=self.settings.burst,
                 now_seconds=self.clock(),
             )
+            # Bounded: a tenant that never comes again must not be remembered for ever.
             _forget_oldest(self._buckets, tenant_id)
+        # Outside the lock: a refusal must not hold up those who may come.
         if wait_seconds > 0:
-            SHED.labels("rate").inc()
+            metrics.ORDERS_SHED.labels("rate").inc()
             raise Problem("rate_limited", retry_after_seconds=math.ceil(wait_seconds))
 
     def remember(self, token_sha256: bytes, tenant_id: TenantId | None) -> None:

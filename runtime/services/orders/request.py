@@ -67,6 +67,7 @@ def parse_idempotency_key(values: Sequence[str]) -> str:
     """
     if not values:
         raise Problem("key_missing")
+    # One header: two of them, and which one counts would depend on the proxy in between.
     key = values[0]
     if len(values) > 1 or not 0 < len(key) <= 255 or not all(" " < char <= "~" for char in key):
         raise Problem("key_invalid")
@@ -80,6 +81,7 @@ def parse_place_order(raw: bytes) -> PlaceOrder:
         Problem: with the code of the first rule it breaks.
     """
     body = parse_object(raw)
+    # A misspelt expected_total_cents that is ignored would charge what the customer never saw.
     if body.keys() - _FIELDS:
         raise Problem("unknown_field")
     return PlaceOrder(
@@ -108,9 +110,7 @@ def parse_cancel(raw: bytes) -> str:
 
 
 def parse_object(raw: bytes) -> dict[str, Any]:
-    """Parse one strict JSON object."""
-    if len(raw) > BODY_BYTES_MAX:
-        raise Problem("body_too_large")
+    """Parse one strict JSON object, of at most BODY_BYTES_MAX: the reader has seen to that."""
     try:
         # An integer too wide for any reader is below what each of our fields takes, so that it is
         # refused by its field's own code.
@@ -132,6 +132,7 @@ def _items(value: object) -> tuple[Item, ...]:
     items = [_item(entry) for entry in value]
     if len({item.sku for item in items}) != len(items):
         raise Problem("sku_duplicate")
+    # By name, the order in which shelves are locked and items are shown.
     return tuple(sorted(items, key=lambda item: item.sku))
 
 
@@ -141,6 +142,7 @@ def _item(entry: object) -> Item:
     if entry.keys() - {"sku", "quantity"}:
         raise Problem("unknown_field")
     quantity = entry.get("quantity")
+    # Not isinstance: true is an int to Python.
     if type(quantity) is not int or not 1 <= quantity <= QUANTITY_MAX:
         raise Problem("qty_invalid")
     return Item(_text(entry.get("sku")), quantity)
@@ -174,6 +176,7 @@ def _expected_total(body: dict[str, Any]) -> int | None:
     if "expected_total_cents" not in body:
         return None
     value = body["expected_total_cents"]
+    # The same; and 1e3 is a float to JSON, which is no amount.
     if type(value) is not int or not 0 < value <= AMOUNT_CENTS_MAX:
         raise Problem("amount_invalid")
     return value

@@ -1,20 +1,23 @@
-"""What a payment's end does to its order: paid, cancelled with its stock back, or refunded."""
+"""What a payment's end does to its order: paid, cancelled with its stock back, or refunded.
+
+An event about other money than the order's does nothing at all: it is set aside as a dead letter
+for people to look at, and the consumer goes on.
+"""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from typing import Final
 
 import psycopg
 
-from runtime.adapters.store import orders, outbox
-from runtime.adapters.store.orders import LockedOrder
-from runtime.domain.event import Json, ReceivedEvent, order_event
-from runtime.domain.names import EventType, OrderStatus, Topic, trace_id
-from runtime.domain.order import OrderEvent, OrderStep, next_order_step
+from runtime.adapters.store import dead_letters, orders
+from runtime.domain.event import ReceivedEvent, Record
+from runtime.domain.names import Service, Topic, trace_id
+from runtime.domain.order import AmountMismatch, OrderEvent
 from runtime.faults import connections
 from runtime.faults.points import Failpoint, Failpoints, Subject
+from runtime.steps import order as order_step
 
 logger = logging.getLogger(__name__)
 
@@ -24,93 +27,56 @@ EVENT_OF_TOPIC: Final[dict[str, OrderEvent]] = {
     Topic.PAYMENTS_REFUNDED: OrderEvent.PAYMENT_REFUNDED,
 }
 
+AMOUNT_MISMATCH: Final = "amount_mismatch"
+
 
 def follow(
-    conn: psycopg.Connection, topic: str, event: ReceivedEvent, failpoints: Failpoints
+    conn: psycopg.Connection, record: Record, event: ReceivedEvent, failpoints: Failpoints
 ) -> str:
     """Apply one payment event to its order in the caller's transaction.
+
+    Args:
+        event: what `record` holds.
 
     Returns:
         A word for the log: the new status, or why nothing changed.
     """
+    # Locked first: two events of one order on two topics must not both find it pending.
     order = orders.lock_order(conn, event.order_id)
+    # Another environment's record, or one that was written by hand: nothing here can follow it.
     if order is None:
         return "no such order"
-    cause = EVENT_OF_TOPIC[topic]
-    if cause is OrderEvent.PAYMENT_REFUNDED and order.status is OrderStatus.PENDING:
-        # The refund of a late success overtook the failure, which is on another topic: take the
-        # step the failure would have taken first.
-        _take(conn, order, OrderEvent.PAYMENT_FAILED, event, failpoints)
-        order = replace(order, status=OrderStatus.CANCELLED)
-    return _take(conn, order, cause, event, failpoints)
+    subject = Subject(order.order_id, event.root, order.tenant_id)
+
+    def hit(point: Failpoint) -> None:
+        failpoints.hit(point, subject, connections.Statement(conn))
+
+    reached = order_step.follow_payment(conn, order, EVENT_OF_TOPIC[record.topic], event, hit)
+    if isinstance(reached, AmountMismatch):
+        _set_aside(conn, record, event, reached)
+        return AMOUNT_MISMATCH
+    return reached or f"unchanged ({order.status})"
 
 
-def _take(
-    conn: psycopg.Connection,
-    order: LockedOrder,
-    cause: OrderEvent,
-    event: ReceivedEvent,
-    failpoints: Failpoints,
-) -> str:
-    """One step of a locked order, with its stock, its history and its event."""
-    step = next_order_step(order.status, cause)
-    if step is None:
-        return f"unchanged ({order.status})"
-    subject, line = (
-        Subject(order.order_id, event.root, order.tenant_id),
-        connections.Statement(conn),
-    )
-    failpoints.hit(Failpoint.SAGA_DECIDED_BEFORE_STEP1, subject, line)
-    reason = event.text("reason") or "payment_failed"
-    # One round trip: none of these needs another's answer.
-    with conn.pipeline():
-        orders.move_stock(conn, order.order_id, step.stock)
-        failpoints.hit(Failpoint.SAGA_STOCK_RELEASED_BEFORE_MARK, subject, line)
-        orders.write_step(
-            conn,
-            order,
-            step,
-            cause=cause.name.lower(),
-            cause_id=str(event.event_id),
-            cancel_reason=reason if step.status is OrderStatus.CANCELLED else None,
-        )
-        failpoints.hit(Failpoint.SAGA_DONE_BEFORE_EVENT, subject, line)
-        _tell(conn, order, step, event, reason)
-    return step.status
-
-
-def _tell(
-    conn: psycopg.Connection,
-    order: LockedOrder,
-    step: OrderStep,
-    event: ReceivedEvent,
-    reason: str,
+def _set_aside(
+    conn: psycopg.Connection, record: Record, event: ReceivedEvent, mismatch: AmountMismatch
 ) -> None:
-    """The order's own event, in the same transaction; a refund is told by payments.refunded."""
-    extra: dict[str, Json]
-    match step.status:
-        case OrderStatus.PAID:
-            event_type, extra = EventType.ORDER_PAID, {}
-        case OrderStatus.CANCELLED:
-            event_type, extra = EventType.ORDER_CANCELLED, {"reason": reason}
-        case OrderStatus.REFUNDED | OrderStatus.PENDING:
-            return
-    told = order_event(
-        event_type,
-        root=event.root,
-        order_id=order.order_id,
-        tenant_id=order.tenant_id,
-        money=order.money,
-        at=order.read_at,
-        extra=extra,
-    )
-    outbox.insert_events(conn, [told])
-    logger.info(
-        "order %s",
-        step.status,
+    """Keep the record with its reason; the row is counted among what waits for an operator."""
+    # In the transaction that would have moved the order: the offset passes the record only when
+    # it is kept.
+    dead_letters.insert_record(conn, source=Service.ORDERS, reason=AMOUNT_MISMATCH, record=record)
+    logger.error(
+        "a payment's event names other money than its order and has a dead letter now",
         extra={
-            "order_id": order.order_id,
+            "reason": AMOUNT_MISMATCH,
+            "topic": record.topic,
+            "offset": record.offset,
+            "order_id": event.order_id,
             "event_id": str(event.root),
             "trace_id": trace_id(event.root),
+            "order_amount_cents": mismatch.total.amount_cents,
+            "order_currency": mismatch.total.currency,
+            "event_amount_cents": mismatch.named.amount_cents,
+            "event_currency": mismatch.named.currency,
         },
     )

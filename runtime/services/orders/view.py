@@ -16,8 +16,8 @@ def order_body(order: OrderView) -> dict[str, Any]:
         "id": order.order_id,
         "tenant_id": order.tenant_id,
         "status": order.status,
-        "total_cents": order.total_cents,
-        "currency": order.currency,
+        "total_cents": order.total.amount_cents,
+        "currency": order.total.currency,
         "items": [{"sku": item.sku, "quantity": item.quantity} for item in order.items],
         "event_id": str(order.event_id) if order.event_id else None,
         "created_at": order.created_at.isoformat(),
@@ -34,11 +34,13 @@ def order_body(order: OrderView) -> dict[str, Any]:
 
 def as_placed(order: OrderView) -> dict[str, Any]:
     """The body the first request got: what a client's retry sees, whatever happened since."""
+    # Whatever happened since is to be read at its own address; a retry asks what was placed.
     first = replace(order, status=OrderStatus.PENDING, cancel_reason=None, payment_state=None)
     return order_body(first)
 
 
 def encode(body: dict[str, Any]) -> bytes:
+    # Without spaces and in one order, so that equal orders are equal bytes.
     return json.dumps(body, separators=(",", ":")).encode()
 
 

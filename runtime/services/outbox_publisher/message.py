@@ -32,6 +32,7 @@ class Unpublishable:
 def message_payload(row: OutboxRow) -> Mapping[str, Json]:
     """The payload as an object; one that is something else, or nested too deeply, has no fields."""
     try:
+        # Not strictly: a row may be written by hand, and what it says is its reader's to judge.
         payload = json.loads(row.payload)
     except (ValueError, RecursionError):
         return {}
@@ -43,6 +44,8 @@ def to_message(row: OutboxRow, *, publisher_id: str, term: int) -> KafkaMessage 
     topic = TOPIC_OF_EVENT_TYPE.get(row.event_type)
     if topic is None:
         return Unpublishable("unknown_event_type")
+    # The payload's own bytes: parsed and written again it would not have the hash that the outbox
+    # row has.
     value = row.payload.encode()
     if len(value) > RECORD_BYTES_MAX:
         return Unpublishable("too_large")

@@ -18,20 +18,20 @@ from uuid import UUID
 
 import psycopg
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
-from prometheus_client import Counter, Gauge
 
-from runtime import config
+from runtime import config, metrics
 from runtime.adapters import kafka
+from runtime.adapters.http.admin import serve_admin_port
 from runtime.adapters.store import database, dead_letters, outbox, publisher_lock
 from runtime.domain.retry import CONNECTION_BACKOFF
 from runtime.faults import connections
 from runtime.faults.points import Failpoint, Subject
 from runtime.lifecycle import repeat
 from runtime.process import Process
-from runtime.services.outbox_publisher.flight import Flight
+from runtime.services.outbox_publisher.in_flight import InFlight
 from runtime.services.outbox_publisher.message import Unpublishable, message_payload, to_message
 from runtime.services.outbox_publisher.pace import BUSY_SECONDS, next_wait
-from runtime.telemetry import AdminServer, Outage
+from runtime.telemetry import Outage
 
 logger = logging.getLogger(__name__)
 
@@ -45,9 +45,6 @@ STANDBY_SECONDS: Final = 0.25
 """How often a standby asks for the lock: takeover is this, plus the server noticing the death."""
 
 FLUSH_SECONDS: Final = 5.0
-
-PUBLISHED = Counter("outbox_published_total", "Events acknowledged by the broker and marked")
-LEADING = Gauge("outbox_publisher_leading", "1 while this process holds the publisher lock")
 
 # Errors of one message that no retry can mend.
 _HOPELESS: Final = frozenset(
@@ -64,7 +61,7 @@ class Term:
 
     conn: psycopg.Connection
     number: int
-    flight: Flight = field(default_factory=Flight)
+    in_flight: InFlight = field(default_factory=InFlight)
     wait_seconds: float = BUSY_SECONDS
     last_row_at: float = field(default_factory=time.monotonic)
 
@@ -94,11 +91,14 @@ class Publisher:
             # A mark lost in a crash of the server only repeats an event.
             self.standby = database.connect(common.dsn, common.process, flush_commits=False)
             self.process.lifecycle.readiness.set("database", True)
+        # Never waited for in the server: a blocked statement would hit its time-out and look like
+        # an outage.
         if not publisher_lock.try_lock(self.standby):
             return None
+        # Written down, and in each record's header: two leaders could be told apart afterwards.
         number = publisher_lock.begin_term(self.standby, common.process)
         logger.info("leading: the publisher lock is held", extra={"term": number})
-        LEADING.set(1)
+        metrics.PUBLISHER_LEADING.set(1)
         return Term(self.standby, number)
 
     def _publish_once(self, term: Term) -> float:
@@ -113,9 +113,10 @@ class Publisher:
         term.wait_seconds = next_wait(
             term.wait_seconds, found_rows=bool(rows), idle_seconds=now - term.last_row_at
         )
+        # More is there: waiting would only let it pile up.
         if len(rows) == BATCH:
             return 0.0
-        if term.flight.waiting:
+        if term.in_flight.unacknowledged:
             # Wait inside the client: it returns as soon as an acknowledgement is there.
             self.producer.poll(term.wait_seconds)
             self._settle(term)
@@ -123,11 +124,12 @@ class Publisher:
         return term.wait_seconds
 
     def _read(self, term: Term) -> list[outbox.OutboxRow]:
-        room = IN_FLIGHT_MAX - len(term.flight.waiting)
+        # Back-pressure: a broker that does not answer must not fill the memory with the outbox.
+        room = IN_FLIGHT_MAX - len(term.in_flight.unacknowledged)
         if room <= 0:
             return []
         rows = outbox.select_unpublished(
-            term.conn, limit=min(BATCH, room), in_flight=term.flight.in_flight()
+            term.conn, limit=min(BATCH, room), in_flight=term.in_flight.unmarked()
         )
         if rows:
             self.process.failpoints.hit(
@@ -140,7 +142,7 @@ class Publisher:
     def _produce(self, term: Term, row: outbox.OutboxRow) -> None:
         message = to_message(row, publisher_id=self.process.common.process, term=term.number)
         if isinstance(message, Unpublishable):
-            term.flight.refused(row.event_id, message.reason)
+            term.in_flight.refused(row.event_id, message.reason)
             return
         try:
             self.producer.produce(
@@ -148,32 +150,33 @@ class Publisher:
                 message.value,
                 message.key,
                 headers=message.headers,
-                on_delivery=partial(self._delivered, term.flight, row.event_id),
+                on_delivery=partial(self._delivered, term.in_flight, row.event_id),
             )
         except BufferError:
             # The queue is full: the row stays unpublished and is read again when there is room.
             return
         except KafkaException as error:
+            # Anything else is the broker's or the client's state, and ends the term.
             if error.args[0].code() not in _HOPELESS:
                 raise
-            term.flight.refused(row.event_id, str(error.args[0].name()))
+            term.in_flight.refused(row.event_id, str(error.args[0].name()))
             return
-        term.flight.took_off(row.event_id)
+        term.in_flight.sent(row.event_id)
 
     def _delivered(
-        self, flight: Flight, event_id: UUID, error: KafkaError | None, _message: Message
+        self, in_flight: InFlight, event_id: UUID, error: KafkaError | None, _message: Message
     ) -> None:
         """The broker's word on one event, on the publisher's own thread."""
         error = error or self._lost_acknowledgement(event_id)
         if error is None:
-            flight.landed(event_id)
+            in_flight.acknowledged(event_id)
             self.kafka_outage.recovered()
         elif error.code() in _HOPELESS:
-            flight.refused(event_id, error.name())
+            in_flight.refused(event_id, error.name())
         elif error.code() in _PURGED:
-            flight.lost(event_id)
+            in_flight.lost(event_id)
         else:
-            flight.lost(event_id)
+            in_flight.lost(event_id)
             self.kafka_outage.failed(KafkaException(error))
 
     def _lost_acknowledgement(self, event_id: UUID) -> KafkaError | None:
@@ -190,14 +193,15 @@ class Publisher:
 
     def _settle(self, term: Term) -> None:
         """Write down what the broker has said: marks, and dead letters."""
-        acknowledged = term.flight.take_acknowledged()
+        acknowledged = term.in_flight.take_acknowledged()
         if acknowledged:
-            first, line = Subject(event_id=acknowledged[0]), connections.Executed(term.conn)
-            self.process.failpoints.hit(Failpoint.PUBLISHER_ACKED_BEFORE_MARK, first, line)
-            PUBLISHED.inc(outbox.mark_published(term.conn, acknowledged))
-            self.process.failpoints.hit(Failpoint.PUBLISHER_MARKED, first, line)
-        for event_id, reason in term.flight.take_unpublishable():
+            first, connection = Subject(event_id=acknowledged[0]), connections.Executed(term.conn)
+            self.process.failpoints.hit(Failpoint.PUBLISHER_ACKED_BEFORE_MARK, first, connection)
+            metrics.OUTBOX_PUBLISHED.inc(outbox.mark_published(term.conn, acknowledged))
+            self.process.failpoints.hit(Failpoint.PUBLISHER_MARKED, first, connection)
+        for event_id, reason in term.in_flight.take_unpublishable():
             dead_letters.insert_event(term.conn, source="outbox", reason=reason, event_id=event_id)
+            metrics.DEAD_LETTERS.labels("outbox", reason).inc()
             logger.error(
                 "an outbox row can never be published and has a dead letter now",
                 extra={"event_id": str(event_id), "reason": reason},
@@ -219,7 +223,9 @@ class Publisher:
         self._abandon()
 
     def _abandon(self) -> None:
-        LEADING.set(0)
+        metrics.PUBLISHER_LEADING.set(0)
+        # What is still queued belongs to a term that is over; its rows are unmarked and the next
+        # leader reads them.
         self.producer.purge()
         self.producer.poll(0)
         for conn in (self.standby, self.term.conn if self.term else None):
@@ -234,6 +240,8 @@ class Publisher:
             self.producer.flush(FLUSH_SECONDS)
             try:
                 self._settle(term)
+                # The next leader need not wait for the server to notice that this connection has
+                # gone.
                 publisher_lock.end_term(term.conn, term.number)
             except database.UNAVAILABLE as error:
                 self.database_outage.failed(error)
@@ -265,13 +273,8 @@ def run(process: Process) -> None:
         kafka_outage,
     )
     process.lifecycle.readiness.expect("database")
-    AdminServer(
-        common.http_host,
-        common.http_port,
-        process.lifecycle.readiness.snapshot,
-        # What `check` explains must be the statement that runs, not a copy of it.
-        {"/publisher/statement": outbox.SELECT_UNPUBLISHED},
-    ).start()
+    # What `check` explains must be the statement that runs, not a copy of it.
+    serve_admin_port(process, {"/publisher/statement": outbox.SELECT_UNPUBLISHED})
     try:
         repeat(
             publisher.run_once,

@@ -58,7 +58,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Model = TypeVar("Model", bound=BaseModel)
 
 
-class Problem(problem.Problem):
+class GatewayProblem(problem.HttpProblem):
     """A refusal by its code."""
 
     def __init__(
@@ -71,7 +71,7 @@ class Problem(problem.Problem):
         super().__init__(code, *TITLES[code], extra=extra)
 
 
-class Doorman:
+class TokenMiddleware:
     """Middleware: a request without the token goes no further, wherever it was going."""
 
     def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]], token: str) -> None:
@@ -80,17 +80,21 @@ class Doorman:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if (
+            # The server's own start and stop come this way too.
             scope["type"] != "http"
             or scope["path"] in OPEN_PATHS
+            # In constant time: how long a refusal takes must not tell how much of a guess was
+            # right.
             or hmac.compare_digest(_bearer_of(scope), self._token)
         ):
             await self._app(scope, receive, send)
         else:
-            await problem.render(Problem("unauthorized"))(scope, receive, send)
+            await problem.render(GatewayProblem("unauthorized"))(scope, receive, send)
 
 
 def _bearer_of(scope: Scope) -> bytes:
     """The token of the only Authorization line; empty when there is none, or more than one."""
+    # Two lines are none: a proxy may have checked the other one.
     lines = [value for name, value in scope["headers"] if name == b"authorization"]
     scheme, _, token = lines[0].partition(b" ") if len(lines) == 1 else (b"", b"", b"")
     return bytes(token.strip()) if scheme.lower() == b"bearer" else b""
@@ -100,19 +104,20 @@ async def read(request: Request, model: type[Model]) -> Model:
     """The request's body as `model`.
 
     Raises:
-        Problem: there is no such body; nothing was sent.
+        GatewayProblem: there is no such body; nothing was sent.
     """
     raw = await read_json_body(request, bytes_max=BODY_BYTES_MAX)
     if isinstance(raw, BodyFault):
-        raise Problem(_FAULTS[raw])
+        raise GatewayProblem(_FAULTS[raw])
     try:
         document = strict_json.parse(raw, depth_max=DEPTH_MAX)
     except strict_json.NotStrictError:
-        raise Problem("body_invalid") from None
+        # Not chained: the cause quotes the input, and a trace would carry it into the log.
+        raise GatewayProblem("body_invalid") from None
     try:
         return model.model_validate(document)
     except ValidationError:
-        raise Problem("request_invalid") from None
+        raise GatewayProblem("request_invalid") from None
 
 
 V1_PARAMETER: Final = {
@@ -124,19 +129,20 @@ V1_PARAMETER: Final = {
 }
 
 
-def said_by_v1(request: Request) -> V1Outcome | None:
+def v1_outcome_of(request: Request) -> V1Outcome | None:
     """v1's outcome in the request's header; None without one.
 
     Raises:
-        Problem: the header is there and is none, or is there twice.
+        GatewayProblem: the header is there and is none, or is there twice.
     """
+    # All of them: the first of two that contradict each other is nobody's decision.
     said = request.headers.getlist(V1_HEADER)
     try:
         outcomes = [parse_v1_header(text) for text in said]
     except V1OutcomeError:
-        raise Problem("request_invalid") from None
+        raise GatewayProblem("request_invalid") from None
     if len(outcomes) > 1:
-        raise Problem("request_invalid")
+        raise GatewayProblem("request_invalid")
     return outcomes[0] if outcomes else None
 
 
@@ -153,25 +159,28 @@ def add_problem_handlers(app: FastAPI) -> None:
     """Render every refusal at one place, without a word of the input."""
 
     async def on_problem(_request: Request, error: Exception) -> Response:
-        return problem.render(error if isinstance(error, Problem) else Problem("internal"))
+        return problem.render(
+            error if isinstance(error, GatewayProblem) else GatewayProblem("internal")
+        )
 
     async def on_invalid(_request: Request, _error: Exception) -> Response:
-        return problem.render(Problem("request_invalid"))
+        return problem.render(GatewayProblem("request_invalid"))
 
     async def on_busy(_request: Request, _error: Exception) -> Response:
-        return problem.render(Problem("busy", not_sent=True))
+        return problem.render(GatewayProblem("busy", not_sent=True))
 
     async def on_http(_request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 404
-        refused = Problem("method_not_allowed" if status == 405 else "not_found")
+        refused = GatewayProblem("method_not_allowed" if status == 405 else "not_found")
+        # The router's Allow, which a 405 must carry.
         refused.extra = dict(getattr(error, "headers", None) or {})
         return problem.render(refused)
 
     async def on_surprise(_request: Request, _error: Exception) -> Response:
         # Whether Stripe was asked is not known here, so the answer does not say it was not.
-        return problem.render(Problem("internal"))
+        return problem.render(GatewayProblem("internal"))
 
-    app.add_exception_handler(Problem, on_problem)
+    app.add_exception_handler(GatewayProblem, on_problem)
     app.add_exception_handler(RequestValidationError, on_invalid)
     app.add_exception_handler(NoThreadError, on_busy)
     app.add_exception_handler(HTTPException, on_http)

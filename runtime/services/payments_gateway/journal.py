@@ -14,7 +14,8 @@ from runtime.adapters.store import database, stripe_calls
 from runtime.adapters.stripe_gateway import Call
 from runtime.domain import stripe_answers
 from runtime.domain.outcome import Outcome
-from runtime.services.payments_gateway.edge import Problem
+from runtime.domain.outcome_document import word_of
+from runtime.services.payments_gateway.edge import GatewayProblem
 from runtime.telemetry import Outage
 
 
@@ -43,26 +44,28 @@ class Journal:
         """Write the row, call Stripe with no connection held, complete the row.
 
         Raises:
-            Problem: journal_unavailable; nothing was sent.
+            GatewayProblem: journal_unavailable; nothing was sent.
         """
         send_before = time.monotonic() + self.seconds
         call_id = self._begin(operation, key, event_id, payment_intent_id)
         if time.monotonic() > send_before:
             # The caller may have been told `unknown` by now; nothing may be sent behind its back.
             raise self.unwritable(TimeoutError("the journal was too slow"))
+        # No connection is held from here to the answer, however long Stripe takes.
         call = send()
         outcome = classify(call.answer)
         self._end(call_id, call, outcome)
+        # Any answer ends an outage, also one that refuses.
         if call.answer.http_status is None:
-            self.stripe_outage.failed(ConnectionError(type(outcome).__name__.lower()))
+            self.stripe_outage.failed(ConnectionError(word_of(outcome)))
         else:
             self.stripe_outage.recovered()
         return call, outcome
 
-    def unwritable(self, error: Exception) -> Problem:
+    def unwritable(self, error: Exception) -> GatewayProblem:
         """The database is away, and so nothing was sent; says so once per outage."""
         self.database_outage.failed(error)
-        return Problem("journal_unavailable", not_sent=True)
+        return GatewayProblem("journal_unavailable", not_sent=True)
 
     def close(self) -> None:
         self.pool.close()
@@ -93,7 +96,7 @@ class Journal:
                     conn,
                     call_id,
                     status=call.answer.http_status,
-                    outcome=type(outcome).__name__.lower(),
+                    outcome=word_of(outcome),
                     request_id=call.request_id,
                     replayed=call.answer.replayed,
                     payment_intent_id=call.answer.payment_intent_id,

@@ -8,19 +8,14 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from runtime.domain.money import AMOUNT_CENTS_MAX
-from runtime.domain.outcome import (
-    Declined,
-    Halt,
-    Outcome,
-    Parked,
-    Pending,
-    Retry,
-    Settled,
-    Unknown,
-)
+from runtime.domain.outcome import Outcome
+from runtime.domain.outcome_document import encode
 
+# What Stripe takes as metadata, and what no header, log or terminal reads as more than text.
 Text = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[\x20-\x7E]+$")]
+# Strict: pydantic would take "100", 100.0 and true for amounts.
 Amount = Annotated[int, Field(strict=True, ge=1, le=AMOUNT_CENTS_MAX)]
+# It becomes part of a path at Stripe.
 IntentId = Annotated[str, Field(max_length=255, pattern=r"^pi_[A-Za-z0-9_]+$")]
 
 
@@ -32,6 +27,7 @@ class _Request(BaseModel):
 Moment = Annotated[int, Field(ge=0, le=9_999_999_999, examples=[1_760_000_000])]
 
 
+# No amount has a default, and none of these a key: it is the event's id, or the caller's.
 class ChargeBody(_Request):
     event_id: UUID
     order_id: Text
@@ -67,8 +63,14 @@ class OfIntent(_Request):
     payment_intent_id: Annotated[IntentId, Field(examples=["pi_1"])]
 
 
-class Answer(BaseModel):
-    """The gateway's answer whenever it worked itself; an unknown one means what it says."""
+class OutcomeBody(BaseModel):
+    """The answer whenever the gateway worked itself: an outcome, as `outcome_document` writes it.
+
+    Null and false fields are written out: nobody has to know which may be left out.
+    """
+
+    # A field of an outcome that this shape does not have must not be lost without a word.
+    model_config = ConfigDict(extra="forbid")
 
     outcome: Literal["settled", "pending", "declined", "parked", "halt", "retry", "unknown"]
     payment_intent_id: str | None = None
@@ -116,40 +118,24 @@ class RefundList(BaseModel):
     data: list[RefundShown]
 
 
-def answer_fields(outcome: Outcome) -> dict[str, Any]:
-    """The fields of `Answer` that the outcome decides."""
-    match outcome:
-        case Settled():
-            return {
-                "outcome": "settled",
-                "payment_intent_id": outcome.payment_intent_id,
-                "status": "succeeded",
-            }
-        case Pending():
-            return {
-                "outcome": "pending",
-                "payment_intent_id": outcome.payment_intent_id,
-                "status": outcome.status,
-            }
-        case Declined():
-            return {
-                "outcome": "declined",
-                "payment_intent_id": outcome.payment_intent_id,
-                "code": outcome.code,
-            }
-        case Parked():
-            return {"outcome": "parked", "code": outcome.reason}
-        case Halt():
-            return {"outcome": "halt", "code": outcome.reason}
-        case Retry():
-            return {
-                "outcome": "retry",
-                "code": outcome.reason,
-                "may_run": outcome.may_run,
-                "retry_after_seconds": outcome.after_seconds,
-            }
-        case Unknown():
-            return {"outcome": "unknown", "code": outcome.reason}
+def outcome_body(
+    outcome: Outcome,
+    *,
+    replayed: bool = False,
+    stripe_request_id: str | None = None,
+    stripe_refund_id: str | None = None,
+) -> OutcomeBody:
+    """The answer that tells an outcome, with what else is known of the call.
+
+    Args:
+        replayed: Stripe answered with what it had saved. Beside `unknown` that means the key will
+            never say more, whatever the outcome itself holds.
+    """
+    fields = encode(outcome)
+    fields["replayed"] = replayed or fields.get("replayed", False)
+    fields["stripe_request_id"] = stripe_request_id
+    fields["stripe_refund_id"] = stripe_refund_id
+    return OutcomeBody.model_validate(fields)
 
 
 def intent_of(body: dict[str, Any]) -> Intent:
@@ -160,6 +146,7 @@ def intent_of(body: dict[str, Any]) -> Intent:
         status=body["status"],
         amount_cents=body["amount"],
         currency=body["currency"],
+        # Kept by a PaymentIntent that may be confirmed again: it says why the last try failed.
         code=error.get("code"),
         metadata=body.get("metadata") or {},
     )
@@ -169,6 +156,7 @@ def refund_of(body: dict[str, Any]) -> RefundShown:
     """A refund as Stripe sends it, reduced to what a reconciler decides on."""
     return RefundShown(
         id=body["id"],
+        # Stripe documents it as nullable; a refund without a word has not ended.
         status=body["status"] or "pending",
         amount_cents=body["amount"],
         currency=body["currency"],

@@ -19,21 +19,23 @@ from runtime.adapters.http import problem
 from runtime.adapters.http.serving import Threads, add_probes, serve
 from runtime.adapters.store import database
 from runtime.adapters.stripe_gateway import StripeGateway
+from runtime.domain.outcome import Unknown
 from runtime.process import Process
 from runtime.services.payments_gateway import calls, edge
 from runtime.services.payments_gateway.calls import Gateway
 from runtime.services.payments_gateway.journal import Journal
 from runtime.services.payments_gateway.schema import (
-    Answer,
     CancelBody,
     ChargeBody,
     IntentAnswer,
     IntentId,
     IntentList,
     OfIntent,
+    OutcomeBody,
     RefundBody,
     RefundList,
     Window,
+    outcome_body,
 )
 from runtime.telemetry import Outage
 
@@ -87,6 +89,8 @@ SECURED: Final[dict[str, Any]] = {"security": [{"bearer": []}]}
 def run(process: Process) -> None:
     """Serve until the process is told to stop."""
     settings = config.gateway(process.source)
+    # What the journal may take: the rest is Stripe's, and the answer must leave before the caller
+    # gives up.
     left = settings.deadlines.gateway_seconds - settings.deadlines.stripe_seconds
     open_pool = partial(
         database.open_pool,
@@ -97,6 +101,7 @@ def run(process: Process) -> None:
         wait_seconds=min(left, 2.0),
         statement_seconds=min(left, database.STATEMENT_TIMEOUT_MS / 1000),
     )
+    # Two: the row must be on disk before the call leaves, its completion may follow when it likes.
     pool, lazy_pool = open_pool(), open_pool(flush_commits=False)
     journal = Journal(pool, lazy_pool, Outage(logger, "PostgreSQL"), Outage(logger, "Stripe"), left)
     gateway = Gateway(StripeGateway(settings), journal, settings, process.common.environment)
@@ -110,6 +115,7 @@ def run(process: Process) -> None:
     try:
         serve(app, common.http_host, common.http_port, stop, problem.WIRE_ANSWERS)
     finally:
+        # After the server: requests that were under way have written their rows by then.
         journal.close()
 
 
@@ -118,13 +124,14 @@ def build_app(gateway: Gateway, process: Process) -> FastAPI:
     # Every charge holds a thread for as long as Stripe takes, so there are many.
     threads = Threads(gateway.settings.threads)
     app = FastAPI(title="payments-gateway", version="1", docs_url=None, redoc_url=None)
+    # A redirected POST would be repeated by some clients and turned into a GET by others.
     app.router.redirect_slashes = False
-    app.add_middleware(edge.Doorman, token=gateway.settings.token)
+    app.add_middleware(edge.TokenMiddleware, token=gateway.settings.token)
     add_probes(app, process.lifecycle.readiness.snapshot)
     edge.add_problem_handlers(app)
     seconds = gateway.settings.deadlines.gateway_seconds
 
-    async def in_time(call: Callable[[], Answer]) -> Answer:
+    async def in_time(call: Callable[[], OutcomeBody]) -> OutcomeBody:
         """The call's answer, or `unknown` once the gateway's own deadline has passed.
 
         Stripe's time-out is per read: an answer that trickles in would outlive every deadline
@@ -133,21 +140,22 @@ def build_app(gateway: Gateway, process: Process) -> FastAPI:
         try:
             return await threads.run_within(seconds, call)
         except TimeoutError:
-            return Answer(outcome="unknown", code="gateway_deadline")
+            return outcome_body(Unknown("gateway_deadline"))
 
     @app.post("/charge", openapi_extra=CHARGE, responses=CHARGED)
-    async def charge(request: Request, response: Response) -> Answer:
-        v1_outcome = edge.said_by_v1(request) if gateway.settings.shadow else None
+    async def charge(request: Request, response: Response) -> OutcomeBody:
+        # Outside shadow mode the header is not even read: nobody decides a payment with it.
+        v1_outcome = edge.v1_outcome_of(request) if gateway.settings.shadow else None
         body = await edge.read(request, ChargeBody)
         return await in_time(lambda: calls.charge(gateway, body, v1_outcome, response))
 
     @app.post("/refund", openapi_extra=REFUND, responses=CHARGED)
-    async def refund(request: Request, response: Response) -> Answer:
+    async def refund(request: Request, response: Response) -> OutcomeBody:
         body = await edge.read(request, RefundBody)
         return await in_time(lambda: calls.refund(gateway, body, response))
 
     @app.post("/cancel", openapi_extra=CANCEL, responses=CHARGED)
-    async def cancel(request: Request, response: Response) -> Answer:
+    async def cancel(request: Request, response: Response) -> OutcomeBody:
         body = await edge.read(request, CancelBody)
         return await in_time(lambda: calls.cancel(gateway, body, response))
 

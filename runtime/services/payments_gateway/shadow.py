@@ -15,12 +15,13 @@ from runtime.adapters.store import database, shadow
 from runtime.adapters.store.shadow import Comparison
 from runtime.adapters.stripe_gateway import Call
 from runtime.domain.outcome import Outcome
+from runtime.domain.outcome_document import word_of
 from runtime.domain.shadow import (
     FINAL,
     V1Outcome,
     code_of,
 )
-from runtime.services.payments_gateway.edge import Problem
+from runtime.services.payments_gateway.edge import GatewayProblem
 from runtime.services.payments_gateway.journal import Journal
 
 logger = logging.getLogger(__name__)
@@ -38,26 +39,29 @@ def charge(
     """Call Stripe unless that is done already, and answer with v1's outcome.
 
     Raises:
-        Problem: no_v1_outcome while it is not known.
+        GatewayProblem: no_v1_outcome while it is not known.
     """
     known = _look(journal, event_id, v1)
+    # A final one is never asked for again: by then Stripe may have pruned the key.
     if known.v2_outcome not in FINAL:
         call, outcome = send()
         _note(journal, event_id, call, outcome)
+    # After our own call, so that the comparison is complete whenever v1 answers.
     if known.v1 is None:
         raise waiting()
     return known.v1.as_outcome()
 
 
-def waiting() -> Problem:
+def waiting() -> GatewayProblem:
     """v1 has not said yet what became of it."""
-    return Problem("no_v1_outcome", retry_after_seconds=WAIT_SECONDS)
+    return GatewayProblem("no_v1_outcome", retry_after_seconds=WAIT_SECONDS)
 
 
 def _look(journal: Journal, event_id: UUID, said: V1Outcome | None) -> Comparison:
     try:
         with journal.pool.connection() as conn:
             if said is not None:
+                # First written, then looked up: v1's first word stands, whatever this one says.
                 shadow.record_v1(conn, event_id, said)
             return shadow.find(conn, event_id)
     except database.UNAVAILABLE as error:
@@ -71,7 +75,7 @@ def _note(journal: Journal, event_id: UUID, call: Call, outcome: Outcome) -> Non
             shadow.record_v2(
                 conn,
                 event_id,
-                outcome=type(outcome).__name__.lower(),
+                outcome=word_of(outcome),
                 code=code_of(outcome),
                 payment_intent_id=call.answer.payment_intent_id,
                 request_id=call.request_id,

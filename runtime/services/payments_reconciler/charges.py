@@ -42,6 +42,7 @@ def close_unanswered(tools: Tools) -> int:
 
 
 def _ask_and_apply(tools: Tools, row: PaymentRow) -> None:
+    # No transaction is open while Stripe is asked: the claim holds the row by its time alone.
     seen = tools.ask(lambda: _what_stripe_holds(tools, row))
     if seen is None:
         _leave(tools, row)
@@ -57,6 +58,7 @@ def _ask_and_apply(tools: Tools, row: PaymentRow) -> None:
 def _what_stripe_holds(tools: Tools, row: PaymentRow) -> Event:
     known = row.payment.payment_intent_id
     if known is not None:
+        # By id first: it is exact, and a list has a window that a wrong clock could miss.
         intent = tools.gateway.retrieve(known)
         if intent is not None:
             return to_event(intent)
@@ -67,6 +69,7 @@ def _what_stripe_holds(tools: Tools, row: PaymentRow) -> Event:
     if ours is not None:
         return to_event(ours)
     return SeenAbsent(
+        # By wall time: what is under way is bounded by our deadlines, not by a drill's clock.
         deadline_passed=row.quiet_seconds > tools.lease_seconds,
         key_age_seconds=row.key_age_seconds,
     )
@@ -102,16 +105,19 @@ def _close_open_intent(tools: Tools, row: PaymentRow) -> None:
 
     def look() -> FoundIntent | _Canceled | None:
         intent = tools.gateway.retrieve(known)
+        # Only these can be canceled; one in processing stays open until Stripe itself closes it.
         if intent is None or not intent.status.startswith("requires_"):
             return intent
         answer = tools.gateway.cancel(event_id=row.event_id, payment_intent_id=known)
         return (
+            # Read again when it was not: a success may have overtaken the cancellation.
             _Canceled() if isinstance(answer.outcome, Declined) else tools.gateway.retrieve(known)
         )
 
     match tools.ask(look):
         case None:
             _leave(tools, row)
+        # Why it ended is ours to say: the customer, or our patience.
         case _Canceled():
             code = ORDER_CANCELLED if row.payment.cancel_requested else WEBHOOK_TIMEOUT
             tools.apply(row, SeenFailed(known, code))
@@ -133,6 +139,7 @@ def creation_window(row: PaymentRow, now: float, lease_seconds: float) -> dict[s
     From the first attempt to the end of the last one, both with a margin: a window without an end
     would grow until a busy shop's list no longer fits into one look.
     """
+    # The older of the two: first_attempted_at begins anew after refusals, the row does not.
     first = max(row.key_age_seconds or 0.0, row.age_seconds)
     last = row.attempt_age_seconds or 0.0
     return {
@@ -146,6 +153,7 @@ def pick(found: list[FoundIntent], row: PaymentRow) -> FoundIntent | None:
     ours = [
         intent
         for intent in found
+        # Metadata can be copied with an object in the dashboard; another amount is not our charge.
         if (intent.amount_cents, intent.currency) == (row.money.amount_cents, row.money.currency)
     ]
     succeeded = [intent for intent in ours if intent.status == "succeeded"]

@@ -7,45 +7,48 @@ import logging
 import psycopg
 
 from runtime.adapters.store import webhooks
-from runtime.adapters.store.webhooks import ParkedWebhook
+from runtime.adapters.store.webhooks import EarlyWebhook
 from runtime.domain.stripe_event import Kind, StripeEvent, parse
 from runtime.services.payments_reconciler.tools import BATCH, Tools
-from runtime.steps import webhook as webhook_effect
+from runtime.steps import webhook
 
 logger = logging.getLogger(__name__)
 
 
-def drive_parked(tools: Tools) -> int:
-    """Try every parked event that is due again; returns how many are parked no longer."""
+def drive_early(tools: Tools) -> int:
+    """Try every early event that is due again; returns how many are early no longer."""
     with tools.pool.connection() as conn:
-        parked = webhooks.claim_parked(conn, limit=BATCH)
-        return sum(_drive(tools, conn, webhook) for webhook in parked)
+        return sum(_drive(tools, conn, early) for early in webhooks.claim_early(conn, limit=BATCH))
 
 
-def _drive(tools: Tools, conn: psycopg.Connection, webhook: ParkedWebhook) -> int:
-    effect = effect_of(tools, conn, webhook.body)
-    if isinstance(effect, webhook_effect.Early):
-        if webhook.age_seconds < tools.settings.parked_webhook_window_seconds:
-            webhooks.park(conn, webhook.stripe_event_id, effect.event_id, "early")
+def _drive(tools: Tools, conn: psycopg.Connection, early: EarlyWebhook) -> int:
+    effect = effect_of(tools, conn, early.body)
+    if isinstance(effect, webhook.Early):
+        if early.age_seconds < tools.settings.early_webhook_window_seconds:
+            webhooks.keep_early(conn, early.stripe_event_id, effect.event_id, "early")
             return 0
-        effect = webhook_effect.Quarantined(_never_came(webhook.body))
-    if isinstance(effect, webhook_effect.Quarantined):
-        webhooks.quarantine(conn, effect.reason, webhook.body, {})
-    webhooks.mark_processed(conn, webhook.stripe_event_id)
-    webhooks.unpark(conn, webhook.stripe_event_id)
+        # The window is over: whatever it speaks of is not ours, and a person decides.
+        effect = webhook.Quarantined(_never_came(early.body))
+    if isinstance(effect, webhook.Quarantined):
+        # Its headers were those of the first delivery and are not kept with an early event.
+        webhooks.quarantine(conn, effect.reason, early.body, {})
+    webhooks.mark_processed(conn, early.stripe_event_id)
+    webhooks.forget_early(conn, early.stripe_event_id)
     logger.info(
-        "a parked webhook was driven again",
-        extra={"stripe_event_id": webhook.stripe_event_id, "verdict": type(effect).__name__},
+        "an early webhook was driven again",
+        extra={"stripe_event_id": early.stripe_event_id, "verdict": type(effect).__name__},
     )
     return 1
 
 
-def effect_of(tools: Tools, conn: psycopg.Connection, body: bytes) -> webhook_effect.Effect:
+def effect_of(tools: Tools, conn: psycopg.Connection, body: bytes) -> webhook.WebhookEffect:
     """Apply a stored body as the receiver would today, in the caller's transaction."""
     event = parse(body)
+    # A quarantined body may never have been one, and a reader of a later version may be stricter
+    # with an early one.
     if not isinstance(event, StripeEvent):
-        return webhook_effect.Quarantined("unreadable")
-    return webhook_effect.apply_safely(
+        return webhook.Quarantined("unreadable")
+    return webhook.apply_safely(
         conn, event, environment=tools.process.common.environment, rng=tools.process.rng
     )
 

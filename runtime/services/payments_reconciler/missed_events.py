@@ -1,6 +1,6 @@
-"""Orders that never got their event: it is told again, or, if it was never written, they end.
+"""Orders that never got their event: it is published again, or, if never written, they end.
 
-The outbox is the record of what was meant to be told, so what a topic or a group has lost is
+The outbox is the record of what was meant to be sent, so what a topic or a group has lost is
 refilled from it. An order without any OrderPlaced can never be charged; it is cancelled.
 """
 
@@ -18,7 +18,7 @@ from runtime.adapters.store.missed import WaitingOrder
 from runtime.domain.missed import EVENT_MISSING, events_missed, root_of_order
 from runtime.domain.names import EventId, EventType, OrderStatus, derive_event_id
 from runtime.services.payments_reconciler.tools import BATCH, Tools
-from runtime.steps import order as order_cancellation
+from runtime.steps import order as order_step
 
 logger = logging.getLogger(__name__)
 
@@ -31,13 +31,14 @@ class MissedEvents:
     _looked_at: float = 0.0
 
     def look(self) -> int:
-        """Tell again what was missed; returns how many events or orders were moved."""
+        """Publish again what was missed; returns how many events or orders were moved."""
         window = self.tools.settings.event_window_seconds
         now = time.monotonic()
         if now - self._looked_at < window / 4:
             return 0
         self._looked_at = now
         with self.tools.pool.connection() as conn:
+            # More than a batch: most of them need no step, and a look costs the same.
             waiting = missed.waiting_orders(conn, window_seconds=window, limit=5 * BATCH)
         return sum(self._close(order, window) for order in waiting)
 
@@ -50,15 +51,16 @@ class MissedEvents:
                 order.status, order.payment_state, cancel_known=order.cancel_known
             )
             ids = [_event_id(root, event_type) for event_type in wanted]
-            told = missed.tell_again(conn, ids, window_seconds=window)
-            if EventType.ORDER_PLACED in wanted and not told and not _is_written(conn, root):
+            republished = missed.republish(conn, ids, window_seconds=window)
+            # Not sent a moment ago, not waiting, not there: it was never written.
+            if EventType.ORDER_PLACED in wanted and not republished and not _is_written(conn, root):
                 return _cancel_without_event(conn, order)
-        for event_id in told:
+        for event_id in republished:
             logger.warning(
-                "an event had no consequence and is told again",
+                "an event had no consequence and is published again",
                 extra={"order_id": order.order_id, "event_id": str(event_id)},
             )
-        return len(told)
+        return len(republished)
 
 
 def _event_id(root: EventId, event_type: EventType) -> UUID:
@@ -78,10 +80,12 @@ def _is_written(conn: psycopg.Connection, root: EventId) -> bool:
 
 def _cancel_without_event(conn: psycopg.Connection, order: WaitingOrder) -> int:
     locked = orders.lock_order(conn, order.order_id)
+    # Looked at again under the lock: its event may have arrived between the two looks.
     if locked is None or locked.status is not OrderStatus.PENDING:
         return 0
+    # Derived from the order's id, so that two reconcilers name the cancellation alike.
     root = order.event_id or root_of_order(order.order_id)
-    order_cancellation.cancel(conn, locked, root, cause="reconciler", reason=EVENT_MISSING)
+    order_step.cancel(conn, locked, root, cause="reconciler", reason=EVENT_MISSING)
     logger.error(
         "an order has no OrderPlaced and can never be charged; it is cancelled",
         extra={"order_id": order.order_id},

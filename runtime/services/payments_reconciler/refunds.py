@@ -41,6 +41,7 @@ def _ask_and_apply(tools: Tools, row: RefundRow) -> None:
     seen = what_is_there(found, row, tools.lease_seconds)
     with tools.pool.connection() as conn:
         moved = refund_steps.apply(conn, row.refund_id, seen, "reconciler", rng=tools.process.rng)
+        # Stripe said nothing new: without this it would be asked again in the next round.
         if moved is not None and not moved.changed:
             refunds.look_again_in(conn, row, wait)
     logger.info(
@@ -71,6 +72,7 @@ def what_is_there(
 
 
 def _is_ours(refund: FoundRefund, row: RefundRow) -> bool:
+    # Its id once Stripe has given one; before that only our own, which the call carried along.
     if row.refund.stripe_refund_id is not None:
         return refund.stripe_refund_id == row.refund.stripe_refund_id
     return refund.refund_id == str(row.refund_id)
@@ -79,5 +81,6 @@ def _is_ours(refund: FoundRefund, row: RefundRow) -> bool:
 def _that_gave_it_back(found: Sequence[FoundRefund], row: RefundRow) -> list[FoundRefund]:
     """Succeeded refunds of others, newest first, if together they are the whole amount."""
     succeeded = [refund for refund in found if refund.status == "succeeded"]
+    # Not a part: then something is still owed, and a refund of ours could give it.
     whole = sum(refund.amount_cents for refund in succeeded) >= row.money.amount_cents
     return succeeded if whole else []

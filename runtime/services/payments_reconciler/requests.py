@@ -1,6 +1,6 @@
 """What operators ask for, carried out through the same state machines as everything else.
 
-Their tool only writes the wish. Whether it may be granted is decided here, under the row locks
+Their tool only writes the request. Whether it may be granted is decided here, under the row locks
 everyone else uses, and the answer stays on record with the name of who asked.
 """
 
@@ -28,7 +28,7 @@ from runtime.domain.names import PaymentState, RefundState, Service
 from runtime.domain.payment_events import Redriven, Refused, Step, Unchanged
 from runtime.services.payments_reconciler.early_webhooks import effect_of
 from runtime.services.payments_reconciler.tools import BATCH, Tools
-from runtime.steps import webhook
+from runtime.steps import payment, webhook
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +48,8 @@ def carry_out(tools: Tools) -> int:
             request = operator_requests.claim_next(conn)
             if request is None:
                 return handled
+            # The answer commits with what was done: no request is done and called open, or the
+            # reverse.
             answer = _try(tools, conn, request)
             operator_requests.finish(conn, request, done=answer.done, detail=answer.detail)
         logger.warning(
@@ -89,38 +91,40 @@ def _carry_out(tools: Tools, conn: psycopg.Connection, request: OperatorRequest)
 
 
 def _redrive(tools: Tools, conn: psycopg.Connection, request: OperatorRequest) -> _Answer:
+    # No row has the number 0: a request without one finds nothing.
     letter = dead_letters.lock(conn, request.row_id or 0)
     if letter is None:
         return _Answer(False, "there is no such dead letter")
     if letter.resolved:
         return _Answer(False, "it is resolved already")
     if letter.is_record:
-        return _tell_again(conn, letter)
+        return _republish(conn, letter)
     if letter.event_id is None:
         return _Answer(False, "it names no event that could be driven again")
+    # Resolved is all it takes: the publisher passes over rows with an open dead letter.
     if letter.source == OUTBOX:
         dead_letters.resolve(conn, letter.row_id)
         return _Answer(True, "the outbox row will be published again")
     if letter.source != Service.WORKER:
         return _Answer(False, f"nothing of {letter.source} can be driven again")
     cause = Cause("operator", f"{request.requested_by} #{request.request_id}")
-    applied = payments.apply(conn, letter.event_id, Redriven(), cause, rng=tools.process.rng)
+    applied = payment.apply(conn, letter.event_id, Redriven(), cause, rng=tools.process.rng)
     match applied:
         case Step():
             return _Answer(True, "the payment is pending again, with the same key")
         case Refused() | Unchanged():
             return _Answer(False, applied.why)
-        case payments.Missing() | payments.Fenced():
+        case payment.Missing() | payment.Fenced():
             return _Answer(False, "there is no such payment")
     assert_never(applied)
 
 
-def _tell_again(conn: psycopg.Connection, letter: DeadLetter) -> _Answer:
-    """A record is read again by telling its event again; one nobody can read has no event."""
-    if letter.event_id is None or not missed.tell_now(conn, letter.event_id):
+def _republish(conn: psycopg.Connection, letter: DeadLetter) -> _Answer:
+    """A record is read again when its event is; one that nobody can read has no event."""
+    if letter.event_id is None or not missed.republish_now(conn, letter.event_id):
         return _Answer(False, "no outbox row has this record's event; mend and run its producer")
     dead_letters.resolve(conn, letter.row_id)
-    return _Answer(True, "its event is told again from the outbox")
+    return _Answer(True, "its event is published again from the outbox")
 
 
 # --- refunds --------------------------------------------------------------------------------
@@ -130,10 +134,12 @@ def _retry_refund(conn: psycopg.Connection, event_id: UUID | None) -> _Answer:
     last = refunds.lock_last(conn, event_id) if event_id else None
     if last is None:
         return _Answer(False, "this payment has no refund")
+    # One that may still succeed and a second one would give the money back twice.
     if last.refund.state is not RefundState.FAILED:
         return _Answer(
             False, f"refund {last.n} is {last.refund.state}; only a failed one is retried"
         )
+    # A refund can fail weeks after its payment was called refunded; the money is owed again.
     state = payments.state_of(conn, last.event_id)
     if state not in (PaymentState.REFUNDING, PaymentState.REFUNDED):
         return _Answer(False, f"the payment is {state}")
@@ -150,6 +156,7 @@ def _release(tools: Tools, conn: psycopg.Connection, row_id: int | None) -> _Ans
         return _Answer(False, "there is no such webhook in quarantine")
     if held.released:
         return _Answer(False, "it left quarantine already")
+    # As the receiver would today: a release lets nothing in that a delivery would not.
     match effect_of(tools, conn, held.body):
         case webhook.Done(what):
             webhooks.release(conn, held.row_id)

@@ -13,10 +13,9 @@ import time
 from dataclasses import dataclass, field
 from typing import Final
 
-from prometheus_client import Gauge
-
-from runtime import config
+from runtime import config, metrics
 from runtime.adapters.gateway_client import GatewayClient
+from runtime.adapters.http.admin import serve_admin_port
 from runtime.adapters.store import database, reconcile
 from runtime.domain.retry import CONNECTION_BACKOFF
 from runtime.lifecycle import repeat
@@ -29,7 +28,7 @@ from runtime.services.payments_reconciler import (
     requests,
 )
 from runtime.services.payments_reconciler.tools import Tools
-from runtime.telemetry import AdminServer, Outage
+from runtime.telemetry import Outage
 
 logger = logging.getLogger(__name__)
 
@@ -38,11 +37,6 @@ IDLE_SECONDS: Final = 0.25
 BACKLOG_SECONDS: Final = 1.0
 """How often the backlog is counted: a busy round follows the next without a pause, and the counts
 read every open row."""
-
-PAYMENTS_OPEN = Gauge("payments_open", "Payments that are not final", ["state"])
-PAYMENTS_OPEN_AGE = Gauge("payments_open_oldest_seconds", "Age of the oldest", ["state"])
-WAITING = Gauge("waiting", "What is open or waits for an operator", ["what"])
-WAITING_AGE = Gauge("waiting_oldest_seconds", "Age of the oldest", ["what"])
 
 
 @dataclass(slots=True)
@@ -56,8 +50,9 @@ class Reconciler:
 
     def run_once(self) -> float:
         """Look once at everything that may need closing; returns seconds to wait."""
+        # Webhooks first: what they know need not be asked of Stripe.
         done = (
-            early_webhooks.drive_parked(self.tools)
+            early_webhooks.drive_early(self.tools)
             + requests.carry_out(self.tools)
             + charges.close_unanswered(self.tools)
             + charges.close_processing(self.tools)
@@ -66,6 +61,7 @@ class Reconciler:
         )
         self._publish_backlog()
         self.tools.process.lifecycle.readiness.set("database", True)
+        # Whatever moved may have made something else due.
         return 0.0 if done else IDLE_SECONDS
 
     def _publish_backlog(self) -> None:
@@ -76,14 +72,16 @@ class Reconciler:
         with self.tools.pool.connection() as conn:
             open_by_state = {entry.what: entry for entry in reconcile.open_payments(conn)}
             waiting = reconcile.waiting(conn)
+        # A state that has emptied goes to zero; left out, its last count would stand for ever.
         for state in self._known_states | set(open_by_state):
             entry = open_by_state.get(state)
-            PAYMENTS_OPEN.labels(state).set(entry.count if entry else 0)
-            PAYMENTS_OPEN_AGE.labels(state).set(entry.oldest_seconds if entry else 0)
+            metrics.PAYMENTS_OPEN.labels(state).set(entry.count if entry else 0)
+            oldest_seconds = entry.oldest_seconds if entry else 0
+            metrics.PAYMENTS_OPEN_OLDEST_SECONDS.labels(state).set(oldest_seconds)
         self._known_states |= set(open_by_state)
         for entry in waiting:
-            WAITING.labels(entry.what).set(entry.count)
-            WAITING_AGE.labels(entry.what).set(entry.oldest_seconds)
+            metrics.WAITING_ITEMS.labels(entry.what).set(entry.count)
+            metrics.WAITING_OLDEST_SECONDS.labels(entry.what).set(entry.oldest_seconds)
 
     def failed(self, error: Exception) -> None:
         """A round broke off because something is away; the next one begins anew."""
@@ -106,9 +104,7 @@ def run(process: Process) -> None:
     )
     reconciler = Reconciler(tools, missed_events.MissedEvents(tools))
     process.lifecycle.readiness.expect("database")
-    AdminServer(
-        common.http_host, common.http_port, process.lifecycle.readiness.snapshot, {}
-    ).start()
+    serve_admin_port(process)
 
     def on_failure(error: Exception) -> None:
         database_outage.failed(error)

@@ -12,11 +12,12 @@ from psycopg_pool import ConnectionPool
 
 from runtime import config
 from runtime.adapters.gateway_client import GatewayClient, GatewayUnavailableError
-from runtime.adapters.store import payments, reconcile
-from runtime.adapters.store.payments import Applied, Cause, PaymentRow
+from runtime.adapters.store import reconcile
+from runtime.adapters.store.payments import Cause, PaymentRow
 from runtime.domain.names import PaymentState, trace_id
-from runtime.domain.payment_events import Event
+from runtime.domain.payment_events import Event, Step
 from runtime.process import Process
+from runtime.steps import payment
 from runtime.telemetry import Outage
 
 logger = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ BATCH: Final = 20
 LOOK_AGAIN_SECONDS: Final = 2.0
 LOOK_AGAIN_SECONDS_MAX: Final = 300.0
 
-# Somebody waits for an unknown one to be told: it is resolved soon after the fault has ended.
+# A customer waits for the end of an unknown one: it is resolved soon after the fault has ended.
 LOOK_AGAIN_UNKNOWN_SECONDS_MAX: Final = 15.0
 
 _T = TypeVar("_T")
@@ -63,15 +64,16 @@ class Tools:
 
     def apply(self, row: PaymentRow, seen: Event) -> None:
         """Put news of a payment through its state machine; one that stays is looked at later."""
+        # One transaction: whether the row stayed and when it comes up next belong together.
         with self.pool.connection() as conn:
-            applied = payments.apply(
+            applied = payment.apply(
                 conn,
                 row.event_id,
                 seen,
                 Cause("reconciler", type(seen).__name__),
                 rng=self.process.rng,
             )
-            if not _moved(applied, row.payment.state):
+            if not (isinstance(applied, Step) and applied.payment.state is not row.payment.state):
                 reconcile.look_again_in(conn, row, look_again_after(row))
         logger.info(
             "reconciled: %s",
@@ -80,13 +82,14 @@ class Tools:
                 "event_id": str(row.event_id),
                 "order_id": row.order_id,
                 "trace_id": trace_id(row.event_id),
-                "verdict": payments.said(applied),
+                "verdict": payment.describe(applied),
             },
         )
 
 
 def look_again_after(row: PaymentRow) -> float:
     """Seconds to leave a payment that stays as it is, pure."""
+    # Never sent is as old as its row.
     age = row.age_seconds if row.attempt_age_seconds is None else row.attempt_age_seconds
     return look_again_seconds(age, unknown=row.payment.state is not PaymentState.PROCESSING)
 
@@ -98,8 +101,3 @@ def look_again_seconds(age_seconds: float, *, unknown: bool) -> float:
     """
     most = LOOK_AGAIN_UNKNOWN_SECONDS_MAX if unknown else LOOK_AGAIN_SECONDS_MAX
     return min(max(age_seconds / 10.0, LOOK_AGAIN_SECONDS), most)
-
-
-def _moved(applied: Applied, before: PaymentState) -> bool:
-    after = getattr(applied, "payment", None)
-    return after is not None and after.state is not before

@@ -10,13 +10,13 @@ from functools import partial
 from typing import Final
 
 import psycopg
-from prometheus_client import Counter, Histogram
 from psycopg_pool import ConnectionPool
 
+from runtime import metrics
 from runtime.adapters.gateway_client import ChargeRequest, GatewayAnswer, GatewayClient
 from runtime.adapters.store import database, payments
 from runtime.adapters.store.payments import Cause
-from runtime.adapters.store.refunds import RefundClaim
+from runtime.domain.event import traceparent
 from runtime.domain.names import RefundState, trace_id
 from runtime.domain.outcome import Outcome
 from runtime.domain.payment_events import Answered, Step
@@ -26,16 +26,14 @@ from runtime.faults import connections
 from runtime.faults.http import NextCall
 from runtime.faults.points import Failpoint, Subject
 from runtime.process import Process
-from runtime.steps import refund as refund_steps
-from runtime.steps.queue import Claim
+from runtime.steps import payment, refund
+from runtime.steps.queue import PaymentClaim
+from runtime.steps.refund import RefundClaim
 from runtime.telemetry import Outage
 
 logger = logging.getLogger(__name__)
 
 _Write = Callable[[psycopg.Connection], None]
-
-OUTCOMES = Counter("payment_attempts_total", "Attempts by outcome", ["operation", "outcome"])
-GATEWAY_SECONDS = Histogram("gateway_request_seconds", "Time the gateway took", ["operation"])
 
 PERSIST_TRIES_MAX: Final = 20
 """Tries to write a result while the database is away; then the lease runs out and the same key
@@ -43,7 +41,7 @@ asks Stripe again, which costs a request and loses nothing."""
 
 
 @dataclass(slots=True)
-class Attempts:
+class AttemptRunner:
     """What attempts share; every method may run on any executor thread."""
 
     process: Process
@@ -51,12 +49,13 @@ class Attempts:
     gateway: GatewayClient
     database_outage: Outage
 
-    def charge(self, claim: Claim) -> Outcome:
+    def charge(self, claim: PaymentClaim) -> Outcome:
         """Send one claimed payment and write its outcome; returns the outcome for the circuit."""
         row = claim.row
         subject = Subject(row.order_id, row.event_id, row.tenant_id)
         failpoints = self.process.failpoints
         failpoints.hit(Failpoint.WORKER_ATTEMPT_DURABLE_BEFORE_PSP, subject, NextCall())
+        # Of the claimed row and nothing newer: what was leased is what is sent.
         request = ChargeRequest(
             row.event_id,
             row.order_id,
@@ -65,26 +64,29 @@ class Attempts:
             row.money.currency,
             row.payment_method,
         )
-        span = claim.token.hex[:16]
-        traceparent = f"00-{trace_id(row.event_id)}-{span}-01"
-        with GATEWAY_SECONDS.labels("charge").time():
-            answer = self.gateway.charge(request, traceparent=traceparent)
-        OUTCOMES.labels("charge", type(answer.outcome).__name__.lower()).inc()
+        with metrics.GATEWAY_SECONDS.labels("charge").time():
+            answer = self.gateway.charge(
+                request, traceparent=traceparent(row.event_id, claim.token)
+            )
+        metrics.PAYMENT_ATTEMPTS.labels("charge", type(answer.outcome).__name__.lower()).inc()
         waiting = connections.Pooled(self.pool)
         failpoints.hit(Failpoint.PSP_RESPONSE_BEFORE_PERSIST, subject, waiting)
+        # The answer is in memory only. If this process dies here, the lease runs out and the same
+        # key asks Stripe again, which then repeats what it has saved.
         self._persist(lambda conn: self._write_charge(conn, claim, answer, subject))
         return answer.outcome
 
     def _write_charge(
-        self, conn: psycopg.Connection, claim: Claim, answer: GatewayAnswer, subject: Subject
+        self, conn: psycopg.Connection, claim: PaymentClaim, answer: GatewayAnswer, subject: Subject
     ) -> None:
         row = claim.row
-        applied = payments.apply(
+        applied = payment.apply(
             conn,
             row.event_id,
             Answered(answer.outcome),
             Cause(self.process.common.process, answer.stripe_request_id),
             rng=self.process.rng,
+            # Fenced: whoever took over after the lease has asked under the same key.
             lease_token=claim.token,
         )
         before_commit = connections.Commit(conn)
@@ -104,7 +106,7 @@ class Attempts:
                 "order_id": row.order_id,
                 "trace_id": trace_id(row.event_id),
                 "status": status,
-                "result": None if isinstance(applied, Step) else payments.said(applied),
+                "result": None if isinstance(applied, Step) else payment.describe(applied),
                 "outcome": type(answer.outcome).__name__.lower(),
                 "decline_code": getattr(answer.outcome, "decline_code", None),
                 "replayed": answer.replayed,
@@ -118,7 +120,7 @@ class Attempts:
         row = claim.row
         subject = Subject(row.order_id, row.event_id)
         failpoints = self.process.failpoints
-        with GATEWAY_SECONDS.labels("refund").time():
+        with metrics.GATEWAY_SECONDS.labels("refund").time():
             answer = self.gateway.refund(
                 key=row.idempotency_key,
                 payment_intent_id=row.payment_intent_id,
@@ -126,7 +128,7 @@ class Attempts:
                 refund_id=row.refund_id,
                 on_sent=partial(failpoints.hit, Failpoint.SAGA_REFUND_SENT_NO_RESPONSE, subject),
             )
-        OUTCOMES.labels("refund", type(answer.outcome).__name__.lower()).inc()
+        metrics.PAYMENT_ATTEMPTS.labels("refund", type(answer.outcome).__name__.lower()).inc()
         self._persist(lambda conn: self._write_refund(conn, claim, answer, subject))
         return answer.outcome
 
@@ -134,7 +136,7 @@ class Attempts:
         self, conn: psycopg.Connection, claim: RefundClaim, answer: GatewayAnswer, subject: Subject
     ) -> None:
         row = claim.row
-        moved = refund_steps.apply(
+        moved = refund.apply(
             conn,
             row.refund_id,
             RefundAnswered(answer.outcome, answer.stripe_refund_id),
@@ -144,6 +146,7 @@ class Attempts:
         )
         before_commit = connections.Commit(conn)
         self.process.failpoints.hit(Failpoint.SAGA_REFUND_BEFORE_PERSIST, subject, before_commit)
+        # An error in the log: a failed refund waits for a person.
         failed = moved is not None and moved.refund.state is RefundState.FAILED
         logger.log(
             logging.ERROR if failed else logging.INFO,
@@ -169,6 +172,8 @@ class Attempts:
                     write(conn)
             except database.UNAVAILABLE as error:
                 self.database_outage.failed(error)
+                # The thread has nothing else to do: its place counts as taken until the result is
+                # written.
                 time.sleep(CONNECTION_BACKOFF.delay_seconds(failures, self.process.rng))
             else:
                 self.database_outage.recovered()

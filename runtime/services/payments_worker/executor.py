@@ -17,17 +17,17 @@ from typing import Final
 from uuid import UUID
 
 import psycopg
-from prometheus_client import Gauge
 from psycopg_pool import ConnectionPool
 
-from runtime.adapters.store import refunds
-from runtime.adapters.store.refunds import RefundClaim
+from runtime import metrics
 from runtime.domain.circuit import Circuit
+from runtime.domain.lease import Lease
 from runtime.domain.outcome import Halt, Outcome, Retry, Unknown
 from runtime.process import Process
-from runtime.services.payments_worker.attempt import Attempts
-from runtime.steps import queue
-from runtime.steps.queue import Claim, Lease
+from runtime.services.payments_worker.attempt import AttemptRunner
+from runtime.steps import queue, refund
+from runtime.steps.queue import PaymentClaim
+from runtime.steps.refund import RefundClaim
 
 logger = logging.getLogger(__name__)
 
@@ -39,9 +39,6 @@ LOOK_AROUND_SECONDS: Final = 0.25
 
 REFUNDS_AT_A_TIME: Final = 8
 
-IN_FLIGHT = Gauge("payment_attempts_in_flight", "Attempts under way in this process")
-CIRCUIT_OPEN = Gauge("stripe_circuit_open", "1 while Stripe refuses our credentials")
-
 
 @dataclass(slots=True)
 class Executor:
@@ -49,7 +46,7 @@ class Executor:
 
     process: Process
     pool: ConnectionPool[psycopg.Connection]
-    attempts: Attempts
+    attempts: AttemptRunner
     lease: Lease
     concurrency: int
     # The lease less the time an answer may take: what is sent later could come back unfenced.
@@ -87,7 +84,7 @@ class Executor:
         return 0.0
 
     def _claim(self, now: float, limit: int) -> int:
-        claims: list[Claim] = []
+        claims: list[PaymentClaim] = []
         try:
             refund_claims = self._claim_due(now, limit, claims)
         except Exception:
@@ -96,7 +93,7 @@ class Executor:
         self.start([*claims, *refund_claims])
         return len(claims) + len(refund_claims)
 
-    def _claim_due(self, now: float, limit: int, claims: list[Claim]) -> list[RefundClaim]:
+    def _claim_due(self, now: float, limit: int, claims: list[PaymentClaim]) -> list[RefundClaim]:
         """Lease what is due in one transaction; payments go into `claims` before it ends."""
         lease, rng = self.lease, self.process.rng
         refund_claims: list[RefundClaim] = []
@@ -108,18 +105,15 @@ class Executor:
                 )
                 if given_up:
                     logger.warning("attempts without an end are free again: %d", given_up)
-                refund_claims = refunds.claim_due(
-                    conn,
-                    owner=lease.owner,
-                    incarnation=lease.incarnation,
-                    seconds=lease.seconds,
-                    limit=min(limit, REFUNDS_AT_A_TIME),
+                refund_claims = refund.claim_due(
+                    conn, lease, rng, limit=min(limit, REFUNDS_AT_A_TIME)
                 )
+            # Refunds first: their customers have waited longest, and there are few.
             room = limit - len(refund_claims)
             claims += queue.claim_due(conn, lease, rng, limit=room) if room else []
         return refund_claims
 
-    def _orphan(self, claims: Sequence[Claim]) -> None:
+    def _orphan(self, claims: Sequence[PaymentClaim]) -> None:
         """Remember leases that may have been committed, until they would have run out."""
         until = time.monotonic() + self.lease.seconds
         with self._lock:
@@ -134,7 +128,7 @@ class Executor:
         with self._lock:
             self._in_flight -= places
 
-    def claim_new(self, conn: psycopg.Connection, event_ids: Sequence[UUID]) -> list[Claim]:
+    def claim_new(self, conn: psycopg.Connection, event_ids: Sequence[UUID]) -> list[PaymentClaim]:
         """Lease payments that the caller's transaction inserts, as far as there is room.
 
         The caller hands the claims to `start` once it has committed. What does not fit is due
@@ -142,9 +136,10 @@ class Executor:
         """
         with self._lock:
             free = self.concurrency - self._in_flight
+            # While the circuit is open only `run_once` sends, one probe at a time.
             allowed = 0 if self.circuit.is_open else max(min(free, len(event_ids)), 0)
             self._in_flight += allowed
-        claims: list[Claim] = []
+        claims: list[PaymentClaim] = []
         try:
             if allowed:
                 wanted = event_ids[:allowed]
@@ -153,38 +148,38 @@ class Executor:
             self._give_back(allowed - len(claims))
         return claims
 
-    def forget(self, claims: Sequence[Claim]) -> None:
+    def forget(self, claims: Sequence[PaymentClaim]) -> None:
         """The transaction of these claims did not commit, or nobody knows: nothing is sent."""
         self._give_back(len(claims))
         self._orphan(claims)
 
-    def start(self, claims: Sequence[Claim | RefundClaim]) -> None:
+    def start(self, claims: Sequence[PaymentClaim | RefundClaim]) -> None:
         """Begin an attempt for each claim; its transaction is committed, its place is taken."""
         for claim in claims:
             self._start(claim)
 
-    def _start(self, claim: Claim | RefundClaim) -> None:
+    def _start(self, claim: PaymentClaim | RefundClaim) -> None:
         with self._lock:
             self.circuit = self.circuit.probe_sent()
-        IN_FLIGHT.inc()
+        metrics.ATTEMPTS_IN_FLIGHT.inc()
         send_before = time.monotonic() + self.send_within_seconds
         future = self.threads.submit(self._attempt, claim, send_before)
         future.add_done_callback(self._ended)
 
-    def _attempt(self, claim: Claim | RefundClaim, send_before: float) -> None:
+    def _attempt(self, claim: PaymentClaim | RefundClaim, send_before: float) -> None:
         if time.monotonic() > send_before:
             # Held up between the claim and here, perhaps for days in a frozen process: the answer
             # could come after the lease, and the key could be one that Stripe has pruned.
             logger.warning("an attempt is too late to be sent; its lease runs out")
             return
         match claim:
-            case Claim():
+            case PaymentClaim():
                 outcome = self.attempts.charge(claim)
             case RefundClaim():
                 outcome = self.attempts.refund(claim)
-        self._learn(outcome)
+        self._update_circuit(outcome)
 
-    def _learn(self, outcome: Outcome) -> None:
+    def _update_circuit(self, outcome: Outcome) -> None:
         """Feed the circuit; an answer that says nothing of our credentials leaves it alone."""
         with self._lock:
             was_open = self.circuit.is_open
@@ -197,7 +192,7 @@ class Executor:
                     self.circuit = self.circuit.answered()
             is_open, reason = self.circuit.is_open, self.circuit.reason
         self.process.lifecycle.readiness.set("stripe_circuit", not is_open)
-        CIRCUIT_OPEN.set(is_open)
+        metrics.STRIPE_CIRCUIT_OPEN.set(is_open)
         if is_open and not was_open:
             logger.error(
                 "Stripe refuses our credentials; payments wait, nobody is cancelled",
@@ -210,7 +205,7 @@ class Executor:
         with self._lock:
             was_full = self._in_flight >= self.concurrency
             self._in_flight -= 1
-        IN_FLIGHT.dec()
+        metrics.ATTEMPTS_IN_FLIGHT.dec()
         error = None if future.cancelled() else future.exception()
         if error is not None:
             # The lease runs out and the same key asks again; the row is never lost.

@@ -16,12 +16,13 @@ from uuid import UUID
 
 import psycopg
 
+from runtime.adapters import consumer_loop
 from runtime.adapters.store import dead_letters
+from runtime.adapters.store.inbox import NewPayment
 from runtime.adapters.store.payments import Cause
 from runtime.domain.event import Malformed, ReceivedEvent, Record, parse_record
 from runtime.domain.names import Header, Service, Topic
 from runtime.steps import queue
-from runtime.steps.queue import Placed
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 class Sorted:
     """A batch told apart, pure."""
 
-    placed: tuple[Placed, ...]
+    placed: tuple[NewPayment, ...]
     cancelled: tuple[ReceivedEvent, ...]
     malformed: tuple[tuple[Record, str], ...]
 
@@ -65,13 +66,15 @@ class Counts:
 
 def sort_records(records: Sequence[Record]) -> Sorted:
     """Parse a batch and tell orders, cancellations and unreadable records apart."""
-    placed: list[Placed] = []
+    placed: list[NewPayment] = []
     cancelled: list[ReceivedEvent] = []
     malformed: list[tuple[Record, str]] = []
     for record in records:
         event = parse_record(record)
         if isinstance(event, Malformed):
             malformed.append((record, event.reason))
+        # By topic: who may write a topic is decided by the broker, what a payload calls itself by
+        # nobody.
         elif record.topic == Topic.ORDERS_CANCELLED:
             cancelled.append(event)
         else:
@@ -83,14 +86,16 @@ def sort_records(records: Sequence[Record]) -> Sorted:
     return Sorted(tuple(placed), tuple(cancelled), tuple(malformed))
 
 
-def _to_placed(event: ReceivedEvent, record: Record) -> Placed | Malformed:
+def _to_placed(event: ReceivedEvent, record: Record) -> NewPayment | Malformed:
     method = event.text("payment_method")
+    # It goes into a request to Stripe; what it means is for Stripe to say.
     if method is not None and not (0 < len(method) <= 255 and method.isprintable()):
         return Malformed("payment_method")
     traceparent = record.headers.get(Header.TRACEPARENT, "")
-    return Placed(
+    return NewPayment(
         event,
         method,
+        # Somebody else's text that would go out as a header of ours.
         traceparent if _TRACEPARENT.fullmatch(traceparent) else None,
         _timestamp(event.text("occurred_at")),
         _timestamp(record.headers.get(Header.CREATED_AT)),
@@ -112,20 +117,14 @@ def store_batch(
 ) -> Counts:
     """Write a batch in the caller's transaction."""
     batch = sort_records(records)
+    # In the batch's transaction: were the offset committed first, a crash would lose the record.
     for record, reason in batch.malformed:
-        dead_letters.insert_record(conn, source=source, reason=reason, record=record)
-        logger.error(
-            "a record cannot be understood and has a dead letter now",
-            extra={
-                "reason": reason,
-                "topic": record.topic,
-                "partition": record.partition,
-                "offset": record.offset,
-            },
-        )
+        consumer_loop.dead_letter(conn, source=source, reason=reason, record=record)
     counts = Counts(records=len(records), malformed=len(batch.malformed))
     if batch.placed:
         counts = counts.plus(_store_placed(conn, batch.placed))
+    # After the orders of the same poll: a cancellation finds its payment more often than not, and
+    # leaves a tombstone where it does not.
     for event in batch.cancelled:
         came_to = queue.cancel(conn, event, Cause("OrderCancelled", str(event.event_id)), rng)
         logger.info(
@@ -136,7 +135,8 @@ def store_batch(
     return replace(counts, cancelled=len(batch.cancelled))
 
 
-def _store_placed(conn: psycopg.Connection, placed: Sequence[Placed]) -> Counts:
+def _store_placed(conn: psycopg.Connection, placed: Sequence[NewPayment]) -> Counts:
+    # All in one statement; what was there already is no error, for every record may come twice.
     inserted = queue.insert_placed(conn, placed)
     for item in inserted.other_event_for_order:
         dead_letters.insert_record(

@@ -1,18 +1,23 @@
-"""The ingest thread: poll, store and lease in one transaction, start attempts, commit offsets."""
+"""What the worker does with its records: store and lease in one transaction, start the attempts.
+
+The offset waits for the inbox, never for a charge, so that nothing that happens to a payment can
+hold up a partition. The first batch after a start is taken in record by record, each named before
+it is touched: a record that kills its process is found by that, and buried after three deaths.
+"""
 
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 import psycopg
-from confluent_kafka import Consumer, KafkaError, KafkaException
+from confluent_kafka import Consumer
 from psycopg_pool import ConnectionPool
 
-from runtime.adapters import kafka
-from runtime.adapters.store import database, dead_letters, inbox_suspects
+from runtime.adapters import consumer_loop, kafka
+from runtime.adapters.store import inbox_suspects
 from runtime.domain.event import Record
 from runtime.domain.names import Header
 from runtime.domain.payment import PROCESS_DEATHS_MAX
@@ -21,132 +26,96 @@ from runtime.faults.points import Failpoint, Subject
 from runtime.process import Process
 from runtime.services.payments_worker import inbox
 from runtime.services.payments_worker.executor import Executor
-from runtime.steps.queue import Claim
-from runtime.telemetry import Outage
+from runtime.steps.queue import PaymentClaim
 
 logger = logging.getLogger(__name__)
 
-POLL_SECONDS = 0.5
-
-
-PROCESS_DIED = "process_died"
-
-
-class ProcessDiedError(Exception):
-    """Whoever took this record in was dead before it was stored."""
-
-    def __init__(self, deaths: int) -> None:
-        super().__init__(f"{deaths} processes ended while they took it in")
+PROCESS_DIED: Final = "process_died"
+"""The reason of a record whose taking-in was begun three times and never ended."""
 
 
 @dataclass(slots=True)
 class Ingest:
-    """One consumer and where its records go."""
+    """Where the worker's records go.
+
+    Attributes:
+        consumer: whose connections a drill cuts; it is polled by the loop alone.
+        executor: None takes records in and charges nothing.
+        source: the consumer group, which its dead letters name.
+        careful: the first batch after a start may hold the record that ended the life before.
+    """
 
     process: Process
     consumer: Consumer
-    offsets: kafka.Offsets
     pool: ConnectionPool[psycopg.Connection]
     executor: Executor | None
     source: str
-    kafka_outage: Outage
-    totals: inbox.Counts = field(default_factory=inbox.Counts)
-    # The first batch after a start may hold the record that ended the life before.
     careful: bool = True
+    totals: inbox.Counts = field(default_factory=inbox.Counts)
 
-    def run_once(self) -> float:
-        """Poll one batch, store it, commit its offsets; returns seconds to wait (none)."""
-        # Between a poll and its transaction nothing may fail: the position is ahead of the store.
-        self.offsets.commit(time.monotonic())
-        records = kafka.poll_batch(
-            self.consumer, wait_seconds=POLL_SECONDS, on_error=self._consumer_error
-        )
-        if not records:
-            kafka.note_recovery(self.consumer, self.kafka_outage)
-            return 0.0
-        self.kafka_outage.recovered()
+    def records_at_once(self) -> int:
+        """A whole poll, but for the first one."""
+        return 1 if self.careful else kafka.BATCH_MAX
+
+    def handle(self, records: Sequence[Record]) -> None:
+        """Store a batch, and start what was leased in the same transaction."""
+        if self.careful and self._is_deadly(records[0]):
+            return
         failpoints, subject = self.process.failpoints, _subject(records)
+        waiting = connections.Pooled(self.pool)
+        failpoints.hit(Failpoint.WORKER_POLLED_BEFORE_INBOX, subject, waiting)
+        counts = self._store(records, subject)
         broker = connections.Broker(self.consumer)
-        try:
-            take_in = self._take_in_one_by_one if self.careful else self._take_in
-            counts = take_in(records)
-        except Exception:
-            # Nothing of the batch is stored: let the consumer give the same records again.
-            kafka.rewind(self.consumer, records)
-            raise
         failpoints.hit(Failpoint.WORKER_COMMITTED_BEFORE_OFFSET, subject, broker)
         self.totals = self.totals.plus(replace(counts, new=()))
-        # Stored is stored: a lost commit only brings records that are known already.
-        self.offsets.note(records)
-        self.offsets.commit(time.monotonic())
-        failpoints.hit(Failpoint.WORKER_OFFSET_COMMITTED, subject, broker)
-        return 0.0
 
-    def _take_in(self, records: Sequence[Record]) -> inbox.Counts:
-        self.process.failpoints.hit(
-            Failpoint.WORKER_POLLED_BEFORE_INBOX, _subject(records), connections.Pooled(self.pool)
-        )
-        return self._store(records)
+    def bury(self, record: Record, reason: str) -> None:
+        """Keep the record as a dead letter; it is nobody's suspect any more."""
+        with self.pool.connection() as conn:
+            consumer_loop.dead_letter(conn, source=self.source, reason=reason, record=record)
+            inbox_suspects.clear(conn, [record])
+        self.totals = self.totals.plus(inbox.Counts(records=1, malformed=1))
 
-    def _take_in_one_by_one(self, records: Sequence[Record]) -> inbox.Counts:
-        """Take each in by itself, named before it is touched: one that kills its process is found.
-
-        After three deaths it is buried and its partition moves on.
-        """
-        counts = inbox.Counts()
-        for record in records:
-            with self.pool.connection() as conn:
-                deaths = inbox_suspects.begin(conn, record)
-            if deaths >= PROCESS_DEATHS_MAX:
-                counts = counts.plus(self._bury(record, ProcessDiedError(deaths), PROCESS_DIED))
-            else:
-                counts = counts.plus(self._take_in([record]))
+    def committed(self, records: Sequence[Record]) -> None:
+        """A polled batch is stored and its offsets are on their way."""
+        # Every record of the first batch has been survived: from here on, whole batches.
         self.careful = False
-        return counts
+        broker = connections.Broker(self.consumer)
+        self.process.failpoints.hit(Failpoint.WORKER_OFFSET_COMMITTED, _subject(records), broker)
 
-    def _store(self, records: Sequence[Record]) -> inbox.Counts:
-        """Store a batch, and start what was leased in the same transaction.
+    def _is_deadly(self, record: Record) -> bool:
+        """Name a record before it is touched; bury one that has ended three processes."""
+        # In a transaction of its own, committed before the record can do anything.
+        with self.pool.connection() as conn:
+            deaths = inbox_suspects.begin(conn, record)
+        if deaths < PROCESS_DEATHS_MAX:
+            return False
+        logger.error("%d processes ended while they took a record in", deaths)
+        self.bury(record, PROCESS_DIED)
+        return True
 
-        When one record spoils the batch, the others are stored and that one is buried.
-        """
-        claims: list[Claim] = []
+    def _store(self, records: Sequence[Record], subject: Subject) -> inbox.Counts:
+        claims: list[PaymentClaim] = []
         try:
             with self.pool.connection() as conn:
                 counts = inbox.store_batch(conn, records, source=self.source, rng=self.process.rng)
                 if self.careful:
                     inbox_suspects.clear(conn, records)
+                # Leased with the insert: the order saves a round through the claim loop.
                 claims = self.executor.claim_new(conn, counts.new) if self.executor else []
                 before_commit = connections.Commit(conn)
                 self.process.failpoints.hit(
-                    Failpoint.WORKER_RESERVED_BEFORE_COMMIT, _subject(records), before_commit
+                    Failpoint.WORKER_RESERVED_BEFORE_COMMIT, subject, before_commit
                 )
-        except Exception as error:
+        except Exception:
+            # COMMIT may have gone through unheard: then the leases are ours and nobody works on
+            # them. The executor gives them up at its next look, before they run out.
             if self.executor is not None:
                 self.executor.forget(claims)
-            if not isinstance(error, database.SPOILT):
-                raise
-            return self._store_one_by_one(records, error)
+            raise
         if self.executor is not None:
             self.executor.start(claims)
         return counts
-
-    def _store_one_by_one(self, records: Sequence[Record], error: Exception) -> inbox.Counts:
-        if len(records) == 1:
-            return self._bury(records[0], error, type(error).__name__)
-        counts = inbox.Counts()
-        for record in records:
-            counts = counts.plus(self._store([record]))
-        return counts
-
-    def _bury(self, record: Record, error: Exception, reason: str) -> inbox.Counts:
-        logger.error("a record cannot be stored and has a dead letter now", exc_info=error)
-        with self.pool.connection() as conn:
-            dead_letters.insert_record(conn, source=self.source, reason=reason, record=record)
-            inbox_suspects.clear(conn, [record])
-        return inbox.Counts(records=1, malformed=1)
-
-    def _consumer_error(self, error: KafkaError) -> None:
-        self.kafka_outage.failed(KafkaException(error))
 
 
 def _subject(records: Sequence[Record]) -> Subject:

@@ -1,4 +1,8 @@
-"""The worker's process: one ingest thread, one claim loop, a pool of attempt threads."""
+"""The worker's process: one ingest thread, one claim loop, a pool of attempt threads.
+
+Either loop ends the process when it breaks. On a stop, attempts under way get a few seconds to
+end; one that does not is left to its lease, and another worker sends the same key again.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import json
 import logging
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -16,41 +21,46 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from psycopg_pool import ConnectionPool
 
 from runtime import config
-from runtime.adapters import kafka
+from runtime.adapters import consumer_loop
+from runtime.adapters.consumer_loop import ConsumerLoop
 from runtime.adapters.gateway_client import GatewayClient
+from runtime.adapters.http.admin import serve_admin_port
 from runtime.adapters.store import database
+from runtime.domain.lease import Lease
 from runtime.domain.names import Service
 from runtime.domain.retry import CONNECTION_BACKOFF
 from runtime.lifecycle import repeat
 from runtime.process import Process
 from runtime.services.payments_worker import inbox
-from runtime.services.payments_worker.attempt import Attempts
+from runtime.services.payments_worker.attempt import AttemptRunner
 from runtime.services.payments_worker.executor import Executor
 from runtime.services.payments_worker.ingest import Ingest
-from runtime.steps.queue import Lease
-from runtime.telemetry import AdminServer, Outage
+from runtime.telemetry import Outage
 
 logger = logging.getLogger(__name__)
 
+# Attempts hold no connection while Stripe is asked: a few are enough for 64 of them.
 POOL_SIZE_MAX: Final = 12
+
 DRAIN_SECONDS: Final = 8.0
-RECOVERABLE: Final = (*database.UNAVAILABLE, *kafka.UNAVAILABLE)
+"""How long a stop may take, all in all; below the 12 s after which a supervisor kills."""
 
 
 def run(process: Process) -> None:
     """Take orders in and charge them until the process is told to stop."""
     settings = config.worker(process.source)
-    servers = config.kafka_bootstrap_servers(process.source)
+    subscription = consumer_loop.subscribe(process, Service.WORKER, inbox.TOPICS)
     pool = database.open_pool(process.common.dsn, process.common.process, size_max=POOL_SIZE_MAX)
     database_outage = Outage(logger, "PostgreSQL")
     readiness = process.lifecycle.readiness
     readiness.expect("database", "gateway")
+    # Closed until Stripe refuses us: at the start nobody has asked.
     readiness.set("stripe_circuit", True)
     gateway = GatewayClient(settings.gateway, connections_max=settings.concurrency)
     executor = Executor(
         process,
         pool,
-        Attempts(process, pool, gateway, database_outage),
+        AttemptRunner(process, pool, gateway, database_outage),
         Lease(
             process.common.process,
             process.incarnation,
@@ -60,42 +70,42 @@ def run(process: Process) -> None:
         settings.gateway.deadlines.lease_seconds - settings.gateway.deadlines.worker_http_seconds,
         ThreadPoolExecutor(settings.concurrency, thread_name_prefix="attempt"),
     )
-    kafka_outage = Outage(logger, "Kafka")
-    consumer, offsets = kafka.consumer(
-        servers,
-        Service.WORKER,
-        process.common.process,
-        instance_id=process.common.process,
-        on_error=lambda error: kafka_outage.failed(KafkaException(error)),
+    ingest = Ingest(process, subscription.consumer, pool, executor, Service.WORKER)
+    loop = ConsumerLoop(
+        process, subscription, ingest, database_outage, after_commit=ingest.committed
     )
-    consumer.subscribe([*inbox.TOPICS])
-    ingest = Ingest(process, consumer, offsets, pool, executor, Service.WORKER, kafka_outage)
-    AdminServer(process.common.http_host, process.common.http_port, readiness.snapshot, {}).start()
+    serve_admin_port(process)
     _spawn("watch", lambda: _watch(process, pool, gateway))
-    ingesting = _spawn("ingest", lambda: _repeat(process, ingest.run_once, database_outage))
-    _repeat(process, executor.run_once, database_outage)
+    ingesting = _spawn("ingest", lambda: _until_stop(process, loop.run))
+    _until_stop(process, lambda: _execute(process, executor, database_outage))
+    # One deadline for both: an ingest that hangs must not use up the attempts' time twice over.
+    deadline = time.monotonic() + DRAIN_SECONDS
     ingesting.join(DRAIN_SECONDS)
-    if not executor.drain(DRAIN_SECONDS):
+    if not executor.drain(deadline - time.monotonic()):
         logger.warning("attempts still under way are left to their leases")
-    offsets.close()
     pool.close(timeout=1.0)
 
 
-def _repeat(process: Process, step: Callable[[], float], database_outage: Outage) -> None:
-    """Run one of the worker's loops until stopped; one that breaks ends the process."""
+def _until_stop(process: Process, loop: Callable[[], None]) -> None:
+    """Run one of the worker's loops; its end, however it comes, is the process's."""
     try:
-        repeat(
-            step,
-            stop=process.lifecycle.stop,
-            backoff=CONNECTION_BACKOFF,
-            rng=process.rng,
-            recoverable=RECOVERABLE,
-            on_failure=database_outage.failed,
-            on_success=database_outage.recovered,
-        )
+        loop()
     finally:
         # A worker without one of its loops looks alive and does nothing: better to be restarted.
         process.lifecycle.stop.set()
+
+
+def _execute(process: Process, executor: Executor, database_outage: Outage) -> None:
+    """Claim and attempt what is due until the process is told to stop."""
+    repeat(
+        executor.run_once,
+        stop=process.lifecycle.stop,
+        backoff=CONNECTION_BACKOFF,
+        rng=process.rng,
+        recoverable=database.UNAVAILABLE,
+        on_failure=database_outage.failed,
+        on_success=database_outage.recovered,
+    )
 
 
 def _spawn(name: str, target: Callable[[], None]) -> threading.Thread:
@@ -109,6 +119,7 @@ def _watch(
 ) -> None:
     """Keep readiness true to the database and the gateway."""
     readiness, all_hold = process.lifecycle.readiness, False
+    # Quick while something is missing, so that a start is not a second longer than it has to be.
     while not process.lifecycle.stop.wait(1.0 if all_hold else 0.1):
         database_holds, gateway_holds = database.answers(pool), gateway.is_ready()
         readiness.set("database", database_holds)
@@ -128,22 +139,22 @@ def run_until_end(process: Process, group: str) -> None:
     Raises:
         KafkaException: the broker could not be asked.
     """
-    servers = config.kafka_bootstrap_servers(process.source)
+    subscription = consumer_loop.subscribe(process, group, inbox.TOPICS, comes_back=False)
     pool = database.open_pool(process.common.dsn, process.common.process, size_max=2)
-    kafka_outage = Outage(logger, "Kafka")
-    consumer, offsets = kafka.consumer(
-        servers,
-        group,
-        process.common.process,
-        instance_id=None,
-        on_error=lambda error: kafka_outage.failed(KafkaException(error)),
+    # Asked before the first poll: what is written from here on is not today's.
+    ends = _ends(subscription.consumer)
+    ingest = Ingest(process, subscription.consumer, pool, None, group, careful=False)
+    loop = ConsumerLoop(
+        process,
+        subscription,
+        ingest,
+        Outage(logger, "PostgreSQL"),
+        after_commit=ingest.committed,
     )
-    ends = _ends(consumer)
-    consumer.subscribe([*inbox.TOPICS])
-    ingest = Ingest(process, consumer, offsets, pool, None, group, kafka_outage, careful=False)
-    while not process.lifecycle.stop.is_set() and not _reached(consumer, ends):
-        ingest.run_once()
-    offsets.close()
+    while not process.lifecycle.stop.is_set() and not _reached(subscription.consumer, ends):
+        # One look at a time, with no back-off: whoever waits for the counts hears of an error.
+        loop.run_once()
+    subscription.offsets.close()
     pool.close(timeout=1.0)
     sys.stdout.write(json.dumps(_printable(ingest.totals)) + "\n")
 
@@ -164,6 +175,7 @@ def _ends(consumer: Consumer) -> dict[tuple[str, int], int]:
             raise KafkaException(f"topic {topic} does not exist")
         for partition in topics[topic].partitions:
             place = TopicPartition(topic, partition)
+            # Asked of the broker, not of the client's cache, which knows nothing yet.
             low, high = consumer.get_watermark_offsets(place, timeout=10.0)
             if high > low:
                 ends[topic.value, partition] = high

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 import psycopg
-from prometheus_client import Counter
 from psycopg_pool import ConnectionPool
 
 from runtime.adapters.store import database, webhooks
@@ -23,13 +22,11 @@ from runtime.domain.stripe_event import Invalid, Odd, StripeEvent, parse
 from runtime.faults import connections
 from runtime.faults.points import ANYONE, Failpoint, Subject
 from runtime.process import Process
-from runtime.services.webhook_receiver.refusal import RECEIVED, REFUSALS, Reply
+from runtime.services.webhook_receiver.refusal import RECEIVED, REFUSALS, WebhookAnswer
 from runtime.steps import webhook
 from runtime.telemetry import Outage
 
 logger = logging.getLogger(__name__)
-
-WEBHOOKS = Counter("webhooks_total", "Webhook requests by answer", ["code"])
 
 
 @dataclass(slots=True)
@@ -75,9 +72,12 @@ class Intake:
         body: bytes,
         headers: Mapping[str, str],
         client: connections.Client,
-    ) -> Reply:
+    ) -> WebhookAnswer:
         """Judge a complete request and, if it is genuine, store and apply it."""
+        # Wall time, never the environment's: a drill that moves that clock must not open the window
+        # for old signatures.
         now = self.process.now().timestamp()
+        # Before anything inside the body is looked at.
         verified = verify(signatures, body, self.secrets.current(), now)
         if verified is not Verified.GENUINE:
             return REFUSALS[verified]
@@ -89,6 +89,7 @@ class Intake:
                 self._quarantine_odd(parsed, body, headers)
             else:
                 self._store(parsed, body, headers, client)
+        # 503 and nothing stored: Stripe sends the event again for three days.
         except database.UNAVAILABLE as error:
             self.outage.failed(error)
             return REFUSALS["unavailable"]
@@ -114,11 +115,14 @@ class Intake:
         subject, waiting = _subject(event), connections.Pooled(self.pool)
         failpoints.hit(Failpoint.RECEIVER_VERIFIED_BEFORE_INSERT, subject, waiting)
         with self.pool.connection() as conn:
+            # One transaction for the event and its effect: whoever sees the row processed sees the
+            # payment moved.
             stored = webhooks.store(conn, event, body)
             if stored is Stored.OTHER_BODY:
                 webhooks.quarantine(conn, "same_id_other_body", body, headers)
                 logger.error("a known event id came with another body and is quarantined")
                 return
+            # A duplicate is answered as the first was; what it does is done.
             if stored is Stored.NEW:
                 self._apply(conn, event, body, headers)
             failpoints.hit(
@@ -140,8 +144,10 @@ class Intake:
                 webhooks.mark_processed(conn, event.stripe_event_id)
                 came_to = effect.what
             case webhook.Early():
-                webhooks.park(conn, event.stripe_event_id, effect.event_id, "early")
-                came_to = "parked"
+                # No payment yet: its order may still be on its way through Kafka. The reconciler
+                # drives it again.
+                webhooks.keep_early(conn, event.stripe_event_id, effect.event_id, "early")
+                came_to = "early"
             case webhook.Quarantined():
                 webhooks.quarantine(conn, effect.reason, body, headers)
                 webhooks.mark_processed(conn, event.stripe_event_id)

@@ -6,11 +6,12 @@ import json
 from itertools import groupby
 from typing import Any, Final
 
-from runtime.services.webhook_receiver.refusal import RECEIVED, REFUSALS, Reply
+from runtime.services.webhook_receiver.refusal import RECEIVED, REFUSALS, WebhookAnswer
 
 
-def _answer(replies: list[Reply], description: str) -> dict[str, Any]:
+def _answer(replies: list[WebhookAnswer], description: str) -> dict[str, Any]:
     """One status: its bodies are constants, and so are their headers."""
+    # A dict, for its order: two codes may share a sentence.
     bodies = {reply.body.decode(): None for reply in replies}
     names = {name for reply in replies for name in reply.headers}
     answer: dict[str, Any] = {
@@ -19,6 +20,7 @@ def _answer(replies: list[Reply], description: str) -> dict[str, Any]:
             "application/json": {"schema": {"enum": [json.loads(body) for body in bodies]}}
         },
     }
+    # None of them is sometimes left out, or nobody could tell it from one that was forgotten.
     if names:
         answer["headers"] = {
             name: {"required": True, "schema": {"type": "string"}} for name in sorted(names)
@@ -54,6 +56,7 @@ RECEIVE: Final[dict[str, Any]] = {
         "description": "an event; any other JSON value is received too, and quarantined",
         "content": {
             "application/json": {
+                # Anything that is JSON and signed is received: what it is gets decided afterwards.
                 "schema": {},
                 "example": {
                     "id": "evt_1",

@@ -6,13 +6,13 @@ import json
 from dataclasses import dataclass, field
 from typing import Final
 
-from runtime.adapters.http.wire import Refused, WireAnswers
+from runtime.adapters.http.wire import WireAnswers, WireRefusal
 
 _JSON: Final = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class WebhookAnswer:
     """One HTTP answer, complete.
 
     Attributes:
@@ -25,19 +25,20 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-def _refusal(code: str, status: int, sentence: str, **headers: str) -> Reply:
+def _refusal(code: str, status: int, sentence: str, **headers: str) -> WebhookAnswer:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Reply(
+    return WebhookAnswer(
         code, status, json.dumps({"error": sentence}, separators=(",", ":")).encode(), named
     )
 
 
-RECEIVED: Final = Reply("received", 200, b'{"received":true}')
+RECEIVED: Final = WebhookAnswer("received", 200, b'{"received":true}')
 
 REFUSALS: Final = {
     reply.code: reply
     for reply in (
         _refusal("signature_missing", 400, "missing stripe-signature header"),
+        # One sentence for both: whoever forges learns nothing from being refused.
         _refusal("signature_malformed", 400, "invalid signature"),
         _refusal("signature_invalid", 400, "invalid signature"),
         _refusal("signature_expired", 400, "timestamp outside tolerance"),
@@ -49,6 +50,7 @@ REFUSALS: Final = {
         _refusal("path", 404, "not found"),
         _refusal("content_type", 415, "unsupported media type"),
         _refusal("head_too_large", 431, "header fields too large"),
+        # Stripe spaces its retries by itself; a proxy in between does as it is told.
         _refusal("unavailable", 503, "temporarily unavailable", Retry_After="1"),
     )
 }
@@ -56,8 +58,9 @@ REFUSALS: Final = {
 WIRE_ANSWERS: Final = WireAnswers(
     _JSON,
     {
-        Refused.MALFORMED: REFUSALS["body_invalid"].body,
-        Refused.SLOW: REFUSALS["slow_body"].body,
-        Refused.HEAD_TOO_LARGE: REFUSALS["head_too_large"].body,
+        # Below HTTP there is no path yet, and so no better word.
+        WireRefusal.MALFORMED: REFUSALS["body_invalid"].body,
+        WireRefusal.SLOW: REFUSALS["slow_body"].body,
+        WireRefusal.HEAD_TOO_LARGE: REFUSALS["head_too_large"].body,
     },
 )

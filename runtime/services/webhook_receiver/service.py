@@ -10,7 +10,7 @@ from fastapi import FastAPI, Request, Response
 from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 
-from runtime import config
+from runtime import config, metrics
 from runtime.adapters.http.serving import (
     BodyFault,
     NoThreadError,
@@ -23,9 +23,9 @@ from runtime.adapters.store import database
 from runtime.faults import connections
 from runtime.faults.points import Failpoint
 from runtime.process import Process
-from runtime.services.webhook_receiver.intake import WEBHOOKS, Intake, Secrets
+from runtime.services.webhook_receiver.intake import Intake, Secrets
 from runtime.services.webhook_receiver.openapi import RECEIVE
-from runtime.services.webhook_receiver.refusal import REFUSALS, WIRE_ANSWERS, Reply
+from runtime.services.webhook_receiver.refusal import REFUSALS, WIRE_ANSWERS, WebhookAnswer
 from runtime.telemetry import Outage
 
 logger = logging.getLogger(__name__)
@@ -53,6 +53,7 @@ def run(process: Process) -> None:
     """
     common = process.common
     secrets = Secrets(lambda: config.webhook_secrets(process.source))
+    # Outside the lambda: a service without a secret must not start at all.
     secrets.last_good = config.webhook_secrets(process.source)
     pool = database.open_pool(common.dsn, common.process, size_max=POOL_SIZE_MAX)
     hosts = config.webhook_hosts(process.source)
@@ -85,13 +86,13 @@ def build_app(intake: Intake) -> FastAPI:
     @app.post(PATH, openapi_extra=RECEIVE)
     async def receive(request: Request) -> Response:
         reply = await _receive(intake, threads, request)
-        WEBHOOKS.labels(reply.code).inc()
+        metrics.WEBHOOK_REQUESTS.labels(reply.code).inc()
         response = _render(reply)
         if failpoints.are_on:
             # What is in the background begins when the answer has been sent.
             client = connections.Client(request.scope["client"])
             response.background = BackgroundTask(
-                failpoints.hit, Failpoint.RECEIVER_RESPONDED, line=client
+                failpoints.hit, Failpoint.RECEIVER_RESPONDED, fault=client
             )
         return response
 
@@ -108,7 +109,7 @@ def build_app(intake: Intake) -> FastAPI:
     return app
 
 
-async def _receive(intake: Intake, threads: Threads, request: Request) -> Reply:
+async def _receive(intake: Intake, threads: Threads, request: Request) -> WebhookAnswer:
     if request.scope["raw_path"] != PATH.encode() or not intake.answers_to(_host(request)):
         # `%2f` for a slash would pass a proxy's rule for the exact path and arrive here all the
         # same.
@@ -117,6 +118,7 @@ async def _receive(intake: Intake, threads: Threads, request: Request) -> Reply:
     if isinstance(body, BodyFault):
         return REFUSALS[_FAULTS[body]]
     signatures = [value for name, value in request.scope["headers"] if name == b"stripe-signature"]
+    # Headers that are kept with a quarantined body; never the signature.
     shown = {name: request.headers[name] for name in _SHOWN_HEADERS if name in request.headers}
     client = connections.Client(request.scope["client"])
     try:
@@ -132,5 +134,5 @@ def _host(request: Request) -> str:
     return name.lower() if port.isdigit() else request.headers.get("host", "").lower()
 
 
-def _render(reply: Reply) -> Response:
+def _render(reply: WebhookAnswer) -> Response:
     return Response(reply.body, reply.status, reply.headers, "application/json")

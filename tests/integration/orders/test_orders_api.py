@@ -172,3 +172,9 @@ def test_the_openapi_document_is_served(shop: Shop) -> None:
         "/orders/{order_id}",
         "/orders/{order_id}/cancel",
     }
+
+
+def test_a_body_over_64_kib_is_refused_before_it_is_parsed(shop: Shop) -> None:
+    answer = shop.post(b" " * (64 * 1024 + 1))
+
+    assert (answer.status, answer.json["code"]) == (413, "body_too_large")

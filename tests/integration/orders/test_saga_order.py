@@ -14,7 +14,8 @@ from tests.support.stack import Database
 OFF = Failpoints(None, "suite", uuid4(), None)
 
 
-def refunded(root: EventId, order_id: str) -> ReceivedEvent:
+def follow_refunded(database: Database, root: EventId, order_id: str) -> str:
+    """Follow payments.refunded for this order; returns what it came to."""
     body = {
         "event_id": str(derive_event_id(root, EventType.PAYMENT_REFUNDED)),
         "root_event_id": str(root),
@@ -27,7 +28,8 @@ def refunded(root: EventId, order_id: str) -> ReceivedEvent:
     )
     event = parse_record(record)
     assert isinstance(event, ReceivedEvent)
-    return event
+    with database.conn.transaction():
+        return saga.follow(database.conn, record, event, OFF)
 
 
 def test_a_refund_that_overtakes_the_failure_cancels_and_refunds_the_order(
@@ -39,8 +41,7 @@ def test_a_refund_that_overtakes_the_failure_cancels_and_refunds_the_order(
         " ('ord_1', 'acme', 100, 'usd')"
     )
 
-    with database.conn.transaction():
-        came_to = saga.follow(database.conn, "payments.refunded", refunded(root, "ord_1"), OFF)
+    came_to = follow_refunded(database, root, "ord_1")
 
     steps = database.rows("SELECT from_state, to_state FROM order_events ORDER BY id")
     told = database.rows("SELECT event_type FROM outbox")
@@ -56,7 +57,6 @@ def test_a_refund_for_a_paid_order_changes_nothing(database: Database) -> None:
         " ('ord_1', 'acme', 100, 'usd', 'paid')"
     )
 
-    with database.conn.transaction():
-        saga.follow(database.conn, "payments.refunded", refunded(root, "ord_1"), OFF)
+    follow_refunded(database, root, "ord_1")
 
     assert database.rows("SELECT status FROM orders") == [("paid",)]

@@ -1,4 +1,4 @@
-"""Events that were published and never had their consequence: told again, or the order ends."""
+"""Events that never had their consequence: published again, or the order ends."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def test_an_answer_that_blames_our_credentials_halts_and_counts_against_nobody(
     waiting = row_of(shop, event_id)
     twin.clear_fault(fault)
 
-    assert "stripe_circuit_open 1.0" in metrics
+    assert "bookpay_stripe_circuit_open 1.0" in metrics
     assert waiting == ("pending", 0, 0, False)
     assert shop.status(order_id) == "pending"
     shop.wait_status(order_id, "paid")

@@ -8,15 +8,15 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from runtime.adapters.store import payments
-from runtime.adapters.store.payments import Cause, Fenced
+from runtime.adapters.store.payments import Cause
 from runtime.domain.event import Record
+from runtime.domain.lease import Lease
 from runtime.domain.names import PaymentIntentId
 from runtime.domain.outcome import Halt, Settled, Unknown
 from runtime.domain.payment_events import Answered, SeenSucceeded, Step
 from runtime.services.payments_worker import inbox
-from runtime.steps import queue
-from runtime.steps.queue import Lease
+from runtime.steps import payment, queue
+from runtime.steps.payment import Fenced
 from tests.support.stack import Database, connect
 
 RNG = random.Random(1)
@@ -46,7 +46,7 @@ def lease(owner: str = "worker-0", seconds: float = 60.0) -> Lease:
     return Lease(owner, uuid4(), seconds)
 
 
-def claim(database: Database, by: Lease) -> list[queue.Claim]:
+def claim(database: Database, by: Lease) -> list[queue.PaymentClaim]:
     with database.conn.transaction():
         return queue.claim_due(database.conn, by, RNG, limit=10)
 
@@ -120,10 +120,10 @@ def test_a_result_under_a_lost_lease_is_fenced_off(database: Database) -> None:
     give_up(database, lease("worker-1"))
     (held,) = claim(database, lease("worker-1"))
 
-    def answer(token: UUID) -> payments.Applied:
+    def answer(token: UUID) -> payment.Applied:
         with database.conn.transaction():
             event, cause = Answered(Settled(PI)), Cause("test")
-            return payments.apply(database.conn, event_id, event, cause, rng=RNG, lease_token=token)
+            return payment.apply(database.conn, event_id, event, cause, rng=RNG, lease_token=token)
 
     assert isinstance(answer(lost.token), Fenced)
     assert database.payment_state(event_id) == "charging"
@@ -138,7 +138,7 @@ def test_two_who_saw_the_success_at_once_write_one_outcome(database: Database) -
 
     for _ in range(2):
         with database.conn.transaction():
-            payments.apply(database.conn, event_id, SeenSucceeded(PI), Cause("webhook"), rng=RNG)
+            payment.apply(database.conn, event_id, SeenSucceeded(PI), Cause("webhook"), rng=RNG)
 
     assert database.outcomes(event_id) == ["PaymentCompleted"]
 
@@ -216,11 +216,11 @@ def test_a_day_on_the_environment_clock_ends_the_life_of_a_key(
 
 def test_a_payment_without_a_row_cannot_be_told_anything(database: Database) -> None:
     with database.conn.transaction():
-        applied = payments.apply(
+        applied = payment.apply(
             database.conn, uuid4(), SeenSucceeded(PI), Cause("webhook"), rng=RNG
         )
 
-    assert isinstance(applied, payments.Missing)
+    assert isinstance(applied, payment.Missing)
 
 
 def test_a_refusal_does_not_age_the_key(database: Database) -> None:
@@ -230,7 +230,7 @@ def test_a_refusal_does_not_age_the_key(database: Database) -> None:
     assert database.value("SELECT first_attempted_at FROM payments") is not None
 
     with database.conn.transaction():
-        payments.apply(
+        payment.apply(
             database.conn,
             event_id,
             Answered(Halt("invalid_api_key")),
@@ -248,7 +248,7 @@ def test_an_unanswered_attempt_ages_the_key(database: Database) -> None:
     (claimed,) = claim(database, lease())
 
     with database.conn.transaction():
-        payments.apply(
+        payment.apply(
             database.conn,
             event_id,
             Answered(Unknown("no answer")),

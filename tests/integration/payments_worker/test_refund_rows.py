@@ -9,13 +9,14 @@ from uuid import UUID, uuid4
 import pytest
 
 from runtime.adapters.store import refunds
-from runtime.adapters.store.refunds import RefundClaim
+from runtime.domain.lease import Lease
 from runtime.domain.money import Money
 from runtime.domain.names import EventId, PaymentIntentId
 from runtime.domain.outcome import Declined, Settled
 from runtime.domain.refund import RefundAnswered
 from runtime.domain.stripe_event import StripeEvent, parse
 from runtime.steps import refund, webhook
+from runtime.steps.refund import RefundClaim
 from tests.support.stack import ENVIRONMENT, Database
 
 RNG = random.Random(1)
@@ -38,9 +39,8 @@ def owed(database: Database) -> UUID:
 
 def claim(database: Database, owner: str, *, seconds: float) -> RefundClaim:
     with database.conn.transaction():
-        (claimed,) = refunds.claim_due(
-            database.conn, owner=owner, incarnation=uuid4(), seconds=seconds, limit=10
-        )
+        lease = Lease(owner, uuid4(), seconds)
+        (claimed,) = refund.claim_due(database.conn, lease, RNG, limit=10)
     return claimed
 
 
@@ -124,3 +124,48 @@ def test_news_of_a_refund_that_agrees_ends_it(database: Database, owed: UUID) ->
         webhook.apply(database.conn, news(database), environment=ENVIRONMENT, rng=RNG)
 
     assert (state(database), database.payment_state(owed)) == ("succeeded", "refunded")
+
+
+# --- claims ---------------------------------------------------------------------------------
+
+
+def looked_at(database: Database) -> tuple[object, ...]:
+    (row,) = database.rows("SELECT state, maybe_executed, needs_reconcile FROM refunds")
+    return row
+
+
+def test_a_refund_whose_sender_came_back_is_unknown_and_sent_again_in_the_same_round(
+    database: Database, owed: UUID
+) -> None:
+    first = claim(database, "worker-0", seconds=60.0)
+
+    again = claim(database, "worker-0", seconds=60.0)
+
+    assert again.row.refund.key.maybe_executed
+    assert again.token != first.token
+    assert looked_at(database) == ("sending", True, False)
+
+
+def test_a_refund_that_another_worker_sends_is_left_alone(database: Database, owed: UUID) -> None:
+    claim(database, "worker-0", seconds=60.0)
+
+    with database.conn.transaction():
+        claims = refund.claim_due(database.conn, Lease("worker-1", uuid4(), 60.0), RNG, limit=10)
+
+    assert claims == []
+    assert looked_at(database) == ("sending", False, False)
+
+
+def test_a_refund_whose_key_stripe_may_have_pruned_is_looked_up_and_not_sent(
+    database: Database, owed: UUID
+) -> None:
+    claim(database, "worker-0", seconds=-1.0)
+    database.run(
+        "UPDATE refunds SET first_attempted_at = environment_now() - interval '23 hours 1 second'"
+    )
+
+    with database.conn.transaction():
+        claims = refund.claim_due(database.conn, Lease("worker-1", uuid4(), 60.0), RNG, limit=10)
+
+    assert claims == []
+    assert looked_at(database) == ("unknown", True, True)

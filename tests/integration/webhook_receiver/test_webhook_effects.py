@@ -126,7 +126,7 @@ def test_a_webhook_before_its_payment_is_parked_and_applied_when_the_payment_is_
         lambda: (
             not shop.database.rows("SELECT 1 FROM webhook_parked WHERE event_id = %s", event_id)
         ),
-        "the parked webhook is driven again",
+        "the early webhook is driven again",
     )
     shop.wait_status(order_id, "paid")
     assert shop.database.outcomes(event_id) == ["PaymentCompleted"]

@@ -165,10 +165,10 @@ def test_a_reader_of_early_webhooks_measures_by_the_environments_clock(
         "INSERT INTO stripe_events (event_id, type, body) VALUES ('evt_1', 'x', '\\x7b7d')"
     )
     with database.conn.transaction():
-        webhooks.park(database.conn, "evt_1", None, "early")
+        webhooks.keep_early(database.conn, "evt_1", None, "early")
     database.run("""UPDATE environment_clock SET "offset" = interval '1 hour'""")
 
     with database.conn.transaction():
-        (parked,) = webhooks.claim_parked(database.conn, limit=10)
+        (early,) = webhooks.claim_early(database.conn, limit=10)
 
-    assert 3600 <= parked.age_seconds < 3660
+    assert 3600 <= early.age_seconds < 3660

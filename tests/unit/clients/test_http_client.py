@@ -46,7 +46,7 @@ def server(answer: bytes | None) -> Iterator[str]:
             thread.join()
 
 
-@pytest.fixture(params=list(MAKERS.values()), ids=list(MAKERS))
+@pytest.fixture(params=MAKERS.values(), ids=list(MAKERS))
 def client(request: pytest.FixtureRequest) -> Client:
     made: Client = request.param()
     return made

@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from runtime.domain import outcome as o
+from runtime.domain.key_history import KeyHistory
 from runtime.domain.names import PaymentIntentId
 from runtime.domain.names import PaymentState as S
 from runtime.domain.payment import step, tombstone
@@ -34,7 +35,7 @@ OTHER_PI = PaymentIntentId("pi_other")
 DAY = 24 * 3600.0
 
 CHARGING = Payment(S.CHARGING, unfinished_attempts=1)
-UNKNOWN = Payment(S.UNKNOWN, maybe_executed=True)
+UNKNOWN = Payment(S.UNKNOWN, key=KeyHistory(maybe_executed=True))
 PROCESSING = Payment(S.PROCESSING, payment_intent_id=PI)
 SUCCEEDED = Payment(S.SUCCEEDED, payment_intent_id=PI)
 REFUNDING = Payment(S.REFUNDING, payment_intent_id=PI)
@@ -109,7 +110,7 @@ def test_a_refused_attempt_for_a_cancelled_order_is_not_tried_again(outcome: o.O
 
 
 def test_a_refused_attempt_for_a_cancelled_order_waits_when_an_earlier_one_may_have_run() -> None:
-    cancelled = replace(CHARGING, cancel_requested=True, maybe_executed=True)
+    cancelled = replace(CHARGING, cancel_requested=True, key=KeyHistory(maybe_executed=True))
 
     assert stepped(cancelled, Answered(o.Retry("rate_limit"))).payment.state is S.UNKNOWN
 
@@ -119,7 +120,7 @@ def test_a_parked_payment_of_a_cancelled_order_fails_once_proven_not_executed() 
 
     after = stepped(noted, SeenAbsent(deadline_passed=True, key_age_seconds=None)).payment
 
-    assert noted.needs_reconcile
+    assert noted.key.needs_reconcile
     assert (after.state, after.failure_code) == (S.FAILED, "order_cancelled")
 
 
@@ -128,7 +129,7 @@ def test_a_payment_parked_after_its_cancellation_is_asked_about_so_that_it_can_e
 
     after = stepped(cancelled, Answered(o.Parked("parameter_invalid"))).payment
 
-    assert (after.state, after.needs_reconcile) == (S.PARKED, True)
+    assert (after.state, after.key.needs_reconcile) == (S.PARKED, True)
 
 
 # --- the end that was not the end, and refunds ----------------------------------------------
@@ -167,7 +168,7 @@ def test_a_refund_nobody_asked_for_is_refused(payment: Payment) -> None:
 
 
 def test_an_operator_sends_a_parked_payment_again_from_the_start() -> None:
-    tired = replace(PARKED, transient_failures=8, unfinished_attempts=3)
+    tired = replace(PARKED, key=KeyHistory(transient_failures=8), unfinished_attempts=3)
 
     after = stepped(tired, Redriven()).payment
 
@@ -177,7 +178,7 @@ def test_an_operator_sends_a_parked_payment_again_from_the_start() -> None:
 @pytest.mark.parametrize(
     "payment",
     [
-        replace(PARKED, maybe_executed=True),
+        replace(PARKED, key=KeyHistory(maybe_executed=True)),
         replace(PARKED, cancel_requested=True),
         Payment(S.PENDING),
         UNKNOWN,

@@ -157,7 +157,9 @@ class Race(RuleBasedStateMachine):
         self.tell(self.what_stripe_shows())
 
     def is_for_the_reconciler(self) -> bool:
-        unanswered = self.payment.state in (S.UNKNOWN, S.PARKED) and self.payment.needs_reconcile
+        unanswered = (
+            self.payment.state in (S.UNKNOWN, S.PARKED) and self.payment.key.needs_reconcile
+        )
         return unanswered or self.payment.state is S.PROCESSING
 
     def what_stripe_shows(self) -> Event:
@@ -196,7 +198,7 @@ class Race(RuleBasedStateMachine):
         lambda self: (
             self.payment.state is S.PARKED
             and not self.payment.cancel_requested
-            and not self.payment.maybe_executed
+            and not self.payment.key.maybe_executed
         )
     )
     @rule()

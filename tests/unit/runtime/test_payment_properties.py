@@ -166,7 +166,7 @@ def test_nothing_is_called_failed_without_a_proof(history: list[Event]) -> None:
                 assert passed
             case Answered(o.Retry() | o.Halt()):
                 assert before.cancel_requested
-                assert not before.maybe_executed
+                assert not before.key.maybe_executed
             case OrderCancelled():
                 assert before.state is S.PENDING
             case _:
@@ -177,7 +177,7 @@ def test_nothing_is_called_failed_without_a_proof(history: list[Event]) -> None:
 @given(histories)
 def test_a_pending_payment_was_never_perhaps_executed(history: list[Event]) -> None:
     for _, _, taken in played(history, Payment(S.PENDING)):
-        assert taken.payment.state is not S.PENDING or not taken.payment.maybe_executed
+        assert taken.payment.state is not S.PENDING or not taken.payment.key.maybe_executed
 
 
 @settings(max_examples=150, deadline=None)
@@ -213,7 +213,7 @@ def test_every_state_satisfies_what_the_table_demands_of_its_columns(
         after = taken.payment
         paid = after.state in (S.SUCCEEDED, S.REFUNDING, S.REFUNDED)
 
-        assert after.state is not S.UNKNOWN or after.maybe_executed
+        assert after.state is not S.UNKNOWN or after.key.maybe_executed
         assert after.state is not S.FAILED or after.failure_code is not None
         assert not paid or after.payment_intent_id is not None
         assert after.unfinished_attempts >= 0

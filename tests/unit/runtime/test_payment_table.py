@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from runtime.domain import outcome as o
+from runtime.domain.key_history import KeyHistory
 from runtime.domain.names import PaymentIntentId
 from runtime.domain.names import PaymentState as S
 from runtime.domain.payment import step
@@ -35,7 +36,10 @@ OTHER_PI = PaymentIntentId("pi_other")
 DAY = 24 * 3600.0
 
 CHARGING = Payment(S.CHARGING, unfinished_attempts=1)
-UNKNOWN = Payment(S.UNKNOWN, maybe_executed=True)
+UNANSWERED = KeyHistory(maybe_executed=True)
+UNKNOWN = Payment(S.UNKNOWN, key=UNANSWERED)
+SAVED_500 = replace(UNKNOWN, key=replace(UNANSWERED, saved_failure=True))
+ASKED = replace(UNKNOWN, key=replace(UNANSWERED, needs_reconcile=True))
 PROCESSING = Payment(S.PROCESSING, payment_intent_id=PI)
 SUCCEEDED = Payment(S.SUCCEEDED, payment_intent_id=PI)
 REFUNDING = Payment(S.REFUNDING, payment_intent_id=PI)
@@ -48,6 +52,11 @@ def stepped(payment: Payment, event: Event) -> Step:
     verdict = step(payment, event)
     assert isinstance(verdict, Step), verdict
     return verdict
+
+
+def failed(times: int) -> Payment:
+    """An attempt under way after so many failures in a row."""
+    return replace(CHARGING, key=KeyHistory(transient_failures=times))
 
 
 # --- answers to an attempt ------------------------------------------------------------------
@@ -90,7 +99,7 @@ def test_a_decline_keeps_its_code_and_its_payment_intent() -> None:
 def test_a_refusal_of_our_credentials_is_not_counted_as_a_failure() -> None:
     after = stepped(CHARGING, Answered(o.Halt("api_key_expired"))).payment
 
-    assert after.transient_failures == 0
+    assert after.key.transient_failures == 0
 
 
 def test_a_refused_attempt_waits_at_least_as_long_as_stripe_asked() -> None:
@@ -100,8 +109,8 @@ def test_a_refused_attempt_waits_at_least_as_long_as_stripe_asked() -> None:
 
 
 def test_seven_refusals_wait_and_the_eighth_parks() -> None:
-    seventh = stepped(replace(CHARGING, transient_failures=6), Answered(o.Retry("lock_timeout")))
-    eighth = stepped(replace(CHARGING, transient_failures=7), Answered(o.Retry("lock_timeout")))
+    seventh = stepped(failed(6), Answered(o.Retry("lock_timeout")))
+    eighth = stepped(failed(7), Answered(o.Retry("lock_timeout")))
 
     assert seventh.payment.state is S.PENDING
     assert eighth.payment.state is S.PARKED
@@ -110,29 +119,29 @@ def test_seven_refusals_wait_and_the_eighth_parks() -> None:
 
 @pytest.mark.parametrize("outcome", [o.Retry("rate_limit"), o.Halt("api_key_expired")])
 def test_a_refusal_after_an_unanswered_attempt_stays_unknown(outcome: o.Outcome) -> None:
-    after = stepped(replace(CHARGING, maybe_executed=True), Answered(outcome)).payment
+    after = stepped(replace(CHARGING, key=UNANSWERED), Answered(outcome)).payment
 
-    assert (after.state, after.maybe_executed) == (S.UNKNOWN, True)
+    assert (after.state, after.key.maybe_executed) == (S.UNKNOWN, True)
 
 
 def test_refusals_never_park_a_payment_that_may_have_been_executed() -> None:
-    tired = replace(CHARGING, maybe_executed=True, transient_failures=50)
+    tired = replace(CHARGING, key=KeyHistory(maybe_executed=True, transient_failures=50))
 
     assert stepped(tired, Answered(o.Retry("rate_limit"))).payment.state is S.UNKNOWN
 
 
 def test_two_unanswered_posts_are_repeated_and_the_third_asks_stripe_first() -> None:
-    second = stepped(replace(CHARGING, transient_failures=1), Answered(o.Unknown("http 500")))
-    third = stepped(replace(CHARGING, transient_failures=2), Answered(o.Unknown("http 500")))
+    second = stepped(failed(1), Answered(o.Unknown("http 500")))
+    third = stepped(failed(2), Answered(o.Unknown("http 500")))
 
-    assert not second.payment.needs_reconcile
-    assert third.payment.needs_reconcile
+    assert not second.payment.key.needs_reconcile
+    assert third.payment.key.needs_reconcile
 
 
 def test_a_saved_failure_asks_stripe_at_once() -> None:
     after = stepped(CHARGING, Answered(o.Unknown("http 500", saved_failure=True))).payment
 
-    assert (after.saved_failure, after.needs_reconcile) == (True, True)
+    assert (after.key.saved_failure, after.key.needs_reconcile) == (True, True)
 
 
 @pytest.mark.parametrize("payment", [UNKNOWN, PROCESSING, SUCCEEDED, FAILED, PARKED, REFUNDED])
@@ -156,7 +165,11 @@ def test_an_unknown_payment_is_charged_again_under_the_same_key() -> None:
 def test_a_lost_lease_leaves_the_payment_unknown_and_perhaps_executed() -> None:
     after = stepped(CHARGING, LeaseLost()).payment
 
-    assert (after.state, after.maybe_executed, after.unfinished_attempts) == (S.UNKNOWN, True, 1)
+    assert (after.state, after.key.maybe_executed, after.unfinished_attempts) == (
+        S.UNKNOWN,
+        True,
+        1,
+    )
 
 
 @pytest.mark.parametrize("payment", [Payment(S.PENDING), UNKNOWN])
@@ -165,7 +178,7 @@ def test_a_key_older_than_23_hours_is_never_posted(payment: Payment) -> None:
     old = stepped(payment, Claimed(23 * 3600.0 + 1))
 
     assert young.payment.state is S.CHARGING
-    assert (old.payment.state, old.payment.needs_reconcile) == (S.UNKNOWN, True)
+    assert (old.payment.state, old.payment.key.needs_reconcile) == (S.UNKNOWN, True)
 
 
 def test_a_payment_its_process_died_on_three_times_is_not_sent_a_fourth_time() -> None:
@@ -173,7 +186,7 @@ def test_a_payment_its_process_died_on_three_times_is_not_sent_a_fourth_time() -
     thrice = stepped(replace(UNKNOWN, unfinished_attempts=3), Claimed(60.0))
 
     assert twice.payment.state is S.CHARGING
-    assert (thrice.payment.state, thrice.payment.needs_reconcile) == (S.UNKNOWN, True)
+    assert (thrice.payment.state, thrice.payment.key.needs_reconcile) == (S.UNKNOWN, True)
 
 
 @pytest.mark.parametrize(
@@ -184,7 +197,7 @@ def test_only_waiting_payments_are_claimed(payment: Payment) -> None:
 
 
 def test_a_payment_that_stripe_must_be_asked_about_is_not_claimed() -> None:
-    assert isinstance(step(replace(UNKNOWN, needs_reconcile=True), Claimed(60.0)), Unchanged)
+    assert isinstance(step(ASKED, Claimed(60.0)), Unchanged)
 
 
 @pytest.mark.parametrize("payment", [Payment(S.PENDING), UNKNOWN, PROCESSING, FAILED, SUCCEEDED])
@@ -253,7 +266,7 @@ def test_a_second_payment_intent_in_an_answer_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("payment", "key_age"),
-    [(replace(UNKNOWN, saved_failure=True), 60.0), (UNKNOWN, 23 * 3600.0 + 1)],
+    [(SAVED_500, 60.0), (UNKNOWN, 23 * 3600.0 + 1)],
     ids=["saved 5xx", "key older than 23 h"],
 )
 def test_absence_proves_failure_only_once_the_key_is_dead(payment: Payment, key_age: float) -> None:
@@ -263,9 +276,7 @@ def test_absence_proves_failure_only_once_the_key_is_dead(payment: Payment, key_
     assert after.effects == (Effect.EMIT_FAILED,)
 
 
-@pytest.mark.parametrize(
-    "payment", [replace(UNKNOWN, saved_failure=True), replace(UNKNOWN, cancel_requested=True)]
-)
+@pytest.mark.parametrize("payment", [SAVED_500, replace(UNKNOWN, cancel_requested=True)])
 def test_absence_proves_nothing_while_a_request_may_be_on_its_way(payment: Payment) -> None:
     event = SeenAbsent(deadline_passed=False, key_age_seconds=2 * DAY)
 
@@ -273,20 +284,20 @@ def test_absence_proves_nothing_while_a_request_may_be_on_its_way(payment: Payme
 
 
 def test_a_young_key_that_left_no_trace_is_posted_again() -> None:
-    asked = replace(UNKNOWN, needs_reconcile=True, transient_failures=3)
+    asked = replace(ASKED, key=replace(ASKED.key, transient_failures=3))
 
     after = stepped(asked, SeenAbsent(deadline_passed=True, key_age_seconds=60.0)).payment
 
-    assert (after.state, after.needs_reconcile, after.transient_failures) == (S.UNKNOWN, False, 0)
+    assert after == replace(UNKNOWN, key=UNANSWERED)
 
 
 def test_a_payment_that_kills_its_workers_parks_once_proven_not_executed() -> None:
-    deadly = replace(UNKNOWN, needs_reconcile=True, unfinished_attempts=3)
+    deadly = replace(ASKED, unfinished_attempts=3)
 
     after = stepped(deadly, SeenAbsent(deadline_passed=True, key_age_seconds=60.0))
 
     assert (after.payment.state, after.payment.failure_code) == (S.PARKED, "process_died")
-    assert not after.payment.maybe_executed
+    assert not after.payment.key.maybe_executed
 
 
 @pytest.mark.parametrize(

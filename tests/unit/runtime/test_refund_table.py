@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runtime.domain.key_history import KeyHistory
 from runtime.domain.names import PaymentIntentId, RefundState
 from runtime.domain.outcome import (
     Declined,
@@ -23,14 +24,16 @@ from runtime.domain.refund import (
     Refund,
     RefundAbsent,
     RefundAnswered,
+    RefundClaimed,
     RefundEvent,
+    RefundLeaseLost,
     RefundSeen,
-    may_be_sent,
     next_refund,
 )
 
 PI = PaymentIntentId("pi_1")
 SENDING = Refund(RefundState.SENDING)
+UNANSWERED = KeyHistory(maybe_executed=True)
 DAY = 86_400.0
 
 
@@ -69,15 +72,15 @@ def test_the_id_stripe_gave_is_kept() -> None:
 def test_an_answer_that_says_already_refunded_is_looked_up() -> None:
     after = answered(Parked("charge_already_refunded"))
 
-    assert after.needs_reconcile
+    assert after.key.needs_reconcile
     seen = next_refund(after, RefundSeen("re_9", "succeeded", None))
     assert (seen.state, seen.stripe_refund_id) == (RefundState.SUCCEEDED, "re_9")
 
 
 def test_a_rejection_after_an_unanswered_call_is_looked_up_before_it_counts() -> None:
-    after = answered(Parked("idempotency_error"), replace(SENDING, maybe_executed=True))
+    after = answered(Parked("idempotency_error"), replace(SENDING, key=UNANSWERED))
 
-    assert (after.state, after.needs_reconcile) == (RefundState.UNKNOWN, True)
+    assert (after.state, after.key.needs_reconcile) == (RefundState.UNKNOWN, True)
     absent = next_refund(after, RefundAbsent(deadline_passed=True, key_age_seconds=5.0))
     assert (absent.state, absent.failure_code) == (RefundState.FAILED, "idempotency_error")
 
@@ -86,8 +89,8 @@ def test_three_unanswered_calls_or_one_saved_failure_ask_stripe_first() -> None:
     refund = SENDING
     for expected in (False, False, True):
         refund = replace(answered(Unknown("no answer"), refund), state=RefundState.SENDING)
-        assert refund.needs_reconcile is expected
-    assert answered(Unknown("http 500", saved_failure=True)).needs_reconcile
+        assert refund.key.needs_reconcile is expected
+    assert answered(Unknown("http 500", saved_failure=True)).key.needs_reconcile
 
 
 def test_refusals_never_give_a_refund_up() -> None:
@@ -98,7 +101,9 @@ def test_refusals_never_give_a_refund_up() -> None:
     assert answered(Retry("rate_limit"), refund).state is RefundState.PENDING
 
 
-UNKNOWN = Refund(RefundState.UNKNOWN, maybe_executed=True, needs_reconcile=True)
+ASKED = KeyHistory(maybe_executed=True, needs_reconcile=True)
+SAVED_500 = replace(ASKED, saved_failure=True)
+UNKNOWN = Refund(RefundState.UNKNOWN, key=ASKED)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +111,7 @@ UNKNOWN = Refund(RefundState.UNKNOWN, maybe_executed=True, needs_reconcile=True)
     [
         (UNKNOWN, False, DAY, RefundState.UNKNOWN),
         (UNKNOWN, True, DAY, RefundState.FAILED),
-        (replace(UNKNOWN, saved_failure=True), True, 1.0, RefundState.FAILED),
+        (replace(UNKNOWN, key=SAVED_500), True, 1.0, RefundState.FAILED),
         (UNKNOWN, True, 1.0, RefundState.UNKNOWN),
     ],
     ids=["on-its-way", "pruned-key", "saved-500", "young-key"],
@@ -124,7 +129,60 @@ def test_absent_at_stripe_is_a_failure_only_when_the_key_is_dead(
 def test_absent_with_a_young_key_is_posted_again() -> None:
     after = next_refund(UNKNOWN, RefundAbsent(deadline_passed=True, key_age_seconds=60.0))
 
-    assert may_be_sent(after, 60.0)
+    assert next_refund(after, RefundClaimed(60.0)).state is RefundState.SENDING
+
+
+# --- claims and leases ----------------------------------------------------------------------
+
+CLAIMABLE = Refund(RefundState.UNKNOWN, key=UNANSWERED)
+
+
+@pytest.mark.parametrize(
+    ("refund", "key_age"),
+    [
+        (Refund(RefundState.PENDING), None),
+        # Nothing was executed under it, so there is nothing that Stripe could have pruned.
+        (Refund(RefundState.PENDING), DAY),
+        (CLAIMABLE, 23 * 3600.0),
+    ],
+    ids=["new", "refused for a day", "young key"],
+)
+def test_a_due_refund_is_claimed_and_nothing_else_of_it_changes(
+    refund: Refund, key_age: float | None
+) -> None:
+    claimed = next_refund(refund, RefundClaimed(key_age))
+
+    assert claimed == replace(refund, state=RefundState.SENDING)
+
+
+def test_a_refund_whose_key_may_be_pruned_is_looked_up_instead_of_claimed() -> None:
+    claimed = next_refund(CLAIMABLE, RefundClaimed(23 * 3600.0 + 1))
+
+    assert claimed == replace(CLAIMABLE, key=ASKED)
+
+
+@pytest.mark.parametrize(
+    "refund",
+    [
+        UNKNOWN,
+        *(Refund(state) for state in RefundState if state not in ("pending", "unknown")),
+    ],
+    ids=lambda refund: refund.state,
+)
+def test_a_refund_that_is_looked_up_or_not_waiting_is_never_claimed(refund: Refund) -> None:
+    assert next_refund(refund, RefundClaimed(1.0)) == refund
+
+
+@pytest.mark.parametrize("state", list(RefundState))
+def test_only_a_refund_under_way_loses_its_lease_and_may_have_executed(state: RefundState) -> None:
+    refund = Refund(state)
+
+    after = next_refund(refund, RefundLeaseLost())
+
+    if state is RefundState.SENDING:
+        assert after == Refund(RefundState.UNKNOWN, key=UNANSWERED)
+    else:
+        assert after == refund
 
 
 @pytest.mark.parametrize(
@@ -171,6 +229,7 @@ EVENTS = st.one_of(
         st.none(),
     ),
     st.builds(RefundAbsent, st.booleans(), st.sampled_from([None, 10.0, DAY])),
+    st.just(RefundLeaseLost()),
 )
 
 
@@ -181,14 +240,14 @@ def test_a_refund_that_may_have_run_is_never_posted_under_an_old_key(
     refund = Refund(RefundState.PENDING)
     for event, age in steps:
         if isinstance(event, RefundAnswered):
-            if not may_be_sent(refund, age):
+            refund = next_refund(refund, RefundClaimed(age))
+            if refund.state is not RefundState.SENDING:
                 continue
-            assert not (refund.maybe_executed and age >= DAY)
-            refund = replace(refund, state=RefundState.SENDING)
+            assert not (refund.key.maybe_executed and age >= DAY)
         before = refund
         refund = next_refund(refund, event)
         assert refund.state is not RefundState.SENDING or refund == before
-        assert refund.state is not RefundState.PENDING or not refund.maybe_executed
+        assert refund.state is not RefundState.PENDING or not refund.key.maybe_executed
         assert (refund.state is RefundState.FAILED) <= (refund.failure_code is not None)
         if before.state is RefundState.SUCCEEDED:
             assert refund.state in (RefundState.SUCCEEDED, RefundState.FAILED)

@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 
 from runtime.__main__ import parse_arguments
-from runtime.adapters.gateway_client import FoundIntent, _parse
+from runtime.adapters.gateway_client import FoundIntent, parse_answer
 from runtime.adapters.store.payments import PaymentRow
 from runtime.domain.event import ReceivedEvent, Record
 from runtime.domain.money import Money
@@ -36,7 +36,7 @@ from runtime.domain.outcome import (
 )
 from runtime.domain.payment_events import Event, Payment, SeenFailed, SeenOpen, SeenSucceeded
 from runtime.domain.stripe_event import Kind, StripeEvent
-from runtime.services.notifier import letter
+from runtime.services.notifier import message as emails
 from runtime.services.payments_reconciler.charges import to_event
 from runtime.services.payments_worker.inbox import sort_records
 from runtime.steps.webhook import disagreement
@@ -85,19 +85,19 @@ PI = PaymentIntentId("pi_1")
 def test_each_answer_of_the_gateway_has_its_outcome(
     status: int, body: object, outcome: Outcome
 ) -> None:
-    answer = _parse(status, json.dumps(body).encode(), "2", not_sent=status == 503)
+    answer = parse_answer(status, json.dumps(body).encode(), "2", not_sent=status == 503)
 
     assert answer.outcome == outcome
 
 
 def test_a_503_that_is_not_the_gateways_own_says_nothing() -> None:
-    assert _parse(503, b"upstream reset", None, not_sent=False).outcome == Unknown(
+    assert parse_answer(503, b"upstream reset", None, not_sent=False).outcome == Unknown(
         "gateway http 503"
     )
 
 
 def test_a_gateway_answer_that_was_cut_is_unknown() -> None:
-    answer = _parse(200, b'{"outcome":"sett', None, not_sent=False)
+    answer = parse_answer(200, b'{"outcome":"sett', None, not_sent=False)
 
     assert answer.outcome == Unknown("unreadable gateway answer")
 
@@ -148,8 +148,7 @@ WEBHOOK = StripeEvent(
     account=None,
     object_id="pi_1",
     status="succeeded",
-    amount_cents=4999,
-    currency="usd",
+    money=Money(4999, "usd"),
     metadata_event_id=str(ROOT),
     metadata_env="test",
     metadata_refund_id=None,
@@ -170,9 +169,10 @@ def test_an_event_that_agrees_in_everything_is_ours(changes: dict[str, Any]) -> 
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"amount_cents": 4998}, "amount"),
-        ({"amount_cents": None}, "amount"),
-        ({"currency": "eur"}, "currency"),
+        ({"money": Money(4998, "usd")}, "amount"),
+        ({"money": Money(4998, "eur")}, "amount"),
+        ({"money": None}, "amount"),
+        ({"money": Money(4999, "eur")}, "currency"),
         ({"idempotency_key": str(uuid.UUID(int=1))}, "idempotency_key"),
     ],
 )
@@ -187,7 +187,7 @@ def test_another_payment_intent_is_not_ours_once_we_know_which_is() -> None:
     assert disagreement(known, replace(WEBHOOK, object_id="pi_2")) == "other_payment_intent"
 
 
-# --- refunds, records, letters, arguments ---------------------------------------------------
+# --- refunds, records, e-mails, arguments ---------------------------------------------------
 
 
 def kafka_record(topic: str, **changes: Any) -> Record:
@@ -217,10 +217,10 @@ def test_a_header_that_is_no_time_is_no_reason_to_refuse_an_order() -> None:
     assert batch.placed[0].written_at is None
 
 
-def test_a_letter_has_one_message_id_per_event() -> None:
+def test_an_e_mail_has_one_message_id_per_event() -> None:
     event = ReceivedEvent(ROOT, ROOT, OrderId("ord_1"), TenantId("acme"), Money(4999, "usd"), {})
 
-    message = letter.write_letter(
+    message = emails.to_message(
         "orders.paid", event, to_address="c@x.example", from_address="o@x.example"
     )
 
@@ -238,7 +238,7 @@ def test_a_letter_has_one_message_id_per_event() -> None:
     ],
 )
 def test_no_customer_id_can_write_its_own_headers(customer: str | None, address: str) -> None:
-    assert letter.recipient(customer, "ord_1") == address
+    assert emails.recipient(customer, "ord_1") == address
 
 
 @pytest.mark.parametrize(

@@ -1,66 +1,16 @@
-"""The failpoints as a table: what the page says is what the code does."""
+"""What a failpoint refuses to do: a fault that cannot apply, and one without its connection."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
-from runtime.faults.names import INAPPLICABLE, TWIN_POINTS, Action, Failpoint
+from runtime.faults.names import INAPPLICABLE, Action, Failpoint
 from runtime.faults.points import Failpoints, _Armed
 
-ROOT = Path(__file__).resolve().parents[3]
 ON = Failpoints("postgresql://nobody.invalid/none", "worker-0", uuid4(), None)
-
-
-def rows_of_architecture() -> list[list[str]]:
-    """The cells of each row of the table of failpoints."""
-    lines = (ROOT / "ARCHITECTURE.md").read_text().splitlines()
-    return [
-        [cell.strip() for cell in line.strip("|").split("|")]
-        for line in lines
-        if re.match(r"\| F\d\d \|", line)
-    ]
-
-
-def test_the_page_lists_every_failpoint_in_order() -> None:
-    rows = rows_of_architecture()
-
-    assert [row[0] for row in rows] == [f"F{number:02}" for number in range(1, 28)]
-    assert [row[1].strip("`") for row in rows] == [point.value for point in Failpoint]
-
-
-def test_the_page_gives_the_reason_of_every_cell_that_cannot_apply() -> None:
-    told = {
-        (row[1].strip("`"), Action.EXECTIMEOUT): row[4].removeprefix("n/a: ")
-        for row in rows_of_architecture()
-        if row[4].startswith("n/a")
-    }
-
-    assert told == {(point.value, action): why for (point, action), why in INAPPLICABLE.items()}
-
-
-def test_every_failpoint_is_hit_in_one_place_and_the_page_names_it() -> None:
-    sources = {
-        str(path.relative_to(ROOT / "runtime" / "services")): path.read_text()
-        for path in (ROOT / "runtime" / "services").rglob("*.py")
-    }
-
-    hit_in = {
-        point: [
-            name
-            for name, text in sources.items()
-            for _ in re.findall(rf"Failpoint\.{point.name}\b", text)
-        ]
-        for point in Failpoint
-    }
-
-    page = {row[1].strip("`"): row[2].strip("`") for row in rows_of_architecture()}
-    assert {point.value: places for point, places in hit_in.items()} == {
-        point.value: [] if point in TWIN_POINTS else [page[point.value]] for point in Failpoint
-    }
 
 
 @pytest.mark.parametrize(("point", "action"), INAPPLICABLE, ids=lambda value: value.value)

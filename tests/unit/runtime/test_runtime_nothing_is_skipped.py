@@ -18,6 +18,7 @@ from runtime.adapters.store.payments import PaymentRow
 from runtime.domain import outcome as o
 from runtime.domain.circuit import Circuit
 from runtime.domain.event import Record
+from runtime.domain.key_history import KeyHistory
 from runtime.domain.money import Money
 from runtime.domain.names import EventId, OrderId, PaymentIntentId, TenantId
 from runtime.domain.names import PaymentState as S
@@ -26,7 +27,7 @@ from runtime.domain.payment_events import Answered, OrderCancelled, Payment, Ste
 from runtime.process import Process
 from runtime.services.payments_reconciler.charges import creation_window, pick
 from runtime.services.payments_worker.executor import Executor
-from runtime.steps.queue import Claim
+from runtime.steps.queue import PaymentClaim
 
 
 class Position:
@@ -107,7 +108,7 @@ def test_an_attempt_held_up_past_its_lease_is_not_sent() -> None:
     sent: Any = Sent()
     process: Any = Process("payments-worker", *(nothing,) * 7)
     executor = Executor(process, nothing, sent, nothing, 64, 3.0, nothing)
-    claim = Claim(ROW, UUID(int=2))
+    claim = PaymentClaim(ROW, UUID(int=2))
 
     executor._attempt(claim, send_before=time.monotonic() - 1)
 
@@ -121,18 +122,18 @@ def test_a_key_in_use_elsewhere_may_execute_so_a_cancellation_asks_stripe_first(
 
     cancelled = step(waiting.payment, OrderCancelled())
 
-    assert (waiting.payment.state, waiting.payment.maybe_executed) == (S.PENDING, True)
+    assert (waiting.payment.state, waiting.payment.key.maybe_executed) == (S.PENDING, True)
     assert isinstance(cancelled, Step)
-    assert (cancelled.payment.state, cancelled.payment.needs_reconcile) == (S.UNKNOWN, True)
+    assert (cancelled.payment.state, cancelled.payment.key.needs_reconcile) == (S.UNKNOWN, True)
 
 
 def test_a_parked_payment_that_may_have_been_executed_is_reconciled() -> None:
-    charging = Payment(S.CHARGING, maybe_executed=True, unfinished_attempts=1)
+    charging = Payment(S.CHARGING, key=KeyHistory(maybe_executed=True), unfinished_attempts=1)
 
     parked = step(charging, Answered(o.Parked("idempotency_error")))
 
     assert isinstance(parked, Step)
-    assert (parked.payment.state, parked.payment.needs_reconcile) == (S.PARKED, True)
+    assert (parked.payment.state, parked.payment.key.needs_reconcile) == (S.PARKED, True)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +156,7 @@ ROW = PaymentRow(
     tenant_id=TenantId("acme"),
     money=Money(4999, "usd"),
     payment_method=None,
-    payment=Payment(S.UNKNOWN, maybe_executed=True, needs_reconcile=True),
+    payment=Payment(S.UNKNOWN, key=KeyHistory(maybe_executed=True, needs_reconcile=True)),
     started_attempts=2,
     lease_token=None,
     key_age_seconds=300.0,

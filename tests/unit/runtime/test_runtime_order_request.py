@@ -181,10 +181,6 @@ def test_a_body_that_is_not_one_strict_json_object_is_refused(raw: bytes) -> Non
     assert code_of(raw) == "body_invalid"
 
 
-def test_a_body_over_64_kib_is_refused() -> None:
-    assert code_of(b" " * (64 * 1024 + 1)) == "body_too_large"
-
-
 def test_deep_nesting_is_refused_quickly() -> None:
     began = time.perf_counter()
 

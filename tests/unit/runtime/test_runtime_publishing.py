@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from runtime.adapters.store.outbox import OutboxRow
-from runtime.services.outbox_publisher.flight import Flight
+from runtime.services.outbox_publisher.in_flight import InFlight
 from runtime.services.outbox_publisher.message import KafkaMessage, Unpublishable, to_message
 from runtime.services.outbox_publisher.pace import (
     BUSY_SECONDS,
@@ -109,44 +109,44 @@ def test_a_payload_written_by_hand_that_is_no_object_is_still_published(payload:
 
 
 def test_only_acknowledged_events_are_given_out_for_marking_and_only_once() -> None:
-    flight = Flight()
-    flight.took_off(EVENT)
-    flight.took_off(ROOT)
+    in_flight = InFlight()
+    in_flight.sent(EVENT)
+    in_flight.sent(ROOT)
 
-    flight.landed(EVENT)
+    in_flight.acknowledged(EVENT)
 
-    assert flight.take_acknowledged() == [EVENT]
-    assert flight.take_acknowledged() == []
+    assert in_flight.take_acknowledged() == [EVENT]
+    assert in_flight.take_acknowledged() == []
 
 
 def test_an_event_is_not_read_again_until_it_is_marked() -> None:
-    flight = Flight()
-    flight.took_off(EVENT)
-    flight.took_off(ROOT)
-    flight.landed(EVENT)
+    in_flight = InFlight()
+    in_flight.sent(EVENT)
+    in_flight.sent(ROOT)
+    in_flight.acknowledged(EVENT)
 
-    assert set(flight.in_flight()) == {EVENT, ROOT}
+    assert set(in_flight.unmarked()) == {EVENT, ROOT}
 
 
 def test_a_lost_event_is_neither_marked_nor_kept_from_being_read_again() -> None:
-    flight = Flight()
-    flight.took_off(EVENT)
+    in_flight = InFlight()
+    in_flight.sent(EVENT)
 
-    flight.lost(EVENT)
+    in_flight.lost(EVENT)
 
-    assert flight.take_acknowledged() == []
-    assert flight.in_flight() == []
+    assert in_flight.take_acknowledged() == []
+    assert in_flight.unmarked() == []
 
 
 def test_a_refused_event_gets_its_dead_letter_once() -> None:
-    flight = Flight()
-    flight.took_off(EVENT)
+    in_flight = InFlight()
+    in_flight.sent(EVENT)
 
-    flight.refused(EVENT, "MSG_SIZE_TOO_LARGE")
+    in_flight.refused(EVENT, "MSG_SIZE_TOO_LARGE")
 
-    assert flight.take_unpublishable() == [(EVENT, "MSG_SIZE_TOO_LARGE")]
-    assert flight.take_unpublishable() == []
-    assert flight.take_acknowledged() == []
+    assert in_flight.take_unpublishable() == [(EVENT, "MSG_SIZE_TOO_LARGE")]
+    assert in_flight.take_unpublishable() == []
+    assert in_flight.take_acknowledged() == []
 
 
 # --- pace -----------------------------------------------------------------------------------

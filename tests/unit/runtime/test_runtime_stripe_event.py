@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runtime.domain.money import Money
 from runtime.domain.names import StripeEventId
 from runtime.domain.stripe_event import Invalid, Kind, Odd, StripeEvent, parse
 
@@ -49,8 +50,7 @@ def test_a_success_is_read_whole() -> None:
         account=None,
         object_id="pi_1",
         status="succeeded",
-        amount_cents=4999,
-        currency="usd",
+        money=Money(4999, "usd"),
         metadata_event_id=ROOT,
         metadata_env="test",
         metadata_refund_id=None,
@@ -171,7 +171,7 @@ def test_an_amount_that_is_no_integer_is_no_amount(amount: object) -> None:
     read = parsed(document)
 
     assert isinstance(read, StripeEvent)
-    assert read.amount_cents is None
+    assert read.money is None
 
 
 @settings(max_examples=500, deadline=None)

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from runtime.adapters.http.admin import readiness_answer
 from runtime.domain.retry import Backoff
 from runtime.faults.points import Failpoint
 from runtime.lifecycle import Lifecycle, Readiness, repeat
-from runtime.telemetry import REPEAT_SECONDS, JsonFormatter, Outage, readiness_answer
+from runtime.telemetry import REPEAT_SECONDS, JsonFormatter, Outage
 
 logger = logging.getLogger("runtime.test")
 

@@ -23,19 +23,20 @@ TOPICS: Final = tuple(_SUBJECTS)
 
 def recipient(customer_id: str | None, order_id: str) -> str:
     """The address of a customer; an order without one gets its own mailbox."""
+    # What a customer is called may be anything: only letters that no address gives a meaning pass.
     local = re.sub(r"[^A-Za-z0-9._-]", "_", customer_id or order_id)[:64].strip(".") or "unknown"
     return f"{local}@{DOMAIN}"
 
 
 def message_id(event: ReceivedEvent) -> str:
-    """Stable across retries, so that a mail sent twice is one mail to whoever reads it."""
+    """Stable across retries, so that an e-mail sent twice is one e-mail to whoever reads it."""
     return f"<{event.event_id}@bookpay.example>"
 
 
-def write_letter(
+def to_message(
     topic: str, event: ReceivedEvent, *, to_address: str, from_address: str
 ) -> EmailMessage:
-    """Build the message for an event of one of `TOPICS`."""
+    """Build the e-mail for an event of one of `TOPICS`."""
     message = EmailMessage()
     message["From"] = from_address
     message["To"] = to_address

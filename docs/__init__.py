@@ -1,0 +1,1 @@
+"""The pages, and `generate`, which writes the parts of them that the code already knows."""

@@ -1,0 +1,35 @@
+"""Rows by name: the select list is made from the fields that receive it.
+
+A column meets its field by name alone, so one that is added, removed or moved cannot slide money
+or a state into its neighbour: a name on one side only is an error at the first row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+
+
+def select_list(shape: type, expressions: Mapping[str, str]) -> str:
+    """The columns to select for `class_row(shape)`.
+
+    Args:
+        shape: a dataclass; each field is a column of its own name unless `expressions` has it.
+        expressions: SQL by field name. It is code, never input.
+
+    Raises:
+        ValueError: an expression is for no field of `shape`.
+    """
+    names = [field.name for field in fields(shape)]
+    # Found at import, not at the first row: a column that was renamed on one side only.
+    unknown = expressions.keys() - set(names)
+    if unknown:
+        raise ValueError(f"{shape.__name__} has no field for {sorted(unknown)}")
+    return ", ".join(
+        f"{expressions[name]} AS {name}" if name in expressions else name for name in names
+    )
+
+
+def seconds_since(column: str, *, clock: str = "environment_now()") -> str:
+    """SQL for the seconds since a timestamp column, on the environment's clock by default."""
+    return f"extract(epoch FROM {clock} - {column})::float8"

@@ -1,0 +1,219 @@
+"""One step of a payment, with everything that follows from it, in one transaction.
+
+`apply` is the one compare-and-set that worker, webhook receiver and reconciler race to: it locks
+the row, asks `domain.payment.step`, and writes the transition, its history and the events that
+follow in the caller's transaction.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from psycopg import Connection
+
+from runtime.adapters.store import dead_letters, outbox, payments, refunds
+from runtime.adapters.store.payments import Cause, PaymentRow
+from runtime.domain import payment as machine
+from runtime.domain.event import Json, NewEvent, payment_event
+from runtime.domain.names import EventType, PaymentState, Service
+from runtime.domain.payment_events import (
+    OUTCOME_EFFECTS,
+    Effect,
+    Event,
+    Refused,
+    Step,
+    Unchanged,
+    Wait,
+)
+from runtime.domain.retry import PAYMENT_BACKOFF, UNKNOWN_BACKOFF
+
+
+@dataclass(frozen=True, slots=True)
+class Fenced:
+    """The caller's lease is not the row's any more; its result is dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """There is no such payment."""
+
+
+Applied = Step | Unchanged | Refused | Fenced | Missing
+
+
+def apply(
+    conn: Connection,
+    event_id: UUID,
+    event: Event,
+    cause: Cause,
+    *,
+    rng: random.Random,
+    lease_token: UUID | None = None,
+) -> Applied:
+    """Put `event` through the machine and write what it decides.
+
+    Args:
+        lease_token: given by an attempt, whose result counts only while it holds the lease.
+
+    Returns:
+        The machine's verdict, `Fenced` when the lease is another's, `Missing` without a row.
+    """
+    row = payments.lock(conn, event_id)
+    if row is None:
+        return Missing()
+    # Under the row's lock: between the look and the write nobody can take the lease.
+    if lease_token is not None and row.lease_token != lease_token:
+        return Fenced()
+    return apply_locked(conn, row, event, cause, rng=rng)
+
+
+def apply_locked(
+    conn: Connection, row: PaymentRow, event: Event, cause: Cause, *, rng: random.Random
+) -> Step | Unchanged | Refused:
+    """The same for a row the caller has locked in this transaction."""
+    verdict = machine.step(row.payment, event)
+    match verdict:
+        case Step():
+            write_step(conn, row, verdict, cause, rng)
+        # On record, so that the audit and a person see what was not believed.
+        case Refused():
+            state = row.payment.state
+            payments.record(conn, row.event_id, "refused", state, state, cause, why=verdict.why)
+        case Unchanged():
+            pass
+    return verdict
+
+
+def describe(applied: Applied) -> str:
+    """What an application came to, in a word or two for a log."""
+    match applied:
+        case Step():
+            return applied.payment.state.value
+        case Unchanged() | Refused():
+            return f"{type(applied).__name__.lower()}: {applied.why}"
+        case Fenced() | Missing():
+            return type(applied).__name__.lower()
+
+
+def write_step(
+    conn: Connection, row: PaymentRow, step: Step, cause: Cause, rng: random.Random
+) -> None:
+    """Write a step of a locked row: the row, its history, and the events that follow.
+
+    Raises:
+        RuntimeError: the row moved though it is locked; the caller's transaction must not commit.
+    """
+    after = step.payment
+    # One round trip: the statements do not depend on each other's answers, and the check of the
+    # first comes before the caller's commit.
+    with conn.pipeline():
+        moved = payments.write(conn, row, after, wait_seconds=_wait_seconds(step, rng))
+        _record_step(conn, row, step, cause)
+        outbox.insert_events(conn, _events(row, step, cause))
+        if Effect.EMIT_PARKED in step.effects:
+            dead_letters.insert_event(
+                conn,
+                source=Service.WORKER,
+                reason=after.failure_code or "parked",
+                event_id=row.event_id,
+            )
+        elif row.payment.state is PaymentState.PARKED and after.state is not PaymentState.PARKED:
+            # Whatever moved it on (an operator, a late webhook): nobody has to look any more.
+            dead_letters.resolve_event(conn, source=Service.WORKER, event_id=row.event_id)
+        if Effect.REQUEST_REFUND in step.effects and after.payment_intent_id is not None:
+            refunds.request_first(conn, row.event_id, after.payment_intent_id, row.money)
+    if moved.rowcount != 1:
+        raise RuntimeError(f"payment {row.event_id} moved under its own row lock")
+
+
+def _wait_seconds(step: Step, rng: random.Random) -> float:
+    failures = step.payment.key.transient_failures
+    match step.wait:
+        case Wait.NOW:
+            return 0.0
+        case Wait.BACK_OFF:
+            # Never sooner than Stripe asked for, never all at once: the jitter is in the delay.
+            return max(PAYMENT_BACKOFF.delay_seconds(failures, rng), step.wait_seconds_min)
+        case Wait.BACK_OFF_UNKNOWN:
+            return max(UNKNOWN_BACKOFF.delay_seconds(failures, rng), step.wait_seconds_min)
+
+
+def _record_step(conn: Connection, row: PaymentRow, step: Step, cause: Cause) -> None:
+    before, after = row.payment.state, step.payment
+    if OUTCOME_EFFECTS & set(step.effects):
+        kind = "outcome"
+    elif Effect.RECORD_LATE_SUCCESS in step.effects:
+        kind = "late_success"
+    else:
+        kind = "transition"
+    if step.via is None:
+        why = after.failure_code
+        payments.record(conn, row.event_id, kind, before, after.state, cause, why=why)
+    else:
+        # Two lines of history for one write: no row was ever in `via`, but who audits the history
+        # finds no jump that the table of transitions does not have.
+        payments.record(conn, row.event_id, kind, before, step.via, cause)
+        payments.record(conn, row.event_id, "transition", step.via, after.state, cause)
+
+
+def _events(row: PaymentRow, step: Step, cause: Cause) -> list[NewEvent]:
+    """The outbox events of a step, in the order of its effects."""
+    return [event for effect in step.effects for event in _event_of(effect, row, step, cause)]
+
+
+def _event_of(effect: Effect, row: PaymentRow, step: Step, cause: Cause) -> list[NewEvent]:
+    after = step.payment
+    extra: Mapping[str, Json]
+    n = None
+    match effect:
+        case Effect.EMIT_COMPLETED:
+            event_type = EventType.PAYMENT_COMPLETED
+            extra = {"payment_intent_id": after.payment_intent_id}
+        case Effect.EMIT_FAILED:
+            event_type = EventType.PAYMENT_FAILED
+            extra = {
+                "reason": after.failure_code,
+                "failure_code": after.failure_code,
+                "payment_intent_id": after.payment_intent_id,
+            }
+        case Effect.EMIT_PARKED:
+            event_type = EventType.PAYMENT_PARKED
+            # A payment can be parked again after a redrive; its other events happen once.
+            n = row.started_attempts
+            extra = {
+                "reason": after.failure_code,
+                "attempts": row.started_attempts,
+                "original_payload": _original_payload(row),
+            }
+        case Effect.EMIT_REFUNDED:
+            event_type = EventType.PAYMENT_REFUNDED
+            # A refund reports under its own id, so the cause is the refund.
+            extra = {"refund_id": cause.reference}
+        case Effect.REQUEST_REFUND | Effect.RECORD_LATE_SUCCESS | Effect.ALERT:
+            return []
+    # Of the row, not of the event that caused it: what leaves here is what the order asked for.
+    event = payment_event(
+        event_type,
+        root=row.event_id,
+        order_id=row.order_id,
+        tenant_id=row.tenant_id,
+        money=row.money,
+        at=row.read_at,
+        extra=extra,
+        n=n,
+    )
+    return [event]
+
+
+def _original_payload(row: PaymentRow) -> Mapping[str, Json]:
+    """OrderPlaced as this payment knows it, enough to redrive it by hand."""
+    return {
+        "event_id": str(row.event_id),
+        "order_id": row.order_id,
+        "amount_cents": row.money.amount_cents,
+        "currency": row.money.currency,
+        "payment_method": row.payment_method,
+    }

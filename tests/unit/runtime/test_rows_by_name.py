@@ -1,0 +1,41 @@
+"""A select list is made from the fields that receive it, so no column can slide into another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from runtime.adapters.store.rows import seconds_since, select_list
+
+
+@dataclass(frozen=True)
+class Shape:
+    amount_cents: int
+    currency: str
+    age_seconds: float
+
+
+def test_every_field_is_selected_under_its_own_name() -> None:
+    assert select_list(Shape, {"age_seconds": "now() - at"}) == (
+        "amount_cents, currency, now() - at AS age_seconds"
+    )
+
+
+def test_an_expression_for_a_field_that_is_gone_is_an_error() -> None:
+    with pytest.raises(ValueError, match="total_cents"):
+        select_list(Shape, {"total_cents": "amount_cents"})
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        (seconds_since("created_at"), "extract(epoch FROM environment_now() - created_at)::float8"),
+        (
+            seconds_since("updated_at", clock="clock_timestamp()"),
+            "extract(epoch FROM clock_timestamp() - updated_at)::float8",
+        ),
+    ],
+)
+def test_an_age_is_taken_on_the_clock_that_is_named(sql: str, expected: str) -> None:
+    assert sql == expected
