@@ -41,8 +41,12 @@ RECORDS_CONSUMED: Final = Counter(
     "Kafka records whose work is done, buried ones included, by topic",
     ["topic"],
 )
+
+# --- whoever writes dead letters ------------------------------------------------------------
+
 # Counted where they are written, before the commit: a batch that is tried again counts again. How
-# many there are is the table's to say, and `bookpay_waiting_items` says it.
+# many there are is the table's to say, and `bookpay_waiting_items` says it. A reason is a word of
+# ours, a class of error, or an error code of Stripe's: dozens, not thousands.
 DEAD_LETTERS: Final = Counter(
     "bookpay_dead_letters_total",
     "Dead letters written, by who wrote them and why",

@@ -201,7 +201,6 @@ class ConsumerLoop:
 def dead_letter(conn: psycopg.Connection, *, source: str, reason: str, record: Record) -> None:
     """Keep a record that cannot be processed, in the caller's transaction, and say so."""
     dead_letters.insert_record(conn, source=source, reason=reason, record=record)
-    metrics.DEAD_LETTERS.labels(source, reason).inc()
     logger.error(
         "a record cannot be processed and has a dead letter now",
         extra={"reason": reason, **_at([record])},

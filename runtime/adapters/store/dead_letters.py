@@ -8,6 +8,7 @@ from uuid import UUID
 from psycopg import Connection
 from psycopg.rows import class_row
 
+from runtime import metrics
 from runtime.domain.event import Record
 from runtime.domain.names import Header
 
@@ -44,6 +45,7 @@ def insert_record(conn: Connection, *, source: str, reason: str, record: Record)
             *(record.topic, record.partition, record.offset, record.value),
         ),
     )
+    metrics.DEAD_LETTERS.labels(source, reason).inc()
 
 
 def _event_id(record: Record) -> UUID | None:
@@ -69,6 +71,7 @@ def insert_event(
         # A driver's message may quote the whole row; what a person needs stands at its beginning.
         (source, reason, event_id, error[:500]),
     )
+    metrics.DEAD_LETTERS.labels(source, reason).inc()
 
 
 def lock(conn: Connection, row_id: int) -> DeadLetter | None:

@@ -201,7 +201,6 @@ class Publisher:
             self.process.failpoints.hit(Failpoint.PUBLISHER_MARKED, first, connection)
         for event_id, reason in term.in_flight.take_unpublishable():
             dead_letters.insert_event(term.conn, source="outbox", reason=reason, event_id=event_id)
-            metrics.DEAD_LETTERS.labels("outbox", reason).inc()
             logger.error(
                 "an outbox row can never be published and has a dead letter now",
                 extra={"event_id": str(event_id), "reason": reason},
