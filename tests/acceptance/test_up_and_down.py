@@ -192,7 +192,7 @@ class TestASharedEnvironment:
             # The database's children end by themselves as soon as they miss their parent.
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
-        eventually(lambda: not cli.alive(), "nothing of it is alive", 5)
+        eventually(lambda: not cli.alive(), "nothing of it is alive", 30)
         assert (cli.folder() / "supervisord.pid").exists()
 
         cli.up()

@@ -12,7 +12,7 @@ T = TypeVar("T")
 PATIENCE_SECONDS: Final = 60.0
 """How long a condition may take on a machine that is busy with something else."""
 
-LOOK_SECONDS: Final = 0.02
+LOOK_SECONDS: Final = 0.05
 """Between two looks. It spares the processor only; what is waited for is the condition."""
 
 # Never set: a pause that a debugger can tell from a hang.
