@@ -31,7 +31,7 @@ def explain(identifier: Annotated[str, typer.Argument(metavar="ID")]) -> None:
             question = " ".join((invariant.ask.__doc__ or "").split())
             print_line(f"asks      {question.removeprefix(f'{invariant.id}: ')}")
             print_line(f"requires  {invariant.required}")
-            print_line(f"reads     {', '.join(invariant.needs) or 'PostgreSQL'}")
+            print_line(f"reads     {', '.join(('postgresql', *invariant.needs))}")
             return
     # An item's id leads to its drill: crash-mid-charge/charged-once.
     drill = find_drill(identifier.partition("/")[0])
