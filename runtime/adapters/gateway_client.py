@@ -18,6 +18,7 @@ from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionErro
 
 from runtime.config import GatewayClientConfig
 from runtime.domain import outcome_document
+from runtime.domain.money import Money, read_money
 from runtime.domain.names import NOT_SENT_HEADER, PaymentIntentId
 from runtime.domain.outcome import Outcome, Retry, Unknown
 from runtime.faults import http
@@ -35,8 +36,7 @@ class ChargeRequest:
     event_id: UUID
     order_id: str
     tenant_id: str
-    amount_cents: int
-    currency: str
+    money: Money
     payment_method: str | None
 
 
@@ -52,22 +52,29 @@ class GatewayAnswer:
 
 @dataclass(frozen=True, slots=True)
 class FoundIntent:
-    """A PaymentIntent as a list or a retrieve shows it."""
+    """A PaymentIntent as a list or a retrieve shows it.
+
+    Attributes:
+        money: None when it is no amount that a charge of ours can have.
+    """
 
     payment_intent_id: PaymentIntentId
     status: str
     code: str | None
-    amount_cents: int
-    currency: str
+    money: Money | None
 
 
 @dataclass(frozen=True, slots=True)
 class FoundRefund:
-    """A refund as Stripe's list shows it; `refund_id` is ours, None for somebody else's."""
+    """A refund as Stripe's list shows it; `refund_id` is ours, None for somebody else's.
+
+    Attributes:
+        money: None when it is no amount that a charge of ours can have.
+    """
 
     stripe_refund_id: str
     status: str
-    amount_cents: int
+    money: Money | None
     failure_code: str | None
     refund_id: str | None
 
@@ -109,8 +116,8 @@ class GatewayClient:
             "event_id": str(request.event_id),
             "order_id": request.order_id,
             "tenant_id": request.tenant_id,
-            "amount_cents": request.amount_cents,
-            "currency": request.currency,
+            "amount_cents": request.money.amount_cents,
+            "currency": request.money.currency,
         }
         if request.payment_method is not None:
             body["payment_method"] = request.payment_method
@@ -121,7 +128,7 @@ class GatewayClient:
         *,
         key: str,
         payment_intent_id: str,
-        amount_cents: int,
+        money: Money,
         refund_id: UUID,
         on_sent: OnSent | None = None,
     ) -> GatewayAnswer:
@@ -133,7 +140,8 @@ class GatewayClient:
         body = {
             "key": key,
             "payment_intent_id": payment_intent_id,
-            "amount_cents": amount_cents,
+            # Stripe gives back in the currency of the charge and takes no other.
+            "amount_cents": money.amount_cents,
             "refund_id": str(refund_id),
         }
         # Drills stand between a refund and its answer; without one this tells nobody.
@@ -260,8 +268,7 @@ def _found(entry: Mapping[str, Any]) -> FoundIntent:
         PaymentIntentId(entry["id"]),
         str(entry["status"]),
         entry.get("code"),
-        int(entry["amount_cents"]),
-        str(entry["currency"]),
+        read_money(entry["amount_cents"], entry["currency"]),
     )
 
 
@@ -269,7 +276,7 @@ def _found_refund(entry: Mapping[str, Any]) -> FoundRefund:
     return FoundRefund(
         str(entry["id"]),
         str(entry["status"]),
-        int(entry["amount_cents"]),
+        read_money(entry["amount_cents"], entry["currency"]),
         entry.get("failure_code"),
         entry.get("refund_id"),
     )

@@ -24,6 +24,7 @@ from stripe import StripeResponse
 from urllib3.exceptions import NewConnectionError
 
 from runtime.config import GatewayConfig
+from runtime.domain.money import Money
 from runtime.domain.names import PaymentIntentId
 from runtime.domain.outcome_document import seconds_of_header
 from runtime.domain.stripe_answers import Answer
@@ -57,8 +58,7 @@ class Charge:
     """One confirmed PaymentIntent to create; `key` names it for ever."""
 
     key: str
-    amount_cents: int
-    currency: str
+    money: Money
     payment_method: str
     payment_method_type: str
     metadata: Mapping[str, str]
@@ -92,8 +92,8 @@ class StripeGateway:
         return self._post(
             "/v1/payment_intents",
             key=charge.key,
-            amount=charge.amount_cents,
-            currency=charge.currency,
+            amount=charge.money.amount_cents,
+            currency=charge.money.currency,
             confirm=True,
             payment_method=charge.payment_method,
             # Named: left out, the account's dashboard would choose, redirects included.

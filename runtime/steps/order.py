@@ -47,7 +47,7 @@ class StepCause:
     reason: str
 
 
-def cancel(
+def cancel_locked_order(
     conn: psycopg.Connection, order: LockedOrder, root: EventId, *, cause: str, reason: str
 ) -> bool:
     """Cancel a locked order in the caller's transaction.

@@ -16,25 +16,25 @@ import pytest
 from bookpayctl.runs import directory
 from bookpayctl.runs.waiting import wait_until
 from bookpayctl.targets import environment as environments
-from tests.support.judged_environment import Shop, shop_that_is_up, verdicts
+from tests.support.command_line import CommandLine, environment_that_is_up, verdicts
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    with shop_that_is_up(tmp_path_factory.mktemp("acceptance")) as found:
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
+    with environment_that_is_up(tmp_path_factory.mktemp("acceptance")) as found:
         yield found
 
 
-def test_an_audit_of_a_shop_that_sold_nothing_is_vacuous(shop: Shop) -> None:
+def test_an_audit_of_a_shop_that_sold_nothing_is_vacuous(shop: CommandLine) -> None:
     document = shop.ask("audit", "--age", "1s")
 
     assert document["exit"]["code"] == 5
     assert document["verdict"] == "vacuous"
 
 
-def test_an_order_is_placed_and_paid_and_its_story_has_all_three_ledgers(shop: Shop) -> None:
+def test_an_order_is_placed_and_paid_and_its_story_has_all_three_ledgers(shop: CommandLine) -> None:
     placed = shop.ask("order", "place", "--wait", "paid")
 
     trace = shop.ask("order", "trace", placed["order"]["id"])
@@ -45,7 +45,9 @@ def test_an_order_is_placed_and_paid_and_its_story_has_all_three_ledgers(shop: S
     assert trace["event_id"] == placed["order"]["event_id"]
 
 
-def test_waiting_for_a_declined_order_to_be_paid_ends_at_once_and_not_green(shop: Shop) -> None:
+def test_waiting_for_a_declined_order_to_be_paid_ends_at_once_and_not_green(
+    shop: CommandLine,
+) -> None:
     document = shop.ask(
         *("order", "place", "--payment-method", "pm_card_visa_chargeDeclined"),
         *("--wait", "paid", "--timeout", "60s"),
@@ -54,7 +56,7 @@ def test_waiting_for_a_declined_order_to_be_paid_ends_at_once_and_not_green(shop
     assert document["exit"] == {"code": 1, "reason": "is_cancelled"}
 
 
-def test_the_six_checks_hold_with_evidence(shop: Shop) -> None:
+def test_the_six_checks_hold_with_evidence(shop: CommandLine) -> None:
     document = shop.ask("check")
 
     assert verdicts(document) == {f"BP-C00{n}": "holds" for n in range(1, 7)}
@@ -62,7 +64,7 @@ def test_the_six_checks_hold_with_evidence(shop: Shop) -> None:
     assert all(item["examined"] > 0 and item["evidence"] for item in document["items"])
 
 
-def test_a_missing_partial_index_is_a_violation(shop: Shop) -> None:
+def test_a_missing_partial_index_is_a_violation(shop: CommandLine) -> None:
     shop.execute("DROP INDEX outbox_unpublished_idx")
     try:
         document = shop.ask("check", "--only", "BP-C001")
@@ -75,9 +77,9 @@ def test_a_missing_partial_index_is_a_violation(shop: Shop) -> None:
     assert "no index outbox_unpublished_idx" in document["items"][0]["observed"]
 
 
-def test_a_control_that_is_not_accepted_is_a_violation(shop: Shop, tmp_path: Path) -> None:
+def test_a_control_that_is_not_accepted_is_a_violation(shop: CommandLine, tmp_path: Path) -> None:
     # The tool signs with a secret that the receiver does not have.
-    other = Shop(tmp_path)
+    other = CommandLine(tmp_path)
     root = other.root
     document = json.loads((shop.root / environments.ENVIRONMENT_FILE).read_text())
     (root / "secrets").mkdir(parents=True)
@@ -92,7 +94,7 @@ def test_a_control_that_is_not_accepted_is_a_violation(shop: Shop, tmp_path: Pat
     assert "control: answered 400" in answer["items"][0]["observed"]
 
 
-def test_a_crash_in_the_middle_of_a_charge_charges_once(shop: Shop) -> None:
+def test_a_crash_in_the_middle_of_a_charge_charges_once(shop: CommandLine) -> None:
     document = shop.ask("drill", "crash-mid-charge", "--duration", "4s")
 
     found = verdicts(document)
@@ -110,13 +112,13 @@ def test_a_crash_in_the_middle_of_a_charge_charges_once(shop: Shop) -> None:
     assert found["I10"] == "holds"
 
 
-def test_a_drill_without_orders_is_vacuous(shop: Shop) -> None:
+def test_a_drill_without_orders_is_vacuous(shop: CommandLine) -> None:
     document = shop.ask("drill", "crash-mid-charge", "--rate", "0.1", "--duration", "1s")
 
     assert document["exit"]["code"] == 5
 
 
-def test_a_drill_whose_point_is_never_reached_is_unknown(shop: Shop) -> None:
+def test_a_drill_whose_point_is_never_reached_is_unknown(shop: CommandLine) -> None:
     shop.execute(
         "CREATE FUNCTION no_arming() RETURNS trigger LANGUAGE plpgsql AS"
         " $$ BEGIN NEW.match_order_id := 'nobody'; RETURN NEW; END $$;"
@@ -132,7 +134,7 @@ def test_a_drill_whose_point_is_never_reached_is_unknown(shop: Shop) -> None:
     assert verdicts(document)["crash-mid-charge/failpoint-hit"] == "unknown"
 
 
-def test_a_drill_that_is_interrupted_undoes_everything(shop: Shop) -> None:
+def test_a_drill_that_is_interrupted_undoes_everything(shop: CommandLine) -> None:
     drill = shop.begin("drill", "crash-mid-charge", "--duration", "60s", "-o", "json")
     wait_for_promise(shop)
     drill.send_signal(signal.SIGINT)
@@ -145,7 +147,7 @@ def test_a_drill_that_is_interrupted_undoes_everything(shop: Shop) -> None:
     assert directory.unrecovered(shop.runs_dir) == []
 
 
-def test_after_a_killed_drill_nothing_is_judged_until_it_is_recovered(shop: Shop) -> None:
+def test_after_a_killed_drill_nothing_is_judged_until_it_is_recovered(shop: CommandLine) -> None:
     drill = shop.begin("drill", "crash-mid-charge", "--duration", "60s")
     wait_for_promise(shop)
     drill.kill()
@@ -161,7 +163,7 @@ def test_after_a_killed_drill_nothing_is_judged_until_it_is_recovered(shop: Shop
     assert again["exit"] == {"code": 0, "reason": "nothing_to_recover"}
 
 
-def test_a_load_keeps_a_history_that_the_audit_agrees_with(shop: Shop) -> None:
+def test_a_load_keeps_a_history_that_the_audit_agrees_with(shop: CommandLine) -> None:
     load = shop.ask("load", "--rate", "10", "--duration", "3s", "--mix", "ok=4,declined=1")
 
     audit = shop.ask("audit", "--age", "1s", "--history", load["history"])
@@ -175,7 +177,7 @@ def test_a_load_keeps_a_history_that_the_audit_agrees_with(shop: Shop) -> None:
     assert audit["exit"]["code"] == 0
 
 
-def test_an_order_nobody_paid_for_is_found(shop: Shop) -> None:
+def test_an_order_nobody_paid_for_is_found(shop: CommandLine) -> None:
     shop.execute(
         "INSERT INTO orders (id, tenant_id, total_cents, currency, status, created_at)"
         " VALUES ('ord_forged', 'acme-books', 100, 'usd', 'paid', now() - interval '1 minute')"
@@ -191,7 +193,7 @@ def test_an_order_nobody_paid_for_is_found(shop: Shop) -> None:
     assert found["I11"] == "violated"
 
 
-def wait_for_promise(shop: Shop) -> None:
+def wait_for_promise(shop: CommandLine) -> None:
     """Wait until a running drill has written down what it will have to undo."""
     waited = wait_until(lambda: directory.unrecovered(shop.runs_dir), bool, deadline_seconds=60)
     assert waited.reached

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.support.judged_environment import Shop, shop_that_is_up, verdicts
+from tests.support.command_line import CommandLine, environment_that_is_up, verdicts
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
 
@@ -40,16 +40,16 @@ if "payments-webhook-receiver" in sys.orig_argv:
 
 
 @pytest.fixture(scope="module")
-def sabotaged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+def sabotaged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
     modules = tmp_path_factory.mktemp("sabotage")
     (modules / "sitecustomize.py").write_text(SABOTAGE)
     home = tmp_path_factory.mktemp("sabotaged")
-    with shop_that_is_up(home, {"PYTHONPATH": str(modules)}) as found:
+    with environment_that_is_up(home, {"PYTHONPATH": str(modules)}) as found:
         yield found
 
 
 @contextmanager
-def trigger(shop: Shop, table: str, when: str, body: str) -> Iterator[None]:
+def trigger(shop: CommandLine, table: str, when: str, body: str) -> Iterator[None]:
     """A trigger that changes what the runtime writes, for as long as the block lasts."""
     shop.execute(
         f"CREATE FUNCTION sabotage() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} END $$;"
@@ -62,7 +62,9 @@ def trigger(shop: Shop, table: str, when: str, body: str) -> Iterator[None]:
         shop.execute(f"DROP TRIGGER sabotage ON {table}; DROP FUNCTION sabotage()")
 
 
-def test_a_release_of_stock_that_does_not_happen_fails_the_saga_check(sabotaged: Shop) -> None:
+def test_a_release_of_stock_that_does_not_happen_fails_the_saga_check(
+    sabotaged: CommandLine,
+) -> None:
     with trigger(sabotaged, "reservations", "UPDATE", "RETURN OLD;"):
         document = sabotaged.ask("check", "--only", "BP-C005", "--timeout", "5s")
 
@@ -71,7 +73,7 @@ def test_a_release_of_stock_that_does_not_happen_fails_the_saga_check(sabotaged:
 
 
 def test_a_receiver_that_believes_every_signature_fails_the_webhook_check(
-    sabotaged: Shop,
+    sabotaged: CommandLine,
 ) -> None:
     document = sabotaged.ask("check", "--only", "BP-C004")
 
@@ -79,7 +81,7 @@ def test_a_receiver_that_believes_every_signature_fails_the_webhook_check(
     assert "forged" in document["items"][0]["observed"]
 
 
-def test_a_gateway_that_makes_up_its_keys_fails_the_key_check(sabotaged: Shop) -> None:
+def test_a_gateway_that_makes_up_its_keys_fails_the_key_check(sabotaged: CommandLine) -> None:
     document = sabotaged.ask("check", "--only", "BP-C003")
 
     assert document["exit"]["code"] == 1
@@ -87,7 +89,7 @@ def test_a_gateway_that_makes_up_its_keys_fails_the_key_check(sabotaged: Shop) -
 
 
 def test_a_gateway_that_makes_up_its_keys_charges_twice_and_the_drill_says_so(
-    sabotaged: Shop,
+    sabotaged: CommandLine,
 ) -> None:
     document = sabotaged.ask("drill", "crash-mid-charge", "--duration", "3s", "--timeout", "20s")
 
@@ -100,7 +102,7 @@ def test_a_gateway_that_makes_up_its_keys_charges_twice_and_the_drill_says_so(
     assert found["I24"] == "violated"
 
 
-def test_an_event_marked_published_that_never_left_is_found(sabotaged: Shop) -> None:
+def test_an_event_marked_published_that_never_left_is_found(sabotaged: CommandLine) -> None:
     with trigger(sabotaged, "outbox", "INSERT", "NEW.published_at := now(); RETURN NEW;"):
         placed = sabotaged.ask("order", "place")
     document = sabotaged.ask("audit", "--age", "1s", "--timeout", "5s")
@@ -111,7 +113,7 @@ def test_an_event_marked_published_that_never_left_is_found(sabotaged: Shop) -> 
     assert placed["order"]["event_id"] in observed["I06"]["evidence"][0]
 
 
-def test_stock_that_a_hand_moved_is_found(sabotaged: Shop) -> None:
+def test_stock_that_a_hand_moved_is_found(sabotaged: CommandLine) -> None:
     sabotaged.execute(
         "UPDATE inventory SET on_hand = on_hand - 1, sold = sold + 1 WHERE sku = 'book-kafka'"
     )

@@ -12,23 +12,23 @@ from typing import Any
 import pytest
 
 from bookpayctl.runs.waiting import wait_until
-from tests.support.judged_environment import Shop, shop_that_is_up
+from tests.support.command_line import CommandLine, environment_that_is_up
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    with shop_that_is_up(tmp_path_factory.mktemp("operator")) as found:
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
+    with environment_that_is_up(tmp_path_factory.mktemp("operator")) as found:
         yield found
 
 
-def place(shop: Shop, *arguments: str) -> dict[str, Any]:
+def place(shop: CommandLine, *arguments: str) -> dict[str, Any]:
     order: dict[str, Any] = shop.ask("order", "place", *arguments)["order"]
     return order
 
 
-def wait_listed(shop: Shop, key: str, *command: str, **wanted: object) -> dict[str, Any]:
+def wait_listed(shop: CommandLine, key: str, *command: str, **wanted: object) -> dict[str, Any]:
     """The first row of a listing whose fields are these, once it is there."""
 
     def rows() -> list[dict[str, Any]]:
@@ -40,12 +40,12 @@ def wait_listed(shop: Shop, key: str, *command: str, **wanted: object) -> dict[s
     return waited.value[0]
 
 
-def waiting(shop: Shop, what: str) -> int:
+def waiting(shop: CommandLine, what: str) -> int:
     counts: dict[str, int] = {row["what"]: row["count"] for row in shop.ask("status")["waiting"]}
     return counts[what]
 
 
-def test_with_nothing_to_do_the_lists_are_empty_and_a_redrive_is_vacuous(shop: Shop) -> None:
+def test_with_nothing_to_do_the_lists_are_empty_and_a_redrive_is_vacuous(shop: CommandLine) -> None:
     assert shop.ask("dlq", "list")["dead_letters"] == []
     assert shop.ask("refund", "list")["refunds"] == []
     assert shop.ask("webhook", "quarantine", "list")["quarantined"] == []
@@ -54,7 +54,7 @@ def test_with_nothing_to_do_the_lists_are_empty_and_a_redrive_is_vacuous(shop: S
     assert shop.run("dlq", "redrive").returncode == 2
 
 
-def test_a_parked_order_is_listed_redriven_and_parked_again(shop: Shop) -> None:
+def test_a_parked_order_is_listed_redriven_and_parked_again(shop: CommandLine) -> None:
     order = place(shop, "--payment-method", "pm_that_is_not_there")
     letter = wait_listed(shop, "dead_letters", "dlq", "list", order_id=order["id"])
 
@@ -70,7 +70,7 @@ def test_a_parked_order_is_listed_redriven_and_parked_again(shop: Shop) -> None:
     assert waiting(shop, "dead letters") == 1
 
 
-def test_a_refused_redrive_says_why_and_is_not_green(shop: Shop) -> None:
+def test_a_refused_redrive_says_why_and_is_not_green(shop: CommandLine) -> None:
     order = place(shop, "--payment-method", "pm_that_is_not_there_either")
     wait_listed(shop, "dead_letters", "dlq", "list", order_id=order["id"])
     shop.execute(
@@ -84,7 +84,7 @@ def test_a_refused_redrive_says_why_and_is_not_green(shop: Shop) -> None:
     assert refused["requests"][0]["detail"] == "it may have been executed; reconcile it first"
 
 
-def test_a_refund_that_failed_is_retried_under_its_own_key(shop: Shop) -> None:
+def test_a_refund_that_failed_is_retried_under_its_own_key(shop: CommandLine) -> None:
     order = place(shop, "--payment-method", "pm_card_refundFail", "--wait", "paid")
     shop.ask("order", "cancel", order["id"])
     failed = wait_listed(shop, "refunds", "refund", "list", order_id=order["id"], state="failed")
@@ -98,7 +98,7 @@ def test_a_refund_that_failed_is_retried_under_its_own_key(shop: Shop) -> None:
     assert again["event_id"] == failed["event_id"]
 
 
-def test_an_operator_is_told_when_nobody_carries_requests_out(shop: Shop) -> None:
+def test_an_operator_is_told_when_nobody_carries_requests_out(shop: CommandLine) -> None:
     """The wish stays on record and is carried out when the reconciler is back."""
     pid = {row["name"]: row["pid"] for row in shop.ask("status")["processes"]}[
         "payments-reconciler"
@@ -119,7 +119,9 @@ def signal_process(pid: int, number: signal.Signals) -> int:
     return pid
 
 
-def test_an_outcome_of_v1_is_imported_once_and_all_or_nothing(shop: Shop, tmp_path: Path) -> None:
+def test_an_outcome_of_v1_is_imported_once_and_all_or_nothing(
+    shop: CommandLine, tmp_path: Path
+) -> None:
     order = place(shop, "--wait", "paid")
     good = tmp_path / "good.jsonl"
     good.write_text(

@@ -18,7 +18,7 @@ from bookpayctl.targets.errors import NoSuchProcessError
 from bookpayctl.targets.platforms import open_target
 from bookpayctl.targets.target import Target, answering, processes_of
 from runtime.domain.names import Service
-from tests.support.judged_environment import NAME, shop_that_is_up
+from tests.support.command_line import NAME, environment_that_is_up
 
 pytestmark = [pytest.mark.acceptance]
 
@@ -29,7 +29,7 @@ VICTIM = "notifier"
 @pytest.fixture(scope="module")
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     home = tmp_path_factory.mktemp("target")
-    with shop_that_is_up(home), pytest.MonkeyPatch.context() as patch:
+    with environment_that_is_up(home), pytest.MonkeyPatch.context() as patch:
         patch.setenv("BOOKPAY_HOME", str(home))
         yield open_target(environments.load(NAME))
 

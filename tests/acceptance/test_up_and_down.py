@@ -12,9 +12,8 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,8 @@ from bookpayctl.targets.local.machine.state import ID_VARIABLE
 from bookpayctl.targets.local.plan import UpOptions
 from bookpayctl.targets.local.supervise import programs
 from bookpayctl.targets.local.supervise.waiting import PartFailedError
+from tests.support.command_line import CommandLine
+from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(240)]
 
@@ -39,20 +40,13 @@ EXPORTED = {
 
 
 @dataclass(frozen=True)
-class Cli:
-    """The command line with its own folder of environments."""
+class Cli(CommandLine):
+    """The command line, with what these tests ask of it."""
 
-    home: Path
+    name: str = "default"
 
     def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "bookpayctl", *arguments],
-            env={**os.environ, "BOOKPAY_HOME": str(self.home)},
-            cwd=self.home.parent,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return self.run(*arguments)
 
     def up(self, *arguments: str) -> None:
         done = self("up", *arguments)
@@ -74,12 +68,12 @@ class Cli:
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
-    def root(self, name: str = "default") -> Path:
+    def folder(self, name: str = "default") -> Path:
         return self.home / name
 
     def alive(self, name: str = "default") -> list[psutil.Process]:
         """Every process that carries the environment's id, asked for independently."""
-        environment_id = json.loads((self.root(name) / "local.json").read_text())["id"]
+        environment_id = json.loads((self.folder(name) / "local.json").read_text())["id"]
         return [process for process in psutil.process_iter() if carries(process, environment_id)]
 
 
@@ -89,15 +83,6 @@ def carries(process: psutil.Process, environment_id: str) -> bool:
         return alive and process.environ().get(ID_VARIABLE) == environment_id
     except (psutil.NoSuchProcess, psutil.AccessDenied):
         return False
-
-
-def eventually(question: Callable[[], bool], *, within_seconds: float) -> None:
-    """Ask until it is so. The pause only spares the processor; the deadline decides."""
-    deadline = time.monotonic() + within_seconds
-    pause = threading.Event()
-    while not question():
-        assert time.monotonic() < deadline, f"not within {within_seconds} s"
-        pause.wait(0.1)
 
 
 def unhealthy(status: dict[str, Any]) -> str:
@@ -124,7 +109,7 @@ def lone(tmp_path: Path) -> Iterator[Cli]:
 class TestASharedEnvironment:
     def test_every_process_is_ready_and_one_publisher_leads(self, cli: Cli) -> None:
         # A broker that has just started may not speak of its groups yet; status then says unknown.
-        eventually(lambda: cli.status()["exit"]["code"] == 0, within_seconds=30)
+        eventually(lambda: cli.status()["exit"]["code"] == 0, "all is healthy", 30)
         status = cli.status()
 
         assert status["exit"] == {"code": 0, "reason": "all_healthy"}, unhealthy(status)
@@ -139,17 +124,17 @@ class TestASharedEnvironment:
         }
 
         assert exported == EXPORTED
-        assert cli.shell('psql "$DB_DSN" -Atc "SELECT count(*) >= 0 FROM orders"') == "t"
+        assert cli.shell('psql "$DB_DSN" -Atc "SELECT count(*) > 0 FROM inventory"') == "t"
         assert cli.shell('echo "$WEBHOOK_URL"').endswith("/stripe/webhook")
 
     def test_no_secret_is_in_an_argument_a_log_or_a_configuration(self, cli: Cli) -> None:
         secrets = {
             path.read_text().strip().rpartition(":")[2]
-            for path in (cli.root() / "secrets").iterdir()
+            for path in (cli.folder() / "secrets").iterdir()
         }
         shown = [" ".join(process.cmdline()) for process in cli.alive()]
-        shown += [path.read_text(errors="replace") for path in (cli.root() / "logs").iterdir()]
-        shown += [path.read_text() for path in cli.root().glob("*.*") if path.is_file()]
+        shown += [path.read_text(errors="replace") for path in (cli.folder() / "logs").iterdir()]
+        shown += [path.read_text() for path in cli.folder().glob("*.*") if path.is_file()]
 
         assert len(secrets) == 5
         assert not [text for text in shown for secret in secrets if secret in text]
@@ -170,11 +155,11 @@ class TestASharedEnvironment:
             now = cli.processes()["payments-reconciler"]
             return now["ready"] is True and now["pid"] != before["pid"] and now["restarts"] == 1
 
-        eventually(is_back, within_seconds=20)
+        eventually(is_back, "it is back", 20)
 
     def test_an_order_can_be_followed_through_the_logs(self, cli: Cli) -> None:
         order_id = place_order(cli)
-        eventually(lambda: order_status(cli, order_id) == "paid", within_seconds=15)
+        eventually(lambda: order_status(cli, order_id) == "paid", "the order is paid", 15)
 
         lines = cli("logs", "--order", order_id, "-o", "json").stdout.splitlines()
 
@@ -186,7 +171,7 @@ class TestASharedEnvironment:
     ) -> None:
         order_id = place_order(cli)
         before = cli.processes()
-        os.kill(int((cli.root() / "supervisord.pid").read_text()), signal.SIGKILL)
+        os.kill(int((cli.folder() / "supervisord.pid").read_text()), signal.SIGKILL)
 
         cli.up()
 
@@ -201,19 +186,19 @@ class TestASharedEnvironment:
 
     def test_after_a_power_cut_up_just_works_and_nothing_is_lost(self, cli: Cli) -> None:
         order_id = place_order(cli)
-        eventually(lambda: order_status(cli, order_id) == "paid", within_seconds=15)
+        eventually(lambda: order_status(cli, order_id) == "paid", "the order is paid", 15)
         victims = cli.alive()
         for process in {*victims, *(c for p in victims for c in p.children(recursive=True))}:
             # The database's children end by themselves as soon as they miss their parent.
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
-        eventually(lambda: not cli.alive(), within_seconds=5)
-        assert (cli.root() / "supervisord.pid").exists()
+        eventually(lambda: not cli.alive(), "nothing of it is alive", 5)
+        assert (cli.folder() / "supervisord.pid").exists()
 
         cli.up()
 
         # The broker loads its groups again; until then their lag is unknown, and said to be.
-        eventually(lambda: cli.status()["exit"]["code"] == 0, within_seconds=20)
+        eventually(lambda: cli.status()["exit"]["code"] == 0, "all is healthy", 20)
         assert order_status(cli, order_id) == "paid"
 
     def test_a_stolen_port_is_replaced_with_a_note(self, cli: Cli) -> None:
@@ -221,7 +206,7 @@ class TestASharedEnvironment:
         cli("down")
         thief = subprocess.Popen([sys.executable, "-m", "http.server", str(port)])
         try:
-            eventually(lambda: bool(listeners(port)), within_seconds=10)
+            eventually(lambda: listeners(port), "the thief listens", 10)
 
             done = cli("up")
         finally:
@@ -249,13 +234,13 @@ class TestASharedEnvironment:
         assert done.returncode == 0
         assert not first & second
         assert cli.alive("second") == []
-        eventually(lambda: cli.status()["exit"]["code"] == 0, within_seconds=30)
+        eventually(lambda: cli.status()["exit"]["code"] == 0, "all is healthy", 30)
         assert cli("down", "--name", "second", "--purge").returncode == 0
-        assert not cli.root("second").exists()
+        assert not cli.folder("second").exists()
 
     def test_down_leaves_no_process_and_keeps_the_data(self, cli: Cli) -> None:
         order_id = place_order(cli)
-        eventually(lambda: order_status(cli, order_id) == "paid", within_seconds=15)
+        eventually(lambda: order_status(cli, order_id) == "paid", "the order is paid", 15)
 
         first, second = cli("down"), cli("down")
 
@@ -300,7 +285,7 @@ def test_a_part_that_fails_is_named_with_its_log_and_nothing_is_left_running(
     with pytest.raises(PartFailedError) as failure:
         up.bring_up(
             UpOptions(name="default"),
-            lone.root(),
+            lone.folder(),
             lambda _step: None,
             applications=with_a_broken_notifier,
         )
@@ -315,7 +300,7 @@ def test_a_lost_password_file_is_made_again_and_the_data_stays(lone: Cli) -> Non
     lone.up()
     order_id = place_order(lone)
     lone("down")
-    (lone.root() / "secrets" / "pgpass").unlink()
+    (lone.folder() / "secrets" / "pgpass").unlink()
 
     lone.up()
 
@@ -328,7 +313,7 @@ def test_purge_removes_the_folder_and_a_second_purge_is_harmless(lone: Cli) -> N
     first, second = lone("down", "--purge"), lone("down", "--purge")
 
     assert (first.returncode, second.returncode) == (0, 0)
-    assert not lone.root().exists()
+    assert not lone.folder().exists()
 
 
 def place_order(cli: Cli) -> str:

@@ -9,18 +9,20 @@ from pathlib import Path
 import pytest
 
 from bookpayctl.runs.waiting import wait_until
-from tests.support.judged_environment import Shop, shop_that_is_up, verdicts
+from tests.support.command_line import CommandLine, environment_that_is_up, verdicts
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    with shop_that_is_up(tmp_path_factory.mktemp("webhooks")) as found:
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
+    with environment_that_is_up(tmp_path_factory.mktemp("webhooks")) as found:
         yield found
 
 
-def test_every_forgery_is_answered_as_required_and_the_audit_does_not_mind(shop: Shop) -> None:
+def test_every_forgery_is_answered_as_required_and_the_audit_does_not_mind(
+    shop: CommandLine,
+) -> None:
     document = shop.ask("webhook", "forge", "--all")
 
     found = verdicts(document)
@@ -38,7 +40,7 @@ def test_every_forgery_is_answered_as_required_and_the_audit_does_not_mind(shop:
     assert audited.value == 0
 
 
-def test_junit_and_table_say_what_was_sent_expected_and_got(shop: Shop) -> None:
+def test_junit_and_table_say_what_was_sent_expected_and_got(shop: CommandLine) -> None:
     junit = shop.run("webhook", "forge", "--case", "w07", "-o", "junit")
     table = shop.run("webhook", "forge", "--case", "W07", "-v")
 
@@ -52,7 +54,7 @@ def test_junit_and_table_say_what_was_sent_expected_and_got(shop: Shop) -> None:
     )
 
 
-def test_a_case_whose_control_is_not_received_is_unknown(shop: Shop) -> None:
+def test_a_case_whose_control_is_not_received_is_unknown(shop: CommandLine) -> None:
     """The tool signs with another secret than the receiver's, then neither answers at all."""
     secret = shop.root / "secrets" / "stripe-webhook-secret"
     kept = secret.read_text()
@@ -79,12 +81,12 @@ def test_a_case_whose_control_is_not_received_is_unknown(shop: Shop) -> None:
 
 @pytest.mark.parametrize("arguments", [(), ("--all", "--case", "W01"), ("--case", "W45")], ids=str)
 def test_a_question_that_names_no_case_is_a_usage_error(
-    shop: Shop, arguments: tuple[str, ...]
+    shop: CommandLine, arguments: tuple[str, ...]
 ) -> None:
     assert shop.run("webhook", "forge", *arguments).returncode == 2
 
 
-def test_a_webhook_that_is_sent_closes_the_payment_it_is_about(shop: Shop) -> None:
+def test_a_webhook_that_is_sent_closes_the_payment_it_is_about(shop: CommandLine) -> None:
     waiting = shop.ask("order", "place", "--payment-method", "pm_twin_card_processing")
     order_id = waiting["order"]["id"]
 
@@ -103,7 +105,7 @@ def test_a_webhook_that_is_sent_closes_the_payment_it_is_about(shop: Shop) -> No
 
 
 def test_a_lie_that_is_sent_is_listed_in_quarantine_with_its_reason(
-    shop: Shop, tmp_path: Path
+    shop: CommandLine, tmp_path: Path
 ) -> None:
     paid = shop.ask("order", "place", "--wait", "paid")["order"]
     lie = shop.ask(

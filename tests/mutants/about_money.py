@@ -33,8 +33,8 @@ MONEY_MUTANTS: Final = (
             ),
             Replacement(
                 CALLS,
-                "        key=str(body.event_id),\n        amount_cents",
-                "        key=str(uuid4()),\n        amount_cents",
+                "        key=str(body.event_id),\n        money=",
+                "        key=str(uuid4()),\n        money=",
             ),
         ),
         (SPOILT_ANSWER,),
@@ -57,8 +57,8 @@ MONEY_MUTANTS: Final = (
             ),
             Replacement(
                 CLIENT,
-                '            "currency": request.currency,\n        }\n',
-                '            "currency": request.currency,\n            "attempt": request.attempt,\n'
+                '            "currency": request.money.currency,\n        }\n',
+                '            "currency": request.money.currency,\n            "attempt": request.attempt,\n'
                 "        }\n",
             ),
             Replacement(
@@ -68,9 +68,9 @@ MONEY_MUTANTS: Final = (
             ),
             Replacement(
                 CALLS,
-                "        key=str(body.event_id),\n        amount_cents",
+                "        key=str(body.event_id),\n        money=",
                 '        key=f"{body.event_id}:{body.attempt}" if body.attempt else str(body.event_id),'
-                "\n        amount_cents",
+                "\n        money=",
             ),
         ),
         (SPOILT_ANSWER,),
@@ -111,9 +111,7 @@ MONEY_MUTANTS: Final = (
             Replacement(
                 ATTEMPT,
                 """        with metrics.GATEWAY_SECONDS.labels("charge").time():
-            answer = self.gateway.charge(
-                request, traceparent=traceparent(row.event_id, claim.token)
-            )
+            answer = self.gateway.charge(request, traceparent=parent)
         metrics.PAYMENT_ATTEMPTS.labels("charge", type(answer.outcome).__name__.lower()).inc()
         waiting = connections.Pooled(self.pool)
         failpoints.hit(Failpoint.PSP_RESPONSE_BEFORE_PERSIST, subject, waiting)
@@ -125,9 +123,7 @@ MONEY_MUTANTS: Final = (
                 """        with self.pool.connection() as conn:
             payments.lock(conn, row.event_id)
             with metrics.GATEWAY_SECONDS.labels("charge").time():
-                answer = self.gateway.charge(
-                    request, traceparent=traceparent(row.event_id, claim.token)
-                )
+                answer = self.gateway.charge(request, traceparent=parent)
             metrics.PAYMENT_ATTEMPTS.labels("charge", type(answer.outcome).__name__.lower()).inc()
             waiting = connections.Pooled(self.pool)
             failpoints.hit(Failpoint.PSP_RESPONSE_BEFORE_PERSIST, subject, waiting)

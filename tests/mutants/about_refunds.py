@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.mutants.mutant import Mutant, Replacement, integration
+from tests.mutants.mutant import Mutant, Replacement, integration, unit
 
 STRIPE: Final = "runtime/adapters/stripe_gateway.py"
 TABLES: Final = "runtime/sql/migrations/0001_orders_and_payments.sql"
@@ -87,6 +87,27 @@ REFUND_MUTANTS: Final = (
                     "payments_worker/test_refund_rows",
                     "test_news_of_a_refund_that_disagrees_ends_nothing",
                 )
+            ),
+        ),
+    ),
+    Mutant(
+        "M40",
+        "a refund whose sender died is sent again as if nothing could have executed",
+        (
+            Replacement(
+                "runtime/domain/refund.py",
+                "    return replace(refund, state=S.UNKNOWN, key=key_history.interrupted(refund.key))\n",
+                "    return replace(refund, state=S.PENDING)\n",
+            ),
+        ),
+        (
+            unit(
+                "runtime/test_refund_table",
+                "test_only_a_refund_under_way_loses_its_lease_and_may_have_executed[sending]",
+            ),
+            integration(
+                "payments_worker/test_refund_rows",
+                "test_a_refund_whose_sender_came_back_is_unknown_and_sent_again_in_the_same_round",
             ),
         ),
     ),

@@ -6,6 +6,8 @@ Whoever has to send bytes that no library would send uses a socket (`bookpayctl.
 from __future__ import annotations
 
 import json
+import ssl
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,8 +15,9 @@ from typing import Any, Final
 import httpx
 
 TIMEOUT_SECONDS: Final = 30.0
-# Kept for the next request; more than these may be open at once.
-CONNECTIONS_KEPT: Final = 64
+
+# Read once: it takes longer than a request on this machine.
+TRUSTED: Final = ssl.create_default_context()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +60,24 @@ class NoAnswer:
 
 
 class HttpClient:
-    """Keeps connections, follows no redirect, repeats nothing, reads no proxy settings."""
+    """Keeps connections, follows no redirect, repeats nothing, reads no proxy settings.
+
+    May be shared by threads: each has a pool of its own, because one that they share closes
+    connections that another thread is reading (decision 0080).
+    """
 
     def __init__(self, *, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
         self._timeout_seconds = timeout_seconds
-        self._client = self._fresh_client()
+        self._of_thread = threading.local()
+        self._opened: list[httpx.Client] = []
 
-    def _fresh_client(self) -> httpx.Client:
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=CONNECTIONS_KEPT)
-        return httpx.Client(timeout=self._timeout_seconds, limits=limits, trust_env=False)
+    def _client(self) -> httpx.Client:
+        client: httpx.Client | None = getattr(self._of_thread, "client", None)
+        if client is None:
+            client = httpx.Client(timeout=self._timeout_seconds, verify=TRUSTED, trust_env=False)
+            self._opened.append(client)
+            self._of_thread.client = client
+        return client
 
     def attempt(
         self,
@@ -80,7 +92,7 @@ class HttpClient:
         timeout = httpx.USE_CLIENT_DEFAULT if timeout_seconds is None else timeout_seconds
         sent = [(name.encode(), as_bytes(value)) for name, value in (headers or {}).items()]
         try:
-            response = self._client.request(
+            response = self._client().request(
                 method, url, content=body, headers=sent, timeout=timeout
             )
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
@@ -104,8 +116,9 @@ class HttpClient:
 
     def close_connections(self) -> None:
         """Close every connection that is kept; the next request opens a new one."""
-        self._client.close()
-        self._client = self._fresh_client()
+        opened, self._opened, self._of_thread = self._opened, [], threading.local()
+        for client in opened:
+            client.close()
 
 
 def as_bytes(value: str | bytes) -> bytes:

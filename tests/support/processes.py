@@ -76,14 +76,14 @@ class Child:
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
     @property
-    def running(self) -> subprocess.Popen[bytes]:
+    def started(self) -> subprocess.Popen[bytes]:
         """The process of its last start."""
         assert self.process is not None, f"{self.name} was never started"
         return self.process
 
     @property
     def pid(self) -> int:
-        return self.running.pid
+        return self.started.pid
 
     def has_ended(self) -> bool:
         return self.process is not None and self.process.poll() is not None
@@ -99,14 +99,14 @@ class Child:
 
     def wait_end(self, seconds: float = PATIENCE_SECONDS) -> int:
         """Wait until it ends by itself; returns the exit status, negative for a signal."""
-        return self.running.wait(timeout=seconds)
+        return self.started.wait(timeout=seconds)
 
     def signal(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
 
     def kill(self) -> None:
-        self.running.kill()
-        self.running.wait(timeout=STOP_SECONDS)
+        self.started.kill()
+        self.started.wait(timeout=STOP_SECONDS)
 
     def stop(self) -> int | None:
         """TERM, then KILL; returns the exit status, None if it was never started."""
@@ -124,10 +124,10 @@ def stop_all(
     """
     living = [child for child in children if child.process and child.process.poll() is None]
     for child in living:
-        child.running.send_signal((politely or {}).get(child.name, signal.SIGTERM))
+        child.started.send_signal((politely or {}).get(child.name, signal.SIGTERM))
     for child in living:
         try:
-            child.running.wait(timeout=STOP_SECONDS)
+            child.started.wait(timeout=STOP_SECONDS)
         except subprocess.TimeoutExpired:
             child.kill()
 
@@ -190,6 +190,16 @@ def running(service: ServiceProcess) -> Iterator[ServiceProcess]:
     """One service, ready; stopped at the end."""
     with all_running([service]):
         yield service
+
+
+@contextmanager
+def stopped(service: ServiceProcess) -> Iterator[None]:
+    """One service that runs, away for the length of the block, and ready again behind it."""
+    service.stop()
+    try:
+        yield
+    finally:
+        service.start().wait_ready()
 
 
 @contextmanager

@@ -16,7 +16,7 @@ def begin(
     recipient: str,
     message_id: str,
 ) -> bool:
-    """Record the intent to tell; False when this event has been told already."""
+    """Record the intent to write; False when the customer has been written to about this event."""
     # The update changes nothing. DO NOTHING would return no row, and the question is whether the
     # row that was there before has been sent.
     row = conn.execute(

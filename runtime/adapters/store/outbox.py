@@ -96,6 +96,12 @@ def select_unpublished(
         ).fetchall()
 
 
+def holds(conn: Connection, event_id: UUID) -> bool:
+    """Whether the event was ever written, published or not."""
+    row = conn.execute("SELECT 1 FROM outbox WHERE event_id = %s", (event_id,)).fetchone()
+    return row is not None
+
+
 def mark_published(conn: Connection, event_ids: Sequence[UUID]) -> int:
     """Set published_at on events the broker has acknowledged; returns how many were unmarked."""
     return conn.execute(

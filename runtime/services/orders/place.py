@@ -17,7 +17,7 @@ from runtime.faults import connections
 from runtime.faults.points import Failpoint, Failpoints, Subject
 from runtime.services.orders.problem import Problem
 from runtime.services.orders.request import PlaceOrder
-from runtime.steps import order as order_step
+from runtime.steps.order import cancel_locked_order
 
 logger = logging.getLogger(__name__)
 
@@ -143,7 +143,7 @@ def cancel_order(
         # Written by hand without an OrderPlaced: no payment waits to hear of it.
         raise Problem("order_closed")
     if root is not None:
-        order_step.cancel(conn, order, EventId(root), cause="customer_cancelled", reason=reason)
+        cancel_locked_order(conn, order, EventId(root), cause="customer_cancelled", reason=reason)
     # Read again under the lock, so that the answer is what was written, with its payment.
     view = orders.find_by_id(conn, tenant_id, order_id)
     if view is None:

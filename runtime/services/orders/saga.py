@@ -11,13 +11,14 @@ from typing import Final
 
 import psycopg
 
-from runtime.adapters.store import dead_letters, orders
+from runtime.adapters import consumer_loop
+from runtime.adapters.store import orders
 from runtime.domain.event import ReceivedEvent, Record
 from runtime.domain.names import Service, Topic, trace_id
 from runtime.domain.order import AmountMismatch, OrderEvent
 from runtime.faults import connections
 from runtime.faults.points import Failpoint, Failpoints, Subject
-from runtime.steps import order as order_step
+from runtime.steps.order import follow_payment
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ def follow(
     def hit(point: Failpoint) -> None:
         failpoints.hit(point, subject, connections.Statement(conn))
 
-    reached = order_step.follow_payment(conn, order, EVENT_OF_TOPIC[record.topic], event, hit)
+    reached = follow_payment(conn, order, EVENT_OF_TOPIC[record.topic], event, hit)
     if isinstance(reached, AmountMismatch):
         _set_aside(conn, record, event, reached)
         return AMOUNT_MISMATCH
@@ -61,16 +62,14 @@ def follow(
 def _set_aside(
     conn: psycopg.Connection, record: Record, event: ReceivedEvent, mismatch: AmountMismatch
 ) -> None:
-    """Keep the record with its reason; the row is counted among what waits for an operator."""
+    """Keep the record with its reason, and say which two amounts disagree."""
     # In the transaction that would have moved the order: the offset passes the record only when
     # it is kept.
-    dead_letters.insert_record(conn, source=Service.ORDERS, reason=AMOUNT_MISMATCH, record=record)
+    consumer_loop.dead_letter(conn, source=Service.ORDERS, reason=AMOUNT_MISMATCH, record=record)
     logger.error(
-        "a payment's event names other money than its order and has a dead letter now",
+        "a payment's event names other money than its order",
         extra={
             "reason": AMOUNT_MISMATCH,
-            "topic": record.topic,
-            "offset": record.offset,
             "order_id": event.order_id,
             "event_id": str(event.root),
             "trace_id": trace_id(event.root),

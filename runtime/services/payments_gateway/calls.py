@@ -14,6 +14,7 @@ from fastapi import Response
 from runtime import config
 from runtime.adapters.stripe_gateway import Call, Charge, ListTooLongError, StripeGateway
 from runtime.domain import stripe_answers
+from runtime.domain.money import Money
 from runtime.domain.outcome import Outcome
 from runtime.domain.shadow import V1Outcome
 from runtime.services.payments_gateway import shadow
@@ -70,8 +71,7 @@ def _send_charge(gateway: Gateway, body: ChargeBody) -> tuple[Call, Outcome]:
     charge = Charge(
         # One key per order, for ever. A second one could be a second charge.
         key=str(body.event_id),
-        amount_cents=body.amount_cents,
-        currency=body.currency,
+        money=Money(body.amount_cents, body.currency),
         payment_method=method,
         payment_method_type=stripe_answers.payment_method_type(method),
         metadata=metadata,

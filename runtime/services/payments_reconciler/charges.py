@@ -150,12 +150,8 @@ def creation_window(row: PaymentRow, now: float, lease_seconds: float) -> dict[s
 
 def pick(found: list[FoundIntent], row: PaymentRow) -> FoundIntent | None:
     """The PaymentIntent that is this payment's: a success before anything else."""
-    ours = [
-        intent
-        for intent in found
-        # Metadata can be copied with an object in the dashboard; another amount is not our charge.
-        if (intent.amount_cents, intent.currency) == (row.money.amount_cents, row.money.currency)
-    ]
+    # Metadata can be copied with an object in the dashboard; other money is not our charge.
+    ours = [intent for intent in found if intent.money == row.money]
     succeeded = [intent for intent in ours if intent.status == "succeeded"]
     return next(iter(succeeded or ours), None)
 

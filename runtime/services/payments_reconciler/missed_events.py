@@ -13,12 +13,12 @@ from uuid import UUID
 
 import psycopg
 
-from runtime.adapters.store import missed, orders
+from runtime.adapters.store import missed, orders, outbox
 from runtime.adapters.store.missed import WaitingOrder
 from runtime.domain.missed import EVENT_MISSING, events_missed, root_of_order
 from runtime.domain.names import EventId, EventType, OrderStatus, derive_event_id
 from runtime.services.payments_reconciler.tools import BATCH, Tools
-from runtime.steps import order as order_step
+from runtime.steps.order import cancel_locked_order
 
 logger = logging.getLogger(__name__)
 
@@ -52,8 +52,9 @@ class MissedEvents:
             )
             ids = [_event_id(root, event_type) for event_type in wanted]
             republished = missed.republish(conn, ids, window_seconds=window)
-            # Not sent a moment ago, not waiting, not there: it was never written.
-            if EventType.ORDER_PLACED in wanted and not republished and not _is_written(conn, root):
+            never_sent = EventType.ORDER_PLACED in wanted and not republished
+            # Not there, as against sent a moment ago or about to be: it was never written.
+            if never_sent and not outbox.holds(conn, root):
                 return _cancel_without_event(conn, order)
         for event_id in republished:
             logger.warning(
@@ -73,11 +74,6 @@ def _root_on_record(conn: psycopg.Connection, order: WaitingOrder) -> EventId | 
     return EventId(root) if root else None
 
 
-def _is_written(conn: psycopg.Connection, root: EventId) -> bool:
-    row = conn.execute("SELECT 1 FROM outbox WHERE event_id = %s", (root,)).fetchone()
-    return row is not None
-
-
 def _cancel_without_event(conn: psycopg.Connection, order: WaitingOrder) -> int:
     locked = orders.lock_order(conn, order.order_id)
     # Looked at again under the lock: its event may have arrived between the two looks.
@@ -85,7 +81,7 @@ def _cancel_without_event(conn: psycopg.Connection, order: WaitingOrder) -> int:
         return 0
     # Derived from the order's id, so that two reconcilers name the cancellation alike.
     root = order.event_id or root_of_order(order.order_id)
-    order_step.cancel(conn, locked, root, cause="reconciler", reason=EVENT_MISSING)
+    cancel_locked_order(conn, locked, root, cause="reconciler", reason=EVENT_MISSING)
     logger.error(
         "an order has no OrderPlaced and can never be charged; it is cancelled",
         extra={"order_id": order.order_id},

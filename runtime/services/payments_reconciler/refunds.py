@@ -11,7 +11,7 @@ from runtime.adapters.store.refunds import RefundRow
 from runtime.domain.names import RefundState
 from runtime.domain.refund import ALREADY_REFUNDED, RefundAbsent, RefundEvent, RefundSeen
 from runtime.services.payments_reconciler.tools import BATCH, Tools, look_again_seconds
-from runtime.steps import refund as refund_steps
+from runtime.steps import refund
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ def _ask_and_apply(tools: Tools, row: RefundRow) -> None:
         return
     seen = what_is_there(found, row, tools.lease_seconds)
     with tools.pool.connection() as conn:
-        moved = refund_steps.apply(conn, row.refund_id, seen, "reconciler", rng=tools.process.rng)
+        moved = refund.apply(conn, row.refund_id, seen, "reconciler", rng=tools.process.rng)
         # Stripe said nothing new: without this it would be asked again in the next round.
         if moved is not None and not moved.changed:
             refunds.look_again_in(conn, row, wait)
@@ -60,27 +60,31 @@ def what_is_there(
     found: Sequence[FoundRefund], row: RefundRow, lease_seconds: float
 ) -> RefundEvent:
     """What Stripe's refunds of a PaymentIntent say about this one of ours, pure."""
-    ours = [refund for refund in found if _is_ours(refund, row)]
+    ours = [entry for entry in found if _is_ours(entry, row)]
     if not ours and row.refund.failure_code == ALREADY_REFUNDED:
         # Nothing is left to give back. Whoever gave it, the customer has it.
         ours = _that_gave_it_back(found, row)
-    for refund in ours:
-        return RefundSeen(refund.stripe_refund_id, refund.status, refund.failure_code)
+    for entry in ours:
+        return RefundSeen(entry.stripe_refund_id, entry.status, entry.failure_code)
     return RefundAbsent(
         deadline_passed=row.quiet_seconds > lease_seconds, key_age_seconds=row.key_age_seconds
     )
 
 
-def _is_ours(refund: FoundRefund, row: RefundRow) -> bool:
+def _is_ours(entry: FoundRefund, row: RefundRow) -> bool:
     # Its id once Stripe has given one; before that only our own, which the call carried along.
     if row.refund.stripe_refund_id is not None:
-        return refund.stripe_refund_id == row.refund.stripe_refund_id
-    return refund.refund_id == str(row.refund_id)
+        return entry.stripe_refund_id == row.refund.stripe_refund_id
+    return entry.refund_id == str(row.refund_id)
 
 
 def _that_gave_it_back(found: Sequence[FoundRefund], row: RefundRow) -> list[FoundRefund]:
     """Succeeded refunds of others, newest first, if together they are the whole amount."""
-    succeeded = [refund for refund in found if refund.status == "succeeded"]
+    succeeded = [entry for entry in found if entry.status == "succeeded"]
     # Not a part: then something is still owed, and a refund of ours could give it.
-    whole = sum(refund.amount_cents for refund in succeeded) >= row.money.amount_cents
-    return succeeded if whole else []
+    given = sum(
+        entry.money.amount_cents
+        for entry in succeeded
+        if entry.money is not None and entry.money.currency == row.money.currency
+    )
+    return succeeded if given >= row.money.amount_cents else []

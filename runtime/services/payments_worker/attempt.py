@@ -60,14 +60,12 @@ class AttemptRunner:
             row.event_id,
             row.order_id,
             row.tenant_id,
-            row.money.amount_cents,
-            row.money.currency,
+            row.money,
             row.payment_method,
         )
+        parent = traceparent(row.event_id, claim.token)
         with metrics.GATEWAY_SECONDS.labels("charge").time():
-            answer = self.gateway.charge(
-                request, traceparent=traceparent(row.event_id, claim.token)
-            )
+            answer = self.gateway.charge(request, traceparent=parent)
         metrics.PAYMENT_ATTEMPTS.labels("charge", type(answer.outcome).__name__.lower()).inc()
         waiting = connections.Pooled(self.pool)
         failpoints.hit(Failpoint.PSP_RESPONSE_BEFORE_PERSIST, subject, waiting)
@@ -124,7 +122,7 @@ class AttemptRunner:
             answer = self.gateway.refund(
                 key=row.idempotency_key,
                 payment_intent_id=row.payment_intent_id,
-                amount_cents=row.money.amount_cents,
+                money=row.money,
                 refund_id=row.refund_id,
                 on_sent=partial(failpoints.hit, Failpoint.SAGA_REFUND_SENT_NO_RESPONSE, subject),
             )

@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 
 from runtime.domain.names import EventId, EventType, derive_event_id
+from tests.support.http_client import http
 from tests.support.records import produce, reasons_at
 from tests.support.stack import PRICE_CENTS, Shop
 from tests.support.twin import Twin
@@ -110,6 +111,9 @@ def test_the_consumer_goes_on_behind_it_and_says_so_as_an_error(
         for line in shop.stack["orders-consumer"].log.splitlines()
         if order_id in line and "amount_mismatch" in line
     ]
+    metrics = http.request("GET", shop.stack["orders-consumer"].url + "/metrics").body.decode()
+    counter = 'bookpay_dead_letters_total{reason="amount_mismatch",source="orders-service"}'
+    assert counter in metrics
     assert line["level"] == "ERROR"
     assert (line["order_amount_cents"], line["event_amount_cents"]) == (PRICE_CENTS, 1)
 

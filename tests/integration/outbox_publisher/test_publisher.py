@@ -17,9 +17,9 @@ from bookpayctl.targets.local.servers.contents import create_topics
 from runtime.adapters.store.publisher_lock import try_lock
 from runtime.domain.names import PUBLISHER_LOCK_KEY
 from tests.support.processes import ServiceProcess, stop_all
+from tests.support.records import headers_in
 from tests.support.servers import running_servers
 from tests.support.stack import Database, connect
-from tests.support.topics import headers_in
 from tests.support.waiting import eventually, holds_for
 
 # Nobody acts on a parked payment's event, so these records disturb no other test.

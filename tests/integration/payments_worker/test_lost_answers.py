@@ -7,8 +7,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from tests.support.http_client import NoAnswer
+from tests.support.records import headers_in
 from tests.support.stack import DEADLINES, WORKERS, Shop
-from tests.support.topics import headers_in
 from tests.support.twin import Twin
 from tests.support.waiting import eventually
 

@@ -120,7 +120,7 @@ def test_a_gateway_answer_that_was_cut_is_unknown() -> None:
 def test_a_payment_intent_is_news_by_its_status(
     status: str, code: str | None, event: Event
 ) -> None:
-    assert to_event(FoundIntent(PI, status, code, 4999, "usd")) == event
+    assert to_event(FoundIntent(PI, status, code, Money(4999, "usd"))) == event
 
 
 # --- whether a webhook is about this payment ------------------------------------------------

@@ -176,7 +176,7 @@ def test_the_list_that_is_asked_for_has_an_end() -> None:
 
 def test_a_success_is_picked_before_a_failure_and_another_amount_never() -> None:
     def intent(name: str, status: str, cents: int = 4999) -> FoundIntent:
-        return FoundIntent(PaymentIntentId(name), status, None, cents, "usd")
+        return FoundIntent(PaymentIntentId(name), status, None, Money(cents, "usd"))
 
     found = [
         intent("pi_other", "succeeded", 1),

@@ -22,8 +22,8 @@ COMMAND_SECONDS_MAX = 240
 
 
 @dataclass(frozen=True)
-class Shop:
-    """One environment and the way to give it commands.
+class CommandLine:
+    """`bookpayctl` for one environment, as an operator types it.
 
     Attributes:
         home: its folder of environments, nobody else's.
@@ -32,14 +32,17 @@ class Shop:
 
     home: Path
     extra: Mapping[str, str] = field(default_factory=dict)
+    name: str = NAME
 
     def variables(self) -> dict[str, str]:
-        return {**os.environ, "BOOKPAY_HOME": str(self.home), "BOOKPAY_NAME": NAME, **self.extra}
+        own = {"BOOKPAY_HOME": str(self.home), "BOOKPAY_NAME": self.name}
+        return {**os.environ, **own, **self.extra}
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "bookpayctl", *arguments],
             env=self.variables(),
+            cwd=self.home.parent,
             capture_output=True,
             text=True,
             timeout=COMMAND_SECONDS_MAX,
@@ -62,6 +65,7 @@ class Shop:
         return subprocess.Popen(
             [sys.executable, "-m", "bookpayctl", *arguments],
             env=self.variables(),
+            cwd=self.home.parent,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
@@ -69,7 +73,7 @@ class Shop:
 
     @property
     def root(self) -> Path:
-        return self.home / NAME
+        return self.home / self.name
 
     @property
     def runs_dir(self) -> Path:
@@ -83,15 +87,17 @@ class Shop:
 
 
 @contextmanager
-def shop_that_is_up(home: Path, extra: Mapping[str, str] | None = None) -> Iterator[Shop]:
+def environment_that_is_up(
+    home: Path, extra: Mapping[str, str] | None = None
+) -> Iterator[CommandLine]:
     """An environment that is brought up, and purged whatever happens."""
-    shop = Shop(home, extra or {})
-    up = shop.run("up")
+    command_line = CommandLine(home, extra or {})
+    up = command_line.run("up")
     try:
         assert up.returncode == 0, up.stderr
-        yield shop
+        yield command_line
     finally:
-        down = shop.run("down", "--purge")
+        down = command_line.run("down", "--purge")
     assert down.returncode == 0, down.stderr
 
 

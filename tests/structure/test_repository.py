@@ -32,7 +32,9 @@ CODE_SUFFIXES: Final = frozenset({".py", ".sql", ".sh"})
 FORBIDDEN_MODULES: Final = frozenset(
     {"utils", "util", "helpers", "helper", "common", "manager", "base", "misc", "data", "info"}
 )
-TEST_FOLDERS: Final = frozenset({"unit", "contract", "integration", "acceptance", "crash_matrix"})
+TEST_FOLDERS: Final = frozenset(
+    {"structure", "unit", "contract", "integration", "acceptance", "crash_matrix"}
+)
 DECISION_SECTIONS: Final = ["Context", "Options", "Decision", "Consequences", "Revisit when"]
 LOCKS: Final = ("requirements.lock", "requirements-dev.lock")
 
