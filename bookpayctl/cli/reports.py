@@ -84,15 +84,8 @@ def render(
             return junit_document(report)
 
 
-def finish(
-    report: Report,
-    output: ReportFormat,
-    files: list[tuple[ReportFormat, Path]],
-    *,
-    detailed: bool = False,
-    fold: str | None = None,
-) -> NoReturn:
-    """Print the report, write its files, and end the command with the report's code."""
+def write_files(report: Report, files: list[tuple[ReportFormat, Path]]) -> None:
+    """The report in its run's folder, and in the files that were asked for."""
     from bookpayctl.runs.directory import REPORT_FILE
     from bookpayctl.runs.files import write_atomically
 
@@ -103,5 +96,17 @@ def finish(
             write_atomically(path, render(report, kind) + "\n")
         except OSError as error:
             hint(f"warning: report {path} could not be written: {error}")
+
+
+def finish(
+    report: Report,
+    output: ReportFormat,
+    files: list[tuple[ReportFormat, Path]],
+    *,
+    detailed: bool = False,
+    fold: str | None = None,
+) -> NoReturn:
+    """Print the report, write its files, and end the command with the report's code."""
+    write_files(report, files)
     print_line(render(report, output, detailed=detailed, fold=fold))
     leave(report.code)

@@ -11,24 +11,22 @@ from dataclasses import dataclass
 from typing import Final
 
 from bookpayctl.faults import undo
-from bookpayctl.faults.fault import Fault
+from bookpayctl.faults.fault import Fault, FaultError
 from bookpayctl.report.verdict import Item
 from bookpayctl.runs.directory import Run
 from bookpayctl.runs.waiting import wait_until
 from bookpayctl.targets.errors import TargetError
-from bookpayctl.targets.target import Mark, Process, Target
+from bookpayctl.targets.target import Mark, Process, ProcessEvents, Target
 
 RUNNING_SECONDS_MAX: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """When a process was away, in wall-clock seconds, and whether its port refused at both ends."""
+    """When a process was away, in wall-clock seconds."""
 
     began_at: float
     ended_at: float
-    refused_at_begin: bool
-    refused_at_end: bool
 
 
 class ProcessAway(Fault):
@@ -41,6 +39,7 @@ class ProcessAway(Fault):
         self.process = process
         self.seconds = seconds
         self.window: Window | None = None
+        self._refused = False
 
     def plan_undo(self) -> None:
         self._plan(undo.PROCESSES_RUNNING)
@@ -50,7 +49,8 @@ class ProcessAway(Fault):
         began_at, refused_at_begin = time.time(), self._refuses()
         # The length of the outage is the experiment; nothing is waited for.
         threading.Event().wait(self.seconds)
-        self.window = Window(began_at, time.time(), refused_at_begin, self._refuses())
+        self._refused = refused_at_begin and self._refuses()
+        self.window = Window(began_at, time.time())
         self.target.start(self.process)
         wait_until(
             lambda: self.target.processes()[self.process].running,
@@ -63,7 +63,7 @@ class ProcessAway(Fault):
         title = "the part was away"
         required = f"its port refuses at the begin and the end of {self.seconds:.0f} s"
         window = self.window
-        if window is None or not (window.refused_at_begin and window.refused_at_end):
+        if window is None or not self._refused:
             return [self._unproven("part-away", title, required, f"{self.process} still answered")]
         seconds = window.ended_at - window.began_at
         observed = f"{self.process} refused connections for {seconds:.1f} s"
@@ -71,6 +71,59 @@ class ProcessAway(Fault):
 
     def _refuses(self) -> bool:
         return not self.target.accepts_connections(self.process)
+
+
+class ProcessKilled(Fault):
+    """One process is killed once, with SIGKILL; its parent is left to start it again."""
+
+    def __init__(self, target: Target, run: Run, *, prefix: str, process: str) -> None:
+        super().__init__(target, run, prefix=prefix)
+        self.process = process
+        self.window: Window | None = None
+        self._since: Mark | None = None
+        self._killed: str | None = None
+
+    def plan_undo(self) -> None:
+        self._plan(undo.PROCESSES_RUNNING)
+
+    def inject(self) -> None:
+        """Kill it, and return when its parent has a new one, or has had a minute for that."""
+        self._since, began_at = self.target.mark(), time.time()
+        self._killed = self.target.kill(self.process)
+        if self._killed is None:
+            raise FaultError(f"{self.process} does not run, so it cannot be killed")
+        wait_until(
+            lambda: self.target.processes()[self.process],
+            lambda now: now.running and now.incarnation != self._killed,
+            deadline_seconds=RUNNING_SECONDS_MAX,
+            every_seconds=0.05,
+        )
+        self.window = Window(began_at, time.time())
+
+    def prove(self, *, deadline_seconds: float) -> list[Item]:
+        """Its parent saw it end by SIGKILL, and started another one."""
+        title = "the process was killed and restarted"
+        required = "its parent saw SIGKILL and started a new one"
+        since = self._since
+        if since is None:
+            return [self._unproven("process-killed", title, required, "it was never killed")]
+        waited = wait_until(
+            lambda: self.target.events(since),
+            lambda seen: is_kill_seen(seen, self.process, self._killed),
+            deadline_seconds=deadline_seconds,
+        )
+        ends = waited.value.ends_of(self.process)
+        starts = waited.value.starts_of(self.process)
+        seen = f"{self.process} ({self._killed}): {', '.join(map(str, ends))} -> {starts}"
+        if not waited.reached:
+            return [self._unproven("process-killed", title, required, f"{seen}; not proven")]
+        return [self._proven("process-killed", title, required, seen, len(ends))]
+
+
+def is_kill_seen(events: ProcessEvents, process: str, killed: str | None) -> bool:
+    """Whether the parent saw the process end by SIGKILL, and come again as another one."""
+    ends, starts = events.ends_of(process), events.starts_of(process)
+    return any(end.signal == "SIGKILL" for end in ends) and any(new != killed for new in starts)
 
 
 @dataclass(frozen=True, slots=True)

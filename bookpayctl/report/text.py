@@ -14,6 +14,7 @@ from bookpayctl.report.verdict import Item, Verdict, count_by_verdict
 
 TITLE_WIDTH: Final = 42
 LABEL_WIDTH: Final = 10
+ID_WIDTH_MIN: Final = 8
 DEFAULT_NAME: Final = "default"
 EVIDENCE_WIDTH: Final = 140
 INDENT: Final = " " * 11
@@ -84,9 +85,10 @@ def report_lines(report: Report, look: Look) -> Iterator[str]:
 def items_lines(items: Sequence[Item], look: Look) -> Iterator[str]:
     """Every item, those to be folded as one line at their place's end."""
     folded = [item for item in items if _is_folded(item, look)]
+    width = id_width(items)
     for item in items:
         if item not in folded:
-            yield from item_lines(item, look)
+            yield from item_lines(item, look, width=width)
     if folded:
         first, last = folded[0].id, folded[-1].id
         holding = [item for item in folded if item.verdict is Verdict.HOLDS]
@@ -104,11 +106,24 @@ def _is_folded(item: Item, look: Look) -> bool:
     return look.fold is not None and item.id.startswith(look.fold) and foldable
 
 
-def item_lines(item: Item, look: Look) -> Iterator[str]:
+def short_id(item: Item) -> str:
+    """The id as a person reads it under its drill's name: what stands behind the slash."""
+    return item.id.rpartition("/")[2]
+
+
+def id_width(items: Sequence[Item]) -> int:
+    """How wide the column of ids has to be."""
+    return max([ID_WIDTH_MIN, *(len(short_id(item)) for item in items)])
+
+
+def item_lines(item: Item, look: Look, *, width: int = ID_WIDTH_MIN) -> Iterator[str]:
     """One answer: a line, then details if they were asked for or something is not as required."""
     examined = f"examined {item.examined:>6}" if item.examined else " " * 15
     took = f"{item.duration_ms:>7} ms" if item.duration_ms else ""
-    head = f"{mark(item.verdict, look)} {item.id:<8} {item.title:<{TITLE_WIDTH}} {examined}{took}"
+    head = (
+        f"{mark(item.verdict, look)} {short_id(item):<{width}} {item.title:<{TITLE_WIDTH}}"
+        f" {examined}{took}"
+    )
     yield head.rstrip()
     if item.verdict is Verdict.HOLDS:
         if look.detailed:

@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-from bookpayctl.faults.failpoint import Aim, FailpointFault, Hit, successors_of
+from bookpayctl.faults.failpoint import Aim, FailpointFault, Hit
 from bookpayctl.faults.fault import Fault
+from bookpayctl.faults.process import ProcessKilled
 from bookpayctl.faults.stripe import StripeFault
 from bookpayctl.faults.undo import UndoError
-from bookpayctl.report.verdict import Verdict
 from bookpayctl.runs.directory import Run
 from bookpayctl.runs.waiting import wait_until
-from bookpayctl.targets.target import Mark, ProcessEvents
+from bookpayctl.targets.target import Mark
 from runtime.domain.names import OrderStatus
 from runtime.faults.connections import NothingToCutError
 from runtime.faults.names import Action, Failpoint
@@ -108,7 +108,7 @@ class CellFault:
     run: Run
     armed: list[Fault] = field(default_factory=list)
     since: Mark = field(init=False)
-    killed: Hit | None = None
+    kill: ProcessKilled | None = None
 
     def __post_init__(self) -> None:
         self.since = self.matrix.target.mark()
@@ -163,7 +163,7 @@ class CellFault:
         fault = self.armed[-1] if self.armed else None
         if isinstance(fault, FailpointFault):
             return fault.hit()
-        if isinstance(fault, StripeFault) and self.cell.is_the_twins and self.killed is None:
+        if isinstance(fault, StripeFault) and self.cell.is_the_twins:
             return self._hit_of_twin(fault)
         return None
 
@@ -178,10 +178,12 @@ class CellFault:
         """Kill whom the cell names, now that Stripe has executed and its answer is held."""
         if self.cell.victim is None:
             return hit
-        pid = self.matrix.target.kill(self.cell.victim)
-        assert pid is not None, f"{self.cell.victim} does not run"
-        self.killed = Hit(self.cell.victim, int(pid), None, None, datetime.now(UTC))
-        return self.killed
+        self.kill = ProcessKilled(
+            self.matrix.target, self.run, prefix="cell", process=self.cell.victim
+        )
+        at = datetime.now(UTC)
+        self._inject(self.kill)
+        return Hit(self.cell.victim, 0, None, None, at)
 
     def undo(self) -> list[str]:
         """Take back whatever is still armed; what cannot be taken back is a problem."""
@@ -202,17 +204,9 @@ class CellFault:
         if self.cell.action is not Action.EXIT:
             ends = self.matrix.target.events(self.since).ends
             return [f"{end.process} died of it: {end}" for end in ends]
-        if self.cell.victim is None:
-            items = self.armed[-1].prove(deadline_seconds=RESTART_SECONDS_MAX)
-            return [f"{i.id}: {i.reason}" for i in items if i.verdict is not Verdict.HOLDS]
-        waited = wait_until(
-            lambda: self.matrix.target.events(self.since),
-            lambda seen: is_kill_seen(seen, hit),
-            deadline_seconds=RESTART_SECONDS_MAX,
-        )
-        if waited.reached:
-            return []
-        return [f"the kill of {hit.process} (pid {hit.pid}) was not seen: {waited.value}"]
+        fault = self.kill or self.armed[-1]
+        items = fault.prove(deadline_seconds=RESTART_SECONDS_MAX)
+        return [f"{i.id} ({hit.process}): {i.reason}" for i in items if i.reason]
 
     def _unsaid(self, hit: Hit) -> list[str]:
         """The process says that it acts, once, and not that there was nothing to act on."""
@@ -255,9 +249,3 @@ class CellFault:
             return self._stripe("execute_then_cut", match=AIMED, count=1)
         held = {"seconds": ANSWER_HELD_SECONDS}
         return self._stripe("execute_then_timeout", match=AIMED, count=1, numbers=held)
-
-
-def is_kill_seen(events: ProcessEvents, hit: Hit) -> bool:
-    """Whether the parent saw the victim end by SIGKILL, and come again."""
-    ends = events.ends_of(hit.process)
-    return any(end.signal == "SIGKILL" for end in ends) and bool(successors_of(events, hit))

@@ -15,6 +15,7 @@ import pytest
 
 GOLDEN: Final = Path(__file__).parents[1] / "golden"
 RENEW_VARIABLE: Final = "BOOKPAY_RENEW_GOLDENS"
+RENEW: Final = f"if that is meant: {RENEW_VARIABLE}=1 .venv/bin/python -m pytest tests/unit/cli"
 
 
 def assert_golden(name: str, text: str) -> None:
@@ -24,5 +25,5 @@ def assert_golden(name: str, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
         pytest.skip(f"{name} was written anew, not compared")
-    assert path.exists(), f"{path} is missing; tests/support/goldens.py says how to write it"
-    assert text == path.read_text()
+    assert path.exists(), f"{path} is missing; {RENEW}"
+    assert text == path.read_text(), f"{path} says otherwise; {RENEW}"

@@ -193,6 +193,16 @@ def running(service: ServiceProcess) -> Iterator[ServiceProcess]:
 
 
 @contextmanager
+def stopped(service: ServiceProcess) -> Iterator[None]:
+    """One service that runs, away for the length of the block, and ready again behind it."""
+    service.stop()
+    try:
+        yield
+    finally:
+        service.start().wait_ready()
+
+
+@contextmanager
 def all_running(services: Collection[ServiceProcess]) -> Iterator[None]:
     """Start all at once, go on when each is ready, and stop all at once, whatever happened."""
     try:

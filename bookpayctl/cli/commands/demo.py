@@ -16,8 +16,8 @@ from bookpayctl.cli.reports import (
     ReportOption,
     finish,
     look_of,
-    render,
     report_files,
+    write_files,
 )
 from bookpayctl.report.exit_code import ExitCode
 
@@ -55,8 +55,7 @@ def demo(
     live = output is ReportFormat.TABLE
     result = _run(environment, deadline_seconds, live=live)
     if live:
-        for kind, path in files:
-            path.write_text(render(result, kind) + "\n", encoding="utf-8")
+        write_files(result, files)
         _print_verdict(result, environment)
         leave(result.code)
     finish(result, output, files)
@@ -90,14 +89,15 @@ class _Sections:
         self._number = 0
 
     def show(self, part: Part) -> None:
-        from bookpayctl.report.text import item_lines
+        from bookpayctl.report.text import id_width, item_lines
 
         self._number += 1
         print_line(f"{self._number}. {part.title}")
+        width = id_width(part.report.items)
         for item in part.report.items:
             # Thirty invariants are one line each; what they rest on is told with the first.
             detailed = not item.id.startswith("I") or item.id == "I00"
-            for line in item_lines(item, look_of(detailed=detailed)):
+            for line in item_lines(item, look_of(detailed=detailed), width=width):
                 print_line(f"   {line}")
         if not part.report.items:
             print_line(f"   {part.report.verdict.value}: {part.report.reason}")

@@ -1,4 +1,4 @@
-"""`explain`: what one check or invariant asks, and what goes wrong without it."""
+"""`explain`: what one check, invariant or drill asks, and what goes wrong without it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from bookpayctl.report.exit_code import ExitCode
 
 
 def explain(identifier: Annotated[str, typer.Argument(metavar="ID")]) -> None:
-    """Say what a check asks, what it requires, and what goes wrong without it."""
+    """Say what a check, invariant or drill asks, what it requires, and what it is for."""
     from bookpayctl.checks import CHECKS
+    from bookpayctl.drills import find_drill
+    from bookpayctl.drills.catalogue import CATALOGUE
     from bookpayctl.judge.invariants import INVARIANTS
 
     for item in CHECKS:
@@ -26,11 +28,25 @@ def explain(identifier: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     for invariant in INVARIANTS:
         if invariant.id == identifier.upper():
             print_line(f"{invariant.id}  {invariant.title}")
-            print_line(f"asks      {' '.join((invariant.ask.__doc__ or '').split())}")
+            question = " ".join((invariant.ask.__doc__ or "").split())
+            print_line(f"asks      {question.removeprefix(f'{invariant.id}: ')}")
             print_line(f"requires  {invariant.required}")
-            print_line(f"reads     {', '.join(invariant.needs) or 'PostgreSQL'}")
+            print_line(f"reads     {', '.join(('postgresql', *invariant.needs))}")
             return
-    known = [item.id for item in CHECKS] + [invariant.id for invariant in INVARIANTS]
+    # An item's id leads to its drill: crash-mid-charge/charged-once.
+    drill = find_drill(identifier.partition("/")[0])
+    if drill is not None:
+        print_line(f"{drill.slug}")
+        print_line(f"asks      {drill.question}")
+        print_line(f"expects   {drill.expected}")
+        print_line(f"risks     {drill.blast_radius}")
+        print_line(f"strikes   {', '.join(drill.points)}")
+        return
+    known = [
+        *(item.id for item in CHECKS),
+        *(invariant.id for invariant in INVARIANTS),
+        *(entry.slug for entry in CATALOGUE),
+    ]
     fail(f"nothing is called {identifier!r}; there are {', '.join(known)}", ExitCode.USAGE)
 
 
