@@ -63,6 +63,8 @@ def headers_in(bootstrap_servers: str, *topics: str) -> list[dict[str, str]]:
 
 
 def as_text(headers: object) -> dict[str, str]:
-    """Kafka's headers as our services write them: pairs of a name and some UTF-8."""
+    """Kafka's headers as our services write them, a name and some UTF-8; a stranger writes none."""
+    if headers is None:
+        return {}
     assert isinstance(headers, list), headers
     return {name: value.decode() for name, value in headers}

@@ -118,6 +118,10 @@ def test_a_lease_taken_in_an_inbox_transaction_without_an_answer_is_given_up_at_
         " AND began.cause_id = lost.cause_id",
         *(float(DEADLINES["BOOKPAY_LEASE_SECONDS"]) / 2, event_id),
     )
-    assert given_up_early
+    assert given_up_early, shop.database.rows(
+        "SELECT at, from_state, to_state, cause, cause_id FROM payment_events"
+        " WHERE event_id = %s ORDER BY id",
+        event_id,
+    )
     assert len(twin.charges(event_id)) == 1
     assert shop.database.payment(event_id)["started_attempts"] == 2
