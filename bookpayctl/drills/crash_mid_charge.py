@@ -1,58 +1,41 @@
 """crash-mid-charge: the worker dies after Stripe took the money and before we wrote that down.
 
-Question: is the customer charged once, and does the order become paid without anybody's help?
 Expected: the restarted worker sends the same key again, Stripe replays its first answer, and the
-order is paid; one charge, one key, at least two requests.
-
-Webhooks are held back for as long as the fault is in place. Otherwise Stripe's webhook would often
-settle the payment before the worker is back, and the retry under test would never happen.
+order is paid; one charge, one key, at least two requests. Webhooks are held back meanwhile:
+Stripe's would often settle the payment before the worker is back, and nothing would be sent again.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from bookpayctl.clients.database import writing
 from bookpayctl.drill import Drill, DrillContext, Scenario
+from bookpayctl.drills.observing.attempts import wait_for_earlier_attempts
 from bookpayctl.drills.observing.struck_order import StruckOrder
 from bookpayctl.faults.failpoint import Aim, FailpointFault
-from bookpayctl.faults.stripe import StripeFault
+from bookpayctl.faults.stripe import StripeFault, webhooks_held
 from bookpayctl.report.verdict import Item
-from bookpayctl.runs.waiting import wait_until
-from runtime.domain.names import PaymentState
 
 # Longer than a worker needs to be restarted and to take its leases back, shorter than the bound.
 WEBHOOK_DELAY_SECONDS: Final = 20
 
 RESPONSE_BEFORE_PERSIST: Final = "psp.response_before_persist"
-BEFORE_PSP: Final = "worker.attempt_durable_before_psp"
 BEFORE_COMMIT: Final = "worker.result_tx_before_commit"
+BEFORE_PSP: Final = "worker.attempt_durable_before_psp"
 
 # How often Stripe must have seen the key: before the crash and after it, or only after it.
 REQUESTS_MIN: Final = {RESPONSE_BEFORE_PERSIST: 2, BEFORE_COMMIT: 2, BEFORE_PSP: 1}
-
-WEBHOOKS_HELD: Final = {
-    "action": "webhook_delay",
-    "match": {"event_type": "payment_intent.*"},
-    "numbers": {"seconds": WEBHOOK_DELAY_SECONDS},
-}
 
 
 class CrashMidCharge(Scenario):
     def __init__(self, context: DrillContext) -> None:
         super().__init__(context)
-        self.crash = FailpointFault(
-            context.target,
-            context.run,
-            prefix=context.slug,
-            point=context.request.point,
-            aim=Aim(tenant_id=context.environment.tenant_id),
-        )
+        parts = context.target, context.run
+        point, aim = context.request.point, Aim(tenant_id=context.environment.tenant_id)
+        self.crash = FailpointFault(*parts, prefix=context.slug, point=point, aim=aim)
         if context.environment.stripe_control_url is not None:
-            held = StripeFault(
-                context.target, context.run, prefix=context.slug, definition=WEBHOOKS_HELD
-            )
-            self.aids = (held,)
+            held = webhooks_held(WEBHOOK_DELAY_SECONDS)
+            self.aids = (StripeFault(*parts, prefix=context.slug, definition=held),)
 
     @property
     def faults(self) -> tuple[FailpointFault]:
@@ -66,7 +49,7 @@ class CrashMidCharge(Scenario):
         """
         for aid in self.aids:
             aid.inject()
-        _wait_for_earlier_attempts(self.context)
+        wait_for_earlier_attempts(self.context)
         self.crash.inject()
 
     def observe(self) -> list[Item]:
@@ -78,21 +61,6 @@ class CrashMidCharge(Scenario):
         order = StruckOrder(self.context, order_id=hit.order_id, event_id=hit.event_id)
         needed = REQUESTS_MIN[self.crash.point]
         return [*order.charged_once(requests_min=needed), *order.paid_and_never_failed()]
-
-
-def _wait_for_earlier_attempts(context: DrillContext) -> None:
-    """Wait until no attempt that began before now is still without its result."""
-    with writing(context.environment.dsn) as conn:
-        row = conn.execute("SELECT environment_now()").fetchone()
-        wait_until(
-            lambda: conn.execute(
-                "SELECT count(*) FROM payments WHERE state = %s AND last_attempted_at <= %s",
-                (PaymentState.CHARGING.value, row[0] if row else None),
-            ).fetchone(),
-            lambda left: left == (0,),
-            deadline_seconds=context.deadline_seconds,
-            every_seconds=0.02,
-        )
 
 
 DRILL: Final = Drill(

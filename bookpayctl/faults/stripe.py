@@ -57,3 +57,12 @@ class StripeFault(Fault):
         if url is None:
             raise FaultError("only the Stripe twin can be told to misbehave; this is not it")
         return TwinControl(url)
+
+
+def webhooks_held(seconds: int) -> dict[str, Any]:
+    """The definition of a fault that lets webhooks about payments come late by so much."""
+    return {
+        "action": "webhook_delay",
+        "match": {"event_type": "payment_intent.*"},
+        "numbers": {"seconds": seconds},
+    }

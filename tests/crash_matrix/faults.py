@@ -14,7 +14,7 @@ from typing import Final
 from bookpayctl.faults.failpoint import Aim, FailpointFault, Hit
 from bookpayctl.faults.fault import Fault
 from bookpayctl.faults.process import ProcessKilled
-from bookpayctl.faults.stripe import StripeFault
+from bookpayctl.faults.stripe import StripeFault, webhooks_held
 from bookpayctl.faults.undo import UndoError
 from bookpayctl.runs.directory import Run
 from bookpayctl.runs.waiting import wait_until
@@ -121,13 +121,8 @@ class CellFault:
             slow = cell.is_the_twins and cell.action is Action.EXECTIMEOUT
             seconds = WEBHOOK_DELAY_BEYOND_TIMEOUT_SECONDS if slow else WEBHOOK_DELAY_SECONDS
             faults.append(
-                self._stripe(
-                    "webhook_delay",
-                    match={"event_type": "payment_intent.*"},
-                    # The trigger's: it is the first to be charged, and its webhook the first to go.
-                    count=1,
-                    numbers={"seconds": seconds},
-                )
+                # The trigger's: it is the first to be charged, and its webhook the first to go.
+                self._stripe(**webhooks_held(seconds), count=1)
             )
         if cell.point is Failpoint.RECON_READ_BEFORE_FIX:
             faults.append(self._stripe("saved_500", match=AIMED, count=1))
