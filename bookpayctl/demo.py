@@ -20,7 +20,7 @@ from bookpayctl.drills import crash_mid_charge
 from bookpayctl.judge.audit import AuditRequest, audit
 from bookpayctl.load import probe_orders
 from bookpayctl.load.history import read_history
-from bookpayctl.load.plan import PAYMENT_METHOD_OF_KIND, Kind
+from bookpayctl.load.plan import PAYMENT_METHOD_OF_KIND, OrderKind
 from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.report.result import Report
 from bookpayctl.report.verdict import Item, Verdict, unanswered
@@ -116,15 +116,15 @@ def _orders(
     """One order that is paid, one that is declined, one that is paid and then cancelled."""
     began = time.monotonic()
     customers = (
-        ("paid", "a good card: the order is paid", Kind.OK, "paid", None),
+        ("paid", "a good card: the order is paid", OrderKind.OK, "paid", None),
         (
             "declined",
             "a declined card: the order is cancelled",
-            Kind.DECLINED,
+            OrderKind.DECLINED,
             "cancelled",
             None,
         ),
-        ("refunded", "cancelled after payment: money back", Kind.OK, "paid", "refunded"),
+        ("refunded", "cancelled after payment: money back", OrderKind.OK, "paid", "refunded"),
     )
     items = []
     for name, title, kind, first, then in customers:
@@ -150,7 +150,7 @@ class _Customer:
     client_key: str
     deadline_seconds: float
 
-    def buy(self, kind: Kind) -> OrderReply:
+    def buy(self, kind: OrderKind) -> OrderReply:
         titles = probe_orders.titles_in_stock(self.environment)
         if not titles:
             raise probe_orders.ProbeError("nothing is in stock")
@@ -178,7 +178,7 @@ class _Customer:
 
 
 def _serve(
-    customer: _Customer, item_id: str, title: str, kind: Kind, first: str, then: str | None
+    customer: _Customer, item_id: str, title: str, kind: OrderKind, first: str, then: str | None
 ) -> Item:
     placed = customer.buy(kind).body
     seen, seconds = customer.wait(placed["id"], first)

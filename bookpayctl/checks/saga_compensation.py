@@ -96,7 +96,9 @@ def ask(inquiry: Inquiry) -> CheckAnswer:
     )
 
 
-def _fail_payment(environment: Environment, inquiry: Inquiry, probe: probe_orders.Probe) -> None:
+def _fail_payment(
+    environment: Environment, inquiry: Inquiry, probe: probe_orders.ProbeOrder
+) -> None:
     """Put the synthetic PaymentFailed into the outbox, marked and registered as a probe."""
 
     event_id = str(uuid4())
@@ -128,7 +130,7 @@ def _fail_payment(environment: Environment, inquiry: Inquiry, probe: probe_order
     inquiry.run.journal("payment_failed_sent", event_id=event_id, order_id=probe.order_id)
 
 
-def _compensation(environment: Environment, probe: probe_orders.Probe) -> Compensation:
+def _compensation(environment: Environment, probe: probe_orders.ProbeOrder) -> Compensation:
     with reading(environment.dsn) as conn:
         order = conn.execute(
             "SELECT status FROM orders WHERE id = %s", (probe.order_id,)

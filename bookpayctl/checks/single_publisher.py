@@ -19,7 +19,7 @@ from bookpayctl.targets.target import answering
 from runtime.domain.names import PUBLISHER_LOCK_KEY, Service, Topic
 
 if TYPE_CHECKING:
-    from bookpayctl.clients.kafka import Record
+    from bookpayctl.clients.kafka import LogRecord
 
 PUBLISHERS: Final = 3
 
@@ -28,7 +28,7 @@ FROZEN_AFTER_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Term:
+class PublisherTerm:
     number: int
     publisher_id: str
     backend_pid: int
@@ -77,7 +77,7 @@ def ask(inquiry: Inquiry) -> CheckAnswer:
     )
 
 
-def late_records(records: list[Record], terms: list[Term]) -> list[Record]:
+def late_records(records: list[LogRecord], terms: list[PublisherTerm]) -> list[LogRecord]:
     """Records that carry a term although a later term had begun before they were written."""
     begins = {term.number: term.began_at for term in terms}
     late = []
@@ -91,17 +91,17 @@ def late_records(records: list[Record], terms: list[Term]) -> list[Record]:
     return late
 
 
-def _repeated(record: Record, records: list[Record]) -> bool:
+def _repeated(record: LogRecord, records: list[LogRecord]) -> bool:
     own = _term(record) or 0
     return any(other.event_id == record.event_id and (_term(other) or 0) > own for other in records)
 
 
-def _term(record: Record) -> int | None:
+def _term(record: LogRecord) -> int | None:
     text = record.headers.get("publisher_term", "")
     return int(text) if text.isdigit() else None
 
 
-def _lock_problems(lock: Lock, terms: list[Term]) -> list[str]:
+def _lock_problems(lock: Lock, terms: list[PublisherTerm]) -> list[str]:
     problems = []
     if len(lock.holders) != 1:
         problems.append(f"{len(lock.holders)} sessions hold the publisher lock, required 1")
@@ -131,15 +131,15 @@ def _read_lock(conn: Any) -> Lock:
     return Lock(holders, bool(granted), float(age))
 
 
-def _read_terms(conn: Any) -> list[Term]:
+def _read_terms(conn: Any) -> list[PublisherTerm]:
     rows = conn.execute(
         "SELECT term, publisher_id, backend_pid, began_at, ended_at FROM publisher_terms"
         " ORDER BY term"
     ).fetchall()
-    return [Term(*row) for row in rows]
+    return [PublisherTerm(*row) for row in rows]
 
 
-def _read_records(bootstrap_servers: str) -> list[Record]:
+def _read_records(bootstrap_servers: str) -> list[LogRecord]:
     consumer = kafka.open_consumer(bootstrap_servers)
     try:
         ranges = kafka.log_ranges(consumer, [topic.value for topic in Topic])

@@ -9,16 +9,16 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, TextIO
 
 from bookpayctl.cli.output import console, hint, is_interactive
-from bookpayctl.targets.platform import Step
+from bookpayctl.targets.platform import UpStep
 
 if TYPE_CHECKING:
-    from bookpayctl.load.sender import Progress as LoadProgress
+    from bookpayctl.load.sender import LoadProgress as LoadProgress
 
 
 LINE_SECONDS: Final = 5.0
 
 
-class Progress:
+class StepProgress:
     """Lines for what is done; what is being worked on shows only on a terminal."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -39,7 +39,7 @@ class Progress:
     ) -> None:
         self._stack.close()
 
-    def tell(self, step: Step) -> None:
+    def tell(self, step: UpStep) -> None:
         """Show one step. In a log, of the steps that replace each other only the first is kept."""
         text = f"{step.part:<26} {step.text}"
         if self._console is None:

@@ -47,7 +47,7 @@ class LogReadError(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class LogRecord:
     """One record with everything on it that a check or a trace shows."""
 
     topic: str
@@ -119,7 +119,7 @@ def since(
 
 def records_between(
     consumer: Consumer, ranges: dict[tuple[str, int], tuple[int, int]]
-) -> Iterator[Record]:
+) -> Iterator[LogRecord]:
     """Every record from first to end offset of each partition.
 
     Raises:
@@ -200,7 +200,7 @@ def group_offsets(
     }
 
 
-def _record(message: Message) -> Record | None:
+def _record(message: Message) -> LogRecord | None:
     error = message.error()
     if error is not None:
         raise LogReadError(f"reading the log failed: {error}")
@@ -210,7 +210,7 @@ def _record(message: Message) -> Record | None:
         if kind == TIMESTAMP_NOT_AVAILABLE
         else datetime.fromtimestamp(milliseconds / 1000, UTC)
     )
-    return Record(
+    return LogRecord(
         topic=message.topic() or "",
         partition=message.partition() or 0,
         offset=message.offset() or 0,

@@ -27,7 +27,7 @@ BEFORE_PSP: Final = "worker.attempt_durable_before_psp"
 REQUESTS_MIN: Final = {RESPONSE_BEFORE_PERSIST: 2, BEFORE_COMMIT: 2, BEFORE_PSP: 1}
 
 
-class CrashMidCharge(Scenario):
+class CrashMidChargeScenario(Scenario):
     def __init__(self, context: DrillContext) -> None:
         super().__init__(context)
         parts = context.target, context.run
@@ -75,5 +75,5 @@ DRILL: Final = Drill(
         BEFORE_COMMIT: "the result is written and not committed (F15)",
         BEFORE_PSP: "the attempt is on record, Stripe was not called (F12)",
     },
-    scenario=CrashMidCharge,
+    scenario=CrashMidChargeScenario,
 )

@@ -18,7 +18,7 @@ ALL, SERVICES, SERVERS = "all", "services", "servers"
 CALM_SECONDS: Final = 3.0
 
 
-class KillStorm(Scenario):
+class KillStormScenario(Scenario):
     def __init__(self, context: DrillContext) -> None:
         super().__init__(context)
         self.storm = RepeatedKills(
@@ -75,5 +75,5 @@ DRILL: Final = Drill(
         SERVICES: "the eleven processes of the seven services",
         SERVERS: "PostgreSQL, Kafka, the Stripe twin and the mail sink",
     },
-    scenario=KillStorm,
+    scenario=KillStormScenario,
 )

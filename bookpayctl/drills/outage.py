@@ -24,7 +24,7 @@ REFUSING: Final = frozenset({"postgres"})
 UNNOTICED: Final = frozenset({"payments-webhook-receiver"})
 
 
-class Outage(Scenario):
+class OutageScenario(Scenario):
     def __init__(self, context: DrillContext) -> None:
         super().__init__(context)
         self.before = context.target.mark()
@@ -63,5 +63,5 @@ DRILL: Final = Drill(
         "payments-webhook-receiver": "no receiver: Stripe delivers again later",
         "postgres": "no database: orders are refused with 503, never lost",
     },
-    scenario=Outage,
+    scenario=OutageScenario,
 )

@@ -22,7 +22,7 @@ RUNNING_SECONDS_MAX: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class TimeAway:
     """When a process was away, in wall-clock seconds."""
 
     began_at: float
@@ -38,7 +38,7 @@ class ProcessAway(Fault):
         super().__init__(target, run, prefix=prefix)
         self.process = process
         self.seconds = seconds
-        self.window: Window | None = None
+        self.window: TimeAway | None = None
         self._refused = False
 
     def plan_undo(self) -> None:
@@ -50,7 +50,7 @@ class ProcessAway(Fault):
         # The length of the outage is the experiment; nothing is waited for.
         threading.Event().wait(self.seconds)
         self._refused = refused_at_begin and self._refuses()
-        self.window = Window(began_at, time.time())
+        self.window = TimeAway(began_at, time.time())
         self.target.start(self.process)
         wait_until(
             lambda: self.target.processes()[self.process].running,
@@ -79,7 +79,7 @@ class ProcessKilled(Fault):
     def __init__(self, target: Target, run: Run, *, prefix: str, process: str) -> None:
         super().__init__(target, run, prefix=prefix)
         self.process = process
-        self.window: Window | None = None
+        self.window: TimeAway | None = None
         self._since: Mark | None = None
         self._killed: str | None = None
 
@@ -98,7 +98,7 @@ class ProcessKilled(Fault):
             deadline_seconds=RUNNING_SECONDS_MAX,
             every_seconds=0.05,
         )
-        self.window = Window(began_at, time.time())
+        self.window = TimeAway(began_at, time.time())
 
     def prove(self, *, deadline_seconds: float) -> list[Item]:
         """Its parent saw it end by SIGKILL, and started another one."""

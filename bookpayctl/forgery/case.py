@@ -15,7 +15,7 @@ from bookpayctl.forgery.signing import stripe_signature
 
 
 @dataclass(frozen=True, slots=True)
-class Payment:
+class ForgedPayment:
     """A payment the receiver knows, which some cases lie about."""
 
     event_id: str
@@ -39,7 +39,7 @@ class ForgeryInput:
     now: int
     host: str
     path: str
-    payment: Payment | None = None
+    payment: ForgedPayment | None = None
 
     def sign(self, body: bytes, *, offset: int = 0) -> str:
         return stripe_signature(body, secret=self.secret, at=self.now + offset)

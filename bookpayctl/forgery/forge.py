@@ -21,8 +21,8 @@ from bookpayctl.forgery.case import (
     STORED,
     Case,
     Expected,
+    ForgedPayment,
     ForgeryInput,
-    Payment,
     RowsLeft,
     Variant,
     encoded,
@@ -54,7 +54,7 @@ class Forger:
     say: Callable[[str], None]
     wait_seconds: float = 30.0
     items: list[Item] = field(default_factory=list)
-    _payment: Payment | None = field(default=None)
+    _payment: ForgedPayment | None = field(default=None)
 
     def send(self, cases: Sequence[Case]) -> None:
         """Send the cases in order; a case that raises is unknown, and the next one is sent."""
@@ -127,7 +127,7 @@ class Forger:
             self._settled_payment() if needs_payment else None,
         )
 
-    def _settled_payment(self) -> Payment:
+    def _settled_payment(self) -> ForgedPayment:
         """A payment of our own to lie about: a probe order, placed once and paid."""
         if self._payment is None:
             probe = probe_orders.place_probe(
@@ -138,7 +138,7 @@ class Forger:
             )
             if not waited.reached or waited.value is None or waited.value[1] is None:
                 raise CannotForgeError(f"the probe order was not paid within {self.wait_seconds} s")
-            self._payment = Payment(
+            self._payment = ForgedPayment(
                 *(probe.event_id, waited.value[1], probe.amount_cents, probe.currency),
                 self.environment.name,
             )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, LiteralString
 
 from bookpayctl.clients.database import reading, rows_of
-from bookpayctl.forgery.case import Payment
+from bookpayctl.forgery.case import ForgedPayment
 from bookpayctl.targets.environment import Environment
 
 _FIND: Final[LiteralString] = """
@@ -29,7 +29,7 @@ class KnownPayment:
     currency: str
     environment: str
 
-    def as_told(self) -> Payment:
+    def as_told(self) -> ForgedPayment:
         """As Stripe would speak of it.
 
         Raises:
@@ -37,7 +37,7 @@ class KnownPayment:
         """
         if self.payment_intent_id is None:
             raise LookupError(f"payment {self.event_id} has no PaymentIntent yet")
-        return Payment(
+        return ForgedPayment(
             self.event_id,
             self.payment_intent_id,
             self.amount_cents,

@@ -13,8 +13,8 @@ from bookpayctl.forgery.case import (
     STORED_AND_QUARANTINED,
     UNAVAILABLE,
     Case,
+    ForgedPayment,
     ForgeryInput,
-    Payment,
     Variant,
     encoded,
     event,
@@ -22,7 +22,7 @@ from bookpayctl.forgery.case import (
 )
 
 
-def intent_event(payment: Payment, event_type: str, **changes: Any) -> dict[str, Any]:
+def intent_event(payment: ForgedPayment, event_type: str, **changes: Any) -> dict[str, Any]:
     """What Stripe would tell of this payment; `changes` replace fields of the PaymentIntent."""
     thing = {
         "id": payment.payment_intent_id,
@@ -40,11 +40,13 @@ def intent_event(payment: Payment, event_type: str, **changes: Any) -> dict[str,
     )
 
 
-def _told(payment: Payment, event_type: str = "payment_intent.succeeded", **changes: Any) -> bytes:
+def _told(
+    payment: ForgedPayment, event_type: str = "payment_intent.succeeded", **changes: Any
+) -> bytes:
     return json.dumps(intent_event(payment, event_type, **changes)).encode()
 
 
-def _known(m: ForgeryInput) -> Payment:
+def _known(m: ForgeryInput) -> ForgedPayment:
     if m.payment is None:
         raise ValueError("this case lies about a payment and was given none")
     return m.payment
@@ -68,7 +70,7 @@ def _wrong_sums(m: ForgeryInput) -> list[Variant]:
 
 
 def _not_ours(m: ForgeryInput) -> list[Variant]:
-    stranger = Payment(str(uuid4()), f"pi_bookpayforge{uuid4().hex}", 100, "usd", "")
+    stranger = ForgedPayment(str(uuid4()), f"pi_bookpayforge{uuid4().hex}", 100, "usd", "")
     unknown = _told(stranger, metadata={"event_id": stranger.event_id})
     foreign = _told(stranger, metadata={})
     misnamed = _told(stranger, metadata={"event_id": "order-1"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from bookpayctl.load.history import HistoryFile
-from bookpayctl.load.plan import Kind, plan_arrivals
+from bookpayctl.load.plan import OrderKind, plan_arrivals
 from bookpayctl.load.sender import Accepted, Load
 from bookpayctl.runs.directory import Run
 from bookpayctl.runs.waiting import wait_until
@@ -37,7 +37,7 @@ class BackgroundLoad:
         planned = plan_arrivals(
             rate_per_second=rate_per_second,
             duration_seconds=duration_seconds,
-            mix={Kind.OK: 1},
+            mix={OrderKind.OK: 1},
             seed=seed,
         )
         self._load = Load(environment, planned, self._history, key_prefix=key_prefix)

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 
-class Kind(StrEnum):
+class OrderKind(StrEnum):
     """What the customer's payment method will do."""
 
     OK = "ok"
@@ -21,10 +21,10 @@ class Kind(StrEnum):
 
 
 PAYMENT_METHOD_OF_KIND: Final = {
-    Kind.OK: "pm_card_visa",
-    Kind.DECLINED: "pm_card_visa_chargeDeclined",
+    OrderKind.OK: "pm_card_visa",
+    OrderKind.DECLINED: "pm_card_visa_chargeDeclined",
     # A bank debit: Stripe answers `processing` and closes the payment later, by webhook.
-    Kind.SLOW: "pm_usBankAccount_success",
+    OrderKind.SLOW: "pm_usBankAccount_success",
 }
 """Stripe's own test payment methods; live keys know none of them."""
 
@@ -39,31 +39,31 @@ class Arrival:
 
     number: int
     after_seconds: float
-    kind: Kind
+    kind: OrderKind
 
 
-def parse_mix(text: str) -> dict[Kind, int]:
+def parse_mix(text: str) -> dict[OrderKind, int]:
     """Read `ok=80,declined=15,slow=5`; weights need not add up to 100.
 
     Raises:
         MixError: an unknown kind, a weight that is no positive whole number, or no weight at all.
     """
-    kinds = ", ".join(Kind)
-    mix: dict[Kind, int] = {}
+    kinds = ", ".join(OrderKind)
+    mix: dict[OrderKind, int] = {}
     for part in text.split(","):
         name, _, weight = part.strip().partition("=")
-        if name not in set(Kind) or not weight.isascii() or not weight.isdigit():
+        if name not in set(OrderKind) or not weight.isascii() or not weight.isdigit():
             raise MixError(f"{part.strip()!r} is not kind=weight; kinds are {kinds}")
-        if Kind(name) in mix:
+        if OrderKind(name) in mix:
             raise MixError(f"{name} is given twice in {text!r}")
-        mix[Kind(name)] = int(weight)
+        mix[OrderKind(name)] = int(weight)
     if sum(mix.values()) == 0:
         raise MixError(f"every weight of {text!r} is zero, so nothing would be sent")
     return mix
 
 
 def plan_arrivals(
-    *, rate_per_second: float, duration_seconds: float, mix: dict[Kind, int], seed: int
+    *, rate_per_second: float, duration_seconds: float, mix: dict[OrderKind, int], seed: int
 ) -> list[Arrival]:
     """Draw the whole load before it begins: exponential gaps, kinds by weight.
 

@@ -39,7 +39,7 @@ class Title:
 
 
 @dataclass(frozen=True, slots=True)
-class Probe:
+class ProbeOrder:
     """An accepted probe order."""
 
     order_id: str
@@ -74,7 +74,7 @@ def order_document(title: Title, *, payment_method: str, customer_id: str) -> di
     }
 
 
-def place_probe(environment: Environment, run: Run, *, payment_method: str) -> Probe:
+def place_probe(environment: Environment, run: Run, *, payment_method: str) -> ProbeOrder:
     """Place one probe order.
 
     Raises:
@@ -90,7 +90,7 @@ def place_probe(environment: Environment, run: Run, *, payment_method: str) -> P
     if not reply.ok:
         raise ProbeError(f"the probe order was not accepted: {reply.problem()}")
     run.journal("probe_placed", order_id=reply.body["id"], payment_method=payment_method)
-    return Probe(
+    return ProbeOrder(
         reply.body["id"],
         reply.body["event_id"],
         reply.body["total_cents"],

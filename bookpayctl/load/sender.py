@@ -20,7 +20,7 @@ from bookpayctl.clients.database import reading
 from bookpayctl.clients.orders_api import CallEnd, OrdersApi, Outcome
 from bookpayctl.load import probe_orders
 from bookpayctl.load.history import HistoryFile
-from bookpayctl.load.plan import PAYMENT_METHOD_OF_KIND, Arrival, Kind, percentile
+from bookpayctl.load.plan import PAYMENT_METHOD_OF_KIND, Arrival, OrderKind, percentile
 from bookpayctl.targets.environment import Environment
 
 # Enough that a service answering in 100 ms can take 640 orders a second before the load itself
@@ -33,7 +33,7 @@ LATE_AFTER_SECONDS: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class LoadProgress:
     """How far the load has come."""
 
     planned: int
@@ -64,7 +64,7 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class SettledOrders:
     """What became of the accepted orders, from the database's own clock.
 
     Attributes:
@@ -74,7 +74,7 @@ class Settled:
 
     orders: int
     by_status: dict[str, int]
-    paid_seconds: dict[Kind, list[float]] = field(repr=False)
+    paid_seconds: dict[OrderKind, list[float]] = field(repr=False)
 
 
 class Load:
@@ -111,7 +111,7 @@ class Load:
     def run(
         self,
         stop: threading.Event,
-        observe: Callable[[Progress], None],
+        observe: Callable[[LoadProgress], None],
         *,
         observe_every_seconds: float = 0.25,
     ) -> Accepted:
@@ -132,10 +132,10 @@ class Load:
         observe(self.progress())
         return self._accepted(time.monotonic() - began)
 
-    def progress(self) -> Progress:
+    def progress(self) -> LoadProgress:
         with self._lock:
             answered = sum(self._outcomes.values())
-            return Progress(
+            return LoadProgress(
                 len(self._arrivals),
                 self._sent,
                 answered,
@@ -176,7 +176,7 @@ class Load:
             ok=self._outcomes[Outcome.OK.value],
             fail=self._outcomes[Outcome.FAIL.value],
             unknown=self._outcomes[Outcome.UNKNOWN.value],
-            by_kind={kind.value: self._kinds[kind.value] for kind in Kind},
+            by_kind={kind.value: self._kinds[kind.value] for kind in OrderKind},
             refusals=dict(self._refusals),
             accept_seconds=sorted(self._seconds),
             late=self._late,
@@ -184,7 +184,9 @@ class Load:
         )
 
 
-def read_settled(environment: Environment, arrivals: list[Arrival], *, key_prefix: str) -> Settled:
+def read_settled(
+    environment: Environment, arrivals: list[Arrival], *, key_prefix: str
+) -> SettledOrders:
     """What became of the orders of one load.
 
     Latency is from the order's row to the order's `paid` step, both by the database's clock, so
@@ -199,11 +201,11 @@ def read_settled(environment: Environment, arrivals: list[Arrival], *, key_prefi
             (environment.tenant_id, key_prefix),
         ).fetchall()
     kind_of = {f"{key_prefix}{arrival.number}": arrival.kind for arrival in arrivals}
-    paid: dict[Kind, list[float]] = {kind: [] for kind in Kind}
+    paid: dict[OrderKind, list[float]] = {kind: [] for kind in OrderKind}
     for key, _, seconds in rows:
         if seconds is not None and key in kind_of:
             paid[kind_of[key]].append(seconds)
-    return Settled(
+    return SettledOrders(
         orders=len(rows),
         by_status=dict(Counter(status for _, status, _ in rows)),
         paid_seconds={kind: sorted(values) for kind, values in paid.items()},

@@ -14,7 +14,7 @@ PAYLOAD_SHOWN_MAX: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class DeadLetter:
+class DeadLetterEntry:
     """One row of dead_letters with the payment it speaks of.
 
     Attributes:
@@ -87,7 +87,7 @@ def select(
     younger_than_seconds: float | None = None,
     every: bool = False,
     limit: int = 100,
-) -> list[DeadLetter]:
+) -> list[DeadLetterEntry]:
     """Dead letters, newest first; each condition that is None holds for all.
 
     Args:
@@ -105,7 +105,7 @@ def select(
             "limit": limit,
         },
     ).fetchall()
-    return [DeadLetter(*row) for row in rows]
+    return [DeadLetterEntry(*row) for row in rows]
 
 
 def payload(conn: Connection, number: int) -> str | None:

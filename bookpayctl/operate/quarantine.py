@@ -19,7 +19,7 @@ _NEWEST: Final[LiteralString] = """
 
 
 @dataclass(frozen=True, slots=True)
-class QuarantinedWebhook:
+class QuarantineEntry:
     """One webhook; `body` is as it came, which may be anything that was signed."""
 
     id: int
@@ -46,6 +46,6 @@ class QuarantinedWebhook:
         }
 
 
-def newest_quarantined(conn: Connection, *, released: bool, limit: int) -> list[QuarantinedWebhook]:
+def newest_quarantined(conn: Connection, *, released: bool, limit: int) -> list[QuarantineEntry]:
     """The newest first; with `released` also those that were let go."""
-    return rows_of(conn, QuarantinedWebhook, _NEWEST, {"released": released, "limit": limit})
+    return rows_of(conn, QuarantineEntry, _NEWEST, {"released": released, "limit": limit})

@@ -31,7 +31,7 @@ class Examination:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class UpStep:
     """One thing that happened, for whoever watches.
 
     Attributes:
@@ -58,7 +58,7 @@ class Watch:
         waiting: once, with what holds the environment, when another command has to end first.
     """
 
-    step: Callable[[Step], None]
+    step: Callable[[UpStep], None]
     waiting: Callable[[str], None]
 
 

@@ -1,7 +1,7 @@
 """What every target can say about an environment, whatever it runs on.
 
-Only values. A fact that could not be asked for is `Unknown` with the reason; it is never shown as
-good, and never guessed.
+Only values. A fact that could not be asked for is an `UnknownFact` with the reason; it is never
+shown as good, and never guessed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from bookpayctl.report.exit_code import ExitCode, worst
 
 
 @dataclass(frozen=True, slots=True)
-class Unknown:
+class UnknownFact:
     """A question nobody answered."""
 
     reason: str
@@ -34,11 +34,11 @@ class ProcessStatus:
     state: str
     pid: int | None
     uptime_seconds: float | None
-    restarts: int | Unknown
+    restarts: int | UnknownFact
     port: int | None
-    ready: bool | Unknown
+    ready: bool | UnknownFact
     detail: str
-    lag: int | Unknown | None
+    lag: int | UnknownFact | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +84,9 @@ class Status:
 
     name: str
     processes: tuple[ProcessStatus, ...]
-    leader: Leader | Unknown | None
-    open_payments: tuple[OpenPayments, ...] | Unknown
-    waiting: tuple[Waiting, ...] | Unknown
+    leader: Leader | UnknownFact | None
+    open_payments: tuple[OpenPayments, ...] | UnknownFact
+    waiting: tuple[Waiting, ...] | UnknownFact
     notes: tuple[str, ...] = ()
 
     def exit(self) -> tuple[ExitCode, str]:
@@ -96,9 +96,9 @@ class Status:
         code = worst(
             [
                 *(_process_code(process) for process in self.processes),
-                ExitCode.UNKNOWN if isinstance(self.leader, Unknown) else ExitCode.PASS,
+                ExitCode.UNKNOWN if isinstance(self.leader, UnknownFact) else ExitCode.PASS,
                 ExitCode.VIOLATED if self.leader is None else ExitCode.PASS,
-                ExitCode.UNKNOWN if isinstance(self.open_payments, Unknown) else ExitCode.PASS,
+                ExitCode.UNKNOWN if isinstance(self.open_payments, UnknownFact) else ExitCode.PASS,
             ]
         )
         reasons = {
@@ -112,6 +112,8 @@ class Status:
 def _process_code(process: ProcessStatus) -> ExitCode:
     if process.state != "running" or process.ready is False:
         return ExitCode.VIOLATED
-    if any(isinstance(fact, Unknown) for fact in (process.ready, process.restarts, process.lag)):
+    if any(
+        isinstance(fact, UnknownFact) for fact in (process.ready, process.restarts, process.lag)
+    ):
         return ExitCode.UNKNOWN
     return ExitCode.PASS

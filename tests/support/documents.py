@@ -30,11 +30,11 @@ from bookpayctl.clients.http import HttpAnswer
 from bookpayctl.drill import DrillRequest, plan
 from bookpayctl.drills import load_drill
 from bookpayctl.drills.catalogue import CATALOGUE
-from bookpayctl.load.plan import Kind
-from bookpayctl.load.sender import Accepted, Settled
-from bookpayctl.operate.dead_letters import DeadLetter
+from bookpayctl.load.plan import OrderKind
+from bookpayctl.load.sender import Accepted, SettledOrders
+from bookpayctl.operate.dead_letters import DeadLetterEntry
 from bookpayctl.operate.orders import OrderEntry
-from bookpayctl.operate.quarantine import QuarantinedWebhook
+from bookpayctl.operate.quarantine import QuarantineEntry
 from bookpayctl.operate.refunds import RefundEntry
 from bookpayctl.operate.shadow import DayOutcome, Imported, Mismatch, Parity
 from bookpayctl.report.exit_code import ExitCode
@@ -47,7 +47,7 @@ from bookpayctl.targets.status import (
     OpenPayments,
     ProcessStatus,
     Status,
-    Unknown,
+    UnknownFact,
     Waiting,
 )
 from bookpayctl.trace.collect import OrderTimeline
@@ -98,7 +98,7 @@ STATUS: Final = Status(
             name="payments-worker-1",
             ready=False,
             detail="database",
-            lag=Unknown("the broker did not answer"),
+            lag=UnknownFact("the broker did not answer"),
         ),
         ProcessStatus(
             "notifier", "notifier", "stopped", None, None, 0, 20009, ready=False, detail="", lag=4
@@ -109,9 +109,9 @@ STATUS: Final = Status(
             "running",
             12,
             60.0,
-            Unknown("its supervisor did not answer"),
+            UnknownFact("its supervisor did not answer"),
             None,
-            ready=Unknown("nobody listens"),
+            ready=UnknownFact("nobody listens"),
             detail="",
             lag=None,
         ),
@@ -139,7 +139,7 @@ TRACE: Final = OrderTimeline(
     missing=["http: the history of this run was removed"],
     notes=["webhooks are shown from the receiver's side"],
 )
-LETTER: Final = DeadLetter(
+LETTER: Final = DeadLetterEntry(
     id=7,
     source="payments-worker",
     reason="amount_too_small",
@@ -163,10 +163,10 @@ ACCEPTED: Final = Accepted(
     late=3,
     seconds=10.0,
 )
-SETTLED: Final = Settled(
+SETTLED: Final = SettledOrders(
     orders=97,
     by_status={"paid": 77, "cancelled": 20},
-    paid_seconds={Kind.OK: [0.1, 0.2, 0.9], Kind.SLOW: []},
+    paid_seconds={OrderKind.OK: [0.1, 0.2, 0.9], OrderKind.SLOW: []},
 )
 PARITY: Final = Parity(
     days=(
@@ -206,10 +206,10 @@ def _dead_letter_list() -> Document:
 
 def _quarantine_list() -> Document:
     body = b'{"id":"evt_1","type":"payment_intent.succeeded"}'
-    held = QuarantinedWebhook(
+    held = QuarantineEntry(
         3, T0, 125.0, "other_payment_intent", body, {"content-type": "application/json"}, None
     )
-    odd = QuarantinedWebhook(2, T0, 126.0, "not_an_object", b"[]", {}, T0 + timedelta(seconds=1))
+    odd = QuarantineEntry(2, T0, 126.0, "not_an_object", b"[]", {}, T0 + timedelta(seconds=1))
     return webhook_quarantine.quarantine_list([held, odd])
 
 

@@ -26,7 +26,7 @@ from bookpayctl.cli.output import (
 from bookpayctl.report.exit_code import ExitCode
 
 if TYPE_CHECKING:
-    from bookpayctl.operate.dead_letters import DeadLetter
+    from bookpayctl.operate.dead_letters import DeadLetterEntry
 
 ReasonOption = Annotated[
     str | None, typer.Option(help="Only letters with this reason, e.g. amount_too_small.")
@@ -69,7 +69,7 @@ def list_letters(
         hint("none: nothing waits for an operator here")
 
 
-def dead_letter_list(letters: Sequence[DeadLetter]) -> Document:
+def dead_letter_list(letters: Sequence[DeadLetterEntry]) -> Document:
     """The list as a document."""
     body = {"dead_letters": [_body(letter) for letter in letters]}
     return Document("DeadLetterList", ExitCode.PASS, "listed", body)
@@ -98,7 +98,7 @@ def show(
         print_line(f"{key:<14} {'-' if value in (None, '') else value}")
 
 
-def dead_letter(letter: DeadLetter, payload: str | None) -> Document:
+def dead_letter(letter: DeadLetterEntry, payload: str | None) -> Document:
     """One letter whole, as a document."""
     return Document("DeadLetter", ExitCode.PASS, "shown", {**_body(letter), "payload": payload})
 
@@ -141,7 +141,7 @@ def redrive(
     )
 
 
-def _show_plan(letters: list[DeadLetter], output: OutputFormat) -> None:
+def _show_plan(letters: list[DeadLetterEntry], output: OutputFormat) -> None:
     document = redrive_plan(letters)
     if output is OutputFormat.JSON:
         print_json(document)
@@ -154,7 +154,7 @@ def _show_plan(letters: list[DeadLetter], output: OutputFormat) -> None:
     leave(document.code)
 
 
-def redrive_plan(letters: Sequence[DeadLetter]) -> Document:
+def redrive_plan(letters: Sequence[DeadLetterEntry]) -> Document:
     """What would be asked for, as a document."""
     body = {"would_redrive": [_body(letter) for letter in letters]}
     if not letters:
@@ -171,7 +171,7 @@ def _selected(
     every: bool,
     limit: int,
     ids: list[int] | None = None,
-) -> list[DeadLetter]:
+) -> list[DeadLetterEntry]:
     from bookpayctl.clients.database import reading
     from bookpayctl.operate import dead_letters
 
@@ -189,7 +189,7 @@ def _selected(
         )
 
 
-def _body(letter: DeadLetter) -> dict[str, Any]:
+def _body(letter: DeadLetterEntry) -> dict[str, Any]:
     return {
         key: str(value) if isinstance(value, UUID) else value
         for key, value in asdict(letter).items()

@@ -25,8 +25,8 @@ from bookpayctl.report.exit_code import ExitCode
 if TYPE_CHECKING:
     import threading
 
-    from bookpayctl.load.plan import Arrival, Kind
-    from bookpayctl.load.sender import Accepted, Load, Settled
+    from bookpayctl.load.plan import Arrival, OrderKind
+    from bookpayctl.load.sender import Accepted, Load, SettledOrders
     from bookpayctl.runs.directory import Run
     from bookpayctl.targets.environment import Environment
 
@@ -76,7 +76,7 @@ def load(
     _finish(run, accepted, settled, rest, stopped_by, output)
 
 
-def _mix_text(shares: dict[Kind, int]) -> str:
+def _mix_text(shares: dict[OrderKind, int]) -> str:
     return ",".join(f"{kind.value}={weight}" for kind, weight in shares.items())
 
 
@@ -140,7 +140,7 @@ def _settle(environment: Environment, seconds: float) -> str | None:
 def _finish(
     run: Run,
     accepted: Accepted,
-    settled: Settled,
+    settled: SettledOrders,
     rest: str | None,
     stopped_by: ExitCode | None,
     output: OutputFormat,
@@ -159,7 +159,7 @@ def _finish(
 def load_report(
     run: Run,
     accepted: Accepted,
-    settled: Settled,
+    settled: SettledOrders,
     rest: str | None,
     stopped_by: ExitCode | None,
 ) -> Document:
@@ -182,8 +182,8 @@ def _code(accepted: Accepted, rest: str | None, stopped_by: ExitCode | None) -> 
     return ExitCode.PASS if rest is None else ExitCode.DEADLINE
 
 
-def _body(run: Run, accepted: Accepted, settled: Settled, rest: str | None) -> dict[str, Any]:
-    from bookpayctl.load.plan import Kind
+def _body(run: Run, accepted: Accepted, settled: SettledOrders, rest: str | None) -> dict[str, Any]:
+    from bookpayctl.load.plan import OrderKind
     from bookpayctl.load.sender import percentiles_ms
 
     return {
@@ -201,14 +201,14 @@ def _body(run: Run, accepted: Accepted, settled: Settled, rest: str | None) -> d
         "still_moving": rest,
         "latency_ms": {
             "http_accept": percentiles_ms(accepted.accept_seconds),
-            "order_to_paid": percentiles_ms(settled.paid_seconds[Kind.OK]),
-            "slow_order_to_paid": percentiles_ms(settled.paid_seconds[Kind.SLOW]),
+            "order_to_paid": percentiles_ms(settled.paid_seconds[OrderKind.OK]),
+            "slow_order_to_paid": percentiles_ms(settled.paid_seconds[OrderKind.SLOW]),
         },
     }
 
 
-def _print_table(accepted: Accepted, settled: Settled, body: Mapping[str, Any]) -> None:
-    from bookpayctl.load.plan import Kind
+def _print_table(accepted: Accepted, settled: SettledOrders, body: Mapping[str, Any]) -> None:
+    from bookpayctl.load.plan import OrderKind
 
     per_second = accepted.ok / accepted.seconds if accepted.seconds else 0.0
     print_line(
@@ -231,10 +231,14 @@ def _print_table(accepted: Accepted, settled: Settled, body: Mapping[str, Any]) 
     latency = body["latency_ms"]
     rows = [
         ("planned send -> accepted", len(accepted.accept_seconds), latency["http_accept"]),
-        ("order row -> paid, card", len(settled.paid_seconds[Kind.OK]), latency["order_to_paid"]),
+        (
+            "order row -> paid, card",
+            len(settled.paid_seconds[OrderKind.OK]),
+            latency["order_to_paid"],
+        ),
         (
             "order row -> paid, bank debit",
-            len(settled.paid_seconds[Kind.SLOW]),
+            len(settled.paid_seconds[OrderKind.SLOW]),
             latency["slow_order_to_paid"],
         ),
     ]

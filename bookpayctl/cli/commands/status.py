@@ -70,9 +70,9 @@ def _row(process: ProcessStatus) -> tuple[str, ...]:
 
 
 def _health(process: ProcessStatus) -> str:
-    from bookpayctl.targets.status import Unknown
+    from bookpayctl.targets.status import UnknownFact
 
-    if isinstance(process.ready, Unknown):
+    if isinstance(process.ready, UnknownFact):
         return f"unknown: {process.ready.reason}"
     if process.ready:
         return "ready"
@@ -80,10 +80,10 @@ def _health(process: ProcessStatus) -> str:
 
 
 def _leader(found: Status) -> str:
-    from bookpayctl.targets.status import Unknown
+    from bookpayctl.targets.status import UnknownFact
 
     leader = found.leader
-    if isinstance(leader, Unknown):
+    if isinstance(leader, UnknownFact):
         return f"unknown: {leader.reason}"
     if leader is None:
         return "nobody holds it"
@@ -94,9 +94,9 @@ def _leader(found: Status) -> str:
 
 
 def _open_payments(found: Status) -> str:
-    from bookpayctl.targets.status import Unknown
+    from bookpayctl.targets.status import UnknownFact
 
-    if isinstance(found.open_payments, Unknown):
+    if isinstance(found.open_payments, UnknownFact):
         return f"unknown: {found.open_payments.reason}"
     listed = (
         f"{payment.state} {payment.count} (oldest {age(payment.oldest_seconds)})"
@@ -106,9 +106,9 @@ def _open_payments(found: Status) -> str:
 
 
 def _waiting(found: Status) -> str:
-    from bookpayctl.targets.status import Unknown
+    from bookpayctl.targets.status import UnknownFact
 
-    if isinstance(found.waiting, Unknown):
+    if isinstance(found.waiting, UnknownFact):
         return f"unknown: {found.waiting.reason}"
     listed = (
         f"{entry.what} {entry.count} (oldest {age(entry.oldest_seconds)})"
@@ -119,19 +119,19 @@ def _waiting(found: Status) -> str:
 
 
 def _cell(value: object) -> str:
-    from bookpayctl.targets.status import Unknown
+    from bookpayctl.targets.status import UnknownFact
 
-    if isinstance(value, Unknown):
+    if isinstance(value, UnknownFact):
         return "unknown"
     return "-" if value is None else str(value)
 
 
 def _body(found: Status) -> dict[str, Any]:
     """JSON: an unknown fact is an object with `unknown` and its reason, never null or a number."""
-    from bookpayctl.targets.status import Unknown
+    from bookpayctl.targets.status import UnknownFact
 
     def value(fact: Any) -> Any:
-        if isinstance(fact, Unknown):
+        if isinstance(fact, UnknownFact):
             return {"unknown": fact.reason}
         if isinstance(fact, tuple):
             return [value(entry) for entry in fact]

@@ -113,7 +113,7 @@ def down(
 
 def _up(values: Mapping[str, Value], on: str, output: OutputFormat) -> Environment:
     from bookpayctl.cli.errors import explained
-    from bookpayctl.cli.progress import Progress
+    from bookpayctl.cli.progress import StepProgress
     from bookpayctl.runs.interrupts import interruptible
     from bookpayctl.targets.environment import environment_root
     from bookpayctl.targets.platform import Watch
@@ -125,7 +125,7 @@ def _up(values: Mapping[str, Value], on: str, output: OutputFormat) -> Environme
         with (
             explained(root, output),
             interruptible(),
-            Progress(sys.stderr) as progress,
+            StepProgress(sys.stderr) as progress,
         ):
             watch = Watch(step=progress.tell, waiting=_waiting)
             return platform_named(on).bring_up(values, os.environ, watch)

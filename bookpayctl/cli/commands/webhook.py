@@ -24,7 +24,7 @@ from bookpayctl.report.exit_code import ExitCode
 
 if TYPE_CHECKING:
     from bookpayctl.clients.http import HttpAnswer
-    from bookpayctl.forgery.case import Case, Payment
+    from bookpayctl.forgery.case import Case, ForgedPayment
     from bookpayctl.report.result import Report
     from bookpayctl.targets.environment import Environment
 
@@ -173,7 +173,9 @@ def _event(
     return intent_event(payment, kind, status=status or STATUSES[kind])
 
 
-def _payment_of(environment: Environment, order: str | None, payment_intent: str | None) -> Payment:
+def _payment_of(
+    environment: Environment, order: str | None, payment_intent: str | None
+) -> ForgedPayment:
     """The payment as the database knows it; exit 2 when it does not, or has no PaymentIntent."""
     from bookpayctl.forgery.known_payment import find_payment
 

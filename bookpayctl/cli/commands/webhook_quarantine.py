@@ -15,7 +15,7 @@ from bookpayctl.cli.output import Document, OutputFormat, hint, print_json, prin
 from bookpayctl.report.exit_code import ExitCode
 
 if TYPE_CHECKING:
-    from bookpayctl.operate.quarantine import QuarantinedWebhook
+    from bookpayctl.operate.quarantine import QuarantineEntry
 
 quarantine_app = typer.Typer(
     help="Signed webhooks that were set aside: received, kept, and without effect.",
@@ -87,7 +87,7 @@ def list_quarantined(
         hint(f"{reason}: {_meaning(reason)}")
 
 
-def quarantine_list(webhooks: Sequence[QuarantinedWebhook]) -> Document:
+def quarantine_list(webhooks: Sequence[QuarantineEntry]) -> Document:
     """The list as a document."""
     body = {"quarantined": [_document(webhook) for webhook in webhooks]}
     return Document("QuarantineList", ExitCode.PASS, "listed", body)
@@ -134,7 +134,7 @@ def _ask(
     )
 
 
-def _document(webhook: QuarantinedWebhook) -> dict[str, Any]:
+def _document(webhook: QuarantineEntry) -> dict[str, Any]:
     event = webhook.named()
     return {
         "id": webhook.id,

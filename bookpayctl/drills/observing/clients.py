@@ -7,7 +7,7 @@ from typing import Final
 
 from bookpayctl.clients.orders_api import Outcome
 from bookpayctl.drill import DrillContext
-from bookpayctl.faults.process import Window
+from bookpayctl.faults.process import TimeAway
 from bookpayctl.load.history import TimedCall, calls_between
 from bookpayctl.report.verdict import Item
 
@@ -23,7 +23,7 @@ REFUSED_CLEARLY: Final = (
 )
 
 
-def answers_during(context: DrillContext, window: Window, *, refusing: bool) -> list[Item]:
+def answers_during(context: DrillContext, window: TimeAway, *, refusing: bool) -> list[Item]:
     """Items about the calls of this run that were sent within the window.
 
     Args:

@@ -11,7 +11,7 @@ from bookpayctl.targets.local.machine.lock import environment_lock
 from bookpayctl.targets.local.options import read_options
 from bookpayctl.targets.local.target import LocalTarget
 from bookpayctl.targets.local.up import bring_up
-from bookpayctl.targets.platform import Examination, Step, Watch
+from bookpayctl.targets.platform import Examination, UpStep, Watch
 from bookpayctl.targets.settings import Value
 from bookpayctl.targets.target import Target
 
@@ -41,7 +41,7 @@ class LocalPlatform:
             stopped = down.stop(
                 root,
                 timeout_seconds=timeout_seconds,
-                tell=lambda text: watch.step(Step("down", text)),
+                tell=lambda text: watch.step(UpStep("down", text)),
             )
             if purge:
                 down.purge(root)

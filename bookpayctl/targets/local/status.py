@@ -15,7 +15,7 @@ from bookpayctl.targets.local.machine import leftovers
 from bookpayctl.targets.local.machine.state import StateError, load_state, socket_path
 from bookpayctl.targets.local.supervise.endings import restarts
 from bookpayctl.targets.local.supervise.programs import TWIN, probe_of_process
-from bookpayctl.targets.local.supervise.readiness import Readiness
+from bookpayctl.targets.local.supervise.readiness import ReadinessAnswer
 from bookpayctl.targets.local.supervise.supervisor import (
     LOG_FILE,
     ProcessInfo,
@@ -23,7 +23,7 @@ from bookpayctl.targets.local.supervise.supervisor import (
     SupervisorError,
 )
 from bookpayctl.targets.local.supervise.waiting import Targets, probe
-from bookpayctl.targets.status import ProcessStatus, Status, Unknown
+from bookpayctl.targets.status import ProcessStatus, Status, UnknownFact
 from runtime.domain.names import TOPICS_OF_GROUP
 
 # A service and its role: only the consumers of orders-service are in its group.
@@ -48,9 +48,9 @@ def read_status(environment: Environment) -> Status:
     return Status(
         name=environment.name,
         processes=processes,
-        leader=facts if isinstance(facts, Unknown) else facts.leader,
-        open_payments=facts if isinstance(facts, Unknown) else facts.open_payments,
-        waiting=facts if isinstance(facts, Unknown) else facts.waiting,
+        leader=facts if isinstance(facts, UnknownFact) else facts.leader,
+        open_payments=facts if isinstance(facts, UnknownFact) else facts.open_payments,
+        waiting=facts if isinstance(facts, UnknownFact) else facts.waiting,
         notes=_notes(environment, infos.result()),
     )
 
@@ -64,7 +64,7 @@ def _infos(environment: Environment) -> dict[str, ProcessInfo] | None:
         return None
 
 
-def _probe(environment: Environment, spec: ProcessSpec) -> Readiness:
+def _probe(environment: Environment, spec: ProcessSpec) -> ReadinessAnswer:
     port = spec.port or 0
     if spec.service == TWIN and environment.stripe_control_url is not None:
         port = int(environment.stripe_control_url.rpartition(":")[2])
@@ -72,45 +72,45 @@ def _probe(environment: Environment, spec: ProcessSpec) -> Readiness:
     return probe(probe_of_process(spec.name), port, targets)
 
 
-def _lags(environment: Environment) -> dict[str, int] | Unknown:
+def _lags(environment: Environment) -> dict[str, int] | UnknownFact:
     try:
         return group_lags(environment.kafka_bootstrap_servers)
     except LagError as error:
-        return Unknown(str(error))
+        return UnknownFact(str(error))
 
 
-def _ledger(environment: Environment) -> LedgerFacts | Unknown:
+def _ledger(environment: Environment) -> LedgerFacts | UnknownFact:
     try:
         return read_ledger(environment.dsn)
     except LedgerError as error:
-        return Unknown(str(error))
+        return UnknownFact(str(error))
 
 
-def _restarts(environment: Environment) -> dict[str, int] | Unknown:
+def _restarts(environment: Environment) -> dict[str, int] | UnknownFact:
     try:
         return restarts((environment.logs_dir / LOG_FILE).read_text(errors="replace"))
     except OSError as error:
-        return Unknown(str(error))
+        return UnknownFact(str(error))
 
 
 def _process(
     spec: ProcessSpec,
     infos: dict[str, ProcessInfo] | None,
-    answer: Readiness,
-    counts: dict[str, int] | Unknown,
-    lags: dict[str, int] | Unknown,
+    answer: ReadinessAnswer,
+    counts: dict[str, int] | UnknownFact,
+    lags: dict[str, int] | UnknownFact,
 ) -> ProcessStatus:
     info = infos.get(spec.name) if infos is not None else None
-    lag: int | Unknown | None = None
+    lag: int | UnknownFact | None = None
     if spec.service in TOPICS_OF_GROUP and spec.name not in _NOT_IN_GROUP:
-        lag = lags if isinstance(lags, Unknown) else lags[spec.service]
+        lag = lags if isinstance(lags, UnknownFact) else lags[spec.service]
     return ProcessStatus(
         name=spec.name,
         service=spec.service,
         state=_state(info),
         pid=info.pid if info else None,
         uptime_seconds=time.time() - info.started_at if info and info.pid else None,
-        restarts=counts if isinstance(counts, Unknown) else counts.get(spec.name, 0),
+        restarts=counts if isinstance(counts, UnknownFact) else counts.get(spec.name, 0),
         port=spec.port,
         ready=_ready(info, answer),
         detail=answer.detail,
@@ -125,11 +125,11 @@ def _state(info: ProcessInfo | None) -> str:
     return "running" if info.state in ("RUNNING", "STARTING") else info.state.lower()
 
 
-def _ready(info: ProcessInfo | None, answer: Readiness) -> bool | Unknown:
+def _ready(info: ProcessInfo | None, answer: ReadinessAnswer) -> bool | UnknownFact:
     """A process that does not run is not ready; one that runs and is mute is unknown."""
     if info is None or info.pid is None:
         return False
-    return Unknown(answer.detail) if answer.ready is None else answer.ready
+    return UnknownFact(answer.detail) if answer.ready is None else answer.ready
 
 
 def _notes(environment: Environment, infos: dict[str, ProcessInfo] | None) -> tuple[str, ...]:

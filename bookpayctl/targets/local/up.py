@@ -22,7 +22,7 @@ from bookpayctl.targets.local.machine.state import socket_path
 from bookpayctl.targets.local.plan import Applications, Plan, UpOptions, make_plan
 from bookpayctl.targets.local.servers import aot, contents, jars, kafka, postgres
 from bookpayctl.targets.local.supervise import programs
-from bookpayctl.targets.local.supervise.programs import POSTGRES, Probe, Program, Tier
+from bookpayctl.targets.local.supervise.programs import POSTGRES, Program, ReadinessProbe, Tier
 from bookpayctl.targets.local.supervise.supervisor import (
     Supervisor,
     SupervisorError,
@@ -35,14 +35,14 @@ from bookpayctl.targets.local.supervise.waiting import (
     tail,
     wait_until_ready,
 )
-from bookpayctl.targets.platform import Step
+from bookpayctl.targets.platform import UpStep
 
 _POLL_SECONDS: Final = 0.02
 _DAEMON_SECONDS_MAX: Final = 15.0
 _UNDO_SECONDS_MAX: Final = 30.0
 
 
-Tell = Callable[[Step], None]
+Tell = Callable[[UpStep], None]
 
 
 def bring_up(
@@ -70,10 +70,10 @@ def bring_up(
     deadline = time.monotonic() + options.timeout_seconds
     if Supervisor(socket_path(root)).pid() is None:
         # Before ports are chosen: what nobody looks after any more may still listen on ours.
-        down.stop(root, timeout_seconds=_UNDO_SECONDS_MAX, tell=lambda t: tell(Step("up", t)))
+        down.stop(root, timeout_seconds=_UNDO_SECONDS_MAX, tell=lambda t: tell(UpStep("up", t)))
     plan = make_plan(options, root, applications=applications)
     for note in plan.notes:
-        tell(Step("ports", note))
+        tell(UpStep("ports", note))
     supervisor = Supervisor(plan.socket_path)
     with _undo_on_failure(plan, supervisor, tell) as started:
         if supervisor.pid() is None:
@@ -102,7 +102,7 @@ def _prepare(plan: Plan, tell: Tell) -> None:
                     lambda arrived, total: tell(_fetching(arrived, total)),
                 )
                 if not kafka.archive_file(plan.broker.jars).exists():
-                    tell(Step("kafka", "learning to start fast, once", transient=True))
+                    tell(UpStep("kafka", "learning to start fast, once", transient=True))
                 aot.ensure(plan.broker.jars)
                 kafka.prepare(plan.broker)
             except (jars.JarsError, kafka.KafkaError) as error:
@@ -113,9 +113,9 @@ def _prepare(plan: Plan, tell: Tell) -> None:
             raise PartFailedError(POSTGRES, str(error)) from error
 
 
-def _fetching(arrived: int, total: int) -> Step:
+def _fetching(arrived: int, total: int) -> UpStep:
     text = f"fetching {total} jars, once: {arrived} are there"
-    return Step("kafka", text, transient=True, fraction=arrived / total)
+    return UpStep("kafka", text, transient=True, fraction=arrived / total)
 
 
 def _prepare_database(plan: Plan, tell: Tell) -> None:
@@ -123,7 +123,7 @@ def _prepare_database(plan: Plan, tell: Tell) -> None:
         return
     password = credentials.database_password(plan.environment.secrets_dir)
     if postgres.initialise(plan.database, password):
-        tell(Step(POSTGRES, "data directory made"))
+        tell(UpStep(POSTGRES, "data directory made"))
     elif plan.new_password:
         postgres.set_password(plan.database, password)
     postgres.write_settings(plan.database)
@@ -179,13 +179,13 @@ def _start_and_wait(
             start(lambda _program: True)
 
     def on_ready(program: Program) -> None:
-        if program.probe is Probe.POSTGRES:
+        if program.probe is ReadinessProbe.POSTGRES:
             _fill_database(plan)
             provide("schema")
-        elif program.probe is Probe.KAFKA:
+        elif program.probe is ReadinessProbe.KAFKA:
             _create_topics(plan)
             provide("topics")
-        tell(Step(program.name, f"ready after {time.monotonic() - began:.1f} s", done=True))
+        tell(UpStep(program.name, f"ready after {time.monotonic() - began:.1f} s", done=True))
 
     start(lambda program: program.tier is not Tier.SERVICE)
     if plan.database is None:
@@ -228,7 +228,7 @@ def _undo_on_failure(plan: Plan, supervisor: Supervisor, tell: Tell) -> Iterator
         yield started
     except BaseException:
         with shielded():
-            tell(Step("up", "failed; stopping what was started"))
+            tell(UpStep("up", "failed; stopping what was started"))
             if ran_before:
                 down.stop_processes(supervisor, started, time.monotonic() + _UNDO_SECONDS_MAX)
             else:

@@ -17,7 +17,7 @@ import pytest
 
 from bookpayctl.clients.raw_http import RawAnswer, exchange
 from bookpayctl.forgery import CASES
-from bookpayctl.forgery.case import ForgeryInput, Payment, RowsLeft, Variant, encoded, honest
+from bookpayctl.forgery.case import ForgedPayment, ForgeryInput, RowsLeft, Variant, encoded, honest
 from tests.support.processes import ServiceProcess, running
 from tests.support.servers import Servers
 from tests.support.services_alone import receiver_alone
@@ -150,9 +150,9 @@ def receiver(
 
 
 @pytest.fixture(scope="module")
-def payment(shop_database: Database) -> Payment:
+def payment(shop_database: Database) -> ForgedPayment:
     """A refunded payment: the end of every story, which no news may take back."""
-    known = Payment(str(uuid4()), f"pi_{uuid4().hex}", PRICE_CENTS, "usd", ENVIRONMENT)
+    known = ForgedPayment(str(uuid4()), f"pi_{uuid4().hex}", PRICE_CENTS, "usd", ENVIRONMENT)
     shop_database.run(
         "INSERT INTO payments (event_id, order_id, tenant_id, amount_cents, currency, state,"
         " payment_intent_id) VALUES (%s, 'ord_1', 'acme', %s, 'usd', 'refunded', %s)",
@@ -161,7 +161,7 @@ def payment(shop_database: Database) -> Payment:
     return known
 
 
-def material(receiver: ServiceProcess, payment: Payment) -> ForgeryInput:
+def material(receiver: ServiceProcess, payment: ForgedPayment) -> ForgeryInput:
     return ForgeryInput(
         WEBHOOK_SECRET, int(time.time()), f"127.0.0.1:{receiver.port}", "/stripe/webhook", payment
     )
@@ -204,7 +204,7 @@ def send(receiver: ServiceProcess, variant: Variant) -> RawAnswer:
 def variants() -> list[tuple[str, str]]:
     """Every case and variant by name; each is built anew, with the time of its own sending."""
     sample = ForgeryInput("whsec_x", 1_760_000_000, "127.0.0.1:1", "/stripe/webhook")
-    lied_about = replace(sample, payment=Payment(str(uuid4()), "pi_1", 100, "usd", "x"))
+    lied_about = replace(sample, payment=ForgedPayment(str(uuid4()), "pi_1", 100, "usd", "x"))
     return [
         (case.id, variant.name)
         for case in CASES
@@ -224,7 +224,11 @@ def test_the_table_has_every_case_of_the_reference() -> None:
 
 @pytest.mark.parametrize(("case_id", "name"), VARIANTS, ids=[" ".join(v) for v in VARIANTS])
 def test_a_webhook_gets_its_exact_answer_and_changes_nothing_unless_it_is_accepted(
-    receiver: ServiceProcess, shop_database: Database, payment: Payment, case_id: str, name: str
+    receiver: ServiceProcess,
+    shop_database: Database,
+    payment: ForgedPayment,
+    case_id: str,
+    name: str,
 ) -> None:
     (case,) = (case for case in CASES if case.id == case_id)
     (variant,) = (v for v in case.variants(material(receiver, payment)) if v.name == name)
@@ -252,7 +256,7 @@ def test_a_webhook_gets_its_exact_answer_and_changes_nothing_unless_it_is_accept
 def test_what_the_tool_expects_of_each_case_is_what_is_written_here() -> None:
     """The tool's own expectations agree with the hand-written ones, row by row."""
     sample = ForgeryInput("whsec_x", 1_760_000_000, "127.0.0.1:1", "/stripe/webhook")
-    lied_about = replace(sample, payment=Payment(str(uuid4()), "pi_1", 100, "usd", "x"))
+    lied_about = replace(sample, payment=ForgedPayment(str(uuid4()), "pi_1", 100, "usd", "x"))
     disagreements = []
     for case in CASES:
         for variant in case.variants(lied_about):
@@ -269,7 +273,7 @@ def test_what_the_tool_expects_of_each_case_is_what_is_written_here() -> None:
 
 
 def test_a_database_that_is_away_is_a_503_with_a_time_to_come_again(
-    receiver: ServiceProcess, shop_database: Database, payment: Payment, servers: Servers
+    receiver: ServiceProcess, shop_database: Database, payment: ForgedPayment, servers: Servers
 ) -> None:
     """W43: whoever is told to come again comes again; nobody is told 200 without a row."""
     (case,) = (case for case in CASES if case.id == "W43")

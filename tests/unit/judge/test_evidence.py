@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from bookpayctl.checks.outbox_table import with_numbered_parameters
-from bookpayctl.checks.single_publisher import Term, late_records
+from bookpayctl.checks.single_publisher import PublisherTerm, late_records
 from bookpayctl.checks.webhook_signature import deliveries
-from bookpayctl.clients.kafka import Record
+from bookpayctl.clients.kafka import LogRecord
 from bookpayctl.forgery.signing import stripe_signature
 from bookpayctl.judge.snapshot import Snapshot, digest
 from bookpayctl.runs.waiting import wait_until
@@ -41,14 +41,14 @@ def test_a_signal_is_not_an_exit_status() -> None:
     ]
 
 
-def record(event_id: str, term: int, seconds: float) -> Record:
+def record(event_id: str, term: int, seconds: float) -> LogRecord:
     headers = {"event_id": event_id, "publisher_term": str(term)}
-    return Record("orders.placed", 0, 0, "k", headers, {}, shop.at(seconds))
+    return LogRecord("orders.placed", 0, 0, "k", headers, {}, shop.at(seconds))
 
 
 TERMS = [
-    Term(1, "outbox-publisher-0", 10, shop.at(0), shop.at(5)),
-    Term(2, "outbox-publisher-1", 11, shop.at(6), None),
+    PublisherTerm(1, "outbox-publisher-0", 10, shop.at(0), shop.at(5)),
+    PublisherTerm(2, "outbox-publisher-1", 11, shop.at(6), None),
 ]
 
 
@@ -59,7 +59,7 @@ def test_a_record_of_an_old_leader_after_the_new_one_began_is_late() -> None:
 
 
 def test_a_record_without_a_term_is_not_judged() -> None:
-    plain = Record("orders.placed", 0, 0, "k", {}, {}, shop.at(9))
+    plain = LogRecord("orders.placed", 0, 0, "k", {}, {}, shop.at(9))
 
     assert late_records([plain], TERMS) == []
 

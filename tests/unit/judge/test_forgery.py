@@ -15,8 +15,8 @@ from bookpayctl.forgery.case import (
     STORED,
     UNAVAILABLE,
     Case,
+    ForgedPayment,
     ForgeryInput,
-    Payment,
     RowsLeft,
     Variant,
     encoded,
@@ -27,7 +27,11 @@ from bookpayctl.report.verdict import Verdict
 
 SECRET = "whsec_never_shown"
 MATERIAL = ForgeryInput(
-    SECRET, 1_760_000_000, "127.0.0.1:1", "/stripe/webhook", Payment("e", "pi_1", 1, "usd", "x")
+    SECRET,
+    1_760_000_000,
+    "127.0.0.1:1",
+    "/stripe/webhook",
+    ForgedPayment("e", "pi_1", 1, "usd", "x"),
 )
 CASE = Case("W07", "a timestamp only int() reads", lambda _: [])
 VARIANT = Variant(

@@ -6,14 +6,14 @@ from collections import Counter
 
 import pytest
 
-from bookpayctl.load.plan import Kind, MixError, parse_mix, percentile, plan_arrivals
+from bookpayctl.load.plan import MixError, OrderKind, parse_mix, percentile, plan_arrivals
 
 
 def test_a_mix_is_read_with_its_weights() -> None:
     assert parse_mix("ok=80,declined=15,slow=5") == {
-        Kind.OK: 80,
-        Kind.DECLINED: 15,
-        Kind.SLOW: 5,
+        OrderKind.OK: 80,
+        OrderKind.DECLINED: 15,
+        OrderKind.SLOW: 5,
     }
 
 
@@ -34,8 +34,8 @@ def test_the_same_seed_plans_the_same_load() -> None:
 
 
 def test_changing_the_mix_leaves_the_times_as_they_were() -> None:
-    one = plan_arrivals(rate_per_second=20, duration_seconds=5, mix={Kind.OK: 1}, seed=1)
-    two = plan_arrivals(rate_per_second=20, duration_seconds=5, mix={Kind.SLOW: 1}, seed=1)
+    one = plan_arrivals(rate_per_second=20, duration_seconds=5, mix={OrderKind.OK: 1}, seed=1)
+    two = plan_arrivals(rate_per_second=20, duration_seconds=5, mix={OrderKind.SLOW: 1}, seed=1)
 
     assert [a.after_seconds for a in one] == [a.after_seconds for a in two]
 
@@ -47,7 +47,7 @@ def test_rate_and_mix_are_met() -> None:
 
     kinds = Counter(arrival.kind for arrival in arrivals)
     assert 9_600 < len(arrivals) < 10_400
-    assert 0.78 < kinds[Kind.OK] / len(arrivals) < 0.82
+    assert 0.78 < kinds[OrderKind.OK] / len(arrivals) < 0.82
     assert all(0 <= arrival.after_seconds < 100 for arrival in arrivals)
 
 

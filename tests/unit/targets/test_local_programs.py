@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bookpayctl.targets.local.supervise import programs
-from bookpayctl.targets.local.supervise.programs import Probe, Tier
+from bookpayctl.targets.local.supervise.programs import ReadinessProbe, Tier
 
 ADDRESSES = programs.Addresses(
     name="test",
@@ -95,8 +95,8 @@ def test_services_are_asked_by_http_and_servers_in_their_own_protocol() -> None:
     probes = {name: programs.probe_of_process(name) for name in ("postgres", "kafka", "mail-sink")}
 
     assert probes == {
-        "postgres": Probe.POSTGRES,
-        "kafka": Probe.KAFKA,
-        "mail-sink": Probe.SMTP,
+        "postgres": ReadinessProbe.POSTGRES,
+        "kafka": ReadinessProbe.KAFKA,
+        "mail-sink": ReadinessProbe.SMTP,
     }
-    assert programs.probe_of_process("notifier") is Probe.READYZ
+    assert programs.probe_of_process("notifier") is ReadinessProbe.READYZ

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bookpayctl.report.exit_code import ExitCode
-from bookpayctl.targets.status import Leader, ProcessStatus, Status, Unknown
+from bookpayctl.targets.status import Leader, ProcessStatus, Status, UnknownFact
 
 HEALTHY = ProcessStatus(
     name="payments-worker-0",
@@ -24,8 +24,8 @@ LEADER = Leader("outbox-publisher-1", backend_pid=7, term=3, held_seconds=1.0)
 
 def exit_of(
     process: ProcessStatus = HEALTHY,
-    leader: Leader | Unknown | None = LEADER,
-    open_payments: Unknown | None = None,
+    leader: Leader | UnknownFact | None = LEADER,
+    open_payments: UnknownFact | None = None,
 ) -> tuple[ExitCode, str]:
     return Status("default", (process,), leader, open_payments or (), ()).exit()
 
@@ -42,15 +42,15 @@ def test_a_process_that_is_down_or_not_ready_is_a_failure() -> None:
 
 
 def test_a_process_that_does_not_answer_is_unknown() -> None:
-    mute = replace(HEALTHY, ready=Unknown("no answer"))
+    mute = replace(HEALTHY, ready=UnknownFact("no answer"))
 
     assert exit_of(mute) == (ExitCode.UNKNOWN, "could_not_ask")
 
 
 def test_a_lag_or_a_leader_that_could_not_be_asked_is_unknown() -> None:
-    assert exit_of(replace(HEALTHY, lag=Unknown("no broker")))[0] is ExitCode.UNKNOWN
-    assert exit_of(leader=Unknown("no database"))[0] is ExitCode.UNKNOWN
-    assert exit_of(open_payments=Unknown("no database"))[0] is ExitCode.UNKNOWN
+    assert exit_of(replace(HEALTHY, lag=UnknownFact("no broker")))[0] is ExitCode.UNKNOWN
+    assert exit_of(leader=UnknownFact("no database"))[0] is ExitCode.UNKNOWN
+    assert exit_of(open_payments=UnknownFact("no database"))[0] is ExitCode.UNKNOWN
 
 
 def test_a_lock_that_nobody_holds_is_a_failure() -> None:

@@ -43,7 +43,7 @@ class Tier(IntEnum):
     SERVICE = 4
 
 
-class Probe(Enum):
+class ReadinessProbe(Enum):
     """How a process is asked whether it is ready."""
 
     POSTGRES = auto()
@@ -77,7 +77,7 @@ class Program:
         return self.spec.name
 
     @property
-    def probe(self) -> Probe:
+    def probe(self) -> ReadinessProbe:
         return probe_of_process(self.spec.name)
 
 
@@ -154,14 +154,14 @@ def tier_of_process(name: str) -> Tier:
     return tiers.get(name, Tier.SERVICE)
 
 
-def probe_of_process(name: str) -> Probe:
+def probe_of_process(name: str) -> ReadinessProbe:
     """How a process is asked, from its name alone: all that `status` has."""
     probes = {
-        POSTGRES: Probe.POSTGRES,
-        KAFKA: Probe.KAFKA,
-        MAIL: Probe.SMTP,
+        POSTGRES: ReadinessProbe.POSTGRES,
+        KAFKA: ReadinessProbe.KAFKA,
+        MAIL: ReadinessProbe.SMTP,
     }
-    return probes.get(name, Probe.READYZ)
+    return probes.get(name, ReadinessProbe.READYZ)
 
 
 # What the receiver acts on. Stripe's advice is to listen to nothing else: each event that is only

@@ -21,7 +21,7 @@ ASK_SECONDS_MAX: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class Readiness:
+class ReadinessAnswer:
     """What /readyz said.
 
     Attributes:
@@ -75,14 +75,14 @@ def smtp_answers(port: int) -> bool:
         return False
 
 
-def http_readiness(port: int) -> Readiness:
+def http_readiness(port: int) -> ReadinessAnswer:
     """Ask a service on 127.0.0.1 whether it is ready."""
     answer = ask("GET", f"http://127.0.0.1:{port}/readyz", timeout_seconds=ASK_SECONDS_MAX)
     if answer.status is None:
-        return Readiness(None, f"no answer: {answer.error}")
+        return ReadinessAnswer(None, f"no answer: {answer.error}")
     if answer.ok:
-        return Readiness(True)
-    return Readiness(False, _failed_checks(answer.body) or f"HTTP {answer.status}")
+        return ReadinessAnswer(True)
+    return ReadinessAnswer(False, _failed_checks(answer.body) or f"HTTP {answer.status}")
 
 
 def _failed_checks(body: bytes) -> str:

@@ -16,7 +16,7 @@ from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.targets.errors import TargetError
 from bookpayctl.targets.local.supervise import readiness
 from bookpayctl.targets.local.supervise.endings import last_end
-from bookpayctl.targets.local.supervise.programs import Probe, Program
+from bookpayctl.targets.local.supervise.programs import Program, ReadinessProbe
 from bookpayctl.targets.local.supervise.supervisor import (
     LOG_FILE,
     ProcessInfo,
@@ -121,16 +121,16 @@ def wait_until_ready(
         time.sleep(_POLL_SECONDS)
 
 
-def probe(kind: Probe, port: int, targets: Targets) -> readiness.Readiness:
+def probe(kind: ReadinessProbe, port: int, targets: Targets) -> readiness.ReadinessAnswer:
     """Ask one process whether it is ready, once."""
     match kind:
-        case Probe.READYZ:
+        case ReadinessProbe.READYZ:
             return readiness.http_readiness(port)
-        case Probe.POSTGRES:
+        case ReadinessProbe.POSTGRES:
             return _yes_or_no(readiness.postgres_answers(targets.dsn))
-        case Probe.KAFKA:
+        case ReadinessProbe.KAFKA:
             return _yes_or_no(readiness.kafka_answers(targets.kafka_bootstrap_servers))
-        case Probe.SMTP:
+        case ReadinessProbe.SMTP:
             return _yes_or_no(readiness.smtp_answers(port))
     assert_never(kind)
 
@@ -147,8 +147,12 @@ def tail(logs_dir: Path, name: str) -> list[str]:
     return text.splitlines()[-_LOG_LINES:]
 
 
-def _yes_or_no(answers: bool) -> readiness.Readiness:
-    return readiness.Readiness(True) if answers else readiness.Readiness(None, "does not answer")
+def _yes_or_no(answers: bool) -> readiness.ReadinessAnswer:
+    return (
+        readiness.ReadinessAnswer(True)
+        if answers
+        else readiness.ReadinessAnswer(None, "does not answer")
+    )
 
 
 def _last_words(info: ProcessInfo, logs_dir: Path) -> str:
