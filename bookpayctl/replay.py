@@ -147,8 +147,13 @@ def starting_offsets(
     """
     if records_max is None:
         return {where: first for where, (first, _) in ranges.items()}
-    share = records_max // max(1, len(ranges))
-    return {where: max(first, end - share) for where, (first, end) in ranges.items()}
+    share, rest = divmod(records_max, max(1, len(ranges)))
+    # What does not divide goes to the fullest, so that a small number reads something, too.
+    fullest = sorted(ranges, key=lambda where: ranges[where][0] - ranges[where][1])[:rest]
+    return {
+        where: max(first, end - share - (where in fullest))
+        for where, (first, end) in ranges.items()
+    }
 
 
 def _settled_keys(environment: Environment) -> list[str]:

@@ -123,8 +123,7 @@ def _when_away(on_error: Callable[[KafkaError], None]) -> Callable[[KafkaError],
     """
 
     def report(error: KafkaError) -> None:
-        if is_fatal(error):
-            raise ClientBrokenError(error.str())
+        _end_if_fatal(error)
         if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - librdkafka's own code
             on_error(error)
 
@@ -152,14 +151,23 @@ def poll_batch(
 
     Args:
         on_error: told of errors that stand where a record should.
+
+    Raises:
+        ClientBrokenError: the client is of no use any more; the process has to start anew.
+        KafkaException: something that waiting may mend.
     """
-    first = source.poll(wait_seconds)
+    try:
+        first = source.poll(wait_seconds)
+    except KafkaException as error:
+        _end_if_fatal(error.args[0])
+        raise
     if first is None:
         return []
     messages = [first]
     try:
         messages += source.consume(BATCH_MAX - 1, 0)
     except KafkaException as error:
+        _end_if_fatal(error.args[0])
         # The first record is out of the client already: raised from here, it would be skipped.
         on_error(error.args[0])
     records = []
@@ -168,8 +176,18 @@ def poll_batch(
         if fault is None:
             records.append(to_record(message))
         else:
+            _end_if_fatal(fault)
             on_error(fault)
     return records
+
+
+def _end_if_fatal(error: KafkaError) -> None:
+    """Tell a broken client from a broker that is away: the one is never mended by waiting.
+
+    A static member that was fenced by another of its name is polled in vain for ever.
+    """
+    if is_fatal(error):
+        raise ClientBrokenError(error.str())
 
 
 def to_record(message: Message) -> Record:

@@ -164,6 +164,15 @@ def test_after_a_killed_drill_nothing_is_judged_until_it_is_recovered(shop: Comm
     assert again["exit"] == {"code": 0, "reason": "nothing_to_recover"}
 
 
+def test_a_replay_of_fewer_records_than_there_are_partitions_comes_to_its_end(
+    shop: CommandLine,
+) -> None:
+    document = shop.ask("replay", "--max-records", "1", "--timeout", "60s")
+
+    assert document["exit"]["code"] == 0
+    assert document["items"][0]["observed"].startswith("1 records reprocessed")
+
+
 def test_a_load_keeps_a_history_that_the_audit_agrees_with(shop: CommandLine) -> None:
     load = shop.ask("load", "--rate", "10", "--duration", "3s", "--mix", "ok=4,declined=1")
 

@@ -42,6 +42,8 @@ logger = logging.getLogger(__name__)
 # Attempts hold no connection while Stripe is asked: a few are enough for 64 of them.
 POOL_SIZE_MAX: Final = 12
 
+COMMITTED_SECONDS_MAX: Final = 10.0
+
 DRAIN_SECONDS: Final = 8.0
 """How long a stop may take, all in all; below the 12 s after which a supervisor kills."""
 
@@ -183,10 +185,18 @@ def _ends(consumer: Consumer) -> dict[tuple[str, int], int]:
 
 
 def _reached(consumer: Consumer, ends: dict[tuple[str, int], int]) -> bool:
-    positions = {
-        (place.topic, place.partition): place.offset
-        for place in consumer.position(
-            [TopicPartition(topic, partition) for topic, partition in ends]
-        )
-    }
-    return all(positions.get(place, -1) >= end for place, end in ends.items())
+    """Whether every partition was read to its end, as of the start.
+
+    A client has no position before it has read a record. Where the group began at the end there
+    is none to read, and what the group has committed is its position.
+    """
+    behind = [TopicPartition(*place) for place in ends if _offset(consumer, place) < ends[place]]
+    if not behind:
+        return True
+    committed = consumer.committed(behind, timeout=COMMITTED_SECONDS_MAX)
+    return all(place.offset >= ends[place.topic, place.partition] for place in committed)
+
+
+def _offset(consumer: Consumer, place: tuple[str, int]) -> int:
+    (found,) = consumer.position([TopicPartition(*place)])
+    return found.offset

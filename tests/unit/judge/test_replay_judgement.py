@@ -58,6 +58,12 @@ def test_all_is_read_without_a_limit() -> None:
     assert starting_offsets(ranges, None) == {("orders.placed", 0): 3, ("orders.placed", 1): 0}
 
 
+def test_a_limit_below_the_number_of_partitions_reads_the_fullest() -> None:
+    ranges = {("orders.cancelled", 0): (0, 1), ("orders.placed", 0): (3, 10)}
+
+    assert starting_offsets(ranges, 1) == {("orders.cancelled", 0): 1, ("orders.placed", 0): 9}
+
+
 def test_a_limit_reads_the_newest_and_never_more() -> None:
     ranges = {("orders.placed", 0): (3, 10), ("orders.placed", 1): (0, 2)}
 
