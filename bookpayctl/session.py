@@ -50,10 +50,6 @@ class Session:
     def environment(self) -> Environment:
         return self.target.environment
 
-    @property
-    def was_stopped(self) -> bool:
-        return any(code in self.incidents for code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED))
-
 
 def guard(environment: Environment) -> None:
     """See that the environment may be judged and disturbed.

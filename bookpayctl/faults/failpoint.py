@@ -148,7 +148,7 @@ class FailpointFault(Fault):
             deadline_seconds=deadline_seconds,
         )
         ends = waited.value.ends_of(hit.process)
-        successors = successors_of(waited.value, hit)
+        successors = waited.value.successors_of(hit.process, str(hit.pid))
         if not waited.reached:
             seen = f"ends {[str(end) for end in ends]}, new ones {successors}"
             reason = f"{hit.process}: {seen}; not proven"
@@ -165,12 +165,8 @@ class FailpointFault(Fault):
 def is_death_seen(events: ProcessEvents, hit: Hit) -> bool:
     """Whether the parent saw the struck process end as a failpoint ends it, and come again."""
     ends = events.ends_of(hit.process)
-    return any(end.status == EXIT_STATUS for end in ends) and bool(successors_of(events, hit))
-
-
-def successors_of(events: ProcessEvents, hit: Hit) -> list[str]:
-    """The incarnations of the struck process that were started after it."""
-    return [found for found in events.starts_of(hit.process) if found != str(hit.pid)]
+    died = any(end.status == EXIT_STATUS for end in ends)
+    return died and bool(events.successors_of(hit.process, str(hit.pid)))
 
 
 # A process asks for the failpoints on a session that it keeps and that idles between two

@@ -122,8 +122,8 @@ class ProcessKilled(Fault):
 
 def is_kill_seen(events: ProcessEvents, process: str, killed: str | None) -> bool:
     """Whether the parent saw the process end by SIGKILL, and come again as another one."""
-    ends, starts = events.ends_of(process), events.starts_of(process)
-    return any(end.signal == "SIGKILL" for end in ends) and any(new != killed for new in starts)
+    died = any(end.signal == "SIGKILL" for end in events.ends_of(process))
+    return died and bool(events.successors_of(process, killed))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from bookpayctl.clients.stripe_twin import TwinControl, TwinError
@@ -26,11 +27,11 @@ class StripeFault(Fault):
 
     def plan_undo(self) -> None:
         """Everything the twin does wrong already was somebody else's wish and stays."""
-        self._plan(undo.CLEAR_STRIPE_FAULTS, keep=",".join(self._twin().fault_ids()))
+        self._plan(undo.CLEAR_STRIPE_FAULTS, keep=",".join(self._twin.fault_ids()))
 
     def inject(self) -> None:
         try:
-            self._fault_id = self._twin().add_fault(self.definition)
+            self._fault_id = self._twin.add_fault(self.definition)
         except TwinError as error:
             raise FaultError(str(error)) from error
 
@@ -40,7 +41,7 @@ class StripeFault(Fault):
         Raises:
             TwinError: the twin does not answer.
         """
-        return [] if self._fault_id is None else self._twin().fault_hits(self._fault_id)
+        return [] if self._fault_id is None else self._twin.fault_hits(self._fault_id)
 
     def prove(self, *, deadline_seconds: float) -> list[Item]:
         title, required = "Stripe misbehaved", "at least 1 hit in the twin's ledger"
@@ -52,7 +53,9 @@ class StripeFault(Fault):
         observed = f"{action} hit {len(hits)} times"
         return [self._proven("stripe-fault-hit", title, required, observed, len(hits))]
 
+    @cached_property
     def _twin(self) -> TwinControl:
+        """One client for all looks: a hit is looked for many times a second."""
         url = self.target.environment.stripe_control_url
         if url is None:
             raise FaultError("only the Stripe twin can be told to misbehave; this is not it")

@@ -67,6 +67,10 @@ class ProcessEvents:
         """The incarnations that were started, oldest first."""
         return [start.incarnation for start in self.starts if start.process == process]
 
+    def successors_of(self, process: str, incarnation: str | None) -> list[str]:
+        """The incarnations that were started and are not the one named, oldest first."""
+        return [found for found in self.starts_of(process) if found != incarnation]
+
 
 @dataclass(frozen=True, slots=True)
 class Mark:
