@@ -8,17 +8,15 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from bookpayctl.faults import undo
 from bookpayctl.faults.fault import Fault, FaultError
+from bookpayctl.faults.undo import RUNNING_SECONDS_MAX
 from bookpayctl.report.verdict import Item
 from bookpayctl.runs.directory import Run
-from bookpayctl.runs.waiting import wait_until
+from bookpayctl.runs.waiting import Waited, wait_until
 from bookpayctl.targets.errors import TargetError
 from bookpayctl.targets.target import Mark, Process, ProcessEvents, Target
-
-RUNNING_SECONDS_MAX: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +90,10 @@ class ProcessKilled(Fault):
         self._killed = self.target.kill(self.process)
         if self._killed is None:
             raise FaultError(f"{self.process} does not run, so it cannot be killed")
-        wait_until(
-            lambda: self.target.processes()[self.process],
-            lambda now: now.running and now.incarnation != self._killed,
+        wait_for_successor(
+            lambda: self.target.processes().get(self.process),
+            self._killed,
             deadline_seconds=RUNNING_SECONDS_MAX,
-            every_seconds=0.05,
         )
         self.window = TimeAway(began_at, time.time())
 
@@ -118,6 +115,18 @@ class ProcessKilled(Fault):
         if not waited.reached:
             return [self._unproven("process-killed", title, required, f"{seen}; not proven")]
         return [self._proven("process-killed", title, required, seen, len(ends))]
+
+
+def wait_for_successor(
+    look: Callable[[], Process | None], killed: str, *, deadline_seconds: float
+) -> Waited[Process | None]:
+    """Wait until the process that `look` finds runs again, as another one than was killed."""
+    return wait_until(
+        look,
+        lambda now: now is not None and now.running and now.incarnation != killed,
+        deadline_seconds=deadline_seconds,
+        every_seconds=0.05,
+    )
 
 
 def is_kill_seen(events: ProcessEvents, process: str, killed: str | None) -> bool:
@@ -205,11 +214,8 @@ class RepeatedKills(Fault):
         killed = None if before is None or not before.running else self.target.kill(name)
         if killed is None:
             return
-        waited = wait_until(
-            lambda: self._process(name),
-            lambda now: now is not None and now.running and now.incarnation != killed,
-            deadline_seconds=self._back_seconds_max,
-            every_seconds=0.05,
+        waited = wait_for_successor(
+            lambda: self._process(name), killed, deadline_seconds=self._back_seconds_max
         )
         kill = Kill(name, killed, waited.seconds if waited.reached else None)
         self.kills.append(kill)

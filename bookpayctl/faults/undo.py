@@ -26,9 +26,6 @@ PROCESSES_RUNNING: Final = "processes_running"
 
 RUNNING_SECONDS_MAX: Final = 60.0
 
-# States in which a process stays away until somebody starts it.
-_ENDED: Final = frozenset({"STOPPED", "EXITED", "FATAL"})
-
 
 class UndoError(RuntimeError):
     """Something could not be put back; the message says what is still changed."""
@@ -132,7 +129,7 @@ def _processes_running(target: Target, _arguments: dict[str, str]) -> None:
         for process in target.processes().values():
             if process.running:
                 target.thaw(process.name)
-            elif process.state in _ENDED:
+            elif process.ended:
                 target.start(process.name)
         waited = wait_until(
             lambda: [p.name for p in target.processes().values() if not p.running],

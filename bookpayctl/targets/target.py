@@ -24,12 +24,14 @@ class Process:
         state: in its parent's words, e.g. `RUNNING` or `BACKOFF`.
         incarnation: what tells this run of it from the one before: a pid, or a pod and a restart
             count; None when it does not run.
+        ended: it stays away until somebody starts it.
     """
 
     name: str
     service: str
     state: str
     running: bool
+    ended: bool
     incarnation: str | None
 
 

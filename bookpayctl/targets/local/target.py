@@ -29,8 +29,8 @@ ASK_SECONDS_MAX: Final = 2.0
 CONNECT_SECONDS_MAX: Final = 1.0
 STOP_SECONDS_MAX: Final = 60.0
 
-# States of supervisor in which nothing of the process is left.
-_GONE: Final = frozenset({"STOPPED", "EXITED", "FATAL"})
+# States of supervisor in which nothing of the process is left, and none is started by itself.
+_ENDED: Final = frozenset({"STOPPED", "EXITED", "FATAL"})
 
 
 class LocalTarget:
@@ -60,6 +60,7 @@ class LocalTarget:
                 service=self._services.get(info.name, info.name),
                 state=info.state,
                 running=info.state == "RUNNING",
+                ended=info.state in _ENDED,
                 incarnation=None if info.pid is None else str(info.pid),
             )
             for info in self._supervisor.processes()
@@ -79,12 +80,14 @@ class LocalTarget:
     def stop(self, process: str) -> None:
         self._supervisor.stop(process)
         gone = wait_until(
-            lambda: self.processes()[process].state,
-            lambda state: state in _GONE,
+            lambda: self.processes()[process],
+            lambda now: now.ended,
             deadline_seconds=STOP_SECONDS_MAX,
         )
         if not gone.reached:
-            raise TargetError(f"{process} is still {gone.value} after {STOP_SECONDS_MAX:.0f} s")
+            raise TargetError(
+                f"{process} is still {gone.value.state} after {STOP_SECONDS_MAX:.0f} s"
+            )
 
     def start(self, process: str) -> None:
         self._supervisor.start(process)

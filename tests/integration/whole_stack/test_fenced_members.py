@@ -50,6 +50,8 @@ def test_a_fenced_consumer_ends_and_works_again_once_it_is_started(shop: Shop) -
         finally:
             guest.close()
             service.start().wait_ready()
+        assert "fenced by other consumer" in service.log
 
     order_id, _ = shop.place()
     shop.wait_status(order_id, "paid")
+    assert {shop.stack[name].has_ended() for name in SERVICES} == {False}
