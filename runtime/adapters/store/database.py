@@ -10,9 +10,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 import psycopg
+from psycopg.abc import AdaptContext, Buffer
+from psycopg.adapt import Loader
+from psycopg.pq import Format
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from runtime.domain.names import SCHEMA
@@ -37,6 +41,42 @@ UNAVAILABLE: Final = (
 SPOILT: Final = (psycopg.DataError, psycopg.IntegrityError, UnicodeEncodeError)
 
 Connection = psycopg.Connection[tuple[object, ...]]
+
+FAR_PAST: Final = datetime.min.replace(tzinfo=UTC)
+"""What is read where a column holds -infinity, or a time before the year 1."""
+
+FAR_FUTURE: Final = datetime.max.replace(tzinfo=UTC)
+"""What is read where a column holds infinity, or a time after the year 9999."""
+
+_TIMESTAMPTZ: Final = psycopg.adapters.types["timestamptz"].oid
+_USUAL_LOADER: Final = psycopg.adapters.get_loader(_TIMESTAMPTZ, Format.TEXT)
+
+
+class _EveryTime(Loader):
+    """Reads every time that PostgreSQL can hold.
+
+    The usual loader refuses one that Python's datetime cannot, and with it the whole batch that
+    the row came with: a single row written by hand would hold up all the others for ever.
+    """
+
+    def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
+        super().__init__(oid, context)
+        if _USUAL_LOADER is None:
+            raise psycopg.NotSupportedError("psycopg has no loader for timestamptz")
+        self._usual = _USUAL_LOADER(oid, context)
+
+    def load(self, data: Buffer) -> datetime:
+        try:
+            at: datetime = self._usual.load(data)
+        except psycopg.DataError:
+            text = bytes(data)
+            return FAR_PAST if text.startswith(b"-") or text.endswith(b"BC") else FAR_FUTURE
+        return at
+
+
+def _prepare(conn: psycopg.Connection) -> None:
+    """What a new connection of ours reads like; asks the server nothing."""
+    conn.adapters.register_loader("timestamptz", _EveryTime)
 
 
 def connection_arguments(
@@ -80,7 +120,9 @@ def connect(dsn: str, application_name: str, *, flush_commits: bool = True) -> p
         psycopg.OperationalError: the database cannot be reached or refuses.
     """
     arguments = connection_arguments(application_name, flush_commits=flush_commits)
-    return psycopg.connect(dsn, autocommit=True, **arguments)  # type: ignore[arg-type]
+    conn = psycopg.connect(dsn, autocommit=True, **arguments)  # type: ignore[arg-type]
+    _prepare(conn)
+    return conn
 
 
 def open_pool(
@@ -109,6 +151,7 @@ def open_pool(
     return ConnectionPool(
         dsn,
         kwargs={**arguments, "autocommit": autocommit},
+        configure=_prepare,
         min_size=1,
         max_size=size_max,
         timeout=wait_seconds,
