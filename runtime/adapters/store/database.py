@@ -1,8 +1,8 @@
 """Connections: every one bounded in time, none held across a network call.
 
 Statement and TCP time-outs are 5 s everywhere, so a dead database costs a caller seconds, not
-minutes. The schema is on the search_path of the role; it is set here too, so that a role made by
-someone else works the same.
+minutes. What the shell exports for libpq reaches none of them (`libpq`). The schema is on the
+search_path of the role; it is set here too, so that a role made by someone else works the same.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from psycopg.adapt import Loader
 from psycopg.pq import Format
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from runtime import libpq
 from runtime.domain.names import SCHEMA
 
 STATEMENT_TIMEOUT_MS: Final = 5_000
@@ -120,7 +121,8 @@ def connect(dsn: str, application_name: str, *, flush_commits: bool = True) -> p
         psycopg.OperationalError: the database cannot be reached or refuses.
     """
     arguments = connection_arguments(application_name, flush_commits=flush_commits)
-    conn = psycopg.connect(dsn, autocommit=True, **arguments)  # type: ignore[arg-type]
+    closed = libpq.parameters(dsn)
+    conn = psycopg.connect(dsn, autocommit=True, **closed, **arguments)  # type: ignore[arg-type]
     _prepare(conn)
     return conn
 
@@ -150,7 +152,7 @@ def open_pool(
     )
     return ConnectionPool(
         dsn,
-        kwargs={**arguments, "autocommit": autocommit},
+        kwargs={**libpq.parameters(dsn), **arguments, "autocommit": autocommit},
         configure=_prepare,
         min_size=1,
         max_size=size_max,
