@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from bookpayctl.judge.invariants.facts import Facts
 from bookpayctl.judge.invariants.finding import Finding, Violation, finding
 from bookpayctl.judge.ledgers import ChargeRow, OrderRow
+from bookpayctl.report.money import shown_money
 from runtime.domain.names import EventType, OrderStatus, PaymentState, ReservationState
 
 
@@ -50,7 +51,8 @@ def paid_orders_were_charged(facts: Facts) -> Finding:
             elif net != order.total_cents:
                 yield Violation(
                     order.id,
-                    f"paid {order.total_cents}, Stripe holds {net}",
+                    f"paid {shown_money(order.total_cents, order.currency)},"
+                    f" Stripe holds {shown_money(net, order.currency)}",
                     abs(order.total_cents - net),
                 )
 
@@ -65,7 +67,8 @@ def charged_orders_are_paid(facts: Facts) -> Finding:
         for order_id in charged:
             net, order = facts.net_cents(order_id), facts.judged[order_id]
             if net > 0 and order.status != OrderStatus.PAID:
-                yield Violation(order_id, f"Stripe holds {net}, the order is {order.status}", net)
+                money = shown_money(net, order.currency)
+                yield Violation(order_id, f"Stripe holds {money}, the order is {order.status}", net)
 
     return finding(len(charged), violations())
 
@@ -101,7 +104,8 @@ def cancelled_orders_are_compensated(facts: Facts) -> Finding:
         for order in done:
             net = facts.net_cents(order.id)
             if net != 0:
-                yield Violation(order.id, f"{order.status}, Stripe still holds {net}", net)
+                money = shown_money(net, order.currency)
+                yield Violation(order.id, f"{order.status}, Stripe still holds {money}", net)
             held = [
                 r.sku
                 for r in facts.reservations_by_order.get(order.id, ())
@@ -126,7 +130,9 @@ def refunds_stay_within_charges(facts: Facts) -> Finding:
             taken = sum(c.amount_cents for c in facts.succeeded_charges.get(order_id, ()))
             total = sum(r.amount_cents for r in back)
             if total > taken:
-                yield Violation(order_id, f"took {taken}, gave back {total}", total - taken)
+                currency = facts.judged[order_id].currency
+                took, gave = shown_money(taken, currency), shown_money(total, currency)
+                yield Violation(order_id, f"took {took}, gave back {gave}", total - taken)
             elif len(back) > 1:
                 yield Violation(order_id, f"{len(back)} succeeded refunds", back[1].amount_cents)
 
