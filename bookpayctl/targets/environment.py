@@ -121,7 +121,16 @@ def load(name: str) -> Environment:
     Raises:
         EnvironmentMissingError: there is none, or its file cannot be read.
     """
-    path = environment_root(name) / ENVIRONMENT_FILE
+    return load_from(environment_root(name), name)
+
+
+def load_from(root: Path, name: str) -> Environment:
+    """Read the environment in `root`; its name is for the message.
+
+    Raises:
+        EnvironmentMissingError: as above.
+    """
+    path = root / ENVIRONMENT_FILE
     try:
         document = json.loads(path.read_text())
     except FileNotFoundError as error:
