@@ -51,7 +51,7 @@ def audit(
     from bookpayctl.judge.audit import audit as run
     from bookpayctl.session import RefusedError, guard, refused_report
 
-    files = report_files(report)
+    files = report_files(report, output, inputs=[history] if history else [])
     age_seconds = duration_of(age, "--age")
     deadline_seconds = duration_of(timeout, "--timeout")
     recorded = _history(history)

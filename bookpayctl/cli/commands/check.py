@@ -54,7 +54,7 @@ def check(
     """
     from bookpayctl.cli.durations import duration_of
 
-    files = report_files(report)
+    files = report_files(report, output)
     chosen = _chosen(only, skip)
     deadline_seconds = duration_of(timeout, "--timeout")
     environment = environment_of(name)

@@ -58,7 +58,7 @@ def run(
     from bookpayctl.drill import DrillRequest
     from bookpayctl.drills import find_drill
 
-    files = report_files(report)
+    files = report_files(report, output)
     drill = find_drill(slug)
     if drill is None:
         known = ", ".join(entry.slug for entry in CATALOGUE)
@@ -133,6 +133,8 @@ def drill_list(drills: Sequence[tuple[Entry, Drill]]) -> Document:
 def _print_plan(drill: Drill, request: DrillRequest, output: ReportFormat) -> None:
     from bookpayctl.drill import plan
 
+    if output is ReportFormat.JUNIT:
+        fail("--plan has no JUnit form; nothing was judged", ExitCode.USAGE)
     lines = plan(drill, request)
     if output is ReportFormat.TABLE:
         print_table(("plan", drill.slug), lines)

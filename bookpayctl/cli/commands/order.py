@@ -14,6 +14,7 @@ from bookpayctl.cli.options import NameOption, OutputOption, environment_of
 from bookpayctl.cli.output import (
     Document,
     OutputFormat,
+    did,
     fail,
     hint,
     leave,
@@ -85,6 +86,7 @@ def place(
     reply = probe_orders.orders_api(environment).place(document, client_key=client_key)
     if not reply.ok:
         _refused(reply, f"the order with key {client_key} was not accepted")
+    did(f"order {reply.body['id']} placed, with key {client_key}")
     if reply.replayed:
         hint(f"key {client_key} was used before; this is the order it made then")
     if wait is not None:

@@ -43,7 +43,7 @@ def replay(
 
     if start != "earliest":
         fail(f"--from {start!r}: only earliest is offered", ExitCode.USAGE)
-    files = report_files(report)
+    files = report_files(report, output)
     deadline_seconds = duration_of(timeout, "--timeout")
     result = run_all(
         environment_of(name),

@@ -14,6 +14,7 @@ from bookpayctl.cli.options import NameOption, OutputOption, environment_of
 from bookpayctl.cli.output import (
     Document,
     OutputFormat,
+    did,
     fail,
     hint,
     leave,
@@ -52,6 +53,7 @@ def import_outcomes(
                 imported = shadow.store(conn, rows)
     except shadow.ImportRefusedError as error:
         fail(f"nothing was imported from {file}:\n{error}", ExitCode.USAGE)
+    did(f"{imported.new} outcomes of v1 stored, {imported.known} were known")
     if output is OutputFormat.JSON:
         print_json(shadow_import(imported))
         return
