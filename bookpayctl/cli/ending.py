@@ -97,14 +97,13 @@ def _outcome(arguments: Sequence[str]) -> Outcome:
 
 
 def _invoke(arguments: Sequence[str]) -> None:
-    from bookpayctl.cli.app import build_app
+    from bookpayctl.cli.app import build_app, build_command
 
-    app = build_app()
     if COMPLETION_VARIABLE in os.environ:
-        app()
+        build_app()()
     # Not through `main` of the command: it takes any broken pipe, also one of the database's, for
     # stdout's and exits 1, which would be a verdict.
-    command = typer.main.get_command(app)
+    command = build_command()
     with command.make_context("bookpayctl", list(arguments)) as context:
         command.invoke(context)
 

@@ -44,6 +44,8 @@ def audit(
     """Prove from PostgreSQL, Kafka and Stripe that nobody was charged twice and nothing is lost.
 
     Reads only; judges what is older than --age, so the shop may go on selling.
+
+    Example: bookpayctl audit --age 30s -o json
     """
     from bookpayctl.cli.durations import duration_of
     from bookpayctl.clients.database import DatabaseError

@@ -51,6 +51,8 @@ def check(
     """Ask whether payments are wired correctly: the checklist's six items, by behaviour.
 
     Places two probe orders with test cards; they are registered and never audited.
+
+    Example: bookpayctl check --only BP-C001 --report junit=check.xml
     """
     from bookpayctl.cli.durations import duration_of
 

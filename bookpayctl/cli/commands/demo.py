@@ -40,6 +40,8 @@ def demo(
 
     Real PostgreSQL, real Kafka, our stand-in for Stripe, on this machine. The stack is left
     running; `bookpayctl down` stops it.
+
+    Example: bookpayctl demo --report junit=demo.xml
     """
     from bookpayctl.cli.durations import duration_of
     from bookpayctl.session import RefusedError, guard, refused_report

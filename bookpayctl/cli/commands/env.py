@@ -25,6 +25,8 @@ def env(name: NameOption = None, output: OutputOption = OutputFormat.TABLE) -> N
     """Print shell lines that export the environment's addresses and secrets.
 
     Use it as `eval "$(bookpayctl env)"`; afterwards `psql "$DB_DSN"` works as it stands.
+
+    Example: eval "$(bookpayctl env --name shop)"
     """
     from bookpayctl.targets.environment import EnvironmentMissingError
     from bookpayctl.targets.shell import shell_variables

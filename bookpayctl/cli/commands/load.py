@@ -50,6 +50,8 @@ def load(
 
     Every call goes into the run's client history, before and after; a time-out is unknown, never
     failed. Feed it to `bookpayctl audit --history`.
+
+    Example: bookpayctl load --rate 20 --duration 5s --mix ok=90,declined=10
     """
     from bookpayctl.cli.durations import duration_of
     from bookpayctl.cli.errors import database_answers

@@ -39,6 +39,8 @@ def logs(
     """Show the logs, merged by time. `-o json` gives one JSON object per line.
 
     Lines that are not JSON, such as PostgreSQL's or a traceback, are shown with a bar before them.
+
+    Example: bookpayctl logs payments-worker --tail 20
     """
     from bookpayctl.runs.interrupts import Stopped, interruptible
 

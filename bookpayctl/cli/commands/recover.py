@@ -15,6 +15,8 @@ def recover(name: NameOption = None, output: OutputOption = OutputFormat.TABLE) 
     """Put back what killed runs left changed. Harmless when there is nothing to do.
 
     A run whose tool is still alive is left to it.
+
+    Example: bookpayctl recover --name shop
     """
     from bookpayctl.faults import undo
     from bookpayctl.runs import directory

@@ -36,6 +36,8 @@ def replay(
 
     Nothing may be charged: executions at Stripe, calls in our journal and payments are counted
     before and after. The group is deleted at the end.
+
+    Example: bookpayctl replay --max-records 100
     """
     from bookpayctl.checks import replay_charges_nobody
     from bookpayctl.cli.commands.check import run_all

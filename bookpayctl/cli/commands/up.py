@@ -59,6 +59,8 @@ def up(
     """Bring PostgreSQL, Kafka, the Stripe twin, a mail sink and all services up.
 
     Harmless when they are up; after a crash or a power cut it continues where they were.
+
+    Example: bookpayctl up --name shop --timeout 2m
     """
     values = settings(
         {
@@ -90,7 +92,10 @@ def down(
     timeout: TimeoutOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """Stop everything `up` started, and only that. Data stays, unless --purge."""
+    """Stop everything `up` started, and only that. Data stays, unless --purge.
+
+    Example: bookpayctl down --name shop --purge
+    """
     from bookpayctl.cli.errors import explained
     from bookpayctl.targets.environment import environment_root
     from bookpayctl.targets.platform import Watch
