@@ -115,6 +115,14 @@ def environment_root(name: str) -> Path:
     return (environments_dir() / name).absolute()
 
 
+def is_within_an_environment(path: Path) -> bool:
+    """Whether a path lies in the folder of any environment, whatever its name."""
+    return any(
+        (folder / ENVIRONMENT_FILE).is_file() and (folder / "secrets").is_dir()
+        for folder in path.resolve().parents
+    )
+
+
 def load(name: str) -> Environment:
     """Read environment `name`.
 
