@@ -11,6 +11,9 @@ def main() -> None:
     Python ends with 1 when an exception gets away, and 1 means that the system was found to be
     wrong. A tool that broke has found nothing: that is unknown, 3.
     """
+    from bookpayctl.clients.shell import take_back
+
+    take_back()
     from bookpayctl.cli.app import build_app
     from bookpayctl.report.exit_code import ExitCode
 

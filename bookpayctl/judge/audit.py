@@ -20,6 +20,7 @@ from bookpayctl.judge.readers.postgres import read_clock
 from bookpayctl.judge.readers.runs import excluded
 from bookpayctl.judge.snapshot import Snapshot, digest, facts_of, log_of, take_snapshot
 from bookpayctl.report.exit_code import ExitCode
+from bookpayctl.report.money import shown_sums
 from bookpayctl.report.result import Report
 from bookpayctl.report.verdict import Item, Verdict, unanswered
 from bookpayctl.targets.environment import Environment
@@ -181,8 +182,9 @@ def _ledger_sizes(look: Snapshot) -> tuple[str, ...]:
     if stripe is not None:
         took = [charge for charge in stripe.charges if charge.status == "succeeded"]
         requests = f", {len(stripe.requests)} requests" if stripe.requests is not None else ""
+        money = shown_sums((charge.amount_cents, charge.currency) for charge in took)
         sizes.append(
-            f"Stripe: {len(took)} succeeded charges of {sum(c.amount_cents for c in took)} cents,"
+            f"Stripe: {len(took)} succeeded charges of {money},"
             f" {len(stripe.refunds)} refunds{requests}"
         )
     return tuple(sizes)

@@ -22,6 +22,7 @@ from bookpayctl.cli.output import (
     print_table,
 )
 from bookpayctl.report.exit_code import ExitCode
+from bookpayctl.report.money import shown_money
 
 if TYPE_CHECKING:
     from bookpayctl.clients.orders_api import OrderReply
@@ -116,7 +117,7 @@ def list_orders(
                 order.id,
                 order.status,
                 order.payment or "-",
-                f"{order.total_cents / 100:.2f} {order.currency}",
+                shown_money(order.total_cents, order.currency),
                 f"{order.created_at:%H:%M:%S}",
                 order.intent or "-",
             )
@@ -214,7 +215,7 @@ def print_trace(found: OrderTimeline, entries: Sequence[TimelineEntry]) -> None:
     """The timeline as a table, and what it could not tell."""
     order = found.order
     print_line(
-        f"{order['id']}  {order['status']}  {order['total_cents'] / 100:.2f} {order['currency']}"
+        f"{order['id']}  {order['status']}  {shown_money(order['total_cents'], order['currency'])}"
         f"  key {found.root_event_id or 'none'}"
     )
     print_table(
@@ -309,7 +310,7 @@ def _print_order(order: dict[str, Any], code: ExitCode, reason: str, output: Out
     rows = [
         ("order", order.get("id")),
         ("status", order.get("status")),
-        ("amount", f"{order.get('total_cents', 0) / 100:.2f} {order.get('currency', '')}"),
+        ("amount", _amount(order)),
         ("event id", order.get("event_id")),
         ("payment", payment.get("state", "-")),
         ("payment intent", payment.get("payment_intent_id") or "-"),
@@ -317,6 +318,13 @@ def _print_order(order: dict[str, Any], code: ExitCode, reason: str, output: Out
     if order.get("cancel_reason"):
         rows.append(("cancelled for", order["cancel_reason"]))
     print_table(("field", "value"), rows)
+
+
+def _amount(order: dict[str, Any]) -> str:
+    """What it costs; a dash where the answer did not say, as that to a cancellation does not."""
+    if "total_cents" not in order:
+        return "-"
+    return shown_money(order["total_cents"], order.get("currency", ""))
 
 
 def _entry_document(entry: TimelineEntry) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from bookpayctl.cli.operator_requests import submit_and_report
 from bookpayctl.cli.options import NameOption, OutputOption, environment_of
 from bookpayctl.cli.output import Document, OutputFormat, fail, hint, print_json, print_table
 from bookpayctl.report.exit_code import ExitCode
+from bookpayctl.report.money import shown_money
 
 if TYPE_CHECKING:
     from bookpayctl.operate.refunds import RefundEntry
@@ -44,7 +45,8 @@ def list_refunds(
         [
             (
                 *(refund.order_id, refund.n, refund.state),
-                *(f"{refund.amount_cents} {refund.currency}", refund.failure_code or "-"),
+                shown_money(refund.amount_cents, refund.currency),
+                refund.failure_code or "-",
                 *(refund.stripe_refund_id or "-", refund.payment_state, age(refund.age_seconds)),
             )
             for refund in refunds

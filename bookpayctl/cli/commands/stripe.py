@@ -155,7 +155,7 @@ def charges(
 ) -> None:
     """What was really executed, one row each; `charge` and `capture` are money taken."""
     query = {"event_id": event_id, "payment_intent": payment_intent, "kind": kind}
-    columns = ("n", "kind", "amount", "currency", "payment_intent", "charge", "refund")
+    columns = ("n", "kind", "amount", "payment_intent", "charge", "refund")
     shown = (*columns, "idempotency_key", "event_id")
     show_rows(
         control_url(url, name), "/executions", query, limit, shown, "StripeExecutions", output

@@ -11,6 +11,7 @@ import typer
 from bookpayctl.cli.options import environment_of
 from bookpayctl.cli.output import Document, OutputFormat, fail, hint, print_json, print_table
 from bookpayctl.report.exit_code import ExitCode
+from bookpayctl.report.money import shown_money
 
 CONTROL_URL_VARIABLE: Final = "BOOKPAY_STRIPE_CONTROL_URL"
 
@@ -77,7 +78,13 @@ def show_rows(
     if output is OutputFormat.JSON:
         print_json(Document(kind, ExitCode.PASS, "ok", {"data": rows}))
         return
-    print_table(columns, ([cell(row.get(column)) for column in columns] for row in rows))
+    print_table(columns, ([_of_row(row, column) for column in columns] for row in rows))
+
+
+def _of_row(row: Mapping[str, Any], column: str) -> str:
+    if column == "amount" and row.get("currency"):
+        return shown_money(row["amount"], row["currency"])
+    return cell(row.get(column))
 
 
 def show_answer(kind: str, answer: Mapping[str, Any], output: OutputFormat) -> None:

@@ -5,7 +5,8 @@ Charges are read from Stripe, never inferred from our own rows: our rows are wha
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 
 from bookpayctl.judge.invariants.facts import Facts
 from bookpayctl.judge.invariants.finding import Finding, Violation, finding
@@ -17,13 +18,14 @@ from bookpayctl.judge.invariants.outside import (
     unexplained_of,
 )
 from bookpayctl.judge.ledgers import ChargeRow, OrderRow
+from bookpayctl.report.money import shown_money
 from runtime.domain.names import EventType, OrderStatus, PaymentState, ReservationState
 
 
 def nobody_charged_twice(facts: Facts) -> Finding:
     """I10: at most one succeeded charge per order, even if a second one was refunded later."""
     shadows = facts.shadows
-    cents = sum(intent.amount_cents for intent in shadows)
+    amount = _sum((intent.amount_cents, intent.currency) for intent in shadows)
     return finding(
         len(facts.judged),
         (
@@ -36,7 +38,7 @@ def nobody_charged_twice(facts: Facts) -> Finding:
             if order_id in facts.judged and len(charges) > 1
         ),
         excused=_excused(
-            len(shadows), f"PaymentIntents of {cents} cents that our tables say only shadowed v1"
+            len(shadows), f"PaymentIntents of {amount} that our tables say only shadowed v1"
         ),
     )
 
@@ -52,16 +54,16 @@ def paid_orders_were_charged(facts: Facts) -> Finding:
     by_v1 = {o.id for o in paid if facts.was_taken_by_v1(facts.payment_by_order.get(o.id))}
     ours = [order for order in paid if order.id not in by_v1]
     examined = [order for order in ours if order.id in facts.judged]
-    gone = {order.id: gone_of(facts, order.id) for order in ours}
+    gone = {order.id: gone_of(facts, order) for order in ours}
     found = [v for order in examined for v in _not_held(facts, order, gone[order.id])]
-    by_v1_cents = sum(order.total_cents for order in paid if order.id in by_v1)
+    v1_took = _sum((o.total_cents, o.currency) for o in paid if o.id in by_v1)
     return finding(
         len(examined),
         found,
         waiting=sum(not g.known and not g.due for rows in gone.values() for g in rows),
         # Also of orders that are too young to be judged: nothing is alleged, it is only named.
         explained=(explained_of(g, oid) for oid, rows in gone.items() for g in rows if g.known),
-        excused=_excused(len(by_v1), f"orders of {by_v1_cents} cents that v1 charged"),
+        excused=_excused(len(by_v1), f"orders of {v1_took} that v1 charged"),
     )
 
 
@@ -75,8 +77,12 @@ def _not_held(facts: Facts, order: OrderRow, gone: list[Gone]) -> Iterator[Viola
     yield from (unexplained_of(part, order.id) for part in unknown)
     net = facts.net_cents(order.id) + sum(part.amount_cents for part in gone)
     if net != order.total_cents:
-        missing = abs(order.total_cents - net)
-        yield Violation(order.id, f"paid {order.total_cents}, Stripe holds {net}", missing)
+        yield Violation(
+            order.id,
+            f"paid {shown_money(order.total_cents, order.currency)},"
+            f" Stripe holds {shown_money(net, order.currency)}",
+            abs(order.total_cents - net),
+        )
 
 
 def charged_orders_are_paid(facts: Facts) -> Finding:
@@ -87,7 +93,8 @@ def charged_orders_are_paid(facts: Facts) -> Finding:
         for order_id in charged:
             net, order = facts.net_cents(order_id), facts.judged[order_id]
             if net > 0 and order.status != OrderStatus.PAID:
-                yield Violation(order_id, f"Stripe holds {net}, the order is {order.status}", net)
+                money = shown_money(net, order.currency)
+                yield Violation(order_id, f"Stripe holds {money}, the order is {order.status}", net)
 
     return finding(len(charged), violations())
 
@@ -121,14 +128,15 @@ def cancelled_orders_are_compensated(facts: Facts) -> Finding:
 
     def violations() -> Iterator[Violation]:
         for order in done:
-            gone = gone_of(facts, order.id)
+            gone = gone_of(facts, order)
             yield from (
                 unexplained_of(part, order.id) for part in gone if not part.known and part.due
             )
             # Given back and taken back once more by the bank: lost money, and nothing is kept.
             net = facts.net_cents(order.id)
             if net > 0 or (net < 0 and not gone):
-                yield Violation(order.id, f"{order.status}, Stripe still holds {net}", net)
+                money = shown_money(net, order.currency)
+                yield Violation(order.id, f"{order.status}, Stripe still holds {money}", net)
             held = [
                 r.sku
                 for r in facts.reservations_by_order.get(order.id, ())
@@ -146,7 +154,7 @@ def cancelled_orders_are_compensated(facts: Facts) -> Finding:
         explained=(
             explained_of(part, order.id)
             for order in done
-            for part in gone_of(facts, order.id)
+            for part in gone_of(facts, order)
             if part.known and facts.net_cents(order.id) < 0
         ),
     )
@@ -162,7 +170,13 @@ def refunds_stay_within_charges(facts: Facts) -> Finding:
             taken = sum(c.amount_cents for c in facts.succeeded_charges.get(order_id, ()))
             total = sum(r.amount_cents for r in back)
             if total > taken:
-                yield Violation(order_id, f"took {taken}, gave back {total}", total - taken)
+                currency = facts.judged[order_id].currency
+                yield Violation(
+                    order_id,
+                    f"took {shown_money(taken, currency)}, gave back"
+                    f" {shown_money(total, currency)}",
+                    total - taken,
+                )
                 continue
             # Others may give back in parts; that our tables know each of them is asked elsewhere.
             known = facts.known_outside_refunds
@@ -196,6 +210,14 @@ def succeeded_payments_have_charges(facts: Facts) -> Finding:
                 )
 
     return finding(len(rows), violations())
+
+
+def _sum(amounts: Iterable[tuple[int, str]]) -> str:
+    """Amounts added up, each currency by itself."""
+    sums: Counter[str] = Counter()
+    for cents, currency in amounts:
+        sums[currency] += cents
+    return " and ".join(shown_money(cents, currency) for currency, cents in sorted(sums.items()))
 
 
 def _excused(count: int, words: str) -> tuple[str, ...]:

@@ -11,7 +11,8 @@ from typing import Final
 
 from bookpayctl.judge.invariants.facts import Facts, dispute_stands
 from bookpayctl.judge.invariants.finding import Violation
-from bookpayctl.judge.ledgers import StripeDisputeRow, StripeRefundRow
+from bookpayctl.judge.ledgers import OrderRow, StripeDisputeRow, StripeRefundRow
+from bookpayctl.report.money import shown_money
 
 COUNTED_REFUNDS: Final = ("succeeded", "pending")
 
@@ -31,12 +32,12 @@ class Gone:
     due: bool
 
 
-def gone_of(facts: Facts, order_id: str) -> list[Gone]:
+def gone_of(facts: Facts, order: OrderRow) -> list[Gone]:
     """What others took from this order's money: disputes that stand, refunds that are not ours."""
-    disputes = [_disputed(facts, row) for row in facts.withdrawn(order_id)]
+    disputes = [_disputed(facts, row, order.currency) for row in facts.withdrawn(order.id)]
     refunds = [
-        _refunded(facts, row)
-        for row in facts.refunds_by_order.get(order_id, ())
+        _refunded(facts, row, order.currency)
+        for row in facts.refunds_by_order.get(order.id, ())
         if row.status in COUNTED_REFUNDS and not is_our_refund(facts, row)
     ]
     return [*disputes, *refunds]
@@ -55,7 +56,7 @@ def unexplained_of(gone: Gone, order_id: str) -> Violation:
     return Violation(order_id, f"{gone.words}; our tables do not know it", gone.amount_cents)
 
 
-def _disputed(facts: Facts, dispute: StripeDisputeRow) -> Gone:
+def _disputed(facts: Facts, dispute: StripeDisputeRow, currency: str) -> Gone:
     stands = dispute_stands(dispute.status)
     row = facts.known_disputes.get(dispute.id)
     known = (
@@ -63,14 +64,15 @@ def _disputed(facts: Facts, dispute: StripeDisputeRow) -> Gone:
         and row.amount_cents == dispute.amount_cents
         and dispute_stands(row.status) == stands
     )
-    words = f"{dispute.amount_cents} not held any more: dispute {dispute.id} is {dispute.status}"
+    money = shown_money(dispute.amount_cents, currency)
+    words = f"{money} not held any more: dispute {dispute.id} is {dispute.status}"
     # A dispute that was lost today may have been opened long ago.
     told_at = facts.last_event_at.get(dispute.id) or dispute.created_at
     return Gone(words, dispute.amount_cents, known, facts.is_due_at_stripe(told_at))
 
 
-def _refunded(facts: Facts, refund: StripeRefundRow) -> Gone:
+def _refunded(facts: Facts, refund: StripeRefundRow, currency: str) -> Gone:
     row = facts.known_outside_refunds.get(refund.id)
     known = row is not None and row.amount_cents == refund.amount_cents
-    words = f"{refund.amount_cents} given back outside by {refund.id}"
+    words = f"{shown_money(refund.amount_cents, currency)} given back outside by {refund.id}"
     return Gone(words, refund.amount_cents, known, facts.is_due_at_stripe(refund.created_at))

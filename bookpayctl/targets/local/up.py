@@ -22,13 +22,9 @@ from bookpayctl.targets.local.machine.state import socket_path
 from bookpayctl.targets.local.plan import Applications, Plan, UpOptions, make_plan
 from bookpayctl.targets.local.servers import aot, contents, jars, kafka, postgres
 from bookpayctl.targets.local.supervise import programs
+from bookpayctl.targets.local.supervise.configuration import write_config
 from bookpayctl.targets.local.supervise.programs import POSTGRES, Program, ReadinessProbe, Tier
-from bookpayctl.targets.local.supervise.supervisor import (
-    Supervisor,
-    SupervisorError,
-    launch,
-    write_config,
-)
+from bookpayctl.targets.local.supervise.supervisor import Supervisor, SupervisorError, launch
 from bookpayctl.targets.local.supervise.waiting import (
     PartFailedError,
     Targets,

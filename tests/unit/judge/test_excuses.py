@@ -39,7 +39,7 @@ def test_a_shadow_that_our_tables_know_is_left_out_counted_and_shown() -> None:
     facts = replace(SHADOWED, database=replace(D, shadowed_events=frozenset({"root-paid"})))
 
     assert violated(facts) == set()
-    words = "excused: 1 PaymentIntents of 4999 cents that our tables say only shadowed v1"
+    words = "excused: 1 PaymentIntents of 49.99 usd that our tables say only shadowed v1"
     assert words in answer(facts, "I10").observed
 
 
@@ -61,7 +61,7 @@ def test_orders_that_v1_charged_are_counted_and_need_their_comparison() -> None:
 
     assert "I11" in violated(alone)
     assert "I11" not in violated(known)
-    assert "excused: 1 orders of 4999 cents that v1 charged" in answer(known, "I11").observed
+    assert "excused: 1 orders of 49.99 usd that v1 charged" in answer(known, "I11").observed
 
 
 FOR_EVER = datetime(9000, 1, 1, tzinfo=UTC)

@@ -45,7 +45,7 @@ def test_a_lost_dispute_that_our_tables_know_is_a_warning_that_names_the_order()
 
     assert item.verdict is Verdict.WARNING
     assert item.evidence == (
-        "ord_paid: 4999 not held any more: dispute du_1 is lost, as our tables say",
+        "ord_paid: 49.99 usd not held any more: dispute du_1 is lost, as our tables say",
     )
     assert violated(facts) == set()
 

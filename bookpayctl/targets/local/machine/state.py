@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import stat
-import tempfile
 import uuid
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -21,6 +20,8 @@ from bookpayctl.runs.files import SECRET, write_atomically
 from bookpayctl.targets.errors import TargetError
 
 STATE_FILE: Final = "local.json"
+
+_SHARED: Final = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - the folder made in it is private
 
 ID_VARIABLE: Final = "BOOKPAY_ENVIRONMENT_ID"
 """In the environment of every process we start; how orphans are told from strangers."""
@@ -87,16 +88,22 @@ def save_state(root: Path, state: LocalState) -> None:
     write_atomically(root / STATE_FILE, text, mode=SECRET)
 
 
+def sockets_dir() -> Path:
+    """Where everybody may make a folder of a short path: /tmp, else /var/tmp."""
+    return next((folder for folder in _SHARED if os.access(folder, os.W_OK)), _SHARED[0])
+
+
 def socket_path(root: Path) -> Path:
     """Where supervisor listens: short, because the kernel allows 107 bytes, and private.
 
-    The folder is the same for the same root and user, and is made when it is missing.
+    The folder is the same for the same root and user, whatever TMPDIR the shell of the moment
+    exports, and is made when it is missing.
 
     Raises:
         StateError: somebody else made a folder of that name.
     """
-    digest = hashlib.sha256(str(root).encode()).hexdigest()[:12]
-    folder = Path(tempfile.gettempdir()) / f"bookpay-{os.geteuid()}-{digest}"
+    digest = hashlib.sha256(os.fsencode(root)).hexdigest()[:12]
+    folder = sockets_dir() / f"bookpay-{os.geteuid()}-{digest}"
     folder.mkdir(mode=0o700, exist_ok=True)
     facts = folder.lstat()
     if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.geteuid() or facts.st_mode & 0o077:

@@ -9,10 +9,10 @@ import hashlib
 from dataclasses import dataclass
 from typing import Final
 
-import psycopg
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
+from bookpayctl.clients.database import DatabaseError, connect
 from runtime.domain.names import PARTITIONS, Topic
 from runtime.sql import SCHEMA, MigrationError, migrate
 
@@ -58,7 +58,7 @@ def fill_database(dsn: str, orders_token: str) -> list[str]:
     """
     try:
         applied = migrate(dsn)
-        with psycopg.connect(dsn, connect_timeout=5) as conn:
+        with connect(dsn) as conn:
             conn.execute(
                 f"INSERT INTO {SCHEMA}.api_tokens (token_sha256, tenant_id) VALUES (%s, %s)"  # noqa: S608
                 " ON CONFLICT DO NOTHING",
@@ -74,7 +74,7 @@ def fill_database(dsn: str, orders_token: str) -> list[str]:
                         *(book.on_hand, book.on_hand),
                     ),
                 )
-    except (psycopg.Error, MigrationError) as error:
+    except (DatabaseError, MigrationError) as error:
         raise ContentsError(f"the database could not be filled: {error}") from error
     return applied
 
