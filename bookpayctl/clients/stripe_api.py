@@ -22,7 +22,7 @@ RETRIES_MAX: Final = 2
 PAGE_SIZE: Final = 100
 
 
-Collection = Literal["payment_intents", "charges", "refunds", "events"]
+Collection = Literal["payment_intents", "charges", "refunds", "events", "disputes"]
 
 
 class StripeReadError(RuntimeError):
