@@ -5,12 +5,17 @@ import binascii
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 
 from bookpayctl.stripe_twin.errors import ApiError, invalid
+from bookpayctl.stripe_twin.resources import API_VERSION
 
 _TEST_KEY = re.compile(r"(sk|rk)_test_[A-Za-z0-9_]{1,250}")
-# A date, since 2024 with the name of a release, and perhaps previews asked for.
-_VERSION = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(\.[a-z]+)?(;.{1,200})?")
+# A date, since the first named release with the name of one, and perhaps previews asked for.
+_VERSION = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:\.([a-z]+))?(?:;.{1,200})?")
+_RELEASES = ("acacia", "basil", "clover", "dahlia", "endive", "preview")
+_FIRST_VERSION = date(2011, 1, 1)
+_FIRST_NAMED_VERSION = date(2024, 9, 30)
 _ACCOUNT = re.compile(r"acct_[A-Za-z0-9_]{1,64}")
 
 
@@ -61,13 +66,31 @@ def authenticate(headers: Mapping[str, str], default_account: str) -> ApiCaller:
     return ApiCaller(account)
 
 
-def check_version(headers: Mapping[str, str]) -> None:
-    """Raise the 400 for a Stripe-Version that is none; every version gets the same shapes."""
+def check_version(headers: Mapping[str, str], now: float) -> None:
+    """Raise the 400 for a Stripe-Version that there is not; every other gets the same shapes.
+
+    Args:
+        headers: of the request.
+        now: seconds since the epoch; no version is of a day that has not come.
+    """
     # The shapes of one version are played to all: what differs between versions is not what drills
     # of payments are about.
     version = headers.get("stripe-version")
-    if version is not None and not _VERSION.fullmatch(version):
+    if version is not None and not _is_version(version, datetime.fromtimestamp(now, UTC).date()):
         raise invalid(f"Invalid Stripe API version: {version}")
+
+
+def _is_version(version: str, today: date) -> bool:
+    found = _VERSION.fullmatch(version)
+    if found is None:
+        return False
+    try:
+        day = date.fromisoformat(found[1])
+    except ValueError:
+        return False
+    if not _FIRST_VERSION <= day <= max(today, date.fromisoformat(API_VERSION.partition(".")[0])):
+        return False
+    return found[2] in _RELEASES if day >= _FIRST_NAMED_VERSION else found[2] is None
 
 
 def _api_key(header: str) -> str | None:

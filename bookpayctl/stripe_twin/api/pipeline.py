@@ -144,7 +144,7 @@ class Pipeline:
         # Whoever has no valid key is answered before anything is looked at, and nothing is saved:
         # the same key may be sent again with better credentials.
         entry.account = authenticate(request.headers, self._context.default_account).account
-        check_version(request.headers)
+        check_version(request.headers, entry.at)
         tree = _decode(request)
         self._note(request, entry, tree)
         progress = RequestInProgress(entry, _subject(entry, tree), hits)

@@ -12,6 +12,7 @@ from bookpayctl.stripe_twin.payments.charging import (
     dispute,
     fail,
 )
+from bookpayctl.stripe_twin.payments.currencies import check_last_digits
 from bookpayctl.stripe_twin.payments.intents import capture_charge
 from bookpayctl.stripe_twin.payments.methods import behaviour_of
 from bookpayctl.stripe_twin.payments.test_methods import (
@@ -98,6 +99,7 @@ def capture_directly(work: Work, charge: Charge, amount: int | None) -> None:
             code="amount_too_large" if taken > 1 else "parameter_invalid_integer",
             param="amount",
         )
+    check_last_digits(taken, charge["currency"])
     capture_charge(work, charge, taken)
 
 
