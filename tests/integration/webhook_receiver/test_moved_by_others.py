@@ -6,13 +6,14 @@ Each sends a key of its own. What Stripe then tells of our PaymentIntent is true
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from uuid import UUID, uuid4
 
 import pytest
 
 from tests.support.stack import PRICE_CENTS, Shop
 from tests.support.twin import Twin
+from tests.support.waiting import eventually
 from tests.support.webhooks import RECEIVED, intent_event, post_webhook, quarantine_reasons
 
 
@@ -129,3 +130,65 @@ def test_a_key_of_others_is_not_believed_while_our_payment_intent_is_not_known(
 
     assert heard.body == RECEIVED
     assert quarantine_reasons(patient.database, body) == ["idempotency_key"]
+
+
+# --- other money than was asked for -----------------------------------------------------------
+
+
+def capture_a_part(twin: Twin, intent: str) -> None:
+    act(twin, intent, "confirm", payment_method="pm_card_visa", capture_method="manual")
+    act(twin, intent, "capture", amount_to_capture=PRICE_CENTS - 1)
+
+
+def change_the_amount(twin: Twin, intent: str) -> None:
+    twin.post(f"/v1/payment_intents/{intent}", {"amount": PRICE_CENTS - 1}, f"phone-{uuid4()}")
+    act(twin, intent, "confirm", payment_method="pm_card_visa")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"), [(capture_a_part, "amount_received"), (change_the_amount, "amount")]
+)
+def test_other_money_than_was_asked_for_pays_nothing_and_waits_for_a_person(
+    patient: Shop,
+    twin: Twin,
+    challenged: tuple[str, UUID, str],
+    change: Callable[[Twin, str], None],
+    reason: str,
+) -> None:
+    order_id, event_id, intent = challenged
+
+    change(twin, intent)
+    eventually(lambda: (reason,) in quarantined(patient, intent), "its webhook is set aside")
+    patient.stack["reconciler"].signal(signal.SIGCONT)
+
+    patient.wait_payment(event_id, "parked")
+    assert patient.database.payment(event_id)["failure_code"] == f"{reason}_mismatch"
+    assert patient.database.rows(
+        "SELECT 1 FROM dead_letters WHERE event_id = %s AND resolved_at IS NULL", event_id
+    )
+    assert patient.status(order_id) == "pending"
+    assert patient.database.outcomes(event_id) == []
+
+
+def test_a_cancelled_order_whose_payment_holds_other_money_is_not_called_failed(
+    patient: Shop, twin: Twin, challenged: tuple[str, UUID, str]
+) -> None:
+    """The customer's money is there, so nobody may say that nothing was taken."""
+    order_id, event_id, intent = challenged
+    capture_a_part(twin, intent)
+    patient.stack["reconciler"].signal(signal.SIGCONT)
+    patient.wait_payment(event_id, "parked")
+
+    patient.cancel(order_id)
+    eventually(
+        lambda: patient.database.value(
+            "SELECT cancel_requested_at IS NOT NULL FROM payments WHERE event_id = %s", event_id
+        ),
+        "the payment has heard of it",
+    )
+    asked = len(twin.rows("/requests", method="GET"))
+    eventually(
+        lambda: len(twin.rows("/requests", method="GET")) > asked, "the reconciler asks Stripe"
+    )
+
+    assert patient.database.payment_state(event_id) == "parked"

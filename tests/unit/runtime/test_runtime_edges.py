@@ -322,7 +322,7 @@ def test_a_batch_is_told_apart_by_topic_and_by_what_can_be_read() -> None:
     )
 
     assert [item.event.order_id for item in batch.placed] == ["ord_1"]
-    assert [event.order_id for event in batch.cancelled] == ["ord_1"]
+    assert [event.order_id for _, event in batch.cancelled] == ["ord_1"]
     assert [reason for _, reason in batch.malformed] == ["amount", "payment_method"]
 
 
