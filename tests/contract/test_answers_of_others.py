@@ -134,6 +134,9 @@ def gateway(server: AnsweringServer) -> calls.Gateway:
     return calls.Gateway(StripeGateway(config), journal, config, "suite")
 
 
+MISSING: Final = json.dumps(error("invalid_request_error", code="resource_missing")).encode()
+
+
 # --- answers of others ----------------------------------------------------------------------
 
 HTML: Final = b"<html><body><h1>Whatever</h1></body></html>"
@@ -166,6 +169,7 @@ def foreign_shapes(genuine: dict[str, Any]) -> dict[str, tuple[dict[str, str], b
         "nothing at all": ({}, b""),
         "Stripe's object without a request id": (JSON, own),
         "Stripe's error without a request id": (JSON, refusal),
+        "Stripe's word that nothing is there, without a request id": (JSON, MISSING),
         "with a request id of others": ({**JSON, "Request-Id": "|7a9f.1"}, own),
         "with a request id of our own": ({**JSON, "X-Request-Id": "req_123"}, refusal),
         "Stripe's object as text": ({**STRIPES, "Content-Type": "text/plain"}, own),
@@ -268,11 +272,10 @@ def test_a_404_of_a_proxy_proves_no_absence_and_stripes_own_does(
     server: AnsweringServer, gateway: calls.Gateway
 ) -> None:
     server.hangs_up = False
-    missing = json.dumps(error("invalid_request_error", code="resource_missing")).encode()
 
-    server.says = answer(404, JSON, missing)
+    server.says = answer(404, JSON, MISSING)
     by_proxy = BY_NAME["retrieve"].ask(gateway)
-    server.says = answer(404, STRIPES, missing)
+    server.says = answer(404, STRIPES, MISSING)
     by_stripe = calls.retrieve(gateway, "pi_1")
 
     assert isinstance(by_proxy, Unknown)

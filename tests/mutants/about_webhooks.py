@@ -143,4 +143,39 @@ WEBHOOK_MUTANTS: Final = (
             ),
         ),
     ),
+    Mutant(
+        "M47",
+        "an event moves a payment by its name, whatever its object says",
+        (
+            Replacement(
+                "runtime/steps/webhook.py",
+                "    if not event.status_fits:\n",
+                '    if event.type == "none":\n',
+            ),
+        ),
+        (
+            unit(
+                "runtime/test_runtime_edges",
+                "test_an_event_is_believed_in_the_states_that_stripe_tells_it_in",
+            ),
+        ),
+    ),
+    Mutant(
+        "M48",
+        "what a customer does in a browser is quarantined, because its key is none of ours",
+        (
+            Replacement(
+                "runtime/steps/webhook.py",
+                '        return None if known == event.payment_intent_id else "other_payment_intent"\n',
+                "        if known != event.payment_intent_id:\n"
+                '            return "other_payment_intent"\n',
+            ),
+        ),
+        (
+            unit(
+                "runtime/test_runtime_edges",
+                "test_our_payment_intent_is_believed_whoever_moved_it",
+            ),
+        ),
+    ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from tests.mutants.about_answers import ANSWER_MUTANTS
 from tests.mutants.about_events import EVENT_MUTANTS
 from tests.mutants.about_judging import JUDGE_MUTANTS
 from tests.mutants.about_leases import LEASE_MUTANTS
@@ -18,6 +19,7 @@ REQUIRED: Final = tuple(f"M{number}" for number in range(1, 25))
 MUTANTS: Final[tuple[Mutant, ...]] = tuple(
     sorted(
         (
+            *ANSWER_MUTANTS,
             *EVENT_MUTANTS,
             *MONEY_MUTANTS,
             *LEASE_MUTANTS,

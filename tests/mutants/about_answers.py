@@ -1,0 +1,107 @@
+"""Sabotages of who is believed: answers of others, and answers about other money."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.mutants.mutant import Mutant, Replacement, unit
+
+ANSWERS: Final = "runtime/domain/stripe_answers.py"
+SHAPE: Final = "runtime/domain/stripe_shape.py"
+STRIPE: Final = "runtime/adapters/stripe_gateway.py"
+
+ANSWER_TABLE: Final = "tests/unit/runtime/test_runtime_stripe_answers.py"
+ON_THE_WIRE: Final = (
+    "tests/contract/test_answers_of_others.py"
+    "::test_an_answer_that_is_not_stripes_is_unknown_whatever_its_number"
+)
+IN_THE_GATEWAYS_PLACE: Final = (
+    "tests/contract/test_answers_in_the_gateways_place.py"
+    "::test_an_answer_that_is_not_the_gateways_is_unknown_whatever_its_number"
+)
+
+ANSWER_MUTANTS: Final = (
+    Mutant(
+        "M41",
+        "Stripe's error is believed without Stripe's request id",
+        (
+            Replacement(
+                SHAPE,
+                "    if request_id is None and not challenged:\n",
+                "    if request_id is None and not challenged and status == 200:\n",
+            ),
+        ),
+        (f"{ON_THE_WIRE}[charge]", f"{ON_THE_WIRE}[find_refunds]"),
+    ),
+    Mutant(
+        "M42",
+        "a list that somebody else shows is Stripe's, and an empty one proves that nothing is there",
+        (
+            Replacement(
+                SHAPE,
+                '    if request_id is None and not challenged:\n        return foreign("it has no '
+                'Request-Id")\n',
+                "    if request_id is None and not challenged:\n"
+                '        request_id = "req_made_up"\n',
+            ),
+        ),
+        (f"{ON_THE_WIRE}[find]", f"{ON_THE_WIRE}[retrieve]"),
+    ),
+    Mutant(
+        "M43",
+        "a POST that was redirected is repeated as a GET, and that answer is believed",
+        (
+            Replacement(
+                STRIPE,
+                "        return None\n\n\ndef _session",
+                "        return super().get_redirect_target(resp)\n\n\ndef _session",
+            ),
+        ),
+        ("tests/contract/test_answers_of_others.py::test_a_redirect_is_followed_nowhere",),
+    ),
+    Mutant(
+        "M44",
+        "a PaymentIntent that has succeeded is paid whatever part of it was received",
+        (
+            Replacement(
+                ANSWERS,
+                "return None if amount_received_cents == ours.amount_cents else",
+                "return None if amount_received_cents != ours.amount_cents - 10**9 else",
+            ),
+        ),
+        (
+            f"{ANSWER_TABLE}::test_a_success_about_something_else_than_was_asked_is_not_settled",
+            unit("runtime/test_runtime_edges", "test_an_event_that_disagrees_is_not_ours"),
+            unit("runtime/test_runtime_edges", "test_a_success_of_other_money_is_no_success"),
+        ),
+    ),
+    Mutant(
+        "M45",
+        "other money under our name counts as nothing, so that its payment may be called failed",
+        (
+            Replacement(
+                "runtime/services/payments_reconciler/charges.py",
+                '        if intent.status != "canceled":\n',
+                '        if intent.status == "nothing is":\n',
+            ),
+        ),
+        (
+            unit(
+                "runtime/test_runtime_nothing_is_skipped",
+                "test_other_money_under_our_name_is_no_proof_that_there_is_none",
+            ),
+        ),
+    ),
+    Mutant(
+        "M46",
+        "the gateway's refusals are believed by their status numbers",
+        (
+            Replacement(
+                "runtime/domain/outcome_document.py",
+                "    if not isinstance(code, str) or code not in _REFUSALS.get(status, ()):\n",
+                "    if status not in _REFUSALS and not isinstance(code, int):\n",
+            ),
+        ),
+        (f"{IN_THE_GATEWAYS_PLACE}[charge]",),
+    ),
+)
