@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any, Final, LiteralString, TypeVar
 
 import psycopg
+from psycopg.abc import Buffer
 from psycopg.rows import class_row
+from psycopg.types.datetime import TimestamptzLoader
 
 from runtime.domain.names import SCHEMA
 
@@ -26,6 +29,26 @@ DatabaseError = psycopg.Error
 """What PostgreSQL, or the way to it, answered instead of what was asked for."""
 
 
+FIRST_TIME: Final = datetime.min.replace(tzinfo=UTC)
+LAST_TIME: Final = datetime.max.replace(tzinfo=UTC)
+
+
+class BoundedTimeLoader(TimestamptzLoader):
+    """Reads a time that Python has no value for as the last or the first one that it has.
+
+    A column takes infinity and the years before 1 and after 9999; one row written so by hand must
+    not keep a whole table from being read. What such a time is compared with lies between the two.
+    """
+
+    def load(self, data: Buffer) -> datetime:
+        try:
+            return super().load(data)
+        except psycopg.DataError:
+            text = bytes(data)
+            early = text.startswith(b"-") or text.endswith(b"BC")
+            return FIRST_TIME if early else LAST_TIME
+
+
 @contextmanager
 def reading(dsn: str) -> Iterator[Connection]:
     """A read-only session on the primary, our schema first on the path.
@@ -39,6 +62,7 @@ def reading(dsn: str) -> Iterator[Connection]:
         options=f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c search_path={SCHEMA}",
         application_name="bookpayctl-judge",
     ) as conn:
+        _read_any_time(conn)
         conn.read_only = True
         conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         yield conn
@@ -49,7 +73,12 @@ def writing(dsn: str) -> Iterator[Connection]:
     """A session that may write and sees our tables; every statement commits by itself."""
     options = f"-c search_path={SCHEMA} -c statement_timeout=5000"
     with psycopg.connect(dsn, autocommit=True, connect_timeout=5, options=options) as conn:
+        _read_any_time(conn)
         yield conn
+
+
+def _read_any_time(conn: Connection) -> None:
+    conn.adapters.register_loader("timestamptz", BoundedTimeLoader)
 
 
 def rows_of(
