@@ -172,7 +172,7 @@ def build_app(api: OrdersApi) -> FastAPI:
     app = FastAPI(title="orders-service", version="1", docs_url=None, redoc_url=None)
     # A redirect would answer for a path that no document of ours names.
     app.router.redirect_slashes = False
-    add_probes(app, api.process.lifecycle.readiness.snapshot)
+    add_probes(app, api.process.lifecycle.readiness)
     _add_problem_handlers(app, api.outage)
 
     @app.post("/orders", status_code=201, operation_id="place_order", openapi_extra=openapi.PLACE)

@@ -127,7 +127,7 @@ def build_app(gateway: Gateway, process: Process) -> FastAPI:
     # A redirected POST would be repeated by some clients and turned into a GET by others.
     app.router.redirect_slashes = False
     app.add_middleware(edge.TokenMiddleware, token=gateway.settings.token)
-    add_probes(app, process.lifecycle.readiness.snapshot)
+    add_probes(app, process.lifecycle.readiness)
     edge.add_problem_handlers(app)
     seconds = gateway.settings.deadlines.gateway_seconds
 

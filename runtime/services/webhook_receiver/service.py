@@ -79,7 +79,7 @@ def build_app(intake: Intake) -> FastAPI:
     threads = Threads(THREADS)
     app = FastAPI(title="payments-webhook-receiver", version="1", docs_url=None, redoc_url=None)
     app.router.redirect_slashes = False
-    add_probes(app, intake.process.lifecycle.readiness.snapshot)
+    add_probes(app, intake.process.lifecycle.readiness)
 
     failpoints = intake.process.failpoints
 
