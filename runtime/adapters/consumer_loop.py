@@ -43,6 +43,11 @@ RECORDS_LOST: Final = "records_lost"
 """The reason of a dead letter that stands for records which retention took before their time."""
 
 
+UNREADABLE: Final = (*database.SPOILT, ValueError, OverflowError, RecursionError)
+"""What a single record can be to its handler: refused by the database, or by a type that it has to
+become. Waiting mends none of it, and a new start would meet the same record again."""
+
+
 class RecordHandler(Protocol):
     """What one service does with its records."""
 
@@ -54,7 +59,7 @@ class RecordHandler(Protocol):
 
         Raises:
             Exception: none of it has to be durable: the records come again. One of
-                `database.SPOILT` says that a record among them can never be stored.
+                `UNREADABLE` says that a record among them can never be stored.
         """
 
     def bury(self, record: Record, reason: str) -> None:
@@ -224,7 +229,7 @@ class ConsumerLoop:
         """Hand records over; when one of several spoils them all, each is tried by itself."""
         try:
             self.handler.handle(records)
-        except database.SPOILT as error:
+        except UNREADABLE as error:
             if len(records) > 1:
                 for record in records:
                     self._handle([record])
@@ -235,7 +240,7 @@ class ConsumerLoop:
     def _database_answered(self) -> None:
         self.database_outage.recovered()
         if self.session is not None:
-            self.process.lifecycle.readiness.set("database", True)
+            database.tell(self.process.lifecycle.readiness, True)
 
     def _failed(self, error: Exception) -> None:
         """Say once what is away; the records come again."""
@@ -244,7 +249,7 @@ class ConsumerLoop:
         elif isinstance(error, database.UNAVAILABLE):
             self.database_outage.failed(error)
             if self.session is not None:
-                self.process.lifecycle.readiness.set("database", False)
+                database.tell(self.process.lifecycle.readiness, False)
                 # A connection that failed once may hang until its time-out: make a new one.
                 self.session.drop()
 

@@ -211,7 +211,11 @@ def _end_if_fatal(error: KafkaError) -> None:
 
 def to_record(message: Message) -> Record:
     """Copy a message out of the client; undecodable header bytes become replacement characters."""
-    pairs = cast("list[tuple[str, bytes | None]]", message.headers() or [])
+    try:
+        pairs = cast("list[tuple[str, bytes | None]]", message.headers() or [])
+    except UnicodeDecodeError:
+        # A name that is no text: the record is as one without headers, not the consumer's end.
+        pairs = []
     key, value = message.key(), message.value()
     return Record(
         topic=message.topic() or "",

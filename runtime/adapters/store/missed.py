@@ -39,7 +39,9 @@ _WAITING: Final = """
            payments.cancel_requested_at IS NOT NULL AS cancel_known
     FROM orders LEFT JOIN payments ON payments.order_id = orders.id
     WHERE status = 'pending'
-      AND orders.created_at < clock_timestamp() - make_interval(secs => %(window)s)
+      -- One from the future has waited long enough, too: nobody knows for how long.
+      AND (orders.created_at < clock_timestamp() - make_interval(secs => %(window)s)
+           OR orders.created_at > clock_timestamp() + interval '1 day')
       AND (payments.event_id IS NULL
            -- Ended, and the order has not heard of it.
            OR payments.state IN ('succeeded', 'failed', 'refunding', 'refunded'))

@@ -109,7 +109,7 @@ def run(process: Process) -> None:
         logger.warning("shadow mode: Stripe is called, and v1's outcome is what counts")
     readiness = process.lifecycle.readiness
     readiness.expect("database")
-    database.watch(pool, partial(readiness.set, "database"), process.lifecycle.stop)
+    database.watch(pool, readiness, process.lifecycle.stop)
     app = build_app(gateway, process)
     common, stop = process.common, process.lifecycle.stop
     try:
