@@ -8,7 +8,7 @@ search_path of the role; it is set here too, so that a role made by someone else
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -21,9 +21,13 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from runtime import libpq
 from runtime.domain.names import SCHEMA
+from runtime.lifecycle import Readiness
 
 STATEMENT_TIMEOUT_MS: Final = 5_000
 CONNECT_TIMEOUT_SECONDS: Final = 5
+ANSWER_SECONDS: Final = 60.0
+"""How long the word that the database answers counts: several of the longest waits above."""
+
 # A connection that waits inside a transaction holds locks others need; nothing here should.
 IDLE_IN_TRANSACTION_TIMEOUT_MS: Final = 10_000
 
@@ -189,19 +193,23 @@ def answers(pool: ConnectionPool[psycopg.Connection]) -> bool:
 
 
 def watch(
-    pool: ConnectionPool[psycopg.Connection],
-    report: Callable[[bool], None],
-    stop: threading.Event,
+    pool: ConnectionPool[psycopg.Connection], readiness: Readiness, stop: threading.Event
 ) -> None:
-    """Keep a readiness check true to the database, from a thread of its own."""
+    """Keep readiness `database` true to the database, from a thread of its own."""
 
     def look() -> None:
         holds = False
         while not stop.wait(1.0 if holds else 0.1):
             holds = answers(pool)
-            report(holds)
+            tell(readiness, holds)
 
     threading.Thread(target=look, name="watch", daemon=True).start()
+
+
+def tell(readiness: Readiness, holds: bool, *, within_seconds: float = ANSWER_SECONDS) -> None:
+    """Say whether the database answers; a word that is not repeated in time stops counting."""
+    reason = "PostgreSQL does not answer"
+    readiness.set("database", holds, reason, within_seconds=within_seconds if holds else None)
 
 
 @dataclass(slots=True)
