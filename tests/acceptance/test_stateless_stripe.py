@@ -60,7 +60,10 @@ def test_with_a_recording_tap_the_keys_are_known_and_a_wrong_one_is_found(
 
     document = shop.ask("check", "--timeout", "30s")
 
-    assert set(verdicts(document).values()) == {"holds"}
+    found = verdicts(document)
+    # Nothing is settled here until the window for webhooks ends: then there is nothing to count.
+    assert found.pop("BP-C006") in ("vacuous", "holds")
+    assert set(found.values()) == {"holds"}
     keys = next(item for item in document["items"] if item["id"] == "BP-C003")
     assert "creations seen by the recording tap" in keys["observed"]
     audited = verdicts(shop.ask("audit", "--age", "1s", "--timeout", "10s"))
