@@ -30,6 +30,8 @@ def list_refunds(
 
     A failed one is nobody's end: the customer is still owed the money. `refund retry ORDER` asks
     for the next refund, under a key of its own.
+
+    Example: bookpayctl refund list --all
     """
     from bookpayctl.clients.database import reading
     from bookpayctl.operate.refunds import newest_refunds
@@ -71,6 +73,8 @@ def retry(
 
     The runtime refuses unless the last refund is known to have failed at Stripe: one that is
     pending or unknown may still give the money back. Exits 6 when it refuses.
+
+    Example: bookpayctl refund retry ORDER
     """
     from bookpayctl.clients.database import reading
     from bookpayctl.operate.refunds import find_payment

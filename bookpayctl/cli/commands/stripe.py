@@ -60,7 +60,10 @@ def serve(
     schedule: Annotated[str, typer.Option(help="Webhook retries: local, sandbox, live.")] = "local",
     account: Annotated[str, typer.Option(help="Id of the account.")] = "acct_twin",
 ) -> None:
-    """Run a twin in the foreground until Ctrl-C, and say how to point an application at it."""
+    """Run a twin in the foreground until Ctrl-C, and say how to point an application at it.
+
+    Example: bookpayctl stripe serve --port 12111 --latency 50ms
+    """
     from bookpayctl.stripe_twin.application import StripeTwin, run
     from bookpayctl.stripe_twin.ledger.store import LedgerBusyError
     from bookpayctl.stripe_twin.settings import Settings, read_secrets
@@ -108,7 +111,10 @@ def status(
     name: NameOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """Counts of requests, executions, events and webhooks; the clock and active faults."""
+    """Counts of requests, executions, events and webhooks; the clock and active faults.
+
+    Example: bookpayctl stripe status -o json
+    """
     answer = call(control_url(url, name), "GET", "/status")
     if output is OutputFormat.JSON:
         print_json(Document("StripeTwinStatus", ExitCode.PASS, "ok", answer))
@@ -134,7 +140,10 @@ def requests(
     name: NameOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """The journal of API requests: key, status, replayed or executed, what became of the answer."""
+    """The journal of API requests: key, status, replayed or executed, what became of the answer.
+
+    Example: bookpayctl stripe requests --flag keyless --limit 10
+    """
     query = {"key": key, "event_id": event_id, "flag": flag}
     columns = ("n", "method", "path", "status", "replayed", "executed", "delivered")
     shown = (*columns, "idempotency_key", "flags")
@@ -153,7 +162,10 @@ def charges(
     name: NameOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """What was really executed, one row each; `charge` and `capture` are money taken."""
+    """What was really executed, one row each; `charge` and `capture` are money taken.
+
+    Example: bookpayctl stripe charges --kind charge --limit 10
+    """
     query = {"event_id": event_id, "payment_intent": payment_intent, "kind": kind}
     columns = ("n", "kind", "amount", "payment_intent", "charge", "refund")
     shown = (*columns, "idempotency_key", "event_id")
@@ -171,7 +183,10 @@ def events(
     name: NameOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """The log of webhook deliveries, one row for each attempt."""
+    """The log of webhook deliveries, one row for each attempt.
+
+    Example: bookpayctl stripe events --outcome refused
+    """
     query = {"event_id": event_id, "outcome": outcome}
     shown = ("n", "event_id", "event_type", "endpoint_id", "attempt", "outcome", "status", "fault")
     show_rows(
@@ -187,7 +202,10 @@ def deliver(
     name: NameOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """Send an event again, freshly signed."""
+    """Send an event again, freshly signed.
+
+    Example: bookpayctl stripe deliver EVENT
+    """
     body = {"event": event_id} | ({"endpoint": endpoint} if endpoint else {})
     answer = call(control_url(url, name), "POST", "/deliver", body)
     show_answer("StripeDelivery", answer, output)
@@ -203,7 +221,10 @@ def complete(
     name: NameOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """Authenticate a PaymentIntent that requires action; decide one that is processing."""
+    """Authenticate a PaymentIntent that requires action; decide one that is processing.
+
+    Example: bookpayctl stripe complete PI --fail
+    """
     body = {"payment_intent": payment_intent, "succeed": not failing}
     answer = call(control_url(url, name), "POST", "/complete", body)
     shown = {key: answer[key] for key in ("id", "status", "latest_charge")}
@@ -216,7 +237,10 @@ def clock_show(
     name: NameOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """Virtual time and its offset to the machine's."""
+    """Virtual time and its offset to the machine's.
+
+    Example: bookpayctl stripe clock show
+    """
     show_answer("StripeClock", call(control_url(url, name), "GET", "/clock"), output)
 
 
@@ -230,6 +254,8 @@ def clock_advance(
     """Let virtual time pass: idempotency keys age, retries fall due, debits settle.
 
     The clock of the environment goes along; a twin given by its URL has no environment.
+
+    Example: bookpayctl stripe clock advance 1s
     """
     alone = is_given(url)
     body = {"seconds": _seconds(duration, "DURATION")}

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from bookpayctl.cli.options import environment_of
-from bookpayctl.cli.output import Document, OutputFormat, fail, hint, print_json, print_table
+from bookpayctl.cli.output import Document, OutputFormat, did, fail, hint, print_json, print_table
 from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.report.money import shown_money
 
@@ -53,11 +53,14 @@ def call(
     from bookpayctl.clients.stripe_twin import TwinControl, TwinError
 
     try:
-        return TwinControl(url).ask(method, path, body, query)
+        answer = TwinControl(url).ask(method, path, body, query)
     except TwinError as error:
         if error.refused:
             fail(str(error), ExitCode.USAGE)
         fail(str(error), ExitCode.UNKNOWN, fix="bookpayctl status")
+    if method != "GET":
+        did(f"{method} {path} at the twin {answer.get('id') or ''}".rstrip())
+    return answer
 
 
 def show_rows(

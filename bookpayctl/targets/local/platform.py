@@ -46,7 +46,7 @@ class LocalPlatform:
                 tell=lambda text: watch.step(UpStep("down", text)),
             )
             if purge:
-                down.purge(root)
+                down.purge(root, name)
         return stopped
 
     def examine(self, values: Mapping[str, Value]) -> list[Examination]:

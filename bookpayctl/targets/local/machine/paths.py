@@ -14,8 +14,9 @@ from typing import Final
 from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.targets.errors import TargetError
 
-# PostgreSQL keeps paths in 1,024 bytes, and its data directory lies below the environment.
-PATH_BYTES_MAX: Final = 700
+# SQLite, which keeps the twin, opens paths of 512 bytes at most (MAX_PATHNAME in its unix VFS), and
+# PostgreSQL 1,024; both append to the environment's folder.
+PATH_BYTES_MAX: Final = 450
 
 
 class PathRefusedError(TargetError):
@@ -67,5 +68,5 @@ def _problem(path: Path) -> str:
             return f"is not UTF-8: the byte {byte!r} stands for no character"
     size = len(os.fsencode(path))
     if size > PATH_BYTES_MAX:
-        return f"is {size} bytes long, and the database's paths end at {PATH_BYTES_MAX}"
+        return f"is {size} bytes long; programs in it can take {PATH_BYTES_MAX}"
     return ""

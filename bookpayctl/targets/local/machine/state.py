@@ -41,6 +41,8 @@ class LocalState:
 
     Attributes:
         id: a uuid that no other environment ever has.
+        shared: what was made on servers that are not ours, and goes with a purge, by kind and
+            address of the server.
         ports: by process name, also of the second ports `kafka-controller` and
             `stripe-twin-control`.
         postgres_home: the folder that holds the database's data directory.
@@ -52,6 +54,7 @@ class LocalState:
     postgres_home: Path
     outside: Path | None = None
     ports: dict[str, int] = field(default_factory=dict)
+    shared: dict[str, list[str]] = field(default_factory=dict)
 
 
 def new_id() -> str:
@@ -72,6 +75,8 @@ def load_state(root: Path) -> LocalState | None:
             postgres_home=Path(document["postgres_home"]),
             outside=Path(document["outside"]) if document["outside"] else None,
             ports=document["ports"],
+            # Environments of an earlier build remember none.
+            shared=document.get("shared", {}),
         )
     except FileNotFoundError:
         return None

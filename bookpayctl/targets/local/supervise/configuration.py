@@ -1,9 +1,13 @@
 """supervisor's configuration, written so that it reads back exactly what was meant.
 
-Its format cuts a value at ` ;` and ` #`, expands `%`, strips both ends, and has no escape for
-the first. Folders are therefore written as `%(here)s`, which is expanded after all that; and what
-a program is called with, its variables included, stands in `command` alone, where the words are
-quoted as for a shell and an empty pair of quotes parts a blank from the sign behind it.
+Its format cuts a value at ` ;` and ` #`, strips both ends, expands `%` once or, in some options,
+twice, and has no escape for the first. Folders are therefore written relative to the environment's
+own, in which the daemon is started and stays; and what a program is called with, its variables
+included, stands in `command` alone, where the words are quoted as for a shell and an empty pair of
+quotes parts a blank from the sign behind it.
+
+Source:
+    supervisor 4.3.0, options.py: UnhosedConfigParser and processes_from_section.
 """
 
 from __future__ import annotations
@@ -20,8 +24,6 @@ from bookpayctl.targets.local.supervise.programs import Program
 
 CONFIG_FILE: Final = "supervisord.conf"
 LOG_FILE: Final = "supervisord.log"
-
-_HERE: Final = "%(here)s"
 
 _COMMENT: Final = re.compile(r"(\s)([;#])")
 
@@ -52,11 +54,11 @@ chmod=0700
 [supervisord]
 nodaemon=false
 {user}identifier=bookpay
-directory={_HERE}
-logfile={_HERE}/logs/{LOG_FILE}
+directory=%(here)s
+logfile=logs/{LOG_FILE}
 logfile_maxbytes=0
-pidfile={_HERE}/supervisord.pid
-childlogdir={_HERE}/logs
+pidfile=supervisord.pid
+childlogdir=logs
 umask=077
 minfds=1024
 
@@ -82,7 +84,7 @@ stopwaitsecs={program.stop_seconds}
 stopasgroup=false
 killasgroup=true
 redirect_stderr=true
-stdout_logfile={_HERE}/logs/{program.name}.log
+stdout_logfile=logs/{program.name}.log
 stdout_logfile_maxbytes=50MB
 stdout_logfile_backups=2
 """
@@ -98,5 +100,4 @@ def _folder(root: Path, directory: Path) -> str:
     """A program's working directory: the root of the file system, or one of the environment's."""
     if directory == Path("/"):
         return "/"
-    below = directory.relative_to(root)
-    return _HERE if below == Path() else f"{_HERE}/{below}"
+    return str(directory.relative_to(root))
