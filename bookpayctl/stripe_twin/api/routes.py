@@ -110,6 +110,8 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/balance/history", account.list_transactions, account.TRANSACTIONS),
     Route("GET", "/v1/balance/history/*", account.retrieve_transaction, account.RETRIEVE),
     Route("GET", "/v1/account", account.retrieve, account.RETRIEVE),
+    Route("POST", "/v1/accounts", account.create, account.CREATE),
+    Route("GET", "/v1/accounts", account.list_page, account.LIST),
     Route("GET", "/v1/accounts/*", account.retrieve, account.RETRIEVE),
 )
 

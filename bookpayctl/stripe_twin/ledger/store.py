@@ -267,7 +267,8 @@ def _prepare(connection: sqlite3.Connection) -> None:
     # A new file has no tables and version 0 as well, hence the second question.
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     exists = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'objects'").fetchone()
-    before, after = schema.UPGRADES.get(version, ("", "")) if exists else ("", "")
+    steps = [schema.UPGRADES[v] for v in range(version, schema.VERSION)] if exists else []
+    before, after = (" ".join(step[i] for step in steps) for i in (0, 1))
     connection.executescript(
         f"BEGIN IMMEDIATE; {before} {schema.TABLES} {schema.append_only_triggers()} {after} "
         f"PRAGMA user_version = {schema.VERSION}; COMMIT;"

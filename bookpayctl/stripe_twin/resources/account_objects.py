@@ -1,6 +1,6 @@
 """Objects around a payment: customers, setup intents, webhook endpoints, disputes."""
 
-from typing import Literal, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 from bookpayctl.stripe_twin.documents import Json
 from bookpayctl.stripe_twin.resources.charge import Charge
@@ -93,6 +93,8 @@ class WebhookEndpoint(TypedDict):
     url: str
     # Not Stripe's: what the twin signs with, newest first.
     twin_secrets: list[WebhookSecret]
+    # Not Stripe's: whether it hears of connected accounts; the API takes it and never shows it.
+    twin_connect: NotRequired[bool]
 
 
 class Dispute(TypedDict):

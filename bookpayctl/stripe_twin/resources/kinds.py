@@ -40,7 +40,7 @@ WEBHOOK_ENDPOINT: ObjectKind[WebhookEndpoint] = ObjectKind("webhook_endpoint", "
 DISPUTE: ObjectKind[Dispute] = ObjectKind("dispute", "dp")
 
 # Fields that are the twin's own and never leave it.
-PRIVATE_FIELDS = ("twin_behaviour", "twin_secrets", "twin_account")
+PRIVATE_FIELDS = ("twin_behaviour", "twin_secrets", "twin_account", "twin_connect")
 
 
 def public(document: Mapping[str, object]) -> Mapping[str, object]:

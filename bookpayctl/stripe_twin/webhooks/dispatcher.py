@@ -136,7 +136,7 @@ class Dispatcher:
         await self._ledger.durable()
         endpoint = self._endpoints.find(owed.endpoint_id)
         rows = self._ledger.select(
-            "SELECT body, type, object_id FROM events WHERE id = ?", (owed.event_id,)
+            "SELECT body, type, object_id, account FROM events WHERE id = ?", (owed.event_id,)
         )
         if endpoint is None or not rows:
             self._settle(owed, "deleted")
@@ -148,7 +148,7 @@ class Dispatcher:
             self._note(owed, str(event["type"]), None, "disabled", None, 0.0, "", None)
             self._plan_retry(owed)
             return
-        hit = self._fault(owed, event, str(rows[0][2]))
+        hit = self._fault(owed, event, str(rows[0][2]), str(rows[0][3]))
         if hit is not None:
             # The hit is on disk before it acts.
             await self._ledger.durable()
@@ -156,11 +156,13 @@ class Dispatcher:
                 return
         await self._send(owed, endpoint, event, hit)
 
-    def _fault(self, owed: OwedDelivery, event: dict[str, Json], object_id: str) -> FaultHit | None:
+    def _fault(
+        self, owed: OwedDelivery, event: dict[str, Json], object_id: str, account: str
+    ) -> FaultHit | None:
         # Drawn already. Once more, and one delivery would use up the fault twice.
         if owed.held:
             return None
-        subject = WebhookSubject(str(event["type"]), owed.endpoint_id, _metadata(event))
+        subject = WebhookSubject(str(event["type"]), owed.endpoint_id, _metadata(event), account)
         return self._faults.on_webhook(subject, owed.event_id, object_id)
 
     def _postponed(self, owed: OwedDelivery, hit: FaultHit) -> bool:

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.twin import TwinProcess, new_key
+from tests.support.twin import API_KEY, TwinProcess, new_key
 from tests.support.waiting import eventually
 from tests.support.webhook_endpoint import Receiver
 
@@ -174,7 +174,7 @@ def trigger(
         [
             str(node_modules / ".bin" / "stripe"),
             *("trigger", event_type, "--api-base", twin.api),
-            *("--api-key", "sk_test_123456789012"),
+            *("--api-key", API_KEY),
         ],
         env={
             "PATH": os.environ["PATH"],
