@@ -59,6 +59,7 @@ class Actions:
             "clock": self.clock(),
             "latency": self.latency(),
             "faults": len(self._faults.listed()),
+            "set_aside": dict(self._context.ledger.aside),
         }
 
     def clock(self) -> dict[str, object]:

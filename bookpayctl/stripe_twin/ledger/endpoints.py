@@ -24,7 +24,11 @@ class Endpoints:
         for (body,) in ledger.select(
             "SELECT body FROM objects WHERE kind = 'webhook_endpoint' ORDER BY n"
         ):
-            self.observe(decode_object(str(body)))
+            try:
+                self.observe(_sound(decode_object(str(body))))
+            # One that nobody can read must not keep the events of all others.
+            except ValueError as error:
+                ledger.set_aside(f"a webhook endpoint ({str(body)[:60]})", error)
 
     def observe(self, document: Mapping[str, object]) -> None:
         """An endpoint was made or changed."""
@@ -67,6 +71,20 @@ class Endpoints:
             if endpoint["status"] == "enabled"
             and ("*" in endpoint["enabled_events"] or event_type in endpoint["enabled_events"])
         )
+
+
+def _sound(document: Mapping[str, object]) -> Mapping[str, object]:
+    """The endpoint, if it has what every look at it relies on; raises ValueError otherwise."""
+    wrong = [n for n, kind in _RELIED_ON.items() if not isinstance(document.get(n), kind)]
+    if wrong:
+        raise ValueError(f"{', '.join(wrong)} cannot be what they are")
+    return document
+
+
+_RELIED_ON: dict[str, type] = {
+    **dict.fromkeys(("id", "status", "url"), str),
+    **dict.fromkeys(("enabled_events", "twin_secrets"), list),
+}
 
 
 def active_secrets(endpoint: WebhookEndpoint, now: float) -> list[str]:

@@ -80,8 +80,12 @@ class Dispatcher:
         for event_id, endpoint_id, attempts, due_at in ledger.select(
             "SELECT event_id, endpoint_id, attempts, due_at FROM outgoing WHERE state = 'due'"
         ):
-            owed = OwedDelivery(str(event_id), str(endpoint_id), int(attempts or 0))
-            self._agenda.add(float(due_at or 0), owed)
+            try:
+                owed = OwedDelivery(str(event_id), str(endpoint_id), int(attempts or 0))
+                self._agenda.add(float(due_at or 0), owed)
+            # It stays owed in the ledger; the others go on.
+            except ValueError as error:
+                ledger.set_aside(f"delivery of {event_id} to {endpoint_id}", error)
 
     def accept(self, events: Iterable[Emitted]) -> None:
         """Owe new events to their endpoints; their rows are in the coming transaction."""
@@ -126,9 +130,10 @@ class Dispatcher:
         async with lane:
             try:
                 await self._deliver(owed)
-            except Exception:
+            except Exception as error:
                 # A delivery must not be lost to a defect here: it stays owed and on record.
                 log.exception("delivery of %s to %s failed", owed.event_id, owed.endpoint_id)
+                self._ledger.set_aside(f"delivery of {owed.event_id} to {owed.endpoint_id}", error)
                 self._plan_retry(owed)
 
     async def _deliver(self, owed: OwedDelivery) -> None:
@@ -141,7 +146,14 @@ class Dispatcher:
         if endpoint is None or not rows:
             self._settle(owed, "deleted")
             return
-        event = decode_object(str(rows[0][0]))
+        try:
+            event = decode_object(str(rows[0][0]))
+        except ValueError as error:
+            # No attempt will make it readable, and what cannot be read cannot be signed.
+            self._ledger.set_aside(f"event {owed.event_id}", error)
+            self._note(owed, str(rows[0][1]), None, "unreadable", None, 0.0, str(error), None)
+            self._settle(owed, "unreadable")
+            return
         # The retries go on being planned: enabled again before the next one, the endpoint gets its
         # events, as Stripe documents.
         if endpoint["status"] != "enabled":
