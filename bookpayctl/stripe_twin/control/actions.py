@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 
+from bookpayctl.stripe_twin.api.customers import living
 from bookpayctl.stripe_twin.api.pipeline import Pipeline
 from bookpayctl.stripe_twin.api.webhook_endpoints import new_endpoint
 from bookpayctl.stripe_twin.documents import Json
@@ -12,6 +13,7 @@ from bookpayctl.stripe_twin.ledger import schema
 from bookpayctl.stripe_twin.ledger.accounts import ConnectedAccount, KeyGrant
 from bookpayctl.stripe_twin.ledger.endpoints import ROLL_SECONDS_MAX, active_secrets, rolled
 from bookpayctl.stripe_twin.ledger.work import Origin, TwinContext, Work
+from bookpayctl.stripe_twin.payments.funding import fund
 from bookpayctl.stripe_twin.payments.settling import complete
 from bookpayctl.stripe_twin.resources.kinds import WEBHOOK_ENDPOINT, public
 from bookpayctl.stripe_twin.timers import Timers
@@ -122,6 +124,19 @@ class Actions:
         intent = complete(work, payment_intent, succeed=succeed)
         self._timers.accept(work.commit())
         return {**public(dict(intent)), "account": account}
+
+    def fund(self, body: Mapping[str, Json]) -> Mapping[str, object]:
+        """A bank transfer from a customer arrives."""
+        customer_id = _string(body, "customer")
+        work = Work(self._context, self._owner_of(customer_id), Origin())
+        customer = living(work, customer_id)
+        reference = _string(body, "reference") if "reference" in body else None
+        amount = _number(body, "amount")
+        if not amount.is_integer():
+            raise BadRequestError("amount must be a whole number of minor units")
+        arrived = fund(work, customer, int(amount), _string(body, "currency"), reference)
+        self._timers.accept(work.commit())
+        return public(dict(arrived))
 
     def accounts(self) -> dict[str, object]:
         """All accounts, and which of them are connected to which."""

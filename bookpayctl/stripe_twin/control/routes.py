@@ -13,6 +13,7 @@
 | GET, PUT /latency `{"milliseconds", "jitter_milliseconds"?, "p99_milliseconds"?}` | of all |
 | POST /complete `{"payment_intent": id, "succeed": bool}` | 3-D Secure, or the bank decides |
 | GET, POST /endpoints `{"url", "secrets"?, "enabled_events"?, "account"?, "connect"?}` | all |
+| POST /fund `{"customer", "amount", "currency", "reference"?}` | a bank transfer arrives |
 | GET, POST /accounts `{"account", "platform"?}` | all accounts; make a connected one |
 | POST /keys `{"key", "account"?, "permissions"?, "expired"?}` | whose a key is, what it may do |
 | POST /endpoints/ID/roll `{"secret"?, "keep_old_seconds"?}` | a new secret beside the old |
@@ -72,6 +73,7 @@ class Control:
             ("POST", "/clock/advance"): actions.advance_clock,
             ("PUT", "/latency"): actions.set_latency,
             ("POST", "/complete"): actions.complete,
+            ("POST", "/fund"): actions.fund,
             ("POST", "/endpoints"): actions.add_endpoint,
             ("POST", "/accounts"): actions.add_account,
             ("POST", "/keys"): actions.set_key,

@@ -31,6 +31,10 @@ class Customer(TypedDict):
     shipping: Json
     tax_exempt: str
     test_clock: str | None
+    # Not Stripe's: money that came by transfer, by currency, and the PaymentIntents that wait for
+    # some, oldest first.
+    twin_cash: NotRequired[dict[str, int]]
+    twin_waiting: NotRequired[list[str]]
 
 
 class Deleted(TypedDict):

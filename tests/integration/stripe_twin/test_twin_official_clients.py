@@ -33,6 +33,7 @@ TRIGGERS = (
     *("customer.source.created", "customer.source.updated"),
     *("payment_intent.amount_capturable_updated", "payment_intent.canceled"),
     *("payment_intent.created", "payment_intent.payment_failed", "payment_intent.processing"),
+    *("payment_intent.partially_funded", "customer_cash_balance_transaction.created"),
     *("payment_intent.requires_action", "payment_intent.succeeded"),
     *("payment_method.attached", "payment_method.detached", "payment_method.updated"),
     *(
