@@ -39,9 +39,11 @@ _WAITING: Final = """
            payments.cancel_requested_at IS NOT NULL AS cancel_known
     FROM orders LEFT JOIN payments ON payments.order_id = orders.id
     WHERE status = 'pending'
-      -- The second for an order that is dated ahead: it would wait until then, or for ever.
+      -- One that is dated ahead waits since its row was written; who wrote that ahead, too, has
+      -- waited long enough: nobody knows for how long.
       AND (orders.created_at < clock_timestamp() - make_interval(secs => %(window)s)
-           OR orders.updated_at < clock_timestamp() - make_interval(secs => %(window)s))
+           OR orders.updated_at < clock_timestamp() - make_interval(secs => %(window)s)
+           OR orders.updated_at > clock_timestamp() + interval '1 day')
       AND (payments.event_id IS NULL
            -- Ended, and the order has not heard of it.
            OR payments.state IN ('succeeded', 'failed', 'refunding', 'refunded'))
