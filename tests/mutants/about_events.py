@@ -11,6 +11,7 @@ INBOX: Final = "runtime/services/payments_worker/inbox.py"
 QUEUE: Final = "runtime/steps/queue.py"
 CONSUMER_LOOP: Final = "runtime/adapters/consumer_loop.py"
 PUBLISHER: Final = "runtime/services/outbox_publisher/service.py"
+READING: Final = "runtime/services/outbox_publisher/reading.py"
 
 EVENT_MUTANTS: Final = (
     Mutant(
@@ -101,6 +102,10 @@ EVENT_MUTANTS: Final = (
             integration(
                 "outbox_publisher/test_publisher",
                 "test_nothing_is_marked_while_the_broker_is_away_and_everything_is_when_it_is_back",
+            ),
+            integration(
+                "outbox_publisher/test_publisher",
+                "test_events_that_only_the_producer_had_leave_after_broker_and_publisher_have_died",
             ),
         ),
     ),
@@ -197,6 +202,56 @@ EVENT_MUTANTS: Final = (
             integration(
                 "payments_reconciler/test_nobody_repairs",
                 "test_an_orders_consumer_killed_before_its_commit_reads_the_outcome_again",
+            ),
+        ),
+    ),
+    Mutant(
+        "M41",
+        "a row that cannot be read fails the batch it is in, at every look",
+        (
+            Replacement(
+                READING,
+                "        if conn.broken:\n            raise\n",
+                "        if not conn.broken:\n            raise psycopg.OperationalError(str(error)) from error\n",
+            ),
+            Replacement(
+                READING,
+                "from psycopg import Connection\n",
+                "import psycopg\nfrom psycopg import Connection\n",
+            ),
+        ),
+        (
+            integration(
+                "outbox_publisher/test_any_row",
+                "test_text_in_no_encoding_costs_its_row_alone",
+            ),
+        ),
+    ),
+    Mutant(
+        "M42",
+        "a batch that the broker refuses is set aside whole",
+        (
+            Replacement(
+                PUBLISHER,
+                "            in_flight.refused_by_broker(event_id, _refusal(error))\n",
+                "            in_flight.refused(event_id, _refusal(error))\n",
+            ),
+        ),
+        (
+            integration(
+                "outbox_publisher/test_refused_batches",
+                "test_rows_that_were_refused_in_company_leave_alone_and_the_large_one_is_set_aside",
+            ),
+        ),
+    ),
+    Mutant(
+        "M43",
+        "the publisher's session leaves the planner free, and it plans on an empty outbox",
+        (Replacement(PUBLISHER, "                settings=outbox.PLANNER_SETTINGS,\n", ""),),
+        (
+            integration(
+                "outbox_publisher/test_plans",
+                "test_a_publisher_that_started_on_an_empty_outbox_never_reads_it_whole",
             ),
         ),
     ),

@@ -53,7 +53,7 @@ def _read_suspect(conn: Connection, in_flight: InFlight) -> list[OutboxRow]:
             in_flight.lost(event_id)
             return []
         case Unreadable(error):
-            in_flight.refused(event_id, Unpublishable("unreadable", error))
+            in_flight.refused(event_id, Unpublishable("unreadable_row", error))
             return []
         case OutboxRow() as row:
             return [row]

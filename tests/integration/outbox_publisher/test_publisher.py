@@ -2,96 +2,31 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from uuid import UUID, uuid4
 
 import pytest
 
 from bookpayctl.targets.local.servers.contents import create_topics
 from runtime.adapters.store.publisher_lock import try_lock
 from runtime.domain.names import PUBLISHER_LOCK_KEY
-from tests.support.processes import ServiceProcess, stop_all
-from tests.support.records import headers_in
+from tests.support.processes import ServiceProcess
+from tests.support.publishing import (
+    EVENT_TYPE,
+    Publishers,
+    is_published,
+    published,
+    publishers_on,
+    write_event,
+)
 from tests.support.servers import running_servers
 from tests.support.stack import Database, connect
 from tests.support.waiting import eventually, holds_for
 
-# Nobody acts on a parked payment's event, so these records disturb no other test.
-EVENT_TYPE = "PaymentParked"
-TOPIC = "orders.placed.dlq"
-
 # A leader publishes within milliseconds; this long it has been held up by something.
 WELL_BEYOND_PUBLISHING_SECONDS = 2.0
-
-Publishers = Callable[..., list[ServiceProcess]]
-
-
-def write_event(
-    database: Database, *, event_type: str = EVENT_TYPE, payload: object = None
-) -> UUID:
-    """One outbox row, as a service would leave it."""
-    event_id = uuid4()
-    document = {"event_id": str(event_id), "order_id": f"ord_{event_id.hex}"}
-    database.run(
-        "INSERT INTO outbox (event_id, aggregate, aggregate_id, event_type, payload, tenant_id)"
-        " VALUES (%s, 'payments', %s, %s, %s, 'acme')",
-        *(event_id, str(event_id), event_type, json.dumps(payload or document)),
-    )
-    return event_id
-
-
-def is_published(database: Database, event_id: UUID) -> bool:
-    return bool(
-        database.value("SELECT published_at IS NOT NULL FROM outbox WHERE event_id = %s", event_id)
-    )
-
-
-def published(bootstrap_servers: str) -> dict[UUID, list[dict[str, str]]]:
-    """Every record of the topic by event id, with the headers of each time it was published."""
-    found: dict[UUID, list[dict[str, str]]] = {}
-    for headers in headers_in(bootstrap_servers, TOPIC):
-        found.setdefault(UUID(headers["event_id"]), []).append(headers)
-    return found
-
-
-@pytest.fixture
-def publishers(database: Database, bootstrap_servers: str, tmp_path: Path) -> Iterator[Publishers]:
-    """Starts publishers on the test's own database; stops them at the end."""
-    with publishers_on(database, bootstrap_servers, tmp_path) as start:
-        yield start
-
-
-@contextmanager
-def publishers_on(
-    database: Database, bootstrap_servers: str, directory: Path
-) -> Iterator[Publishers]:
-    started: list[ServiceProcess] = []
-
-    def start(count: int, *, until_ready: bool = True) -> list[ServiceProcess]:
-        variables = {
-            "DB_DSN": database.dsn,
-            "KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers,
-            "BOOKPAY_FAILPOINTS": "on",
-        }
-        fresh = [
-            ServiceProcess(f"publisher-{n}", ("outbox-publisher",), variables, directory)
-            for n in range(count)
-        ]
-        started.extend(process.start() for process in fresh)
-        for process in fresh if until_ready else []:
-            process.wait_ready()
-        return fresh
-
-    try:
-        yield start
-    finally:
-        stop_all(started)
 
 
 def leader_of(database: Database, processes: list[ServiceProcess]) -> ServiceProcess:
@@ -294,6 +229,34 @@ def test_nothing_is_marked_while_the_broker_is_away_and_everything_is_when_it_is
             eventually(
                 lambda: all(is_published(database, event_id) for event_id in events),
                 "every event is published once the broker is back",
+            )
+            found = published(broker.kafka_bootstrap_servers)
+            assert [event_id for event_id in events if event_id not in found] == []
+
+
+def test_events_that_only_the_producer_had_leave_after_broker_and_publisher_have_died(
+    database: Database, tmp_path: Path
+) -> None:
+    with publishers_on(database, "", tmp_path) as start:
+        with running_servers(tmp_path / "broker", with_postgres=False) as broker:
+            create_topics(broker.kafka_bootstrap_servers)
+            (first,) = start(1, bootstrap_servers=broker.kafka_bootstrap_servers)
+            before = write_event(database)
+            eventually(lambda: is_published(database, before), "the broker works")
+        events = [write_event(database) for _ in range(20)]
+        holds_for(
+            lambda: not any(is_published(database, event_id) for event_id in events),
+            "nothing is marked that no broker has",
+            WELL_BEYOND_PUBLISHING_SECONDS,
+        )
+        # What the producer had is gone with it; only the outbox still knows.
+        first.kill()
+
+        with running_servers(tmp_path / "broker", with_postgres=False) as broker:
+            start(1, bootstrap_servers=broker.kafka_bootstrap_servers)
+            eventually(
+                lambda: all(is_published(database, event_id) for event_id in events),
+                "every event is published by the next publisher",
             )
             found = published(broker.kafka_bootstrap_servers)
             assert [event_id for event_id in events if event_id not in found] == []

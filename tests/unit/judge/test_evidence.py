@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bookpayctl.checks.outbox_table import with_numbered_parameters
+from bookpayctl.checks.outbox_table import planner_settings, with_numbered_parameters
 from bookpayctl.checks.single_publisher import PublisherTerm, late_records
 from bookpayctl.checks.webhook_signature import deliveries
 from bookpayctl.clients.kafka import LogRecord
@@ -94,6 +94,12 @@ def test_the_control_is_sent_last_and_only_it_is_to_be_accepted() -> None:
 )
 def test_a_drivers_parameters_become_the_servers(statement: str, expected: str) -> None:
     assert with_numbered_parameters(statement) == expected
+
+
+def test_only_switches_of_the_planner_are_taken_over_from_a_publisher() -> None:
+    lines = "enable_seqscan=off\nenable_sort=on\nwork_mem=1GB\nenable_x=off; DROP TABLE outbox\n"
+
+    assert planner_settings(lines) == {"enable_seqscan": "off", "enable_sort": "on"}
 
 
 def looked_at(**changes: Any) -> Snapshot:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -21,9 +21,11 @@ from runtime.services.outbox_publisher.pace import (
 
 ROOT = UUID("11111111-2222-4333-8444-555555555555")
 EVENT = UUID("99999999-8888-4777-8666-555555555555")
+TOO_LARGE = Unpublishable("MSG_SIZE_TOO_LARGE", "Broker: Message size too large")
 
 
 def row(event_type: str = "PaymentCompleted", payload: Any = None) -> OutboxRow:
+    """A row as the outbox gives it out."""
     written = {"root_event_id": str(ROOT), "order_id": "ord_é"} if payload is None else payload
     return OutboxRow(
         event_id=EVENT,
@@ -32,7 +34,8 @@ def row(event_type: str = "PaymentCompleted", payload: Any = None) -> OutboxRow:
         event_type=event_type,
         payload=json.dumps(written, ensure_ascii=False),
         tenant_id="acme",
-        created_at=datetime(2026, 3, 1, 12, 0, tzinfo=UTC),
+        created_at="2026-03-01T12:00:00.000000+00:00",
+        root_event_id=written.get("root_event_id") if isinstance(written, dict) else None,
     )
 
 
@@ -73,7 +76,7 @@ def test_the_headers_name_event_tenant_publisher_term_and_trace() -> None:
         "aggregate": b"payments",
         "aggregate_id": str(ROOT).encode(),
         "tenant_id": b"acme",
-        "created_at": b"2026-03-01T12:00:00+00:00",
+        "created_at": b"2026-03-01T12:00:00.000000+00:00",
         "publisher_id": b"publisher-1",
         "publisher_term": b"4",
         "traceparent": b"00-11111111222243338444555555555555-9999999988884777-01",
@@ -92,12 +95,24 @@ def test_an_unknown_event_type_can_never_be_published() -> None:
     assert message == Unpublishable("unknown_event_type")
 
 
-def test_a_payload_over_900_kb_can_never_be_published() -> None:
-    large = row(payload={"note": "x" * 900_000})
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"payload": json.dumps({"note": "x" * 900_000})}, "too_large"),
+        ({"payload": None}, "too_large"),
+        ({"aggregate_id": "é" * 45_000}, "too_large"),
+        ({"aggregate": "x" * 45_000, "tenant_id": "x" * 45_000}, "too_large"),
+        ({"created_at": None}, "created_at_out_of_range"),
+    ],
+    ids=["large payload", "payload not brought", "long text", "long texts", "infinite time"],
+)
+def test_what_no_record_can_carry_can_never_be_published(
+    changes: dict[str, Any], reason: str
+) -> None:
+    message = to_message(replace(row(), **changes), publisher_id="publisher-1", term=4)
 
-    message = to_message(large, publisher_id="publisher-1", term=4)
-
-    assert message == Unpublishable("too_large")
+    assert isinstance(message, Unpublishable)
+    assert message.reason == reason
 
 
 @pytest.mark.parametrize("payload", [[], "text", 7, [1, 2]])
@@ -142,11 +157,47 @@ def test_a_refused_event_gets_its_dead_letter_once() -> None:
     in_flight = InFlight()
     in_flight.sent(EVENT)
 
-    in_flight.refused(EVENT, "MSG_SIZE_TOO_LARGE")
+    in_flight.refused(EVENT, TOO_LARGE)
 
-    assert in_flight.take_unpublishable() == [(EVENT, "MSG_SIZE_TOO_LARGE")]
+    assert in_flight.take_unpublishable() == [(EVENT, TOO_LARGE)]
     assert in_flight.take_unpublishable() == []
     assert in_flight.take_acknowledged() == []
+
+
+def test_events_refused_in_company_are_tried_one_by_one_before_any_gets_a_dead_letter() -> None:
+    in_flight = InFlight()
+    in_flight.sent(EVENT)
+    in_flight.sent(ROOT)
+
+    in_flight.refused_by_broker(EVENT, TOO_LARGE)
+
+    assert in_flight.take_suspect() is None, "the other is still under way"
+    in_flight.refused_by_broker(ROOT, TOO_LARGE)
+    assert in_flight.take_unpublishable() == []
+    assert in_flight.take_suspect() == EVENT
+    in_flight.sent(EVENT)
+    assert in_flight.take_suspect() is None, "the first is still under way"
+    in_flight.refused_by_broker(EVENT, TOO_LARGE)
+    assert in_flight.take_unpublishable() == [(EVENT, TOO_LARGE)]
+    assert in_flight.take_suspect() == ROOT
+    in_flight.sent(ROOT)
+    in_flight.acknowledged(ROOT)
+    assert in_flight.take_acknowledged() == [ROOT]
+    assert in_flight.take_suspect() is None
+
+
+def test_an_event_that_was_tried_alone_is_in_company_again_the_next_time() -> None:
+    in_flight = InFlight()
+    in_flight.suspect([EVENT])
+    assert in_flight.take_suspect() == EVENT
+    in_flight.sent(EVENT)
+    in_flight.lost(EVENT)
+
+    in_flight.sent(EVENT)
+    in_flight.refused_by_broker(EVENT, TOO_LARGE)
+
+    assert in_flight.take_unpublishable() == []
+    assert in_flight.take_suspect() == EVENT
 
 
 # --- pace -----------------------------------------------------------------------------------
