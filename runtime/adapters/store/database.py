@@ -1,13 +1,14 @@
 """Connections: every one bounded in time, none held across a network call.
 
 Statement and TCP time-outs are 5 s everywhere, so a dead database costs a caller seconds, not
-minutes. The schema is on the search_path of the role; it is set here too, so that a role made by
-someone else works the same.
+minutes. What the shell exports for libpq reaches none of them (`libpq`). The schema is on the
+search_path of the role; it is set here too, so that a role made by someone else works the same.
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -18,6 +19,7 @@ from psycopg.adapt import Loader
 from psycopg.pq import Format
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from runtime import libpq
 from runtime.domain.names import SCHEMA
 from runtime.lifecycle import Readiness
 
@@ -87,6 +89,7 @@ def connection_arguments(
     *,
     flush_commits: bool = True,
     statement_timeout_ms: int = STATEMENT_TIMEOUT_MS,
+    settings: Mapping[str, str] | None = None,
 ) -> dict[str, object]:
     """Arguments for `psycopg.connect` that every connection of ours shares.
 
@@ -94,10 +97,15 @@ def connection_arguments(
         flush_commits: False for writes whose loss in a crash of the server costs repeated work
             and nothing else, such as a mark that says "published": a commit then does not wait
             for the disk. Never for a row that has to be there before an effect.
+        settings: of the session, beside those of every one; a setting that the server refuses
+            refuses the connection.
     """
     durable = "on" if flush_commits else "off"
+    own = "".join(f" -c {name}={value}" for name, value in (settings or {}).items())
     return {
         "application_name": application_name,
+        # Whatever the server's own is: JSON, Kafka's headers and our logs are UTF-8.
+        "client_encoding": "utf8",
         "connect_timeout": CONNECT_TIMEOUT_SECONDS,
         "tcp_user_timeout": STATEMENT_TIMEOUT_MS,
         # Prepared from the second execution on, per connection.
@@ -111,19 +119,28 @@ def connection_arguments(
             f" -c search_path={SCHEMA},public -c synchronous_commit={durable}"
             # The same few statements run thousands of times on rows found by an index; planning
             # each anew takes longer than running it.
-            " -c plan_cache_mode=force_generic_plan -c jit=off"
+            " -c plan_cache_mode=force_generic_plan -c jit=off" + own
         ),
     }
 
 
-def connect(dsn: str, application_name: str, *, flush_commits: bool = True) -> psycopg.Connection:
+def connect(
+    dsn: str,
+    application_name: str,
+    *,
+    flush_commits: bool = True,
+    settings: Mapping[str, str] | None = None,
+) -> psycopg.Connection:
     """One autocommitting connection of the caller's own.
 
     Raises:
         psycopg.OperationalError: the database cannot be reached or refuses.
     """
-    arguments = connection_arguments(application_name, flush_commits=flush_commits)
-    conn = psycopg.connect(dsn, autocommit=True, **arguments)  # type: ignore[arg-type]
+    arguments = connection_arguments(
+        application_name, flush_commits=flush_commits, settings=settings
+    )
+    closed = libpq.parameters(dsn)
+    conn = psycopg.connect(dsn, autocommit=True, **closed, **arguments)  # type: ignore[arg-type]
     _prepare(conn)
     return conn
 
@@ -153,7 +170,7 @@ def open_pool(
     )
     return ConnectionPool(
         dsn,
-        kwargs={**arguments, "autocommit": autocommit},
+        kwargs={**libpq.parameters(dsn), **arguments, "autocommit": autocommit},
         configure=_prepare,
         min_size=1,
         max_size=size_max,

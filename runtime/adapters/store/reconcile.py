@@ -121,10 +121,12 @@ _COUNTED: Final = (
     ("dead_letters", "dead_letters", "created_at", "resolved_at IS NULL"),
     ("orders_pending", "orders", "created_at", "status = 'pending'"),
 )
-# One statement, so that the counts are of one moment and cost one round trip a second.
+# One statement, so that the counts are of one moment and cost one round trip a second. A time
+# written by hand may be infinite, which has no age and must not take the others' away.
 _WAITING: Final = " UNION ALL ".join(
     f"SELECT '{what}' AS what, count(*) AS count,"  # noqa: S608 - constants
-    f" coalesce({seconds_since(f'min({since})', clock='clock_timestamp()')}, 0) AS oldest_seconds"
+    f" coalesce(extract(epoch FROM clock_timestamp()"
+    f" - min({since}) FILTER (WHERE isfinite({since}))), 0)::float8 AS oldest_seconds"
     f" FROM {table} WHERE {where}"
     for what, table, since, where in _COUNTED
 )
