@@ -15,6 +15,7 @@ import psycopg
 
 from runtime.adapters.store import orders, outbox
 from runtime.adapters.store.orders import LockedOrder
+from runtime.adapters.store.stock import Shelves
 from runtime.domain.event import Json, ReceivedEvent, order_event
 from runtime.domain.names import EventId, EventType, OrderStatus, trace_id
 from runtime.domain.order import AmountMismatch, OrderEvent, OrderStep, next_order_step, order_path
@@ -63,7 +64,9 @@ def cancel_locked_order(
     step = next_order_step(order.status, OrderEvent.CUSTOMER_CANCELLED)
     if step is None:
         return False
-    _take(conn, order, step, StepCause(root, cause, None, reason), _no_point)
+    shelves = Shelves()
+    _take(conn, order, step, StepCause(root, cause, None, reason), shelves, _no_point)
+    shelves.put(conn)
     return True
 
 
@@ -72,11 +75,13 @@ def follow_payment(
     order: LockedOrder,
     cause: OrderEvent,
     event: ReceivedEvent,
+    shelves: Shelves,
     hit: Callable[[Failpoint], None],
 ) -> OrderStatus | AmountMismatch | None:
     """Move a locked order as its payment's event says, in the caller's transaction.
 
     Args:
+        shelves: take up what is moved; the caller puts them before it commits.
         hit: called at each failpoint on the way.
 
     Returns:
@@ -90,7 +95,7 @@ def follow_payment(
     for caused_by, step in path:
         hit(Failpoint.SAGA_DECIDED_BEFORE_STEP1)
         why = StepCause(event.root, caused_by.name.lower(), event.event_id, reason)
-        _take(conn, order, step, why, hit)
+        _take(conn, order, step, why, shelves, hit)
         order = replace(order, status=step.status)
         logger.info(
             "order %s",
@@ -109,11 +114,12 @@ def _take(
     order: LockedOrder,
     step: OrderStep,
     cause: StepCause,
+    shelves: Shelves,
     hit: Callable[[Failpoint], None],
 ) -> None:
     # One round trip: none of these needs another's answer.
     with conn.pipeline():
-        orders.move_stock(conn, order.order_id, step.stock)
+        shelves.move(conn, order.order_id, step.stock)
         hit(Failpoint.SAGA_STOCK_RELEASED_BEFORE_MARK)
         orders.write_step(
             conn,

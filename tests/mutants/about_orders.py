@@ -6,7 +6,7 @@ from typing import Final
 
 from tests.mutants.mutant import Mutant, Replacement, integration, unit
 
-ORDERS: Final = "runtime/adapters/store/orders.py"
+STOCK: Final = "runtime/adapters/store/stock.py"
 DECLINED: Final = integration(
     "orders/test_order_to_money",
     "test_a_declined_order_is_cancelled_with_its_code_and_its_stock_is_back",
@@ -19,11 +19,11 @@ ORDER_MUTANTS: Final = (
         (
             Replacement(
                 "runtime/steps/order.py",
-                "        orders.move_stock(conn, order.order_id, step.stock)\n",
-                "        orders.move_stock(conn, order.order_id, step.stock)\n"
-                "        orders.move_stock(conn, order.order_id, step.stock)\n",
+                "        shelves.move(conn, order.order_id, step.stock)\n",
+                "        shelves.move(conn, order.order_id, step.stock)\n"
+                "        shelves.move(conn, order.order_id, step.stock)\n",
             ),
-            Replacement(ORDERS, " AND state <> 'released'\n", "\n"),
+            Replacement(STOCK, " AND state <> 'released' FOR UPDATE)", " FOR UPDATE)"),
             # The table would refuse a sum that is off, so its protection goes too.
             Replacement(
                 "runtime/sql/migrations/0001_orders_and_payments.sql",
@@ -38,8 +38,8 @@ ORDER_MUTANTS: Final = (
         "the stock of a failed order is not released",
         (
             Replacement(
-                ORDERS,
-                'conn.execute(_RELEASE, {"order_id": order_id})',
+                STOCK,
+                'self._moved.append(conn.execute(_RELEASE, {"order_id": order_id}))',
                 "pass",
             ),
         ),

@@ -1,12 +1,12 @@
-"""Orders, their stock and their history.
+"""Orders and their history.
 
-Rows are always locked in one order (the order, then its SKUs by name), so that two transactions
-over the same books wait for each other instead of dying of it.
+Rows are always locked in one order (orders by id, then the shelves by name, in `stock`), so that
+two transactions over the same books wait for each other instead of dying of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -18,7 +18,7 @@ from psycopg.rows import class_row
 from runtime.adapters.store.rows import select_list
 from runtime.domain.money import Money
 from runtime.domain.names import EventId, OrderId, OrderStatus, TenantId
-from runtime.domain.order import OrderStep, Stock
+from runtime.domain.order import OrderStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +76,6 @@ class LockedOrder:
     status: OrderStatus
     event_id: UUID | None
     read_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class StockRow:
-    """A book on the shelf; its price is no Money yet, whose bounds are those of one charge."""
-
-    sku: str
-    unit_price_cents: int
-    currency: str
-    on_hand: int
 
 
 # --- reading --------------------------------------------------------------------------------
@@ -183,17 +173,6 @@ def try_hold_client_key(
     return (row[1], row[2]) if row and row[0] else None
 
 
-def lock_stock(conn: Connection, skus: Sequence[str]) -> list[StockRow]:
-    """Lock the named books in the order of their names; unknown names are simply missing."""
-    # FOR UPDATE locks in the order of the output, so every transaction queues up in the same one.
-    with conn.cursor(row_factory=class_row(StockRow)) as cursor:
-        return cursor.execute(
-            "SELECT sku, unit_price_cents, currency, on_hand FROM inventory"
-            " WHERE sku = ANY (%s) ORDER BY sku FOR UPDATE",
-            (list(skus),),
-        ).fetchall()
-
-
 _INSERT: Final = """
     WITH placed AS (
         INSERT INTO orders (id, tenant_id, customer_id, total_cents, currency, status, event_id,
@@ -201,24 +180,16 @@ _INSERT: Final = """
         VALUES (%(order_id)s, %(tenant_id)s, %(customer_id)s, %(total_cents)s, %(currency)s,
             'pending', %(event_id)s, %(payment_method)s, %(client_key)s, %(sha256)s,
             %(created_at)s)),
-    -- The reservation and the shelf move in one statement: nobody reads one without the other.
-    taken AS (
+    reserved AS (
         INSERT INTO reservations (order_id, sku, quantity)
-        SELECT %(order_id)s, * FROM unnest(%(skus)s::text[], %(quantities)s::bigint[])
-        RETURNING sku, quantity),
-    history AS (
-        INSERT INTO order_events (order_id, to_state, cause)
-        VALUES (%(order_id)s, 'pending', 'placed'))
-    UPDATE inventory SET on_hand = on_hand - taken.quantity, reserved = reserved + taken.quantity
-    FROM taken WHERE inventory.sku = taken.sku
+        SELECT %(order_id)s, * FROM unnest(%(skus)s::text[], %(quantities)s::bigint[]))
+    INSERT INTO order_events (order_id, to_state, cause)
+    VALUES (%(order_id)s, 'pending', 'placed')
 """
 
 
 def insert_order(conn: Connection, order: NewOrder) -> None:
-    """Insert the order, its reservations and its history.
-
-    The caller holds the stock rows' locks and has seen that there is enough.
-    """
+    """Insert the order, its reservations and its history; `stock.take` moves the shelves."""
     conn.execute(
         _INSERT,
         {
@@ -291,6 +262,17 @@ def lock_order(conn: Connection, order_id: str) -> LockedOrder | None:
     return columns.order() if columns else None
 
 
+def lock_orders(conn: Connection, order_ids: Collection[str]) -> dict[str, LockedOrder]:
+    """Lock several orders until the transaction ends; one that does not exist is missing."""
+    query = (
+        # By id: two consumers with the same orders in different turns wait for each other.
+        f"SELECT {_LOCKED_COLUMNS} FROM orders WHERE id = ANY (%s) ORDER BY orders.id FOR UPDATE"  # noqa: S608 - constants
+    )
+    with conn.cursor(row_factory=class_row(_LockedColumns)) as cursor:
+        found = cursor.execute(query, ([*order_ids],)).fetchall()
+    return {columns.order_id: columns.order() for columns in found}
+
+
 def write_step(
     conn: Connection,
     order: LockedOrder,
@@ -300,7 +282,7 @@ def write_step(
     cause_id: str | None,
     cancel_reason: str | None,
 ) -> None:
-    """Write the new status and its history; the stock moves with `move_stock`."""
+    """Write the new status and its history; the stock moves with `stock.move`."""
     conn.execute(
         # The first reason stays: a refund that follows a cancellation must not rewrite why it
         # happened.
@@ -317,47 +299,6 @@ def write_step(
             "cause_id": cause_id,
         },
     )
-
-
-# Both walk the books by name, as lock_stock does: a sale and a new order over the same two books
-# wait for each other instead of dying of it. The state in the WHERE makes a repeat move nothing.
-_SELL: Final = """
-    WITH books AS (SELECT inventory.sku FROM inventory JOIN reservations USING (sku)
-                   WHERE order_id = %(order_id)s ORDER BY inventory.sku FOR UPDATE OF inventory),
-    moved AS (UPDATE reservations SET state = 'sold'
-              WHERE order_id = %(order_id)s AND state = 'held'
-                AND sku IN (SELECT sku FROM books) RETURNING sku, quantity)
-    UPDATE inventory SET reserved = reserved - moved.quantity, sold = sold + moved.quantity
-    FROM moved WHERE inventory.sku = moved.sku
-"""
-
-_RELEASE: Final = """
-    WITH books AS (SELECT inventory.sku FROM inventory JOIN reservations USING (sku)
-                   WHERE order_id = %(order_id)s ORDER BY inventory.sku FOR UPDATE OF inventory),
-    -- From held or from sold: a paid order that is cancelled goes back on the shelf, too.
-    before AS (SELECT sku, quantity, state FROM reservations
-               WHERE order_id = %(order_id)s AND state <> 'released'
-                 AND sku IN (SELECT sku FROM books) FOR UPDATE),
-    moved AS (UPDATE reservations SET state = 'released' FROM before
-              WHERE order_id = %(order_id)s AND reservations.sku = before.sku
-              RETURNING before.sku, before.quantity, before.state)
-    UPDATE inventory SET on_hand = on_hand + moved.quantity,
-        -- Each copy leaves the count it was in.
-        reserved = reserved - CASE WHEN moved.state = 'held' THEN moved.quantity ELSE 0 END,
-        sold = sold - CASE WHEN moved.state = 'sold' THEN moved.quantity ELSE 0 END
-    FROM moved WHERE inventory.sku = moved.sku
-"""
-
-
-def move_stock(conn: Connection, order_id: str, stock: Stock) -> None:
-    """Sell or release an order's reservations; asked twice, the second finds nothing to move."""
-    match stock:
-        case Stock.SELL:
-            conn.execute(_SELL, {"order_id": order_id})
-        case Stock.RELEASE:
-            conn.execute(_RELEASE, {"order_id": order_id})
-        case Stock.KEEP:
-            pass
 
 
 def tenant_of_token(conn: Connection, token_sha256: bytes) -> TenantId | None:

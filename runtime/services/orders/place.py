@@ -8,8 +8,9 @@ from uuid import uuid4
 
 import psycopg
 
-from runtime.adapters.store import orders, outbox
-from runtime.adapters.store.orders import Item, NewOrder, OrderView, StockRow
+from runtime.adapters.store import orders, outbox, stock
+from runtime.adapters.store.orders import Item, NewOrder, OrderView
+from runtime.adapters.store.stock import StockRow
 from runtime.domain.event import Json, order_event
 from runtime.domain.money import AMOUNT_CENTS_MAX, Money
 from runtime.domain.names import EventId, EventType, OrderId, OrderStatus, TenantId
@@ -53,8 +54,9 @@ def place_order(
         if earlier.client_request_sha256 != wanted.sha256:
             raise Problem("key_reused")
         return PlacedOrder(earlier, replayed=True)
-    # Priced under the locks of the shelves: neither price nor stock can change before the commit.
-    total = _total(orders.lock_stock(conn, [item.sku for item in wanted.items]), wanted)
+    # Priced without a lock: the shelves are taken last, at this price, if there are enough by then.
+    priced = stock.read(conn, [item.sku for item in wanted.items])
+    total = _total(priced, wanted)
     order = NewOrder(
         order_id=OrderId(f"ord_{uuid4().hex}"),
         tenant_id=tenant_id,
@@ -69,12 +71,23 @@ def place_order(
         created_at=times[0],
         occurred_at=times[1],
     )
-    _write(conn, order, failpoints)
+    if not _write(conn, order, priced, failpoints):
+        # Somebody was quicker. Looked at again, what is missing has its own answer.
+        _total(stock.read(conn, [item.sku for item in wanted.items]), wanted)
+        # A price that changed in this moment: the same request finds the new one.
+        raise Problem("unavailable")
     return PlacedOrder(orders.as_inserted(order), replayed=False)
 
 
-def _write(conn: psycopg.Connection, order: NewOrder, failpoints: Failpoints) -> None:
-    """The order and its event, in one transaction and one round trip."""
+def _write(
+    conn: psycopg.Connection, order: NewOrder, priced: list[StockRow], failpoints: Failpoints
+) -> bool:
+    """The order, its event and its books, in one transaction and one round trip.
+
+    Returns:
+        False when the shelves do not have them any more at this price: nothing may be committed.
+    """
+    quantities = {item.sku: item.quantity for item in order.items}
     subject = Subject(order.order_id, order.event_id, order.tenant_id)
     statement, commit = connections.Statement(conn), connections.Commit(conn, sent=True)
     with conn.pipeline():
@@ -90,16 +103,21 @@ def _write(conn: psycopg.Connection, order: NewOrder, failpoints: Failpoints) ->
             extra=_placed_fields(order),
         )
         outbox.insert_events(conn, [event])
+        # Last: whoever wants the same book waits for this commit and for nothing else of ours.
+        taken = stock.take(conn, priced, [quantities[row.sku] for row in priced])
+    if taken.rowcount != len(priced):
+        return False
     failpoints.hit(Failpoint.API_BEFORE_COMMIT, subject, statement)
     failpoints.hit(Failpoint.API_COMMIT_SENT_CONN_DROPPED, subject, commit)
+    return True
 
 
-def _total(stock: list[StockRow], wanted: PlaceOrder) -> Money:
-    """Price the order by our catalogue: pure, the rows are locked."""
-    by_sku = {row.sku: row for row in stock}
+def _total(shelves: list[StockRow], wanted: PlaceOrder) -> Money:
+    """Price the order by our catalogue, pure."""
+    by_sku = {row.sku: row for row in shelves}
     if any(item.sku not in by_sku for item in wanted.items):
         raise Problem("sku_unknown")
-    if any(row.currency != wanted.currency for row in stock):
+    if any(row.currency != wanted.currency for row in shelves):
         raise Problem("currency_invalid")
     cents = sum(by_sku[item.sku].unit_price_cents * item.quantity for item in wanted.items)
     # Before the ceiling: what the customer saw and what it costs is the first thing to tell him.

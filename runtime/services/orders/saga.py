@@ -7,14 +7,18 @@ for people to look at, and the consumer goes on.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import psycopg
 
 from runtime.adapters import consumer_loop
 from runtime.adapters.store import orders
+from runtime.adapters.store.orders import LockedOrder
+from runtime.adapters.store.stock import Shelves
 from runtime.domain.event import ReceivedEvent, Record
-from runtime.domain.names import Service, Topic, trace_id
+from runtime.domain.names import OrderStatus, Service, Topic, trace_id
 from runtime.domain.order import AmountMismatch, OrderEvent
 from runtime.faults import connections
 from runtime.faults.points import Failpoint, Failpoints, Subject
@@ -30,29 +34,62 @@ EVENT_OF_TOPIC: Final[dict[str, OrderEvent]] = {
 
 AMOUNT_MISMATCH: Final = "amount_mismatch"
 
+_STATUSES: Final[frozenset[str]] = frozenset(OrderStatus)
+
+
+def follow_all(
+    conn: psycopg.Connection,
+    events: Sequence[tuple[Record, ReceivedEvent]],
+    failpoints: Failpoints,
+) -> list[str]:
+    """Apply payment events to their orders, in their order, in the caller's transaction.
+
+    Args:
+        events: records, each with what it holds.
+
+    Returns:
+        A word for the log per event: the new status, or why nothing changed.
+    """
+    # Locked first: two events of one order on two topics must not both find it pending.
+    known = orders.lock_orders(conn, {event.order_id for _, event in events})
+    shelves, words = Shelves(), []
+    for record, event in events:
+        order = known.get(event.order_id)
+        # Another environment's record, or one written by hand: nothing here can follow it.
+        if order is None:
+            words.append("no such order")
+            continue
+        word = _follow(conn, record, event, order, shelves, failpoints)
+        words.append(word)
+        if word in _STATUSES:
+            # Another event of the same order may be in the same batch.
+            known[event.order_id] = replace(order, status=OrderStatus(word))
+    # Last, so that POST /orders waits for one commit and not for a batch.
+    shelves.put(conn)
+    return words
+
 
 def follow(
     conn: psycopg.Connection, record: Record, event: ReceivedEvent, failpoints: Failpoints
 ) -> str:
-    """Apply one payment event to its order in the caller's transaction.
+    """The same for one event."""
+    return follow_all(conn, [(record, event)], failpoints)[0]
 
-    Args:
-        event: what `record` holds.
 
-    Returns:
-        A word for the log: the new status, or why nothing changed.
-    """
-    # Locked first: two events of one order on two topics must not both find it pending.
-    order = orders.lock_order(conn, event.order_id)
-    # Another environment's record, or one that was written by hand: nothing here can follow it.
-    if order is None:
-        return "no such order"
+def _follow(
+    conn: psycopg.Connection,
+    record: Record,
+    event: ReceivedEvent,
+    order: LockedOrder,
+    shelves: Shelves,
+    failpoints: Failpoints,
+) -> str:
     subject = Subject(order.order_id, event.root, order.tenant_id)
 
     def hit(point: Failpoint) -> None:
         failpoints.hit(point, subject, connections.Statement(conn))
 
-    reached = follow_payment(conn, order, EVENT_OF_TOPIC[record.topic], event, hit)
+    reached = follow_payment(conn, order, EVENT_OF_TOPIC[record.topic], event, shelves, hit)
     if isinstance(reached, AmountMismatch):
         _set_aside(conn, record, event, reached)
         return AMOUNT_MISMATCH

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from confluent_kafka import KafkaError, Message, Producer
 
 from tests.support.processes import ROOT
 from tests.support.records import produce, reasons_at
@@ -175,3 +176,76 @@ def test_reading_everything_again_as_another_group_inserts_and_charges_nothing(
 
 def payments_and_posts(shop: Shop, twin: Twin) -> tuple[int, int]:
     return shop.database.value("SELECT count(*) FROM payments"), len(twin.rows("/executions"))
+
+
+# What a stranger can put into a topic, beside the shapes above: bytes, headers and times.
+_DEEP = b"[" * 400_000
+_SHAPES: tuple[tuple[bytes | None, list[tuple[str, str | bytes | None]] | None, int], ...] = (
+    (None, None, 0),
+    (b"", [], 0),
+    (b"null", [("event_id", None)], 0),
+    (b"{}", [("event_id", b"\xff\xfe"), ("tenant_id", b"\xc3\x28")], 0),
+    (b"{}", [("event_id", b"1"), ("event_id", b"2"), ("", b""), ("\u202e\u0000", b"\x00")], 0),
+    (_DEEP, None, 0),
+    (b'{"amount_cents":9223372036854775808,"currency":"usd"}', None, 0),
+    (b'{"amount_cents":1e400}', None, 0),
+    (b"9" * 5_000, None, 0),
+    (b'{"event_id":"' + b"\xf0\x9f\x92\xa9" * 200 + b'"}', None, 0),
+    (b'"' + b"x" * 990_000 + b'"', None, 0),
+    (b"{}", None, 1),
+    (b"{}", None, 4_000_000_000_000),
+)
+
+
+@pytest.mark.parametrize(
+    "topic",
+    ["orders.placed", "orders.cancelled", "payments.completed", "payments.failed", "orders.paid"],
+)
+def test_whatever_stands_in_a_topic_each_record_of_it_costs_itself_alone(
+    shop: Shop, twin: Twin, topic: str
+) -> None:
+    places: list[tuple[int, int]] = []
+    refused: list[object] = []
+
+    def note(error: KafkaError | None, message: Message) -> None:
+        if error is not None:
+            # The broker would not have it either, such as a time that is too far away.
+            refused.append(error)
+            return
+        partition, offset = message.partition(), message.offset()
+        assert partition is not None
+        assert offset is not None
+        places.append((partition, offset))
+
+    producer = Producer(
+        {"bootstrap.servers": shop.stack.bootstrap_servers, "message.max.bytes": 1_000_000}
+    )
+    for value, headers, at in _SHAPES:
+        producer.produce(
+            topic, value, key=None, headers=headers, timestamp=at, partition=0, on_delivery=note
+        )
+    assert producer.flush(60) == 0
+
+    order_id, event_id = shop.place()
+
+    shop.wait_status(order_id, "paid")
+    assert len(twin.charges(event_id)) == 1
+    assert len(refused) <= 1
+    eventually(
+        lambda: all(reasons_at(shop, topic, place) for place in places),
+        "each has a dead letter",
+    )
+
+
+def test_an_event_whose_text_no_row_can_hold_leaves_its_neighbours_alone(shop: Shop) -> None:
+    """Read in one poll with others, as likely as not: the batch is tried one by one."""
+    order_id, event_id = shop.place("pm_twin_card_processing")
+    shop.wait_payment(event_id, "processing")
+    bad = placed_event(shop, uuid4(), order_id, root_event_id=str(event_id), reason="\x00")
+    place = produce(shop, "payments.failed", bad, tenant_id=shop.tenant_id)
+
+    other, _ = shop.place("pm_card_chargeDeclined")
+
+    shop.wait_status(other, "cancelled")
+    eventually(lambda: reasons_at(shop, "payments.failed", place), "it has a dead letter")
+    assert shop.database.value("SELECT status FROM orders WHERE id = %s", order_id) == "pending"

@@ -91,9 +91,11 @@ def http_readiness(port: int) -> ReadinessAnswer:
 
 
 def _failed_checks(body: bytes) -> str:
-    """The names of the checks in a /readyz body that do not hold, `name: reason`."""
+    """The checks in a /readyz body that do not hold, `name: reason`; only names where none is."""
     try:
-        checks = json.loads(body)["checks"]
-        return "; ".join(f"{name}: {value}" for name, value in checks.items() if value != "ok")
+        document = json.loads(body)
+        reasons = document.get("reasons", {})
+        failed = [name for name, holds in document["checks"].items() if holds is not True]
+        return "; ".join(f"{name}: {reasons[name]}" if name in reasons else name for name in failed)
     except (ValueError, KeyError, TypeError, AttributeError):
         return ""
