@@ -77,6 +77,13 @@ class Environment:
         return "twin" if self.stripe_control_url else self.stripe_api_base
 
     @property
+    def tap_journal(self) -> Path | None:
+        """What the recording tap wrote between the gateway and Stripe; None where none stands."""
+        if self.settings.get("tap") != "on":
+            return None
+        return self.root / "stripe-tap" / "journal.jsonl"
+
+    @property
     def logs_dir(self) -> Path:
         return self.root / "logs"
 
@@ -113,6 +120,14 @@ def environments_dir(start: Path | None = None) -> Path:
 def environment_root(name: str) -> Path:
     """The absolute folder of environment `name`, whether or not it exists."""
     return (environments_dir() / name).absolute()
+
+
+def is_within_an_environment(path: Path) -> bool:
+    """Whether a path lies in the folder of any environment, whatever its name."""
+    return any(
+        (folder / ENVIRONMENT_FILE).is_file() and (folder / "secrets").is_dir()
+        for folder in path.resolve().parents
+    )
 
 
 def load(name: str) -> Environment:

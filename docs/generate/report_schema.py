@@ -32,6 +32,7 @@ CONTEXTS: Final[dict[str, tuple[str, ...]]] = {
     "ForgeReport": ("environment", "target", "receiver"),
 }
 REFUSED: Final = ("environment", "target", "refused")
+NOT_RUN: Final = ("environment", "target", "not_run")
 
 _TYPES: Final[dict[str, dict[str, Any]]] = {
     "str": {"type": "string"},
@@ -58,6 +59,11 @@ def schema() -> dict[str, Any]:
         "duration_seconds": {"type": "number", "minimum": 0},
         "summary": _summary(),
         "items": {"type": "array", "items": {"$ref": "#/$defs/item"}},
+        "reports_lost": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "reports that were asked for and could not be written, with the reason",
+        },
         "run_dir": {
             "type": ["string", "null"],
             "description": "the folder with the evidence; null where a command keeps none",
@@ -92,7 +98,7 @@ def _context_of(kind: str, names: tuple[str, ...]) -> dict[str, Any]:
         "if": {"properties": {"kind": {"const": kind}}},
         "then": {
             "properties": {
-                "context": {"anyOf": [{"required": list(names)}, {"required": list(REFUSED)}]}
+                "context": {"anyOf": [{"required": list(way)} for way in (names, REFUSED, NOT_RUN)]}
             }
         },
     }

@@ -26,6 +26,8 @@ def env(name: NameOption = None, output: OutputOption = OutputFormat.TABLE) -> N
 
     Use it as `eval "$(bookpayctl env)"`; afterwards `psql "$DB_DSN"` works as it stands. For that,
     what the shell exports for libpq (PGSSLMODE, PGSERVICE, ...) is unset.
+
+    Example: eval "$(bookpayctl env --name shop)"
     """
     from bookpayctl.clients.libpq import known_variables
     from bookpayctl.targets.environment import EnvironmentMissingError

@@ -58,16 +58,23 @@ def serve(
     ] = None,
     latency: Annotated[str, typer.Option(help="Of every request, e.g. 50ms.")] = "0s",
     schedule: Annotated[str, typer.Option(help="Webhook retries: local, sandbox, live.")] = "local",
-    account: Annotated[str, typer.Option(help="Id of the account.")] = "acct_twin",
+    account: Annotated[str, typer.Option(help="Id of the twin's own account.")] = "acct_twin",
+    key_file: Annotated[
+        Path | None, typer.Option(help="API keys of that account; default: the first one used.")
+    ] = None,
 ) -> None:
-    """Run a twin in the foreground until Ctrl-C, and say how to point an application at it."""
+    """Run a twin in the foreground until Ctrl-C, and say how to point an application at it.
+
+    Example: bookpayctl stripe serve --port 12111 --latency 50ms
+    """
     from bookpayctl.stripe_twin.application import StripeTwin, run
     from bookpayctl.stripe_twin.ledger.store import LedgerBusyError
     from bookpayctl.stripe_twin.settings import Settings, read_secrets
 
     def announce(twin: StripeTwin) -> None:
         hint(f"export STRIPE_API_BASE={twin.url}")
-        hint("export STRIPE_API_KEY=sk_test_twin      # any sk_test_ or rk_test_ key works")
+        # Named after the account, so that it is of this one whoever comes first.
+        hint(f"export STRIPE_API_KEY=sk_test_{account.removeprefix('acct_')}_1")
         for secret in twin.signing_secrets()[:1]:
             hint(f"export STRIPE_WEBHOOK_SECRET={secret}")
         hint(f"export {CONTROL_URL_VARIABLE}={twin.control_url}")
@@ -80,6 +87,7 @@ def serve(
             control_port=control_port,
             host=host,
             account=account,
+            key_file=key_file,
             endpoint=endpoint,
             secrets=read_secrets(secret_file) if secret_file else _said(secret),
             secret_file=secret_file,
@@ -108,7 +116,10 @@ def status(
     name: NameOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """Counts of requests, executions, events and webhooks; the clock and active faults."""
+    """Counts of requests, executions, events and webhooks; the clock and active faults.
+
+    Example: bookpayctl stripe status -o json
+    """
     answer = call(control_url(url, name), "GET", "/status")
     if output is OutputFormat.JSON:
         print_json(Document("StripeTwinStatus", ExitCode.PASS, "ok", answer))
@@ -129,15 +140,19 @@ def requests(
     flag: Annotated[
         str | None, typer.Option(help="keyless, unknown_key or key_not_event_id.")
     ] = None,
+    account: Annotated[str | None, typer.Option(help="Id of an account; default: all.")] = None,
     limit: LimitOption = 50,
     url: ControlUrlOption = None,
     name: NameOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """The journal of API requests: key, status, replayed or executed, what became of the answer."""
-    query = {"key": key, "event_id": event_id, "flag": flag}
+    """The journal of API requests: key, status, replayed or executed, what became of the answer.
+
+    Example: bookpayctl stripe requests --flag keyless --limit 10
+    """
+    query = {"key": key, "event_id": event_id, "flag": flag, "account": account}
     columns = ("n", "method", "path", "status", "replayed", "executed", "delivered")
-    shown = (*columns, "idempotency_key", "flags")
+    shown = (*columns, "idempotency_key", "flags", "account")
     show_rows(control_url(url, name), "/requests", query, limit, shown, "StripeRequests", output)
 
 
@@ -148,15 +163,24 @@ def charges(
     kind: Annotated[
         str | None, typer.Option(help="charge, capture, decline, refund, ...; default: all.")
     ] = None,
+    account: Annotated[str | None, typer.Option(help="Id of an account; default: all.")] = None,
     limit: LimitOption = 50,
     url: ControlUrlOption = None,
     name: NameOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """What was really executed, one row each; `charge` and `capture` are money taken."""
-    query = {"event_id": event_id, "payment_intent": payment_intent, "kind": kind}
+    """What was really executed, one row each; `charge` and `capture` are money taken.
+
+    Example: bookpayctl stripe charges --kind charge --limit 10
+    """
+    query = {
+        "event_id": event_id,
+        "payment_intent": payment_intent,
+        "kind": kind,
+        "account": account,
+    }
     columns = ("n", "kind", "amount", "currency", "payment_intent", "charge", "refund")
-    shown = (*columns, "idempotency_key", "event_id")
+    shown = (*columns, "idempotency_key", "event_id", "account")
     show_rows(
         control_url(url, name), "/executions", query, limit, shown, "StripeExecutions", output
     )
@@ -166,14 +190,19 @@ def charges(
 def events(
     event_id: Annotated[str | None, typer.Option(help="Id of an event (evt_...).")] = None,
     outcome: Annotated[str | None, typer.Option(help="delivered, refused, no_answer, ...")] = None,
+    account: Annotated[str | None, typer.Option(help="Id of an account; default: all.")] = None,
     limit: LimitOption = 50,
     url: ControlUrlOption = None,
     name: NameOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """The log of webhook deliveries, one row for each attempt."""
-    query = {"event_id": event_id, "outcome": outcome}
-    shown = ("n", "event_id", "event_type", "endpoint_id", "attempt", "outcome", "status", "fault")
+    """The log of webhook deliveries, one row for each attempt.
+
+    Example: bookpayctl stripe events --outcome refused
+    """
+    query = {"event_id": event_id, "outcome": outcome, "account": account}
+    columns = ("n", "event_id", "event_type", "endpoint_id", "attempt", "outcome", "status")
+    shown = (*columns, "fault", "account")
     show_rows(
         control_url(url, name), "/deliveries", query, limit, shown, "StripeDeliveries", output
     )
@@ -187,7 +216,10 @@ def deliver(
     name: NameOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """Send an event again, freshly signed."""
+    """Send an event again, freshly signed.
+
+    Example: bookpayctl stripe deliver EVENT
+    """
     body = {"event": event_id} | ({"endpoint": endpoint} if endpoint else {})
     answer = call(control_url(url, name), "POST", "/deliver", body)
     show_answer("StripeDelivery", answer, output)
@@ -203,10 +235,13 @@ def complete(
     name: NameOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """Authenticate a PaymentIntent that requires action; decide one that is processing."""
+    """Authenticate a PaymentIntent that requires action; decide one that is processing.
+
+    Example: bookpayctl stripe complete PI --fail
+    """
     body = {"payment_intent": payment_intent, "succeed": not failing}
     answer = call(control_url(url, name), "POST", "/complete", body)
-    shown = {key: answer[key] for key in ("id", "status", "latest_charge")}
+    shown = {key: answer[key] for key in ("id", "status", "latest_charge", "account")}
     show_answer("StripePaymentIntent", answer if output is OutputFormat.JSON else shown, output)
 
 
@@ -216,7 +251,10 @@ def clock_show(
     name: NameOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """Virtual time and its offset to the machine's."""
+    """Virtual time and its offset to the machine's.
+
+    Example: bookpayctl stripe clock show
+    """
     show_answer("StripeClock", call(control_url(url, name), "GET", "/clock"), output)
 
 
@@ -230,6 +268,8 @@ def clock_advance(
     """Let virtual time pass: idempotency keys age, retries fall due, debits settle.
 
     The clock of the environment goes along; a twin given by its URL has no environment.
+
+    Example: bookpayctl stripe clock advance 1s
     """
     alone = is_given(url)
     body = {"seconds": _seconds(duration, "DURATION")}
