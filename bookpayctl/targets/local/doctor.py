@@ -20,10 +20,18 @@ from typing import Final
 
 import psutil
 
+from bookpayctl.targets.local.credentials import STRIPE_KEY
 from bookpayctl.targets.local.machine import cgroup, children, owner, ports
 from bookpayctl.targets.local.machine.paths import PathRefusedError
-from bookpayctl.targets.local.machine.state import sockets_dir
+from bookpayctl.targets.local.machine.state import load_state, sockets_dir
 from bookpayctl.targets.local.options import check_paths
+from bookpayctl.targets.local.ownership import servers
+from bookpayctl.targets.local.ownership.claim import (
+    OwnedByAnotherError,
+    OwnershipUnknownError,
+    claimant,
+)
+from bookpayctl.targets.local.plan import UpOptions, recorded_environment
 from bookpayctl.targets.local.servers import jars, kafka, postgres
 from bookpayctl.targets.local.supervise.programs import PORT_NAMES
 from bookpayctl.targets.platform import Examination, ExaminationResult
@@ -45,8 +53,14 @@ OPEN_FILES_MIN: Final = 1024
 _PACKAGES: Final = ("aiosmtpd", "confluent_kafka", "jgo", "psycopg", "supervisor", "uvicorn")
 
 
-def examine(root: Path, *, webhook_port: int | None) -> list[Examination]:
-    """Look at everything; one examination that cannot be made does not stop the others."""
+def examine(
+    root: Path, *, webhook_port: int | None, options: Callable[[], UpOptions]
+) -> list[Examination]:
+    """Look at everything; one examination that cannot be made does not stop the others.
+
+    Args:
+        options: reads what `up` would take, for the existing servers among it.
+    """
     examinations: list[Callable[[], Examination]] = [
         _python,
         _packages,
@@ -63,6 +77,7 @@ def examine(root: Path, *, webhook_port: int | None) -> list[Examination]:
         _temporary_folder,
         lambda: _paths(root),
         lambda: _environment_folder(root),
+        lambda: _existing_servers(root, options()),
     ]
     return [_careful(examination) for examination in examinations]
 
@@ -275,3 +290,29 @@ def _environment_folder(root: Path) -> Examination:
         observed=str(root),
         fix="choose another with BOOKPAY_HOME, or run as its owner",
     )
+
+
+def _existing_servers(root: Path, given: UpOptions) -> Examination:
+    """Whose the servers are that are not this environment's own; `up` is refused on another's."""
+    subject, required = "existing servers", "nobody else's"
+    shared = servers.shared_servers(
+        given.dsn,
+        given.kafka_bootstrap_servers,
+        given.stripe_api_base,
+        recorded_environment(root, given.name),
+    )
+    if not shared.state_keys():
+        return Examination(subject, ExaminationResult.OK, required, "none; `up` brings its own")
+    state = load_state(root)
+    # An environment that was never up owns nothing.
+    ours = claimant(state.id if state else "", given.name, root)
+    key = given.given_secrets.get(STRIPE_KEY, "")
+    try:
+        _, note = servers.look(shared, ours, key)
+    except OwnedByAnotherError as error:
+        return Examination(subject, ExaminationResult.FAILED, required, str(error), error.fix)
+    except OwnershipUnknownError as error:
+        return Examination(subject, ExaminationResult.UNKNOWN, required, str(error), error.fix)
+    if note:
+        return Examination(subject, ExaminationResult.WARNING, required, note)
+    return Examination(subject, ExaminationResult.OK, required, ", ".join(shared.state_keys()))

@@ -12,7 +12,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from bookpayctl.targets.environment import Environment, ProcessSpec
+from bookpayctl.targets.environment import (
+    Environment,
+    EnvironmentMissingError,
+    ProcessSpec,
+    load_from,
+)
 from bookpayctl.targets.local import credentials
 from bookpayctl.targets.local.machine import ports
 from bookpayctl.targets.local.machine.owner import Owner, database_owner
@@ -131,6 +136,14 @@ def make_plan(
             for name, old in chosen.replaced.items()
         ),
     )
+
+
+def recorded_environment(root: Path, name: str) -> Environment | None:
+    """What an earlier `up` that got so far wrote down."""
+    try:
+        return load_from(root, name)
+    except EnvironmentMissingError:
+        return None
 
 
 def _make_folders(root: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
 from bookpayctl.targets import settings
@@ -52,7 +53,9 @@ class LocalPlatform:
     def examine(self, values: Mapping[str, Value]) -> list[Examination]:
         webhook_port = settings.whole(values, "webhook_port", least=1, most=65_535)
         root = environment_root(settings.environment_name(values))
-        return doctor.examine(root, webhook_port=webhook_port)
+        return doctor.examine(
+            root, webhook_port=webhook_port, options=lambda: read_options(values, os.environ)
+        )
 
     def open(self, environment: Environment) -> Target:
         return LocalTarget(environment)

@@ -18,11 +18,17 @@ from bookpayctl.clients.database import Connection
 from bookpayctl.runs.interrupts import shielded
 from bookpayctl.runs.waiting import wait_until
 from bookpayctl.targets import environment
-from bookpayctl.targets.environment import Environment, EnvironmentMissingError
+from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.local import credentials, down
 from bookpayctl.targets.local.machine.state import save_state, socket_path
 from bookpayctl.targets.local.ownership import kafka_mark, postgres_mark, servers, stripe_mark
-from bookpayctl.targets.local.plan import Applications, Plan, UpOptions, make_plan
+from bookpayctl.targets.local.plan import (
+    Applications,
+    Plan,
+    UpOptions,
+    make_plan,
+    recorded_environment,
+)
 from bookpayctl.targets.local.servers import aot, contents, jars, kafka, postgres
 from bookpayctl.targets.local.supervise import programs
 from bookpayctl.targets.local.supervise.configuration import write_config
@@ -74,7 +80,7 @@ def bring_up(
         interrupts.Stopped: the same, because somebody asked.
     """
     deadline = time.monotonic() + options.timeout_seconds
-    recorded = _recorded(root, options.name)
+    recorded = recorded_environment(root, options.name)
     if Supervisor(socket_path(root)).pid() is None:
         # Before ports are chosen: what nobody looks after any more may still listen on ours.
         down.stop(root, timeout_seconds=_UNDO_SECONDS_MAX, tell=lambda t: tell(UpStep("up", t)))
@@ -93,14 +99,6 @@ def bring_up(
         environment.save(plan.environment)
         _start_and_wait(plan, supervisor, started, deadline, tell)
     return plan.environment
-
-
-def _recorded(root: Path, name: str) -> Environment | None:
-    """What an earlier `up` that got so far wrote down."""
-    try:
-        return environment.load_from(root, name)
-    except EnvironmentMissingError:
-        return None
 
 
 def _claim_shared(plan: Plan, options: UpOptions, recorded: Environment | None, tell: Tell) -> Plan:
