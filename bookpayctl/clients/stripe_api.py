@@ -5,6 +5,7 @@ Lists only, never search: a list is consistent at once, search lags. Nothing her
 
 from __future__ import annotations
 
+import ssl
 import threading
 import weakref
 from collections.abc import Iterator
@@ -20,8 +21,11 @@ READ_SECONDS: Final = 15.0
 RETRIES_MAX: Final = 2
 PAGE_SIZE: Final = 100
 
+NOT_FOUND: Final = 404
+NOBODY_MADE: Final = "pi_bookpayctl_nobody_made_this"
 
-Collection = Literal["payment_intents", "charges", "refunds", "events"]
+
+Collection = Literal["payment_intents", "charges", "refunds", "events", "disputes"]
 
 
 class StripeReadError(RuntimeError):
@@ -72,14 +76,31 @@ class StripeApi:
             where = f"{self._api_base}/v1/payment_intents/{payment_intent_id}"
             raise StripeReadError(f"GET {where}: {_said(error)}") from error
 
+    def remembers(self) -> bool:
+        """Whether it knows what it has made: of what nobody made it has none.
+
+        stripe-mock shows one of any name, from Stripe's fixtures.
+
+        Raises:
+            StripeReadError: it did not say.
+        """
+        try:
+            self._client.v1.payment_intents.retrieve(NOBODY_MADE)
+        except stripe.InvalidRequestError as error:
+            if error.http_status == NOT_FOUND:
+                return True
+            raise StripeReadError(f"GET {self._api_base}: {_said(error)}") from error
+        except stripe.StripeError as error:
+            raise StripeReadError(f"GET {self._api_base}: {_said(error)}") from error
+        return False
+
     @property
     def _client(self) -> stripe.StripeClient:
         """Each thread's own, for the reason that `HttpClient` gives."""
         client: stripe.StripeClient | None = getattr(self._of_thread, "client", None)
         if client is None:
-            http_client = stripe.HTTPXClient(
-                timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
-                allow_sync_methods=True,
+            http_client = _DirectClient(
+                timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
             )
             self._opened.append(http_client)
             client = stripe.StripeClient(
@@ -90,6 +111,20 @@ class StripeApi:
             )
             self._of_thread.client = client
         return client
+
+
+class _DirectClient(stripe.HTTPXClient):
+    """The SDK's client, without the shell's proxies.
+
+    A proxy is no way to a twin on this machine: STRIPE_API_BASE says alone where Stripe is, as it
+    does for the gateway. The SDK has no setting for it.
+    """
+
+    def __init__(self, *, timeout: httpx.Timeout) -> None:
+        super().__init__(timeout=timeout, allow_sync_methods=True)
+        self._client = httpx.Client(
+            verify=ssl.create_default_context(cafile=stripe.ca_bundle_path), trust_env=False
+        )
 
 
 def _close_all(clients: list[stripe.HTTPXClient]) -> None:

@@ -77,6 +77,13 @@ class Environment:
         return "twin" if self.stripe_control_url else self.stripe_api_base
 
     @property
+    def tap_journal(self) -> Path | None:
+        """What the recording tap wrote between the gateway and Stripe; None where none stands."""
+        if self.settings.get("tap") != "on":
+            return None
+        return self.root / "stripe-tap" / "journal.jsonl"
+
+    @property
     def logs_dir(self) -> Path:
         return self.root / "logs"
 
@@ -129,7 +136,16 @@ def load(name: str) -> Environment:
     Raises:
         EnvironmentMissingError: there is none, or its file cannot be read.
     """
-    path = environment_root(name) / ENVIRONMENT_FILE
+    return load_from(environment_root(name), name)
+
+
+def load_from(root: Path, name: str) -> Environment:
+    """Read the environment in `root`; its name is for the message.
+
+    Raises:
+        EnvironmentMissingError: as above.
+    """
+    path = root / ENVIRONMENT_FILE
     try:
         document = json.loads(path.read_text())
     except FileNotFoundError as error:

@@ -68,7 +68,7 @@ def demo(
 def _bring_up(name: str) -> None:
     """Run `up`, which is harmless when all is up; its document goes to stderr, as progress."""
     hint(f"bringing environment {name!r} up")
-    command = [sys.executable, "-m", "bookpayctl", "up", "--name", name]
+    command = [sys.executable, "-P", "-m", "bookpayctl", "up", "--name", name]
     done = subprocess.run(command, stdout=sys.stderr, check=False)
     if done.returncode != 0:
         known = {int(code): code for code in ExitCode}

@@ -16,17 +16,19 @@ from bookpayctl.stripe_twin.api.parameters import (
     Parameters,
     Specification,
     fields,
+    text_of,
 )
 from bookpayctl.stripe_twin.api.sources import source_of
 from bookpayctl.stripe_twin.errors import invalid
 from bookpayctl.stripe_twin.ledger.work import Work
 from bookpayctl.stripe_twin.payments import methods
+from bookpayctl.stripe_twin.payments.accepting import check_descriptor
+from bookpayctl.stripe_twin.payments.currencies import check_amount, check_currency
 from bookpayctl.stripe_twin.payments.direct import (
     DirectDecline,
     capture_directly,
     charge_directly,
 )
-from bookpayctl.stripe_twin.payments.states import check_amount, check_currency
 from bookpayctl.stripe_twin.resources.account_objects import Customer
 from bookpayctl.stripe_twin.resources.kinds import CHARGE, CUSTOMER
 from bookpayctl.stripe_twin.resources.payment_intent import PaymentIntent, new_payment_intent
@@ -38,6 +40,7 @@ _TEXTS = (
 )
 CREATE: Specification = {
     **dict.fromkeys(_TEXTS, TEXT),
+    "description": text_of(40_000),
     "amount": NEEDED_INTEGER,
     "application_fee": INTEGER,
     "application_fee_amount": INTEGER,
@@ -66,7 +69,7 @@ CAPTURE: Specification = {
 }
 UPDATE: Specification = {
     "customer": TEXT,
-    "description": TEXT,
+    "description": text_of(40_000),
     "expand": ARRAY,
     "fraud_details": fields("user_report"),
     "metadata": ANY,
@@ -112,6 +115,7 @@ def create(work: Work, parameters: Parameters, _: str) -> ApiAnswer:
 def capture(work: Work, parameters: Parameters, charge_id: str) -> ApiAnswer:
     """Take what was reserved."""
     charge = work.get(CHARGE, charge_id)
+    _check_statement(parameters)
     if parameters.has("receipt_email"):
         charge["receipt_email"] = parameters.text("receipt_email")
     capture_directly(work, charge, parameters.integer("amount"))
@@ -180,7 +184,16 @@ def _card(work: Work, parameters: Parameters, customer: Customer | None) -> Paym
     return methods.from_source(work, customer["default_source"])
 
 
+def _check_statement(parameters: Parameters) -> None:
+    # The older API takes a whole descriptor for cards, too.
+    for name, least in (("statement_descriptor", 5), ("statement_descriptor_suffix", 1)):
+        text = parameters.text(name)
+        if text is not None:
+            check_descriptor(name, text, least)
+
+
 def _describe(described: PaymentIntent, parameters: Parameters) -> None:
+    _check_statement(parameters)
     described["metadata"] = parameters.metadata({})
     described["description"] = parameters.text("description")
     described["receipt_email"] = parameters.text("receipt_email")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import cast
 
-from bookpayctl.stripe_twin.errors import invalid
+from bookpayctl.stripe_twin.errors import ApiError, invalid
 from bookpayctl.stripe_twin.ledger.work import Work
 from bookpayctl.stripe_twin.payments.balance import as_of
 from bookpayctl.stripe_twin.resources.kinds import public
@@ -26,6 +26,9 @@ _EXPANDABLE = frozenset(
     }
 )
 
+# Fields that an object has only once there is something to say.
+_NOT_ALWAYS_THERE = frozenset({"failure_balance_transaction", "balance_transaction"})
+
 
 def expand(work: Work, document: Mapping[str, object], paths: list[str]) -> Mapping[str, object]:
     """The document with each path expanded.
@@ -37,11 +40,21 @@ def expand(work: Work, document: Mapping[str, object], paths: list[str]) -> Mapp
     for path in paths:
         parts = path.split(".")
         if len(parts) > _DEPTH_MAX:
-            raise invalid(f"You cannot expand more than {_DEPTH_MAX} levels.", param="expand")
+            raise invalid(
+                f"You cannot expand more than {_DEPTH_MAX} levels of a property. Property: {path}",
+                code="property_expansion_max_depth",
+                param="expand",
+            )
         if any(part not in _EXPANDABLE for part in parts):
-            raise invalid(f"This property cannot be expanded ({path}).", param="expand")
+            raise _not_expandable(path)
+        if parts[0] not in document and parts[0] not in _NOT_ALWAYS_THERE:
+            raise _not_expandable(path)
         expanded = _expand_one(work, expanded, parts)
     return expanded
+
+
+def _not_expandable(path: str) -> ApiError:
+    return invalid(f"This property cannot be expanded ({path}).", param="expand")
 
 
 def _expand_one(

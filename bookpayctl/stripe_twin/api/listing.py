@@ -189,10 +189,12 @@ def _page(
         bounds.append(f"created {comparison} ?")
         values.append(moment)
     after, before = parameters.text("starting_after"), parameters.text("ending_before")
-    # Documented as mutually exclusive; what Stripe does with both is not, so the words are the
-    # twin's.
     if after is not None and before is not None:
-        raise invalid("Send either starting_after or ending_before, not both.")
+        raise invalid(
+            "Received both starting_after and ending_before parameters. Please pass in only one.",
+            code="parameters_exclusive",
+            param="starting_after",
+        )
     backwards = before is not None
     for cursor, name, sign in (
         (after, "starting_after", "<"),
@@ -232,10 +234,9 @@ def limit_of(parameters: Parameters) -> int:
     if limit is None:
         return _LIMIT_DEFAULT
     if not 1 <= limit <= _LIMIT_MAX:
+        bound = "greater than or equal to 1" if limit < 1 else f"less than or equal to {_LIMIT_MAX}"
         raise invalid(
-            f"limit must be between 1 and {_LIMIT_MAX}.",
-            code="parameter_invalid_integer",
-            param="limit",
+            f"This value must be {bound}.", code="parameter_invalid_integer", param="limit"
         )
     return limit
 

@@ -16,6 +16,8 @@ from bookpayctl.stripe_twin.form import Tree, Value, items
 _METADATA_KEYS_MAX = 50
 _METADATA_KEY_LETTERS_MAX = 40
 _METADATA_VALUE_LETTERS_MAX = 500
+# Of every text that has no limit of its own. Source: Stripe's OpenAPI document, `maxLength`.
+_TEXT_LETTERS_MAX = 5_000
 
 Shape = Literal["text", "integer", "flag", "hash", "array", "any"]
 
@@ -27,12 +29,14 @@ class Accepts:
     Attributes:
         choices: the texts it may be; any if empty.
         inside: the names that a hash may hold; any if empty.
+        letters_max: how long a text may be.
     """
 
     shape: Shape
     required: bool = False
     choices: tuple[str, ...] = ()
     inside: tuple[str, ...] = ()
+    letters_max: int = _TEXT_LETTERS_MAX
 
 
 TEXT = Accepts("text")
@@ -51,6 +55,11 @@ Specification = Mapping[str, Accepts]
 def choice(*choices: str) -> Accepts:
     """A text that must be one of these."""
     return Accepts("text", choices=choices)
+
+
+def text_of(letters_max: int) -> Accepts:
+    """A text of at most so many characters."""
+    return Accepts("text", letters_max=letters_max)
 
 
 def fields(*names: str) -> Accepts:
@@ -122,7 +131,7 @@ class Parameters:
             elif isinstance(text, str):
                 after[key] = text
         if len(after) > _METADATA_KEYS_MAX:
-            raise invalid(f"Metadata can have up to {_METADATA_KEYS_MAX} keys.", param="metadata")
+            raise _too_many_keys(len(after))
         return after
 
 
@@ -152,6 +161,12 @@ def _check_value(name: str, value: Value, accepts: Accepts) -> None:
     refused = _CHECKS[accepts.shape](name, value)
     if refused is not None:
         raise refused
+    if accepts.shape == "text" and len(value) > accepts.letters_max:
+        raise invalid(
+            f"Invalid string: {_shortened(str(value))}; must be at most {accepts.letters_max} "
+            "characters",
+            param=name,
+        )
     if accepts.inside and isinstance(value, dict):
         unknown = [f"{name}[{inner}]" for inner in value if inner not in accepts.inside]
         if unknown:
@@ -159,6 +174,11 @@ def _check_value(name: str, value: Value, accepts: Accepts) -> None:
     if accepts.choices and value not in accepts.choices:
         listed = ", ".join(accepts.choices)
         raise invalid(f"Invalid {name}: must be one of {listed}", param=name)
+
+
+def _shortened(text: str) -> str:
+    """The start and the end of a long text, as Stripe's messages show it."""
+    return f"{text[:10]}...{text[-10:]}"
 
 
 def _check_text(name: str, value: Value) -> ApiError | None:
@@ -204,24 +224,45 @@ _CHECKS: dict[Shape, Callable[[str, Value], ApiError | None]] = {
 
 
 def _check_metadata(value: Value | None) -> None:
-    if value is None or isinstance(value, str):
+    # Empty, it unsets all of it.
+    if value is None or value == "":
         return
+    if isinstance(value, str):
+        raise invalid("Invalid object", param="metadata")
     if len(value) > _METADATA_KEYS_MAX:
-        raise invalid(f"Metadata can have up to {_METADATA_KEYS_MAX} keys.", param="metadata")
+        raise _too_many_keys(len(value))
     for key, text in value.items():
-        param = f"metadata[{key}]"
-        if not isinstance(text, str):
-            raise invalid("Metadata values must be strings.", param=param)
-        if len(key) > _METADATA_KEY_LETTERS_MAX:
-            raise invalid(
-                f"Metadata keys can have up to {_METADATA_KEY_LETTERS_MAX} characters.",
-                param=param,
-            )
-        if len(text) > _METADATA_VALUE_LETTERS_MAX:
-            raise invalid(
-                f"Metadata values can have up to {_METADATA_VALUE_LETTERS_MAX} characters.",
-                param=param,
-            )
+        _check_pair(key, text)
+
+
+def _check_pair(key: str, text: Value) -> None:
+    param = f"metadata[{key}]"
+    # Brackets in a key arrive as a hash, or as a name that cannot be read at all: no key has any.
+    if not isinstance(text, str):
+        raise invalid(
+            f"Metadata values must be strings, but for key '{key}' you passed in a value of type "
+            "object",
+            param=param,
+        )
+    if len(key) > _METADATA_KEY_LETTERS_MAX:
+        raise invalid(
+            f"Metadata keys can have up to {_METADATA_KEY_LETTERS_MAX} characters, but you passed "
+            f"in a key that is {len(key)} characters. Invalid key: {key}",
+            param=param,
+        )
+    if len(text) > _METADATA_VALUE_LETTERS_MAX:
+        raise invalid(
+            f"Metadata values can have up to {_METADATA_VALUE_LETTERS_MAX} characters, but you "
+            f"passed in a value that is {len(text)} characters. Invalid value: {_shortened(text)}",
+            param=param,
+        )
+
+
+def _too_many_keys(count: int) -> ApiError:
+    return invalid(
+        f"Metadata can have up to {_METADATA_KEYS_MAX} keys, but there would be {count}.",
+        param="metadata",
+    )
 
 
 def _as_json(value: Value) -> Json:

@@ -18,14 +18,22 @@ from bookpayctl.stripe_twin.api.parameters import (
     Specification,
     choice,
     fields,
+    text_of,
 )
 from bookpayctl.stripe_twin.api.payment_methods import METHOD_DATA
 from bookpayctl.stripe_twin.errors import invalid
 from bookpayctl.stripe_twin.ledger.work import Work
 from bookpayctl.stripe_twin.payments import intents, methods
+from bookpayctl.stripe_twin.payments.accepting import (
+    automatic_types,
+    check_descriptors,
+    check_types,
+)
 from bookpayctl.stripe_twin.payments.charging import attempt
+from bookpayctl.stripe_twin.payments.currencies import check_amount, check_currency
 from bookpayctl.stripe_twin.payments.methods import MethodInput
-from bookpayctl.stripe_twin.payments.states import check_amount, check_currency, refusal
+from bookpayctl.stripe_twin.payments.states import refusal
+from bookpayctl.stripe_twin.payments.transfers import check_funding
 from bookpayctl.stripe_twin.resources.kinds import CUSTOMER, PAYMENT_INTENT, PAYMENT_METHOD, public
 from bookpayctl.stripe_twin.resources.payment_intent import PaymentIntent, new_payment_intent
 from bookpayctl.stripe_twin.resources.payment_method import PaymentMethod
@@ -71,7 +79,7 @@ _DESCRIBING: Specification = {
     "application_fee_amount": ANY,
     "customer": TEXT,
     "customer_account": TEXT,
-    "description": TEXT,
+    "description": text_of(1_000),
     "metadata": ANY,
     "payment_method_configuration": TEXT,
     "statement_descriptor": TEXT,
@@ -143,7 +151,8 @@ def create(work: Work, parameters: Parameters, _: str) -> ApiAnswer:
     # A list of types of one's own switches the automatic ones off, and with them the need of a
     # return_url.
     types = parameters.texts("payment_method_types")
-    if types is not None:
+    if types:
+        check_types(types, currency)
         intent["payment_method_types"] = types
     else:
         _accept_automatically(intent, parameters)
@@ -184,11 +193,20 @@ def update(work: Work, parameters: Parameters, intent_id: str) -> ApiAnswer:
         intent["currency"] = check_currency(parameters.needed("currency"))
     amount = parameters.integer("amount")
     if amount is not None:
-        check_amount(amount, intent["currency"])
         intent["amount"] = amount
+    if intent.get("twin_funded", 0) and {"amount", "currency", "customer"} & set(parameters.tree):
+        raise invalid(
+            "A PaymentIntent that is partially funded keeps its amount, currency and customer.",
+            code="payment_intent_unexpected_state",
+            param="amount",
+        ).with_object("payment_intent", public(intent))
+    # Also when the currency alone is another one: 999 yen are no 999 fils.
+    if amount is not None or parameters.has("currency"):
+        check_amount(intent["amount"], intent["currency"])
     types = parameters.texts("payment_method_types")
-    if types is not None:
+    if types:
         intent["payment_method_types"] = types
+    check_types(intent["payment_method_types"], intent["currency"])
     method = _describe(work, intent, parameters)
     if method is not None:
         intent["payment_method"] = method["id"]
@@ -219,6 +237,7 @@ def capture(work: Work, parameters: Parameters, intent_id: str) -> ApiAnswer:
     """Take what was authorised."""
     intent = work.get(PAYMENT_INTENT, intent_id, "intent")
     intent["metadata"] = parameters.metadata(intent["metadata"])
+    _check_statement(intent, parameters)
     intents.capture(work, intent, parameters.integer("amount_to_capture"))
     return shown(intent)
 
@@ -259,6 +278,7 @@ def _attempt(
 
 def _describe(work: Work, intent: PaymentIntent, parameters: Parameters) -> PaymentMethod | None:
     """Put what was said into the PaymentIntent; returns the method that was named, if one was."""
+    _check_statement(intent, parameters)
     intent["metadata"] = parameters.metadata(intent["metadata"])
     for name in _DESCRIBING_TEXTS:
         if parameters.has(name):
@@ -268,10 +288,22 @@ def _describe(work: Work, intent: PaymentIntent, parameters: Parameters) -> Paym
     capture_method = parameters.text("capture_method")
     if capture_method is not None:
         intent["capture_method"] = capture_method
+    funding = parameters.branch("payment_method_options").json("customer_balance")
+    if funding is not None:
+        check_funding(intent["currency"], funding)
+        intent["payment_method_options"] = {"customer_balance": funding}
     customer = parameters.text("customer")
     if customer is not None:
         intent["customer"] = work.get(CUSTOMER, customer, "customer")["id"]
     return _named_method(work, parameters)
+
+
+def _check_statement(intent: PaymentIntent, parameters: Parameters) -> None:
+    check_descriptors(
+        intent["payment_method_types"],
+        whole=parameters.text("statement_descriptor"),
+        suffix=parameters.text("statement_descriptor_suffix"),
+    )
 
 
 def _named_method(work: Work, parameters: Parameters) -> PaymentMethod | None:
@@ -294,7 +326,7 @@ def _accept_automatically(intent: PaymentIntent, parameters: Parameters) -> None
         "allow_redirects": redirects or "always",
         "enabled": True,
     }
-    intent["payment_method_types"] = ["card", "us_bank_account"]
+    intent["payment_method_types"] = automatic_types(intent["currency"])
 
 
 def _check_return_url(intent: PaymentIntent, parameters: Parameters) -> None:

@@ -12,6 +12,7 @@ from bookpayctl.stripe_twin.payments.charging import (
     dispute,
     fail,
 )
+from bookpayctl.stripe_twin.payments.currencies import check_last_digits
 from bookpayctl.stripe_twin.payments.intents import capture_charge
 from bookpayctl.stripe_twin.payments.methods import behaviour_of
 from bookpayctl.stripe_twin.payments.test_methods import (
@@ -20,6 +21,7 @@ from bookpayctl.stripe_twin.payments.test_methods import (
     BankRefusal,
     Challenged,
     Debited,
+    Transferred,
 )
 from bookpayctl.stripe_twin.resources.charge import Charge, new_charge
 from bookpayctl.stripe_twin.resources.kinds import CHARGE
@@ -64,7 +66,7 @@ def charge_directly(
         case BankRefusal():
             return DirectDecline({**fail(work, charge, result), "type": "card_error"})
         # The older API answers at once and has no state to wait in.
-        case Debited():
+        case Debited() | Transferred():
             raise invalid("This source cannot be charged directly.", param="source")
     assert_never(result)
 
@@ -98,6 +100,7 @@ def capture_directly(work: Work, charge: Charge, amount: int | None) -> None:
             code="amount_too_large" if taken > 1 else "parameter_invalid_integer",
             param="amount",
         )
+    check_last_digits(taken, charge["currency"])
     capture_charge(work, charge, taken)
 
 

@@ -2,7 +2,9 @@
 
 from bookpayctl.stripe_twin.errors import invalid
 from bookpayctl.stripe_twin.ledger.work import Work
+from bookpayctl.stripe_twin.payments import transfers
 from bookpayctl.stripe_twin.payments.balance import book_charge
+from bookpayctl.stripe_twin.payments.currencies import check_last_digits
 from bookpayctl.stripe_twin.payments.methods import behaviour_of
 from bookpayctl.stripe_twin.payments.states import refusal
 from bookpayctl.stripe_twin.resources.charge import Charge
@@ -26,6 +28,7 @@ def capture(work: Work, intent: PaymentIntent, amount: int | None) -> None:
             code="amount_too_large" if taken > 1 else "parameter_invalid_integer",
             param="amount_to_capture",
         )
+    check_last_digits(taken, intent["currency"], "amount_to_capture")
     charge = work.get(CHARGE, intent["latest_charge"] or "")
     intent["status"] = "succeeded"
     # Captured in part, the rest is released: there is no second capture.
@@ -92,6 +95,7 @@ def release(work: Work, intent: PaymentIntent, reason: str | None) -> None:
         charge["failure_message"] = "The PaymentIntent was canceled."
         work.save(CHARGE, charge)
         work.emit("charge.failed", charge)
+    transfers.unapply(work, intent)
     intent["status"] = "canceled"
     intent["canceled_at"] = work.created
     intent["cancellation_reason"] = reason

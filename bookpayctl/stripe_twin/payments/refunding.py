@@ -7,6 +7,7 @@ from bookpayctl.stripe_twin.documents import Json
 from bookpayctl.stripe_twin.errors import ApiError, invalid
 from bookpayctl.stripe_twin.ledger.work import ExecutionKind, Work
 from bookpayctl.stripe_twin.payments.balance import book_refund, book_refund_failure
+from bookpayctl.stripe_twin.payments.currencies import check_last_digits, in_words
 from bookpayctl.stripe_twin.payments.methods import behaviour_of
 from bookpayctl.stripe_twin.payments.test_methods import RefundCourse
 from bookpayctl.stripe_twin.resources.charge import Charge
@@ -49,7 +50,10 @@ def refund(work: Work, wanted: RefundInput) -> Refund:
     if amount < 1:
         raise invalid("Invalid positive integer", param="amount", code="parameter_invalid_integer")
     if amount > left:
-        raise _too_much(amount, left)
+        raise _too_much(amount, left, charge["currency"])
+    # What is left is always given back whole: only an amount that was named can be refused.
+    if wanted.amount is not None:
+        check_last_digits(amount, charge["currency"])
     course = _course(work, charge)
     made = _new_refund(work, wanted, charge, amount, course)
     made["balance_transaction"] = book_refund(work, made["id"], amount, charge["currency"])
@@ -205,10 +209,10 @@ def _course(work: Work, charge: Charge) -> RefundCourse:
     return behaviour_of(method).refunds if method is not None else "succeeds"
 
 
-def _too_much(amount: int, left: int) -> ApiError:
+def _too_much(amount: int, left: int, currency: str) -> ApiError:
     # As recorded, and without a code: a client has nothing but the parameter to go by.
     return invalid(
-        f"Refund amount (${amount / 100:,.2f}) is greater than unrefunded amount on charge "
-        f"(${left / 100:,.2f})",
+        f"Refund amount ({in_words(amount, currency)}) is greater than unrefunded amount on "
+        f"charge ({in_words(left, currency)})",
         param="amount",
     )

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from bookpayctl.stripe_twin.errors import ApiError, invalid, unexpected_state
+from bookpayctl.stripe_twin.errors import ApiError, unexpected_state
 from bookpayctl.stripe_twin.resources.kinds import public
 from bookpayctl.stripe_twin.resources.payment_intent import PaymentIntent, PaymentIntentStatus
 
@@ -67,36 +67,3 @@ def _unexpected(action: IntentAction, intent: PaymentIntent) -> ApiError:
     # With the PaymentIntent: whoever lost the first answer reads in the refusal that it went
     # through.
     return unexpected_state(message, public(intent))
-
-
-# The smallest charge per currency, in minor units; others are not limited here.
-_AMOUNT_MIN = {"usd": 50, "eur": 50, "gbp": 30, "cad": 50, "aud": 50, "chf": 50, "jpy": 50}
-_AMOUNT_MAX = 99_999_999
-
-
-def check_amount(amount: int, currency: str) -> None:
-    """Raise the 400 for an amount that cannot be charged."""
-    if amount < 1:
-        raise invalid(
-            "This value must be greater than or equal to 1.",
-            code="parameter_invalid_integer",
-            param="amount",
-        )
-    if amount < _AMOUNT_MIN.get(currency, 1):
-        raise invalid(
-            f"Amount must be at least {_AMOUNT_MIN[currency]} in the smallest unit of {currency}",
-            code="amount_too_small",
-            param="amount",
-        )
-    if amount > _AMOUNT_MAX:
-        raise invalid(
-            f"Amount must be no more than {_AMOUNT_MAX}", code="amount_too_large", param="amount"
-        )
-
-
-def check_currency(currency: str) -> str:
-    """The currency in lower case; raises the 400 when it is no currency."""
-    lowered = currency.lower()
-    if len(lowered) != 3 or not lowered.isalpha() or not lowered.isascii():
-        raise invalid(f"Invalid currency: {lowered}", param="currency")
-    return lowered

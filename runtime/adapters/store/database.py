@@ -1,24 +1,33 @@
 """Connections: every one bounded in time, none held across a network call.
 
 Statement and TCP time-outs are 5 s everywhere, so a dead database costs a caller seconds, not
-minutes. The schema is on the search_path of the role; it is set here too, so that a role made by
-someone else works the same.
+minutes. What the shell exports for libpq reaches none of them (`libpq`). The schema is on the
+search_path of the role; it is set here too, so that a role made by someone else works the same.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 import psycopg
+from psycopg.abc import AdaptContext, Buffer
+from psycopg.adapt import Loader
+from psycopg.pq import Format
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from runtime import libpq
 from runtime.domain.names import SCHEMA
+from runtime.lifecycle import Readiness
 
 STATEMENT_TIMEOUT_MS: Final = 5_000
 CONNECT_TIMEOUT_SECONDS: Final = 5
+ANSWER_SECONDS: Final = 60.0
+"""How long the word that the database answers counts: several of the longest waits above."""
+
 # A connection that waits inside a transaction holds locks others need; nothing here should.
 IDLE_IN_TRANSACTION_TIMEOUT_MS: Final = 10_000
 
@@ -38,12 +47,49 @@ SPOILT: Final = (psycopg.DataError, psycopg.IntegrityError, UnicodeEncodeError)
 
 Connection = psycopg.Connection[tuple[object, ...]]
 
+FAR_PAST: Final = datetime.min.replace(tzinfo=UTC)
+"""What is read where a column holds -infinity, or a time before the year 1."""
+
+FAR_FUTURE: Final = datetime.max.replace(tzinfo=UTC)
+"""What is read where a column holds infinity, or a time after the year 9999."""
+
+_TIMESTAMPTZ: Final = psycopg.adapters.types["timestamptz"].oid
+_USUAL_LOADER: Final = psycopg.adapters.get_loader(_TIMESTAMPTZ, Format.TEXT)
+
+
+class _EveryTime(Loader):
+    """Reads every time that PostgreSQL can hold.
+
+    The usual loader refuses one that Python's datetime cannot, and with it the whole batch that
+    the row came with: a single row written by hand would hold up all the others for ever.
+    """
+
+    def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
+        super().__init__(oid, context)
+        if _USUAL_LOADER is None:
+            raise psycopg.NotSupportedError("psycopg has no loader for timestamptz")
+        self._usual = _USUAL_LOADER(oid, context)
+
+    def load(self, data: Buffer) -> datetime:
+        try:
+            at: datetime = self._usual.load(data)
+        except psycopg.DataError:
+            text = bytes(data)
+            return FAR_PAST if text.startswith(b"-") or text.endswith(b"BC") else FAR_FUTURE
+        return at
+
+
+def _prepare(conn: psycopg.Connection) -> None:
+    """What a new connection of ours reads like; asks the server nothing."""
+    conn.adapters.register_loader("timestamptz", _EveryTime)
+
 
 def connection_arguments(
     application_name: str,
     *,
     flush_commits: bool = True,
     statement_timeout_ms: int = STATEMENT_TIMEOUT_MS,
+    settings: Mapping[str, str] | None = None,
 ) -> dict[str, object]:
     """Arguments for `psycopg.connect` that every connection of ours shares.
 
@@ -51,10 +97,15 @@ def connection_arguments(
         flush_commits: False for writes whose loss in a crash of the server costs repeated work
             and nothing else, such as a mark that says "published": a commit then does not wait
             for the disk. Never for a row that has to be there before an effect.
+        settings: of the session, beside those of every one; a setting that the server refuses
+            refuses the connection.
     """
     durable = "on" if flush_commits else "off"
+    own = "".join(f" -c {name}={value}" for name, value in (settings or {}).items())
     return {
         "application_name": application_name,
+        # Whatever the server's own is: JSON, Kafka's headers and our logs are UTF-8.
+        "client_encoding": "utf8",
         "connect_timeout": CONNECT_TIMEOUT_SECONDS,
         "tcp_user_timeout": STATEMENT_TIMEOUT_MS,
         # Prepared from the second execution on, per connection.
@@ -68,19 +119,30 @@ def connection_arguments(
             f" -c search_path={SCHEMA},public -c synchronous_commit={durable}"
             # The same few statements run thousands of times on rows found by an index; planning
             # each anew takes longer than running it.
-            " -c plan_cache_mode=force_generic_plan -c jit=off"
+            " -c plan_cache_mode=force_generic_plan -c jit=off" + own
         ),
     }
 
 
-def connect(dsn: str, application_name: str, *, flush_commits: bool = True) -> psycopg.Connection:
+def connect(
+    dsn: str,
+    application_name: str,
+    *,
+    flush_commits: bool = True,
+    settings: Mapping[str, str] | None = None,
+) -> psycopg.Connection:
     """One autocommitting connection of the caller's own.
 
     Raises:
         psycopg.OperationalError: the database cannot be reached or refuses.
     """
-    arguments = connection_arguments(application_name, flush_commits=flush_commits)
-    return psycopg.connect(dsn, autocommit=True, **arguments)  # type: ignore[arg-type]
+    arguments = connection_arguments(
+        application_name, flush_commits=flush_commits, settings=settings
+    )
+    closed = libpq.parameters(dsn)
+    conn = psycopg.connect(dsn, autocommit=True, **closed, **arguments)  # type: ignore[arg-type]
+    _prepare(conn)
+    return conn
 
 
 def open_pool(
@@ -108,7 +170,8 @@ def open_pool(
     )
     return ConnectionPool(
         dsn,
-        kwargs={**arguments, "autocommit": autocommit},
+        kwargs={**libpq.parameters(dsn), **arguments, "autocommit": autocommit},
+        configure=_prepare,
         min_size=1,
         max_size=size_max,
         timeout=wait_seconds,
@@ -130,19 +193,23 @@ def answers(pool: ConnectionPool[psycopg.Connection]) -> bool:
 
 
 def watch(
-    pool: ConnectionPool[psycopg.Connection],
-    report: Callable[[bool], None],
-    stop: threading.Event,
+    pool: ConnectionPool[psycopg.Connection], readiness: Readiness, stop: threading.Event
 ) -> None:
-    """Keep a readiness check true to the database, from a thread of its own."""
+    """Keep readiness `database` true to the database, from a thread of its own."""
 
     def look() -> None:
         holds = False
         while not stop.wait(1.0 if holds else 0.1):
             holds = answers(pool)
-            report(holds)
+            tell(readiness, holds)
 
     threading.Thread(target=look, name="watch", daemon=True).start()
+
+
+def tell(readiness: Readiness, holds: bool, *, within_seconds: float = ANSWER_SECONDS) -> None:
+    """Say whether the database answers; a word that is not repeated in time stops counting."""
+    reason = "PostgreSQL does not answer"
+    readiness.set("database", holds, reason, within_seconds=within_seconds if holds else None)
 
 
 @dataclass(slots=True)

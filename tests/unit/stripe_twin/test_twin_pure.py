@@ -20,7 +20,8 @@ from bookpayctl.stripe_twin.faults.rule import (
 from bookpayctl.stripe_twin.idempotency import check_key, fingerprint
 from bookpayctl.stripe_twin.ids import IdGenerator
 from bookpayctl.stripe_twin.ledger.journal import flags_of
-from bookpayctl.stripe_twin.payments.states import check_amount, check_currency, refusal
+from bookpayctl.stripe_twin.payments.currencies import check_amount, check_currency
+from bookpayctl.stripe_twin.payments.states import refusal
 from bookpayctl.stripe_twin.payments.test_methods import (
     BANK_ACCOUNTS,
     CARD_NUMBERS,

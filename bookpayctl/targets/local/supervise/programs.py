@@ -6,7 +6,6 @@ down, compared and shown.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum, auto
@@ -14,11 +13,13 @@ from pathlib import Path
 from typing import Final
 
 from bookpayctl.targets.environment import ProcessSpec
+from bookpayctl.targets.local.machine.children import python_module
 from runtime.domain.names import Service
 
 POSTGRES: Final = "postgres"
 KAFKA: Final = "kafka"
 TWIN: Final = "stripe-twin"
+TAP: Final = "stripe-tap"
 MAIL: Final = "mail-sink"
 
 KAFKA_CONTROLLER_PORT: Final = "kafka-controller"
@@ -49,6 +50,7 @@ class ReadinessProbe(Enum):
     POSTGRES = auto()
     KAFKA = auto()
     SMTP = auto()
+    LISTENS = auto()
     READYZ = auto()
 
 
@@ -107,7 +109,7 @@ LATER: Final = ("nice", "-n", "10")
 RECEIVER_PROCESS: Final = "payments-webhook-receiver"
 
 PORT_NAMES: Final = (
-    *(POSTGRES, KAFKA, KAFKA_CONTROLLER_PORT, TWIN, TWIN_CONTROL_PORT, MAIL),
+    *(POSTGRES, KAFKA, KAFKA_CONTROLLER_PORT, TWIN, TWIN_CONTROL_PORT, TAP, MAIL),
     *(replica.name for replica in REPLICAS),
 )
 
@@ -119,6 +121,7 @@ class Addresses:
     Attributes:
         root: the environment's folder.
         own_twin: whether Stripe is our twin, which then is one of the processes.
+        tap_journal: where a recording tap writes; None when none stands before Stripe.
     """
 
     name: str
@@ -133,6 +136,7 @@ class Addresses:
     shadow_mode: bool
     failpoints: bool
     log_level: str
+    tap_journal: Path | None = None
 
     @property
     def secrets_dir(self) -> Path:
@@ -145,13 +149,15 @@ class Addresses:
 def applications(addresses: Addresses) -> list[Program]:
     """Every process but the two servers: twin, mail sink, services."""
     twin = [_twin(addresses)] if addresses.own_twin else []
-    return [*twin, _mail_sink(addresses), *(_service(addresses, r) for r in REPLICAS)]
+    tap = [_tap(addresses, addresses.tap_journal)] if addresses.tap_journal else []
+    return [*twin, *tap, _mail_sink(addresses), *(_service(addresses, r) for r in REPLICAS)]
 
 
 def tier_of_process(name: str) -> Tier:
     """The tier of a process, from its name alone: all that `down` has."""
-    tiers = {POSTGRES: Tier.DATABASE, KAFKA: Tier.BROKER, TWIN: Tier.OUTSIDE, MAIL: Tier.OUTSIDE}
-    return tiers.get(name, Tier.SERVICE)
+    tiers = {POSTGRES: Tier.DATABASE, KAFKA: Tier.BROKER}
+    outside = Tier.OUTSIDE if name in (TWIN, TAP, MAIL) else Tier.SERVICE
+    return tiers.get(name, outside)
 
 
 def probe_of_process(name: str) -> ReadinessProbe:
@@ -160,6 +166,8 @@ def probe_of_process(name: str) -> ReadinessProbe:
         POSTGRES: ReadinessProbe.POSTGRES,
         KAFKA: ReadinessProbe.KAFKA,
         MAIL: ReadinessProbe.SMTP,
+        # It answers nothing of its own: whatever is asked there is asked of Stripe.
+        TAP: ReadinessProbe.LISTENS,
     }
     return probes.get(name, ReadinessProbe.READYZ)
 
@@ -184,9 +192,12 @@ def _twin(addresses: Addresses) -> Program:
     return Program(
         spec=ProcessSpec(TWIN, TWIN, port),
         command=(
-            *(sys.executable, "-m", "bookpayctl.stripe_twin"),
+            *python_module("bookpayctl.stripe_twin"),
             *("--port", str(port), "--control-port", str(control)),
             *("--data", str(addresses.root / "stripe-twin")),
+            # Whoever else asks this twin first, the environment's key is of the account that has
+            # its endpoint.
+            *("--key-file", str(addresses.secrets_dir / "stripe-api-key")),
             *("--endpoint", f"{addresses.url(RECEIVER_PROCESS)}/stripe/webhook"),
             *("--secret-file", str(addresses.secrets_dir / "stripe-webhook-secret")),
             *(part for event in RECEIVED_EVENTS for part in ("--event", event)),
@@ -198,6 +209,21 @@ def _twin(addresses: Addresses) -> Program:
     )
 
 
+def _tap(addresses: Addresses, journal: Path) -> Program:
+    """The witness between the gateway and Stripe; it holds no key."""
+    port = addresses.ports[TAP]
+    return Program(
+        spec=ProcessSpec(TAP, TAP, port),
+        command=(
+            *python_module("bookpayctl.stripe_tap"),
+            *("--port", str(port), "--upstream", addresses.stripe_api_base),
+            *("--journal", str(journal)),
+        ),
+        directory=addresses.root,
+        tier=Tier.OUTSIDE,
+    )
+
+
 def _mail_sink(addresses: Addresses) -> Program:
     """A mail server that keeps every message in a Maildir. `-n`: it stays the user it is."""
     port = addresses.ports[MAIL]
@@ -205,7 +231,7 @@ def _mail_sink(addresses: Addresses) -> Program:
         spec=ProcessSpec(MAIL, MAIL, port),
         command=(
             *LATER,
-            *(sys.executable, "-m", "aiosmtpd", "-n", "-l", f"127.0.0.1:{port}"),
+            *python_module("aiosmtpd", "-n", "-l", f"127.0.0.1:{port}"),
             *("-c", "aiosmtpd.handlers.Mailbox", str(addresses.root / "mail")),
         ),
         directory=addresses.root,
@@ -218,7 +244,7 @@ def _service(addresses: Addresses, replica: Replica) -> Program:
         spec=ProcessSpec(replica.name, replica.service.value, addresses.ports[replica.name]),
         command=(
             *(LATER if replica.service is Service.NOTIFIER else ()),
-            *(sys.executable, "-m", "runtime", replica.service.value, *replica.arguments),
+            *python_module("runtime", replica.service.value, *replica.arguments),
         ),
         directory=addresses.root,
         tier=Tier.SERVICE,
@@ -251,7 +277,9 @@ def _service_variables(addresses: Addresses, service: Service) -> dict[str, str]
     match service:
         case Service.GATEWAY:
             return {
-                "STRIPE_API_BASE": addresses.stripe_api_base,
+                "STRIPE_API_BASE": (
+                    addresses.url(TAP) if addresses.tap_journal else addresses.stripe_api_base
+                ),
                 "STRIPE_API_KEY_FILE": str(secrets_dir / "stripe-api-key"),
                 "SHADOW_MODE": "on" if addresses.shadow_mode else "off",
                 **gateway_token,
