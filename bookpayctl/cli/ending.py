@@ -190,7 +190,8 @@ def _code_after_printing(out: Stream, wanted: str | None, outcome: Outcome) -> i
     if out.lost is not None or failed_after_deeds:
         for deed in TOLD.deeds:
             hint(f"done: {deed}")
-    if out.lost is not None and not out.reader_left and wanted and TOLD.answer_is_the_work:
+    by_choice = out.was_closed or out.reader_left
+    if out.lost is not None and not by_choice and wanted and TOLD.answer_is_the_work:
         return int(worst([ExitCode(outcome.code), ExitCode.UNKNOWN]))
     return int(outcome.code)
 

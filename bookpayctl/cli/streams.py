@@ -20,8 +20,8 @@ class Stream:
 
     Attributes:
         lost: why something could not be written; None as long as everything was.
-        reader_left: whether that was the reader's doing: a pipe that was closed, or no stream from
-            the start. Then nobody waits for what was lost.
+        was_closed: whether there was no such stream from the start, by the caller's own choice.
+        reader_left: whether the reader of a pipe has seen enough, which is nothing to speak of.
     """
 
     def __init__(self, real: TextIO | None, number: int) -> None:
@@ -30,10 +30,9 @@ class Stream:
         self._number = number
         self._held: list[str] | None = None
         self.wrote = False
-        self.lost: str | None = None
+        self.lost = "it was closed before the command began" if real is None else None
+        self.was_closed = real is None
         self.reader_left = False
-        if real is None:
-            self._lose("it was closed before the command began", reader_left=True)
 
     def hold(self) -> None:
         """Keep what is written until the end, because it must be one document or none of it."""
@@ -86,15 +85,13 @@ class Stream:
         return getattr(self._real if self._real is not None else sys.__stderr__, name)
 
     def _give_up(self, error: OSError) -> None:
-        self._lose(str(error), reader_left=error.errno == errno.EPIPE)
+        self.lost = str(error)
+        self.reader_left = error.errno == errno.EPIPE
         self._real = None
         # What lies in the interpreter's buffer would be tried again at its end, and fail again.
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self._number)
         os.close(nowhere)
-
-    def _lose(self, reason: str, *, reader_left: bool) -> None:
-        self.lost, self.reader_left = reason, reader_left
 
 
 def take_over() -> tuple[Stream, Stream]:

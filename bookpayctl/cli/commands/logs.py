@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from bookpayctl.cli.options import NameOption, OutputOption, environment_of
-from bookpayctl.cli.output import OutputFormat, as_it_comes, fail, hint, leave, reader_left
+from bookpayctl.cli.output import OutputFormat, as_it_comes, fail, leave, reader_left
 from bookpayctl.report.exit_code import ExitCode
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ def logs(
 ) -> None:
     """Show the logs, merged by time. `-o json` gives one JSON object per line.
 
+    Exits 5 when no line matches.
+
     Lines that are not JSON, such as PostgreSQL's or a traceback, are shown with a bar before them.
 
     Example: bookpayctl logs payments-worker --tail 20
@@ -53,7 +55,7 @@ def logs(
     except Stopped as stop:
         leave(ExitCode(128 + stop.number) if stop.number != 1 else ExitCode.TERMINATED)
     if not shown:
-        hint("no lines match")
+        fail("no lines match", ExitCode.VACUOUS)
 
 
 def _processes(environment: Environment, service: str | None) -> list[str]:

@@ -1,0 +1,60 @@
+"""Every command there is, as the parser knows it, with words that it can be called with."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from bookpayctl.cli.app import build_command
+
+# What stands for an argument, by the name that the help has for it.
+WORDS: Final = {
+    "ACTION": "saved_500",
+    "DRILL": "outage",
+    "DURATION": "1s",
+    "EVENT": "payment_intent.succeeded",
+    "FILE": "outcomes.csv",
+    "ID": "1",
+    "ORDER": "ord_1",
+    "PI": "pi_1",
+}
+# Options without which a command does nothing, or waits longer than a test should.
+NEEDED: Final = {
+    "check": ("--timeout", "1s"),
+    "replay": ("--timeout", "1s"),
+    "audit": ("--timeout", "1s"),
+    "dlq redrive": ("--all",),
+    "webhook forge": ("--case", "W01"),
+    "load": ("--duration", "1s", "--settle", "1s"),
+}
+
+
+def leaves(command: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    """Each command that does something, with its whole name."""
+    command = command or build_command()
+    inner = getattr(command, "commands", None)
+    if inner is None:
+        yield " ".join(path), command
+        return
+    for name, child in inner.items():
+        yield from leaves(child, (*path, name))
+
+
+def formats(command: Any) -> list[str]:
+    """The machine formats of its -o; none when it has no such option."""
+    for parameter in command.params:
+        if "--output" in parameter.opts:
+            kinds = parameter.type_descriptor.annotation
+            return [kind.value for kind in kinds if kind.value != "table"]
+    return []
+
+
+def typed(name: str, command: Any) -> list[str]:
+    """Words that make a complete call of it."""
+    words = [*name.split(), *NEEDED.get(name, ())]
+    for parameter in command.params:
+        if parameter.param_type_name == "argument" and parameter.required:
+            shown = parameter.metavar or parameter.name
+            words.append(WORDS[re.sub(r"\W", "", shown).upper()])
+    return words

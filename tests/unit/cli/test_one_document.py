@@ -1,0 +1,302 @@
+"""Whatever happens, a command that was asked for a document prints exactly one, with its code.
+
+Every command of the tool is walked: without an environment, with one that is stopped, with wrong
+options and names, with settings that cannot be read.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bookpayctl.cli.ending import format_asked
+from bookpayctl.report.exit_code import ExitCode
+from tests.support.command_tree import formats, leaves, typed
+from tests.support.many_commands import Ran, run_all, wrong_with
+from tests.support.waiting import eventually
+
+# Brought up, these would work; they are asked wrongly only.
+BRINGS_UP = {"up", "demo"}
+# Runs until it is stopped, and has no document.
+SERVES = {"stripe serve"}
+
+
+def lines(
+    *, but: Collection[str] = (), more: tuple[str, ...] = (), every_format: bool = False
+) -> Iterator[list[str]]:
+    """Every command that has a document, as JSON or in each of its formats."""
+    for name, command in leaves():
+        if name not in but:
+            for output in formats(command)[: None if every_format else 1]:
+                yield [*typed(name, command), *more, "-o", output]
+
+
+def judged(ran: list[Ran]) -> list[str]:
+    problems = [wrong_with(one, one.words[-1]) for one in ran]
+    return [problem for problem in problems if problem is not None]
+
+
+def outcomes(directory: Path) -> None:
+    (directory / "outcomes.csv").write_text("order_id,outcome\nord_1,declined\n")
+
+
+def test_every_command_but_those_that_serve_can_answer_in_json() -> None:
+    without = {name for name, command in leaves() if "json" not in formats(command)}
+
+    assert without == SERVES
+
+
+def test_in_an_empty_folder_every_command_says_why_it_cannot(tmp_path: Path) -> None:
+    outcomes(tmp_path)
+
+    ran = run_all(list(lines(but=BRINGS_UP, every_format=True)), tmp_path)
+
+    assert len(ran) > 50
+    assert judged(ran) == []
+    codes = {one.words[0]: one.code for one in ran}
+    assert codes["audit"] == codes["status"] == codes["order"] == ExitCode.USAGE
+
+
+def test_with_a_stopped_environment_every_command_says_so(tmp_path: Path) -> None:
+    outcomes(tmp_path)
+    stopped_environment(tmp_path / ".bookpay" / "default")
+
+    ran = run_all(list(lines(but={*BRINGS_UP, "down"}, every_format=True)), tmp_path)
+
+    assert judged(ran) == []
+    codes = {" ".join(one.words[:2]): one.code for one in ran if "json" in one.words}
+    for name in ("audit --timeout", "replay --timeout", "order list", "shadow report"):
+        assert codes[name] == ExitCode.UNKNOWN, name
+    assert codes["status -o"] in (ExitCode.VIOLATED, ExitCode.UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [("--no-such-option",), ("--name", "NOT A NAME"), ("--name", "nobody"), ("--limit", "many")],
+    ids=lambda words: words[-1].strip("-"),
+)
+def test_asked_wrongly_every_command_says_what_was_wrong(
+    tmp_path: Path, wrong: tuple[str, ...]
+) -> None:
+    outcomes(tmp_path)
+    but = BRINGS_UP if wrong[-1] == "nobody" else ()
+
+    ran = run_all(list(lines(more=wrong, but=but)), tmp_path)
+
+    assert judged(ran) == []
+    mistaken = [one for one in ran if one.code != ExitCode.USAGE]
+    # These work without an environment; the first shows whatever is set.
+    harmless = {"nobody": {"config", "doctor", "down"}, "NOT A NAME": {"config"}}
+    assert {one.words[0] for one in mistaken} <= harmless.get(wrong[-1], set())
+
+
+def test_settings_that_cannot_be_read_are_told_in_the_format_asked_for(tmp_path: Path) -> None:
+    outcomes(tmp_path)
+    (tmp_path / "bookpay.toml").write_text("name = \n")
+
+    ran = run_all(list(lines()), tmp_path)
+
+    assert judged(ran) == []
+    # Those that read no settings at all.
+    untouched = {one.words[:2] for one in ran if one.code == ExitCode.PASS}
+    assert untouched <= {("drill", "list"), ("explain", "BP-C001")}
+
+
+def test_a_group_without_a_command_and_a_command_without_its_words(tmp_path: Path) -> None:
+    groups = [["order"], ["stripe", "fault"], ["nonsense"], ["order", "show"], []]
+
+    ran = run_all([[*words, "-o", "json"] for words in groups], tmp_path)
+
+    assert judged(ran) == []
+    assert {one.code for one in ran} == {ExitCode.USAGE}
+
+
+@pytest.mark.parametrize(
+    ("words", "asked"),
+    [
+        (["audit", "-o", "json"], "json"),
+        (["audit", "-ojson"], "json"),
+        (["audit", "-o=junit"], "junit"),
+        (["audit", "-vo", "junit"], "junit"),
+        (["audit", "--output=json"], "json"),
+        (["audit", "--output", "json", "-o", "table"], None),
+        (["audit", "-o", "xml"], None),
+        (["audit", "-o"], None),
+        (["explain", "--", "-o", "json"], None),
+        (["status", "-n", "shop"], None),
+    ],
+)
+def test_the_format_is_known_before_anything_is_parsed(words: list[str], asked: str | None) -> None:
+    assert format_asked(words) == asked
+
+
+def test_text_has_nothing_on_stdout_when_there_is_nothing_to_say(tmp_path: Path) -> None:
+    (ran,) = run_all([["audit"]], tmp_path)
+
+    assert (ran.code, ran.out) == (ExitCode.USAGE, "")
+    assert "no environment" in ran.err
+
+
+def begun(
+    *words: str, directory: Path, stdout: Any = subprocess.PIPE, **variables: str
+) -> subprocess.Popen[str]:
+    own = {"PATH": os.environ["PATH"], "PYTHONPATH": ":".join(filter(None, sys.path))}
+    return subprocess.Popen(
+        [sys.executable, "-m", "bookpayctl", *words],
+        env={**own, **variables},
+        cwd=directory,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)]
+)
+def test_a_command_that_is_stopped_says_so_in_its_document(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    fifo = tmp_path / "outcomes"
+    os.mkfifo(fifo)
+    stopped_environment(tmp_path / ".bookpay" / "default")
+    process = begun("shadow", "import", str(fifo), "-o", "json", directory=tmp_path)
+    # Once somebody writes to it, the command reads it, and waits for more.
+    writer = eventually(lambda: opened_for_writing(fifo), "the command reads its file")
+
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    os.close(writer)
+
+    assert process.returncode == code, err
+    assert json.loads(out)["exit"]["code"] == code
+    assert "stopped by" in err
+
+
+def opened_for_writing(fifo: Path) -> int | None:
+    try:
+        return os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError:
+        return None
+
+
+def test_a_folder_that_was_deleted_under_the_shell_is_named(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    program = Path(sys.executable).with_name("bookpayctl")
+    script = f"cd {gone} && rmdir {gone} && exec {program} status -o json"
+
+    done = subprocess.run(
+        ["/bin/sh", "-c", script], env={}, capture_output=True, text=True, check=False, timeout=60
+    )
+
+    assert done.returncode == ExitCode.USAGE, done.stderr
+    assert str(gone) in done.stderr
+    assert "does not exist any more" in done.stderr
+    assert json.loads(done.stdout)["exit"] == {"code": 2, "reason": "folder_is_gone"}
+
+
+def shell(directory: Path, command: str) -> subprocess.CompletedProcess[str]:
+    """A line of a shell, in which `bookpayctl` is the tool."""
+    own = {"PATH": os.environ["PATH"], "PYTHONPATH": ":".join(filter(None, sys.path))}
+    line = command.replace("bookpayctl", f"{sys.executable} -m bookpayctl")
+    return subprocess.run(
+        ["/bin/bash", "-o", "pipefail", "-c", line],
+        env=own,
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("bookpayctl config show >&-", "closed"),
+        ("bookpayctl config show -o json >&-", "closed"),
+        ("bookpayctl config show >/dev/full", "No space left"),
+        ("bookpayctl drill list | head -0", ""),
+        ("bookpayctl config show >&- 2>&-", ""),
+        ("bookpayctl config show 2>/dev/full", ""),
+    ],
+)
+def test_a_stdout_that_takes_nothing_does_not_change_what_was_done(
+    tmp_path: Path, line: str, words: str
+) -> None:
+    done = shell(tmp_path, line)
+
+    assert done.returncode == ExitCode.PASS, done.stderr
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "nothing is known" not in done.stderr
+
+
+def test_a_stdout_that_takes_nothing_does_not_make_a_failure_good(tmp_path: Path) -> None:
+    for sink in (">&-", ">/dev/full", "| head -0"):
+        done = shell(tmp_path, f"bookpayctl audit -o json {sink}")
+
+        assert done.returncode == ExitCode.USAGE, done.stderr
+        assert "no environment" in done.stderr
+
+
+def test_what_is_shown_of_the_tool_outlives_python_without_docstrings(tmp_path: Path) -> None:
+    plain = {name: command.help for name, command in leaves()}
+    script = (
+        "import json; from tests.support.command_tree import leaves;"
+        "print(json.dumps({name: command.help for name, command in leaves()}))"
+    )
+    own = {"PATH": os.environ["PATH"], "PYTHONPATH": ":".join(filter(None, sys.path))}
+
+    done = subprocess.run(
+        [sys.executable, "-OO", "-c", script], env=own, capture_output=True, text=True, check=True
+    )
+    explained = {
+        name: shell_optimized(tmp_path, "explain", name) for name in ("I10", "BP-C004", "outage")
+    }
+
+    assert json.loads(done.stdout) == plain
+    assert [name for name, text in plain.items() if not text] == []
+    assert explained == {name: run_all([["explain", name]], tmp_path)[0].out for name in explained}
+    assert "succeeded charge" in explained["I10"]
+
+
+def shell_optimized(directory: Path, *words: str) -> str:
+    process = begun(*words, directory=directory, PYTHONOPTIMIZE="2")
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    return out
+
+
+def stopped_environment(root: Path) -> None:
+    """What `up` and `down` leave: the files are whole, and nobody listens."""
+    (root / "secrets").mkdir(parents=True)
+    for name in ("stripe-api-key", "orders-token", "gateway-token", "webhook-secret", "pgpass"):
+        (root / "secrets" / name).write_text("sk_test_nobody\n")
+    document: dict[str, Any] = {
+        "name": "default",
+        "root": str(root),
+        "target": "local",
+        "dsn": "postgresql://nobody@127.0.0.1:1/none",
+        "kafka_bootstrap_servers": "127.0.0.1:1",
+        "stripe_api_base": "http://127.0.0.1:1",
+        "stripe_control_url": "http://127.0.0.1:1",
+        "orders_url": "http://127.0.0.1:1",
+        "gateway_url": "http://127.0.0.1:1",
+        "webhook_url": "http://127.0.0.1:1/stripe/webhook",
+        "mail_dir": str(root),
+        "tenant_id": "acme-books",
+        "processes": [{"name": "postgres", "service": "postgres", "port": 1}],
+        "psql_dir": None,
+        "settings": {},
+    }
+    (root / "environment.json").write_text(json.dumps(document))
