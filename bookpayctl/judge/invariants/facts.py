@@ -80,6 +80,7 @@ class Facts:
         history: None when no client history was given; then I01 and I02 are skipped.
         absent: why a ledger is None, by the names `log`, `stripe`, `history`.
         tapped: the POSTs that the recording tap saw; None where none records.
+        account_is_shared: others use the Stripe account, too, as the operator declared.
     """
 
     environment: str
@@ -93,6 +94,7 @@ class Facts:
     debezium: bool = False
     absent: dict[str, str] = field(default_factory=dict)
     tapped: tuple[StripeRequestRow, ...] | None = None
+    account_is_shared: bool = False
 
     @cached_property
     def judged(self) -> dict[str, OrderRow]:
