@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Final
+from uuid import UUID
 
 from bookpayctl.judge.invariants.facts import Facts
 from bookpayctl.judge.invariants.finding import Finding, Violation, finding
@@ -79,7 +80,7 @@ def records_are_their_rows(facts: Facts) -> Finding:
                 name
                 for name, same in (
                     ("topic", topic is None or record.topic == topic),
-                    ("key", record.key == row.root_event_id),
+                    ("key", record.key in _keys_of(row)),
                     ("payload", None in (record.payload_sha256, row.payload_sha256)
                      or record.payload_sha256 == row.payload_sha256),
                 )
@@ -90,6 +91,14 @@ def records_are_their_rows(facts: Facts) -> Finding:
                 words = f"{place} has another {' and '.join(differs)} than its {row.event_type}"
                 found.append(Violation(row.order_id, words))
     return finding(examined, found)
+
+
+def _keys_of(row: OutboxRow) -> frozenset[str]:
+    """The Kafka key of an event: its root as a UUID is written, else its own id."""
+    try:
+        return frozenset({str(UUID(row.root_event_id))})
+    except ValueError:
+        return frozenset({row.root_event_id, row.event_id})
 
 
 def journal_has_every_call(facts: Facts) -> Finding:

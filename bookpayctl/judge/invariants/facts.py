@@ -35,9 +35,6 @@ from bookpayctl.judge.ledgers import (
 
 T = TypeVar("T")
 
-# Notes beside a payment's steps: an event that was refused, money that somebody else moved.
-NOTES: Final = frozenset({"refused", "outside_refund", "dispute"})
-
 MONEY_NOT_TAKEN: Final = frozenset({"won", "prevented", "charge_refunded"})
 """Ends of a dispute after which the shop holds the money, or Stripe took none."""
 
@@ -287,8 +284,8 @@ class Facts:
 
     @cached_property
     def payment_transitions(self) -> dict[str, list[Transition]]:
-        """Steps by root event id, in order; what moved nothing is left out."""
-        rows = (t for t in self.database.payment_transitions if t.kind not in NOTES)
+        """Steps by root event id, in order; refused events moved nothing and are left out."""
+        rows = (t for t in self.database.payment_transitions if t.kind != "refused")
         return group(sorted(rows, key=lambda t: t.sequence), lambda t: t.subject)
 
     @cached_property
