@@ -119,6 +119,17 @@ class StripeReader:
         """The executions that took money; declines, authorizations and refunds are left out."""
         return [row for row in self.executions(**filters) if row["kind"] in MONEY_TAKEN]
 
+    def charges_of(self, event_id: str) -> list[dict[str, Any]]:
+        """What was taken for one payment: `charge`, `amount` and `currency` of each."""
+        if self.is_twin:
+            return self.money_taken(event_id=event_id)
+        return [
+            {"charge": row["id"], "amount": row["amount"], "currency": row["currency"]}
+            for row in self.objects("charges")
+            if row["status"] == "succeeded"
+            and (row.get("metadata") or {}).get("event_id") == event_id
+        ]
+
     def executed_keys(self) -> list[str]:
         """The charge key behind each charge Stripe made, once per charge.
 
