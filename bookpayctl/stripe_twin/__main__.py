@@ -31,7 +31,8 @@ def _settings(arguments: list[str]) -> Settings:
     parser.add_argument("--control-port", type=int, default=0, help="of the control API")
     parser.add_argument("--host", default="127.0.0.1", help="address to bind")
     parser.add_argument("--data", type=Path, required=True, help="directory of the ledger")
-    parser.add_argument("--account", default="acct_twin")
+    parser.add_argument("--account", default="acct_twin", help="the twin's own account")
+    parser.add_argument("--key-file", type=Path, help="API keys of that account, one per line")
     parser.add_argument("--endpoint", help="URL that receives events")
     parser.add_argument(
         "--event", action="append", help="type the endpoint receives, repeatable; default: every"
@@ -50,6 +51,7 @@ def _settings(arguments: list[str]) -> Settings:
         control_port=given.control_port,
         host=given.host,
         account=given.account,
+        key_file=given.key_file,
         endpoint=given.endpoint,
         secrets=read_secrets(given.secret_file) if given.secret_file else (),
         secret_file=given.secret_file,

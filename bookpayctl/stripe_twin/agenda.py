@@ -2,11 +2,15 @@
 
 import asyncio
 import heapq
+import math
 from typing import Generic, TypeVar
 
 from bookpayctl.stripe_twin.clock import VirtualClock
 
 T = TypeVar("T")
+
+# How long to sleep before the clock is looked at again, for what is due in a century.
+_SLEEP_SECONDS_MAX = 3_600.0
 
 
 class Agenda(Generic[T]):
@@ -22,7 +26,13 @@ class Agenda(Generic[T]):
         return len(self._heap)
 
     def add(self, due_at: float, item: T) -> None:
-        """Plan an item; items of one time come out in the order they went in."""
+        """Plan an item; items of one time come out in the order they went in.
+
+        Raises:
+            ValueError: the time is none. One such item would put all others out of order.
+        """
+        if not math.isfinite(due_at):
+            raise ValueError(f"{due_at} is no time at which anything can be due")
         # Breaks ties: without it the heap would compare the items, which have no order.
         self._ordinal += 1
         heapq.heappush(self._heap, (due_at, self._ordinal, item))
@@ -42,7 +52,10 @@ class Agenda(Generic[T]):
             if wait_seconds is not None and wait_seconds <= 0:
                 return heapq.heappop(self._heap)[2]
             try:
-                await asyncio.wait_for(self._changed.wait(), wait_seconds)
+                await asyncio.wait_for(
+                    self._changed.wait(),
+                    None if wait_seconds is None else min(wait_seconds, _SLEEP_SECONDS_MAX),
+                )
             # Due by now, or the machine's clock ran slower than the timer: looked at again either
             # way.
             except TimeoutError:

@@ -22,6 +22,7 @@ from bookpayctl.stripe_twin.control.routes import Control
 from bookpayctl.stripe_twin.faults.book import FaultBook
 from bookpayctl.stripe_twin.idempotency import IdempotencyKeys
 from bookpayctl.stripe_twin.ids import IdGenerator
+from bookpayctl.stripe_twin.ledger.accounts import Accounts
 from bookpayctl.stripe_twin.ledger.balances import Balances
 from bookpayctl.stripe_twin.ledger.endpoints import Endpoints, active_secrets
 from bookpayctl.stripe_twin.ledger.search_index import SearchIndex
@@ -73,20 +74,8 @@ class StripeTwin:
         self.ledger = Ledger(settings.data, on_failure=self._fail)
         self.clock = VirtualClock(wall, _stored_offset(self.ledger))
         ids = IdGenerator(rng, wall)
-        self.endpoints = Endpoints(self.ledger, settings.account)
-        self.context = TwinContext(
-            ledger=self.ledger,
-            clock=self.clock,
-            ids=ids,
-            default_account=settings.account,
-            endpoints=self.endpoints,
-            balances=Balances(self.ledger),
-            search=SearchIndex(self.ledger.path),
-            debit_seconds=settings.debit_seconds,
-            refund_seconds=settings.refund_seconds,
-            dispute_seconds=settings.dispute_seconds,
-            search_lag_seconds=settings.search_lag_seconds,
-        )
+        self.context = _context_of(settings, self.ledger, self.clock, ids)
+        self.endpoints = self.context.endpoints
         keys = IdempotencyKeys(self.ledger)
         faults = FaultBook(self.ledger, self.clock, ids)
         self.dispatcher = Dispatcher(
@@ -271,6 +260,26 @@ async def _run(settings: Settings, announce: Callable[[StripeTwin], None]) -> in
     await twin.stopped.wait()
     await twin.stop()
     return 0 if twin.failed is None else 1
+
+
+def _context_of(
+    settings: Settings, ledger: Ledger, clock: VirtualClock, ids: IdGenerator
+) -> TwinContext:
+    accounts = Accounts(ledger, settings.account, settings.key_file)
+    return TwinContext(
+        ledger=ledger,
+        clock=clock,
+        ids=ids,
+        default_account=settings.account,
+        accounts=accounts,
+        endpoints=Endpoints(ledger, accounts),
+        balances=Balances(ledger),
+        search=SearchIndex(ledger.path),
+        debit_seconds=settings.debit_seconds,
+        refund_seconds=settings.refund_seconds,
+        dispute_seconds=settings.dispute_seconds,
+        search_lag_seconds=settings.search_lag_seconds,
+    )
 
 
 def _lasting(secrets: tuple[str, ...]) -> list[WebhookSecret]:

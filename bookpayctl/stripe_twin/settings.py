@@ -9,6 +9,9 @@ class Settings:
     """All settings; the ports may be 0 for "any free one".
 
     Attributes:
+        account: the twin's own, which has the endpoint and the first key.
+        key_file: API keys of the twin's own account, one per line; without it the first key that is
+            used is one.
         endpoint: URL that is to receive events, if any.
         enabled_events: types it receives; `*` is every one.
         secrets: what its deliveries are signed with, newest first; made up if empty.
@@ -27,6 +30,7 @@ class Settings:
     # Of this machine only: nothing on the control port is authenticated.
     host: str = "127.0.0.1"
     account: str = "acct_twin"
+    key_file: Path | None = None
     endpoint: str | None = None
     secrets: tuple[str, ...] = ()
     secret_file: Path | None = None

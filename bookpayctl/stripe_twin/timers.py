@@ -29,8 +29,13 @@ class Timers:
         for row in context.ledger.select(
             "SELECT id, account, due_at, action, object_id FROM timers WHERE state = 'due'"
         ):
-            timer = Timer(str(row[0]), str(row[1]), float(row[2] or 0), str(row[3]), str(row[4]))
-            self._agenda.add(timer.due_at, timer)
+            try:
+                due_at = float(row[2] or 0)
+                timer = Timer(str(row[0]), str(row[1]), due_at, str(row[3]), str(row[4]))
+                self._agenda.add(due_at, timer)
+            # It stays due in the ledger; the others go on.
+            except ValueError as error:
+                context.ledger.set_aside(f"timer {row[0]} on {row[4]}", error)
 
     def accept(self, produced: Produced) -> None:
         """Take over what an execution left to be done: timers here, events to the dispatcher."""
@@ -72,10 +77,11 @@ class Timers:
         work = Work(self._context, timer.account, Origin())
         try:
             fire(work, timer.action, timer.object_id)
-        except Exception:
+        except Exception as error:
             # It stays due in the ledger, and the next start tries it again. One object that cannot
             # be settled must not stop time for all others.
             log.exception("timer %s on %s failed", timer.action, timer.object_id)
+            self._context.ledger.set_aside(f"timer {timer.timer_id} on {timer.object_id}", error)
             return
         # What the timer did and that it is done are in one transaction: a crash in between cannot
         # settle a debit twice.

@@ -58,7 +58,10 @@ def serve(
     ] = None,
     latency: Annotated[str, typer.Option(help="Of every request, e.g. 50ms.")] = "0s",
     schedule: Annotated[str, typer.Option(help="Webhook retries: local, sandbox, live.")] = "local",
-    account: Annotated[str, typer.Option(help="Id of the account.")] = "acct_twin",
+    account: Annotated[str, typer.Option(help="Id of the twin's own account.")] = "acct_twin",
+    key_file: Annotated[
+        Path | None, typer.Option(help="API keys of that account; default: the first one used.")
+    ] = None,
 ) -> None:
     """Run a twin in the foreground until Ctrl-C, and say how to point an application at it.
 
@@ -70,7 +73,8 @@ def serve(
 
     def announce(twin: StripeTwin) -> None:
         hint(f"export STRIPE_API_BASE={twin.url}")
-        hint("export STRIPE_API_KEY=sk_test_twin      # any sk_test_ or rk_test_ key works")
+        # Named after the account, so that it is of this one whoever comes first.
+        hint(f"export STRIPE_API_KEY=sk_test_{account.removeprefix('acct_')}_1")
         for secret in twin.signing_secrets()[:1]:
             hint(f"export STRIPE_WEBHOOK_SECRET={secret}")
         hint(f"export {CONTROL_URL_VARIABLE}={twin.control_url}")
@@ -83,6 +87,7 @@ def serve(
             control_port=control_port,
             host=host,
             account=account,
+            key_file=key_file,
             endpoint=endpoint,
             secrets=read_secrets(secret_file) if secret_file else _said(secret),
             secret_file=secret_file,
@@ -135,6 +140,7 @@ def requests(
     flag: Annotated[
         str | None, typer.Option(help="keyless, unknown_key or key_not_event_id.")
     ] = None,
+    account: Annotated[str | None, typer.Option(help="Id of an account; default: all.")] = None,
     limit: LimitOption = 50,
     url: ControlUrlOption = None,
     name: NameOption = None,
@@ -144,9 +150,9 @@ def requests(
 
     Example: bookpayctl stripe requests --flag keyless --limit 10
     """
-    query = {"key": key, "event_id": event_id, "flag": flag}
+    query = {"key": key, "event_id": event_id, "flag": flag, "account": account}
     columns = ("n", "method", "path", "status", "replayed", "executed", "delivered")
-    shown = (*columns, "idempotency_key", "flags")
+    shown = (*columns, "idempotency_key", "flags", "account")
     show_rows(control_url(url, name), "/requests", query, limit, shown, "StripeRequests", output)
 
 
@@ -157,6 +163,7 @@ def charges(
     kind: Annotated[
         str | None, typer.Option(help="charge, capture, decline, refund, ...; default: all.")
     ] = None,
+    account: Annotated[str | None, typer.Option(help="Id of an account; default: all.")] = None,
     limit: LimitOption = 50,
     url: ControlUrlOption = None,
     name: NameOption = None,
@@ -166,9 +173,14 @@ def charges(
 
     Example: bookpayctl stripe charges --kind charge --limit 10
     """
-    query = {"event_id": event_id, "payment_intent": payment_intent, "kind": kind}
-    columns = ("n", "kind", "amount", "payment_intent", "charge", "refund")
-    shown = (*columns, "idempotency_key", "event_id")
+    query = {
+        "event_id": event_id,
+        "payment_intent": payment_intent,
+        "kind": kind,
+        "account": account,
+    }
+    columns = ("n", "kind", "amount", "currency", "payment_intent", "charge", "refund")
+    shown = (*columns, "idempotency_key", "event_id", "account")
     show_rows(
         control_url(url, name), "/executions", query, limit, shown, "StripeExecutions", output
     )
@@ -178,6 +190,7 @@ def charges(
 def events(
     event_id: Annotated[str | None, typer.Option(help="Id of an event (evt_...).")] = None,
     outcome: Annotated[str | None, typer.Option(help="delivered, refused, no_answer, ...")] = None,
+    account: Annotated[str | None, typer.Option(help="Id of an account; default: all.")] = None,
     limit: LimitOption = 50,
     url: ControlUrlOption = None,
     name: NameOption = None,
@@ -187,8 +200,9 @@ def events(
 
     Example: bookpayctl stripe events --outcome refused
     """
-    query = {"event_id": event_id, "outcome": outcome}
-    shown = ("n", "event_id", "event_type", "endpoint_id", "attempt", "outcome", "status", "fault")
+    query = {"event_id": event_id, "outcome": outcome, "account": account}
+    columns = ("n", "event_id", "event_type", "endpoint_id", "attempt", "outcome", "status")
+    shown = (*columns, "fault", "account")
     show_rows(
         control_url(url, name), "/deliveries", query, limit, shown, "StripeDeliveries", output
     )
@@ -227,7 +241,7 @@ def complete(
     """
     body = {"payment_intent": payment_intent, "succeed": not failing}
     answer = call(control_url(url, name), "POST", "/complete", body)
-    shown = {key: answer[key] for key in ("id", "status", "latest_charge")}
+    shown = {key: answer[key] for key in ("id", "status", "latest_charge", "account")}
     show_answer("StripePaymentIntent", answer if output is OutputFormat.JSON else shown, output)
 
 

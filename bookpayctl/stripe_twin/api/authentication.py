@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from bookpayctl.stripe_twin.errors import ApiError, invalid
+from bookpayctl.stripe_twin.ledger.accounts import Accounts
 from bookpayctl.stripe_twin.resources import API_VERSION
 
 _TEST_KEY = re.compile(r"(sk|rk)_test_[A-Za-z0-9_]{1,250}")
@@ -16,36 +17,46 @@ _VERSION = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:\.([a-z]+))?(?:;.{1,200})
 _RELEASES = ("acacia", "basil", "clover", "dahlia", "endive", "preview")
 _FIRST_VERSION = date(2011, 1, 1)
 _FIRST_NAMED_VERSION = date(2024, 9, 30)
-_ACCOUNT = re.compile(r"acct_[A-Za-z0-9_]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
 class ApiCaller:
-    """The account a request acts for."""
+    """Who calls.
+
+    Attributes:
+        account: the account that the request acts in.
+        key: the API key as messages may show it.
+        permissions: what a restricted key may do; None is everything.
+    """
 
     account: str
+    key: str
+    permissions: frozenset[str] | None = None
 
 
 def _unauthorized(message: str, code: str | None = None) -> ApiError:
     return ApiError(401, "invalid_request_error", message, code=code)
 
 
-def authenticate(headers: Mapping[str, str], default_account: str) -> ApiCaller:
-    """Find the account; every test key belongs to the twin's one, `Stripe-Account` names others.
+def authenticate(headers: Mapping[str, str], accounts: Accounts, now: float) -> ApiCaller:
+    """Find the account: that of the key, or the connected one that `Stripe-Account` names.
 
     Raises:
-        ApiError: 401; the message never repeats a key.
+        ApiError: 401 or 403; the message never repeats a key.
     """
     key = _api_key(headers.get("authorization", ""))
     if key is None:
         raise _unauthorized(
-            "You did not provide an API key. Send one as a bearer token, for example "
-            "'Authorization: Bearer sk_test_...'."
+            "You did not provide an API key. You need to provide your API key in the Authorization "
+            "header, using Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY'). See "
+            "https://stripe.com/docs/api#authentication for details, or we can help at "
+            "https://support.stripe.com/."
         )
     # A publishable key is meant for browsers, and a frequent mistake in a server's settings.
     if key.startswith("pk_"):
         raise _unauthorized(
-            "A publishable key cannot make this call. Use a secret test key.",
+            "This API call cannot be made with a publishable API key. Please use a secret API key. "
+            "You can find a list of your API keys at https://dashboard.stripe.com/account/apikeys.",
             "secret_key_required",
         )
     # Before the pattern, so that whoever points production at a test double is told so and not that
@@ -54,16 +65,51 @@ def authenticate(headers: Mapping[str, str], default_account: str) -> ApiCaller:
         raise _unauthorized(
             "This is a test double: it refuses live keys. Use a key that starts with sk_test_."
         )
+    shown = masked(key)
     if not _TEST_KEY.fullmatch(key):
-        raise _unauthorized("Invalid API Key provided.")
-    # Connected accounts need no registration here: a name is enough, because what is tested with
-    # them is that accounts do not see each other's keys and objects.
+        raise _unauthorized(f"Invalid API Key provided: {shown}")
+    grant = accounts.of_key(key, now)
+    if grant.expired:
+        raise _unauthorized(f"Expired API Key provided: {shown}", "api_key_expired")
     account = headers.get("stripe-account")
     if account is None:
-        return ApiCaller(default_account)
-    if not _ACCOUNT.fullmatch(account):
-        raise ApiError(403, "invalid_request_error", "No such account.", code="account_invalid")
-    return ApiCaller(account)
+        return ApiCaller(grant.account, shown, grant.permissions)
+    # The same words for an account of somebody else's and for none at all, as at Stripe: a key
+    # learns nothing about others.
+    if not accounts.may_act_in(grant.account, account):
+        raise ApiError(
+            403,
+            "invalid_request_error",
+            f"The provided key '{shown}' does not have access to account '{account}' (or that "
+            "account does not exist). Application access may have been revoked.",
+            code="account_invalid",
+        )
+    return ApiCaller(account, shown, grant.permissions)
+
+
+def check_permission(caller: ApiCaller, method: str, path: str) -> None:
+    """Raise the 403 for a restricted key that may not do this; path is that of the route."""
+    if caller.permissions is None:
+        return
+    resource = path.split("/")[2].removesuffix("s")
+    needed = f"rak_{resource}_{'read' if method == 'GET' else 'write'}"
+    # Who may write may read.
+    if not caller.permissions & {needed, f"rak_{resource}_write"}:
+        raise ApiError(
+            403,
+            "invalid_request_error",
+            f"The provided key '{caller.key}' does not have the required permissions for this "
+            f"endpoint on account '{caller.account}'. Having the '{needed}' permission would allow "
+            "this request to continue.",
+        )
+
+
+def masked(key: str) -> str:
+    """A key as Stripe's messages show it: what kind it is, and its end."""
+    start = "".join(re.findall(r"[^_]{1,4}_", key)[:2]) if _TEST_KEY.fullmatch(key) else ""
+    rest = key[len(start) :]
+    end = rest[-4:] if len(rest) > 12 else ""
+    return f"{start}{'*' * (len(rest) - len(end))}{end}"
 
 
 def check_version(headers: Mapping[str, str], now: float) -> None:

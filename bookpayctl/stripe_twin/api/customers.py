@@ -125,7 +125,7 @@ def retrieve(work: Work, _: Parameters, customer_id: str) -> ApiAnswer:
 
 def update(work: Work, parameters: Parameters, customer_id: str) -> ApiAnswer:
     """Change a customer."""
-    customer = _living(work, customer_id)
+    customer = living(work, customer_id)
     before = dict(customer)
     _describe(customer, parameters)
     if parameters.has("source"):
@@ -143,7 +143,7 @@ def update(work: Work, parameters: Parameters, customer_id: str) -> ApiAnswer:
 
 def delete(work: Work, _: Parameters, customer_id: str) -> ApiAnswer:
     """Delete a customer; the id stays known."""
-    customer = _living(work, customer_id)
+    customer = living(work, customer_id)
     work.emit("customer.deleted", customer)
     # From now on a retrieve answers `deleted: true`, as at Stripe, and not a 404.
     gone: Deleted = {"id": customer_id, "object": "customer", "deleted": True}
@@ -160,7 +160,7 @@ def list_page(work: Work, parameters: Parameters, _: str) -> ApiAnswer:
 
 def list_payment_methods(work: Work, parameters: Parameters, customer_id: str) -> ApiAnswer:
     """A customer's payment methods, newest first."""
-    _living(work, customer_id)
+    living(work, customer_id)
     # The path says whose; the filter of the list does the rest.
     parameters.tree["customer"] = customer_id
     page = page_of_objects(
@@ -180,14 +180,14 @@ def list_payment_methods(work: Work, parameters: Parameters, customer_id: str) -
 def retrieve_payment_method(work: Work, __: Parameters, ids: str) -> ApiAnswer:
     """One of a customer's payment methods."""
     customer_id, _, method_id = ids.partition("/")
-    _living(work, customer_id)
+    living(work, customer_id)
     method = work.get(PAYMENT_METHOD, method_id, "payment_method")
     if method["customer"] != customer_id:
         raise no_such("PaymentMethod", method_id, "payment_method")
     return shown(method)
 
 
-def _living(work: Work, customer_id: str) -> Customer:
+def living(work: Work, customer_id: str) -> Customer:
     customer = work.get(CUSTOMER, customer_id)
     # To be shown is all that is left to a deleted customer; everything else is a 404.
     if "deleted" in customer:

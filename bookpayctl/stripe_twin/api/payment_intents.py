@@ -33,6 +33,7 @@ from bookpayctl.stripe_twin.payments.charging import attempt
 from bookpayctl.stripe_twin.payments.currencies import check_amount, check_currency
 from bookpayctl.stripe_twin.payments.methods import MethodInput
 from bookpayctl.stripe_twin.payments.states import refusal
+from bookpayctl.stripe_twin.payments.transfers import check_funding
 from bookpayctl.stripe_twin.resources.kinds import CUSTOMER, PAYMENT_INTENT, PAYMENT_METHOD, public
 from bookpayctl.stripe_twin.resources.payment_intent import PaymentIntent, new_payment_intent
 from bookpayctl.stripe_twin.resources.payment_method import PaymentMethod
@@ -193,6 +194,12 @@ def update(work: Work, parameters: Parameters, intent_id: str) -> ApiAnswer:
     amount = parameters.integer("amount")
     if amount is not None:
         intent["amount"] = amount
+    if intent.get("twin_funded", 0) and {"amount", "currency", "customer"} & set(parameters.tree):
+        raise invalid(
+            "A PaymentIntent that is partially funded keeps its amount, currency and customer.",
+            code="payment_intent_unexpected_state",
+            param="amount",
+        ).with_object("payment_intent", public(intent))
     # Also when the currency alone is another one: 999 yen are no 999 fils.
     if amount is not None or parameters.has("currency"):
         check_amount(intent["amount"], intent["currency"])
@@ -281,6 +288,10 @@ def _describe(work: Work, intent: PaymentIntent, parameters: Parameters) -> Paym
     capture_method = parameters.text("capture_method")
     if capture_method is not None:
         intent["capture_method"] = capture_method
+    funding = parameters.branch("payment_method_options").json("customer_balance")
+    if funding is not None:
+        check_funding(intent["currency"], funding)
+        intent["payment_method_options"] = {"customer_balance": funding}
     customer = parameters.text("customer")
     if customer is not None:
         intent["customer"] = work.get(CUSTOMER, customer, "customer")["id"]

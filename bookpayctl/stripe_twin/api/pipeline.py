@@ -17,7 +17,11 @@ from dataclasses import dataclass
 
 from bookpayctl.stripe_twin import errors
 from bookpayctl.stripe_twin.api.answer import ApiAnswer
-from bookpayctl.stripe_twin.api.authentication import authenticate, check_version
+from bookpayctl.stripe_twin.api.authentication import (
+    authenticate,
+    check_permission,
+    check_version,
+)
 from bookpayctl.stripe_twin.api.expanding import expand
 from bookpayctl.stripe_twin.api.latency import Latency
 from bookpayctl.stripe_twin.api.parameters import Parameters, check
@@ -143,7 +147,8 @@ class Pipeline:
     ) -> PreparedResponse:
         # Whoever has no valid key is answered before anything is looked at, and nothing is saved:
         # the same key may be sent again with better credentials.
-        entry.account = authenticate(request.headers, self._context.default_account).account
+        caller = authenticate(request.headers, self._context.accounts, entry.at)
+        entry.account = caller.account
         check_version(request.headers, entry.at)
         tree = _decode(request)
         self._note(request, entry, tree)
@@ -158,6 +163,7 @@ class Pipeline:
         # A wrong route or parameter is refused before the key is claimed: Stripe saves results only
         # after the execution of an endpoint has begun.
         route, object_id = find_route(request.method, request.path)
+        check_permission(caller, request.method, route.path)
         call = _Call(route, check(tree, route.accepts), object_id)
         made = await self._answer(request, tree, call, progress)
         # Drawn before the commit, so that the hit is on disk when it acts on the answer.
@@ -309,6 +315,7 @@ def _subject(entry: JournalEntry, tree: Tree) -> RequestSubject:
         key=entry.key,
         payment_method=method if isinstance(method, str) else None,
         metadata=_metadata(tree),
+        account=entry.account or "",
     )
 
 

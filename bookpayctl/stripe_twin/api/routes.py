@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from bookpayctl.stripe_twin.api import (
     account,
+    cash,
     charges,
     customers,
     disputes,
@@ -88,6 +89,15 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/customers/*/sources/*", sources.retrieve, sources.RETRIEVE),
     Route("POST", "/v1/customers/*/sources/*", sources.update, sources.UPDATE),
     Route("DELETE", "/v1/customers/*/sources/*", sources.delete, sources.RETRIEVE),
+    Route("GET", "/v1/customers/*/cash_balance", cash.retrieve, cash.RETRIEVE),
+    Route("GET", "/v1/customers/*/cash_balance_transactions", cash.list_page, cash.LIST),
+    Route(
+        "GET",
+        "/v1/customers/*/cash_balance_transactions/*",
+        cash.retrieve_transaction,
+        cash.RETRIEVE,
+    ),
+    Route("POST", "/v1/test_helpers/customers/*/fund_cash_balance", cash.fund_balance, cash.FUND),
     Route("POST", "/v1/setup_intents", setup_intents.create, setup_intents.CREATE),
     Route("GET", "/v1/setup_intents", setup_intents.list_page, setup_intents.LIST),
     Route("GET", "/v1/setup_intents/*", setup_intents.retrieve, setup_intents.RETRIEVE),
@@ -110,6 +120,8 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/balance/history", account.list_transactions, account.TRANSACTIONS),
     Route("GET", "/v1/balance/history/*", account.retrieve_transaction, account.RETRIEVE),
     Route("GET", "/v1/account", account.retrieve, account.RETRIEVE),
+    Route("POST", "/v1/accounts", account.create, account.CREATE),
+    Route("GET", "/v1/accounts", account.list_page, account.LIST),
     Route("GET", "/v1/accounts/*", account.retrieve, account.RETRIEVE),
 )
 

@@ -152,7 +152,8 @@ def _statement(
         tests.append(f"o.kind = '{span.kind}'")
     for clause in clauses:
         test, more = clause.test(at)
-        tests.append(test)
+        # A row that cannot be read meets no clause.
+        tests.append(f"CASE WHEN json_valid(o.body) THEN {test} ELSE 0 END")
         values.extend(more)
     sql = (
         f"SELECT o.created, o.n, o.body FROM {start.tables} WHERE {' AND '.join(tests)} "  # noqa: S608

@@ -56,6 +56,8 @@ def create(work: Work, parameters: Parameters, _: str) -> ApiAnswer:
     endpoint["description"] = parameters.text("description")
     endpoint["api_version"] = parameters.text("api_version")
     endpoint["metadata"] = parameters.metadata({})
+    if parameters.flag("connect"):
+        endpoint["twin_connect"] = True
     # The one time that the secret is shown; whoever loses it rolls it.
     return ApiAnswer(200, {**public(endpoint), "secret": secret})
 

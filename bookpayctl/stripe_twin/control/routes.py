@@ -6,13 +6,16 @@
 | GET /status | counts of everything, urls, clock, latency |
 | GET /requests | the journal: `after limit key path event_id status flag account` |
 | GET /executions | money moved, one row each: `after limit key event_id payment_intent kind` |
-| GET /deliveries | webhook attempts: `after limit event_id outcome` |
+| GET /deliveries | webhook attempts: `after limit event_id outcome account` |
 | GET /fault-hits | what faults did: `after limit fault_id` |
 | GET, POST, DELETE /faults[/ID] | list, add (see `faults.rule`), clear one or all |
 | GET /clock, POST /clock/advance `{"seconds": n}` | virtual time |
 | GET, PUT /latency `{"milliseconds", "jitter_milliseconds"?, "p99_milliseconds"?}` | of all |
 | POST /complete `{"payment_intent": id, "succeed": bool}` | 3-D Secure, or the bank decides |
-| GET, POST /endpoints `{"url", "secrets"?, "enabled_events"?}` | with secrets |
+| GET, POST /endpoints `{"url", "secrets"?, "enabled_events"?, "account"?, "connect"?}` | all |
+| POST /fund `{"customer", "amount", "currency", "reference"?}` | a bank transfer arrives |
+| GET, POST /accounts `{"account", "platform"?}` | all accounts; make a connected one |
+| POST /keys `{"key", "account"?, "permissions"?, "expired"?}` | whose a key is, what it may do |
 | POST /endpoints/ID/roll `{"secret"?, "keep_old_seconds"?}` | a new secret beside the old |
 | POST /deliver `{"event": id, "endpoint"?: id}` | send an event again |
 | PUT /schedule `{"name": s}` or `{"seconds": [n]}` | webhook retries from now on |
@@ -56,6 +59,7 @@ class Control:
             "/clock": actions.clock,
             "/latency": actions.latency,
             "/endpoints": actions.endpoints,
+            "/accounts": actions.accounts,
         }
         self._pages = {
             "/requests": rows.requests,
@@ -69,7 +73,10 @@ class Control:
             ("POST", "/clock/advance"): actions.advance_clock,
             ("PUT", "/latency"): actions.set_latency,
             ("POST", "/complete"): actions.complete,
+            ("POST", "/fund"): actions.fund,
             ("POST", "/endpoints"): actions.add_endpoint,
+            ("POST", "/accounts"): actions.add_account,
+            ("POST", "/keys"): actions.set_key,
             ("POST", "/deliver"): actions.deliver,
             ("PUT", "/schedule"): actions.set_schedule,
         }

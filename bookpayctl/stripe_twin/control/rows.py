@@ -76,15 +76,18 @@ def executions(select: Select, query: Mapping[str, str]) -> Rows:
 
 def deliveries(select: Select, query: Mapping[str, str]) -> Rows:
     """Every attempt to deliver a webhook."""
+    account = "(SELECT account FROM events WHERE events.id = delivery_attempts.event_id)"
     filters = {
         "event_id": "event_id = ?",
         "event_type": "event_type = ?",
         "endpoint_id": "endpoint_id = ?",
         "outcome": "outcome = ?",
         "fault": "fault = ?",
+        "account": f"{account} = ?",
     }
-    page = _page(select, _DELIVERIES, "delivery_attempts", filters, query)
-    return [dict(zip(_DELIVERIES.split(", "), row, strict=True)) for row in page]
+    page = _page(select, f"{_DELIVERIES}, {account}", "delivery_attempts", filters, query)
+    names = [*_DELIVERIES.split(", "), "account"]
+    return [dict(zip(names, row, strict=True)) for row in page]
 
 
 def fault_hits(select: Select, query: Mapping[str, str]) -> Rows:

@@ -49,9 +49,12 @@ class FaultBook:
         for fault_id, definition, remaining, draws in ledger.select(
             "SELECT id, definition, remaining, draws FROM faults WHERE active = 1 ORDER BY id"
         ):
-            rule = parse_rule(decode_object(str(definition)))
-            left = None if remaining is None else int(remaining)
-            self._active.append(_Active(str(fault_id), rule, left, int(draws or 0)))
+            try:
+                rule = parse_rule(decode_object(str(definition)))
+                left = None if remaining is None else int(remaining)
+                self._active.append(_Active(str(fault_id), rule, left, int(draws or 0)))
+            except ValueError as error:
+                ledger.set_aside(f"fault {fault_id}", error)
 
     def add(self, rule: Rule) -> str:
         """Arm a fault; returns its id."""

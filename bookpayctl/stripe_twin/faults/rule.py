@@ -97,6 +97,7 @@ class Match:
     payment_method: str | None = None
     event_type: str | None = None
     endpoint_id: str | None = None
+    account: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
 
     def request(self, subject: "RequestSubject") -> bool:
@@ -106,6 +107,7 @@ class Match:
             and _like(self.path, subject.path)
             and self.key in (None, subject.key)
             and self.payment_method in (None, subject.payment_method)
+            and self.account in (None, subject.account)
             and _within(self.metadata, subject.metadata)
         )
 
@@ -114,6 +116,7 @@ class Match:
         return (
             _like(self.event_type, subject.event_type)
             and self.endpoint_id in (None, subject.endpoint_id)
+            and self.account in (None, subject.account)
             and _within(self.metadata, subject.metadata)
         )
 
@@ -127,6 +130,7 @@ class RequestSubject:
     key: str | None
     payment_method: str | None
     metadata: Mapping[str, str]
+    account: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +140,7 @@ class WebhookSubject:
     event_type: str
     endpoint_id: str
     metadata: Mapping[str, str]
+    account: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +175,9 @@ class Rule:
 
 
 _FIELDS = ("action", "match", "count", "probability", "seed", "numbers", "should_retry")
-_MATCH_TEXTS = ("method", "path", "key", "payment_method", "event_type", "endpoint_id")
+_MATCH_TEXTS = (
+    *("method", "path", "key", "payment_method", "event_type", "endpoint_id", "account"),
+)
 
 
 def parse_rule(document: Mapping[str, Json]) -> Rule:
@@ -233,6 +240,7 @@ def _parse_match(document: Json) -> Match:
         payment_method=texts.get("payment_method"),
         event_type=texts.get("event_type"),
         endpoint_id=texts.get("endpoint_id"),
+        account=texts.get("account"),
         metadata={name: str(value) for name, value in metadata.items()},
     )
 

@@ -54,6 +54,13 @@ CREATE INDEX IF NOT EXISTS objects_transfer_group_idx
 CREATE INDEX IF NOT EXISTS objects_changed_idx ON objects (changed)
     WHERE kind IN ('payment_intent', 'charge', 'customer');
 
+-- Null is the platform of an account with keys of its own; of the others it is who made them.
+CREATE TABLE IF NOT EXISTS accounts (
+    id TEXT PRIMARY KEY, platform TEXT, created INTEGER NOT NULL, body TEXT NOT NULL);
+-- What the operator said of keys; the keys themselves are nowhere.
+CREATE TABLE IF NOT EXISTS api_keys (
+    key_sha256 TEXT PRIMARY KEY, account TEXT NOT NULL, permissions TEXT, state TEXT NOT NULL);
+
 CREATE TABLE IF NOT EXISTS balances (
     account TEXT NOT NULL, currency TEXT NOT NULL, available_on INTEGER NOT NULL,
     net INTEGER NOT NULL, UNIQUE (account, currency, available_on));
@@ -120,9 +127,10 @@ CREATE TABLE IF NOT EXISTS fault_hits (
 """
 
 
-# What makes a ledger of an earlier version one of this, by the version it has (its user_version).
-# `before` runs before TABLES and `after` behind them; a new ledger has nothing for them to change.
-VERSION = 1
+# What makes a ledger of a version one of the next, by the version it has (its user_version); an
+# older one takes every step. `before` runs before TABLES and `after` behind them; a new ledger has
+# nothing for them to change.
+VERSION = 2
 UPGRADES: dict[int, tuple[str, str]] = {
     0: (
         "ALTER TABLE objects ADD COLUMN changed INTEGER NOT NULL DEFAULT 0;",
@@ -139,6 +147,15 @@ UPGRADES: dict[int, tuple[str, str]] = {
             SELECT account, json_extract(body, '$.currency'), json_extract(body, '$.available_on'),
                 sum(json_extract(body, '$.net'))
             FROM objects WHERE kind = 'balance_transaction' GROUP BY 1, 2, 3;
+        """,
+    ),
+    # Before accounts were kept, `Stripe-Account` could be any name, and all keys were of one
+    # account: whatever else has objects was connected to that one.
+    1: (
+        "",
+        """
+        INSERT OR IGNORE INTO accounts (id, platform, created, body)
+            SELECT account, '*', 0, '{}' FROM (SELECT DISTINCT account FROM objects);
         """,
     ),
 }
@@ -174,6 +191,10 @@ ADD_TO_BALANCE = _insert(
     "balances",
     "account, currency, available_on, net",
     tail="ON CONFLICT (account, currency, available_on) DO UPDATE SET net = net + excluded.net",
+)
+PUT_ACCOUNT = _insert("accounts", "id, platform, created, body", verb="INSERT OR IGNORE")
+PUT_API_KEY = _insert(
+    "api_keys", "key_sha256, account, permissions, state", verb="INSERT OR REPLACE"
 )
 # A pruned key that is used again is a new request, hence the replacement.
 PUT_KEY = _insert(

@@ -44,7 +44,8 @@ CREATE TABLE IF NOT EXISTS amounts (
     PRIMARY KEY (account, kind, amount, created, n)) WITHOUT ROWID;
 """
 # Each statement reads an object's text once, however many terms it finds in it.
-_CHANGED = f"o.{SEARCHED} AND o.changed > ? AND o.changed <= ?"
+# One that cannot be read is found by nobody, and must not keep the others from being found.
+_CHANGED = f"o.{SEARCHED} AND o.changed > ? AND o.changed <= ? AND json_valid(o.body)"
 _ADD = tuple(
     statement.format(changed=_CHANGED, fields=_FIELDS, card_fields=_CARD_FIELDS)
     for statement in (

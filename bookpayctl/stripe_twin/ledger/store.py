@@ -10,6 +10,7 @@ one does nothing but COMMIT, another nothing but checkpoints.
 
 import asyncio
 import fcntl
+import logging
 import os
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +22,7 @@ from typing import TypeAlias
 from bookpayctl.stripe_twin.documents import decode_object
 from bookpayctl.stripe_twin.ledger import schema
 
+log = logging.getLogger("stripe_twin.ledger")
 Column: TypeAlias = int | float | str | None
 Stored: TypeAlias = Mapping[str, object]
 
@@ -36,6 +38,8 @@ _CHECKPOINT_PAGES_MAX = 128_000  # 256 MiB
 # A charge alone touches some fifty pages of many indexes, and all of them go through the log:
 # smaller ones make the wait for the disk shorter.
 _PAGE_BYTES = 2_048
+# How many rows that cannot be read are kept for the operator.
+_ASIDE_MAX = 100
 # How long a row that nobody waits for may wait for a transaction to go with.
 _LAZY_SECONDS_MAX = 0.1
 
@@ -79,6 +83,7 @@ class Ledger:
         # A lock of the kernel and not a file that says "in use": that one would survive a kill -9,
         # and then nobody could start.
         self._lock = _lock(directory / "lock")
+        self.aside: dict[str, str] = {}
         path = self._path = directory / "ledger.sqlite3"
         self._writer = _connect(path)
         _prepare(self._writer)
@@ -107,6 +112,15 @@ class Ledger:
     def requests_made(self) -> int:
         """How many requests there have been; of interest is that it changes."""
         return self._next_request - 1
+
+    def set_aside(self, what: str, why: object) -> None:
+        """Go on without a row that cannot be read, and say so: in the log, and in the status."""
+        # The newest complaints are of no use when there are a million.
+        if what not in self.aside and len(self.aside) < _ASIDE_MAX:
+            self.aside[what] = (
+                f"{type(why).__name__}: {why}" if isinstance(why, Exception) else (str(why))
+            )
+            log.error("%s is left aside: %s", what, self.aside[what])
 
     def next_request(self) -> int:
         """The journal number of a new request; rows carry it before they are written."""
@@ -270,7 +284,8 @@ def _prepare(connection: sqlite3.Connection) -> None:
     # A new file has no tables and version 0 as well, hence the second question.
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     exists = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'objects'").fetchone()
-    before, after = schema.UPGRADES.get(version, ("", "")) if exists else ("", "")
+    steps = [schema.UPGRADES[v] for v in range(version, schema.VERSION)] if exists else []
+    before, after = (" ".join(step[i] for step in steps) for i in (0, 1))
     connection.executescript(
         f"BEGIN IMMEDIATE; {before} {schema.TABLES} {schema.append_only_triggers()} {after} "
         f"PRAGMA user_version = {schema.VERSION}; COMMIT;"

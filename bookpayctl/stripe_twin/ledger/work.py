@@ -13,6 +13,7 @@ from bookpayctl.stripe_twin.documents import encode
 from bookpayctl.stripe_twin.errors import no_such
 from bookpayctl.stripe_twin.ids import IdGenerator
 from bookpayctl.stripe_twin.ledger import schema
+from bookpayctl.stripe_twin.ledger.accounts import Accounts, ConnectedAccount, row_of
 from bookpayctl.stripe_twin.ledger.balances import Balances, Booking, Sums
 from bookpayctl.stripe_twin.ledger.endpoints import Endpoints
 from bookpayctl.stripe_twin.ledger.search_index import SearchIndex
@@ -78,6 +79,7 @@ class TwinContext:
     clock: VirtualClock
     ids: IdGenerator
     default_account: str
+    accounts: Accounts
     endpoints: Endpoints
     balances: Balances
     search: SearchIndex
@@ -102,6 +104,7 @@ class Work:
         self._rows: list[tuple[str, tuple[Column, ...]]] = []
         self._produced = Produced()
         self._bookings: list[Booking] = []
+        self._connected: list[ConnectedAccount] = []
 
     def new_id(self, kind: ObjectKind[T]) -> str:
         """A new id for an object of this kind."""
@@ -175,7 +178,7 @@ class Work:
         }
         # Only events of connected accounts name theirs, and a receiver must look before it believes
         # the rest.
-        if self.account != self.context.default_account:
+        if self.context.accounts.platform_of(self.account) is not None:
             event["account"] = self.account
         row = (
             event_id,
@@ -202,6 +205,11 @@ class Work:
             if before.get(name) != value
         }
         return self.emit(event_type, document, changed)
+
+    def connect(self, made: ConnectedAccount) -> None:
+        """Make an account that belongs to this one."""
+        self._connected.append(made)
+        self._rows.append((schema.PUT_ACCOUNT, row_of(made)))
 
     def book(self, currency: str, available_on: int, net: int) -> None:
         """Add to the account's balance."""
@@ -284,6 +292,8 @@ class Work:
                 self.context.endpoints.observe(document)
         for statement, row in self._rows:
             ledger.put(statement, row)
+        for made in self._connected:
+            self.context.accounts.connect(made)
         # Last: a unit that raised before this has left no trace in a sum.
         self.context.balances.add(self._bookings)
         return self._produced

@@ -9,6 +9,7 @@ from typing import assert_never
 
 from bookpayctl.stripe_twin.documents import Json
 from bookpayctl.stripe_twin.ledger.work import ExecutionKind, Work
+from bookpayctl.stripe_twin.payments import transfers
 from bookpayctl.stripe_twin.payments.balance import book_charge
 from bookpayctl.stripe_twin.payments.disputes import open_dispute
 from bookpayctl.stripe_twin.payments.methods import behaviour_of
@@ -19,6 +20,7 @@ from bookpayctl.stripe_twin.payments.test_methods import (
     Challenged,
     Debited,
     TestMethod,
+    Transferred,
 )
 from bookpayctl.stripe_twin.resources.charge import Charge, new_charge, outcome_of
 from bookpayctl.stripe_twin.resources.kinds import CHARGE, PAYMENT_INTENT, public
@@ -56,6 +58,9 @@ def attempt(
     test = behaviour_of(method)
     result = test.result
     intent["payment_method"] = method["id"]
+    # What was sent for it is free again when it is paid in another way.
+    if not isinstance(result, Transferred):
+        transfers.unapply(work, intent)
     # A new attempt: what the last one failed of must not be read as its result.
     intent["last_payment_error"] = None
     intent["next_action"] = None
@@ -79,6 +84,11 @@ def attempt(
             return None
         case Debited(then):
             _debit(work, intent, method, decided=then is not None)
+            return None
+        case Transferred():
+            if transfers.begin(work, intent):
+                charge = new_charge(work.new_id(CHARGE), intent, method, created=work.created)
+                take(work, intent, charge, test)
             return None
     assert_never(result)
 

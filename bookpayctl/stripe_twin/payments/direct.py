@@ -21,6 +21,7 @@ from bookpayctl.stripe_twin.payments.test_methods import (
     BankRefusal,
     Challenged,
     Debited,
+    Transferred,
 )
 from bookpayctl.stripe_twin.resources.charge import Charge, new_charge
 from bookpayctl.stripe_twin.resources.kinds import CHARGE
@@ -65,7 +66,7 @@ def charge_directly(
         case BankRefusal():
             return DirectDecline({**fail(work, charge, result), "type": "card_error"})
         # The older API answers at once and has no state to wait in.
-        case Debited():
+        case Debited() | Transferred():
             raise invalid("This source cannot be charged directly.", param="source")
     assert_never(result)
 

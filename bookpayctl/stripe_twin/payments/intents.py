@@ -2,6 +2,7 @@
 
 from bookpayctl.stripe_twin.errors import invalid
 from bookpayctl.stripe_twin.ledger.work import Work
+from bookpayctl.stripe_twin.payments import transfers
 from bookpayctl.stripe_twin.payments.balance import book_charge
 from bookpayctl.stripe_twin.payments.currencies import check_last_digits
 from bookpayctl.stripe_twin.payments.methods import behaviour_of
@@ -94,6 +95,7 @@ def release(work: Work, intent: PaymentIntent, reason: str | None) -> None:
         charge["failure_message"] = "The PaymentIntent was canceled."
         work.save(CHARGE, charge)
         work.emit("charge.failed", charge)
+    transfers.unapply(work, intent)
     intent["status"] = "canceled"
     intent["canceled_at"] = work.created
     intent["cancellation_reason"] = reason

@@ -111,6 +111,8 @@ def from_input(work: Work, described: MethodInput) -> PaymentMethod:
         # Accounts have no list that must be kept to, unlike cards: no real one can do harm here.
         default = {"us_bank_account": "pm_usBankAccount_success", "sepa_debit": "pm_sepaDebit"}
         return from_token(work, BANK_ACCOUNTS.get(described.number or "", default[described.kind]))
+    if described.kind == "customer_balance":
+        return from_token(work, "pm_twin_customerBalance")
     raise invalid(
         f"The twin does not play payment methods of type {described.kind}.",
         param="type",

@@ -5,9 +5,11 @@ anything to do: a timer may fire for a PaymentIntent that was cancelled meanwhil
 """
 
 from bookpayctl.stripe_twin.ledger.work import Work
+from bookpayctl.stripe_twin.payments import transfers
 from bookpayctl.stripe_twin.payments.charging import attempt, refuse, take
 from bookpayctl.stripe_twin.payments.direct import expire_charge
 from bookpayctl.stripe_twin.payments.disputes import open_dispute
+from bookpayctl.stripe_twin.payments.funding import fund_rest
 from bookpayctl.stripe_twin.payments.intents import release
 from bookpayctl.stripe_twin.payments.methods import behaviour_of
 from bookpayctl.stripe_twin.payments.refunding import course_of_refund
@@ -85,6 +87,10 @@ def settle_debit(work: Work, payment_intent_id: str, *, succeed: bool | None) ->
 
 def _authenticate(work: Work, intent: PaymentIntent, *, succeed: bool) -> None:
     method = work.get(PAYMENT_METHOD, intent["payment_method"] or "")
+    if succeed and method["type"] == "customer_balance":
+        fund_rest(work, intent)
+        return
+    transfers.unapply(work, intent)
     if succeed:
         attempt(work, intent, method, off_session=False, authenticated=True)
         return

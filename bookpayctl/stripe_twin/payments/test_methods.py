@@ -38,7 +38,12 @@ class Debited:
     then: "Approved | BankRefusal | None"
 
 
-BankResult: TypeAlias = Approved | BankRefusal | Challenged | Debited
+@dataclass(frozen=True, slots=True)
+class Transferred:
+    """The customer sends the money himself, in as many parts as he likes."""
+
+
+BankResult: TypeAlias = Approved | BankRefusal | Challenged | Debited | Transferred
 RefundCourse = Literal["succeeds", "pending_then_succeeds", "succeeds_then_fails"]
 
 
@@ -171,6 +176,10 @@ TEST_METHODS: dict[str, TestMethod] = {
         "sepa_debit",
         "3202",
         _debit_refused("debit_not_authorized", "The customer did not authorize this debit."),
+    ),
+    # Has no token at Stripe: it is described, and belongs to a customer.
+    "pm_twin_customerBalance": TestMethod(
+        "customer_balance", "customer_balance", "", Transferred()
     ),
     # The twin's own: cards, so that a PaymentIntent of type card can use them.
     "pm_twin_card_processing": _visa("0091", Debited(None)),

@@ -1,6 +1,6 @@
 """Objects around a payment: customers, setup intents, webhook endpoints, disputes."""
 
-from typing import Literal, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 from bookpayctl.stripe_twin.documents import Json
 from bookpayctl.stripe_twin.resources.charge import Charge
@@ -31,6 +31,10 @@ class Customer(TypedDict):
     shipping: Json
     tax_exempt: str
     test_clock: str | None
+    # Not Stripe's: money that came by transfer, by currency, and the PaymentIntents that wait for
+    # some, oldest first.
+    twin_cash: NotRequired[dict[str, int]]
+    twin_waiting: NotRequired[list[str]]
 
 
 class Deleted(TypedDict):
@@ -93,6 +97,8 @@ class WebhookEndpoint(TypedDict):
     url: str
     # Not Stripe's: what the twin signs with, newest first.
     twin_secrets: list[WebhookSecret]
+    # Not Stripe's: whether it hears of connected accounts; the API takes it and never shows it.
+    twin_connect: NotRequired[bool]
 
 
 class Dispute(TypedDict):

@@ -119,6 +119,8 @@ def _details(method: PaymentMethod, amount: int) -> dict[str, Json]:
         details["us_bank_account"] = _without(
             method["us_bank_account"], "financial_connections_account", "networks", "status_details"
         )
+    elif "customer_balance" in method:
+        details["customer_balance"] = {}
     elif "sepa_debit" in method:
         # Recorded charges have a mandate here; the twin makes none.
         details["sepa_debit"] = {

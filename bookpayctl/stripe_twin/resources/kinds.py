@@ -11,6 +11,7 @@ from bookpayctl.stripe_twin.resources.account_objects import (
     SetupIntent,
     WebhookEndpoint,
 )
+from bookpayctl.stripe_twin.resources.cash import CashTransaction
 from bookpayctl.stripe_twin.resources.charge import Charge
 from bookpayctl.stripe_twin.resources.payment_intent import PaymentIntent
 from bookpayctl.stripe_twin.resources.payment_method import PaymentMethod
@@ -30,6 +31,9 @@ class ObjectKind(Generic[T]):
 PAYMENT_INTENT: ObjectKind[PaymentIntent] = ObjectKind("payment_intent", "pi")
 CHARGE: ObjectKind[Charge] = ObjectKind("charge", "ch")
 REFUND: ObjectKind[Refund] = ObjectKind("refund", "re")
+CASH_TRANSACTION: ObjectKind[CashTransaction] = ObjectKind(
+    "customer_cash_balance_transaction", "ccsbtxn"
+)
 PAYMENT_METHOD: ObjectKind[PaymentMethod] = ObjectKind("payment_method", "pm")
 CUSTOMER: ObjectKind[Customer] = ObjectKind("customer", "cus")
 # Kept apart from the living, so that lists need not skip them; found by id all the same.
@@ -40,7 +44,10 @@ WEBHOOK_ENDPOINT: ObjectKind[WebhookEndpoint] = ObjectKind("webhook_endpoint", "
 DISPUTE: ObjectKind[Dispute] = ObjectKind("dispute", "dp")
 
 # Fields that are the twin's own and never leave it.
-PRIVATE_FIELDS = ("twin_behaviour", "twin_secrets", "twin_account")
+PRIVATE_FIELDS = (
+    *("twin_account", "twin_behaviour", "twin_cash", "twin_connect", "twin_funded"),
+    *("twin_secrets", "twin_waiting"),
+)
 
 
 def public(document: Mapping[str, object]) -> Mapping[str, object]:

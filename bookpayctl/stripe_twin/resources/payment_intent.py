@@ -1,6 +1,6 @@
 """A PaymentIntent: one customer's one intention to pay, however many attempts it takes."""
 
-from typing import Literal, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 from bookpayctl.stripe_twin.documents import Json
 
@@ -59,6 +59,8 @@ class PaymentIntent(TypedDict):
     status: PaymentIntentStatus
     transfer_data: Json
     transfer_group: str | None
+    # Not Stripe's: what of a customer's transfers is held for it.
+    twin_funded: NotRequired[int]
 
 
 def new_payment_intent(

@@ -15,6 +15,7 @@ class PaymentMethod(TypedDict):
     card: NotRequired[dict[str, Json]]
     created: int
     customer: str | None
+    customer_balance: NotRequired[dict[str, Json]]
     customer_account: str | None
     livemode: bool
     metadata: dict[str, str]
@@ -72,6 +73,8 @@ def new_payment_method(
             "routing_number": "110000000",
             "status_details": None,
         }
+    elif kind == "customer_balance":
+        method["customer_balance"] = {}
     elif kind == "sepa_debit":
         method["sepa_debit"] = {
             "bank_code": "19043",

@@ -80,8 +80,12 @@ class Dispatcher:
         for event_id, endpoint_id, attempts, due_at in ledger.select(
             "SELECT event_id, endpoint_id, attempts, due_at FROM outgoing WHERE state = 'due'"
         ):
-            owed = OwedDelivery(str(event_id), str(endpoint_id), int(attempts or 0))
-            self._agenda.add(float(due_at or 0), owed)
+            try:
+                owed = OwedDelivery(str(event_id), str(endpoint_id), int(attempts or 0))
+                self._agenda.add(float(due_at or 0), owed)
+            # It stays owed in the ledger; the others go on.
+            except ValueError as error:
+                ledger.set_aside(f"delivery of {event_id} to {endpoint_id}", error)
 
     def accept(self, events: Iterable[Emitted]) -> None:
         """Owe new events to their endpoints; their rows are in the coming transaction."""
@@ -126,9 +130,10 @@ class Dispatcher:
         async with lane:
             try:
                 await self._deliver(owed)
-            except Exception:
+            except Exception as error:
                 # A delivery must not be lost to a defect here: it stays owed and on record.
                 log.exception("delivery of %s to %s failed", owed.event_id, owed.endpoint_id)
+                self._ledger.set_aside(f"delivery of {owed.event_id} to {owed.endpoint_id}", error)
                 self._plan_retry(owed)
 
     async def _deliver(self, owed: OwedDelivery) -> None:
@@ -136,19 +141,26 @@ class Dispatcher:
         await self._ledger.durable()
         endpoint = self._endpoints.find(owed.endpoint_id)
         rows = self._ledger.select(
-            "SELECT body, type, object_id FROM events WHERE id = ?", (owed.event_id,)
+            "SELECT body, type, object_id, account FROM events WHERE id = ?", (owed.event_id,)
         )
         if endpoint is None or not rows:
             self._settle(owed, "deleted")
             return
-        event = decode_object(str(rows[0][0]))
+        try:
+            event = decode_object(str(rows[0][0]))
+        except ValueError as error:
+            # No attempt will make it readable, and what cannot be read cannot be signed.
+            self._ledger.set_aside(f"event {owed.event_id}", error)
+            self._note(owed, str(rows[0][1]), None, "unreadable", None, 0.0, str(error), None)
+            self._settle(owed, "unreadable")
+            return
         # The retries go on being planned: enabled again before the next one, the endpoint gets its
         # events, as Stripe documents.
         if endpoint["status"] != "enabled":
             self._note(owed, str(event["type"]), None, "disabled", None, 0.0, "", None)
             self._plan_retry(owed)
             return
-        hit = self._fault(owed, event, str(rows[0][2]))
+        hit = self._fault(owed, event, str(rows[0][2]), str(rows[0][3]))
         if hit is not None:
             # The hit is on disk before it acts.
             await self._ledger.durable()
@@ -156,11 +168,13 @@ class Dispatcher:
                 return
         await self._send(owed, endpoint, event, hit)
 
-    def _fault(self, owed: OwedDelivery, event: dict[str, Json], object_id: str) -> FaultHit | None:
+    def _fault(
+        self, owed: OwedDelivery, event: dict[str, Json], object_id: str, account: str
+    ) -> FaultHit | None:
         # Drawn already. Once more, and one delivery would use up the fault twice.
         if owed.held:
             return None
-        subject = WebhookSubject(str(event["type"]), owed.endpoint_id, _metadata(event))
+        subject = WebhookSubject(str(event["type"]), owed.endpoint_id, _metadata(event), account)
         return self._faults.on_webhook(subject, owed.event_id, object_id)
 
     def _postponed(self, owed: OwedDelivery, hit: FaultHit) -> bool:

@@ -87,11 +87,10 @@ def test_the_order_of_parameters_does_not_matter(twin: TwinProcess) -> None:
 def test_two_accounts_may_use_one_key(twin: TwinProcess) -> None:
     key = new_key()
     first = twin.charge(key)
+    theirs = twin.connect("acct_other")
 
-    other = twin.post("/v1/payment_intents", CARD, key, headers={"Stripe-Account": "acct_other"})
-    seen = twin.post(
-        f"/v1/payment_intents/{first.json['id']}/cancel", headers={"Stripe-Account": "acct_other"}
-    )
+    other = twin.post("/v1/payment_intents", CARD, key, headers=theirs)
+    seen = twin.post(f"/v1/payment_intents/{first.json['id']}/cancel", headers=theirs)
 
     assert other.status == 200
     assert other.json["id"] != first.json["id"]

@@ -79,6 +79,7 @@ class TwinModel(RuleBasedStateMachine):
         super().__init__()
         self.now = 0.0
         self.account = f"acct_{uuid.uuid4().hex}"
+        self.twin.connect(self.account)
         self.keys: dict[str, ModelKey] = {}
         self.intents: dict[str, ModelIntent] = {}
 

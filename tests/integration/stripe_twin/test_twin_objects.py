@@ -107,7 +107,7 @@ def test_a_new_object_can_be_expanded_in_the_answer_that_makes_it(twin: TwinProc
 
 
 def test_another_accounts_objects_are_not_expanded(twin: TwinProcess) -> None:
-    theirs = {"Stripe-Account": "acct_them"}
+    theirs = twin.connect("acct_them")
     customer = twin.post("/v1/customers", headers=theirs).json["id"]
 
     seen = twin.get(f"/v1/customers/{customer}")

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.twin import TwinProcess, new_key
+from tests.support.twin import API_KEY, TwinProcess, new_key
 from tests.support.waiting import eventually
 from tests.support.webhook_endpoint import Receiver
 
@@ -33,6 +33,7 @@ TRIGGERS = (
     *("customer.source.created", "customer.source.updated"),
     *("payment_intent.amount_capturable_updated", "payment_intent.canceled"),
     *("payment_intent.created", "payment_intent.payment_failed", "payment_intent.processing"),
+    *("payment_intent.partially_funded", "customer_cash_balance_transaction.created"),
     *("payment_intent.requires_action", "payment_intent.succeeded"),
     *("payment_method.attached", "payment_method.detached", "payment_method.updated"),
     *(
@@ -174,7 +175,7 @@ def trigger(
         [
             str(node_modules / ".bin" / "stripe"),
             *("trigger", event_type, "--api-base", twin.api),
-            *("--api-key", "sk_test_123456789012"),
+            *("--api-key", API_KEY),
         ],
         env={
             "PATH": os.environ["PATH"],

@@ -178,7 +178,7 @@ def test_what_took_no_money_cannot_be_refunded_and_nothing_twice(twin: TwinProce
     ],
 )
 def test_a_list_with_a_bound_that_is_none_is_refused(
-    twin: TwinProcess, query: dict[str, object], code: str | None, param: str | None
+    twin: TwinProcess, query: dict[str, Any], code: str | None, param: str | None
 ) -> None:
     error = refused_error(twin.get("/v1/payment_intents", **query))
 

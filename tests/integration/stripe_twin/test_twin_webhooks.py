@@ -282,7 +282,7 @@ def test_another_accounts_event_names_it_and_goes_nowhere_else(
     theirs = hooked.post(
         "/v1/payment_intents",
         {"amount": 700, "currency": "usd"},
-        headers={"Stripe-Account": connected},
+        headers=hooked.connect(connected),
     )
     hooked.charge(new_key())
     eventually(lambda: len(receiver.received) >= 3, "events of the own account")

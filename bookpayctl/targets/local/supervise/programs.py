@@ -195,6 +195,9 @@ def _twin(addresses: Addresses) -> Program:
             *python_module("bookpayctl.stripe_twin"),
             *("--port", str(port), "--control-port", str(control)),
             *("--data", str(addresses.root / "stripe-twin")),
+            # Whoever else asks this twin first, the environment's key is of the account that has
+            # its endpoint.
+            *("--key-file", str(addresses.secrets_dir / "stripe-api-key")),
             *("--endpoint", f"{addresses.url(RECEIVER_PROCESS)}/stripe/webhook"),
             *("--secret-file", str(addresses.secrets_dir / "stripe-webhook-secret")),
             *(part for event in RECEIVED_EVENTS for part in ("--event", event)),
