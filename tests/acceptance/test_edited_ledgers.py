@@ -81,7 +81,7 @@ def test_what_was_edited_or_deleted_behind_our_back_is_found(shop: CommandLine) 
 
 def test_records_and_topics_that_do_not_keep_their_promise_are_found(shop: CommandLine) -> None:
     admin = kafka(shop)
-    ends = {p: -1 for p in range(3)}
+    ends = dict.fromkeys(range(3), -1)
     trimmed = [TopicPartition("orders.placed", partition, end) for partition, end in ends.items()]
     for future in admin.delete_records(trimmed).values():
         future.result()
