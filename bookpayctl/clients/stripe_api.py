@@ -25,7 +25,9 @@ NOT_FOUND: Final = 404
 NOBODY_MADE: Final = "pi_bookpayctl_nobody_made_this"
 
 
-Collection = Literal["payment_intents", "charges", "refunds", "events", "disputes"]
+Collection = Literal[
+    "payment_intents", "charges", "refunds", "events", "disputes", "webhook_endpoints"
+]
 
 
 class StripeReadError(RuntimeError):

@@ -27,6 +27,7 @@ class OutboxRow:
 
     Attributes:
         payload_sha256: of the payload's text as the database writes it, which is what is published.
+        amount_cents: None where the payload has none, or one that is no whole number.
     """
 
     event_id: str
@@ -36,6 +37,9 @@ class OutboxRow:
     created_at: datetime
     published: bool
     payload_sha256: str | None = None
+    amount_cents: int | None = None
+    currency: str | None = None
+    has_amount: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +260,7 @@ class ChargeRow:
     amount_cents: int
     currency: str
     refunded_cents: int
+    created_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,7 +313,12 @@ class StripeRequestRow:
 
 @dataclass(frozen=True, slots=True)
 class Stripe:
-    """Stripe's side. `requests` is None where Stripe does not show its journal (a sandbox)."""
+    """Stripe's side.
+
+    Attributes:
+        requests: None where Stripe does not show its journal (a sandbox); likewise `delivered`.
+        delivered: events that were delivered to our endpoint and acknowledged with a 2xx.
+    """
 
     intents: tuple[IntentRow, ...]
     charges: tuple[ChargeRow, ...]
@@ -316,6 +326,7 @@ class Stripe:
     events: tuple[StripeEventRow, ...]
     requests: tuple[StripeRequestRow, ...] | None
     disputes: tuple[StripeDisputeRow, ...] = ()
+    delivered: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,7 @@ def facts_of(
         webhook_window=timedelta(seconds=float(window or DEFAULT_WEBHOOK_WINDOW_SECONDS)),
         absent={**earlier.absent, **later.absent},
         tapped=earlier.tapped,
+        account_is_shared=environment.settings.get("stripe_shared") == "on",
     )
 
 

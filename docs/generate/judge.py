@@ -21,6 +21,7 @@ LEDGERS = {
     "requests": "Stripe's request journal (the twin's, or the recording tap's)",
     "keys": "Stripe, or the recording tap",
     "topics": "Kafka",
+    "deliveries": "Stripe's deliveries (the twin's)",
 }
 
 

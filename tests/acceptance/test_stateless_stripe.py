@@ -71,7 +71,8 @@ def test_with_a_recording_tap_the_keys_are_known_and_a_wrong_one_is_found(
     journal = shop.root / "stripe-tap" / "journal.jsonl"
     assert "sk_test_123" not in journal.read_text()
 
-    first = next(line for line in journal.read_text().splitlines() if '"idempotency_key":"' in line)
+    creation = '"method":"POST","path":"/v1/payment_intents",'
+    first = next(line for line in journal.read_text().splitlines() if creation in line)
     with journal.open("a") as lines:
         lines.write(first.replace('"idempotency_key":"', '"idempotency_key":"not-ours-') + "\n")
 

@@ -42,6 +42,7 @@ ENVIRONMENT = "shop"
 
 PAID, DECLINED, REFUNDED = "ord_paid", "ord_declined", "ord_refunded"
 ROOT = {PAID: "root-paid", DECLINED: "root-declined", REFUNDED: "root-refunded"}
+CENTS = {PAID: 4999, DECLINED: 2900, REFUNDED: 3950}
 INTENT = {PAID: "pi_paid", DECLINED: "pi_declined", REFUNDED: "pi_refunded"}
 
 
@@ -56,12 +57,19 @@ def order(order_id: str, status: str, cents: int) -> OrderRow:
 def event(order_id: str, event_type: str, seconds: float) -> OutboxRow:
     root = ROOT[order_id]
     event_id = root if event_type == "OrderPlaced" else f"{event_type}-{order_id}"
-    return OutboxRow(event_id, event_type, order_id, root, at(seconds), published=True)
+    return OutboxRow(
+        *(event_id, event_type, order_id, root, at(seconds)),
+        published=True,
+        payload_sha256=f"sha of {event_id}",
+        amount_cents=CENTS[order_id],
+        currency="usd",
+        has_amount=True,
+    )
 
 
-def call(operation: str, key: str | None, request_id: str) -> CallRow:
+def call(operation: str, key: str | None, request_id: str, event_id: str | None = None) -> CallRow:
     """A line of the gateway's journal."""
-    return CallRow(operation, key, None, request_id)
+    return CallRow(operation, key, event_id, request_id)
 
 
 def steps(subject: str, kinds: str, *states: str | None) -> list[Transition]:
@@ -138,6 +146,15 @@ DATABASE = Database(
         ),
     ),
     dead_letters=(),
+    calls=(
+        *(call("charge", root, f"req_{root}", root) for root in ROOT.values()),
+        call("refund", "key-ref-1", "req_ref"),
+    ),
+    notified=frozenset(
+        row.event_id
+        for row in EVENTS
+        if row.event_type in ("OrderPaid", "OrderCancelled", "PaymentRefunded")
+    ),
 )  # fmt: skip
 
 
@@ -149,7 +166,10 @@ def topic(name: str, **changes: Any) -> TopicRow:
 
 LOG = Log(
     records=tuple(
-        RecordRow(TOPIC[row.event_type], 0, offset, row.root_event_id, row.event_id, row.event_type)
+        RecordRow(
+            *(TOPIC[row.event_type], 0, offset, row.root_event_id, row.event_id, row.event_type),
+            row.payload_sha256,
+        )
         for offset, row in enumerate(EVENTS)
     ),
     partitions=tuple(PartitionRow(topic, 0, 0, 3, T0) for topic in sorted(TOPIC.values())),
@@ -188,6 +208,7 @@ STRIPE = Stripe(
         StripeEventRow("evt_ref", "payment_intent.succeeded", INTENT[REFUNDED], ROOT[REFUNDED]),
     ),
     requests=STRIPE_REQUESTS,
+    delivered=frozenset({"evt_paid"}),
 )  # fmt: skip
 
 HISTORY = History(

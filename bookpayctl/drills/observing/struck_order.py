@@ -39,8 +39,8 @@ class StruckOrder:
     def charged_once(self, *, requests_min: int) -> list[Item]:
         """One execution, one key, and the requests that prove the retry."""
         reader = StripeReader(self.context.environment)
-        if not reader.is_twin:
-            reason = "only the twin shows its journal; a sandbox shows charges but no requests"
+        if not (reader.is_twin or reader.is_tapped):
+            reason = "no requests are shown here: only the twin and a recording tap (`up --tap`) do"
             required = f"1 execution, >= {requests_min} requests"
             return [self.context.unanswered("same-key", "one charge, same key", required, reason)]
         requests = wait_until(
@@ -48,7 +48,7 @@ class StruckOrder:
             lambda rows: len(rows) >= requests_min,
             deadline_seconds=self.context.deadline_seconds,
         ).value
-        charges = reader.money_taken(event_id=self.event_id)
+        charges = reader.charges_of(self.event_id)
         return [self._same_key(requests, requests_min), self._charges(charges)]
 
     def paid_and_never_failed(self) -> list[Item]:

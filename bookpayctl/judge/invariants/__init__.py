@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bookpayctl.judge.invariants import (
+    chain,
     clients,
     events,
     liveness,
@@ -27,6 +28,12 @@ from bookpayctl.judge.invariants.finding import Finding, Violation
 from bookpayctl.report.verdict import Item, Verdict, unanswered
 
 __all__ = ["INVARIANTS", "Excluded", "Facts", "Invariant", "judge"]
+
+WITHOUT: Final = {
+    "history": "no client history was given",
+    "deliveries": "only the twin shows what it delivered",
+}
+"""Why an invariant is skipped where a ledger cannot be had."""
 
 EXCUSED: Final = "excused:"
 """How a sentence begins that names what an invariant left out, and why."""
@@ -105,6 +112,18 @@ INVARIANTS: Final = (
               money.succeeded_payments_have_charges, ("stripe",)),
     Invariant("I31", "the topics keep records", "all there, alike, deleting nothing early",
               topics.topics_keep_records, ("topics",)),
+    Invariant("I32", "amounts agree", "order, payment, events and PaymentIntent say one amount",
+              chain.amounts_agree),
+    Invariant("I33", "records are their rows", "each record has its row's key, topic and payload",
+              chain.records_are_their_rows, ("log",)),
+    Invariant("I34", "our journal has every call", "a call for each of ours that Stripe executed",
+              chain.journal_has_every_call, ("stripe",)),
+    Invariant("I35", "every charge is somebody's", "0 charges that name no order, no environment",
+              chain.charges_are_claimed, ("stripe",)),
+    Invariant("I36", "customers were told", "a letter, or a dead letter, for each event of theirs",
+              chain.customers_were_told),
+    Invariant("I37", "delivered webhooks are stored", "each that got a 2xx is stored",
+              chain.delivered_webhooks_are_stored, ("deliveries",)),
 )  # fmt: skip
 
 
@@ -141,14 +160,18 @@ def _missing_ledger(invariant: Invariant, facts: Facts) -> str | None:
         "stripe": facts.stripe is not None,
         "history": facts.history is not None,
         "requests": facts.requests is not None,
+        "deliveries": facts.stripe is not None and facts.stripe.delivered is not None,
         "keys": facts.requests is not None or facts.stripe is not None,
     }
     return next((need for need in invariant.needs if not present[need]), None)
 
 
 def _without(invariant: Invariant, ledger: str, facts: Facts) -> Item:
-    """A missing history is a choice of the caller; any other missing ledger is a hole."""
-    if ledger != "history":
+    """A missing history is a choice of the caller, and only the twin shows what it delivered.
+
+    Any other missing ledger is a hole.
+    """
+    if ledger not in ("history", "deliveries"):
         reason = facts.absent.get(ledger, f"the {ledger} ledger could not be read")
         return unanswered(invariant.id, invariant.title, invariant.required, reason)
     return Item(
@@ -158,7 +181,7 @@ def _without(invariant: Invariant, ledger: str, facts: Facts) -> Item:
         required=invariant.required,
         observed="not asked",
         examined=0,
-        reason=facts.absent.get("history", "no client history was given"),
+        reason=facts.absent.get(ledger, WITHOUT[ledger]),
     )
 
 

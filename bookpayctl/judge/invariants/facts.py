@@ -35,9 +35,6 @@ from bookpayctl.judge.ledgers import (
 
 T = TypeVar("T")
 
-# Notes beside a payment's steps: an event that was refused, money that somebody else moved.
-NOTES: Final = frozenset({"refused", "outside_refund", "dispute"})
-
 MONEY_NOT_TAKEN: Final = frozenset({"won", "prevented", "charge_refunded"})
 """Ends of a dispute after which the shop holds the money, or Stripe took none."""
 
@@ -80,6 +77,7 @@ class Facts:
         history: None when no client history was given; then I01 and I02 are skipped.
         absent: why a ledger is None, by the names `log`, `stripe`, `history`.
         tapped: the POSTs that the recording tap saw; None where none records.
+        account_is_shared: others use the Stripe account, too, as the operator declared.
     """
 
     environment: str
@@ -93,6 +91,7 @@ class Facts:
     debezium: bool = False
     absent: dict[str, str] = field(default_factory=dict)
     tapped: tuple[StripeRequestRow, ...] | None = None
+    account_is_shared: bool = False
 
     @cached_property
     def judged(self) -> dict[str, OrderRow]:
@@ -285,8 +284,8 @@ class Facts:
 
     @cached_property
     def payment_transitions(self) -> dict[str, list[Transition]]:
-        """Steps by root event id, in order; what moved nothing is left out."""
-        rows = (t for t in self.database.payment_transitions if t.kind not in NOTES)
+        """Steps by root event id, in order; refused events moved nothing and are left out."""
+        rows = (t for t in self.database.payment_transitions if t.kind != "refused")
         return group(sorted(rows, key=lambda t: t.sequence), lambda t: t.subject)
 
     @cached_property

@@ -39,7 +39,11 @@ _OUTBOX: Final[LiteralString] = (
     "SELECT event_id::text, event_type, coalesce(payload->>'order_id', aggregate_id),"
     " coalesce(payload->>'root_event_id', event_id::text),"
     " least(greatest(created_at, 'epoch'), '9000-01-01 00:00:00+00'),"
-    " published_at IS NOT NULL, encode(sha256(convert_to(payload::text, 'UTF8')), 'hex')"
+    " published_at IS NOT NULL, encode(sha256(convert_to(payload::text, 'UTF8')), 'hex'),"
+    # The server judges the text: what is no whole number of its range stays what it is, a null.
+    " CASE WHEN payload->>'amount_cents' ~ '^[0-9]{1,18}$'"
+    " THEN (payload->>'amount_cents')::bigint END, payload->>'currency',"
+    " payload->>'amount_cents' IS NOT NULL"
     " FROM outbox ORDER BY created_at, event_id"
 )
 _PAYMENTS: Final[LiteralString] = (

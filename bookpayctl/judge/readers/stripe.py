@@ -53,6 +53,7 @@ class StripeReader:
         control_url = environment.stripe_control_url
         self._twin = None if control_url is None else TwinControl(control_url)
         self._tap_journal = environment.tap_journal
+        self._webhook_url = environment.webhook_url
         host = urlsplit(environment.stripe_api_base).hostname
         self._remembers = True if self._twin is not None or host == SANDBOX_HOST else None
 
@@ -104,9 +105,30 @@ class StripeReader:
         """The twin's ledger of what it executed, oldest first; needs the twin."""
         return self._journal("executions", filters)
 
+    def delivered(self) -> frozenset[str]:
+        """Events that our endpoint acknowledged; attempts that a fault spoilt do not count."""
+        endpoints = self.objects("webhook_endpoints")
+        ours = {row["id"] for row in endpoints if row["url"] == self._webhook_url}
+        return frozenset(
+            str(row["event_id"])
+            for row in self._journal("deliveries", {"outcome": "delivered"})
+            if row["endpoint_id"] in ours and not row["fault"]
+        )
+
     def money_taken(self, **filters: str) -> list[dict[str, Any]]:
         """The executions that took money; declines, authorizations and refunds are left out."""
         return [row for row in self.executions(**filters) if row["kind"] in MONEY_TAKEN]
+
+    def charges_of(self, event_id: str) -> list[dict[str, Any]]:
+        """What was taken for one payment: `charge`, `amount` and `currency` of each."""
+        if self.is_twin:
+            return self.money_taken(event_id=event_id)
+        return [
+            {"charge": row["id"], "amount": row["amount"], "currency": row["currency"]}
+            for row in self.objects("charges")
+            if row["status"] == "succeeded"
+            and (row.get("metadata") or {}).get("event_id") == event_id
+        ]
 
     def executed_keys(self) -> list[str]:
         """The charge key behind each charge Stripe made, once per charge.
@@ -190,9 +212,10 @@ def read_stripe(environment: Environment) -> Stripe:
         refunds = pool.submit(lambda: tuple(map(_refund, reader.objects("refunds"))))
         events = pool.submit(lambda: tuple(map(_event, reader.objects("events"))))
         disputes = pool.submit(lambda: tuple(map(_dispute, reader.objects("disputes"))))
-        requests = None
+        requests = delivered = None
         if reader.is_twin:
             requests = tuple(map(_request, reader.requests(method="POST")))
+            delivered = reader.delivered()
         return Stripe(
             intents.result(),
             charges.result(),
@@ -200,6 +223,7 @@ def read_stripe(environment: Environment) -> Stripe:
             events.result(),
             requests,
             disputes.result(),
+            delivered,
         )
 
 
@@ -225,6 +249,7 @@ def _charge(row: dict[str, Any]) -> ChargeRow:
         row["amount"],
         row["currency"],
         row.get("amount_refunded") or 0,
+        _time(row),
     )
 
 

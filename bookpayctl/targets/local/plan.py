@@ -53,6 +53,7 @@ class UpOptions:
     shadow_mode: bool = False
     failpoints: bool = True
     tap: bool = False
+    stripe_shared: bool = False
     log_level: str = "INFO"
     timeout_seconds: float = 120.0
     dsn: str | None = None
@@ -227,6 +228,7 @@ def _environment(
             "shadow_mode": "on" if options.shadow_mode else "off",
             "failpoints": "on" if options.failpoints else "off",
             "tap": "on" if options.tap else "off",
+            "stripe_shared": "on" if options.stripe_shared else "off",
             "twin_latency_ms": str(options.twin_latency_ms),
             "webhook_window_seconds": str(options.webhook_window_seconds),
         },

@@ -111,6 +111,17 @@ DEFECTS = {
     ),
     "I30": shop.with_stripe(charges=first(S.charges, amount_cents=1)),
     "I31": shop.with_log(topics=(shop.topic("orders.paid", cleanup_policy="compact"),)),
+    # An order that no money was taken for, so that its amount is nowhere else asked about.
+    "I32": shop.with_database(
+        orders=(D.orders[0], replace(D.orders[1], total_cents=3400), D.orders[2])
+    ),
+    "I33": shop.with_database(outbox=first(D.outbox, payload_sha256="of another text")),
+    "I34": shop.with_database(calls=(D.calls or ())[1:]),
+    "I35": shop.with_stripe(
+        charges=(*S.charges, ChargeRow("ch_stranger", None, "succeeded", 778, "usd", 0))
+    ),
+    "I36": shop.with_database(notified=frozenset()),
+    "I37": shop.with_database(webhooks=()),
 }
 
 # What cannot be broken alone, and why; every other defect violates its own invariant only.
@@ -124,6 +135,10 @@ COMPANIONS = {
     # The charge that is missing is also the one that the payment names, and the other way round.
     "I11": {"I30"},
     "I30": {"I11"},
+    # What nobody here made has no call in our journal.
+    "I13": {"I34"},
+    # The client was told the amount that the order had.
+    "I32": {"I01"},
     # A cancelled order whose money is held has not been compensated.
     "I12": {"I14"},
     # Its stock is in neither the counters nor the state that its order asks for.

@@ -187,7 +187,7 @@ def test_a_confirmation_in_the_customers_browser_is_counted_and_not_judged() -> 
 def test_a_request_of_others_that_our_journal_knows_is_ours_after_all() -> None:
     path = f"/v1/payment_intents/{PI}/cancel"
     facts = with_request(StripeRequestRow("made-up", path, "e", True, None, PI, "req_x"))
-    calls = (shop.call("cancel", "made-up", "req_x"),)
+    calls = (*(D.calls or ()), shop.call("cancel", "made-up", "req_x"))
 
     assert violated(facts) == set()
     assert violated(replace(facts, database=replace(D, calls=calls))) == {"I24"}

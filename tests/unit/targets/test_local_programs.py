@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from bookpayctl.targets.local.supervise import programs
@@ -48,11 +49,25 @@ def test_there_are_eleven_service_processes_a_twin_and_a_mail_sink() -> None:
 
 
 def test_an_existing_stripe_leaves_the_twin_out() -> None:
-    from dataclasses import replace
-
     listed = programs.applications(replace(ADDRESSES, own_twin=False))
 
     assert {program.name for program in listed} == PROCESSES - {"stripe-twin"}
+
+
+def test_a_tap_stands_before_stripe_only_when_it_is_asked_for() -> None:
+    tapped = {
+        program.name: program
+        for program in programs.applications(replace(ADDRESSES, tap_journal=Path("/env/j.jsonl")))
+    }
+
+    gateway = "payments-gateway"
+    port = ADDRESSES.ports["stripe-tap"]
+    assert "stripe-tap" not in by_name()
+    assert by_name()[gateway].variables["STRIPE_API_BASE"] == ADDRESSES.stripe_api_base
+    assert tapped[gateway].variables["STRIPE_API_BASE"] == f"http://127.0.0.1:{port}"
+    assert ADDRESSES.stripe_api_base in tapped["stripe-tap"].command
+    assert "/env/j.jsonl" in tapped["stripe-tap"].command
+    assert tapped["stripe-tap"].variables == {}
 
 
 def test_only_the_gateway_holds_the_stripe_key() -> None:
@@ -82,12 +97,13 @@ def test_the_deadlines_of_the_services_nest() -> None:
 
 def test_services_stop_first_and_the_database_last() -> None:
     order = sorted(
-        ["postgres", "kafka", "stripe-twin", "notifier"],
+        ["postgres", "kafka", "stripe-tap", "notifier"],
         key=programs.tier_of_process,
         reverse=True,
     )
 
-    assert order == ["notifier", "stripe-twin", "kafka", "postgres"]
+    assert order == ["notifier", "stripe-tap", "kafka", "postgres"]
+    assert programs.tier_of_process("stripe-twin") is Tier.OUTSIDE
     assert by_name()["payments-worker-0"].tier is Tier.SERVICE
 
 
