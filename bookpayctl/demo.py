@@ -22,6 +22,7 @@ from bookpayctl.load import probe_orders
 from bookpayctl.load.history import read_history
 from bookpayctl.load.plan import PAYMENT_METHOD_OF_KIND, OrderKind
 from bookpayctl.report.exit_code import ExitCode
+from bookpayctl.report.money import shown_money
 from bookpayctl.report.result import Report
 from bookpayctl.report.verdict import Item, Verdict, unanswered
 from bookpayctl.runs import directory
@@ -191,7 +192,7 @@ def _serve(
     reached = seen.get("status") == wanted
     payment = seen.get("payment") or {}
     reason = f" ({seen['cancel_reason']})" if seen.get("cancel_reason") else ""
-    amount = f"{placed['total_cents'] / 100:.2f} {placed['currency']}"
+    amount = shown_money(placed["total_cents"], placed["currency"])
     return Item(
         id=item_id,
         title=title,

@@ -7,7 +7,8 @@ Every group's file is cheap to import: what is heavy is imported inside its comm
 from __future__ import annotations
 
 import os
-from typing import Annotated, Final
+import sys
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -33,6 +34,9 @@ from bookpayctl.cli.commands import (
     up,
     webhook,
 )
+
+# `python -OO`: what functions say about themselves is not compiled in.
+OPTIMIZED_WITHOUT_DOCSTRINGS: Final = 2
 
 # In the order of `--help`.
 _GROUPS: Final = (
@@ -65,6 +69,23 @@ def build_app() -> typer.Typer:
     for group in _GROUPS:
         group.register(app)
     return app
+
+
+def build_command() -> Any:
+    """The whole command line, ready to be run; each command with its help."""
+    command = typer.main.get_command(build_app())
+    if sys.flags.optimize >= OPTIMIZED_WITHOUT_DOCSTRINGS:
+        _give_help(command)
+    return command
+
+
+def _give_help(command: Any) -> None:
+    from bookpayctl.cli.texts import docstring_of
+
+    for inner in getattr(command, "commands", {}).values():
+        _give_help(inner)
+    if not command.help and command.callback is not None:
+        command.help = docstring_of(command.callback)
 
 
 def _options(

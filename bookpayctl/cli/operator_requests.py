@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from bookpayctl.cli.errors import database_answers
-from bookpayctl.cli.output import Document, OutputFormat, hint, leave, print_json, print_table
+from bookpayctl.cli.output import Document, OutputFormat, did, hint, leave, print_json, print_table
 from bookpayctl.report.exit_code import ExitCode
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ def submit_and_report(
 
     with database_answers(environment):
         replies = submit(environment.dsn, requests, per_second=per_second)
+    for reply in replies:
+        did(f"{name_of(reply.request)}: {reply.result}")
     code = exit_of(replies)
     rows = [(name_of(reply.request), reply.result, reply.detail) for reply in replies]
     if output is OutputFormat.JSON:

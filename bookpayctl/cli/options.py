@@ -37,6 +37,13 @@ def settings(flags: Mapping[str, object]) -> dict[str, Value]:
         fail(str(error), ExitCode.USAGE)
 
 
+def config_path() -> Path:
+    """The file of settings that this command reads, whether or not it exists."""
+    from bookpayctl.targets.settings import CONFIG_FILE, CONFIG_VARIABLE
+
+    return Path(os.environ.get(CONFIG_VARIABLE) or Path.cwd() / CONFIG_FILE)
+
+
 def name_of(name: str | None) -> str:
     """The environment's name by flag, variable, file or default; exit 2 when it cannot be one."""
     from bookpayctl.targets.settings import SettingsError, environment_name

@@ -15,7 +15,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TextIO
 
-from bookpayctl.report.exit_code import ExitCode
+import typer
+
+from bookpayctl.report.exit_code import REASONS, ExitCode
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -46,7 +48,7 @@ class Document:
     reason: str
     body: Mapping[str, Any] = field(default_factory=dict)
 
-    def to_json(self) -> str:
+    def to_json(self, *, one_line: bool = False) -> str:
         return json.dumps(
             {
                 "apiVersion": API_VERSION,
@@ -54,9 +56,80 @@ class Document:
                 "exit": {"code": int(self.code), "reason": self.reason},
                 **self.body,
             },
-            indent=2,
+            indent=None if one_line else 2,
             default=str,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a command did not come to its own end.
+
+    Attributes:
+        reason: slug for programs.
+        part: the process that failed; empty when it is none.
+        log: the last lines it wrote.
+        fix: what to do next, when one thing helps.
+    """
+
+    code: ExitCode
+    reason: str
+    message: str
+    part: str = ""
+    log: tuple[str, ...] = ()
+    fix: str = ""
+
+
+class Failed(typer.Exit):
+    """Ends a command that has said on stderr why; `cli.ending` makes the document of it."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(int(failure.code))
+        self.failure = failure
+
+
+def failure_document(failure: Failure) -> Document:
+    """The failure as the one document of a command that has no other."""
+    body = {
+        "message": failure.message,
+        "fix": failure.fix,
+        "part": failure.part,
+        "log": list(failure.log),
+    }
+    return Document("Failure", failure.code, failure.reason, body)
+
+
+@dataclass(slots=True)
+class Told:
+    """What this process has done, for when stdout cannot say it.
+
+    Attributes:
+        deeds: what the command changed or found, a line each, with the ids.
+        answer_is_the_work: whether the command was run for its report and nothing else.
+    """
+
+    deeds: list[str] = field(default_factory=list)
+    answer_is_the_work: bool = False
+
+
+TOLD: Final = Told()
+
+
+def did(deed: str) -> None:
+    """Note what was done, with its id; said on stderr only where stdout does not say it."""
+    TOLD.deeds.append(deed)
+
+
+def reader_left() -> bool:
+    """Whether nobody reads stdout any more, so that a command that follows something may end."""
+    return getattr(sys.stdout, "lost", None) is not None
+
+
+def as_it_comes() -> None:
+    """Let stdout go out at once: the command prints a line for each thing, not one document."""
+    release = getattr(sys.stdout, "release", None)
+    if release is not None:
+        release()
 
 
 def wants_colour(stream: TextIO, environ: Mapping[str, str] | None = None) -> bool:
@@ -129,20 +202,21 @@ def hint(text: str) -> None:
 
 def leave(code: ExitCode) -> NoReturn:
     """End the command with `code`; 0 too, so that a caller need not tell them apart."""
-    import typer
-
     raise typer.Exit(int(code))
 
 
-def fail(message: str, code: ExitCode, *, fix: str | None = None) -> NoReturn:
+def fail(
+    message: str, code: ExitCode, *, fix: str | None = None, reason: str | None = None
+) -> NoReturn:
     """Say why on stderr and end the command with `code`.
 
     Args:
         message: what was attempted, on what, and why it did not work; no secret.
         code: the exit code.
         fix: what to do next, when one thing helps.
+        reason: slug for programs; default: the code's own.
     """
     hint(f"error: {message}")
     if fix is not None:
         hint(f"fix: {fix}")
-    leave(code)
+    raise Failed(Failure(code, reason or REASONS[code], message, fix=fix or ""))

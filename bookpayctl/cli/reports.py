@@ -1,24 +1,37 @@
 """How every judging command shows its report: one document on stdout, files beside it, one code.
 
-The exit code is the report's, whatever the format; a report file that cannot be written does not
-change the verdict, but it is not passed over in silence either.
+The exit code is the report's, whatever the format. A report file that could not be written does not
+change the verdict, but it was asked for and is not there: that is exit 3 where it would have been
+less, and stdout and the other files say so.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from bookpayctl.cli.output import Document, fail, hint, leave, print_line, wants_colour
+from bookpayctl.cli.output import (
+    TOLD,
+    Document,
+    did,
+    fail,
+    hint,
+    leave,
+    print_line,
+    wants_colour,
+)
 from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.report.result import Report
 
 if TYPE_CHECKING:
     from bookpayctl.report.text import Look
+    from bookpayctl.runs.destinations import Destination
 
 
 class ReportFormat(StrEnum):
@@ -55,17 +68,61 @@ def look_of(*, detailed: bool, fold: str | None = None) -> Look:
     )
 
 
-def report_files(given: list[str] | None) -> list[tuple[ReportFormat, Path]]:
-    """Parse --report before anything is asked; exit 2 when it makes no sense."""
+@dataclass(frozen=True, slots=True)
+class ReportFile:
+    """One report beside the one on stdout: in which format, and where."""
+
+    format: ReportFormat
+    place: Destination
+
+
+def report_files(
+    given: list[str] | None, output: ReportFormat, *, inputs: Sequence[Path] = ()
+) -> list[ReportFile]:
+    """Parse --report and see that each can be written, before anything else; else exit 2.
+
+    Args:
+        output: what stdout carries; a report must not come into the middle of a document there.
+        inputs: files the command reads, which no report may overwrite.
+    """
+    from bookpayctl.runs.destinations import DestinationError, destination, doubled
+
     files = []
     for text in given or []:
         name, _, path = text.partition("=")
         if name not in (ReportFormat.JSON, ReportFormat.JUNIT) or not path:
             fail(f"--report {text!r} must be json=FILE or junit=FILE", ExitCode.USAGE)
-        if not Path(path).absolute().parent.is_dir():
-            fail(f"--report {text!r}: the folder does not exist", ExitCode.USAGE)
-        files.append((ReportFormat(name), Path(path)))
+        try:
+            place = destination(path)
+        except DestinationError as error:
+            fail(f"--report {text!r} cannot be written: {error}", ExitCode.USAGE)
+        reason = _not_here(place, output, inputs)
+        if reason is not None:
+            fail(f"--report {text!r}: {reason}", ExitCode.USAGE)
+        files.append(ReportFile(ReportFormat(name), place))
+    twice = doubled([file.place for file in files])
+    if twice is not None:
+        fail(f"two reports go to {twice.path}; give each its own file", ExitCode.USAGE)
     return files
+
+
+def _not_here(place: Destination, output: ReportFormat, inputs: Sequence[Path]) -> str | None:
+    """Why this place must not be written to, although it could; None when it may be."""
+    from bookpayctl.cli.options import config_path
+    from bookpayctl.targets.environment import is_within_an_environment
+
+    if place.descriptor is not None:
+        stream = sys.stdout if place.descriptor == 1 else sys.stderr
+        if getattr(stream, "lost", None):
+            return f"it is this command's own stream, and {getattr(stream, 'lost', '')}"
+        if place.descriptor == 1 and output is not ReportFormat.TABLE:
+            return f"stdout carries the document of -o {output.value} already"
+    if is_within_an_environment(place.real):
+        return "it is in the folder of an environment, which is the environment's own"
+    for own in (*inputs, config_path()):
+        if place.real == own.resolve():
+            return f"it is {own}, which this command reads"
+    return None
 
 
 def render(
@@ -84,29 +141,73 @@ def render(
             return junit_document(report)
 
 
-def write_files(report: Report, files: list[tuple[ReportFormat, Path]]) -> None:
-    """The report in its run's folder, and in the files that were asked for."""
-    from bookpayctl.runs.directory import REPORT_FILE
-    from bookpayctl.runs.files import write_atomically
+def write_files(report: Report, files: Sequence[ReportFile]) -> Report:
+    """Write the report into its run's folder and wherever it was asked for.
 
+    Returns:
+        The report as it is to be shown: with what could not be written, and the code of that. All
+        files say the same as stdout; those that were written before another failed, written again.
+    """
+    # What cannot be taken back comes last.
+    from bookpayctl.runs.destinations import DestinationKind
+
+    ordered = sorted(files, key=lambda file: file.place.kind is not DestinationKind.FILE)
     if report.run_dir is not None:
-        files = [*files, (ReportFormat.JSON, Path(report.run_dir) / REPORT_FILE)]
-    for kind, path in files:
-        try:
-            write_atomically(path, render(report, kind) + "\n")
-        except OSError as error:
-            hint(f"warning: report {path} could not be written: {error}")
+        ordered = [_in_the_run(Path(report.run_dir)), *ordered]
+    written: list[ReportFile] = []
+    for file in ordered:
+        error = _written(report, file)
+        if error is None:
+            written.append(file)
+            continue
+        lost = f"{file.place.path}: {error.strerror or error}"
+        hint(f"error: report {lost}; it was asked for and is not there")
+        report = replace(report, reports_lost=(*report.reports_lost, lost))
+        for earlier in written:
+            if earlier.place.kind is DestinationKind.FILE and _written(report, earlier):
+                hint(f"error: report {earlier.place.path} does not say that another is missing")
+    return report
+
+
+def _in_the_run(run_dir: Path) -> ReportFile:
+    from bookpayctl.runs.destinations import Destination, DestinationKind
+    from bookpayctl.runs.directory import REPORT_FILE
+
+    path = run_dir / REPORT_FILE
+    place = Destination(path, DestinationKind.FILE, path, ("file", str(path)))
+    return ReportFile(ReportFormat.JSON, place)
+
+
+def _written(report: Report, file: ReportFile) -> OSError | None:
+    """Write one; why it could not be."""
+    from bookpayctl.runs.destinations import deliver
+
+    # Behind what this process has printed before, where it goes to one of its own streams.
+    sys.stdout.flush()
+    try:
+        deliver(file.place, render(report, file.format) + "\n")
+    except OSError as error:
+        return error
+    return None
 
 
 def finish(
     report: Report,
     output: ReportFormat,
-    files: list[tuple[ReportFormat, Path]],
+    files: Sequence[ReportFile],
     *,
     detailed: bool = False,
     fold: str | None = None,
 ) -> NoReturn:
-    """Print the report, write its files, and end the command with the report's code."""
-    write_files(report, files)
+    """Write the report's files, print it, and end the command with the report's code."""
+    told(report)
+    report = write_files(report, files)
     print_line(render(report, output, detailed=detailed, fold=fold))
     leave(report.code)
+
+
+def told(report: Report) -> None:
+    """Note what the report comes to, for a stdout that does not take it."""
+    TOLD.answer_is_the_work = True
+    where = f"; evidence: {report.run_dir}" if report.run_dir else ""
+    did(f"verdict {report.verdict.value}, exit {int(report.code)} ({report.reason}){where}")

@@ -1,4 +1,7 @@
-"""The two sessions this tool opens on PostgreSQL: one that only reads, one that may write."""
+"""The sessions this tool opens on PostgreSQL: one that only reads, one that may write.
+
+`connect` is the one door to PostgreSQL: what the shell exports for libpq passes through none.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import Any, Final, LiteralString, TypeVar
 import psycopg
 from psycopg.rows import class_row
 
+from bookpayctl.clients import libpq
 from runtime.domain.names import SCHEMA
 
 T = TypeVar("T")
@@ -26,6 +30,29 @@ DatabaseError = psycopg.Error
 """What PostgreSQL, or the way to it, answered instead of what was asked for."""
 
 
+def connect(
+    dsn: str,
+    *,
+    timeout_seconds: int = CONNECT_TIMEOUT_SECONDS,
+    options: str = "",
+    application_name: str = "bookpayctl",
+    autocommit: bool = False,
+) -> Connection:
+    """One session of the caller's own, made as `dsn` says and as nothing else does.
+
+    Raises:
+        DatabaseError: no connection within the timeout.
+    """
+    return psycopg.connect(
+        dsn,
+        **libpq.parameters(dsn),  # type: ignore[arg-type] # all of them are texts
+        connect_timeout=timeout_seconds,
+        options=options,
+        application_name=application_name,
+        autocommit=autocommit,
+    )
+
+
 @contextmanager
 def reading(dsn: str) -> Iterator[Connection]:
     """A read-only session on the primary, our schema first on the path.
@@ -33,9 +60,8 @@ def reading(dsn: str) -> Iterator[Connection]:
     Raises:
         DatabaseError: no connection within the timeout, or the server is a replica.
     """
-    with psycopg.connect(
+    with connect(
         dsn,
-        connect_timeout=CONNECT_TIMEOUT_SECONDS,
         options=f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c search_path={SCHEMA}",
         application_name="bookpayctl-judge",
     ) as conn:
@@ -48,7 +74,7 @@ def reading(dsn: str) -> Iterator[Connection]:
 def writing(dsn: str) -> Iterator[Connection]:
     """A session that may write and sees our tables; every statement commits by itself."""
     options = f"-c search_path={SCHEMA} -c statement_timeout=5000"
-    with psycopg.connect(dsn, autocommit=True, connect_timeout=5, options=options) as conn:
+    with connect(dsn, autocommit=True, options=options) as conn:
         yield conn
 
 

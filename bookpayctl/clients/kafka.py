@@ -5,6 +5,7 @@ Looking leaves no trace in any group.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Iterable, Iterator
@@ -23,7 +24,11 @@ from confluent_kafka import (
     Message,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AdminClient,
+    ConfigResource,
+    ConfigSource,
+)
 
 REQUEST_TIMEOUT_SECONDS: Final = 5.0
 
@@ -57,6 +62,7 @@ class LogRecord:
     headers: dict[str, str]
     payload: dict[str, Any]
     at: datetime | None
+    payload_sha256: str = ""
 
     @property
     def event_id(self) -> str | None:
@@ -144,6 +150,50 @@ def records_between(
             raise LogReadError(f"no end of {sorted(open_ends)} in {READ_DEADLINE_SECONDS:.0f} s")
 
 
+@dataclass(frozen=True, slots=True)
+class TopicSettings:
+    """One topic as the broker has it; `overrides` are settings of its own, name=value."""
+
+    name: str
+    partitions: int
+    replicas: int
+    values: dict[str, str]
+    overrides: tuple[str, ...]
+
+
+def topic_settings(bootstrap_servers: str, topics: Iterable[str]) -> list[TopicSettings]:
+    """Those of the topics that exist, with what they are set to.
+
+    Raises:
+        BrokerError: the broker did not say.
+    """
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
+    known = admin.list_topics(timeout=REQUEST_TIMEOUT_SECONDS).topics
+    there = [topic for topic in topics if topic in known and known[topic].error is None]
+    if not there:
+        return []
+    asked = [ConfigResource(ConfigResource.Type.TOPIC, topic) for topic in there]
+    answers = admin.describe_configs(asked, request_timeout=REQUEST_TIMEOUT_SECONDS)
+    found = []
+    for resource, future in answers.items():
+        entries = future.result()
+        partitions = known[resource.name].partitions
+        found.append(
+            TopicSettings(
+                resource.name,
+                len(partitions),
+                min((len(p.replicas) for p in partitions.values()), default=0),
+                {name: entry.value or "" for name, entry in entries.items()},
+                tuple(
+                    f"{name}={entry.value}"
+                    for name, entry in sorted(entries.items())
+                    if entry.source == ConfigSource.DYNAMIC_TOPIC_CONFIG.value
+                ),
+            )
+        )
+    return sorted(found, key=lambda topic: topic.name)
+
+
 def delete_group(bootstrap_servers: str, group: str) -> None:
     """Remove a consumer group; one that does not exist is already removed.
 
@@ -218,6 +268,7 @@ def _record(message: Message) -> LogRecord | None:
         headers=_headers(message.headers()),
         payload=_object(message.value()),
         at=at,
+        payload_sha256=hashlib.sha256(message.value() or b"").hexdigest(),
     )
 
 

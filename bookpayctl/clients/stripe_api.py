@@ -5,6 +5,7 @@ Lists only, never search: a list is consistent at once, search lags. Nothing her
 
 from __future__ import annotations
 
+import ssl
 import threading
 import weakref
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ RETRIES_MAX: Final = 2
 PAGE_SIZE: Final = 100
 
 
-Collection = Literal["payment_intents", "charges", "refunds", "events"]
+Collection = Literal["payment_intents", "charges", "refunds", "events", "disputes"]
 
 
 class StripeReadError(RuntimeError):
@@ -77,9 +78,8 @@ class StripeApi:
         """Each thread's own, for the reason that `HttpClient` gives."""
         client: stripe.StripeClient | None = getattr(self._of_thread, "client", None)
         if client is None:
-            http_client = stripe.HTTPXClient(
-                timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
-                allow_sync_methods=True,
+            http_client = _DirectClient(
+                timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
             )
             self._opened.append(http_client)
             client = stripe.StripeClient(
@@ -90,6 +90,20 @@ class StripeApi:
             )
             self._of_thread.client = client
         return client
+
+
+class _DirectClient(stripe.HTTPXClient):
+    """The SDK's client, without the shell's proxies.
+
+    A proxy is no way to a twin on this machine: STRIPE_API_BASE says alone where Stripe is, as it
+    does for the gateway. The SDK has no setting for it.
+    """
+
+    def __init__(self, *, timeout: httpx.Timeout) -> None:
+        super().__init__(timeout=timeout, allow_sync_methods=True)
+        self._client = httpx.Client(
+            verify=ssl.create_default_context(cafile=stripe.ca_bundle_path), trust_env=False
+        )
 
 
 def _close_all(clients: list[stripe.HTTPXClient]) -> None:

@@ -24,12 +24,15 @@ from bookpayctl.forgery.case import (
 
 def intent_event(payment: ForgedPayment, event_type: str, **changes: Any) -> dict[str, Any]:
     """What Stripe would tell of this payment; `changes` replace fields of the PaymentIntent."""
+    has_succeeded = changes.get("status", "succeeded") == "succeeded"
     thing = {
         "id": payment.payment_intent_id,
         "object": "payment_intent",
         "status": "succeeded",
         "amount": payment.amount_cents,
+        "amount_received": payment.amount_cents if has_succeeded else 0,
         "currency": payment.currency,
+        "livemode": False,
         "metadata": {"event_id": payment.event_id, "env": payment.environment},
         **changes,
     }
@@ -58,7 +61,13 @@ def _wrong_sums(m: ForgeryInput) -> list[Variant]:
         "a cent less": {"amount": payment.amount_cents - 1},
         "nothing": {"amount": 0},
         "the amount as text": {"amount": str(payment.amount_cents)},
+        "a part received": {"amount_received": payment.amount_cents - 1},
+        "nothing received": {"amount_received": 0},
+        "no word on what was received": {"amount_received": None},
+        "a status that is none": {"status": "processing"},
+        "live money inside": {"livemode": True},
         "another currency": {"currency": "eur" if payment.currency != "eur" else "usd"},
+        "the currency in capitals": {"currency": payment.currency.upper()},
         "another PaymentIntent": {"id": f"pi_bookpayforge{uuid4().hex}"},
         "another environment": {"metadata": {"event_id": payment.event_id, "env": "elsewhere"}},
     }

@@ -7,7 +7,7 @@ only: nothing here asks a server, and nothing is repaired on the way in.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,11 @@ class OrderRow:
 
 @dataclass(frozen=True, slots=True)
 class OutboxRow:
-    """One event; `root_event_id` is the order's OrderPlaced, itself when there is none named."""
+    """One event; `root_event_id` is the order's OrderPlaced, itself when there is none named.
+
+    Attributes:
+        payload_sha256: of the payload's text as the database writes it, which is what is published.
+    """
 
     event_id: str
     event_type: str
@@ -31,6 +35,7 @@ class OutboxRow:
     root_event_id: str
     created_at: datetime
     published: bool
+    payload_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,36 @@ class RefundRow:
     amount_cents: int
     state: str
     stripe_refund_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class OutsideRefundRow:
+    """A refund that somebody else made, as our tables have it."""
+
+    stripe_refund_id: str
+    payment_intent_id: str | None
+    amount_cents: int
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeRow:
+    """A dispute as our tables have it."""
+
+    stripe_dispute_id: str
+    payment_intent_id: str | None
+    amount_cents: int
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallRow:
+    """One call to Stripe in the gateway's own journal, written before it was made."""
+
+    operation: str
+    key: str | None
+    event_id: str | None
+    request_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +145,12 @@ class Database:
 
     Attributes:
         v1_intents: PaymentIntents v1 took money with while our gateway only shadowed it.
+        shadowed_events: payments that our tables say were only shadowed, by root event id.
+        outside_refunds: refunds made by others that we know of.
+        disputes: disputes that we know of.
+        calls: the gateway's journal; None when it was not read.
+        notified: event ids of the letters on record; None when they were not read.
+        clock_ahead: how far the environment's clock is ahead of the wall clock, by drills.
     """
 
     read_at: datetime
@@ -124,6 +165,12 @@ class Database:
     webhooks: tuple[WebhookRow, ...]
     dead_letters: tuple[DeadLetterRow, ...]
     v1_intents: frozenset[str] = frozenset()
+    shadowed_events: frozenset[str] = frozenset()
+    outside_refunds: tuple[OutsideRefundRow, ...] = ()
+    disputes: tuple[DisputeRow, ...] = ()
+    calls: tuple[CallRow, ...] | None = None
+    notified: frozenset[str] | None = None
+    clock_ahead: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +183,22 @@ class RecordRow:
     key: str
     event_id: str | None
     event_type: str | None
+    payload_sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TopicRow:
+    """What a topic is set to; `overrides` are the settings of its own that the broker shows."""
+
+    name: str
+    partitions: int
+    replicas: int
+    retention_ms: int
+    retention_bytes: int
+    cleanup_policy: str
+    insync_min: int
+    unclean_election: bool
+    overrides: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,11 +222,16 @@ class GroupOffset:
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """What Kafka holds: every record between first and end offset, and where groups stand."""
+    """What Kafka holds: every record between first and end offset, and where groups stand.
+
+    Attributes:
+        topics: those of ours that exist, as they are set; None when they were not asked for.
+    """
 
     records: tuple[RecordRow, ...]
     partitions: tuple[PartitionRow, ...]
     offsets: tuple[GroupOffset, ...]
+    topics: tuple[TopicRow, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +265,20 @@ class StripeRefundRow:
     charge_id: str | None
     status: str
     amount_cents: int
+    refund_id: str | None = None
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StripeDisputeRow:
+    """A dispute at Stripe; while it is open, and when it is lost, the money is not held."""
+
+    id: str
+    payment_intent_id: str | None
+    charge_id: str | None
+    status: str
+    amount_cents: int
+    created_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,11 +287,15 @@ class StripeEventRow:
     type: str
     object_id: str | None
     idempotency_key: str | None
+    created_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class StripeRequestRow:
-    """One POST as Stripe saw it; `body_sha256` is of the parameters, `executed` if it acted."""
+    """One POST as Stripe saw it; `body_sha256` is of the parameters, `executed` if it acted.
+
+    A row that the recording tap wrote has what the gateway sent, and the same meaning.
+    """
 
     key: str | None
     path: str
@@ -217,6 +303,7 @@ class StripeRequestRow:
     executed: bool
     environment: str | None
     object_id: str | None
+    request_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +315,7 @@ class Stripe:
     refunds: tuple[StripeRefundRow, ...]
     events: tuple[StripeEventRow, ...]
     requests: tuple[StripeRequestRow, ...] | None
+    disputes: tuple[StripeDisputeRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

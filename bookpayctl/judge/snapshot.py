@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from bookpayctl.clients.kafka import BrokerError, LogReadError
-from bookpayctl.judge.invariants.facts import Excluded, Facts
+from bookpayctl.judge.invariants.facts import Excluded, Facts, is_due
 from bookpayctl.judge.ledgers import Database, History, Log, Stripe
 from bookpayctl.judge.readers.kafka import read_log
 from bookpayctl.judge.readers.postgres import read_database
@@ -97,13 +97,16 @@ def log_of(earlier: Snapshot, later: Snapshot) -> Log | None:
     return replace(earlier.log, offsets=later.log.offsets)
 
 
-def digest(snapshot: Snapshot, *, cut_off: datetime) -> str:
+def digest(snapshot: Snapshot, *, cut_off: datetime, read_at: datetime) -> str:
     """SHA-256 over everything that belongs to orders created before the cut-off.
 
-    Rows of later orders are left out, so that a shop that goes on selling can be audited.
+    Rows of later orders are left out, so that a shop that goes on selling can be audited. Both
+    looks are held against one `read_at`, or what is dated ahead would be young in one of them.
     """
     database = snapshot.database
-    orders = [row for row in database.orders if row.created_at < cut_off]
+    orders = [
+        row for row in database.orders if is_due(row.created_at, cut_off=cut_off, read_at=read_at)
+    ]
     ids = {row.id for row in orders}
     payments = [row for row in database.payments if row.order_id in ids]
     roots = {row.event_id for row in payments}
@@ -124,6 +127,9 @@ def digest(snapshot: Snapshot, *, cut_off: datetime) -> str:
         sorted(repr(row) for row in stripe.intents if row.id in intents),
         sorted(repr(row) for row in stripe.charges if row.payment_intent_id in intents),
         sorted(repr(row) for row in stripe.refunds if row.payment_intent_id in intents),
+        sorted(repr(row) for row in stripe.disputes if row.payment_intent_id in intents),
+        (row for row in database.outside_refunds if row.payment_intent_id in intents),
+        (row for row in database.disputes if row.payment_intent_id in intents),
     )
     hashed = hashlib.sha256()
     for part in parts:

@@ -87,7 +87,7 @@ MEANINGS: Final = {
     ExitCode.VIOLATED: "something that must be true is not; the evidence names it",
     ExitCode.USAGE: "a wrong argument or setting; nothing was touched",
     ExitCode.UNKNOWN: "a question could not be answered, or a fault could not be proven to have"
-    " landed: nobody is acquitted",
+    " landed, or a report that was asked for could not be written: nobody is acquitted",
     ExitCode.WARNINGS: "all holds, with warnings, and `--strict` was given",
     ExitCode.VACUOUS: "nothing was there to examine, so nothing was shown",
     ExitCode.REFUSED: "a guard refused to begin, or an earlier run is not undone (`recover`)",

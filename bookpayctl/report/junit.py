@@ -14,6 +14,7 @@ from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.report.result import Report
 from bookpayctl.report.verdict import Item, Verdict
 
+_DECLARATION: Final = '<?xml version="1.0" encoding="UTF-8"?>\n'
 # Characters XML 1.0 cannot hold at all, not even escaped; an answer of a server may have them.
 _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -40,9 +41,22 @@ def junit_document(report: Report) -> str:
         suite.set(kind if kind == "skipped" else f"{kind}s", str(count))
     suite.set("time", f"{report.duration_seconds:.3f}")
     suite.set("timestamp", report.started_at)
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(
-        suite, encoding="unicode"
+    return _DECLARATION + ElementTree.tostring(suite, encoding="unicode")
+
+
+def junit_failure(code: ExitCode, reason: str, message: str, fix: str) -> str:
+    """The suite of a command that did not come to a report: one case, which has an error."""
+    suite = ElementTree.Element(
+        "testsuite", name="Failure", tests="1", failures="0", errors="1", skipped="0"
     )
+    properties = ElementTree.SubElement(suite, "properties")
+    for name, value in {"exit_code": str(int(code)), "exit_reason": reason}.items():
+        ElementTree.SubElement(properties, "property", name=name, value=value)
+    case = ElementTree.SubElement(suite, "testcase", classname="Failure", name="the command itself")
+    error = ElementTree.SubElement(case, "error", message=_clean(message))
+    if fix:
+        error.text = _clean(f"fix: {fix}")
+    return _DECLARATION + ElementTree.tostring(suite, encoding="unicode")
 
 
 def _add_case(suite: ElementTree.Element, report: Report, item: Item) -> None:
@@ -95,7 +109,8 @@ def _add_synthetic_case(suite: ElementTree.Element, report: Report) -> None:
     case = ElementTree.SubElement(
         suite, "testcase", classname=report.kind, name="the command itself"
     )
-    message = report.context.get("refused", report.reason)
+    lost = "; ".join(f"report lost: {lost}" for lost in report.reports_lost)
+    message = report.context.get("refused") or lost or report.reason
     ElementTree.SubElement(case, "error", message=_clean(message))
 
 

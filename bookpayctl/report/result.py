@@ -28,6 +28,8 @@ class Report:
         context: what was looked at: environment, Stripe, target; shown in every format.
         incidents: codes beyond the items': DIRTY, INTERRUPTED, DEADLINE, REFUSED, and VACUOUS
             where the whole had nothing to look at although some item did.
+        reports_lost: reports that were asked for and could not be written, with the reason; the
+            verdict is what it is, but without its report it is no pass.
         each_must_answer: whether one item that examined nothing spoils the whole.
     """
 
@@ -39,6 +41,7 @@ class Report:
     each_must_answer: bool
     strict: bool = False
     incidents: tuple[ExitCode, ...] = ()
+    reports_lost: tuple[str, ...] = ()
     run_dir: str | None = None
 
     @property
@@ -60,7 +63,8 @@ class Report:
     @property
     def code(self) -> ExitCode:
         """Computed here and nowhere else; every format shows and returns this one."""
-        return worst([code_of(self._of_items(), strict=self.strict), *self.incidents])
+        lost = [ExitCode.UNKNOWN] if self.reports_lost else []
+        return worst([code_of(self._of_items(), strict=self.strict), *self.incidents, *lost])
 
     def _of_items(self) -> Verdict:
         return verdicts.worst(
@@ -80,6 +84,7 @@ class Report:
             "duration_seconds": round(self.duration_seconds, 3),
             "summary": verdicts.count_by_verdict(self.items),
             "items": [item_document(item) for item in self.items],
+            "reports_lost": list(self.reports_lost),
             "run_dir": self.run_dir,
         }
 

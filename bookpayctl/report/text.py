@@ -157,6 +157,7 @@ def summary_lines(report: Report, look: Look) -> Iterator[str]:
         f"{mark(report.verdict, look)} verdict {report.verdict.value}"
         f"   exit {int(report.code)} ({report.reason})   {report.duration_seconds:.1f} s"
     )
+    yield from (f"report lost: {printable(lost)}" for lost in report.reports_lost)
     if report.run_dir:
         yield f"evidence: {report.run_dir}"
     name = report.context.get("environment", DEFAULT_NAME)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-import psycopg
-
+from bookpayctl.clients.database import DatabaseError, connect
 from bookpayctl.clients.publisher_lock import HOLDERS
 from bookpayctl.targets.status import Leader, OpenPayments, Waiting
 from runtime.domain.names import FINAL_PAYMENT_STATES, PUBLISHER_LOCK_KEY, SCHEMA
@@ -74,12 +73,12 @@ def read_ledger(dsn: str) -> LedgerFacts:
     """
     options = "-c statement_timeout=3000 -c default_transaction_read_only=on"
     try:
-        with psycopg.connect(dsn, connect_timeout=3, options=options) as conn:
+        with connect(dsn, timeout_seconds=3, options=options) as conn:
             held = conn.execute(_LEADER, (PUBLISHER_LOCK_KEY,)).fetchone()
             final = [state.value for state in FINAL_PAYMENT_STATES]
             still_open = conn.execute(_OPEN, (final,)).fetchall()
             waiting = conn.execute(_WAITING_WITH_AGE).fetchall()
-    except psycopg.Error as error:
+    except DatabaseError as error:
         raise LedgerError(f"the database does not say: {str(error).strip()}") from error
     leader = None
     if held is not None:

@@ -115,13 +115,30 @@ def environment_root(name: str) -> Path:
     return (environments_dir() / name).absolute()
 
 
+def is_within_an_environment(path: Path) -> bool:
+    """Whether a path lies in the folder of any environment, whatever its name."""
+    return any(
+        (folder / ENVIRONMENT_FILE).is_file() and (folder / "secrets").is_dir()
+        for folder in path.resolve().parents
+    )
+
+
 def load(name: str) -> Environment:
     """Read environment `name`.
 
     Raises:
         EnvironmentMissingError: there is none, or its file cannot be read.
     """
-    path = environment_root(name) / ENVIRONMENT_FILE
+    return load_from(environment_root(name), name)
+
+
+def load_from(root: Path, name: str) -> Environment:
+    """Read the environment in `root`; its name is for the message.
+
+    Raises:
+        EnvironmentMissingError: as above.
+    """
+    path = root / ENVIRONMENT_FILE
     try:
         document = json.loads(path.read_text())
     except FileNotFoundError as error:

@@ -90,12 +90,17 @@ VARIABLES: Final[dict[str, str]] = {
     "BOOKPAY_OPERATOR": "who asks, for the record of `dlq`, `refund` and `webhook quarantine`;"
     " default: the user",
     "BOOKPAY_POSTGRES_USER": "unprivileged user that runs PostgreSQL when `up` is run as root",
+    "BOOKPAY_PYTHONPATH": "folders of Python modules that the processes of `up` import before the"
+    " installed ones, for who tries a changed runtime",
     "BOOKPAY_STRIPE_CONTROL_URL": "control port of a twin that belongs to no environment",
     "BOOKPAY_TRACEBACK": "set to anything: show where the tool broke, when it broke",
     "STRIPE_API_KEY": "key of an existing Stripe (`--stripe-api-base`); also STRIPE_API_KEY_FILE",
     "STRIPE_WEBHOOK_SECRET": "its signing secret; also STRIPE_WEBHOOK_SECRET_FILE",
     "NO_COLOR": "set to anything: no colour; CLICOLOR, CLICOLOR_FORCE, FORCE_COLOR and TERM=dumb"
     " are respected too",
+    "HTTPS_PROXY, NO_PROXY, REQUESTS_CA_BUNDLE": "way to Maven Central, for the one download of"
+    " Kafka's jars, and for nothing else",
+    "SSL_CERT_FILE, SSL_CERT_DIR": "whom the tool trusts where it sends a webhook over https",
 }
 
 
@@ -220,7 +225,7 @@ def _wrong(key: str, value: Value, expected: str) -> SettingsError:
 
 def _read(path: Path, *, required: bool) -> dict[str, str]:
     try:
-        document = tomllib.loads(path.read_text())
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         if required:
             raise SettingsError(f"${CONFIG_VARIABLE} names {path}, which does not exist") from None

@@ -14,6 +14,7 @@ from typing import Any, Final
 from bookpayctl.clients import kafka
 from bookpayctl.clients.database import reading
 from bookpayctl.judge.readers.stripe import StripeReader, StripeReadError
+from bookpayctl.report.money import shown_money
 from bookpayctl.targets.environment import Environment
 from bookpayctl.trace.timeline import TimelineEvent
 from runtime.domain.names import TOPIC_OF_EVENT_TYPE, Service, Topic
@@ -92,8 +93,9 @@ def _order_events(conn: Any, order_id: str) -> Iterator[TimelineEvent]:
         "SELECT string_agg(quantity || 'x ' || sku, ', ') FROM reservations WHERE order_id = %s",
         (order_id,),
     ).fetchone()[0]
+    money = shown_money(total, currency)
     yield TimelineEvent(
-        created, "postgres", "order written", f"{total} {currency}, reserved {stock or 'nothing'}"
+        created, "postgres", "order written", f"{money}, reserved {stock or 'nothing'}"
     )
     rows = conn.execute(
         "SELECT at, from_state, to_state, cause, cause_id FROM order_events WHERE order_id = %s"

@@ -18,7 +18,9 @@ LEDGERS = {
     "history": "client history",
     "log": "Kafka",
     "stripe": "Stripe",
-    "requests": "Stripe's request journal (the twin's)",
+    "requests": "Stripe's request journal (the twin's, or the recording tap's)",
+    "keys": "Stripe, or the recording tap",
+    "topics": "Kafka",
 }
 
 

@@ -58,6 +58,11 @@ def schema() -> dict[str, Any]:
         "duration_seconds": {"type": "number", "minimum": 0},
         "summary": _summary(),
         "items": {"type": "array", "items": {"$ref": "#/$defs/item"}},
+        "reports_lost": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "reports that were asked for and could not be written, with the reason",
+        },
         "run_dir": {
             "type": ["string", "null"],
             "description": "the folder with the evidence; null where a command keeps none",

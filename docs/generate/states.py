@@ -49,6 +49,7 @@ _BRINGERS: Final = {
     "SeenSucceeded": "webhook, reconciler",
     "SeenFailed": "webhook, reconciler",
     "SeenOpen": "webhook, reconciler",
+    "SeenOtherMoney": "reconciler",
     "SeenAbsent": "reconciler",
     "OrderCancelled": "order",
     "Redriven": "operator",

@@ -56,12 +56,14 @@ class FoundIntent:
 
     Attributes:
         money: None when it is no amount that a charge of ours can have.
+        received_cents: what Stripe has of it; None where it does not say.
     """
 
     payment_intent_id: PaymentIntentId
     status: str
     code: str | None
     money: Money | None
+    received_cents: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,9 +213,7 @@ class GatewayClient:
         except HTTPError as error:
             # The request may have left, whole or in part: nobody here can know.
             return GatewayAnswer(Unknown(f"gateway: {type(error).__name__}"))
-        not_sent = answer.headers.get(NOT_SENT_HEADER) == "true"
-        retry_after = answer.headers.get("Retry-After")
-        return parse_answer(answer.status, answer.data, retry_after, not_sent=not_sent)
+        return parse_answer(answer.status, answer.headers, answer.data)
 
     def _get(self, path: str, parse: Callable[[Any], T]) -> T:
         """Ask a question of which a repetition costs nothing.
@@ -227,24 +227,29 @@ class GatewayClient:
             raise GatewayUnavailableError(type(error).__name__) from error
         if answer.status != 200:
             raise GatewayUnavailableError(f"http {answer.status}")
+        content_type = answer.headers.get("Content-Type")
+        document = outcome_document.read(answer.data, content_type, outcome_document.DOCUMENT_TYPE)
+        if document is None:
+            raise GatewayUnavailableError("an answer that is not the gateway's")
         try:
-            return parse(json.loads(answer.data))
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            return parse(document)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             # Half an answer is none: what Stripe holds is not known until all of it was read.
             raise GatewayUnavailableError("unreadable answer") from error
 
 
-def parse_answer(
-    status: int, body: bytes, retry_after: str | None, *, not_sent: bool
-) -> GatewayAnswer:
-    """The gateway's answer to a POST: its outcome, or its own refusal.
-
-    Args:
-        not_sent: the answer carries the gateway's word that Stripe was not asked.
-    """
+def parse_answer(status: int, headers: Mapping[str, str], body: bytes) -> GatewayAnswer:
+    """The gateway's answer to a POST: its outcome, its own refusal, or nothing that is known."""
+    content_type = headers.get("Content-Type")
     if status != 200:
-        return GatewayAnswer(outcome_document.refusal(status, retry_after, not_sent=not_sent))
-    document = outcome_document.read(body)
+        problem = outcome_document.read(body, content_type, outcome_document.PROBLEM_TYPE)
+        # The gateway's word that Stripe was not asked.
+        not_sent = headers.get(NOT_SENT_HEADER) == "true"
+        retry_after = headers.get("Retry-After")
+        return GatewayAnswer(
+            outcome_document.refusal(status, problem, retry_after, not_sent=not_sent)
+        )
+    document = outcome_document.read(body, content_type, outcome_document.DOCUMENT_TYPE)
     outcome = outcome_document.decode(document)
     if document is None:
         return GatewayAnswer(outcome)
@@ -264,11 +269,15 @@ def _text(document: Mapping[str, object], name: str) -> str | None:
 
 
 def _found(entry: Mapping[str, Any]) -> FoundIntent:
+    received = entry["amount_received_cents"]
+    if not isinstance(received, int | None) or not isinstance(entry["status"], str):
+        raise TypeError("amount_received_cents or status")
     return FoundIntent(
         PaymentIntentId(entry["id"]),
-        str(entry["status"]),
+        entry["status"],
         entry.get("code"),
         read_money(entry["amount_cents"], entry["currency"]),
+        received,
     )
 
 

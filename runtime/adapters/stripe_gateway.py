@@ -1,8 +1,9 @@
 """Stripe through its official SDK, reduced to answers the domain can judge.
 
 Every POST carries a key its caller stored before; the SDK's own retries and telemetry are off,
-because retries here are visible, bounded and in the database. What the SDK raises is translated
-once, in `_answer_of_error`.
+because retries here are visible, bounded and in the database. The SDK sends; what came back is
+read by `stripe_shape`, because the SDK makes the same exception of Stripe's error and of a proxy's
+page with the same status. A redirect is never followed: a POST that became a GET is no answer.
 
 Source:
     stripe-python 16: StripeClient, RequestsClient, StripeError. No SDK reads STRIPE_API_BASE; it
@@ -11,7 +12,6 @@ Source:
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -25,9 +25,15 @@ from urllib3.exceptions import NewConnectionError
 
 from runtime.config import GatewayConfig
 from runtime.domain.money import Money
-from runtime.domain.names import PaymentIntentId
-from runtime.domain.outcome_document import seconds_of_header
-from runtime.domain.stripe_answers import Answer
+from runtime.domain.stripe_shape import (
+    Answer,
+    Document,
+    NoAnswer,
+    NotStripes,
+    Received,
+    page_of,
+    read,
+)
 
 CONNECT_SECONDS: Final = 2.0
 LIST_PAGE: Final = 100
@@ -40,17 +46,12 @@ class ListTooLongError(Exception):
     """The window holds more than `LIST_MAX` objects; narrow it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """What one call to Stripe came to.
+class UnreadableListError(Exception):
+    """A page could not be read, so the list proves nothing; `answer` is what came instead."""
 
-    Attributes:
-        stripe_object: the parsed 2xx body; empty when there was none.
-    """
-
-    answer: Answer
-    request_id: str | None
-    stripe_object: Mapping[str, Any]
+    def __init__(self, path: str, answer: Answer) -> None:
+        super().__init__(f"{path}: {answer.why if isinstance(answer, NotStripes) else 'no list'}")
+        self.answer = answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +83,14 @@ class StripeGateway:
             http_client=stripe.RequestsClient(timeout=timeout, session=_session(config.threads)),
         )
 
-    def _post(self, path: str, *, key: str, **params: Any) -> Call:
+    def _post(self, path: str, *, key: str, **params: Any) -> Answer:
         """POST with a key that was stored before; the SDK's own objects are not needed here."""
-        # Raw, because an object that the SDK's classes do not expect is an answer all the same.
         return _call(lambda: self._client.raw_request("post", path, idempotency_key=key, **params))
 
-    def charge(self, charge: Charge) -> Call:
+    def _get(self, path: str, **params: Any) -> Answer:
+        return _call(lambda: self._client.raw_request("get", path, **params))
+
+    def charge(self, charge: Charge) -> Answer:
         """Create and confirm a PaymentIntent under the charge's key."""
         return self._post(
             "/v1/payment_intents",
@@ -101,7 +104,7 @@ class StripeGateway:
             metadata=dict(charge.metadata),
         )
 
-    def cancel(self, payment_intent_id: str, *, key: str) -> Call:
+    def cancel(self, payment_intent_id: str, *, key: str) -> Answer:
         """Cancel a PaymentIntent that has not moved money."""
         return self._post(
             f"/v1/payment_intents/{quote(payment_intent_id, safe='')}/cancel", key=key
@@ -109,7 +112,7 @@ class StripeGateway:
 
     def refund(
         self, payment_intent_id: str, *, key: str, amount_cents: int, metadata: Mapping[str, str]
-    ) -> Call:
+    ) -> Answer:
         """Refund an amount of a PaymentIntent under a key stored before."""
         return self._post(
             "/v1/refunds",
@@ -119,42 +122,56 @@ class StripeGateway:
             metadata=dict(metadata),
         )
 
-    def retrieve(self, payment_intent_id: str) -> Call:
+    def retrieve(self, payment_intent_id: str) -> Answer:
         """Read one PaymentIntent; lists and retrieves are read-after-write, search is not."""
-        path = f"/v1/payment_intents/{quote(payment_intent_id, safe='')}"
-        return _call(lambda: self._client.raw_request("get", path))
+        return self._get(f"/v1/payment_intents/{quote(payment_intent_id, safe='')}")
 
-    def list_created(
-        self, created_gte: int, created_lte: int | None
-    ) -> Iterator[Mapping[str, Any]]:
+    def list_created(self, created_gte: int, created_lte: int | None) -> Iterator[Document]:
         """PaymentIntents created in a window (Unix seconds, both ends included), newest first.
 
         Raises:
-            stripe.StripeError: a page could not be read; what was yielded is not the whole.
+            UnreadableListError: a page could not be read; what was yielded is not the whole.
             ListTooLongError: there is more than one look can read.
         """
-        window: Any = {"gte": created_gte}
+        window = {"gte": created_gte}
         if created_lte is not None:
             window["lte"] = created_lte
-        page = self._client.v1.payment_intents.list({"created": window, "limit": LIST_PAGE})
-        # Counted while reading: how long a list is, Stripe does not say beforehand.
-        for count, intent in enumerate(page.auto_paging_iter()):
-            if count >= LIST_MAX:
-                raise ListTooLongError(f"more than {LIST_MAX} PaymentIntents since {created_gte}")
-            # The SDK's object writes itself as JSON; callers want the plain document.
-            yield json.loads(str(intent))
+        return self._pages("/v1/payment_intents", "payment_intent", created=window)
 
-    def list_refunds(self, payment_intent_id: str) -> Iterator[Mapping[str, Any]]:
+    def list_refunds(self, payment_intent_id: str) -> Iterator[Document]:
         """Every refund of a PaymentIntent, newest first; a list shows what was just written.
 
         Raises:
-            stripe.StripeError: a page could not be read; what was yielded is not the whole.
+            UnreadableListError: a page could not be read; what was yielded is not the whole.
+            ListTooLongError: there is more than one look can read.
         """
-        page = self._client.v1.refunds.list(
-            {"payment_intent": payment_intent_id, "limit": LIST_PAGE}
-        )
-        for refund in page.auto_paging_iter():
-            yield json.loads(str(refund))
+        return self._pages("/v1/refunds", "refund", payment_intent=payment_intent_id)
+
+    def _pages(self, path: str, kind: str, **wanted: Any) -> Iterator[Document]:
+        """Every object of a list, page by page; not the SDK's paging, which judges no page."""
+        after: dict[str, str] = {}
+        # Counted while reading: how long a list is, Stripe does not say beforehand.
+        for _ in range(LIST_MAX // LIST_PAGE):
+            answer = self._get(path, limit=LIST_PAGE, **wanted, **after)
+            page = page_of(answer, kind)
+            if page is None:
+                raise UnreadableListError(path, answer)
+            yield from page.documents
+            if not page.has_more:
+                return
+            after = {"starting_after": page.documents[-1]["id"]}
+        raise ListTooLongError(f"more than {LIST_MAX} entries of {path} for {wanted}")
+
+
+class _Session(requests.Session):
+    """A session that takes a redirect for what it is: an answer, and not Stripe's."""
+
+    def get_redirect_target(
+        self,
+        resp: requests.Response,  # noqa: ARG002 - the argument's name is requests'
+    ) -> str | None:
+        """Nowhere: requests would repeat a POST as a GET, and send our key to another host."""
+        return None
 
 
 def _session(threads: int) -> requests.Session:
@@ -162,7 +179,7 @@ def _session(threads: int) -> requests.Session:
 
     The environment's proxies are left out on purpose: where Stripe is, STRIPE_API_BASE says alone.
     """
-    session = requests.Session()
+    session = _Session()
     session.trust_env = False
     adapter = HTTPAdapter(pool_connections=2, pool_maxsize=threads, max_retries=0)
     session.mount("http://", adapter)
@@ -170,42 +187,26 @@ def _session(threads: int) -> requests.Session:
     return session
 
 
-def _call(send: Callable[[], StripeResponse]) -> Call:
+# What the SDK trips over while it reads an error that is none of Stripe's, such as
+# `{"error": null}`: it looks into it before it raises.
+_SDK_STUMBLES: Final = (AttributeError, KeyError, TypeError, ValueError)
+
+
+def _call(send: Callable[[], StripeResponse]) -> Answer:
+    """Send, and tell whose answer it was; an answer that cannot be read counts as sent."""
     try:
         response = send()
     except stripe.StripeError as error:
-        return Call(_answer_of_error(error), error.request_id, {})
-    body: dict[str, Any] = response.data  # type: ignore[assignment] # parsed JSON, not an object yet
-    answer = Answer(
-        http_status=response.code,
-        payment_intent_id=_intent_id(body),
-        object_status=body.get("status"),
-        replayed=response.headers.get("idempotent-replayed") == "true",
-    )
-    return Call(answer, response.request_id, body)
+        if error.http_status is None:
+            return NoAnswer(sent=not _refused_before_sending(error))
+        return read(_received(error.http_status, error.headers or {}, error.http_body or ""))
+    except _SDK_STUMBLES:
+        return NoAnswer(sent=True)
+    return read(_received(response.code, response.headers, response.body))
 
 
-def _answer_of_error(error: stripe.StripeError) -> Answer:
-    """Translate the SDK's exception; an answer that cannot be read counts as sent."""
-    if error.http_status is None:
-        return Answer(http_status=None, sent=not _refused_before_sending(error))
-    # Whatever stands between us and Stripe may answer, in any shape.
-    body = error.json_body if isinstance(error.json_body, dict) else {}
-    detail = body.get("error")
-    fields: dict[str, Any] = detail if isinstance(detail, dict) else {}
-    intent = fields.get("payment_intent")
-    headers = error.headers or {}
-    return Answer(
-        http_status=error.http_status,
-        payment_intent_id=_intent_id(intent) if isinstance(intent, dict) else None,
-        object_status=intent.get("status") if isinstance(intent, dict) else None,
-        error_type=fields.get("type"),
-        error_code=fields.get("code"),
-        error_param=fields.get("param"),
-        decline_code=fields.get("decline_code"),
-        retry_after_seconds=seconds_of_header(headers.get("retry-after")),
-        replayed=headers.get("idempotent-replayed") == "true",
-    )
+def _received(status: int, headers: Mapping[str, str], body: str) -> Received:
+    return Received(status, {name.lower(): value for name, value in headers.items()}, body)
 
 
 def _refused_before_sending(error: stripe.StripeError) -> bool:
@@ -217,11 +218,3 @@ def _refused_before_sending(error: stripe.StripeError) -> bool:
         return False
     # requests wraps what urllib3 raised, and urllib3 what the socket did: the reason is inside.
     return isinstance(getattr(cause.args[0], "reason", None), NewConnectionError)
-
-
-def _intent_id(body: Mapping[str, Any]) -> PaymentIntentId | None:
-    """The PaymentIntent an object is, or, for a refund, the one it belongs to."""
-    if body.get("object") == "payment_intent":
-        return PaymentIntentId(body["id"])
-    intent = body.get("payment_intent")
-    return PaymentIntentId(intent) if isinstance(intent, str) else None

@@ -84,8 +84,17 @@ def encode(outcome: Outcome) -> dict[str, Scalar]:
             assert_never(outcome)
 
 
-def read(body: bytes) -> Mapping[str, object] | None:
-    """The document in an answer's body; None when it is not one JSON object, read one way only."""
+def read(body: bytes, content_type: str | None, wanted: str) -> Mapping[str, object] | None:
+    """The document in an answer's body.
+
+    Args:
+        wanted: the media type that our gateway gives it.
+
+    Returns:
+        None when it is not one JSON object, read one way only, or is called something else.
+    """
+    if (content_type or "").partition(";")[0].strip().lower() != wanted:
+        return None
     try:
         document: object = strict_json.parse(body, depth_max=DEPTH_MAX)
     except strict_json.NotStrictError:
@@ -136,26 +145,46 @@ def _decode(document: Mapping[str, object]) -> Outcome:
             return Unknown("unknown" if code is None else code, _flag(document, "replayed"))
 
 
-def refusal(status: int, retry_after: str | None, *, not_sent: bool) -> Outcome:
+PROBLEM_TYPE: Final = "application/problem+json"
+DOCUMENT_TYPE: Final = "application/json"
+
+# The gateway's refusals that a caller acts on, by status; a proxy's page has none of these codes.
+_REFUSALS: Final = {
+    401: frozenset({"unauthorized"}),
+    409: frozenset({"no_v1_outcome"}),
+    422: frozenset({"body_invalid", "request_invalid"}),
+}
+
+
+def refusal(
+    status: int,
+    document: Mapping[str, object] | None,
+    retry_after: str | None,
+    *,
+    not_sent: bool,
+) -> Outcome:
     """The outcome of an answer that is no 200: the gateway's own refusals, which are not Stripe's.
 
     Args:
+        document: the problem in its body; None when it is no problem document.
         retry_after: the header Retry-After, if there is one.
         not_sent: the gateway itself says that Stripe was not asked. A 503 without that may be a
             proxy's, which had forwarded the request.
     """
+    if status == 503 and not_sent:
+        return Retry("gateway unavailable", seconds_of_header(retry_after))
+    # Its number alone is anybody's: whoever stands in between refuses with the same ones.
+    code = document.get("code") if document is not None else None
+    if not isinstance(code, str) or code not in _REFUSALS.get(status, ()):
+        return Unknown(f"gateway http {status}")
     match status:
-        case 503 if not_sent:
-            return Retry("gateway unavailable", seconds_of_header(retry_after))
         case 401:
             return Halt("the gateway refused our token")
         case 422:
             return Parked("gateway_rejected_request")
-        case 409:
+        case _:
             # Shadow mode: v1 has not said yet what became of it, which may take it a day.
             return Retry("no_v1_outcome", seconds_of_header(retry_after), patient=True)
-        case _:
-            return Unknown(f"gateway http {status}")
 
 
 def seconds_of_header(retry_after: str | None) -> float | None:

@@ -32,6 +32,7 @@ from runtime.domain.payment_events import (
     SeenAbsent,
     SeenFailed,
     SeenOpen,
+    SeenOtherMoney,
     SeenSucceeded,
     Step,
     Unchanged,
@@ -74,16 +75,16 @@ def step(payment: Payment, event: Event) -> Verdict:
             return _failed(payment, event.code, event.payment_intent_id)
         case SeenOpen():
             return _seen_open(payment, event.payment_intent_id)
+        case SeenOtherMoney():
+            return _seen_other_money(payment, event.code)
         case SeenAbsent():
             return _seen_absent(payment, event)
         case OrderCancelled():
             return _order_cancelled(payment)
         case Redriven():
             return _redriven(payment)
-        case RefundSucceeded():
-            return _refund_succeeded(payment)
-        case RefundFailed():
-            return _refund_failed(payment)
+        case RefundSucceeded() | RefundFailed():
+            return _went_back(payment, event)
     assert_never(event)
 
 
@@ -263,6 +264,13 @@ def _seen_open(payment: Payment, payment_intent_id: PaymentIntentId) -> Verdict:
     assert_never(payment.state)
 
 
+def _seen_other_money(payment: Payment, code: str) -> Verdict:
+    if payment.state not in (S.UNKNOWN, S.PROCESSING):
+        return Unchanged(f"other money changes nothing in {payment.state}")
+    # Neither the success that was asked for nor a failure: a person decides what it is.
+    return _parked(replace(payment, key=replace(payment.key, maybe_executed=True)), code)
+
+
 def _seen_absent(payment: Payment, event: SeenAbsent) -> Verdict:
     if payment.state not in (S.UNKNOWN, S.PARKED):
         return Unchanged(f"nothing to prove in {payment.state}")
@@ -329,6 +337,18 @@ def _redriven(payment: Payment) -> Verdict:
             failure_code=None,
         )
     )
+
+
+# --- money that goes back -------------------------------------------------------------------
+
+
+def _went_back(payment: Payment, event: RefundSucceeded | RefundFailed) -> Verdict:
+    match event:
+        case RefundSucceeded():
+            return _refund_succeeded(payment)
+        case RefundFailed():
+            return _refund_failed(payment)
+    assert_never(event)
 
 
 def _refund_succeeded(payment: Payment) -> Verdict:

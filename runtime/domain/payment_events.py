@@ -85,6 +85,17 @@ class SeenOpen:
 
 
 @dataclass(frozen=True, slots=True)
+class SeenOtherMoney:
+    """The reconciler saw a PaymentIntent of ours that holds, or was made for, other money.
+
+    Attributes:
+        code: what differs, as `amount_received_mismatch`.
+    """
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
 class SeenAbsent:
     """The reconciler listed Stripe and found nothing for this payment.
 
@@ -126,6 +137,7 @@ Event = (
     | SeenSucceeded
     | SeenFailed
     | SeenOpen
+    | SeenOtherMoney
     | SeenAbsent
     | OrderCancelled
     | Redriven

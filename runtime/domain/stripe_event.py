@@ -14,6 +14,7 @@ from typing import Any, Final
 from runtime.domain import strict_json
 from runtime.domain.money import Money, read_money
 from runtime.domain.names import PaymentIntentId, StripeEventId
+from runtime.domain.stripe_shape import INTENT_STATUSES_OPEN
 
 DEPTH_MAX: Final = 32
 
@@ -60,10 +61,26 @@ _KINDS: Final = {
     "charge.refund.updated": Kind.REFUND,
 }
 
+# The states a PaymentIntent can be in when Stripe tells this of it. After a failure it can be paid
+# with another card; what is being paid, or is paid, has not failed, whatever the event is called.
+_FITTING: Final = {
+    "payment_intent.succeeded": frozenset({"succeeded"}),
+    "payment_intent.payment_failed": frozenset({"requires_payment_method", "canceled"}),
+    "payment_intent.canceled": frozenset({"canceled"}),
+    "payment_intent.processing": INTENT_STATUSES_OPEN,
+    "payment_intent.requires_action": INTENT_STATUSES_OPEN,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class StripeEvent:
-    """The part of an event that decisions look at; fields of other object kinds are None."""
+    """The part of an event that decisions look at; fields of other object kinds are None.
+
+    Attributes:
+        livemode: live money, or no word on it, in the event or in its object.
+        amount_cents: the object's amount, also where no `money` can be read from it.
+        amount_received_cents: what of it has arrived; None where that is not said.
+    """
 
     stripe_event_id: StripeEventId
     type: str
@@ -80,6 +97,9 @@ class StripeEvent:
     idempotency_key: str | None
     failure_code: str | None
     api_version: str | None = None
+    object_kind: str | None = None
+    amount_cents: int | None = None
+    amount_received_cents: int | None = None
 
     @property
     def is_of_a_known_version(self) -> bool:
@@ -90,9 +110,15 @@ class StripeEvent:
         )
 
     @property
+    def status_fits(self) -> bool:
+        """Whether the object is in a state in which Stripe tells this of a PaymentIntent."""
+        return self.status in _FITTING.get(self.type, ())
+
+    @property
     def payment_intent_id(self) -> PaymentIntentId | None:
-        is_intent = self.object_id is not None and self.object_id.startswith("pi_")
-        return PaymentIntentId(self.object_id) if is_intent and self.object_id else None
+        if self.object_kind != "payment_intent" or self.object_id is None:
+            return None
+        return PaymentIntentId(self.object_id) if self.object_id.startswith("pi_") else None
 
 
 Parsed = StripeEvent | Odd | Invalid
@@ -132,8 +158,9 @@ def _event(document: dict[str, Any]) -> StripeEvent | Odd:
         stripe_event_id=StripeEventId(event_id),
         type=event_type,
         kind=_KINDS.get(event_type, Kind.OTHER),
-        # Missing counts as live: what does not say that it is a test is not believed.
-        livemode=document.get("livemode") is not False,
+        # Missing counts as live: what does not say that it is a test is not believed. An object
+        # need not say it again, but must not say otherwise.
+        livemode=document.get("livemode") is not False or thing.get("livemode", False) is not False,
         account=_text(document.get("account")),
         object_id=_text(thing.get("id")),
         status=_text(thing.get("status")),
@@ -147,6 +174,9 @@ def _event(document: dict[str, Any]) -> StripeEvent | Odd:
         else None,
         failure_code=_failure_code(event_type, thing),
         api_version=_version(document.get("api_version")),
+        object_kind=_text(thing.get("object")),
+        amount_cents=_integer(thing.get("amount")),
+        amount_received_cents=_integer(thing.get("amount_received")),
     )
 
 
@@ -157,6 +187,11 @@ def _version(value: object) -> str | None:
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
+
+
+def _integer(value: object) -> int | None:
+    # True is an int to Python, and nobody's amount.
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _failure_code(event_type: str, thing: dict[str, Any]) -> str | None:

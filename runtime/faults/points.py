@@ -27,6 +27,7 @@ from uuid import UUID
 
 import psycopg
 
+from runtime import libpq
 from runtime.domain.names import SCHEMA
 from runtime.faults.names import INAPPLICABLE, Action, Failpoint
 
@@ -199,8 +200,10 @@ class Failpoints:
         return self._connection
 
     def _connect(self) -> psycopg.Connection:
+        dsn = self.dsn or ""
         return psycopg.connect(
-            self.dsn or "",
+            dsn,
+            **libpq.parameters(dsn),  # type: ignore[arg-type] # all of them are texts
             autocommit=True,
             connect_timeout=2,
             application_name=f"{self.process}/failpoints",

@@ -15,6 +15,8 @@ from typing import Final
 import psycopg
 from psycopg import sql
 
+from runtime import libpq
+
 SCHEMA: Final = "bookstore_platform"
 
 # Serialises migrations only; unrelated to the publisher's lock.
@@ -40,14 +42,18 @@ class Migration:
 
 def outbox_ddl() -> str:
     """The text of outbox-ddl.sql, idempotent, usable alone."""
-    return (files(__package__) / "outbox-ddl.sql").read_text()
+    return (files(__package__) / "outbox-ddl.sql").read_text(encoding="utf-8")
 
 
 def migrations() -> list[Migration]:
     """Every migration file in ascending order of its number."""
     folder = files(__package__) / "migrations"
     found = [
-        Migration(int(entry.name[:4]), entry.name.removesuffix(".sql"), entry.read_text())
+        Migration(
+            int(entry.name[:4]),
+            entry.name.removesuffix(".sql"),
+            entry.read_text(encoding="utf-8"),
+        )
         for entry in folder.iterdir()
         if entry.name.endswith(".sql")
     ]
@@ -65,7 +71,13 @@ def migrate(dsn: str) -> list[str]:
         psycopg.Error: the database refused; nothing of the failed migration is kept.
     """
     applied = []
-    with psycopg.connect(dsn, autocommit=True, connect_timeout=10) as conn:
+    closed = libpq.parameters(dsn)
+    with psycopg.connect(
+        dsn,
+        autocommit=True,
+        connect_timeout=10,
+        **closed,  # type: ignore[arg-type] # all of them are texts
+    ) as conn:
         conn.execute("SELECT pg_advisory_lock(%s)", (MIGRATION_LOCK_KEY,))
         with conn.transaction():
             conn.execute(sql.SQL(outbox_ddl()))

@@ -47,14 +47,29 @@ def insert_placed(conn: Connection, placed: Sequence[NewPayment]) -> Inserted:
     )
 
 
-def cancel(conn: Connection, event: ReceivedEvent, cause: Cause, rng: random.Random) -> str:
+@dataclass(frozen=True, slots=True)
+class OtherOrder:
+    """A cancellation that names a payment of ours and another order, or other money than its."""
+
+    reason: str
+
+
+def cancel(
+    conn: Connection, event: ReceivedEvent, cause: Cause, rng: random.Random
+) -> str | OtherOrder:
     """Tell the payment that its order is cancelled; without one, leave a tombstone.
 
     Returns:
-        A word for the log: what the cancellation came to.
+        A word for the log: what the cancellation came to. `OtherOrder` when it changed nothing.
     """
-    applied = payment.apply(conn, event.root, OrderCancelled(), cause, rng=rng)
-    if not isinstance(applied, payment.Missing):
+    row = payments.lock(conn, event.root)
+    if row is not None:
+        # Money would go back on the word of an event that has another order in mind.
+        if row.order_id != event.order_id:
+            return OtherOrder("order_mismatch")
+        if row.money != event.money:
+            return OtherOrder("amount_mismatch")
+        applied = payment.apply_locked(conn, row, OrderCancelled(), cause, rng=rng)
         return payment.describe(applied)
     # The cancellation is on another topic than the order and has overtaken it. The row that it
     # leaves is what the order will find, so that nothing is ever sent for it.

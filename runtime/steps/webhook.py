@@ -1,7 +1,9 @@
 """What a stored Stripe event does to our payment; shared by the receiver and the reconciler.
 
-An event is ours when its metadata names a payments row and amount, currency and key agree. It
-then goes through the same compare-and-set as the worker's answer, so the webhook may win the
+An event is ours when its metadata names a payments row, and its PaymentIntent is that row's or,
+while the row knows none, was moved under a key of ours. It is believed when its object agrees:
+the money, all of it received, and a status that fits the event's name. It then goes through the
+same compare-and-set as the worker's answer, so the webhook may win the
 race. An event about a row that is not there yet is early and kept;
 one that contradicts a row is quarantined.
 """
@@ -28,6 +30,7 @@ from runtime.domain.payment_events import (
 )
 from runtime.domain.refund import RefundSeen
 from runtime.domain.shadow import DECLINED, SETTLED
+from runtime.domain.stripe_answers import not_received
 from runtime.domain.stripe_event import Kind, StripeEvent
 from runtime.steps import payment, refund
 
@@ -152,17 +155,29 @@ def _failure_code(row: PaymentRow, event: StripeEvent) -> str:
 
 def disagreement(row: PaymentRow, event: StripeEvent) -> str | None:
     """The first way in which the event is not about this payment, pure; None when it is."""
+    if event.money is None and event.amount_cents == row.money.amount_cents:
+        # The sum is right and no currency that Stripe writes, such as one in capitals.
+        return "currency"
     other_money = _other_money(row.money, event.money)
     if other_money is not None:
         return other_money
-    # Made by us, under the charge's key or the cancel's; the dashboard has keys of its own.
+    # What happened is in the object; an event's name alone moves nothing.
+    if not event.status_fits:
+        return "status"
+    if event.kind is Kind.SUCCEEDED:
+        missing = not_received(row.money, event.amount_received_cents)
+        if missing is not None:
+            return missing
+    known = row.payment.payment_intent_id
+    if known is not None:
+        # Ours, whoever moved it: a customer confirms, a person cancels or captures, each under a
+        # key of their own.
+        return None if known == event.payment_intent_id else "other_payment_intent"
+    # Not known yet is no contradiction: the webhook may be the first to name it. But then it must
+    # be one that we made, under the charge's key or the cancel's.
     own_keys = {str(row.event_id), f"{row.event_id}:cancel"}
     if event.idempotency_key is not None and event.idempotency_key not in own_keys:
         return "idempotency_key"
-    # Not known yet is no contradiction: the webhook may be the first to name it.
-    known = row.payment.payment_intent_id
-    if known is not None and known != event.payment_intent_id:
-        return "other_payment_intent"
     return None
 
 

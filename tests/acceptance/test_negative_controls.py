@@ -44,7 +44,7 @@ def sabotaged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]
     modules = tmp_path_factory.mktemp("sabotage")
     (modules / "sitecustomize.py").write_text(SABOTAGE)
     home = tmp_path_factory.mktemp("sabotaged")
-    with environment_that_is_up(home, {"PYTHONPATH": str(modules)}) as found:
+    with environment_that_is_up(home, {"BOOKPAY_PYTHONPATH": str(modules)}) as found:
         yield found
 
 

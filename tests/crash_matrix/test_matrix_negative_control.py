@@ -52,7 +52,7 @@ def sabotaged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MatrixEnviro
     modules = tmp_path_factory.mktemp("sabotage")
     (modules / "sitecustomize.py").write_text(SABOTAGE)
     home = tmp_path_factory.mktemp("sabotaged-matrix")
-    matrix = MatrixEnvironment(home, {"PYTHONPATH": str(modules)})
+    matrix = MatrixEnvironment(home, {"BOOKPAY_PYTHONPATH": str(modules)})
     try:
         matrix.up()
         yield matrix

@@ -28,8 +28,8 @@ MONEY_MUTANTS: Final = (
         (
             Replacement(
                 CALLS,
-                "from dataclasses import dataclass\n\nimport stripe\n",
-                "from dataclasses import dataclass\nfrom uuid import uuid4\n\nimport stripe\n",
+                "from dataclasses import dataclass\n\nfrom fastapi",
+                "from dataclasses import dataclass\nfrom uuid import uuid4\n\nfrom fastapi",
             ),
             Replacement(
                 CALLS,
@@ -98,7 +98,7 @@ MONEY_MUTANTS: Final = (
         (
             Replacement(
                 ANSWERS,
-                'return Unknown(f"http {status}", saved_failure=answer.replayed)',
+                'return Unknown(f"http {status}", saved_failure=refusal.replayed)',
                 'return Declined(code or f"http {status}")',
             ),
         ),
@@ -146,11 +146,10 @@ MONEY_MUTANTS: Final = (
             Replacement(
                 STRIPE,
                 """    def list_refunds(self,""",
-                """    def search(self, event_id: str) -> Iterator[Mapping[str, Any]]:
+                """    def search(self, event_id: str) -> Iterator[Document]:
         query = f"metadata['event_id']:'{event_id}'"
-        page = self._client.v1.payment_intents.search({"query": query, "limit": LIST_PAGE})
-        for intent in page.auto_paging_iter():
-            yield json.loads(str(intent))
+        answer = self._get("/v1/payment_intents/search", query=query, limit=LIST_PAGE)
+        yield from getattr(answer, "document", {"data": ()})["data"]
 
     def list_refunds(self,""",
             ),
@@ -185,9 +184,9 @@ MONEY_MUTANTS: Final = (
         (
             Replacement(
                 "runtime/services/payments_gateway/shadow.py",
-                "        _note(journal, event_id, call, outcome)\n",
-                "        _note(journal, event_id, call, outcome)\n"
-                "        if known.v1 is None:\n            return outcome\n",
+                "        _note(journal, event_id, send())\n",
+                "        call = send()\n        _note(journal, event_id, call)\n"
+                "        if known.v1 is None:\n            return call.outcome\n",
             ),
         ),
         (
@@ -260,16 +259,16 @@ MONEY_MUTANTS: Final = (
                 "runtime/services/payments_gateway/journal.py",
                 """        call_id = self._begin(operation, key, event_id, payment_intent_id)
         if time""",
-                """        call = send()
+                """        answer = send()
         call_id = self._begin(operation, key, event_id, payment_intent_id)
         if time""",
             ),
             Replacement(
                 "runtime/services/payments_gateway/journal.py",
-                """        call = send()
-        outcome = classify(call.answer)
+                """        answer = send()
+        call = Call(answer, classify(answer))
 """,
-                """        outcome = classify(call.answer)
+                """        call = Call(answer, classify(answer))
 """,
             ),
         ),

@@ -115,7 +115,9 @@ def run_tests(copy: Path, nodes: Sequence[str]) -> Run:
         *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--no-header"),
         *(f"--junit-xml={report}", f"--basetemp={temporary}", *nodes),
     ]
-    variables = {**os.environ, "PYTHONPATH": str(copy), "NO_COLOR": "1", "CI": "true"}
+    # The second name is for what `up` starts, which gets nothing of Python's own variables.
+    modules = {"PYTHONPATH": str(copy), "BOOKPAY_PYTHONPATH": str(copy)}
+    variables = {**os.environ, **modules, "NO_COLOR": "1", "CI": "true"}
     output = _finish(command, copy, variables)
     processes = check_origins(copy)
     results = read_report(report) if report.is_file() else {}

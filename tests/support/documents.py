@@ -15,6 +15,7 @@ from bookpayctl.cli.commands import (
     doctor,
     drill,
     env,
+    explain,
     load,
     order,
     recover,
@@ -25,7 +26,7 @@ from bookpayctl.cli.commands import (
     webhook_quarantine,
 )
 from bookpayctl.cli.operator_requests import operator_requests
-from bookpayctl.cli.output import Document
+from bookpayctl.cli.output import Document, Failure, failure_document
 from bookpayctl.clients.http import HttpAnswer
 from bookpayctl.drill import DrillRequest, plan
 from bookpayctl.drills import load_drill
@@ -264,6 +265,16 @@ def _config() -> Document:
     return config.config_document({**values, "name": Value("golden", "flag")})
 
 
+def _failure() -> Document:
+    return failure_document(
+        Failure(
+            *(ExitCode.UNKNOWN, "part_failed", "kafka did not come up", "kafka"),
+            log=("out of memory",),
+            fix="bookpayctl doctor",
+        )
+    )
+
+
 DOCUMENTS: Final[dict[str, Callable[[], Document]]] = {
     "Config": _config,
     "DeadLetter": lambda: dlq.dead_letter(LETTER, '{"amount_cents": 1}'),
@@ -271,6 +282,8 @@ DOCUMENTS: Final[dict[str, Callable[[], Document]]] = {
     "Doctor": _doctor,
     "DrillList": _drill_list,
     "DrillPlan": _drill_plan,
+    "Explanation": lambda: explain.explanation("I99  a title", {"asks": "what?"}),
+    "Failure": _failure,
     "LoadReport": _load_report,
     "OperatorRequests": _operator_requests,
     "OrderList": _order_list,

@@ -12,6 +12,7 @@ from typing import Any
 
 from bookpayctl.judge.invariants import Facts
 from bookpayctl.judge.ledgers import (
+    CallRow,
     ChargeRow,
     ClientOperation,
     Database,
@@ -31,6 +32,7 @@ from bookpayctl.judge.ledgers import (
     StripeEventRow,
     StripeRefundRow,
     StripeRequestRow,
+    TopicRow,
     Transition,
     WebhookRow,
 )
@@ -55,6 +57,11 @@ def event(order_id: str, event_type: str, seconds: float) -> OutboxRow:
     root = ROOT[order_id]
     event_id = root if event_type == "OrderPlaced" else f"{event_type}-{order_id}"
     return OutboxRow(event_id, event_type, order_id, root, at(seconds), published=True)
+
+
+def call(operation: str, key: str | None, request_id: str) -> CallRow:
+    """A line of the gateway's journal."""
+    return CallRow(operation, key, None, request_id)
 
 
 def steps(subject: str, kinds: str, *states: str | None) -> list[Transition]:
@@ -133,6 +140,13 @@ DATABASE = Database(
     dead_letters=(),
 )  # fmt: skip
 
+
+def topic(name: str, **changes: Any) -> TopicRow:
+    """A topic as `up` makes it."""
+    made = TopicRow(name, 3, 1, 604_800_000, -1, "delete", 1, unclean_election=False)
+    return replace(made, **changes)
+
+
 LOG = Log(
     records=tuple(
         RecordRow(TOPIC[row.event_type], 0, offset, row.root_event_id, row.event_id, row.event_type)
@@ -140,6 +154,7 @@ LOG = Log(
     ),
     partitions=tuple(PartitionRow(topic, 0, 0, 3, T0) for topic in sorted(TOPIC.values())),
     offsets=(GroupOffset("payments-worker", "orders.placed", 0, 3),),
+    topics=tuple(topic(name) for name in (*sorted(TOPIC.values()), "orders.placed.dlq")),
 )
 
 STRIPE_REQUESTS = (

@@ -31,23 +31,37 @@ def encoded(**changes: Any) -> bytes:
     return json.dumps(event(**changes)).encode()
 
 
-def intent_event(event_id: UUID, *, payment_intent_id: str = "", **changes: Any) -> bytes:
-    """A success of this payment, as Stripe would tell it."""
+def intent_event(
+    event_id: UUID,
+    *,
+    payment_intent_id: str = "",
+    event_type: str = "payment_intent.succeeded",
+    key: str | None = None,
+    **changes: Any,
+) -> bytes:
+    """A success of this payment, or other news of it, as Stripe would tell it.
+
+    Args:
+        key: the idempotency key of the request that caused it; ours if none is given.
+        changes: replace fields of the PaymentIntent.
+    """
     thing = {
         "id": payment_intent_id or f"pi_{uuid4().hex}",
         "object": "payment_intent",
         "status": "succeeded",
         "amount": PRICE_CENTS,
+        "amount_received": PRICE_CENTS,
         "currency": "usd",
+        "livemode": False,
         "metadata": {"event_id": str(event_id), "env": ENVIRONMENT},
         **changes,
     }
     document = {
         "id": f"evt_{uuid4().hex}",
         "object": "event",
-        "type": "payment_intent.succeeded",
+        "type": event_type,
         "livemode": False,
-        "request": {"id": None, "idempotency_key": str(event_id)},
+        "request": {"id": None, "idempotency_key": key or str(event_id)},
         "data": {"object": thing},
     }
     return json.dumps(document).encode()

@@ -44,6 +44,8 @@ def audit(
     """Prove from PostgreSQL, Kafka and Stripe that nobody was charged twice and nothing is lost.
 
     Reads only; judges what is older than --age, so the shop may go on selling.
+
+    Example: bookpayctl audit --age 30s -o json
     """
     from bookpayctl.cli.durations import duration_of
     from bookpayctl.clients.database import DatabaseError
@@ -51,7 +53,7 @@ def audit(
     from bookpayctl.judge.audit import audit as run
     from bookpayctl.session import RefusedError, guard, refused_report
 
-    files = report_files(report)
+    files = report_files(report, output, inputs=[history] if history else [])
     age_seconds = duration_of(age, "--age")
     deadline_seconds = duration_of(timeout, "--timeout")
     recorded = _history(history)

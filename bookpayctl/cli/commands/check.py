@@ -51,10 +51,12 @@ def check(
     """Ask whether payments are wired correctly: the checklist's six items, by behaviour.
 
     Places two probe orders with test cards; they are registered and never audited.
+
+    Example: bookpayctl check --only BP-C001 --report junit=check.xml
     """
     from bookpayctl.cli.durations import duration_of
 
-    files = report_files(report)
+    files = report_files(report, output)
     chosen = _chosen(only, skip)
     deadline_seconds = duration_of(timeout, "--timeout")
     environment = environment_of(name)

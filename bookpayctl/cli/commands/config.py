@@ -19,7 +19,10 @@ _app = typer.Typer(help="Settings and their sources.", no_args_is_help=True)
 
 @_app.command("show")
 def show(name: NameOption = None, output: OutputOption = OutputFormat.TABLE) -> None:
-    """Show every setting: flag > environment variable > bookpay.toml > default."""
+    """Show every setting: flag > environment variable > bookpay.toml > default.
+
+    Example: bookpayctl config show --name shop
+    """
     from bookpayctl.targets.settings import SETTINGS
 
     values = settings({"name": name})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bookpayctl.cli.options import NameOption, environment_of, name_of
-from bookpayctl.cli.output import hint, leave, print_line
+from bookpayctl.cli.output import fail, hint, leave, print_line
 from bookpayctl.cli.reports import (
     FormatOption,
     ReportFormat,
@@ -17,6 +17,7 @@ from bookpayctl.cli.reports import (
     finish,
     look_of,
     report_files,
+    told,
     write_files,
 )
 from bookpayctl.report.exit_code import ExitCode
@@ -39,11 +40,13 @@ def demo(
 
     Real PostgreSQL, real Kafka, our stand-in for Stripe, on this machine. The stack is left
     running; `bookpayctl down` stops it.
+
+    Example: bookpayctl demo --report junit=demo.xml
     """
     from bookpayctl.cli.durations import duration_of
     from bookpayctl.session import RefusedError, guard, refused_report
 
-    files = report_files(report)
+    files = report_files(report, output)
     deadline_seconds = duration_of(timeout, "--timeout")
     chosen = name_of(name)
     _bring_up(chosen)
@@ -55,7 +58,8 @@ def demo(
     live = output is ReportFormat.TABLE
     result = _run(environment, deadline_seconds, live=live)
     if live:
-        write_files(result, files)
+        told(result)
+        result = write_files(result, files)
         _print_verdict(result, environment)
         leave(result.code)
     finish(result, output, files)
@@ -64,10 +68,12 @@ def demo(
 def _bring_up(name: str) -> None:
     """Run `up`, which is harmless when all is up; its document goes to stderr, as progress."""
     hint(f"bringing environment {name!r} up")
-    command = [sys.executable, "-m", "bookpayctl", "up", "--name", name]
+    command = [sys.executable, "-P", "-m", "bookpayctl", "up", "--name", name]
     done = subprocess.run(command, stdout=sys.stderr, check=False)
     if done.returncode != 0:
-        leave(ExitCode(done.returncode))
+        known = {int(code): code for code in ExitCode}
+        code = known.get(done.returncode, ExitCode.UNKNOWN)
+        fail("the stack did not come up, see above", code, reason="not_up", fix="bookpayctl doctor")
 
 
 def _run(environment: Environment, deadline_seconds: float, *, live: bool) -> Report:

@@ -49,7 +49,10 @@ def list_letters(
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="How many, newest first.")] = 100,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """Dead letters that nobody has resolved, newest first."""
+    """Dead letters that nobody has resolved, newest first.
+
+    Example: bookpayctl dlq list --reason rate_limit --since 2h
+    """
 
     letters = _selected(name, event, reason, since, every=every, limit=limit)
     if output is OutputFormat.JSON:
@@ -80,7 +83,10 @@ def show(
     name: NameOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """One dead letter whole: where it came from, its bytes, its payment and what to do."""
+    """One dead letter whole: where it came from, its bytes, its payment and what to do.
+
+    Example: bookpayctl dlq show 17
+    """
     from bookpayctl.clients.database import reading
     from bookpayctl.operate import dead_letters
 
@@ -123,6 +129,8 @@ def redrive(
     Nothing is produced to Kafka: the payment goes back to pending. The runtime refuses a payment
     that may have been charged (it asks Stripe first), one whose order is cancelled, and a record
     that nobody can read. Exits 6 when it refused any, 5 when nothing matched.
+
+    Example: bookpayctl dlq redrive --reason rate_limit --since 2h --dry-run
     """
     from bookpayctl.operate.requests import OperatorRequest
 

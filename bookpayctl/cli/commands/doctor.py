@@ -31,6 +31,8 @@ def doctor(
     """Examine Python, programs, memory, disk, ports, cache and limits; name the remedy.
 
     Exits 0 when `up` should work, 1 when it will not, 3 when something could not be examined.
+
+    Example: bookpayctl doctor --strict
     """
     from bookpayctl.targets.platforms import platform_named
     from bookpayctl.targets.settings import SettingsError

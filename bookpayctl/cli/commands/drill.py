@@ -53,12 +53,15 @@ def run(
     output: FormatOption = ReportFormat.TABLE,
     report: ReportOption = None,
 ) -> None:
-    """Run a drill. No proof that the fault landed, no pass: then exit 3."""
+    """Run a drill. No proof that the fault landed, no pass: then exit 3.
+
+    Example: bookpayctl drill run outage --at kafka --plan
+    """
     from bookpayctl.cli.durations import duration_of
     from bookpayctl.drill import DrillRequest
     from bookpayctl.drills import find_drill
 
-    files = report_files(report)
+    files = report_files(report, output)
     drill = find_drill(slug)
     if drill is None:
         known = ", ".join(entry.slug for entry in CATALOGUE)
@@ -100,7 +103,10 @@ def list_drills(
         OutputFormat, typer.Option("--output", "-o", help="What is written to stdout.")
     ] = OutputFormat.TABLE,
 ) -> None:
-    """The drills there are, and what each puts at risk."""
+    """The drills there are, and what each puts at risk.
+
+    Example: bookpayctl drill list -o json
+    """
     from bookpayctl.drills import load_drill
 
     drills = [(entry, load_drill(entry)) for entry in CATALOGUE]
@@ -133,6 +139,8 @@ def drill_list(drills: Sequence[tuple[Entry, Drill]]) -> Document:
 def _print_plan(drill: Drill, request: DrillRequest, output: ReportFormat) -> None:
     from bookpayctl.drill import plan
 
+    if output is ReportFormat.JUNIT:
+        fail("--plan has no JUnit form; nothing was judged", ExitCode.USAGE)
     lines = plan(drill, request)
     if output is ReportFormat.TABLE:
         print_table(("plan", drill.slug), lines)
@@ -185,6 +193,7 @@ def register(app: typer.Typer) -> None:
     group.command("list")(list_drills)
     group.command("run")(run)
     for entry in CATALOGUE:
-        says = entry.title[0].upper() + entry.title[1:] + "."
+        says = f"{entry.title[0].upper()}{entry.title[1:]}."
+        says += f"\n\nExample: bookpayctl drill {entry.slug} --duration 20s --plan"
         group.command(entry.slug, help=says)(_named(entry))
     app.add_typer(group, name="drill")

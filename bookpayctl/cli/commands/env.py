@@ -24,8 +24,12 @@ from bookpayctl.report.exit_code import ExitCode
 def env(name: NameOption = None, output: OutputOption = OutputFormat.TABLE) -> None:
     """Print shell lines that export the environment's addresses and secrets.
 
-    Use it as `eval "$(bookpayctl env)"`; afterwards `psql "$DB_DSN"` works as it stands.
+    Use it as `eval "$(bookpayctl env)"`; afterwards `psql "$DB_DSN"` works as it stands. For that,
+    what the shell exports for libpq (PGSSLMODE, PGSERVICE, ...) is unset.
+
+    Example: eval "$(bookpayctl env --name shop)"
     """
+    from bookpayctl.clients.libpq import known_variables
     from bookpayctl.targets.environment import EnvironmentMissingError
     from bookpayctl.targets.shell import shell_variables
 
@@ -37,6 +41,9 @@ def env(name: NameOption = None, output: OutputOption = OutputFormat.TABLE) -> N
     if output is OutputFormat.JSON:
         print_json(shell_environment(variables))
         return
+    # PGSERVICE and PGDATESTYLE reach psql whatever DB_DSN says.
+    if in_the_way := sorted(known_variables() & os.environ.keys()):
+        print_line(f"unset {' '.join(in_the_way)}")
     for key, value in variables.items():
         print_line(f"export {key}={shlex.quote(value)}")
     psql_dir = str(environment.psql_dir) if environment.psql_dir else None

@@ -2,52 +2,78 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
 
-from bookpayctl.cli.output import fail, print_line
+from bookpayctl.cli.options import OutputOption
+from bookpayctl.cli.output import Document, OutputFormat, fail, print_json, print_line
 from bookpayctl.report.exit_code import ExitCode
 
 
-def explain(identifier: Annotated[str, typer.Argument(metavar="ID")]) -> None:
-    """Say what a check, invariant or drill asks, what it requires, and what it is for."""
+def explain(
+    identifier: Annotated[str, typer.Argument(metavar="ID")],
+    output: OutputOption = OutputFormat.TABLE,
+) -> None:
+    """Say what a check, invariant or drill asks, what it requires, and what it is for.
+
+    Example: bookpayctl explain BP-C004
+    """
+    found = _told(identifier)
+    if found is None:
+        fail(f"nothing is called {identifier!r}; there are {', '.join(_known())}", ExitCode.USAGE)
+    if output is OutputFormat.JSON:
+        print_json(explanation(*found))
+        return
+    title, lines = found
+    print_line(title)
+    for label, text in lines.items():
+        print_line(f"{label:<9} {text}")
+
+
+def explanation(title: str, lines: Mapping[str, str]) -> Document:
+    """One answer as a document."""
+    return Document("Explanation", ExitCode.PASS, "explained", {"title": title, **lines})
+
+
+def _told(identifier: str) -> tuple[str, dict[str, str]] | None:
+    """Title and labelled lines of what has this name; None when nothing has."""
     from bookpayctl.checks import CHECKS
+    from bookpayctl.cli.texts import docstring_of
     from bookpayctl.drills import find_drill
-    from bookpayctl.drills.catalogue import CATALOGUE
     from bookpayctl.judge.invariants import INVARIANTS
 
     for item in CHECKS:
         if item.id == identifier.upper():
-            print_line(f"{item.id}  {item.title}")
-            print_line(f"asks      {item.question}")
-            print_line(f"requires  {item.required}")
-            print_line(f"why       {item.why}")
-            print_line(f"fix       {item.fix}")
-            return
+            lines = {"asks": item.question, "requires": item.required}
+            return f"{item.id}  {item.title}", {**lines, "why": item.why, "fix": item.fix}
     for invariant in INVARIANTS:
         if invariant.id == identifier.upper():
-            print_line(f"{invariant.id}  {invariant.title}")
-            question = " ".join((invariant.ask.__doc__ or "").split())
-            print_line(f"asks      {question.removeprefix(f'{invariant.id}: ')}")
-            print_line(f"requires  {invariant.required}")
-            print_line(f"reads     {', '.join(('postgresql', *invariant.needs))}")
-            return
+            question = " ".join(docstring_of(invariant.ask).split())
+            return f"{invariant.id}  {invariant.title}", {
+                "asks": question.removeprefix(f"{invariant.id}: "),
+                "requires": invariant.required,
+                "reads": ", ".join(("postgresql", *invariant.needs)),
+            }
     # An item's id leads to its drill: crash-mid-charge/charged-once.
     drill = find_drill(identifier.partition("/")[0])
-    if drill is not None:
-        print_line(f"{drill.slug}")
-        print_line(f"asks      {drill.question}")
-        print_line(f"expects   {drill.expected}")
-        print_line(f"risks     {drill.blast_radius}")
-        print_line(f"strikes   {', '.join(drill.points)}")
-        return
-    known = [
+    if drill is None:
+        return None
+    lines = {"asks": drill.question, "expects": drill.expected}
+    return drill.slug, {**lines, "risks": drill.blast_radius, "strikes": ", ".join(drill.points)}
+
+
+def _known() -> list[str]:
+    from bookpayctl.checks import CHECKS
+    from bookpayctl.drills.catalogue import CATALOGUE
+    from bookpayctl.judge.invariants import INVARIANTS
+
+    return [
         *(item.id for item in CHECKS),
         *(invariant.id for invariant in INVARIANTS),
         *(entry.slug for entry in CATALOGUE),
     ]
-    fail(f"nothing is called {identifier!r}; there are {', '.join(known)}", ExitCode.USAGE)
 
 
 def register(app: typer.Typer) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,6 +13,7 @@ from bookpayctl.cli.options import NameOption, OutputOption, environment_of
 from bookpayctl.cli.output import (
     Document,
     OutputFormat,
+    did,
     fail,
     hint,
     is_interactive,
@@ -20,7 +22,7 @@ from bookpayctl.cli.output import (
     print_line,
     print_table,
 )
-from bookpayctl.report.exit_code import ExitCode
+from bookpayctl.report.exit_code import ExitCode, worst
 
 if TYPE_CHECKING:
     import threading
@@ -48,6 +50,8 @@ def load(
 
     Every call goes into the run's client history, before and after; a time-out is unknown, never
     failed. Feed it to `bookpayctl audit --history`.
+
+    Example: bookpayctl load --rate 20 --duration 5s --mix ok=90,declined=10
     """
     from bookpayctl.cli.durations import duration_of
     from bookpayctl.cli.errors import database_answers
@@ -146,7 +150,8 @@ def _finish(
     output: OutputFormat,
 ) -> None:
     document = load_report(run, accepted, settled, rest, stopped_by)
-    run.keep_report(document.to_json())
+    did(f"{accepted.ok} orders accepted in run {run.run_id}; history: {run.history_path}")
+    document = _kept(run, document)
     if output is OutputFormat.JSON:
         print_json(document)
     else:
@@ -154,6 +159,18 @@ def _finish(
         print_line(f"exit {int(document.code)} ({document.reason})")
         hint(f"next: bookpayctl audit --history {run.history_path}")
     leave(document.code)
+
+
+def _kept(run: Run, document: Document) -> Document:
+    """The document as it stands in the run's folder, or one that says that it does not."""
+    try:
+        run.keep_report(document.to_json())
+    except OSError as error:
+        hint(f"error: the report of run {run.run_id} could not be written: {error}")
+        code = worst([document.code, ExitCode.UNKNOWN])
+        reason = "report_not_written" if code is not document.code else document.reason
+        return replace(document, code=code, reason=reason)
+    return document
 
 
 def load_report(

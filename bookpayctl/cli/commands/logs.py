@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from bookpayctl.cli.options import NameOption, OutputOption, environment_of
-from bookpayctl.cli.output import OutputFormat, fail, hint, leave
+from bookpayctl.cli.output import OutputFormat, as_it_comes, fail, hint, leave, reader_left
 from bookpayctl.report.exit_code import ExitCode
 
 if TYPE_CHECKING:
@@ -39,21 +39,19 @@ def logs(
     """Show the logs, merged by time. `-o json` gives one JSON object per line.
 
     Lines that are not JSON, such as PostgreSQL's or a traceback, are shown with a bar before them.
+
+    Example: bookpayctl logs payments-worker --tail 20
     """
     from bookpayctl.runs.interrupts import Stopped, interruptible
 
     environment = environment_of(name)
     processes = _processes(environment, service)
+    as_it_comes()
     try:
         with interruptible():
             shown = _show(environment, processes, order, tail=tail, follow=follow, output=output)
     except Stopped as stop:
         leave(ExitCode(128 + stop.number) if stop.number != 1 else ExitCode.TERMINATED)
-    except BrokenPipeError:
-        # The reader, such as `head`, has seen enough. stdout is unusable for the interpreter's
-        # own farewell too.
-        sys.stdout = None
-        leave(ExitCode.PASS)
     if not shown:
         hint("no lines match")
 
@@ -95,6 +93,8 @@ def _show(
     for line in deque(past, maxlen=tail or None):
         _print(line, output)
         shown += 1
+        if reader_left():
+            return shown
     if follow:
         sys.stdout.flush()
         stream = target.follow(processes)
@@ -102,6 +102,9 @@ def _show(
             _print(line, output)
             sys.stdout.flush()
             shown += 1
+            # Such as `head`, which has seen enough.
+            if reader_left():
+                break
     return shown
 
 

@@ -14,6 +14,7 @@ from bookpayctl.cli.options import NameOption, OutputOption, environment_of
 from bookpayctl.cli.output import (
     Document,
     OutputFormat,
+    did,
     fail,
     hint,
     leave,
@@ -22,6 +23,7 @@ from bookpayctl.cli.output import (
     print_table,
 )
 from bookpayctl.report.exit_code import ExitCode
+from bookpayctl.report.money import shown_money
 
 if TYPE_CHECKING:
     from bookpayctl.clients.orders_api import OrderReply
@@ -65,7 +67,10 @@ def place(
     timeout: TimeoutOption = "30s",
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """Place one order through POST /orders."""
+    """Place one order through POST /orders.
+
+    Example: bookpayctl order place --item book-kafka=1 --wait paid
+    """
     from bookpayctl.cli.durations import duration_of
     from bookpayctl.load import probe_orders
 
@@ -84,6 +89,7 @@ def place(
     reply = probe_orders.orders_api(environment).place(document, client_key=client_key)
     if not reply.ok:
         _refused(reply, f"the order with key {client_key} was not accepted")
+    did(f"order {reply.body['id']} placed, with key {client_key}")
     if reply.replayed:
         hint(f"key {client_key} was used before; this is the order it made then")
     if wait is not None:
@@ -97,7 +103,10 @@ def list_orders(
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many, newest first.")] = 20,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """The newest orders and where their payments stand."""
+    """The newest orders and where their payments stand.
+
+    Example: bookpayctl order list --status paid --limit 5
+    """
     from bookpayctl.clients.database import reading
     from bookpayctl.operate.orders import newest_orders
 
@@ -116,7 +125,7 @@ def list_orders(
                 order.id,
                 order.status,
                 order.payment or "-",
-                f"{order.total_cents / 100:.2f} {order.currency}",
+                shown_money(order.total_cents, order.currency),
                 f"{order.created_at:%H:%M:%S}",
                 order.intent or "-",
             )
@@ -136,7 +145,10 @@ def show(
     name: NameOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """One order as its customer sees it, GET /orders/ORDER."""
+    """One order as its customer sees it, GET /orders/ORDER.
+
+    Example: bookpayctl order show ORDER
+    """
     from bookpayctl.load import probe_orders
 
     reply = probe_orders.orders_api(environment_of(name)).get(order_id)
@@ -155,7 +167,10 @@ def cancel(
     timeout: TimeoutOption = "30s",
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """Cancel an order; what was paid goes back."""
+    """Cancel an order; what was paid goes back.
+
+    Example: bookpayctl order cancel ORDER --wait refunded
+    """
     from bookpayctl.cli.durations import duration_of
     from bookpayctl.load import probe_orders
 
@@ -166,6 +181,7 @@ def cancel(
     reply = probe_orders.orders_api(environment).cancel(order_id, reason)
     if not reply.ok:
         _refused(reply, f"order {order_id} could not be cancelled")
+    did(f"the cancellation of order {order_id} was accepted")
     if wait is not None:
         reply = _wait(environment, reply, wait, deadline_seconds, order_id=order_id)
     _end({"id": order_id, **reply.body}, wait, "accepted", output)
@@ -176,7 +192,10 @@ def trace(
     name: NameOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """One order's whole story, in time order, from PostgreSQL, Kafka and Stripe."""
+    """One order's whole story, in time order, from PostgreSQL, Kafka and Stripe.
+
+    Example: bookpayctl order trace ORDER
+    """
     from bookpayctl.trace.collect import OrderUnknownError, collect
     from bookpayctl.trace.timeline import timeline
 
@@ -214,7 +233,7 @@ def print_trace(found: OrderTimeline, entries: Sequence[TimelineEntry]) -> None:
     """The timeline as a table, and what it could not tell."""
     order = found.order
     print_line(
-        f"{order['id']}  {order['status']}  {order['total_cents'] / 100:.2f} {order['currency']}"
+        f"{order['id']}  {order['status']}  {shown_money(order['total_cents'], order['currency'])}"
         f"  key {found.root_event_id or 'none'}"
     )
     print_table(
@@ -309,7 +328,7 @@ def _print_order(order: dict[str, Any], code: ExitCode, reason: str, output: Out
     rows = [
         ("order", order.get("id")),
         ("status", order.get("status")),
-        ("amount", f"{order.get('total_cents', 0) / 100:.2f} {order.get('currency', '')}"),
+        ("amount", _amount(order)),
         ("event id", order.get("event_id")),
         ("payment", payment.get("state", "-")),
         ("payment intent", payment.get("payment_intent_id") or "-"),
@@ -317,6 +336,13 @@ def _print_order(order: dict[str, Any], code: ExitCode, reason: str, output: Out
     if order.get("cancel_reason"):
         rows.append(("cancelled for", order["cancel_reason"]))
     print_table(("field", "value"), rows)
+
+
+def _amount(order: dict[str, Any]) -> str:
+    """What it costs; a dash where the answer did not say, as that to a cancellation does not."""
+    if "total_cents" not in order:
+        return "-"
+    return shown_money(order["total_cents"], order.get("currency", ""))
 
 
 def _entry_document(entry: TimelineEntry) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import typer
 
 from bookpayctl.cli.options import NameOption, OutputOption, environment_of
-from bookpayctl.cli.output import Document, OutputFormat, hint, leave, print_json, print_table
+from bookpayctl.cli.output import Document, OutputFormat, did, hint, leave, print_json, print_table
 from bookpayctl.report.exit_code import ExitCode, worst
 
 
@@ -15,6 +15,8 @@ def recover(name: NameOption = None, output: OutputOption = OutputFormat.TABLE) 
     """Put back what killed runs left changed. Harmless when there is nothing to do.
 
     A run whose tool is still alive is left to it.
+
+    Example: bookpayctl recover --name shop
     """
     from bookpayctl.faults import undo
     from bookpayctl.runs import directory
@@ -34,6 +36,7 @@ def recover(name: NameOption = None, output: OutputOption = OutputFormat.TABLE) 
             results = undo.undo_all(open_target(environment), directory.resume(left.path))
         for result in results:
             rows.append((left.run_id, result.entry.op, result.error or "undone"))
+            did(f"{left.run_id}, {result.entry.op}: {result.error or 'undone'}")
             codes.append(ExitCode.DIRTY if result.error else ExitCode.PASS)
     code = worst(codes)
     if output is OutputFormat.JSON:

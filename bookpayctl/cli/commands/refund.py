@@ -14,6 +14,7 @@ from bookpayctl.cli.operator_requests import submit_and_report
 from bookpayctl.cli.options import NameOption, OutputOption, environment_of
 from bookpayctl.cli.output import Document, OutputFormat, fail, hint, print_json, print_table
 from bookpayctl.report.exit_code import ExitCode
+from bookpayctl.report.money import shown_money
 
 if TYPE_CHECKING:
     from bookpayctl.operate.refunds import RefundEntry
@@ -29,6 +30,8 @@ def list_refunds(
 
     A failed one is nobody's end: the customer is still owed the money. `refund retry ORDER` asks
     for the next refund, under a key of its own.
+
+    Example: bookpayctl refund list --all
     """
     from bookpayctl.clients.database import reading
     from bookpayctl.operate.refunds import newest_refunds
@@ -44,7 +47,8 @@ def list_refunds(
         [
             (
                 *(refund.order_id, refund.n, refund.state),
-                *(f"{refund.amount_cents} {refund.currency}", refund.failure_code or "-"),
+                shown_money(refund.amount_cents, refund.currency),
+                refund.failure_code or "-",
                 *(refund.stripe_refund_id or "-", refund.payment_state, age(refund.age_seconds)),
             )
             for refund in refunds
@@ -69,6 +73,8 @@ def retry(
 
     The runtime refuses unless the last refund is known to have failed at Stripe: one that is
     pending or unknown may still give the money back. Exits 6 when it refuses.
+
+    Example: bookpayctl refund retry ORDER
     """
     from bookpayctl.clients.database import reading
     from bookpayctl.operate.refunds import find_payment

@@ -36,6 +36,8 @@ def replay(
 
     Nothing may be charged: executions at Stripe, calls in our journal and payments are counted
     before and after. The group is deleted at the end.
+
+    Example: bookpayctl replay --max-records 100
     """
     from bookpayctl.checks import replay_charges_nobody
     from bookpayctl.cli.commands.check import run_all
@@ -43,7 +45,7 @@ def replay(
 
     if start != "earliest":
         fail(f"--from {start!r}: only earliest is offered", ExitCode.USAGE)
-    files = report_files(report)
+    files = report_files(report, output)
     deadline_seconds = duration_of(timeout, "--timeout")
     result = run_all(
         environment_of(name),

@@ -14,6 +14,7 @@ from bookpayctl.cli.options import NameOption, OutputOption, environment_of
 from bookpayctl.cli.output import (
     Document,
     OutputFormat,
+    did,
     fail,
     hint,
     leave,
@@ -37,6 +38,8 @@ def import_outcomes(
     Each line names an order (event_id or order_id) and its outcome: settled with the
     payment_intent_id v1 took the money with, or declined with its code. All lines are stored or
     none; a file that was imported before changes nothing.
+
+    Example: bookpayctl shadow import outcomes.csv
     """
     from bookpayctl.operate import shadow
 
@@ -52,6 +55,7 @@ def import_outcomes(
                 imported = shadow.store(conn, rows)
     except shadow.ImportRefusedError as error:
         fail(f"nothing was imported from {file}:\n{error}", ExitCode.USAGE)
+    did(f"{imported.new} outcomes of v1 stored, {imported.known} were known")
     if output is OutputFormat.JSON:
         print_json(shadow_import(imported))
         return
@@ -81,6 +85,8 @@ def report(
 
     Exits 1 below 100 %, 3 when our own call has no final outcome for a payment v1 has ended,
     5 when nothing was compared, 0 only at 100 %.
+
+    Example: bookpayctl shadow report --day 2026-01-31
     """
     from bookpayctl.clients.database import reading
     from bookpayctl.operate import shadow

@@ -26,6 +26,8 @@ def status(name: NameOption = None, output: OutputOption = OutputFormat.TABLE) -
     """Show every process: pid, uptime, restarts, port, health, lag; and the publisher's lock.
 
     Exits 0 when all is healthy, 1 when something is down, 3 when something could not be asked.
+
+    Example: bookpayctl status -o json
     """
     from bookpayctl.targets.platforms import open_target
 

@@ -63,7 +63,10 @@ def serve(
         Path | None, typer.Option(help="API keys of that account; default: the first one used.")
     ] = None,
 ) -> None:
-    """Run a twin in the foreground until Ctrl-C, and say how to point an application at it."""
+    """Run a twin in the foreground until Ctrl-C, and say how to point an application at it.
+
+    Example: bookpayctl stripe serve --port 12111 --latency 50ms
+    """
     from bookpayctl.stripe_twin.application import StripeTwin, run
     from bookpayctl.stripe_twin.ledger.store import LedgerBusyError
     from bookpayctl.stripe_twin.settings import Settings, read_secrets
@@ -113,7 +116,10 @@ def status(
     name: NameOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """Counts of requests, executions, events and webhooks; the clock and active faults."""
+    """Counts of requests, executions, events and webhooks; the clock and active faults.
+
+    Example: bookpayctl stripe status -o json
+    """
     answer = call(control_url(url, name), "GET", "/status")
     if output is OutputFormat.JSON:
         print_json(Document("StripeTwinStatus", ExitCode.PASS, "ok", answer))
@@ -140,7 +146,10 @@ def requests(
     name: NameOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """The journal of API requests: key, status, replayed or executed, what became of the answer."""
+    """The journal of API requests: key, status, replayed or executed, what became of the answer.
+
+    Example: bookpayctl stripe requests --flag keyless --limit 10
+    """
     query = {"key": key, "event_id": event_id, "flag": flag, "account": account}
     columns = ("n", "method", "path", "status", "replayed", "executed", "delivered")
     shown = (*columns, "idempotency_key", "flags", "account")
@@ -160,14 +169,17 @@ def charges(
     name: NameOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """What was really executed, one row each; `charge` and `capture` are money taken."""
+    """What was really executed, one row each; `charge` and `capture` are money taken.
+
+    Example: bookpayctl stripe charges --kind charge --limit 10
+    """
     query = {
         "event_id": event_id,
         "payment_intent": payment_intent,
         "kind": kind,
         "account": account,
     }
-    columns = ("n", "kind", "amount", "currency", "payment_intent", "charge", "refund")
+    columns = ("n", "kind", "amount", "payment_intent", "charge", "refund")
     shown = (*columns, "idempotency_key", "event_id", "account")
     show_rows(
         control_url(url, name), "/executions", query, limit, shown, "StripeExecutions", output
@@ -184,7 +196,10 @@ def events(
     name: NameOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """The log of webhook deliveries, one row for each attempt."""
+    """The log of webhook deliveries, one row for each attempt.
+
+    Example: bookpayctl stripe events --outcome refused
+    """
     query = {"event_id": event_id, "outcome": outcome, "account": account}
     columns = ("n", "event_id", "event_type", "endpoint_id", "attempt", "outcome", "status")
     shown = (*columns, "fault", "account")
@@ -201,7 +216,10 @@ def deliver(
     name: NameOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """Send an event again, freshly signed."""
+    """Send an event again, freshly signed.
+
+    Example: bookpayctl stripe deliver EVENT
+    """
     body = {"event": event_id} | ({"endpoint": endpoint} if endpoint else {})
     answer = call(control_url(url, name), "POST", "/deliver", body)
     show_answer("StripeDelivery", answer, output)
@@ -217,7 +235,10 @@ def complete(
     name: NameOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """Authenticate a PaymentIntent that requires action; decide one that is processing."""
+    """Authenticate a PaymentIntent that requires action; decide one that is processing.
+
+    Example: bookpayctl stripe complete PI --fail
+    """
     body = {"payment_intent": payment_intent, "succeed": not failing}
     answer = call(control_url(url, name), "POST", "/complete", body)
     shown = {key: answer[key] for key in ("id", "status", "latest_charge", "account")}
@@ -230,7 +251,10 @@ def clock_show(
     name: NameOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """Virtual time and its offset to the machine's."""
+    """Virtual time and its offset to the machine's.
+
+    Example: bookpayctl stripe clock show
+    """
     show_answer("StripeClock", call(control_url(url, name), "GET", "/clock"), output)
 
 
@@ -244,6 +268,8 @@ def clock_advance(
     """Let virtual time pass: idempotency keys age, retries fall due, debits settle.
 
     The clock of the environment goes along; a twin given by its URL has no environment.
+
+    Example: bookpayctl stripe clock advance 1s
     """
     alone = is_given(url)
     body = {"seconds": _seconds(duration, "DURATION")}

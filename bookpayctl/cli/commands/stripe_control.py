@@ -9,8 +9,9 @@ from typing import Annotated, Any, Final
 import typer
 
 from bookpayctl.cli.options import environment_of
-from bookpayctl.cli.output import Document, OutputFormat, fail, hint, print_json, print_table
+from bookpayctl.cli.output import Document, OutputFormat, did, fail, hint, print_json, print_table
 from bookpayctl.report.exit_code import ExitCode
+from bookpayctl.report.money import shown_money
 
 CONTROL_URL_VARIABLE: Final = "BOOKPAY_STRIPE_CONTROL_URL"
 
@@ -52,11 +53,14 @@ def call(
     from bookpayctl.clients.stripe_twin import TwinControl, TwinError
 
     try:
-        return TwinControl(url).ask(method, path, body, query)
+        answer = TwinControl(url).ask(method, path, body, query)
     except TwinError as error:
         if error.refused:
             fail(str(error), ExitCode.USAGE)
         fail(str(error), ExitCode.UNKNOWN, fix="bookpayctl status")
+    if method != "GET":
+        did(f"{method} {path} at the twin {answer.get('id') or ''}".rstrip())
+    return answer
 
 
 def show_rows(
@@ -77,7 +81,13 @@ def show_rows(
     if output is OutputFormat.JSON:
         print_json(Document(kind, ExitCode.PASS, "ok", {"data": rows}))
         return
-    print_table(columns, ([cell(row.get(column)) for column in columns] for row in rows))
+    print_table(columns, ([_of_row(row, column) for column in columns] for row in rows))
+
+
+def _of_row(row: Mapping[str, Any], column: str) -> str:
+    if column == "amount" and row.get("currency"):
+        return shown_money(row["amount"], row["currency"])
+    return cell(row.get(column))
 
 
 def show_answer(kind: str, answer: Mapping[str, Any], output: OutputFormat) -> None:

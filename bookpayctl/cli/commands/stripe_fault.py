@@ -45,7 +45,10 @@ def fault_add(
     name: NameOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """Arm a fault; an unknown action is answered with the list of all."""
+    """Arm a fault; an unknown action is answered with the list of all.
+
+    Example: bookpayctl stripe fault add saved_500 --count 1 --match key=KEY
+    """
     body: dict[str, object] = {"action": action, "probability": probability, "seed": seed}
     body["match"] = _match(match or [])
     body["numbers"] = _numbers(number or [])
@@ -62,7 +65,10 @@ def fault_list(
     name: NameOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """The active faults."""
+    """The active faults.
+
+    Example: bookpayctl stripe fault list
+    """
     columns = ("id", "action", "match", "remaining", "probability", "numbers")
     show_rows(control_url(url, name), "/faults", {}, None, columns, "StripeFaults", output)
 
@@ -75,7 +81,10 @@ def fault_hits(
     name: NameOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """What faults did; each row was on disk before its fault acted."""
+    """What faults did; each row was on disk before its fault acted.
+
+    Example: bookpayctl stripe fault hits --limit 10
+    """
     shown = ("n", "fault_id", "action", "idempotency_key", "path", "event_id")
     query = {"fault_id": fault_id}
     show_rows(control_url(url, name), "/fault-hits", query, limit, shown, "StripeFaultHits", output)
@@ -88,7 +97,10 @@ def fault_clear(
     name: NameOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """Disarm one fault or all of them."""
+    """Disarm one fault or all of them.
+
+    Example: bookpayctl stripe fault clear
+    """
     path = f"/faults/{fault_id}" if fault_id else "/faults"
     show_answer("StripeFaultsCleared", call(control_url(url, name), "DELETE", path), output)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bookpayctl.cli.options import NameOption, OutputOption, name_of, settings
-from bookpayctl.cli.output import Document, OutputFormat, fail, hint, print_json, print_table
+from bookpayctl.cli.output import Document, OutputFormat, did, fail, hint, print_json, print_table
 from bookpayctl.report.exit_code import ExitCode
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ def up(
     """Bring PostgreSQL, Kafka, the Stripe twin, a mail sink and all services up.
 
     Harmless when they are up; after a crash or a power cut it continues where they were.
+
+    Example: bookpayctl up --name shop --timeout 2m
     """
     values = settings(
         {
@@ -73,7 +75,7 @@ def up(
             "up_timeout": timeout,
         }
     )
-    environment = _up(values, on, output)
+    environment = _up(values, on)
     _print_environment(environment, output)
 
 
@@ -90,7 +92,10 @@ def down(
     timeout: TimeoutOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """Stop everything `up` started, and only that. Data stays, unless --purge."""
+    """Stop everything `up` started, and only that. Data stays, unless --purge.
+
+    Example: bookpayctl down --name shop --purge
+    """
     from bookpayctl.cli.errors import explained
     from bookpayctl.targets.environment import environment_root
     from bookpayctl.targets.platform import Watch
@@ -104,14 +109,14 @@ def down(
         limit = seconds(values, "down_timeout")
     except SettingsError as error:
         fail(str(error), ExitCode.USAGE)
-    with explained(environment_root(chosen), output):
+    with explained(environment_root(chosen)):
         stopped = platform_named(on).take_down(
             chosen, timeout_seconds=limit, purge=purge, watch=watch
         )
     _print_stopped(chosen, stopped, purged=purge, output=output)
 
 
-def _up(values: Mapping[str, Value], on: str, output: OutputFormat) -> Environment:
+def _up(values: Mapping[str, Value], on: str) -> Environment:
     from bookpayctl.cli.errors import explained
     from bookpayctl.cli.progress import StepProgress
     from bookpayctl.runs.interrupts import interruptible
@@ -123,7 +128,7 @@ def _up(values: Mapping[str, Value], on: str, output: OutputFormat) -> Environme
     try:
         root = environment_root(environment_name(values))
         with (
-            explained(root, output),
+            explained(root),
             interruptible(),
             StepProgress(sys.stderr) as progress,
         ):
@@ -138,6 +143,7 @@ def _waiting(holder: str) -> None:
 
 
 def _print_environment(environment: Environment, output: OutputFormat) -> None:
+    did(f"environment {environment.name} is up")
     addresses = {
         "orders": environment.orders_url,
         "webhook": environment.webhook_url,
@@ -161,6 +167,7 @@ def _print_environment(environment: Environment, output: OutputFormat) -> None:
 
 
 def _print_stopped(name: str, stopped: list[str], *, purged: bool, output: OutputFormat) -> None:
+    did(f"{len(stopped)} processes of environment {name} stopped{', data removed' * purged}")
     if output is OutputFormat.JSON:
         body = {"name": name, "stopped": stopped, "purged": purged}
         print_json(Document("Down", ExitCode.PASS, "stopped" if stopped else "nothing_ran", body))

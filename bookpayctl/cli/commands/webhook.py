@@ -11,7 +11,16 @@ import typer
 from bookpayctl.cli.commands.webhook_quarantine import quarantine_app
 from bookpayctl.cli.errors import database_answers
 from bookpayctl.cli.options import NameOption, OutputOption, environment_of
-from bookpayctl.cli.output import Document, OutputFormat, fail, hint, leave, print_json, print_table
+from bookpayctl.cli.output import (
+    Document,
+    OutputFormat,
+    did,
+    fail,
+    hint,
+    leave,
+    print_json,
+    print_table,
+)
 from bookpayctl.cli.reports import (
     FormatOption,
     ReportFormat,
@@ -76,7 +85,7 @@ def forge(
 
     Example: bookpayctl webhook forge --case W07 --case W13 -v
     """
-    files = report_files(report)
+    files = report_files(report, output)
     chosen = _chosen(case, every)
     finish(_forge(environment_of(name), chosen), output, files, detailed=verbose)
 
@@ -225,6 +234,7 @@ def _deliver(environment: Environment, document: dict[str, Any], output: OutputF
             fix="bookpayctl status",
         )
     sent = webhook_sent(document, answer)
+    did(f"event {document['id']} sent, and answered {answer.status}")
     if output is OutputFormat.JSON:
         print_json(sent)
     else:

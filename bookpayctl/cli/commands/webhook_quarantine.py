@@ -58,6 +58,8 @@ def list_quarantined(
 
     A quarantined event had a good signature and was answered 200, so Stripe will not send it
     again: it waits here for somebody to look. None is a reason to pay or to ship.
+
+    Example: bookpayctl webhook quarantine list --limit 10
     """
     from bookpayctl.clients.database import reading
     from bookpayctl.operate.quarantine import newest_quarantined
@@ -106,6 +108,8 @@ def release(
 
     For when the contradiction was ours and is mended. One that still does not fit stays in
     quarantine, and the command exits 6; nothing is ever forced.
+
+    Example: bookpayctl webhook quarantine release 3 4
     """
     _ask("release_webhook", numbers, name, output)
 
@@ -114,7 +118,10 @@ def release(
 def discard(
     numbers: NumbersArgument, name: NameOption = None, output: OutputOption = OutputFormat.TABLE
 ) -> None:
-    """Take events off the list without effect; the rows stay as evidence."""
+    """Take events off the list without effect; the rows stay as evidence.
+
+    Example: bookpayctl webhook quarantine discard 4
+    """
     _ask("discard_webhook", numbers, name, output)
 
 

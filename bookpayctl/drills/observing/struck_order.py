@@ -8,6 +8,7 @@ from typing import Any
 from bookpayctl.clients.database import reading
 from bookpayctl.drill import DrillContext
 from bookpayctl.judge.readers.stripe import StripeReader
+from bookpayctl.report.money import shown_money
 from bookpayctl.report.verdict import Item
 from bookpayctl.runs.waiting import wait_until
 from runtime.domain.names import OrderStatus, PaymentState
@@ -109,7 +110,9 @@ class StruckOrder:
             f"{len(charges)} charges",
             good=len(charges) == 1,
             examined=1,
-            evidence=[f"{row['charge']} {row['amount']} {row['currency']}" for row in charges],
+            evidence=[
+                f"{row['charge']} {shown_money(row['amount'], row['currency'])}" for row in charges
+            ],
             fix=self._fix,
         )
 

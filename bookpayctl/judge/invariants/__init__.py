@@ -12,12 +12,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from bookpayctl.judge.invariants import clients, events, liveness, money, stock, stripe, transitions
+from bookpayctl.judge.invariants import (
+    clients,
+    events,
+    liveness,
+    money,
+    stock,
+    stripe,
+    topics,
+    transitions,
+)
 from bookpayctl.judge.invariants.facts import Excluded, Facts
 from bookpayctl.judge.invariants.finding import Finding, Violation
 from bookpayctl.report.verdict import Item, Verdict, unanswered
 
 __all__ = ["INVARIANTS", "Excluded", "Facts", "Invariant", "judge"]
+
+EXCUSED: Final = "excused:"
+"""How a sentence begins that names what an invariant left out, and why."""
 
 EVIDENCE_MAX: Final = 10
 """Violations listed per invariant; the count is always of all of them."""
@@ -79,9 +91,9 @@ INVARIANTS: Final = (
     Invariant("I22", "no step is missing", "each step begins where the last one ended",
               transitions.steps_connect),
     Invariant("I23", "one request per key", "0 keys used for two different requests",
-              stripe.one_body_per_key, ("stripe", "requests")),
+              stripe.one_body_per_key, ("requests",)),
     Invariant("I24", "every key is ours", "every executed POST has a key of our rows",
-              stripe.every_key_is_ours, ("stripe",)),
+              stripe.every_key_is_ours, ("keys",)),
     Invariant("I25", "payments are final", "succeeded, failed or refunded",
               liveness.payments_final),
     Invariant("I26", "orders are final", "paid, cancelled or refunded", liveness.orders_final),
@@ -91,6 +103,8 @@ INVARIANTS: Final = (
               transitions.rows_are_where_steps_lead),
     Invariant("I30", "succeeded payments have charges", "each names a charge that succeeded",
               money.succeeded_payments_have_charges, ("stripe",)),
+    Invariant("I31", "the topics keep records", "all there, alike, deleting nothing early",
+              topics.topics_keep_records, ("topics",)),
 )  # fmt: skip
 
 
@@ -115,17 +129,19 @@ def _answer(invariant: Invariant, facts: Facts) -> Item:
         required=invariant.required,
         observed=_observed(result),
         examined=result.examined,
-        evidence=_evidence(result.violations),
-        fix=_fix(invariant, result.violations, facts),
+        evidence=(*_evidence(result.violations), *_evidence(result.explained)),
+        fix=_fix(invariant, result.violations or result.explained, facts),
     )
 
 
 def _missing_ledger(invariant: Invariant, facts: Facts) -> str | None:
     present = {
         "log": facts.log is not None,
+        "topics": facts.log is not None and facts.log.topics is not None,
         "stripe": facts.stripe is not None,
         "history": facts.history is not None,
-        "requests": facts.stripe is not None and facts.stripe.requests is not None,
+        "requests": facts.requests is not None,
+        "keys": facts.requests is not None or facts.stripe is not None,
     }
     return next((need for need in invariant.needs if not present[need]), None)
 
@@ -149,14 +165,18 @@ def _without(invariant: Invariant, ledger: str, facts: Facts) -> Item:
 def _verdict(result: Finding) -> Verdict:
     if result.violations:
         return Verdict.VIOLATED
+    if result.explained:
+        return Verdict.WARNING
     return Verdict.HOLDS if result.examined > 0 else Verdict.VACUOUS
 
 
 def _observed(result: Finding) -> str:
-    waiting = f", {result.waiting} waiting by right" if result.waiting else ""
-    if not result.violations:
-        return f"0 violations{waiting}"
-    return f"{len(result.violations)} violations{waiting}"
+    seen = [f"{len(result.violations)} violations"]
+    if result.waiting:
+        seen.append(f"{result.waiting} waiting by right")
+    if result.explained:
+        seen.append(f"{len(result.explained)} explained by our own tables")
+    return ", ".join([*seen, *result.excused])
 
 
 def _evidence(violations: tuple[Violation, ...]) -> tuple[str, ...]:

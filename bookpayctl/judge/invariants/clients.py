@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from bookpayctl.judge.invariants.facts import Facts, group
 from bookpayctl.judge.invariants.finding import Finding, Violation, finding
 from bookpayctl.judge.ledgers import ClientOperation, OrderRow
+from bookpayctl.report.money import shown_money
 
 
 def lost_orders(facts: Facts) -> Finding:
@@ -28,10 +29,13 @@ def lost_orders(facts: Facts) -> Finding:
             if not found:
                 yield Violation(op.order_id or op.client_key, "accepted, but there is no order")
             elif op.amount_cents is not None and found[0].total_cents != op.amount_cents:
+                order = found[0]
+                told = shown_money(op.amount_cents, order.currency)
+                says = shown_money(order.total_cents, order.currency)
                 yield Violation(
-                    found[0].id,
-                    f"client was told {op.amount_cents}, the order says {found[0].total_cents}",
-                    abs(found[0].total_cents - op.amount_cents),
+                    order.id,
+                    f"client was told {told}, the order says {says}",
+                    abs(order.total_cents - op.amount_cents),
                 )
 
     return finding(len(accepted), violations())

@@ -23,12 +23,27 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The answer of one invariant; `waiting` counts what is open by right and was left out."""
+    """The answer of one invariant.
+
+    Attributes:
+        waiting: how much is open by right and was left out.
+        explained: what is not as it should be and another ledger accounts for; a warning.
+        excused: what was left out because another ledger accounts for it, in whole sentences.
+    """
 
     examined: int
     violations: tuple[Violation, ...]
     waiting: int = 0
+    explained: tuple[Violation, ...] = ()
+    excused: tuple[str, ...] = ()
 
 
-def finding(examined: int, violations: Iterable[Violation], waiting: int = 0) -> Finding:
-    return Finding(examined, tuple(violations), waiting)
+def finding(
+    examined: int,
+    violations: Iterable[Violation],
+    waiting: int = 0,
+    *,
+    explained: Iterable[Violation] = (),
+    excused: Iterable[str] = (),
+) -> Finding:
+    return Finding(examined, tuple(violations), waiting, tuple(explained), tuple(excused))

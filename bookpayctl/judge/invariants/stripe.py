@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from bookpayctl.judge.invariants.facts import Facts, group
 from bookpayctl.judge.invariants.finding import Finding, Violation, finding
+from bookpayctl.judge.ledgers import StripeRequestRow
 from runtime.domain.names import PaymentState
 
 # The Stripe events that decide a payment, and the states in which each has had its effect.
@@ -18,6 +20,11 @@ DECIDED: Final[dict[str, frozenset[str]]] = {
         {PaymentState.FAILED, PaymentState.REFUNDING, PaymentState.REFUNDED}
     ),
 }
+
+
+# Events that one of our operations causes, and no later one: a payment that succeeds may have been
+# confirmed by the customer, under a key of the browser.
+OPERATION_OF_EVENT: Final = {"payment_intent.created": "create", "refund.created": "refund"}
 
 
 def stripe_events_took_effect(facts: Facts) -> Finding:
@@ -33,7 +40,7 @@ def stripe_events_took_effect(facts: Facts) -> Finding:
         examined += 1
         if row.state not in expected:
             found.append(Violation(row.order_id, f"{event.type} at Stripe, payment is {row.state}"))
-    stored = [w for w in facts.database.webhooks if w.received_at < facts.cut_off]
+    stored = [w for w in facts.database.webhooks if facts.is_due(w.received_at)]
     forgotten = (
         Violation(w.event_id, f"{w.type} was stored and neither applied nor parked")
         for w in stored
@@ -48,7 +55,7 @@ def stored_webhooks_are_stripes(facts: Facts) -> Finding:
     stored = [
         row
         for row in facts.database.webhooks
-        if row.received_at < facts.cut_off and row.event_id not in facts.excluded.stripe_event_ids
+        if facts.is_due(row.received_at) and row.event_id not in facts.excluded.stripe_event_ids
     ]
 
     def violations() -> Iterator[Violation]:
@@ -66,8 +73,7 @@ def stored_webhooks_are_stripes(facts: Facts) -> Finding:
 
 def one_body_per_key(facts: Facts) -> Finding:
     """I23: a key was never used for two different requests."""
-    requests = facts.stripe.requests if facts.stripe else None
-    by_key = group((r for r in requests or () if r.key), lambda r: str(r.key))
+    by_key = group((r for r in facts.requests or () if r.key), lambda r: str(r.key))
     return finding(
         len(by_key),
         (
@@ -79,39 +85,115 @@ def one_body_per_key(facts: Facts) -> Finding:
 
 
 def every_key_is_ours(facts: Facts) -> Finding:
-    """I24: every executed POST carries a key that follows from a row of ours.
+    """I24: every executed POST carries the key that a row of ours gives to that very operation.
 
     A request without a key, or with one no row explains, is how a customer gets charged twice:
-    the client library invents a new key on every retry.
+    the client library invents a new key on every retry. A key of another operation excuses
+    nothing. What others did to a PaymentIntent of ours under keys of their own is only counted,
+    but for a refund: that our tables must know.
     """
-    owned = _owned_keys(facts)
-    requests = facts.stripe.requests if facts.stripe else None
-    if requests is None:
-        events = facts.stripe.events if facts.stripe else ()
-        keys = [
-            (e.id, e.idempotency_key) for e in events if e.object_id in facts.our_stripe_objects
-        ]
-        return finding(
-            len(keys), (_unowned(name, key) for name, key in keys if key and key not in owned)
-        )
-    executed = [
-        r
-        for r in requests
-        if r.executed
-        and (r.environment == facts.environment or r.object_id in facts.our_stripe_objects)
-    ]
+    if facts.requests is None:
+        return _keys_in_events(facts)
+    executed = [r for r in facts.requests if r.executed and _is_about_us(facts, r)]
+    keys = _Keys.of(facts)
+    found: list[Violation] = []
+    explained: list[Violation] = []
+    others = 0
+    for request in executed:
+        operation = _operation_of(request.path)
+        if request.key is not None and request.key in keys.of_operation(operation):
+            continue
+        if _was_sent_by_us(facts, request, keys) or operation == "create":
+            found.append(_unowned(request.path, request.key))
+        elif operation != "refund":
+            others += 1
+        elif request.object_id in facts.known_outside_refunds:
+            explained.append(Violation(request.object_id or "", "a refund made outside"))
+        else:
+            found.append(_unowned(request.path, request.key))
     return finding(
         len(executed),
-        (_unowned(r.path, r.key) for r in executed if r.key is None or r.key not in owned),
+        found,
+        explained=explained,
+        excused=(f"excused: {others} requests of others about our payments",) if others else (),
     )
 
 
-def _owned_keys(facts: Facts) -> set[str]:
-    """Charge, cancel and refund keys that our rows give rise to."""
-    keys = {row.idempotency_key for row in facts.database.refunds}
-    for row in facts.database.payments:
-        keys |= {row.event_id, f"{row.event_id}:cancel"}
-    return keys
+def _keys_in_events(facts: Facts) -> Finding:
+    """The same where Stripe shows no requests: its events name the key that caused them."""
+    keys = _Keys.of(facts)
+    examined = 0
+    found: list[Violation] = []
+    for event in facts.stripe.events if facts.stripe else ():
+        operation = OPERATION_OF_EVENT.get(event.type)
+        if operation is None or event.object_id not in facts.our_stripe_objects:
+            continue
+        examined += 1
+        known = event.object_id in facts.known_outside_refunds
+        if event.idempotency_key not in keys.of_operation(operation) and not known:
+            found.append(_unowned(event.id, event.idempotency_key))
+    return finding(examined, found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """The keys that our rows give rise to, each good for one operation."""
+
+    create: frozenset[str]
+    cancel: frozenset[str]
+    refund: frozenset[str]
+
+    @classmethod
+    def of(cls, facts: Facts) -> _Keys:
+        roots = frozenset(row.event_id for row in facts.database.payments)
+        return cls(
+            create=roots,
+            cancel=frozenset(f"{root}:cancel" for root in roots),
+            refund=frozenset(row.idempotency_key for row in facts.database.refunds),
+        )
+
+    def of_operation(self, operation: str) -> frozenset[str]:
+        match operation:
+            case "create":
+                return self.create
+            case "cancel":
+                return self.cancel
+            case "refund":
+                return self.refund
+            case _:
+                return frozenset()
+
+    def __contains__(self, key: str | None) -> bool:
+        return any(key in keys for keys in (self.create, self.cancel, self.refund))
+
+
+def _operation_of(path: str) -> str:
+    """What a POST to a path does, of the three that we send; else the last part of the path."""
+    if path == "/v1/payment_intents":
+        return "create"
+    if path == "/v1/refunds":
+        return "refund"
+    return path.rpartition("/")[2]
+
+
+def _is_about_us(facts: Facts, request: StripeRequestRow) -> bool:
+    if facts.stripe is None:
+        # Only the recording tap is left then, and nobody but our gateway speaks through it.
+        return True
+    return (
+        request.environment == facts.environment
+        or request.object_id in facts.our_stripe_objects
+        or request.request_id in facts.our_request_ids
+    )
+
+
+def _was_sent_by_us(facts: Facts, request: StripeRequestRow, keys: _Keys) -> bool:
+    return (
+        facts.stripe is None
+        or request.environment == facts.environment
+        or request.key in keys
+        or request.request_id in facts.our_request_ids
+    )
 
 
 def _unowned(what: str, key: str | None) -> Violation:

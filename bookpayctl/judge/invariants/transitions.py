@@ -22,7 +22,8 @@ PAYMENT_STEPS: Final[dict[str | None, frozenset[str]]] = {
     "charging": frozenset(
         {"charging", "succeeded", "failed", "processing", "unknown", "pending", "parked"}
     ),
-    "processing": frozenset({"processing", "succeeded", "failed"}),
+    # Parked when a person has to look at what Stripe holds, which is not what was asked for.
+    "processing": frozenset({"processing", "succeeded", "failed", "parked"}),
     "unknown": frozenset(
         {"unknown", "charging", "succeeded", "failed", "processing", "pending", "parked"}
     ),

@@ -14,8 +14,9 @@ from bookpayctl.clients.kafka import (
     log_ranges,
     open_consumer,
     records_between,
+    topic_settings,
 )
-from bookpayctl.judge.ledgers import GroupOffset, Log, PartitionRow, RecordRow
+from bookpayctl.judge.ledgers import GroupOffset, Log, PartitionRow, RecordRow, TopicRow
 from runtime.domain.names import TOPICS_OF_GROUP, Topic
 
 
@@ -40,6 +41,7 @@ def read_log(bootstrap_servers: str) -> Log:
                     record.key,
                     record.event_id,
                     record.event_type,
+                    record.payload_sha256,
                 )
             )
     finally:
@@ -48,7 +50,31 @@ def read_log(bootstrap_servers: str) -> Log:
         PartitionRow(topic, partition, first, end, oldest.get((topic, partition)))
         for (topic, partition), (first, end) in ranges.items()
     )
-    return Log(tuple(rows), partitions, tuple(_committed(bootstrap_servers, list(ranges))))
+    committed = tuple(_committed(bootstrap_servers, list(ranges)))
+    return Log(tuple(rows), partitions, committed, read_topics(bootstrap_servers))
+
+
+def read_topics(bootstrap_servers: str) -> tuple[TopicRow, ...]:
+    """Those of our topics that exist, as the broker says they are set.
+
+    Raises:
+        BrokerError: the broker did not say.
+    """
+    found = topic_settings(bootstrap_servers, [topic.value for topic in Topic])
+    return tuple(
+        TopicRow(
+            name=topic.name,
+            partitions=topic.partitions,
+            replicas=topic.replicas,
+            retention_ms=int(topic.values["retention.ms"]),
+            retention_bytes=int(topic.values["retention.bytes"]),
+            cleanup_policy=topic.values["cleanup.policy"],
+            insync_min=int(topic.values["min.insync.replicas"]),
+            unclean_election=topic.values["unclean.leader.election.enable"] == "true",
+            overrides=topic.overrides,
+        )
+        for topic in found
+    )
 
 
 def _committed(bootstrap_servers: str, partitions: list[tuple[str, int]]) -> Iterator[GroupOffset]:

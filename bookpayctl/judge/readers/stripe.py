@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from bookpayctl.clients.stripe_api import Collection, StripeApi, StripeReadError
@@ -18,6 +19,7 @@ from bookpayctl.judge.ledgers import (
     ChargeRow,
     IntentRow,
     Stripe,
+    StripeDisputeRow,
     StripeEventRow,
     StripeRefundRow,
     StripeRequestRow,
@@ -113,16 +115,22 @@ def read_stripe(environment: Environment) -> Stripe:
             "this Stripe keeps no ledger (stripe-mock), so who was charged cannot be proven"
         )
     # Lists are paged and each page waits for the one before it, so the lists go side by side.
-    with ThreadPoolExecutor(max_workers=4, thread_name_prefix="stripe-list") as pool:
+    with ThreadPoolExecutor(max_workers=5, thread_name_prefix="stripe-list") as pool:
         intents = pool.submit(lambda: tuple(map(_intent, reader.objects("payment_intents"))))
         charges = pool.submit(lambda: tuple(map(_charge, reader.objects("charges"))))
         refunds = pool.submit(lambda: tuple(map(_refund, reader.objects("refunds"))))
         events = pool.submit(lambda: tuple(map(_event, reader.objects("events"))))
+        disputes = pool.submit(lambda: tuple(map(_dispute, reader.objects("disputes"))))
         requests = None
         if reader.is_twin:
             requests = tuple(map(_request, reader.requests(method="POST")))
         return Stripe(
-            intents.result(), charges.result(), refunds.result(), events.result(), requests
+            intents.result(),
+            charges.result(),
+            refunds.result(),
+            events.result(),
+            requests,
+            disputes.result(),
         )
 
 
@@ -153,8 +161,30 @@ def _charge(row: dict[str, Any]) -> ChargeRow:
 
 def _refund(row: dict[str, Any]) -> StripeRefundRow:
     return StripeRefundRow(
-        row["id"], row.get("payment_intent"), row.get("charge"), row["status"], row["amount"]
+        row["id"],
+        row.get("payment_intent"),
+        row.get("charge"),
+        row["status"],
+        row["amount"],
+        (row.get("metadata") or {}).get("refund_id"),
+        _time(row),
     )
+
+
+def _dispute(row: dict[str, Any]) -> StripeDisputeRow:
+    return StripeDisputeRow(
+        row["id"],
+        row.get("payment_intent"),
+        row.get("charge"),
+        row["status"],
+        row["amount"],
+        _time(row),
+    )
+
+
+def _time(row: dict[str, Any]) -> datetime | None:
+    created = row.get("created")
+    return None if created is None else datetime.fromtimestamp(created, UTC)
 
 
 def _event(row: dict[str, Any]) -> StripeEventRow:
@@ -163,6 +193,7 @@ def _event(row: dict[str, Any]) -> StripeEventRow:
         row["type"],
         (row.get("data") or {}).get("object", {}).get("id"),
         (row.get("request") or {}).get("idempotency_key"),
+        _time(row),
     )
 
 
@@ -174,4 +205,5 @@ def _request(row: dict[str, Any]) -> StripeRequestRow:
         bool(row["executed"]),
         row.get("env"),
         row.get("object_id"),
+        row.get("request_id"),
     )

@@ -76,6 +76,9 @@ class Ledger:
         Raises:
             LedgerBusyError: another process has it open.
         """
+        # Absolute from here on: the search index opens the same file later and by URI, and a
+        # relative name would be another file, or none, once the process has moved.
+        directory = directory.absolute()
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         # A lock of the kernel and not a file that says "in use": that one would survive a kill -9,
         # and then nobody could start.

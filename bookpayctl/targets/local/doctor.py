@@ -14,14 +14,16 @@ import resource
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 import psutil
 
-from bookpayctl.targets.local.machine import cgroup, owner, ports
+from bookpayctl.targets.local.machine import cgroup, children, owner, ports
+from bookpayctl.targets.local.machine.paths import PathRefusedError
+from bookpayctl.targets.local.machine.state import sockets_dir
+from bookpayctl.targets.local.options import check_paths
 from bookpayctl.targets.local.servers import jars, kafka, postgres
 from bookpayctl.targets.local.supervise.programs import PORT_NAMES
 from bookpayctl.targets.platform import Examination, ExaminationResult
@@ -59,6 +61,7 @@ def examine(root: Path, *, webhook_port: int | None) -> list[Examination]:
         _open_files,
         lambda: _ports(webhook_port),
         _temporary_folder,
+        lambda: _paths(root),
         lambda: _environment_folder(root),
     ]
     return [_careful(examination) for examination in examinations]
@@ -128,7 +131,14 @@ def _java_runs() -> Examination:
 
 def _program_runs(subject: str, command: list[str]) -> Examination:
     """The wheels carry programs for one kind of machine; starting one shows whether it is ours."""
-    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run(
+        command,
+        env=children.variables(),
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
     lines = (done.stdout or done.stderr).splitlines() or [f"exit {done.returncode}"]
     return _judge(
         subject,
@@ -235,17 +245,25 @@ def _ports(webhook_port: int | None) -> Examination:
 
 
 def _temporary_folder() -> Examination:
-    """supervisor's socket lies there, and Unix allows 107 bytes for its path."""
-    folder = Path(tempfile.gettempdir())
-    # While it starts, supervisor binds a name with its pid at the end.
-    socket_path = folder / "bookpay-4294967295-0123456789ab" / "supervisor.sock.4194304"
+    """supervisor's socket lies there: its path has to be short, so TMPDIR is not asked."""
+    folder = sockets_dir()
     return _judge(
         "temporary folder",
-        ok=len(os.fsencode(socket_path)) <= 107,
-        required="a path short enough for a socket in it",
+        ok=os.access(folder, os.W_OK | os.X_OK),
+        required="writable",
         observed=str(folder),
-        fix="export TMPDIR=/tmp",
+        fix=f"chmod 1777 {folder}",
     )
+
+
+def _paths(root: Path) -> Examination:
+    """Paths that go into other programs' syntax."""
+    required = "readable for every program that is given one"
+    try:
+        check_paths(root, own_broker=True)
+    except PathRefusedError as error:
+        return Examination("paths", ExaminationResult.FAILED, required, str(error), error.fix)
+    return Examination("paths", ExaminationResult.OK, required, "they are")
 
 
 def _environment_folder(root: Path) -> Examination:

@@ -11,8 +11,16 @@ import psutil
 
 from bookpayctl.runs.waiting import wait_until
 from bookpayctl.targets.environment import environment_root
+from bookpayctl.targets.local import credentials
 from bookpayctl.targets.local.machine import leftovers, ports
-from bookpayctl.targets.local.machine.state import LocalState, load_state, socket_path
+from bookpayctl.targets.local.machine.state import (
+    STATE_FILE,
+    LocalState,
+    load_state,
+    socket_path,
+)
+from bookpayctl.targets.local.ownership import servers
+from bookpayctl.targets.local.ownership.claim import OwnershipUnknownError, claimant
 from bookpayctl.targets.local.servers import placement
 from bookpayctl.targets.local.servers.jars import cache_dir
 from bookpayctl.targets.local.supervise.programs import Tier, tier_of_process
@@ -56,15 +64,35 @@ def stop(root: Path, *, timeout_seconds: float, tell: Callable[[str], None]) -> 
     return stopped
 
 
-def purge(root: Path) -> None:
+def purge(root: Path, name: str) -> None:
     """Remove the environment's folders, data and all, and give its ports back.
 
-    Call it after `stop`, with the lock held.
+    What it made on servers that are not its own goes first: only its folder knows of that. Call it
+    after `stop`, with the lock held.
+
+    Raises:
+        OwnershipUnknownError: such a server does not answer; nothing is removed here.
     """
     folder = socket_path(root).parent
-    placement.remove(root, load_state(root))
+    state = load_state(root)
+    if state is not None and state.shared:
+        _give_back(root, name, state)
+    placement.remove(root, state)
     ports.release(cache_dir(), root)
     folder.rmdir()
+
+
+def _give_back(root: Path, name: str, state: LocalState) -> None:
+    key_file = root / "secrets" / credentials.STRIPE_KEY
+    key = key_file.read_text().strip() if key_file.exists() else ""
+    try:
+        servers.release(state.shared, claimant(state.id, name, root), key)
+    except OwnershipUnknownError as error:
+        error.fix = (
+            "start that server and repeat; if it is gone for good, remove its line from `shared`"
+            f" in {root / STATE_FILE}"
+        )
+        raise
 
 
 def lock_file(name: str) -> Path:

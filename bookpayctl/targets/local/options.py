@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -9,7 +10,9 @@ from urllib.parse import parse_qs, urlsplit
 
 from bookpayctl.targets import settings
 from bookpayctl.targets.local import credentials
+from bookpayctl.targets.local.machine.paths import refuse_in_class_path, refuse_unusable
 from bookpayctl.targets.local.plan import UpOptions
+from bookpayctl.targets.local.servers import jars
 from bookpayctl.targets.settings import SettingsError, Value
 
 _LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -46,6 +49,20 @@ def read_options(values: Mapping[str, Value], environ: Mapping[str, str]) -> UpO
         stripe_api_base=stripe_api_base,
         given_secrets=_brought_secrets(environ) if stripe_api_base else {},
     )
+
+
+def check_paths(root: Path, *, own_broker: bool) -> None:
+    """Refuse folders that the programs could not be told; nothing is made.
+
+    Raises:
+        PathRefusedError: the message names the path and what is wrong with it.
+    """
+    refuse_unusable(root, "the environment's folder", "choose another with BOOKPAY_HOME")
+    refuse_unusable(Path(sys.executable), "this Python", "`make setup` in another folder")
+    if own_broker:
+        cache, fix = jars.cache_dir(), f"choose another with {jars.CACHE_VARIABLE}"
+        refuse_unusable(cache, "the cache", fix)
+        refuse_in_class_path(cache, "the cache, where Kafka's jars lie", fix)
 
 
 def _check_dsn(dsn: str) -> None:

@@ -17,6 +17,7 @@ from bookpayctl.targets.local import credentials
 from bookpayctl.targets.local.machine import ports
 from bookpayctl.targets.local.machine.owner import Owner, database_owner
 from bookpayctl.targets.local.machine.state import LocalState, load_state, save_state, socket_path
+from bookpayctl.targets.local.ownership.claim import Claimant, claimant
 from bookpayctl.targets.local.servers import kafka, placement, postgres
 from bookpayctl.targets.local.servers.contents import TENANT_ID
 from bookpayctl.targets.local.servers.jars import cache_dir, jars_dir
@@ -72,6 +73,11 @@ class Plan:
     environment: Environment
     new_password: bool
     notes: tuple[str, ...]
+
+    @property
+    def claimant(self) -> Claimant:
+        """The environment, as it writes itself down on servers."""
+        return claimant(self.state.id, self.environment.name, self.root)
 
 
 def make_plan(

@@ -8,7 +8,7 @@ from bookpayctl.targets import settings
 from bookpayctl.targets.environment import Environment, environment_root
 from bookpayctl.targets.local import doctor, down
 from bookpayctl.targets.local.machine.lock import environment_lock
-from bookpayctl.targets.local.options import read_options
+from bookpayctl.targets.local.options import check_paths, read_options
 from bookpayctl.targets.local.target import LocalTarget
 from bookpayctl.targets.local.up import bring_up
 from bookpayctl.targets.platform import Examination, UpStep, Watch
@@ -23,13 +23,15 @@ class LocalPlatform:
         self, values: Mapping[str, Value], environ: Mapping[str, str], watch: Watch
     ) -> Environment:
         options = read_options(values, environ)
+        root = environment_root(options.name)
+        check_paths(root, own_broker=options.kafka_bootstrap_servers is None)
         with environment_lock(
             down.lock_file(options.name),
             "up",
             timeout_seconds=options.timeout_seconds,
             waiting=watch.waiting,
         ):
-            return bring_up(options, environment_root(options.name), watch.step)
+            return bring_up(options, root, watch.step)
 
     def take_down(
         self, name: str, *, timeout_seconds: float, purge: bool, watch: Watch
@@ -44,7 +46,7 @@ class LocalPlatform:
                 tell=lambda text: watch.step(UpStep("down", text)),
             )
             if purge:
-                down.purge(root)
+                down.purge(root, name)
         return stopped
 
     def examine(self, values: Mapping[str, Value]) -> list[Examination]:

@@ -13,11 +13,11 @@ from bookpayctl.targets.environment import Environment, ProcessSpec
 from bookpayctl.targets.lag import LagError, group_lags
 from bookpayctl.targets.local.machine import leftovers
 from bookpayctl.targets.local.machine.state import StateError, load_state, socket_path
+from bookpayctl.targets.local.supervise.configuration import LOG_FILE
 from bookpayctl.targets.local.supervise.endings import restarts
 from bookpayctl.targets.local.supervise.programs import TWIN, probe_of_process
 from bookpayctl.targets.local.supervise.readiness import ReadinessAnswer
 from bookpayctl.targets.local.supervise.supervisor import (
-    LOG_FILE,
     ProcessInfo,
     Supervisor,
     SupervisorError,

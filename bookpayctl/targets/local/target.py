@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
@@ -16,11 +15,13 @@ from bookpayctl.clients.http import HttpAnswer, NoAnswer, ask
 from bookpayctl.runs.waiting import wait_until
 from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.errors import NoSuchProcessError, TargetError
+from bookpayctl.targets.local.machine import children
 from bookpayctl.targets.local.machine.state import socket_path
 from bookpayctl.targets.local.status import read_status
 from bookpayctl.targets.local.supervise import logs
+from bookpayctl.targets.local.supervise.configuration import LOG_FILE
 from bookpayctl.targets.local.supervise.endings import parse_log
-from bookpayctl.targets.local.supervise.supervisor import LOG_FILE, Supervisor
+from bookpayctl.targets.local.supervise.supervisor import Supervisor
 from bookpayctl.targets.log_lines import LogLine
 from bookpayctl.targets.status import Status
 from bookpayctl.targets.target import Finished, Mark, Process, ProcessEvents, processes_of
@@ -148,7 +149,7 @@ class LocalTarget:
         variables.pop("BOOKPAY_FAILPOINTS", None)
         try:
             done = subprocess.run(
-                [sys.executable, "-m", "runtime", service, *arguments],
+                children.python_module("runtime", service, *arguments),
                 env=variables,
                 capture_output=True,
                 text=True,

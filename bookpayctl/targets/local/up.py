@@ -10,25 +10,30 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from bookpayctl.clients.database import Connection
 from bookpayctl.runs.interrupts import shielded
 from bookpayctl.runs.waiting import wait_until
 from bookpayctl.targets import environment
-from bookpayctl.targets.environment import Environment
+from bookpayctl.targets.environment import Environment, EnvironmentMissingError
 from bookpayctl.targets.local import credentials, down
-from bookpayctl.targets.local.machine.state import socket_path
+from bookpayctl.targets.local.machine.state import save_state, socket_path
+from bookpayctl.targets.local.ownership import kafka_mark, postgres_mark, servers, stripe_mark
 from bookpayctl.targets.local.plan import Applications, Plan, UpOptions, make_plan
 from bookpayctl.targets.local.servers import aot, contents, jars, kafka, postgres
 from bookpayctl.targets.local.supervise import programs
-from bookpayctl.targets.local.supervise.programs import POSTGRES, Program, ReadinessProbe, Tier
-from bookpayctl.targets.local.supervise.supervisor import (
-    Supervisor,
-    SupervisorError,
-    launch,
-    write_config,
+from bookpayctl.targets.local.supervise.configuration import write_config
+from bookpayctl.targets.local.supervise.programs import (
+    POSTGRES,
+    TWIN,
+    Program,
+    ReadinessProbe,
+    Tier,
 )
+from bookpayctl.targets.local.supervise.supervisor import Supervisor, SupervisorError, launch
 from bookpayctl.targets.local.supervise.waiting import (
     PartFailedError,
     Targets,
@@ -63,17 +68,20 @@ def bring_up(
         applications: every program but the two servers.
 
     Raises:
+        OwnedByAnotherError: an existing server is another environment's; nothing was changed.
         PartFailedError: a process did not come up; nothing this call started is left running.
         DeadlineError: the same, for lack of time.
         interrupts.Stopped: the same, because somebody asked.
     """
     deadline = time.monotonic() + options.timeout_seconds
+    recorded = _recorded(root, options.name)
     if Supervisor(socket_path(root)).pid() is None:
         # Before ports are chosen: what nobody looks after any more may still listen on ours.
         down.stop(root, timeout_seconds=_UNDO_SECONDS_MAX, tell=lambda t: tell(UpStep("up", t)))
     plan = make_plan(options, root, applications=applications)
     for note in plan.notes:
         tell(UpStep("ports", note))
+    plan = _claim_shared(plan, options, recorded, tell)
     supervisor = Supervisor(plan.socket_path)
     with _undo_on_failure(plan, supervisor, tell) as started:
         if supervisor.pid() is None:
@@ -85,6 +93,32 @@ def bring_up(
         environment.save(plan.environment)
         _start_and_wait(plan, supervisor, started, deadline, tell)
     return plan.environment
+
+
+def _recorded(root: Path, name: str) -> Environment | None:
+    """What an earlier `up` that got so far wrote down."""
+    try:
+        return environment.load_from(root, name)
+    except EnvironmentMissingError:
+        return None
+
+
+def _claim_shared(plan: Plan, options: UpOptions, recorded: Environment | None, tell: Tell) -> Plan:
+    """Make sure that the existing servers are nobody else's, before anything is done to them."""
+    shared = servers.shared_servers(
+        options.dsn, options.kafka_bootstrap_servers, options.stripe_api_base, recorded
+    )
+    if not shared.state_keys():
+        return plan
+    stripe_key = plan.environment.secret(credentials.STRIPE_KEY)
+    has_schema, _ = servers.look(shared, plan.claimant, stripe_key)
+    remembered = {key: plan.state.shared.get(key, []) for key in shared.state_keys()}
+    if options.dsn is not None and not has_schema:
+        remembered[servers.state_key(servers.POSTGRES, options.dsn)] = [servers.SCHEMA_MADE]
+    state = replace(plan.state, shared={**plan.state.shared, **remembered})
+    save_state(plan.root, state)
+    servers.claim(shared, plan.claimant, stripe_key, lambda text: tell(UpStep("stripe", text)))
+    return replace(plan, state=state)
 
 
 def _prepare(plan: Plan, tell: Tell) -> None:
@@ -185,6 +219,8 @@ def _start_and_wait(
         elif program.probe is ReadinessProbe.KAFKA:
             _create_topics(plan)
             provide("topics")
+        elif program.name == TWIN:
+            _mark_twin(plan, tell)
         tell(UpStep(program.name, f"ready after {time.monotonic() - began:.1f} s", done=True))
 
     start(lambda program: program.tier is not Tier.SERVICE)
@@ -201,17 +237,42 @@ def _start_and_wait(
 
 
 def _fill_database(plan: Plan) -> None:
+    dsn, ours = plan.environment.dsn, plan.claimant
+
+    def claim(conn: Connection) -> None:
+        if plan.database is None:
+            postgres_mark.claim(conn, dsn, ours)
+        else:
+            postgres_mark.take(conn, ours)
+
     try:
-        contents.fill_database(plan.environment.dsn, plan.environment.secret("orders-token"))
+        contents.fill_database(dsn, plan.environment.secret("orders-token"), claim)
     except contents.ContentsError as error:
         raise PartFailedError(POSTGRES, str(error)) from error
 
 
 def _create_topics(plan: Plan) -> None:
+    bootstrap_servers = plan.environment.kafka_bootstrap_servers
     try:
-        contents.create_topics(plan.environment.kafka_bootstrap_servers)
+        if plan.broker is not None:
+            kafka_mark.take(bootstrap_servers, plan.claimant)
+        made = contents.create_topics(bootstrap_servers)
     except contents.ContentsError as error:
         raise PartFailedError("kafka", str(error)) from error
+    key = servers.state_key(servers.KAFKA, bootstrap_servers)
+    if plan.broker is None and made:
+        topics = sorted({*made, *plan.state.shared.get(key, [])})
+        save_state(plan.root, replace(plan.state, shared={**plan.state.shared, key: topics}))
+
+
+def _mark_twin(plan: Plan, tell: Tell) -> None:
+    """Write our name down at our own twin, for whoever takes it for an existing Stripe."""
+    where = plan.environment
+    note = stripe_mark.take(
+        where.stripe_api_base, where.secret(credentials.STRIPE_KEY), plan.claimant
+    )
+    if note:
+        tell(UpStep(TWIN, note))
 
 
 @contextmanager

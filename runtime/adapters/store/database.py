@@ -1,8 +1,8 @@
 """Connections: every one bounded in time, none held across a network call.
 
 Statement and TCP time-outs are 5 s everywhere, so a dead database costs a caller seconds, not
-minutes. The schema is on the search_path of the role; it is set here too, so that a role made by
-someone else works the same.
+minutes. What the shell exports for libpq reaches none of them (`libpq`). The schema is on the
+search_path of the role; it is set here too, so that a role made by someone else works the same.
 """
 
 from __future__ import annotations
@@ -10,11 +10,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 import psycopg
+from psycopg.abc import AdaptContext, Buffer
+from psycopg.adapt import Loader
+from psycopg.pq import Format
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from runtime import libpq
 from runtime.domain.names import SCHEMA
 
 STATEMENT_TIMEOUT_MS: Final = 5_000
@@ -37,6 +42,42 @@ UNAVAILABLE: Final = (
 SPOILT: Final = (psycopg.DataError, psycopg.IntegrityError, UnicodeEncodeError)
 
 Connection = psycopg.Connection[tuple[object, ...]]
+
+FAR_PAST: Final = datetime.min.replace(tzinfo=UTC)
+"""What is read where a column holds -infinity, or a time before the year 1."""
+
+FAR_FUTURE: Final = datetime.max.replace(tzinfo=UTC)
+"""What is read where a column holds infinity, or a time after the year 9999."""
+
+_TIMESTAMPTZ: Final = psycopg.adapters.types["timestamptz"].oid
+_USUAL_LOADER: Final = psycopg.adapters.get_loader(_TIMESTAMPTZ, Format.TEXT)
+
+
+class _EveryTime(Loader):
+    """Reads every time that PostgreSQL can hold.
+
+    The usual loader refuses one that Python's datetime cannot, and with it the whole batch that
+    the row came with: a single row written by hand would hold up all the others for ever.
+    """
+
+    def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
+        super().__init__(oid, context)
+        if _USUAL_LOADER is None:
+            raise psycopg.NotSupportedError("psycopg has no loader for timestamptz")
+        self._usual = _USUAL_LOADER(oid, context)
+
+    def load(self, data: Buffer) -> datetime:
+        try:
+            at: datetime = self._usual.load(data)
+        except psycopg.DataError:
+            text = bytes(data)
+            return FAR_PAST if text.startswith(b"-") or text.endswith(b"BC") else FAR_FUTURE
+        return at
+
+
+def _prepare(conn: psycopg.Connection) -> None:
+    """What a new connection of ours reads like; asks the server nothing."""
+    conn.adapters.register_loader("timestamptz", _EveryTime)
 
 
 def connection_arguments(
@@ -80,7 +121,10 @@ def connect(dsn: str, application_name: str, *, flush_commits: bool = True) -> p
         psycopg.OperationalError: the database cannot be reached or refuses.
     """
     arguments = connection_arguments(application_name, flush_commits=flush_commits)
-    return psycopg.connect(dsn, autocommit=True, **arguments)  # type: ignore[arg-type]
+    closed = libpq.parameters(dsn)
+    conn = psycopg.connect(dsn, autocommit=True, **closed, **arguments)  # type: ignore[arg-type]
+    _prepare(conn)
+    return conn
 
 
 def open_pool(
@@ -108,7 +152,8 @@ def open_pool(
     )
     return ConnectionPool(
         dsn,
-        kwargs={**arguments, "autocommit": autocommit},
+        kwargs={**libpq.parameters(dsn), **arguments, "autocommit": autocommit},
+        configure=_prepare,
         min_size=1,
         max_size=size_max,
         timeout=wait_seconds,

@@ -7,6 +7,7 @@ from email.message import EmailMessage
 from typing import Final
 
 from runtime.domain.event import ReceivedEvent
+from runtime.domain.money import shown_money
 from runtime.domain.names import Topic
 
 # Customers are ids here, not addresses; a real shop would look one up. RFC 2606 reserves the name.
@@ -42,6 +43,6 @@ def to_message(
     message["To"] = to_address
     message["Subject"] = _SUBJECTS[topic]
     message["Message-ID"] = message_id(event)
-    amount = f"{event.money.amount_cents / 100:.2f} {event.money.currency.upper()}"
+    amount = shown_money(event.money)
     message.set_content(f"Order {event.order_id}: {_SUBJECTS[topic].lower()} ({amount}).\n")
     return message

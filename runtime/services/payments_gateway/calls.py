@@ -6,20 +6,26 @@ generates one.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-import stripe
 from fastapi import Response
 
 from runtime import config
-from runtime.adapters.stripe_gateway import Call, Charge, ListTooLongError, StripeGateway
-from runtime.domain import stripe_answers
+from runtime.adapters.stripe_gateway import (
+    Charge,
+    ListTooLongError,
+    StripeGateway,
+    UnreadableListError,
+)
+from runtime.domain import stripe_answers, stripe_shape
 from runtime.domain.money import Money
-from runtime.domain.outcome import Outcome
 from runtime.domain.shadow import V1Outcome
+from runtime.domain.stripe_answers import AskedCharge, AskedRefund
+from runtime.domain.stripe_shape import Document, Refusal, Shown
 from runtime.services.payments_gateway import shadow
 from runtime.services.payments_gateway.edge import GatewayProblem
-from runtime.services.payments_gateway.journal import Journal
+from runtime.services.payments_gateway.journal import Call, Journal
 from runtime.services.payments_gateway.schema import (
     CancelBody,
     ChargeBody,
@@ -28,9 +34,9 @@ from runtime.services.payments_gateway.schema import (
     OutcomeBody,
     RefundBody,
     RefundList,
-    intent_of,
+    intent_shown,
     outcome_body,
-    refund_of,
+    refund_shown,
 )
 
 
@@ -50,13 +56,12 @@ def charge(
     """Create and confirm the payment's PaymentIntent; in shadow mode, answer with v1's outcome."""
     # The mode is the process's, not the request's: nobody can ask for a charge of the other kind.
     if not gateway.settings.shadow:
-        call, outcome = _send_charge(gateway, body)
-        return _answer(call, outcome, response)
+        return _answer(_send_charge(gateway, body), response)
     outcome = shadow.charge(gateway.journal, body.event_id, v1, lambda: _send_charge(gateway, body))
     return outcome_body(outcome)
 
 
-def _send_charge(gateway: Gateway, body: ChargeBody) -> tuple[Call, Outcome]:
+def _send_charge(gateway: Gateway, body: ChargeBody) -> Call:
     method = body.payment_method or gateway.settings.default_payment_method
     metadata = {
         # What lets a reconciler, and the judge, find the charge again without its id.
@@ -76,13 +81,14 @@ def _send_charge(gateway: Gateway, body: ChargeBody) -> tuple[Call, Outcome]:
         payment_method_type=stripe_answers.payment_method_type(method),
         metadata=metadata,
     )
+    asked = AskedCharge(charge.money, metadata)
     return gateway.journal.call(
         "shadow_charge" if gateway.settings.shadow else "charge",
         key=charge.key,
         event_id=body.event_id,
         payment_intent_id=None,
         send=lambda: gateway.stripe.charge(charge),
-        classify=stripe_answers.outcome_of_charge,
+        classify=lambda answer: stripe_answers.outcome_of_charge(answer, asked),
     )
 
 
@@ -91,7 +97,8 @@ def refund(gateway: Gateway, body: RefundBody, response: Response) -> OutcomeBod
     if gateway.settings.shadow:
         raise shadow.waiting()
     metadata = {"refund_id": str(body.refund_id), "env": gateway.environment}
-    call, outcome = gateway.journal.call(
+    asked = AskedRefund(body.payment_intent_id, body.amount_cents, metadata)
+    call = gateway.journal.call(
         "refund",
         key=body.key,
         event_id=None,
@@ -102,9 +109,9 @@ def refund(gateway: Gateway, body: RefundBody, response: Response) -> OutcomeBod
             amount_cents=body.amount_cents,
             metadata=metadata,
         ),
-        classify=stripe_answers.outcome_of_refund,
+        classify=lambda answer: stripe_answers.outcome_of_refund(answer, asked),
     )
-    return _answer(call, outcome, response)
+    return _answer(call, response)
 
 
 def cancel(gateway: Gateway, body: CancelBody, response: Response) -> OutcomeBody:
@@ -113,69 +120,103 @@ def cancel(gateway: Gateway, body: CancelBody, response: Response) -> OutcomeBod
         raise shadow.waiting()
     # Derived, not drawn: a repeated cancellation is the same request to Stripe.
     key = f"{body.event_id}:cancel"
-    call, outcome = gateway.journal.call(
+    call = gateway.journal.call(
         "cancel",
         key=key,
         event_id=body.event_id,
         payment_intent_id=body.payment_intent_id,
         send=lambda: gateway.stripe.cancel(body.payment_intent_id, key=key),
-        classify=stripe_answers.outcome_of_charge,
+        classify=lambda answer: stripe_answers.outcome_of_cancel(answer, body.payment_intent_id),
     )
-    return _answer(call, outcome, response)
+    return _answer(call, response)
 
 
-def _answer(call: Call, outcome: Outcome, response: Response) -> OutcomeBody:
+def _answer(call: Call, response: Response) -> OutcomeBody:
     """The answer body; Stripe's own status is mirrored in a header for those who log it."""
-    if call.answer.http_status is not None:
-        response.headers["X-Stripe-Status"] = str(call.answer.http_status)
+    if call.is_stripes:
+        response.headers["X-Stripe-Status"] = str(call.http_status)
+    shown = call.answer.document if isinstance(call.answer, Shown) else {}
     # A PaymentIntent has an id too, and it is none of a refund.
-    refund = call.stripe_object if call.stripe_object.get("object") == "refund" else {}
+    is_refund = stripe_shape.is_of_kind(shown, "refund")
     return outcome_body(
-        outcome,
-        replayed=call.answer.replayed,
+        call.outcome,
+        replayed=call.replayed,
         stripe_request_id=call.request_id,
-        stripe_refund_id=refund.get("id"),
+        stripe_refund_id=shown["id"] if is_refund else None,
     )
 
 
 def retrieve(gateway: Gateway, payment_intent_id: str) -> IntentAnswer:
     """One PaymentIntent as it is now."""
-    call = gateway.stripe.retrieve(payment_intent_id)
+    answer = gateway.stripe.retrieve(payment_intent_id)
+    gateway.journal.heard(answer)
     # Only Stripe's own word that the id is unknown is an absence; any other 404 may be a proxy's.
-    if call.answer.http_status == 404 and call.answer.error_code == "resource_missing":
+    if isinstance(answer, Refusal) and _is_missing(answer):
         return IntentAnswer(payment_intent=None)
-    if call.stripe_object.get("object") != "payment_intent":
+    shown = intent_shown(answer.document) if isinstance(answer, Shown) else None
+    if shown is None or shown.id != payment_intent_id:
         raise GatewayProblem("stripe_unavailable")
-    return IntentAnswer(payment_intent=intent_of(dict(call.stripe_object)))
+    return IntentAnswer(payment_intent=shown)
 
 
 def find(
     gateway: Gateway, created_gte: int, created_lte: int | None, event_id: str
 ) -> list[Intent]:
     """A payment's own PaymentIntents in a creation window; a shadow's took nobody's money."""
-    try:
-        return [
-            intent_of(dict(body))
-            # The whole window, or an error: absence from half a list would prove nothing.
-            for body in gateway.stripe.list_created(created_gte, created_lte)
-            if _is_of((body.get("metadata") or {}), event_id)
-        ]
-    except (stripe.StripeError, ListTooLongError) as error:
-        raise GatewayProblem("stripe_unavailable") from error
+    # The whole window, or an error: absence from half a list would prove nothing.
+    listed = gateway.stripe.list_created(created_gte, created_lte)
+    ours = [
+        intent_shown(document)
+        for document in _whole(gateway, listed)
+        if _is_of(stripe_shape.metadata_of(document), event_id)
+    ]
+    # What is ours and cannot be read is there all the same.
+    if None in ours:
+        raise GatewayProblem("stripe_unavailable")
+    return [intent for intent in ours if intent is not None]
 
 
 def find_refunds(gateway: Gateway, payment_intent_id: str) -> RefundList:
     """Every refund of a PaymentIntent."""
+    listed = gateway.stripe.list_refunds(payment_intent_id)
+    # What is of another PaymentIntent was not asked for: a stand-in for Stripe that ignores the
+    # question shows refunds that gave nothing back of this one.
+    found = [
+        refund_shown(document)
+        for document in _whole(gateway, listed, missing_is_empty=True)
+        if document.get("payment_intent") == payment_intent_id
+    ]
+    if None in found:
+        raise GatewayProblem("stripe_unavailable")
+    return RefundList(data=[refund for refund in found if refund is not None])
+
+
+def _whole(
+    gateway: Gateway, listed: Iterable[Document], *, missing_is_empty: bool = False
+) -> list[Document]:
+    """A list read to its end.
+
+    Args:
+        missing_is_empty: a PaymentIntent that Stripe does not know has no refunds.
+
+    Raises:
+        GatewayProblem: a page could not be read, or there are too many of them.
+    """
     try:
-        found = [dict(body) for body in gateway.stripe.list_refunds(payment_intent_id)]
-    except stripe.StripeError as error:
-        if error.code != "resource_missing":
-            raise GatewayProblem("stripe_unavailable") from error
-        # A PaymentIntent that Stripe does not know has no refunds.
-        found = []
-    return RefundList(data=[refund_of(body) for body in found])
+        return list(listed)
+    except UnreadableListError as error:
+        gateway.journal.heard(error.answer)
+        if missing_is_empty and isinstance(error.answer, Refusal) and _is_missing(error.answer):
+            return []
+        raise GatewayProblem("stripe_unavailable") from error
+    except ListTooLongError as error:
+        raise GatewayProblem("stripe_unavailable") from error
 
 
-def _is_of(metadata: dict[str, str], event_id: str) -> bool:
+def _is_missing(refusal: Refusal) -> bool:
+    return refusal.http_status == 404 and refusal.code == "resource_missing"
+
+
+def _is_of(metadata: Mapping[str, str], event_id: str) -> bool:
     # By metadata and not by search, which lags behind what was just created.
     return metadata.get("event_id") == event_id and metadata.get("shadow") != "true"

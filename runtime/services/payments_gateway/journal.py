@@ -11,12 +11,49 @@ import psycopg
 from psycopg_pool import ConnectionPool
 
 from runtime.adapters.store import database, stripe_calls
-from runtime.adapters.stripe_gateway import Call
-from runtime.domain import stripe_answers
+from runtime.domain.names import PaymentIntentId
 from runtime.domain.outcome import Outcome
 from runtime.domain.outcome_document import word_of
+from runtime.domain.stripe_shape import Answer, NoAnswer, NotStripes, Refusal, Shown
 from runtime.services.payments_gateway.edge import GatewayProblem
 from runtime.telemetry import Outage
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call to Stripe: what came back, and what that means."""
+
+    answer: Answer
+    outcome: Outcome
+
+    @property
+    def http_status(self) -> int | None:
+        """The status line, of whoever answered; None without one."""
+        match self.answer:
+            case NoAnswer():
+                return None
+            case NotStripes() | Refusal():
+                return self.answer.http_status
+            case Shown():
+                return 200
+
+    @property
+    def is_stripes(self) -> bool:
+        """Whether Stripe itself has answered."""
+        return isinstance(self.answer, Refusal | Shown)
+
+    @property
+    def request_id(self) -> str | None:
+        return self.answer.request_id if isinstance(self.answer, Refusal | Shown) else None
+
+    @property
+    def replayed(self) -> bool:
+        return isinstance(self.answer, Refusal | Shown) and self.answer.replayed
+
+    @property
+    def payment_intent_id(self) -> PaymentIntentId | None:
+        """The PaymentIntent that the outcome names."""
+        return getattr(self.outcome, "payment_intent_id", None)
 
 
 @dataclass(slots=True)
@@ -38,9 +75,9 @@ class Journal:
         key: str,
         event_id: UUID | None,
         payment_intent_id: str | None,
-        send: Callable[[], Call],
-        classify: Callable[[stripe_answers.Answer], Outcome],
-    ) -> tuple[Call, Outcome]:
+        send: Callable[[], Answer],
+        classify: Callable[[Answer], Outcome],
+    ) -> Call:
         """Write the row, call Stripe with no connection held, complete the row.
 
         Raises:
@@ -52,15 +89,24 @@ class Journal:
             # The caller may have been told `unknown` by now; nothing may be sent behind its back.
             raise self.unwritable(TimeoutError("the journal was too slow"))
         # No connection is held from here to the answer, however long Stripe takes.
-        call = send()
-        outcome = classify(call.answer)
-        self._end(call_id, call, outcome)
-        # Any answer ends an outage, also one that refuses.
-        if call.answer.http_status is None:
-            self.stripe_outage.failed(ConnectionError(word_of(outcome)))
-        else:
-            self.stripe_outage.recovered()
-        return call, outcome
+        answer = send()
+        call = Call(answer, classify(answer))
+        self._end(call_id, call)
+        self.heard(answer)
+        return call
+
+    def heard(self, answer: Answer) -> None:
+        """Say once per outage that Stripe is away, or that somebody answers in its place."""
+        match answer:
+            case NoAnswer():
+                self.stripe_outage.failed(ConnectionError("no answer"))
+            case NotStripes():
+                self.stripe_outage.failed(
+                    ConnectionError(f"http {answer.http_status} is not Stripe's: {answer.why}")
+                )
+            # Any answer of its own ends an outage, also one that refuses.
+            case Refusal() | Shown():
+                self.stripe_outage.recovered()
 
     def unwritable(self, error: Exception) -> GatewayProblem:
         """The database is away, and so nothing was sent; says so once per outage."""
@@ -88,18 +134,18 @@ class Journal:
         self.database_outage.recovered()
         return call_id
 
-    def _end(self, call_id: int, call: Call, outcome: Outcome) -> None:
+    def _end(self, call_id: int, call: Call) -> None:
         """Complete the journal row; its loss costs a line of evidence, never the answer."""
         try:
             with self.lazy_pool.connection() as conn:
                 stripe_calls.end(
                     conn,
                     call_id,
-                    status=call.answer.http_status,
-                    outcome=word_of(outcome),
+                    status=call.http_status,
+                    outcome=word_of(call.outcome),
                     request_id=call.request_id,
-                    replayed=call.answer.replayed,
-                    payment_intent_id=call.answer.payment_intent_id,
+                    replayed=call.replayed,
+                    payment_intent_id=call.payment_intent_id,
                 )
         except database.UNAVAILABLE as error:
             self.database_outage.failed(error)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from runtime.domain import stripe_shape
 from runtime.domain.money import AMOUNT_CENTS_MAX
 from runtime.domain.outcome import Outcome
 from runtime.domain.outcome_document import encode
+from runtime.domain.stripe_shape import Document
 
 # What Stripe takes as metadata, and what no header, log or terminal reads as more than text.
 Text = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[\x20-\x7E]+$")]
@@ -85,9 +87,12 @@ class OutcomeBody(BaseModel):
 
 
 class Intent(BaseModel):
+    """A PaymentIntent as Stripe shows it; null where Stripe does not say what was received."""
+
     id: str
     status: str
     amount_cents: int
+    amount_received_cents: int | None
     currency: str
     code: str | None
     metadata: dict[str, str]
@@ -138,28 +143,33 @@ def outcome_body(
     return OutcomeBody.model_validate(fields)
 
 
-def intent_of(body: dict[str, Any]) -> Intent:
-    """A PaymentIntent as Stripe sends it, reduced to what a reconciler decides on."""
-    error = body.get("last_payment_error") or {}
+def intent_shown(document: Document) -> Intent | None:
+    """A PaymentIntent reduced to what a reconciler decides on; None when it cannot be read."""
+    shown = stripe_shape.intent_of(document)
+    if shown is None:
+        return None
     return Intent(
-        id=body["id"],
-        status=body["status"],
-        amount_cents=body["amount"],
-        currency=body["currency"],
-        # Kept by a PaymentIntent that may be confirmed again: it says why the last try failed.
-        code=error.get("code"),
-        metadata=body.get("metadata") or {},
+        id=shown.payment_intent_id,
+        status=shown.status,
+        amount_cents=shown.amount_cents,
+        amount_received_cents=shown.amount_received_cents,
+        currency=shown.currency,
+        code=shown.code,
+        metadata=dict(shown.metadata),
     )
 
 
-def refund_of(body: dict[str, Any]) -> RefundShown:
-    """A refund as Stripe sends it, reduced to what a reconciler decides on."""
+def refund_shown(document: Document) -> RefundShown | None:
+    """A refund reduced to what a reconciler decides on; None when it cannot be read."""
+    shown = stripe_shape.refund_of(document)
+    if shown is None:
+        return None
     return RefundShown(
-        id=body["id"],
+        id=shown.stripe_refund_id,
         # Stripe documents it as nullable; a refund without a word has not ended.
-        status=body["status"] or "pending",
-        amount_cents=body["amount"],
-        currency=body["currency"],
-        failure_code=body.get("failure_reason"),
-        refund_id=(body.get("metadata") or {}).get("refund_id"),
+        status=shown.status or "pending",
+        amount_cents=shown.amount_cents,
+        currency=shown.currency,
+        failure_code=shown.failure_code,
+        refund_id=shown.metadata.get("refund_id"),
     )

@@ -13,7 +13,6 @@ from uuid import UUID
 
 from runtime.adapters.store import database, shadow
 from runtime.adapters.store.shadow import Comparison
-from runtime.adapters.stripe_gateway import Call
 from runtime.domain.outcome import Outcome
 from runtime.domain.outcome_document import word_of
 from runtime.domain.shadow import (
@@ -22,7 +21,7 @@ from runtime.domain.shadow import (
     code_of,
 )
 from runtime.services.payments_gateway.edge import GatewayProblem
-from runtime.services.payments_gateway.journal import Journal
+from runtime.services.payments_gateway.journal import Call, Journal
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +33,7 @@ def charge(
     journal: Journal,
     event_id: UUID,
     v1: V1Outcome | None,
-    send: Callable[[], tuple[Call, Outcome]],
+    send: Callable[[], Call],
 ) -> Outcome:
     """Call Stripe unless that is done already, and answer with v1's outcome.
 
@@ -44,8 +43,7 @@ def charge(
     known = _look(journal, event_id, v1)
     # A final one is never asked for again: by then Stripe may have pruned the key.
     if known.v2_outcome not in FINAL:
-        call, outcome = send()
-        _note(journal, event_id, call, outcome)
+        _note(journal, event_id, send())
     # After our own call, so that the comparison is complete whenever v1 answers.
     if known.v1 is None:
         raise waiting()
@@ -68,16 +66,16 @@ def _look(journal: Journal, event_id: UUID, said: V1Outcome | None) -> Compariso
         raise journal.unwritable(error) from error
 
 
-def _note(journal: Journal, event_id: UUID, call: Call, outcome: Outcome) -> None:
+def _note(journal: Journal, event_id: UUID, call: Call) -> None:
     """Write down what our own call came to; lost, it is asked for again with the same key."""
     try:
         with journal.pool.connection() as conn:
             shadow.record_v2(
                 conn,
                 event_id,
-                outcome=word_of(outcome),
-                code=code_of(outcome),
-                payment_intent_id=call.answer.payment_intent_id,
+                outcome=word_of(call.outcome),
+                code=code_of(call.outcome),
+                payment_intent_id=call.payment_intent_id,
                 request_id=call.request_id,
             )
     except database.UNAVAILABLE as error:

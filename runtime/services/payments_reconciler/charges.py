@@ -6,21 +6,25 @@ lists show what was written a moment ago.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from runtime.adapters.gateway_client import FoundIntent
 from runtime.adapters.store import reconcile
 from runtime.adapters.store.payments import PaymentRow
-from runtime.domain.outcome import Declined
+from runtime.domain.money import Money
+from runtime.domain.outcome import Declined, Outcome
 from runtime.domain.payment import ORDER_CANCELLED, WEBHOOK_TIMEOUT
 from runtime.domain.payment_events import (
     Event,
     SeenAbsent,
     SeenFailed,
     SeenOpen,
+    SeenOtherMoney,
     SeenSucceeded,
 )
+from runtime.domain.stripe_answers import PAYMENT_INTENT_CANCELED, not_received, other_money
 from runtime.faults import connections
 from runtime.faults.points import Failpoint, Subject
 from runtime.services.payments_reconciler.tools import BATCH, Tools, look_again_after
@@ -61,14 +65,12 @@ def _what_stripe_holds(tools: Tools, row: PaymentRow) -> Event:
         # By id first: it is exact, and a list has a window that a wrong clock could miss.
         intent = tools.gateway.retrieve(known)
         if intent is not None:
-            return to_event(intent)
+            return to_event(intent, row.money)
     with tools.pool.connection() as conn:
         now = reconcile.environment_seconds(conn)
     window = creation_window(row, now, tools.lease_seconds)
-    ours = pick(tools.gateway.find(event_id=row.event_id, **window), row)
-    if ours is not None:
-        return to_event(ours)
-    return SeenAbsent(
+    found = news_of(tools.gateway.find(event_id=row.event_id, **window), row.money)
+    return found or SeenAbsent(
         # By wall time: what is under way is bounded by our deadlines, not by a drill's clock.
         deadline_passed=row.quiet_seconds > tools.lease_seconds,
         key_age_seconds=row.key_age_seconds,
@@ -111,7 +113,7 @@ def _close_open_intent(tools: Tools, row: PaymentRow) -> None:
         answer = tools.gateway.cancel(event_id=row.event_id, payment_intent_id=known)
         return (
             # Read again when it was not: a success may have overtaken the cancellation.
-            _Canceled() if isinstance(answer.outcome, Declined) else tools.gateway.retrieve(known)
+            _Canceled() if is_canceled(answer.outcome) else tools.gateway.retrieve(known)
         )
 
     match tools.ask(look):
@@ -122,7 +124,7 @@ def _close_open_intent(tools: Tools, row: PaymentRow) -> None:
             code = ORDER_CANCELLED if row.payment.cancel_requested else WEBHOOK_TIMEOUT
             tools.apply(row, SeenFailed(known, code))
         case FoundIntent() as intent:
-            tools.apply(row, to_event(intent))
+            tools.apply(row, to_event(intent, row.money))
 
 
 def _leave(tools: Tools, row: PaymentRow) -> None:
@@ -148,23 +150,49 @@ def creation_window(row: PaymentRow, now: float, lease_seconds: float) -> dict[s
     }
 
 
-def pick(found: list[FoundIntent], row: PaymentRow) -> FoundIntent | None:
-    """The PaymentIntent that is this payment's: a success before anything else."""
-    # Metadata can be copied with an object in the dashboard; other money is not our charge.
-    ours = [intent for intent in found if intent.money == row.money]
-    succeeded = [intent for intent in ours if intent.status == "succeeded"]
-    return next(iter(succeeded or ours), None)
+def is_canceled(outcome: Outcome) -> bool:
+    """Whether the answer to a cancellation says that it is done."""
+    return isinstance(outcome, Declined) and outcome.code == PAYMENT_INTENT_CANCELED
 
 
-def to_event(intent: FoundIntent) -> Event:
-    """A PaymentIntent's status as news for the state machine."""
+def news_of(found: Sequence[FoundIntent], ours: Money) -> Event | None:
+    """What the PaymentIntents that carry a payment's metadata say of it; None when it has none.
+
+    Metadata can be copied with an object in the dashboard, so one of other money is not taken for
+    our charge. But neither does it prove that there is none: with nothing better, and unless it
+    has ended without money, a person looks at it.
+    """
+    same = [intent for intent in found if intent.money == ours]
+    succeeded = [intent for intent in same if intent.status == "succeeded"]
+    for intent in succeeded or same:
+        return to_event(intent, ours)
+    for intent in found:
+        if intent.status != "canceled":
+            return SeenOtherMoney(_mismatch(intent, ours) or "amount_mismatch")
+    return None
+
+
+def to_event(intent: FoundIntent, ours: Money) -> Event:
+    """A PaymentIntent's status and money as news for the state machine."""
     match intent.status:
         case "succeeded":
+            mismatch = _mismatch(intent, ours)
+            if mismatch is not None:
+                return SeenOtherMoney(mismatch)
             return SeenSucceeded(intent.payment_intent_id)
         case "canceled":
-            return SeenFailed(intent.payment_intent_id, intent.code or "payment_intent_canceled")
+            return SeenFailed(intent.payment_intent_id, intent.code or PAYMENT_INTENT_CANCELED)
         case "requires_payment_method" if intent.code is not None:
             # A declined confirmation leaves the PaymentIntent here, with the decline on it.
             return SeenFailed(intent.payment_intent_id, intent.code)
         case _:
             return SeenOpen(intent.payment_intent_id)
+
+
+def _mismatch(intent: FoundIntent, ours: Money) -> str | None:
+    """The code of what differs from what was asked for; None when it is all there."""
+    if intent.money is None:
+        return "amount_mismatch"
+    differs = other_money(ours, intent.money.amount_cents, intent.money.currency)
+    differs = differs or not_received(ours, intent.received_cents)
+    return f"{differs}_mismatch" if differs else None

@@ -36,7 +36,7 @@ class Sorted:
     """A batch told apart, pure."""
 
     placed: tuple[NewPayment, ...]
-    cancelled: tuple[ReceivedEvent, ...]
+    cancelled: tuple[tuple[Record, ReceivedEvent], ...]
     malformed: tuple[tuple[Record, str], ...]
 
 
@@ -67,7 +67,7 @@ class Counts:
 def sort_records(records: Sequence[Record]) -> Sorted:
     """Parse a batch and tell orders, cancellations and unreadable records apart."""
     placed: list[NewPayment] = []
-    cancelled: list[ReceivedEvent] = []
+    cancelled: list[tuple[Record, ReceivedEvent]] = []
     malformed: list[tuple[Record, str]] = []
     for record in records:
         event = parse_record(record)
@@ -76,7 +76,7 @@ def sort_records(records: Sequence[Record]) -> Sorted:
         # By topic: who may write a topic is decided by the broker, what a payload calls itself by
         # nobody.
         elif record.topic == Topic.ORDERS_CANCELLED:
-            cancelled.append(event)
+            cancelled.append((record, event))
         else:
             order = _to_placed(event, record)
             if isinstance(order, Malformed):
@@ -125,14 +125,33 @@ def store_batch(
         counts = counts.plus(_store_placed(conn, batch.placed))
     # After the orders of the same poll: a cancellation finds its payment more often than not, and
     # leaves a tombstone where it does not.
-    for event in batch.cancelled:
-        came_to = queue.cancel(conn, event, Cause("OrderCancelled", str(event.event_id)), rng)
-        logger.info(
-            "order cancelled: payment %s",
-            came_to,
-            extra={"event_id": str(event.root), "order_id": event.order_id},
+    cancelled = 0
+    for record, event in batch.cancelled:
+        cancelled += _cancel(conn, record, event, source=source, rng=rng)
+    return replace(counts, cancelled=cancelled)
+
+
+def _cancel(
+    conn: psycopg.Connection,
+    record: Record,
+    event: ReceivedEvent,
+    *,
+    source: str,
+    rng: random.Random,
+) -> bool:
+    """Tell a payment of its cancellation; whether it was about that payment."""
+    came_to = queue.cancel(conn, event, Cause("OrderCancelled", str(event.event_id)), rng)
+    extra = {"event_id": str(event.root), "order_id": event.order_id}
+    if isinstance(came_to, queue.OtherOrder):
+        consumer_loop.dead_letter(conn, source=source, reason=came_to.reason, record=record)
+        logger.error(
+            "a cancellation names another order or other money than its payment; it has a dead"
+            " letter now",
+            extra={**extra, "reason": came_to.reason},
         )
-    return replace(counts, cancelled=len(batch.cancelled))
+        return False
+    logger.info("order cancelled: payment %s", came_to, extra=extra)
+    return True
 
 
 def _store_placed(conn: psycopg.Connection, placed: Sequence[NewPayment]) -> Counts:

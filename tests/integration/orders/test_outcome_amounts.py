@@ -132,3 +132,46 @@ def test_the_true_outcome_still_pays_an_order_that_was_lied_about(
 
     shop.wait_status(order_id, "paid")
     assert reasons_at(shop, topic, truth) == []
+
+
+# --- cancellations, which give money back ---------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"amount_cents": 1}, "amount_mismatch"),
+        ({"currency": "eur"}, "amount_mismatch"),
+        ({"order_id": "ord_another"}, "order_mismatch"),
+    ],
+    ids=str,
+)
+def test_a_cancellation_about_something_else_gives_nothing_back(
+    shop: Shop, twin: Twin, changes: dict[str, Any], reason: str
+) -> None:
+    order_id, root = shop.place()
+    shop.wait_status(order_id, "paid")
+    document = {
+        "event_id": str(derive_event_id(EventId(root), EventType.ORDER_CANCELLED)),
+        "root_event_id": str(root),
+        "order_id": order_id,
+        "amount_cents": PRICE_CENTS,
+        "currency": "usd",
+        **changes,
+    }
+
+    place = produce(
+        shop, "orders.cancelled", json.dumps(document).encode(), tenant_id=shop.tenant_id
+    )
+
+    eventually(
+        lambda: (
+            reasons_at(shop, "orders.cancelled", place)
+            or shop.database.payment_state(root) != "succeeded"
+        ),
+        "the record is dealt with",
+    )
+    assert reasons_at(shop, "orders.cancelled", place) == [reason]
+    assert shop.database.payment_state(root) == "succeeded"
+    intent = shop.database.payment(root)["payment_intent_id"]
+    assert twin.refunds(intent) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.twin import TwinProcess, new_key
+from tests.support.processes import Child
+from tests.support.twin import STARTED, Twin, TwinProcess, new_key
 from tests.support.waiting import eventually
 
 
@@ -144,6 +146,30 @@ def test_serve_says_how_to_use_it_and_stops_on_interrupt(tmp_path: Path) -> None
     assert "export STRIPE_API_KEY=sk_test_" in said
     assert "export STRIPE_WEBHOOK_SECRET=whsec_" in said
     assert "export BOOKPAY_STRIPE_CONTROL_URL=http://127.0.0.1:" in said
+
+
+def test_serve_in_its_shortest_form_goes_on_when_it_idles(tmp_path: Path) -> None:
+    variables = {"PATH": os.environ["PATH"], "PYTHONPATH": ":".join(sys.path)}
+    child = Child("serve", tmp_path / "log")
+    STARTED.append(child)
+    child.launch(
+        [sys.executable, "-m", "bookpayctl", "stripe", "serve"], variables, directory=tmp_path
+    )
+    # Only a twin that idles has time for its search index; this is its first round.
+    index = tmp_path / ".bookpay" / "twin" / "search.sqlite3"
+    child.wait_until(lambda: "ready" in child.log, "is ready")
+    child.wait_until(index.exists, "takes up its index")
+
+    told = dict(re.findall(r"export (\w+)=(\S+)", child.log))
+    twin = Twin(told["STRIPE_API_BASE"], told["BOOKPAY_STRIPE_CONTROL_URL"])
+    charged = twin.charge(new_key()).status
+    # A search reads through the index: it is there, and it answers.
+    found = twin.get("/v1/charges/search", query="currency:'usd'").status
+    twin.http.close_connections()
+    child.signal(signal.SIGINT)
+
+    assert (charged, found) == (200, 200)
+    assert child.wait_end() == 0, child.log
 
 
 @pytest.mark.parametrize("said", ["whsec_given", "-"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 from typing import Any
 from uuid import UUID, uuid4
@@ -26,6 +25,14 @@ def send(shop: Shop, body: bytes) -> None:
         ({"amount": PRICE_CENTS - 1}, "amount"),
         ({"amount": 0}, "amount"),
         ({"currency": "eur"}, "currency"),
+        ({"currency": "USD"}, "currency"),
+        ({"status": "processing"}, "status"),
+        ({"status": "requires_capture", "capture_method": "manual"}, "status"),
+        ({"amount_received": PRICE_CENTS - 1}, "amount_received"),
+        ({"amount_received": 0}, "amount_received"),
+        ({"amount_received": None}, "amount_received"),
+        ({"livemode": True}, "livemode"),
+        ({"object": "charge"}, "not_ours"),
         ({"id": "pi_of_someone_else"}, "other_payment_intent"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -39,6 +46,30 @@ def test_a_success_that_disagrees_with_the_order_is_quarantined_and_pays_nothing
     send(shop, body)
 
     assert quarantine_reasons(shop.database, body) == [reason]
+    assert shop.database.payment_state(event_id) == "processing"
+    assert shop.status(order_id) == "pending"
+
+
+@pytest.mark.parametrize(
+    ("event_type", "status"),
+    [
+        ("payment_intent.payment_failed", "succeeded"),
+        ("payment_intent.payment_failed", "processing"),
+        ("payment_intent.payment_failed", "requires_capture"),
+        ("payment_intent.canceled", "succeeded"),
+        ("payment_intent.canceled", "requires_payment_method"),
+        ("payment_intent.processing", "succeeded"),
+    ],
+)
+def test_an_event_whose_object_says_otherwise_fails_nothing(
+    shop: Shop, waiting: tuple[str, UUID, str], event_type: str, status: str
+) -> None:
+    order_id, event_id, intent = waiting
+    body = intent_event(event_id, payment_intent_id=intent, event_type=event_type, status=status)
+
+    send(shop, body)
+
+    assert quarantine_reasons(shop.database, body) == ["status"]
     assert shop.database.payment_state(event_id) == "processing"
     assert shop.status(order_id) == "pending"
 
@@ -82,10 +113,16 @@ def test_a_failure_after_the_success_undoes_nothing(
     order_id, event_id, intent = waiting
     send(shop, intent_event(event_id, payment_intent_id=intent))
     shop.wait_status(order_id, "paid")
-    late = json.loads(intent_event(event_id, payment_intent_id=intent))
-    late["type"] = "payment_intent.payment_failed"
 
-    send(shop, json.dumps(late).encode())
+    send(
+        shop,
+        intent_event(
+            event_id,
+            payment_intent_id=intent,
+            event_type="payment_intent.payment_failed",
+            status="requires_payment_method",
+        ),
+    )
 
     assert shop.database.payment_state(event_id) == "succeeded"
     assert shop.database.outcomes(event_id) == ["PaymentCompleted"]

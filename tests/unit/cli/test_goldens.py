@@ -34,15 +34,11 @@ ORDER = {
     "event_id": EVENT_ID,
     "payment": {"state": "succeeded", "payment_intent_id": "pi_1"},
 }
-FAILURE = errors.Failure(
-    ExitCode.UNKNOWN, "part_failed", "kafka did not come up", "kafka", ("out of memory",), "doctor"
-)
 
 # Commands that print while they make.
 PRINTED: dict[str, Callable[[], None]] = {
     "Down": lambda: up._print_stopped("golden", ["kafka", "gateway"], purged=True, output=JSON),
     "Environment": lambda: up._print_environment(ENVIRONMENT, JSON),
-    "Failure": lambda: errors._show(FAILURE, ENVIRONMENT.root, JSON),
     "Order": lambda: order._print_order(ORDER, ExitCode.DEADLINE, "deadline", JSON),
     "StripeClock": lambda: stripe_control.show_answer("StripeClock", {"offset_seconds": 60}, JSON),
 }

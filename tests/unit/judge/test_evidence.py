@@ -101,7 +101,9 @@ def looked_at(**changes: Any) -> Snapshot:
 
 
 def test_two_looks_at_the_same_state_have_one_digest() -> None:
-    assert digest(looked_at(), cut_off=shop.at(30)) == digest(looked_at(), cut_off=shop.at(30))
+    assert digest(looked_at(), cut_off=shop.at(30), read_at=shop.at(90)) == digest(
+        looked_at(), cut_off=shop.at(30), read_at=shop.at(90)
+    )
 
 
 def test_anything_of_a_judged_order_that_moved_changes_the_digest() -> None:
@@ -109,7 +111,9 @@ def test_anything_of_a_judged_order_that_moved_changes_the_digest() -> None:
 
     changed = looked_at(payments=(moved, *shop.DATABASE.payments[1:]))
 
-    assert digest(looked_at(), cut_off=shop.at(30)) != digest(changed, cut_off=shop.at(30))
+    assert digest(looked_at(), cut_off=shop.at(30), read_at=shop.at(90)) != digest(
+        changed, cut_off=shop.at(30), read_at=shop.at(90)
+    )
 
 
 def test_orders_after_the_cut_off_do_not_change_the_digest() -> None:
@@ -117,7 +121,9 @@ def test_orders_after_the_cut_off_do_not_change_the_digest() -> None:
 
     later = looked_at(orders=(*shop.DATABASE.orders, young), read_at=shop.at(90))
 
-    assert digest(looked_at(), cut_off=shop.at(30)) == digest(later, cut_off=shop.at(30))
+    assert digest(looked_at(), cut_off=shop.at(30), read_at=shop.at(90)) == digest(
+        later, cut_off=shop.at(30), read_at=shop.at(90)
+    )
 
 
 def test_a_story_is_told_in_time_order_with_its_gaps() -> None:

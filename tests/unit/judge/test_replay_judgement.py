@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
-from bookpayctl.replay import Counted, Replayed, starting_offsets
+from bookpayctl.checks.replay_charges_nobody import answer_of
+from bookpayctl.replay import Counted, Coverage, Replayed, coverage_of, starting_offsets
+from bookpayctl.report.verdict import Verdict
+from tests.support import judged_shop as shop
 
 BEFORE = Counted(executions=5, stripe_calls=6, payments=5, states="digest")
 CLEAN = Replayed(
@@ -71,3 +75,56 @@ def test_a_limit_reads_the_newest_and_never_more() -> None:
 
     assert starts == {("orders.placed", 0): 8, ("orders.placed", 1): 0}
     assert sum(ranges[where][1] - start for where, start in starts.items()) <= 4
+
+
+WEEK = timedelta(days=7)
+PUBLISHED = {"old": shop.T0 - WEEK, "young": shop.T0 - WEEK + timedelta(seconds=1)}
+
+
+def covered(*in_log: str, kept: timedelta | None = WEEK) -> Coverage:
+    return coverage_of(PUBLISHED, frozenset(in_log), now=shop.T0, kept=kept)
+
+
+def test_a_log_that_has_every_settled_order_is_silent() -> None:
+    answer = answer_of(CLEAN, covered("old", "young"))
+
+    assert answer.verdict is Verdict.HOLDS
+
+
+def test_an_order_older_than_the_log_keeps_is_a_warning_that_counts_it() -> None:
+    answer = answer_of(CLEAN, covered("young"))
+
+    assert answer.verdict is Verdict.WARNING
+    assert "1 of 2 settled orders are older than orders.placed" in answer.observed
+
+
+def test_an_order_that_is_gone_before_its_time_is_violated_and_named() -> None:
+    answer = answer_of(CLEAN, covered("old"))
+
+    assert answer.verdict is Verdict.VIOLATED
+    assert answer.observed == (
+        "1 of 2 settled orders are not in orders.placed, which keeps records for 7 days: young"
+    )
+
+
+def test_a_log_that_promised_to_keep_all_for_ever_misses_even_the_oldest() -> None:
+    assert covered("young", kept=None).missing == ("old",)
+
+
+def test_a_topic_that_forgets_spoils_a_replay_that_charged_nobody() -> None:
+    coverage = replace(covered("old", "young"), topics=("orders.paid: it does not exist",))
+
+    assert answer_of(CLEAN, coverage).verdict is Verdict.VIOLATED
+
+
+def test_a_warning_does_not_hide_that_somebody_was_charged() -> None:
+    charged = replace(CLEAN, after=replace(BEFORE, executions=6))
+
+    assert answer_of(charged, covered("young")).verdict is Verdict.VIOLATED
+
+
+def test_a_replay_that_read_nothing_is_not_a_warning() -> None:
+    nothing = replace(CLEAN, expected=0, records=0)
+
+    assert answer_of(nothing, covered()).verdict is Verdict.VIOLATED
+    assert answer_of(nothing, Coverage(2, expired=2, kept=WEEK)).verdict is Verdict.VACUOUS

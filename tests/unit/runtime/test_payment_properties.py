@@ -31,6 +31,7 @@ from runtime.domain.payment_events import (
     SeenAbsent,
     SeenFailed,
     SeenOpen,
+    SeenOtherMoney,
     SeenSucceeded,
     Step,
 )
@@ -42,7 +43,7 @@ ALLOWED = {
         *(S.CHARGING, S.PENDING, S.UNKNOWN, S.PROCESSING, S.PARKED),
         *(S.SUCCEEDED, S.FAILED, S.REFUNDING),
     },
-    S.PROCESSING: {S.PROCESSING, S.SUCCEEDED, S.FAILED, S.REFUNDING},
+    S.PROCESSING: {S.PROCESSING, S.PARKED, S.SUCCEEDED, S.FAILED, S.REFUNDING},
     S.UNKNOWN: {
         *(S.UNKNOWN, S.CHARGING, S.PROCESSING, S.PARKED, S.SUCCEEDED, S.FAILED, S.REFUNDING),
     },
@@ -71,6 +72,7 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.builds(SeenSucceeded, intents),
     st.builds(SeenFailed, intents, st.just("card_declined")),
     st.builds(SeenOpen, intents),
+    st.just(SeenOtherMoney("amount_mismatch")),
     st.builds(SeenAbsent, st.booleans(), ages),
     st.just(OrderCancelled()),
     st.just(Redriven()),

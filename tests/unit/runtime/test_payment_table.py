@@ -25,6 +25,7 @@ from runtime.domain.payment_events import (
     SeenAbsent,
     SeenFailed,
     SeenOpen,
+    SeenOtherMoney,
     SeenSucceeded,
     Step,
     Unchanged,
@@ -259,6 +260,23 @@ def test_a_second_payment_intent_in_an_answer_is_refused() -> None:
 
     assert isinstance(step(known, Answered(o.Settled(OTHER_PI))), Refused)
     assert isinstance(step(known, Answered(o.Pending(OTHER_PI, "processing"))), Refused)
+
+
+@pytest.mark.parametrize("payment", [UNKNOWN, PROCESSING])
+def test_other_money_than_was_asked_for_waits_for_a_person(payment: Payment) -> None:
+    after = stepped(payment, SeenOtherMoney("amount_received_mismatch"))
+
+    told = (after.payment.state, after.payment.failure_code, after.effects)
+    assert told == (S.PARKED, "amount_received_mismatch", (Effect.EMIT_PARKED, Effect.ALERT))
+    assert after.payment.key.maybe_executed
+    assert isinstance(step(after.payment, SeenOtherMoney("amount_received_mismatch")), Unchanged)
+
+
+@pytest.mark.parametrize(
+    "payment", [Payment(S.PENDING), CHARGING, PARKED, SUCCEEDED, FAILED, REFUNDING, REFUNDED]
+)
+def test_other_money_moves_nothing_that_is_under_way_or_over(payment: Payment) -> None:
+    assert isinstance(step(payment, SeenOtherMoney("amount_mismatch")), Unchanged)
 
 
 # --- proven absent --------------------------------------------------------------------------

@@ -34,7 +34,14 @@ from runtime.domain.outcome import (
     Settled,
     Unknown,
 )
-from runtime.domain.payment_events import Event, Payment, SeenFailed, SeenOpen, SeenSucceeded
+from runtime.domain.payment_events import (
+    Event,
+    Payment,
+    SeenFailed,
+    SeenOpen,
+    SeenOtherMoney,
+    SeenSucceeded,
+)
 from runtime.domain.stripe_event import Kind, StripeEvent
 from runtime.services.notifier import message as emails
 from runtime.services.payments_reconciler.charges import to_event
@@ -43,6 +50,11 @@ from runtime.steps.webhook import disagreement
 
 ROOT = EventId(UUID("11111111-2222-4333-8444-555555555555"))
 PI = PaymentIntentId("pi_1")
+MONEY = Money(4999, "usd")
+OPEN_STATUSES = {
+    *("processing", "requires_payment_method", "requires_confirmation"),
+    *("requires_action", "requires_capture"),
+}
 
 # --- the gateway's answers ------------------------------------------------------------------
 
@@ -74,10 +86,19 @@ PI = PaymentIntentId("pi_1")
         (200, {"outcome": "settled"}, Unknown("unknown")),
         (200, {"outcome": "splendid", "payment_intent_id": "pi_1"}, Unknown("unknown")),
         (200, [], Unknown("unreadable gateway answer")),
-        (401, {}, Halt("the gateway refused our token")),
-        (409, {}, Retry("no_v1_outcome", 2.0, patient=True)),
-        (422, {}, Parked("gateway_rejected_request")),
+        (401, {"code": "unauthorized"}, Halt("the gateway refused our token")),
+        (409, {"code": "no_v1_outcome"}, Retry("no_v1_outcome", 2.0, patient=True)),
+        (422, {"code": "body_invalid"}, Parked("gateway_rejected_request")),
+        (422, {"code": "request_invalid"}, Parked("gateway_rejected_request")),
         (503, {}, Retry("gateway unavailable", 2.0)),
+        # The same numbers, said by somebody else.
+        (401, {}, Unknown("gateway http 401")),
+        (401, {"code": "no_v1_outcome"}, Unknown("gateway http 401")),
+        (401, {"code": ["unauthorized"]}, Unknown("gateway http 401")),
+        (402, {"code": "unauthorized"}, Unknown("gateway http 402")),
+        (409, {}, Unknown("gateway http 409")),
+        (422, {"code": 422}, Unknown("gateway http 422")),
+        (422, [], Unknown("gateway http 422")),
         (500, {}, Unknown("gateway http 500")),
         (502, {"outcome": "settled", "payment_intent_id": "pi_1"}, Unknown("gateway http 502")),
     ],
@@ -85,19 +106,44 @@ PI = PaymentIntentId("pi_1")
 def test_each_answer_of_the_gateway_has_its_outcome(
     status: int, body: object, outcome: Outcome
 ) -> None:
-    answer = parse_answer(status, json.dumps(body).encode(), "2", not_sent=status == 503)
+    kind = "application/json" if status == 200 else "application/problem+json"
+    headers = {"Content-Type": kind, "Retry-After": "2"}
+    if status == 503:
+        headers["X-Bookpay-Not-Sent"] = "true"
+
+    answer = parse_answer(status, headers, json.dumps(body).encode())
 
     assert answer.outcome == outcome
 
 
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, {"outcome": "declined", "code": "card_declined"}),
+        (401, {"code": "unauthorized"}),
+        (409, {"code": "no_v1_outcome"}),
+        (422, {"code": "body_invalid"}),
+    ],
+)
+@pytest.mark.parametrize("content_type", ["text/html", "text/plain; charset=utf-8", "", None])
+def test_an_answer_of_another_media_type_is_not_the_gateways(
+    status: int, body: object, content_type: str | None
+) -> None:
+    headers = {} if content_type is None else {"Content-Type": content_type}
+
+    answer = parse_answer(status, headers, json.dumps(body).encode())
+
+    assert isinstance(answer.outcome, Unknown)
+
+
 def test_a_503_that_is_not_the_gateways_own_says_nothing() -> None:
-    assert parse_answer(503, b"upstream reset", None, not_sent=False).outcome == Unknown(
-        "gateway http 503"
-    )
+    answer = parse_answer(503, {"Content-Type": "text/plain"}, b"upstream reset")
+
+    assert answer.outcome == Unknown("gateway http 503")
 
 
 def test_a_gateway_answer_that_was_cut_is_unknown() -> None:
-    answer = parse_answer(200, b'{"outcome":"sett', None, not_sent=False)
+    answer = parse_answer(200, {"Content-Type": "application/json"}, b'{"outcome":"sett')
 
     assert answer.outcome == Unknown("unreadable gateway answer")
 
@@ -120,7 +166,30 @@ def test_a_gateway_answer_that_was_cut_is_unknown() -> None:
 def test_a_payment_intent_is_news_by_its_status(
     status: str, code: str | None, event: Event
 ) -> None:
-    assert to_event(FoundIntent(PI, status, code, Money(4999, "usd"))) == event
+    received = 4999 if status == "succeeded" else 0
+
+    assert to_event(FoundIntent(PI, status, code, MONEY, received), MONEY) == event
+
+
+@pytest.mark.parametrize(
+    ("money", "received", "code"),
+    [
+        (Money(4998, "usd"), 4998, "amount_mismatch"),
+        (Money(4998, "usd"), 4999, "amount_mismatch"),
+        (None, 4999, "amount_mismatch"),
+        (Money(4999, "eur"), 4999, "currency_mismatch"),
+        (MONEY, 4998, "amount_received_mismatch"),
+        (MONEY, 0, "amount_received_mismatch"),
+        (MONEY, 5000, "amount_received_mismatch"),
+        (MONEY, None, "amount_received_mismatch"),
+    ],
+)
+def test_a_success_of_other_money_is_no_success(
+    money: Money | None, received: int | None, code: str
+) -> None:
+    found = FoundIntent(PI, "succeeded", None, money, received)
+
+    assert to_event(found, MONEY) == SeenOtherMoney(code)
 
 
 # --- whether a webhook is about this payment ------------------------------------------------
@@ -155,6 +224,9 @@ WEBHOOK = StripeEvent(
     shadow=False,
     idempotency_key=str(ROOT),
     failure_code=None,
+    object_kind="payment_intent",
+    amount_cents=4999,
+    amount_received_cents=4999,
 )
 
 
@@ -171,7 +243,16 @@ def test_an_event_that_agrees_in_everything_is_ours(changes: dict[str, Any]) -> 
     [
         ({"money": Money(4998, "usd")}, "amount"),
         ({"money": Money(4998, "eur")}, "amount"),
-        ({"money": None}, "amount"),
+        ({"money": None, "amount_cents": None}, "amount"),
+        # The sum is right, so it is the currency that is none, as one in capitals.
+        ({"money": None}, "currency"),
+        ({"amount_received_cents": 4998}, "amount_received"),
+        ({"amount_received_cents": 0}, "amount_received"),
+        ({"amount_received_cents": 5000}, "amount_received"),
+        ({"amount_received_cents": None}, "amount_received"),
+        ({"status": "processing"}, "status"),
+        ({"status": "requires_capture"}, "status"),
+        ({"status": None}, "status"),
         ({"money": Money(4999, "eur")}, "currency"),
         ({"idempotency_key": str(uuid.UUID(int=1))}, "idempotency_key"),
     ],
@@ -185,6 +266,40 @@ def test_another_payment_intent_is_not_ours_once_we_know_which_is() -> None:
 
     assert disagreement(known, WEBHOOK) is None
     assert disagreement(known, replace(WEBHOOK, object_id="pi_2")) == "other_payment_intent"
+
+
+@pytest.mark.parametrize("key", ["phone-1", "dashboard", None, str(ROOT)])
+def test_our_payment_intent_is_believed_whoever_moved_it(key: str | None) -> None:
+    """A customer confirms it in a browser, a person captures it: each under a key of their own."""
+    known = replace(ROW, payment=Payment(PaymentState.PROCESSING, payment_intent_id=PI))
+
+    assert disagreement(known, replace(WEBHOOK, idempotency_key=key)) is None
+
+
+FAILED, CANCELED = "payment_intent.payment_failed", "payment_intent.canceled"
+PROCESSING, ACTION = "payment_intent.processing", "payment_intent.requires_action"
+
+
+@pytest.mark.parametrize(
+    ("event_type", "fitting"),
+    [
+        ("payment_intent.succeeded", {"succeeded"}),
+        (FAILED, {"requires_payment_method", "canceled"}),
+        (CANCELED, {"canceled"}),
+        (PROCESSING, OPEN_STATUSES),
+        (ACTION, OPEN_STATUSES),
+    ],
+)
+def test_an_event_is_believed_in_the_states_that_stripe_tells_it_in(
+    event_type: str, fitting: set[str]
+) -> None:
+    kinds = {"payment_intent.succeeded": Kind.SUCCEEDED, FAILED: Kind.FAILED, CANCELED: Kind.FAILED}
+    told = replace(WEBHOOK, type=event_type, kind=kinds.get(event_type, Kind.OPEN))
+    every = {*OPEN_STATUSES, "succeeded", "canceled", "requires_levitation", None}
+
+    believed = {s for s in every if disagreement(ROW, replace(told, status=s)) is None}
+
+    assert believed == fitting
 
 
 # --- refunds, records, e-mails, arguments ---------------------------------------------------
@@ -207,7 +322,7 @@ def test_a_batch_is_told_apart_by_topic_and_by_what_can_be_read() -> None:
     )
 
     assert [item.event.order_id for item in batch.placed] == ["ord_1"]
-    assert [event.order_id for event in batch.cancelled] == ["ord_1"]
+    assert [event.order_id for _, event in batch.cancelled] == ["ord_1"]
     assert [reason for _, reason in batch.malformed] == ["amount", "payment_method"]
 
 

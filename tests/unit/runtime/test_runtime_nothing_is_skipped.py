@@ -23,9 +23,16 @@ from runtime.domain.money import Money
 from runtime.domain.names import EventId, OrderId, PaymentIntentId, TenantId
 from runtime.domain.names import PaymentState as S
 from runtime.domain.payment import step
-from runtime.domain.payment_events import Answered, OrderCancelled, Payment, Step
+from runtime.domain.payment_events import (
+    Answered,
+    OrderCancelled,
+    Payment,
+    SeenOtherMoney,
+    SeenSucceeded,
+    Step,
+)
 from runtime.process import Process
-from runtime.services.payments_reconciler.charges import creation_window, pick
+from runtime.services.payments_reconciler.charges import creation_window, news_of
 from runtime.services.payments_worker.executor import Executor
 from runtime.steps.queue import PaymentClaim
 
@@ -174,18 +181,30 @@ def test_the_list_that_is_asked_for_has_an_end() -> None:
     }
 
 
-def test_a_success_is_picked_before_a_failure_and_another_amount_never() -> None:
-    def intent(name: str, status: str, cents: int = 4999) -> FoundIntent:
-        return FoundIntent(PaymentIntentId(name), status, None, Money(cents, "usd"))
+def listed(name: str, status: str, cents: int = 4999) -> FoundIntent:
+    return FoundIntent(PaymentIntentId(name), status, None, Money(cents, "usd"), cents)
 
+
+def test_a_success_is_picked_before_a_failure_and_another_amount_never() -> None:
     found = [
-        intent("pi_other", "succeeded", 1),
-        intent("pi_failed", "requires_payment_method"),
-        intent("pi_paid", "succeeded"),
+        listed("pi_other", "succeeded", 1),
+        listed("pi_failed", "requires_payment_method"),
+        listed("pi_paid", "succeeded"),
     ]
 
-    picked = pick(found, ROW)
+    news = news_of(found, ROW.money)
 
-    assert picked is not None
-    assert picked.payment_intent_id == "pi_paid"
-    assert pick(found[:1], ROW) is None
+    assert news == SeenSucceeded(PaymentIntentId("pi_paid"))
+
+
+@pytest.mark.parametrize("status", ["succeeded", "processing", "requires_payment_method"])
+def test_other_money_under_our_name_is_no_proof_that_there_is_none(status: str) -> None:
+    """A person has to look: it may be a copy, and it may be the customer's money."""
+    found = [listed("pi_ended", "canceled", 1), listed("pi_other", status, 1)]
+
+    assert news_of(found, ROW.money) == SeenOtherMoney("amount_mismatch")
+
+
+def test_what_has_ended_without_money_and_what_is_not_there_are_absent() -> None:
+    assert news_of([listed("pi_ended", "canceled", 1)], ROW.money) is None
+    assert news_of([], ROW.money) is None

@@ -24,10 +24,19 @@ from runtime.domain.outcome import (
     Settled,
     Unknown,
 )
-from runtime.domain.outcome_document import UNREADABLE, decode, encode, refusal, word_of
+from runtime.domain.outcome_document import (
+    DOCUMENT_TYPE,
+    PROBLEM_TYPE,
+    UNREADABLE,
+    decode,
+    encode,
+    refusal,
+    word_of,
+)
 from runtime.services.payments_gateway.schema import OutcomeBody, outcome_body
 
 PI = PaymentIntentId("pi_1")
+JSON_HEADERS = {"Content-Type": DOCUMENT_TYPE}
 
 TEXTS = st.text(max_size=40)
 INTENTS = st.text(min_size=1, max_size=40).map(PaymentIntentId)
@@ -63,7 +72,7 @@ def test_every_outcome_survives_from_the_gateways_body_to_the_workers_answer(
 ) -> None:
     sent = outcome_body(outcome, stripe_request_id="req_1").model_dump_json().encode()
 
-    answer = parse_answer(200, sent, None, not_sent=False)
+    answer = parse_answer(200, JSON_HEADERS, sent)
 
     assert (answer.outcome, answer.stripe_request_id) == (outcome, "req_1")
 
@@ -80,7 +89,9 @@ def test_no_document_makes_the_decoder_raise(document: Any) -> None:
 
 @given(st.binary(max_size=200), st.sampled_from([200, 401, 409, 422, 500, 503]))
 def test_no_body_makes_the_client_raise(body: bytes, status: int) -> None:
-    assert isinstance(parse_answer(status, body, "x", not_sent=True).outcome, get_args(Outcome))
+    headers = {"Content-Type": DOCUMENT_TYPE if status == 200 else PROBLEM_TYPE}
+
+    assert isinstance(parse_answer(status, headers, body).outcome, get_args(Outcome))
 
 
 @given(
@@ -128,7 +139,7 @@ def test_a_field_of_the_wrong_type_spoils_the_whole_answer(document: object) -> 
     ids=lambda body: body[:20].decode(),
 )
 def test_a_body_that_is_no_single_object_is_unknown(body: bytes) -> None:
-    assert parse_answer(200, body, None, not_sent=False).outcome == Unknown(UNREADABLE)
+    assert parse_answer(200, JSON_HEADERS, body).outcome == Unknown(UNREADABLE)
 
 
 def test_the_shape_on_the_wire_stays_as_it_is() -> None:
@@ -157,4 +168,6 @@ def test_the_shape_on_the_wire_stays_as_it_is() -> None:
 def test_a_retry_after_is_whole_seconds_or_nothing(
     header: str | None, seconds: float | None
 ) -> None:
-    assert refusal(409, header, not_sent=False) == Retry("no_v1_outcome", seconds, patient=True)
+    told = refusal(409, {"code": "no_v1_outcome"}, header, not_sent=False)
+
+    assert told == Retry("no_v1_outcome", seconds, patient=True)

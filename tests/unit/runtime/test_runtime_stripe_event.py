@@ -29,6 +29,7 @@ def event(**changes: Any) -> dict[str, Any]:
                 "object": "payment_intent",
                 "status": "succeeded",
                 "amount": 4999,
+                "amount_received": 4999,
                 "currency": "usd",
                 "metadata": {"event_id": ROOT, "env": "test"},
             }
@@ -57,6 +58,9 @@ def test_a_success_is_read_whole() -> None:
         shadow=False,
         idempotency_key=ROOT,
         failure_code=None,
+        object_kind="payment_intent",
+        amount_cents=4999,
+        amount_received_cents=4999,
     )
 
 
@@ -99,6 +103,39 @@ def test_an_event_that_does_not_say_it_is_a_test_is_live() -> None:
 
     assert isinstance(read, StripeEvent)
     assert read.livemode
+
+
+@pytest.mark.parametrize("said", [True, None, "false", 0])
+def test_an_object_of_live_money_makes_its_event_live(said: object) -> None:
+    document = event()
+    document["data"]["object"]["livemode"] = said
+
+    read = parsed(document)
+
+    assert isinstance(read, StripeEvent)
+    assert read.livemode
+
+
+@pytest.mark.parametrize("kind", ["charge", None, 1])
+def test_another_object_with_the_id_of_a_payment_intent_is_none(kind: object) -> None:
+    document = event()
+    document["data"]["object"]["object"] = kind
+
+    read = parsed(document)
+
+    assert isinstance(read, StripeEvent)
+    assert read.payment_intent_id is None
+
+
+@pytest.mark.parametrize("received", ["4999", 4999.0, True, None])
+def test_a_received_amount_that_is_no_integer_is_none(received: object) -> None:
+    document = event()
+    document["data"]["object"]["amount_received"] = received
+
+    read = parsed(document)
+
+    assert isinstance(read, StripeEvent)
+    assert read.amount_received_cents is None
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from bookpayctl.targets.local import credentials
 from bookpayctl.targets.local.servers import postgres
 from bookpayctl.targets.local.supervise import programs
-from bookpayctl.targets.local.supervise.supervisor import SupervisorError, write_config
+from bookpayctl.targets.local.supervise.configuration import write_config
 
 NAMES = {"stripe-api-key", "stripe-webhook-secret", "gateway-token", "orders-token", "pgpass"}
 
@@ -98,14 +98,6 @@ def test_the_configuration_is_private_and_keeps_percent_signs(tmp_path: Path) ->
     config = tmp_path / "supervisord.conf"
     assert config.stat().st_mode & 0o777 == 0o600
     assert "/50%%25/pgpass" in config.read_text()
-
-
-def test_a_value_that_cannot_be_quoted_is_refused(tmp_path: Path) -> None:
-    folder = tmp_path / 'with"quote'
-    (folder / "logs").mkdir(parents=True)
-
-    with pytest.raises(SupervisorError, match="quote"):
-        write_config(folder, tmp_path / "s.sock", programs.applications(addresses(folder)))
 
 
 def test_the_password_verifier_has_the_servers_form_and_not_the_password() -> None:

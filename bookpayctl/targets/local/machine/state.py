@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import stat
-import tempfile
 import uuid
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -21,6 +20,8 @@ from bookpayctl.runs.files import SECRET, write_atomically
 from bookpayctl.targets.errors import TargetError
 
 STATE_FILE: Final = "local.json"
+
+_SHARED: Final = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - the folder made in it is private
 
 ID_VARIABLE: Final = "BOOKPAY_ENVIRONMENT_ID"
 """In the environment of every process we start; how orphans are told from strangers."""
@@ -40,6 +41,8 @@ class LocalState:
 
     Attributes:
         id: a uuid that no other environment ever has.
+        shared: what was made on servers that are not ours, and goes with a purge, by kind and
+            address of the server.
         ports: by process name, also of the second ports `kafka-controller` and
             `stripe-twin-control`.
         postgres_home: the folder that holds the database's data directory.
@@ -51,6 +54,7 @@ class LocalState:
     postgres_home: Path
     outside: Path | None = None
     ports: dict[str, int] = field(default_factory=dict)
+    shared: dict[str, list[str]] = field(default_factory=dict)
 
 
 def new_id() -> str:
@@ -71,6 +75,8 @@ def load_state(root: Path) -> LocalState | None:
             postgres_home=Path(document["postgres_home"]),
             outside=Path(document["outside"]) if document["outside"] else None,
             ports=document["ports"],
+            # Environments of an earlier build remember none.
+            shared=document.get("shared", {}),
         )
     except FileNotFoundError:
         return None
@@ -87,16 +93,22 @@ def save_state(root: Path, state: LocalState) -> None:
     write_atomically(root / STATE_FILE, text, mode=SECRET)
 
 
+def sockets_dir() -> Path:
+    """Where everybody may make a folder of a short path: /tmp, else /var/tmp."""
+    return next((folder for folder in _SHARED if os.access(folder, os.W_OK)), _SHARED[0])
+
+
 def socket_path(root: Path) -> Path:
     """Where supervisor listens: short, because the kernel allows 107 bytes, and private.
 
-    The folder is the same for the same root and user, and is made when it is missing.
+    The folder is the same for the same root and user, whatever TMPDIR the shell of the moment
+    exports, and is made when it is missing.
 
     Raises:
         StateError: somebody else made a folder of that name.
     """
-    digest = hashlib.sha256(str(root).encode()).hexdigest()[:12]
-    folder = Path(tempfile.gettempdir()) / f"bookpay-{os.geteuid()}-{digest}"
+    digest = hashlib.sha256(os.fsencode(root)).hexdigest()[:12]
+    folder = sockets_dir() / f"bookpay-{os.geteuid()}-{digest}"
     folder.mkdir(mode=0o700, exist_ok=True)
     facts = folder.lstat()
     if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.geteuid() or facts.st_mode & 0o077:

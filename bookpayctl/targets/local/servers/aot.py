@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from bookpayctl.targets.local.machine import children
 from bookpayctl.targets.local.machine.ports import free_ports
 from bookpayctl.targets.local.servers import kafka
 from bookpayctl.targets.local.supervise.readiness import kafka_answers
@@ -59,6 +60,7 @@ def _train(jars: Path) -> Path | None:
         child = subprocess.Popen(
             kafka.training_command(server, output),
             cwd=folder,
+            env=children.variables(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -6,13 +6,14 @@ Every step is harmless when repeated, so `up` runs all of them each time.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-import psycopg
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
+from bookpayctl.clients.database import Connection, DatabaseError, connect
 from runtime.domain.names import PARTITIONS, Topic
 from runtime.sql import SCHEMA, MigrationError, migrate
 
@@ -47,8 +48,14 @@ CATALOGUE: Final = (
 CURRENCY: Final = "usd"
 
 
-def fill_database(dsn: str, orders_token: str) -> list[str]:
+def fill_database(
+    dsn: str, orders_token: str, claim: Callable[[Connection], None] = lambda _: None
+) -> list[str]:
     """Migrate, and add the tenant's token and the catalogue where they are missing.
+
+    Args:
+        claim: called with the schema in place and before anything is added, in the same
+            transaction; what it raises ends the call.
 
     Returns:
         The migrations applied by this call.
@@ -58,7 +65,8 @@ def fill_database(dsn: str, orders_token: str) -> list[str]:
     """
     try:
         applied = migrate(dsn)
-        with psycopg.connect(dsn, connect_timeout=5) as conn:
+        with connect(dsn) as conn:
+            claim(conn)
             conn.execute(
                 f"INSERT INTO {SCHEMA}.api_tokens (token_sha256, tenant_id) VALUES (%s, %s)"  # noqa: S608
                 " ON CONFLICT DO NOTHING",
@@ -74,7 +82,7 @@ def fill_database(dsn: str, orders_token: str) -> list[str]:
                         *(book.on_hand, book.on_hand),
                     ),
                 )
-    except (psycopg.Error, MigrationError) as error:
+    except (DatabaseError, MigrationError) as error:
         raise ContentsError(f"the database could not be filled: {error}") from error
     return applied
 

@@ -20,6 +20,7 @@ from typing import Final
 
 from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.targets.errors import TargetError
+from bookpayctl.targets.local.machine import children
 from bookpayctl.targets.local.servers.jars import class_path
 
 _SETTINGS_FILE: Final = "server.properties"
@@ -174,6 +175,7 @@ def _run(command: list[str], directory: Path) -> None:
         subprocess.run(
             command,
             cwd=directory,
+            env=children.variables(),
             text=True,
             capture_output=True,
             check=True,

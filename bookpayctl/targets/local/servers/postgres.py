@@ -22,6 +22,7 @@ from urllib.parse import quote
 
 from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.targets.errors import TargetError
+from bookpayctl.targets.local.machine import children
 from bookpayctl.targets.local.machine.owner import Owner, give, make_open
 
 ROLE: Final = "bookpay"
@@ -102,7 +103,7 @@ class Postgres:
         """The address of the `bookpay` database, without a password."""
         return (
             f"postgresql://{ROLE}@127.0.0.1:{self.port}/{DATABASE}"
-            f"?passfile={quote(str(passfile.absolute()))}"
+            f"?passfile={quote(os.fsencode(passfile.absolute()))}"
         )
 
 
@@ -240,7 +241,8 @@ def _run(server: Postgres, command: list[str], *, stdin: str = "") -> None:
     owner = server.owner
     # extra_groups: without it the child would keep root's supplementary groups.
     switch = {"user": owner.uid, "group": owner.gid, "extra_groups": []} if owner else {}
-    environment = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
+    # initdb refuses a locale that the machine does not have; every machine has this one.
+    environment = children.variables({"LC_ALL": "C"})
     try:
         subprocess.run(
             command,

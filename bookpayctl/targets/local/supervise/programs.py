@@ -6,7 +6,6 @@ down, compared and shown.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum, auto
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from bookpayctl.targets.environment import ProcessSpec
+from bookpayctl.targets.local.machine.children import python_module
 from runtime.domain.names import Service
 
 POSTGRES: Final = "postgres"
@@ -184,7 +184,7 @@ def _twin(addresses: Addresses) -> Program:
     return Program(
         spec=ProcessSpec(TWIN, TWIN, port),
         command=(
-            *(sys.executable, "-m", "bookpayctl.stripe_twin"),
+            *python_module("bookpayctl.stripe_twin"),
             *("--port", str(port), "--control-port", str(control)),
             *("--data", str(addresses.root / "stripe-twin")),
             # Whoever else asks this twin first, the environment's key is of the account that has
@@ -208,7 +208,7 @@ def _mail_sink(addresses: Addresses) -> Program:
         spec=ProcessSpec(MAIL, MAIL, port),
         command=(
             *LATER,
-            *(sys.executable, "-m", "aiosmtpd", "-n", "-l", f"127.0.0.1:{port}"),
+            *python_module("aiosmtpd", "-n", "-l", f"127.0.0.1:{port}"),
             *("-c", "aiosmtpd.handlers.Mailbox", str(addresses.root / "mail")),
         ),
         directory=addresses.root,
@@ -221,7 +221,7 @@ def _service(addresses: Addresses, replica: Replica) -> Program:
         spec=ProcessSpec(replica.name, replica.service.value, addresses.ports[replica.name]),
         command=(
             *(LATER if replica.service is Service.NOTIFIER else ()),
-            *(sys.executable, "-m", "runtime", replica.service.value, *replica.arguments),
+            *python_module("runtime", replica.service.value, *replica.arguments),
         ),
         directory=addresses.root,
         tier=Tier.SERVICE,

@@ -11,10 +11,10 @@ import socket
 from dataclasses import dataclass
 from typing import Final
 
-import psycopg
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from bookpayctl.clients.database import DatabaseError, connect
 from bookpayctl.clients.http import ask
 
 ASK_SECONDS_MAX: Final = 3.0
@@ -37,8 +37,8 @@ def postgres_answers(dsn: str) -> bool:
     """Whether a session can be opened at `dsn`."""
     try:
         # Whole seconds, at least 2: libpq takes less for 2 anyway.
-        psycopg.connect(dsn, connect_timeout=2).close()
-    except psycopg.OperationalError:
+        connect(dsn, timeout_seconds=2).close()
+    except DatabaseError:
         return False
     return True
 

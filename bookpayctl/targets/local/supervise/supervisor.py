@@ -1,4 +1,4 @@
-"""supervisor: its configuration, its daemon, and the conversation over its Unix socket.
+"""supervisor: its daemon, and the conversation over its Unix socket.
 
 It is the parent of every process of an environment and restarts what dies. It has no TCP port;
 the socket lies in a folder only we may enter. Every call here has a deadline.
@@ -7,25 +7,19 @@ the socket lies in a folder only we may enter. Every call here has a deadline.
 from __future__ import annotations
 
 import http.client
-import os
-import shlex
 import socket
 import subprocess
-import sys
 import xmlrpc.client
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from bookpayctl.report.exit_code import ExitCode
-from bookpayctl.runs.files import SECRET, write_atomically
 from bookpayctl.targets.errors import TargetError
+from bookpayctl.targets.local.machine import children
 from bookpayctl.targets.local.machine.state import ID_VARIABLE
-from bookpayctl.targets.local.supervise.programs import Program
-
-CONFIG_FILE: Final = "supervisord.conf"
-LOG_FILE: Final = "supervisord.log"
+from bookpayctl.targets.local.supervise.configuration import CONFIG_FILE, LOG_FILE
 
 _CALL_SECONDS_MAX: Final = 10.0
 
@@ -33,14 +27,6 @@ _CALL_SECONDS_MAX: Final = 10.0
 _ALREADY_STARTED: Final = 60
 _NOT_RUNNING: Final = 70
 _ALREADY_ADDED: Final = 90
-
-# What a process of ours inherits from the shell that ran `up`. Not more: a STRIPE_API_KEY
-# exported for another environment must not reach this one.
-_INHERITED: Final = (
-    *("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR"),
-    *("PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "SSL_CERT_FILE", "SSL_CERT_DIR"),
-    *("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy"),
-)
 
 
 class SupervisorError(TargetError):
@@ -157,12 +143,11 @@ def launch(directory: Path, environment_id: str) -> None:
     log = directory / "logs" / LOG_FILE
     if log.exists():
         log.replace(log.with_suffix(".log.1"))
-    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-    variables = {**inherited, ID_VARIABLE: environment_id, "PYTHONUNBUFFERED": "1"}
     done = subprocess.run(
-        [sys.executable, "-m", "supervisor.supervisord", "-c", str(directory / CONFIG_FILE)],
+        children.python_module("supervisor.supervisord", "-c", str(directory / CONFIG_FILE)),
         cwd=directory,
-        env=variables,
+        # What it starts inherits these and nothing else.
+        env=children.python_variables({ID_VARIABLE: environment_id}),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -173,75 +158,6 @@ def launch(directory: Path, environment_id: str) -> None:
     if done.returncode != 0:
         last = (done.stderr or done.stdout).strip().splitlines()[-5:]
         raise SupervisorError("supervisor did not start: " + " ".join(last))
-
-
-def write_config(root: Path, socket_path: Path, programs: Iterable[Program]) -> None:
-    """Write the configuration, readable by us alone, in one step."""
-    text = _daemon_section(root, socket_path) + "".join(
-        _program_section(program, root / "logs") for program in programs
-    )
-    write_atomically(root / CONFIG_FILE, text, mode=SECRET)
-
-
-def _daemon_section(root: Path, socket_path: Path) -> str:
-    # As root, supervisor wants to be told that it shall stay root.
-    user = "user=root\n" if os.geteuid() == 0 else ""
-    return f"""\
-; Written by bookpayctl at every `up`; edits here are lost.
-[unix_http_server]
-file={_escaped(socket_path)}
-chmod=0700
-
-[supervisord]
-nodaemon=false
-{user}identifier=bookpay
-directory={_escaped(root)}
-logfile={_escaped(root / "logs" / LOG_FILE)}
-logfile_maxbytes=0
-pidfile={_escaped(root / "supervisord.pid")}
-childlogdir={_escaped(root / "logs")}
-umask=077
-minfds=1024
-
-[rpcinterface:supervisor]
-supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
-"""
-
-
-def _program_section(program: Program, logs: Path) -> str:
-    """One [program:x]. autostart is off: `up` starts each as soon as what it needs is there."""
-    user = f"user={program.user}\n" if program.user else ""
-    return f"""
-[program:{program.name}]
-command={_escaped(shlex.join(program.command))}
-directory={_escaped(program.directory)}
-{user}environment={_environment(program.variables)}
-priority={int(program.tier) * 100}
-autostart=false
-autorestart=true
-startsecs=1
-startretries=1000
-stopsignal={program.stop_signal}
-stopwaitsecs={program.stop_seconds}
-stopasgroup=false
-killasgroup=true
-redirect_stderr=true
-stdout_logfile={_escaped(logs / f"{program.name}.log")}
-stdout_logfile_maxbytes=50MB
-stdout_logfile_backups=2
-"""
-
-
-def _escaped(value: object) -> str:
-    """`%` begins an expansion in supervisor's configuration."""
-    return str(value).replace("%", "%%")
-
-
-def _environment(variables: Mapping[str, str]) -> str:
-    for name, value in variables.items():
-        if '"' in value or "\n" in value:
-            raise SupervisorError(f"{name} holds a quote or a line break; it cannot be passed on")
-    return ",".join(f'{name}="{_escaped(value)}"' for name, value in sorted(variables.items()))
 
 
 def _info(entry: Mapping[str, Any]) -> ProcessInfo:

@@ -15,13 +15,10 @@ from typing import Final, assert_never
 from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.targets.errors import TargetError
 from bookpayctl.targets.local.supervise import readiness
+from bookpayctl.targets.local.supervise.configuration import LOG_FILE
 from bookpayctl.targets.local.supervise.endings import last_end
 from bookpayctl.targets.local.supervise.programs import Program, ReadinessProbe
-from bookpayctl.targets.local.supervise.supervisor import (
-    LOG_FILE,
-    ProcessInfo,
-    Supervisor,
-)
+from bookpayctl.targets.local.supervise.supervisor import ProcessInfo, Supervisor
 
 _POLL_SECONDS: Final = 0.05
 

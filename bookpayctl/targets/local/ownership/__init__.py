@@ -1,0 +1,1 @@
+"""Whose a Kafka, a PostgreSQL and a name at Stripe are, written down where they are."""

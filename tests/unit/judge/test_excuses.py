@@ -1,0 +1,151 @@
+"""What excuses a row from judgement is checked against another ledger, counted and shown."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bookpayctl.judge.invariants import Facts, judge
+from bookpayctl.judge.ledgers import ChargeRow, IntentRow, TopicRow, WebhookRow
+from bookpayctl.judge.snapshot import Snapshot, digest
+from bookpayctl.report.verdict import Item, Verdict
+from tests.support import judged_shop as shop
+
+D, S, K = shop.DATABASE, shop.STRIPE, shop.LOG
+SHADOW = IntentRow(
+    "pi_shadow", "succeeded", 4999, "usd", "root-paid", shop.PAID, shop.ENVIRONMENT, shadow=True
+)
+SHADOWED = shop.with_stripe(
+    intents=(*S.intents, SHADOW),
+    charges=(*S.charges, ChargeRow("ch_s", "pi_shadow", "succeeded", 4999, "usd", 0)),
+)
+
+
+def answer(facts: Facts, invariant_id: str) -> Item:
+    return next(item for item in judge(facts) if item.id == invariant_id)
+
+
+def violated(facts: Facts) -> set[str]:
+    return {item.id for item in judge(facts) if item.verdict is Verdict.VIOLATED}
+
+
+def test_a_second_charge_that_calls_itself_a_shadow_is_a_second_charge() -> None:
+    assert violated(SHADOWED) == {"I10", "I11"}
+
+
+def test_a_shadow_that_our_tables_know_is_left_out_counted_and_shown() -> None:
+    facts = replace(SHADOWED, database=replace(D, shadowed_events=frozenset({"root-paid"})))
+
+    assert violated(facts) == set()
+    words = "excused: 1 PaymentIntents of 49.99 usd that our tables say only shadowed v1"
+    assert words in answer(facts, "I10").observed
+
+
+def test_a_shadow_that_our_payment_names_took_the_money() -> None:
+    payments = (replace(D.payments[0], payment_intent_id="pi_shadow"), *D.payments[1:])
+    database = replace(D, payments=payments, shadowed_events=frozenset({"root-paid"}))
+
+    assert "I10" in violated(replace(SHADOWED, database=database))
+
+
+def test_orders_that_v1_charged_are_counted_and_need_their_comparison() -> None:
+    by_v1 = frozenset({shop.INTENT[shop.PAID]})
+    no_charge = shop.with_stripe(charges=S.charges[1:])
+    alone = replace(no_charge, database=replace(D, v1_intents=by_v1))
+    known = replace(
+        no_charge,
+        database=replace(D, v1_intents=by_v1, shadowed_events=frozenset({"root-paid"})),
+    )
+
+    assert "I11" in violated(alone)
+    assert "I11" not in violated(known)
+    assert "excused: 1 orders of 49.99 usd that v1 charged" in answer(known, "I11").observed
+
+
+FOR_EVER = datetime(9000, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("created_at", [shop.at(60 + 61), FOR_EVER])
+def test_an_order_dated_ahead_of_the_clock_is_judged(created_at: datetime) -> None:
+    orders = (replace(D.orders[0], created_at=created_at), *D.orders[1:])
+    facts = replace(shop.with_stripe(charges=S.charges[1:]), database=replace(D, orders=orders))
+
+    assert [order.id for order in facts.dated_ahead] == [shop.PAID]
+    assert "I11" in violated(facts)
+
+
+def test_an_order_that_was_placed_a_moment_ago_is_not() -> None:
+    orders = (replace(D.orders[0], created_at=shop.at(60 + 59)), *D.orders[1:])
+
+    facts = shop.with_database(orders=orders)
+
+    assert shop.PAID not in facts.judged
+    assert facts.dated_ahead == []
+
+
+def test_a_webhook_dated_ahead_is_judged() -> None:
+    forged = WebhookRow("evt_f", "payment_intent.succeeded", "pi_x", FOR_EVER, True, False)
+
+    assert violated(shop.with_database(webhooks=(*D.webhooks, forged))) == {"I20"}
+
+
+def test_an_order_dated_ahead_belongs_to_the_digest_of_both_looks() -> None:
+    ahead = (replace(D.orders[0], created_at=FOR_EVER), *D.orders[1:])
+    looked = Snapshot(replace(D, orders=ahead), K, S)
+    moved = Snapshot(replace(D, orders=(replace(ahead[0], status="pending"), *ahead[1:])), K, S)
+
+    first = digest(looked, cut_off=shop.at(30), read_at=shop.at(60))
+
+    assert first != digest(moved, cut_off=shop.at(30), read_at=shop.at(60))
+
+
+TOPICS = K.topics or ()
+
+
+def changed_topic(**changes: object) -> tuple[TopicRow, ...]:
+    return (replace(TOPICS[0], **changes), *TOPICS[1:])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("topics", "words"),
+    [
+        (TOPICS[1:], "the topic does not exist"),
+        (changed_topic(partitions=6), "6 partitions, the others have 3"),
+        (tuple(replace(t, partitions=2) for t in TOPICS), "required at least 3"),
+        (changed_topic(cleanup_policy="compact"), "cleanup.policy is compact"),
+        (changed_topic(cleanup_policy="compact,delete"), "cleanup.policy is compact,delete"),
+        (changed_topic(retention_ms=60_000), "retention.ms is 60000, promised 7 days"),
+        (changed_topic(retention_bytes=1_000), "retention.bytes is 1000"),
+        (changed_topic(unclean_election=True), "unclean.leader.election.enable is on"),
+        (changed_topic(replicas=3), "min.insync.replicas is 1, required 2"),
+        (changed_topic(insync_min=2), "min.insync.replicas is 2 with 1 replicas"),
+    ],
+)
+def test_a_topic_that_cannot_keep_its_promise_is_a_finding(
+    topics: tuple[TopicRow, ...], words: str
+) -> None:
+    item = answer(shop.with_log(topics=topics), "I31")
+
+    assert item.verdict is Verdict.VIOLATED
+    assert any(words in line for line in item.evidence)
+
+
+def test_more_of_everything_is_no_finding() -> None:
+    topics = tuple(
+        replace(t, partitions=12, replicas=3, insync_min=2, retention_ms=-1) for t in TOPICS
+    )
+
+    assert answer(shop.with_log(topics=topics), "I31").verdict is Verdict.HOLDS
+
+
+def test_a_retention_that_was_lowered_does_not_excuse_what_it_deleted() -> None:
+    topics = tuple(replace(t, retention_ms=1) for t in TOPICS)
+    trimmed = tuple(replace(p, first_offset=1, oldest_at=shop.at(0.5)) for p in K.partitions)
+    log = replace(K, records=K.records[1:], partitions=trimmed, topics=topics)
+    facts = replace(
+        shop.healthy(), log=log, database=replace(D, read_at=shop.T0 + timedelta(days=6))
+    )
+
+    assert {"I06", "I31"} <= violated(facts)
