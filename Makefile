@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Programs are run as modules: a script's first line cannot name every folder that this may lie in.
+RUN := $(BIN)/python -P -m
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lock clean
@@ -15,19 +17,19 @@ setup: $(VENV)/.installed  ## .venv with bookpayctl in it
 $(VENV)/.installed: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "bookpay needs Python 3.11 or newer; this is " + sys.version)'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	$(RUN) pip install --quiet --require-hashes -r requirements.lock
+	$(RUN) pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
+	$(RUN) pip install --quiet --require-hashes -r requirements-dev.lock
 	@touch $@
 
 demo: setup  ## the main job: up, orders, a crash in the middle of a charge, check, verdict
-	$(BIN)/bookpayctl demo
+	$(RUN) bookpayctl demo
 
 test: $(VENV)/.installed-dev  ## everything that must hold: style, types, contracts, tests
-	$(BIN)/nox --no-venv
+	$(RUN) nox --no-venv
 
 lock:  ## resolve the locks anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate pyproject.toml --extra build -o requirements.lock

@@ -18,6 +18,7 @@ from bookpayctl.clients.orders_api import OrderReply
 from bookpayctl.drill import DrillRequest, run_drill
 from bookpayctl.drills import crash_mid_charge
 from bookpayctl.judge.audit import AuditRequest, audit
+from bookpayctl.judge.readers.stripe import why_nothing_is_paid
 from bookpayctl.load import probe_orders
 from bookpayctl.load.history import read_history
 from bookpayctl.load.plan import PAYMENT_METHOD_OF_KIND, OrderKind
@@ -28,7 +29,7 @@ from bookpayctl.report.verdict import Item, Verdict, unanswered
 from bookpayctl.runs import directory
 from bookpayctl.runs.directory import HISTORY_FILE, Run
 from bookpayctl.runs.waiting import wait_until
-from bookpayctl.session import Observer, RefusedError, refused_report
+from bookpayctl.session import Observer, RefusedError, not_run_report, refused_report
 from bookpayctl.targets.environment import Environment
 
 CUSTOMER: Final = "cust_demo"
@@ -49,7 +50,13 @@ def run_demo(
     deadline_seconds: float,
     done: Callable[[Part], None],
 ) -> Report:
-    """Run all parts; `done` sees each as soon as it is judged."""
+    """Run all parts; `done` sees each as soon as it is judged.
+
+    Where no payment can end, nothing is begun.
+    """
+    unpaid = why_nothing_is_paid(environment)
+    if unpaid is not None:
+        return not_run_report("DemoReport", environment, "demo", unpaid)
     began = time.monotonic()
     run = directory.begin(environment.runs_dir, "demo")
     parts = []

@@ -18,6 +18,7 @@ from typing import Final
 from bookpayctl.faults.fault import Fault
 from bookpayctl.judge import quiescence
 from bookpayctl.judge.audit import AuditRequest, audit
+from bookpayctl.judge.readers.stripe import why_nothing_is_paid
 from bookpayctl.load.background import BackgroundLoad
 from bookpayctl.load.history import read_history
 from bookpayctl.load.sender import Accepted
@@ -25,7 +26,7 @@ from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.report.result import Report
 from bookpayctl.report.verdict import Item, Verdict, unanswered
 from bookpayctl.runs.directory import Run
-from bookpayctl.session import Observer, RefusedError, Session, open_session
+from bookpayctl.session import Observer, RefusedError, Session, not_run_report, open_session
 from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.errors import TargetError
 from bookpayctl.targets.target import Target
@@ -184,11 +185,17 @@ def plan(drill: Drill, request: DrillRequest) -> list[tuple[str, str]]:
 def run_drill(drill: Drill, request: DrillRequest, observe: Observer) -> Report:
     """Run one drill to its verdict; the undo has run when this returns.
 
+    Where no payment can end, nothing is begun: no order is placed and nothing is broken, and the
+    one answer is unknown, with the reason.
+
     Raises:
         RefusedError: nothing may be disturbed here now; nothing was.
     """
     if request.environment.settings.get("failpoints") == "off":
         raise RefusedError("this environment was brought up with failpoints off")
+    unpaid = why_nothing_is_paid(request.environment)
+    if unpaid is not None:
+        return not_run_report("DrillReport", request.environment, drill.slug, unpaid)
     began_at, began = datetime.now(UTC), time.monotonic()
     progress = _Progress()
     with open_session(request.environment, drill.slug, observe) as session:

@@ -16,6 +16,7 @@ from bookpayctl.faults import undo
 from bookpayctl.faults.undo import Undone
 from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.report.result import Report
+from bookpayctl.report.verdict import unanswered
 from bookpayctl.runs import directory
 from bookpayctl.runs.directory import Run, read_undo
 from bookpayctl.runs.interrupts import Stopped, interruptible, shielded
@@ -109,6 +110,24 @@ def refused_report(kind: str, environment: Environment, refused: RefusedError) -
         duration_seconds=0.0,
         each_must_answer=True,
         incidents=(ExitCode.REFUSED,),
+    )
+
+
+def not_run_report(kind: str, environment: Environment, what: str, reason: str) -> Report:
+    """A report whose one answer is that nothing was begun, because nothing could be learnt."""
+    item = unanswered(f"{what}/ran", f"{what} was run", "what it waits for can come", reason)
+    return Report(
+        kind=kind,
+        context={
+            "environment": environment.name,
+            "target": environment.target,
+            "stripe": environment.stripe_name,
+            "not_run": reason,
+        },
+        items=(item,),
+        started_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        duration_seconds=0.0,
+        each_must_answer=True,
     )
 
 

@@ -2,7 +2,8 @@
 
 TERM and INT set `Lifecycle.stop`; every loop looks at it and every wait is a wait on it, so a
 process ends within one step of its work. Readiness is a set of named checks: a service is ready
-when all of them hold, and `/readyz` shows which do not.
+when all of them hold, and `/readyz` shows which do not, and why. Ready means that the work was done
+within its bound, not that the process runs.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import random
 import signal
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import FrameType
@@ -17,11 +19,24 @@ from types import FrameType
 from runtime.domain.retry import Backoff
 
 
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """The last word on one condition, and until when it counts (monotonic); None: for ever."""
+
+    holds: bool
+    reason: str = ""
+    until: float | None = None
+
+
 @dataclass(slots=True)
 class Readiness:
-    """Named conditions, each set by the part that knows."""
+    """Named conditions, each set by the part that knows.
 
-    _checks: dict[str, bool] = field(default_factory=dict)
+    A word that something works can be given a time: a part that falls silent is not ready, whatever
+    it said last.
+    """
+
+    _checks: dict[str, _Said] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def expect(self, *names: str) -> None:
@@ -29,15 +44,43 @@ class Readiness:
         with self._lock:
             for name in names:
                 # A part that was quicker than this has said so already.
-                self._checks.setdefault(name, False)
+                self._checks.setdefault(name, _Said(False, "nothing was heard of it yet"))
 
-    def set(self, name: str, holds: bool) -> None:
+    def set(
+        self, name: str, holds: bool, reason: str = "", *, within_seconds: float | None = None
+    ) -> None:
+        """Say whether a condition holds.
+
+        Args:
+            reason: why it does not, in words for whoever is paged.
+            within_seconds: how long this counts without being said again; None for ever.
+        """
+        until = None if within_seconds is None else time.monotonic() + within_seconds
         with self._lock:
-            self._checks[name] = holds
+            self._checks[name] = _Said(holds, "" if holds else reason, until)
 
     def snapshot(self) -> dict[str, bool]:
+        """Whether each condition holds now."""
         with self._lock:
-            return dict(self._checks)
+            now = time.monotonic()
+            return {name: said.holds and _counts(said, now) for name, said in self._checks.items()}
+
+    def reasons(self) -> dict[str, str]:
+        """Why conditions do not hold, as far as anybody said."""
+        with self._lock:
+            now = time.monotonic()
+            found = {name: _reason(said, now) for name, said in self._checks.items()}
+        return {name: reason for name, reason in found.items() if reason}
+
+
+def _counts(said: _Said, now: float) -> bool:
+    return said.until is None or now < said.until
+
+
+def _reason(said: _Said, now: float) -> str:
+    if said.holds and not _counts(said, now):
+        return "nothing was heard of it for too long"
+    return said.reason
 
 
 @dataclass(slots=True)

@@ -41,6 +41,12 @@ RECORDS_CONSUMED: Final = Counter(
     "Kafka records whose work is done, buried ones included, by topic",
     ["topic"],
 )
+# A stretch is counted once; each has a dead letter, whose payload says from where and how many.
+RECORDS_LOST: Final = Counter(
+    "bookpay_consumer_records_lost_total",
+    "Kafka records that were deleted before this consumer had read them, by topic",
+    ["topic"],
+)
 
 # --- whoever writes dead letters ------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 from bookpayctl.check import Check, CheckAnswer, Inquiry, cannot_tell, judged
@@ -31,6 +32,8 @@ COLUMNS: Final = {
 """Name -> (type, not null), in the chapter's order."""
 
 STATEMENT_PATH: Final = "/publisher/statement"
+SETTINGS_PATH: Final = "/publisher/settings"
+"""Lines of `name=value`: what the publisher has set for the session that runs the statement."""
 
 
 def ask(inquiry: Inquiry) -> CheckAnswer:
@@ -41,8 +44,8 @@ def ask(inquiry: Inquiry) -> CheckAnswer:
         problems += _shape_problems(conn)
         index = _index_definition(conn)
         problems += _index_problems(index)
-        statement = _publisher_statement(inquiry)
-        if statement is None:
+        asked = _publisher_statement(inquiry)
+        if asked is None:
             if problems:
                 return judged(problems, "", len(COLUMNS), ())
             return cannot_tell(
@@ -50,15 +53,24 @@ def ask(inquiry: Inquiry) -> CheckAnswer:
                 fix="bookpayctl status",
                 evidence=(f"index: {index}",),
             )
-        used = _indexes_in_plan(_plan(conn, statement))
+        statement, settings = asked
+        plan = _plan(conn, statement, settings)
+    used = _indexes_in_plan(plan)
     if INDEX not in used:
         problems.append(f"the publisher's statement does not use {INDEX}")
+    if "outbox" in _tables_read_whole(plan):
+        problems.append("the publisher's statement reads the whole outbox")
     observed = f"8 columns, primary key, partial index; the publisher's plan uses {INDEX}"
     return judged(
         problems,
         observed,
         len(COLUMNS) + 2,
-        (f"index: {index}", f"statement: {' '.join(statement.split())}", f"plan uses: {used}"),
+        (
+            f"index: {index}",
+            f"statement: {' '.join(statement.split())}",
+            f"session: {settings}",
+            f"plan uses: {used}",
+        ),
     )
 
 
@@ -107,11 +119,16 @@ def _index_problems(definition: str) -> list[str]:
     return []
 
 
-def _publisher_statement(inquiry: Inquiry) -> str | None:
+def _publisher_statement(inquiry: Inquiry) -> tuple[str, dict[str, str]] | None:
+    """The statement that the publishers run, and the settings of the session it runs in."""
     for process in processes_of(inquiry.target, Service.PUBLISHER):
         answer = inquiry.target.ask(process, STATEMENT_PATH)
         if answer.status == 200 and answer.text.strip():
-            return with_numbered_parameters(answer.text.strip().rstrip(";"))
+            settings = inquiry.target.ask(process, SETTINGS_PATH)
+            lines = settings.text if settings.status == 200 else ""
+            return with_numbered_parameters(answer.text.strip().rstrip(";")), planner_settings(
+                lines
+            )
     return None
 
 
@@ -122,19 +139,34 @@ def with_numbered_parameters(statement: str) -> str:
     def numbered(found: re.Match[str]) -> str:
         return f"${numbers.setdefault(found[1], len(numbers) + 1)}"
 
-    return re.sub(r"%\((\w+)\)s", numbered, statement)
+    return re.sub(r"%\((\w+)\)[stb]", numbered, statement)
 
 
-def _plan(conn: Any, statement: str) -> Any:
-    """The plan the server makes of the statement, its parameters left open.
+def planner_settings(lines: str) -> dict[str, str]:
+    """The switches of the planner among `name=value` lines; anything else is not ours to set."""
+    return dict(re.findall(r"^(enable_\w+)=(on|off)$", lines, re.MULTILINE))
 
-    Sequential scans are priced out for this session: on a small table the planner may rightly
-    prefer one, and the question is whether the index can serve the statement at all.
+
+def _plan(conn: Any, statement: str, settings: Mapping[str, str]) -> Any:
+    """The plan the server makes of the statement in such a session, its parameters left open.
+
+    Sequential scans are priced out in any case: on a small table the planner may rightly prefer
+    one, and the question is whether the index can serve the statement at all.
     """
-    conn.execute("SET enable_seqscan = off")
-    conn.execute("SET search_path = " + SCHEMA)
+    for name, value in {**settings, "enable_seqscan": "off", "search_path": SCHEMA}.items():
+        conn.execute("SELECT set_config(%s, %s, false)", (name, value))
     row = conn.execute("EXPLAIN (GENERIC_PLAN, FORMAT JSON) " + statement).fetchone()
     return row[0] if not isinstance(row[0], str) else json.loads(row[0])
+
+
+def _tables_read_whole(plan: Any) -> list[str]:
+    """Names of all tables that the plan reads from end to end."""
+    if isinstance(plan, list):
+        return [name for part in plan for name in _tables_read_whole(part)]
+    if not isinstance(plan, dict):
+        return []
+    here = [str(plan["Relation Name"])] if plan.get("Node Type") == "Seq Scan" else []
+    return here + [n for value in plan.values() for n in _tables_read_whole(value)]
 
 
 def _indexes_in_plan(plan: Any) -> list[str]:

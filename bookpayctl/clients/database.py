@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any, Final, LiteralString, TypeVar
 
 import psycopg
+from psycopg.abc import Buffer
 from psycopg.rows import class_row
+from psycopg.types.datetime import TimestamptzLoader
 
 from bookpayctl.clients import libpq
 from runtime.domain.names import SCHEMA
@@ -30,6 +33,26 @@ DatabaseError = psycopg.Error
 """What PostgreSQL, or the way to it, answered instead of what was asked for."""
 
 
+FIRST_TIME: Final = datetime.min.replace(tzinfo=UTC)
+LAST_TIME: Final = datetime.max.replace(tzinfo=UTC)
+
+
+class BoundedTimeLoader(TimestamptzLoader):
+    """Reads a time that Python has no value for as the last or the first one that it has.
+
+    A column takes infinity and the years before 1 and after 9999; one row written so by hand must
+    not keep a whole table from being read. What such a time is compared with lies between the two.
+    """
+
+    def load(self, data: Buffer) -> datetime:
+        try:
+            return super().load(data)
+        except psycopg.DataError:
+            text = bytes(data)
+            early = text.startswith(b"-") or text.endswith(b"BC")
+            return FIRST_TIME if early else LAST_TIME
+
+
 def connect(
     dsn: str,
     *,
@@ -43,7 +66,7 @@ def connect(
     Raises:
         DatabaseError: no connection within the timeout.
     """
-    return psycopg.connect(
+    conn = psycopg.connect(
         dsn,
         **libpq.parameters(dsn),  # type: ignore[arg-type] # all of them are texts
         connect_timeout=timeout_seconds,
@@ -51,6 +74,8 @@ def connect(
         application_name=application_name,
         autocommit=autocommit,
     )
+    _read_any_time(conn)
+    return conn
 
 
 @contextmanager
@@ -76,6 +101,10 @@ def writing(dsn: str) -> Iterator[Connection]:
     options = f"-c search_path={SCHEMA} -c statement_timeout=5000"
     with connect(dsn, autocommit=True, options=options) as conn:
         yield conn
+
+
+def _read_any_time(conn: Connection) -> None:
+    conn.adapters.register_loader("timestamptz", BoundedTimeLoader)
 
 
 def rows_of(

@@ -21,6 +21,9 @@ READ_SECONDS: Final = 15.0
 RETRIES_MAX: Final = 2
 PAGE_SIZE: Final = 100
 
+NOT_FOUND: Final = 404
+NOBODY_MADE: Final = "pi_bookpayctl_nobody_made_this"
+
 
 Collection = Literal["payment_intents", "charges", "refunds", "events", "disputes"]
 
@@ -72,6 +75,24 @@ class StripeApi:
         except stripe.StripeError as error:
             where = f"{self._api_base}/v1/payment_intents/{payment_intent_id}"
             raise StripeReadError(f"GET {where}: {_said(error)}") from error
+
+    def remembers(self) -> bool:
+        """Whether it knows what it has made: of what nobody made it has none.
+
+        stripe-mock shows one of any name, from Stripe's fixtures.
+
+        Raises:
+            StripeReadError: it did not say.
+        """
+        try:
+            self._client.v1.payment_intents.retrieve(NOBODY_MADE)
+        except stripe.InvalidRequestError as error:
+            if error.http_status == NOT_FOUND:
+                return True
+            raise StripeReadError(f"GET {self._api_base}: {_said(error)}") from error
+        except stripe.StripeError as error:
+            raise StripeReadError(f"GET {self._api_base}: {_said(error)}") from error
+        return False
 
     @property
     def _client(self) -> stripe.StripeClient:

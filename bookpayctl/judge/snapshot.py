@@ -15,13 +15,15 @@ from typing import Final
 
 from bookpayctl.clients.kafka import BrokerError, LogReadError
 from bookpayctl.judge.invariants.facts import Excluded, Facts, is_due
-from bookpayctl.judge.ledgers import Database, History, Log, Stripe
+from bookpayctl.judge.ledgers import Database, History, Log, Stripe, StripeRequestRow
 from bookpayctl.judge.readers.kafka import read_log
 from bookpayctl.judge.readers.postgres import read_database
-from bookpayctl.judge.readers.stripe import StripeReadError, read_stripe
+from bookpayctl.judge.readers.stripe import StripeReadError, read_stripe, read_tapped
 from bookpayctl.targets.environment import Environment
 
 DEFAULT_WEBHOOK_WINDOW_SECONDS: Final = 900
+
+NO_REQUESTS: Final = "only the twin and a recording tap (`up --tap`) show the requests"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class Snapshot:
     log: Log | None
     stripe: Stripe | None
     absent: dict[str, str] = field(default_factory=dict)
+    tapped: tuple[StripeRequestRow, ...] | None = None
 
 
 def take_snapshot(environment: Environment) -> Snapshot:
@@ -49,13 +52,19 @@ def take_snapshot(environment: Environment) -> Snapshot:
         stripe = read_stripe(environment)
     except StripeReadError as error:
         absent["stripe"] = str(error)
-    if stripe is None or stripe.requests is None:
-        absent["requests"] = absent.get("stripe", "only the twin shows the requests it saw")
+    tapped = None
+    try:
+        tapped = read_tapped(environment)
+    except StripeReadError as error:
+        absent["requests"] = absent["keys"] = str(error)
+    if tapped is None and (stripe is None or stripe.requests is None):
+        absent.setdefault("requests", absent.get("stripe", NO_REQUESTS))
+        absent.setdefault("keys", absent.get("stripe", NO_REQUESTS))
     try:
         log = read_log(environment.kafka_bootstrap_servers)
     except (LogReadError, BrokerError) as error:
         absent["log"] = f"Kafka could not be read: {error}"
-    return Snapshot(read_database(environment.dsn), log, stripe, absent)
+    return Snapshot(read_database(environment.dsn), log, stripe, absent, tapped)
 
 
 def facts_of(
@@ -83,6 +92,7 @@ def facts_of(
         excluded=excluded,
         webhook_window=timedelta(seconds=float(window or DEFAULT_WEBHOOK_WINDOW_SECONDS)),
         absent={**earlier.absent, **later.absent},
+        tapped=earlier.tapped,
     )
 
 

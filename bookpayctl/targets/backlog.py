@@ -27,9 +27,11 @@ SELECT state, count(*),
 FROM {SCHEMA}.payments WHERE state <> ALL(%s) GROUP BY state ORDER BY state
 """  # noqa: S608 - the schema is a constant
 
-# A failed refund that was asked for again is closed by the next one.
+# A failed refund that was asked for again is closed by the next one. An order written by hand may
+# be dated infinity, which has no age and must not take the others' away.
 _WAITING: Final = f"""
-SELECT 'orders pending', count(*), min(created_at) FROM {SCHEMA}.orders WHERE status = 'pending'
+SELECT 'orders pending', count(*), min(created_at) FILTER (WHERE isfinite(created_at))
+FROM {SCHEMA}.orders WHERE status = 'pending'
 UNION ALL
 SELECT 'refunds open', count(*), min(created_at) FROM {SCHEMA}.refunds
 WHERE state NOT IN ('succeeded', 'failed')

@@ -77,6 +77,13 @@ class Environment:
         return "twin" if self.stripe_control_url else self.stripe_api_base
 
     @property
+    def tap_journal(self) -> Path | None:
+        """What the recording tap wrote between the gateway and Stripe; None where none stands."""
+        if self.settings.get("tap") != "on":
+            return None
+        return self.root / "stripe-tap" / "journal.jsonl"
+
+    @property
     def logs_dir(self) -> Path:
         return self.root / "logs"
 

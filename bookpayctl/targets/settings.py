@@ -76,6 +76,7 @@ SETTINGS: Final = (
     Setting("down_timeout", "60s", "how long `down` waits before it kills", "--timeout"),
     Setting("dsn", "", "an existing PostgreSQL, without a password (use passfile=)"),
     Setting("bootstrap_servers", "", "an existing Kafka"),
+    Setting("tap", "off", "whether a proxy records what the gateway says to Stripe: on or off"),
     Setting("stripe_api_base", "", "an existing Stripe, sandbox or stripe-mock"),
 )
 _BY_KEY: Final = {setting.key: setting for setting in SETTINGS}

@@ -32,6 +32,7 @@ CONTEXTS: Final[dict[str, tuple[str, ...]]] = {
     "ForgeReport": ("environment", "target", "receiver"),
 }
 REFUSED: Final = ("environment", "target", "refused")
+NOT_RUN: Final = ("environment", "target", "not_run")
 
 _TYPES: Final[dict[str, dict[str, Any]]] = {
     "str": {"type": "string"},
@@ -97,7 +98,7 @@ def _context_of(kind: str, names: tuple[str, ...]) -> dict[str, Any]:
         "if": {"properties": {"kind": {"const": kind}}},
         "then": {
             "properties": {
-                "context": {"anyOf": [{"required": list(names)}, {"required": list(REFUSED)}]}
+                "context": {"anyOf": [{"required": list(way)} for way in (names, REFUSED, NOT_RUN)]}
             }
         },
     }

@@ -11,6 +11,7 @@ What a record means is the handler's; this module knows no service.
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -21,9 +22,13 @@ import psycopg
 from confluent_kafka import Consumer, KafkaException
 
 from runtime import config, metrics
-from runtime.adapters import kafka
+from runtime.adapters import kafka, kafka_progress
+from runtime.adapters.kafka_admin import GroupAdmin
+from runtime.adapters.kafka_progress import Assignments, Progress
+from runtime.adapters.kafka_watch import GroupWatch
 from runtime.adapters.store import database, dead_letters
 from runtime.domain.event import Record
+from runtime.domain.group import Place
 from runtime.domain.retry import CONNECTION_BACKOFF
 from runtime.lifecycle import repeat
 from runtime.process import Process
@@ -33,6 +38,14 @@ logger = logging.getLogger(__name__)
 
 POLL_SECONDS: Final = 0.5
 """How long a poll waits for a first record: also how long a stop may go unnoticed."""
+
+RECORDS_LOST: Final = "records_lost"
+"""The reason of a dead letter that stands for records which retention took before their time."""
+
+
+UNREADABLE: Final = (*database.SPOILT, ValueError, OverflowError, RecursionError)
+"""What a single record can be to its handler: refused by the database, or by a type that it has to
+become. Waiting mends none of it, and a new start would meet the same record again."""
 
 
 class RecordHandler(Protocol):
@@ -46,7 +59,7 @@ class RecordHandler(Protocol):
 
         Raises:
             Exception: none of it has to be durable: the records come again. One of
-                `database.SPOILT` says that a record among them can never be stored.
+                `UNREADABLE` says that a record among them can never be stored.
         """
 
     def bury(self, record: Record, reason: str) -> None:
@@ -55,11 +68,18 @@ class RecordHandler(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """A consumer of some topics, what commits for it, and the log of its broker's absence."""
+    """A consumer of some topics, what commits for it, and the log of its broker's absence.
+
+    Attributes:
+        progress: how far it has come, for the watch and the loop alike.
+        watch: keeps readiness true; the loop starts it.
+    """
 
     consumer: Consumer
     offsets: kafka.Offsets
     outage: Outage
+    progress: Progress
+    watch: GroupWatch
 
 
 def subscribe(
@@ -74,16 +94,26 @@ def subscribe(
     Raises:
         ConfigError: no broker is named.
     """
-    outage = Outage(logger, "Kafka")
+    outage, progress = Outage(logger, "Kafka"), Progress()
+    servers, name = config.kafka_bootstrap_servers(process.source), process.common.process
     consumer, offsets = kafka.consumer(
-        config.kafka_bootstrap_servers(process.source),
+        servers,
         group,
-        process.common.process,
+        name,
         instance_id=process.common.process if comes_back else None,
         on_error=lambda error: outage.failed(KafkaException(error)),
     )
-    consumer.subscribe([*topics])
-    return Subscription(consumer, offsets, outage)
+    offsets.topic_id = progress.topic_id
+    admin = GroupAdmin(servers, name, group)
+    assignments = Assignments(admin, topics, progress)
+    consumer.subscribe(
+        [*topics],
+        on_assign=assignments.assigned,
+        on_revoke=assignments.revoked,
+        on_lost=assignments.revoked,
+    )
+    watch = GroupWatch(process.lifecycle, admin, topics, name, progress)
+    return Subscription(consumer, offsets, outage, progress, watch)
 
 
 @dataclass(slots=True)
@@ -114,6 +144,7 @@ class ConsumerLoop:
             Exception: what nobody can answer by waiting; a new start reads from the committed
                 offsets.
         """
+        self.subscription.watch.start()
         repeat(
             self.run_once,
             stop=self.process.lifecycle.stop,
@@ -127,24 +158,32 @@ class ConsumerLoop:
 
     def run_once(self) -> float:
         """Poll once and work off what came; returns seconds to wait (none: the poll waits)."""
-        offsets = self.subscription.offsets
+        offsets, progress = self.subscription.offsets, self.subscription.progress
+        progress.begin_round()
         if self.session is not None:
             # Before the poll: a failure here has taken no record that must be given back.
             self.session.connection()
             self._database_answered()
+        kafka_progress.begin_anew(self.subscription.consumer, offsets, progress)
+        self._keep_losses()
         # Also in idle cycles: the last batch's sending may have been held back by its limit, or
         # refused by a broker that was balancing the group.
         offsets.commit(time.monotonic())
+        ends: list[tuple[Place, int]] = []
         records = kafka.poll_batch(
             self.subscription.consumer,
             wait_seconds=POLL_SECONDS,
             on_error=lambda error: self.subscription.outage.failed(KafkaException(error)),
+            on_end=lambda place, offset: ends.append((place, offset)),
         )
         if not records:
+            progress.reach(ends)
             kafka.note_recovery(self.subscription.consumer, self.subscription.outage)
             return 0.0
         self.subscription.outage.recovered()
         self._work_off(records)
+        # Not before: an end that was read is reached once the records before it are handled.
+        progress.reach(ends)
         offsets.commit(time.monotonic())
         if self.after_commit is not None:
             self.after_commit(records)
@@ -166,14 +205,31 @@ class ConsumerLoop:
                 raise
             self._database_answered()
             self.subscription.offsets.note(part)
+            self.subscription.progress.handled(part)
+            self.subscription.progress.begin_round()
             for record in part:
                 metrics.RECORDS_CONSUMED.labels(record.topic).inc()
+
+    def _keep_losses(self) -> None:
+        """Make a dead letter for each stretch of records that was deleted before it was read."""
+        progress = self.subscription.progress
+        while (loss := progress.next_loss()) is not None:
+            (topic, partition), lost = loss.place, {"lost": loss.count, "from": loss.begin}
+            logger.error(
+                "records were deleted before they were read; the outbox can publish them again",
+                extra={"topic": topic, "partition": partition, **lost},
+            )
+            value = json.dumps(lost).encode()
+            self.handler.bury(Record(topic, partition, loss.begin, None, value, {}), RECORDS_LOST)
+            metrics.RECORDS_LOST.labels(topic).inc(loss.count)
+            # Last: what met a database that is away is written in the next round.
+            progress.loss_written()
 
     def _handle(self, records: Sequence[Record]) -> None:
         """Hand records over; when one of several spoils them all, each is tried by itself."""
         try:
             self.handler.handle(records)
-        except database.SPOILT as error:
+        except UNREADABLE as error:
             if len(records) > 1:
                 for record in records:
                     self._handle([record])
@@ -184,7 +240,7 @@ class ConsumerLoop:
     def _database_answered(self) -> None:
         self.database_outage.recovered()
         if self.session is not None:
-            self.process.lifecycle.readiness.set("database", True)
+            database.tell(self.process.lifecycle.readiness, True)
 
     def _failed(self, error: Exception) -> None:
         """Say once what is away; the records come again."""
@@ -193,7 +249,7 @@ class ConsumerLoop:
         elif isinstance(error, database.UNAVAILABLE):
             self.database_outage.failed(error)
             if self.session is not None:
-                self.process.lifecycle.readiness.set("database", False)
+                database.tell(self.process.lifecycle.readiness, False)
                 # A connection that failed once may hang until its time-out: make a new one.
                 self.session.drop()
 

@@ -7,7 +7,7 @@ by every connection attempt of every thread.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
@@ -17,11 +17,16 @@ from runtime.domain.event import Record
 from runtime.telemetry import Outage
 
 logger = logging.getLogger(__name__)
-_librdkafka = logging.getLogger("runtime.librdkafka")
-_librdkafka.setLevel(logging.CRITICAL)
+librdkafka_logger = logging.getLogger("runtime.librdkafka")
+librdkafka_logger.setLevel(logging.CRITICAL)
 
 BATCH_MAX: Final = 500
 COMMIT_SECONDS: Final = 0.25
+
+METADATA_SECONDS: Final = 5
+"""How old what a client knows of its topics may get. One that is away at the moment of a look is
+not seen again before the next, and neither are partitions that were added: librdkafka's own five
+minutes would be five minutes of silence."""
 
 UNAVAILABLE: Final = (KafkaException,)
 """What a caller can answer by waiting."""
@@ -53,11 +58,12 @@ def producer(
             # A message that is not acknowledged by then is reported, stays unmarked in the outbox
             # and is read from there again.
             "message.timeout.ms": 30_000,
+            "topic.metadata.refresh.interval.ms": METADATA_SECONDS * 1000,
             "socket.keepalive.enable": True,
             "reconnect.backoff.ms": 50,
             "reconnect.backoff.max.ms": 1_000,
         },
-        logger=_librdkafka,
+        logger=librdkafka_logger,
     )
 
 
@@ -102,6 +108,9 @@ def consumer(
             # A batch takes seconds: a process that has not polled for minutes hangs.
             "max.poll.interval.ms": 300_000,
             "fetch.wait.max.ms": 500,
+            "topic.metadata.refresh.interval.ms": METADATA_SECONDS * 1000,
+            # Tells how far it has come where the last offsets are no records.
+            "enable.partition.eof": True,
             # 16 MiB per consumer, of which one machine runs four.
             "queued.max.messages.kbytes": 16_384,
             "socket.keepalive.enable": True,
@@ -110,7 +119,7 @@ def consumer(
             # A misspelt topic is an error, not a new topic.
             "allow.auto.create.topics": False,
         },
-        logger=_librdkafka,
+        logger=librdkafka_logger,
     )
     answers.append(Offsets(client))
     return client, answers[0]
@@ -142,7 +151,11 @@ def note_recovery(client: Consumer, outage: Outage) -> None:
 
 
 def poll_batch(
-    source: Consumer, *, wait_seconds: float, on_error: Callable[[KafkaError], None]
+    source: Consumer,
+    *,
+    wait_seconds: float,
+    on_error: Callable[[KafkaError], None],
+    on_end: Callable[[tuple[str, int], int], None] | None = None,
 ) -> list[Record]:
     """Wait for one record, then take what else is there, at most `BATCH_MAX`.
 
@@ -151,6 +164,8 @@ def poll_batch(
 
     Args:
         on_error: told of errors that stand where a record should.
+        on_end: told of partitions that were read to their end, and of the offset there; this
+            holds once the records are handled.
 
     Raises:
         ClientBrokenError: the client is of no use any more; the process has to start anew.
@@ -175,6 +190,10 @@ def poll_batch(
         fault = message.error()
         if fault is None:
             records.append(to_record(message))
+        elif fault.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's own code
+            if on_end is not None:
+                place = (message.topic() or "", message.partition() or 0)
+                on_end(place, message.offset() or 0)
         else:
             _end_if_fatal(fault)
             on_error(fault)
@@ -192,7 +211,11 @@ def _end_if_fatal(error: KafkaError) -> None:
 
 def to_record(message: Message) -> Record:
     """Copy a message out of the client; undecodable header bytes become replacement characters."""
-    pairs = cast("list[tuple[str, bytes | None]]", message.headers() or [])
+    try:
+        pairs = cast("list[tuple[str, bytes | None]]", message.headers() or [])
+    except UnicodeDecodeError:
+        # A name that is no text: the record is as one without headers, not the consumer's end.
+        pairs = []
     key, value = message.key(), message.value()
     return Record(
         topic=message.topic() or "",
@@ -213,9 +236,14 @@ class Offsets:
     transaction, and sent now and then instead of once per batch, because each is a broker request.
     A sending that the broker refuses, as it does while the group is being balanced, is repeated:
     otherwise a quiet partition would look unread until its next record.
+
+    Attributes:
+        topic_id: the id of a topic as it is read. It goes with every position, which means nothing
+            in another topic of the same name.
     """
 
     consumer: Consumer
+    topic_id: Callable[[str], str | None] = lambda _topic: None
     _stored: dict[tuple[str, int], int] = field(default_factory=dict)
     _sent_at: float = 0.0
 
@@ -243,8 +271,14 @@ class Offsets:
         """
         owned = {(place.topic, place.partition) for place in self.consumer.assignment()}
         return [
-            TopicPartition(*place, end) for place, end in self._stored.items() if place in owned
+            TopicPartition(*place, end, metadata=self.topic_id(place[0]) or "")
+            for place, end in self._stored.items()
+            if place in owned
         ]
+
+    def forget(self, topics: Collection[str]) -> None:
+        """Positions in these topics are of others that had their names."""
+        self._stored = {place: end for place, end in self._stored.items() if place[0] not in topics}
 
     def answered(self, error: KafkaError | None, places: Sequence[TopicPartition]) -> None:
         """The broker's word on a sending, inside poll; what it did not take is noted again."""

@@ -27,6 +27,10 @@ from runtime.domain.names import (
 RECORD_BYTES_MAX: Final = 900_000
 """Below Kafka's default message.max.bytes (1,048,588) with room for headers."""
 
+HEADER_BYTES_MAX: Final = 90_000
+"""For what an outbox row says beside its payload. The client does not count headers, and a broker
+that finds a batch too large refuses all of it."""
+
 # Debezium's EventRouter names the event id so; consumers accept either.
 DEBEZIUM_ID_HEADER: Final = "id"
 
@@ -202,9 +206,9 @@ def _payload(
     }
 
 
-def root_of_payload(payload: Mapping[str, Json], event_id: EventId) -> EventId:
+def root_of_event(root_event_id: str | None, event_id: EventId) -> EventId:
     """The Kafka key of an outbox row: its payload's root_event_id, else its own event_id."""
-    return EventId(_uuid(payload.get("root_event_id")) or event_id)
+    return EventId(_uuid(root_event_id) or event_id)
 
 
 def traceparent(root: EventId, span: UUID) -> str:

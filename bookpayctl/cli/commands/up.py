@@ -38,6 +38,10 @@ def up(
     shadow_mode: Annotated[
         bool | None, typer.Option(help="Call Stripe, but act on v1's outcomes only.")
     ] = None,
+    tap: Annotated[
+        bool | None,
+        typer.Option(help="Record what the gateway says to Stripe, for `check` and `audit`."),
+    ] = None,
     dsn: Annotated[
         str | None,
         typer.Option(metavar="URI", help="An existing PostgreSQL; no password in it."),
@@ -69,6 +73,7 @@ def up(
             "twin_latency_ms": twin_latency_ms,
             "failpoints": _switch(failpoints),
             "shadow_mode": _switch(shadow_mode),
+            "tap": _switch(tap),
             "dsn": dsn,
             "bootstrap_servers": bootstrap_servers,
             "stripe_api_base": stripe_api_base,

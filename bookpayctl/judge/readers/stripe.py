@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from bookpayctl.clients.stripe_api import Collection, StripeApi, StripeReadError
 from bookpayctl.clients.stripe_twin import TwinControl, TwinError
@@ -24,6 +25,7 @@ from bookpayctl.judge.ledgers import (
     StripeRefundRow,
     StripeRequestRow,
 )
+from bookpayctl.judge.readers.tap import is_executed, read_tap
 from bookpayctl.targets.environment import Environment
 
 __all__ = ["StripeHasNoLedgerError", "StripeReadError", "StripeReader", "read_stripe"]
@@ -33,6 +35,9 @@ MONEY_TAKEN: Final = frozenset({"charge", "capture"})
 
 AUDIT_KEY_VARIABLE: Final = "BOOKPAY_AUDIT_STRIPE_KEY"
 SANDBOX_HOST: Final = "api.stripe.com"
+CREATE_PATH: Final = "/v1/payment_intents"
+
+NO_LEDGER: Final = "this Stripe keeps no ledger (stripe-mock): who was charged cannot be proven"
 
 
 class StripeHasNoLedgerError(StripeReadError):
@@ -47,7 +52,9 @@ class StripeReader:
         self._api = StripeApi(environment.stripe_api_base, key)
         control_url = environment.stripe_control_url
         self._twin = None if control_url is None else TwinControl(control_url)
-        self._keeps_a_ledger = self._twin is not None or SANDBOX_HOST in environment.stripe_api_base
+        self._tap_journal = environment.tap_journal
+        host = urlsplit(environment.stripe_api_base).hostname
+        self._remembers = True if self._twin is not None or host == SANDBOX_HOST else None
 
     @property
     def is_twin(self) -> bool:
@@ -55,7 +62,14 @@ class StripeReader:
 
     @property
     def keeps_a_ledger(self) -> bool:
-        return self._keeps_a_ledger
+        """Whether this Stripe remembers what it made; one that is not known is asked, once.
+
+        Raises:
+            StripeReadError: it did not say.
+        """
+        if self._remembers is None:
+            self._remembers = self._api.remembers()
+        return self._remembers
 
     def objects(self, collection: Collection, **filters: str) -> Iterator[dict[str, Any]]:
         """Every object of one collection, newest first."""
@@ -64,9 +78,27 @@ class StripeReader:
     def intent(self, payment_intent_id: str) -> dict[str, Any]:
         return self._api.payment_intent(payment_intent_id)
 
+    @property
+    def is_tapped(self) -> bool:
+        """Whether a recording tap stands between the gateway and this Stripe."""
+        return self._tap_journal is not None
+
     def requests(self, **filters: str) -> list[dict[str, Any]]:
-        """The twin's journal of requests, oldest first; needs the twin."""
-        return self._journal("requests", filters)
+        """The journal of requests, oldest first: the twin's, else the recording tap's."""
+        if self.is_twin or self._tap_journal is None:
+            return self._journal("requests", filters)
+        names = {"key": "idempotency_key"}
+        return [
+            row
+            for row in read_tap(self._tap_journal)
+            if all(row[names.get(name, name)] == value for name, value in filters.items())
+        ]
+
+    def tapped(self) -> list[dict[str, Any]]:
+        """What the recording tap saw the gateway ask, oldest first; needs the tap."""
+        if self._tap_journal is None:
+            raise StripeHasNoLedgerError("no recording tap stands here (`bookpayctl up --tap`)")
+        return read_tap(self._tap_journal)
 
     def executions(self, **filters: str) -> list[dict[str, Any]]:
         """The twin's ledger of what it executed, oldest first; needs the twin."""
@@ -82,14 +114,19 @@ class StripeReader:
         The twin names the key of each execution; elsewhere it is the event_id in the metadata,
         which the PaymentIntent hands to its charges.
 
+        A Stripe that keeps no ledger makes no charges; there each creation that went through the
+        recording tap stands for one.
+
         Raises:
-            StripeHasNoLedgerError: stripe-mock, which makes no charges.
+            StripeHasNoLedgerError: stripe-mock, and no tap before it.
         """
         if self.is_twin:
             rows = self.money_taken()
             return [str(row["event_id"] or row["idempotency_key"]) for row in rows]
         if not self.keeps_a_ledger:
-            raise StripeHasNoLedgerError("stripe-mock makes no charges that could be counted")
+            if not self.is_tapped:
+                raise StripeHasNoLedgerError(NO_LEDGER)
+            return [str(row["idempotency_key"]) for row in self.tapped() if is_creation(row)]
         charges = self.objects("charges")
         return [str((row.get("metadata") or {}).get("event_id", "")) for row in charges]
 
@@ -102,6 +139,40 @@ class StripeReader:
             raise StripeReadError(str(error)) from error
 
 
+def is_creation(row: dict[str, Any]) -> bool:
+    """Whether a request asked Stripe to make a PaymentIntent."""
+    return (row["method"], row["path"]) == ("POST", CREATE_PATH)
+
+
+def read_tapped(environment: Environment) -> tuple[StripeRequestRow, ...] | None:
+    """The POSTs that the recording tap saw; None where none stands.
+
+    Raises:
+        StripeReadError: its journal cannot be read.
+    """
+    if environment.tap_journal is None:
+        return None
+    return tuple(
+        _request({**row, "executed": is_executed(row)})
+        for row in read_tap(environment.tap_journal)
+        if row["method"] == "POST"
+    )
+
+
+def why_nothing_is_paid(environment: Environment) -> str | None:
+    """Why no payment can end here, so that nothing is begun that waits for it; None if it can.
+
+    A Stripe that does not answer may be back in a moment, and the steady state asks for more.
+    """
+    try:
+        forgets = not StripeReader(environment).keeps_a_ledger
+    except StripeReadError:
+        return None
+    if forgets:
+        return f"{NO_LEDGER}, and nobody closes its payments; use the twin or a sandbox"
+    return None
+
+
 def read_stripe(environment: Environment) -> Stripe:
     """Read Stripe's whole side of the judgement.
 
@@ -111,9 +182,7 @@ def read_stripe(environment: Environment) -> Stripe:
     """
     reader = StripeReader(environment)
     if not reader.keeps_a_ledger:
-        raise StripeHasNoLedgerError(
-            "this Stripe keeps no ledger (stripe-mock), so who was charged cannot be proven"
-        )
+        raise StripeHasNoLedgerError(NO_LEDGER)
     # Lists are paged and each page waits for the one before it, so the lists go side by side.
     with ThreadPoolExecutor(max_workers=5, thread_name_prefix="stripe-list") as pool:
         intents = pool.submit(lambda: tuple(map(_intent, reader.objects("payment_intents"))))

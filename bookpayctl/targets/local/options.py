@@ -42,6 +42,7 @@ def read_options(values: Mapping[str, Value], environ: Mapping[str, str]) -> UpO
         webhook_window_seconds=round(settings.seconds(values, "webhook_window")),
         shadow_mode=settings.switch(values, "shadow_mode"),
         failpoints=settings.switch(values, "failpoints"),
+        tap=settings.switch(values, "tap"),
         log_level=settings.choice(values, "log_level", _LOG_LEVELS),
         timeout_seconds=settings.seconds(values, "up_timeout"),
         dsn=dsn,

@@ -37,6 +37,7 @@ class UpOptions:
         dsn: an existing database instead of ours; no password in it.
         kafka_bootstrap_servers: an existing broker instead of ours.
         stripe_api_base: an existing Stripe instead of the twin.
+        tap: a recording proxy between the gateway and Stripe.
         given_secrets: file name -> value the user brings for an existing Stripe.
     """
 
@@ -46,6 +47,7 @@ class UpOptions:
     webhook_window_seconds: int = 60
     shadow_mode: bool = False
     failpoints: bool = True
+    tap: bool = False
     log_level: str = "INFO"
     timeout_seconds: float = 120.0
     dsn: str | None = None
@@ -211,6 +213,7 @@ def _environment(
             "environment_id": state.id,
             "shadow_mode": "on" if options.shadow_mode else "off",
             "failpoints": "on" if options.failpoints else "off",
+            "tap": "on" if options.tap else "off",
             "twin_latency_ms": str(options.twin_latency_ms),
             "webhook_window_seconds": str(options.webhook_window_seconds),
         },
@@ -232,6 +235,7 @@ def _addresses(
         webhook_window_seconds=options.webhook_window_seconds,
         shadow_mode=options.shadow_mode,
         failpoints=options.failpoints,
+        tap_journal=environment.tap_journal,
         log_level=options.log_level,
     )
 

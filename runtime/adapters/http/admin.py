@@ -15,6 +15,7 @@ from typing import Final
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from runtime.lifecycle import Readiness
 from runtime.process import Process
 
 ALIVE: Final = b'{"alive":true}'
@@ -23,6 +24,9 @@ no restart."""
 
 ReadinessChecks = Callable[[], Mapping[str, bool]]
 """The named conditions of readiness as they hold now."""
+
+ReadinessReasons = Callable[[], Mapping[str, str]]
+"""Why some of them do not hold, in words."""
 
 
 def serve_admin_port(process: Process, texts: Mapping[str, str] | None = None) -> None:
@@ -36,18 +40,23 @@ def serve_admin_port(process: Process, texts: Mapping[str, str] | None = None) -
     """
     server = _AdminServer(
         (process.common.http_host, process.common.http_port),
-        process.lifecycle.readiness.snapshot,
+        process.lifecycle.readiness,
         texts or {},
     )
     # A daemon: probes are answered until the very end, and hold no end up.
     threading.Thread(target=server.serve_forever, name="admin", daemon=True).start()
 
 
-def readiness_answer(readiness: ReadinessChecks) -> tuple[int, bytes]:
-    """Status and JSON body of /readyz: 503 while any condition does not hold."""
-    checks = readiness()
+def readiness_answer(
+    readiness: ReadinessChecks, reasons: ReadinessReasons = dict
+) -> tuple[int, bytes]:
+    """Status and JSON body of /readyz: 503 while any condition does not hold, with the reasons."""
+    checks, why = readiness(), reasons()
     ready = all(checks.values())
-    return 200 if ready else 503, json.dumps({"ready": ready, "checks": dict(checks)}).encode()
+    body: dict[str, object] = {"ready": ready, "checks": dict(checks)}
+    if not ready and why:
+        body["reasons"] = dict(why)
+    return 200 if ready else 503, json.dumps(body).encode()
 
 
 class _AdminServer(ThreadingHTTPServer):
@@ -57,7 +66,7 @@ class _AdminServer(ThreadingHTTPServer):
     allow_reuse_address = True
 
     def __init__(
-        self, address: tuple[str, int], readiness: ReadinessChecks, texts: Mapping[str, str]
+        self, address: tuple[str, int], readiness: Readiness, texts: Mapping[str, str]
     ) -> None:
         super().__init__(address, _AdminHandler)
         self.readiness = readiness
@@ -74,7 +83,8 @@ class _AdminHandler(BaseHTTPRequestHandler):
             case "/healthz":
                 self._answer(200, ALIVE)
             case "/readyz":
-                self._answer(*readiness_answer(self.server.readiness))
+                readiness = self.server.readiness
+                self._answer(*readiness_answer(readiness.snapshot, readiness.reasons))
             case "/metrics":
                 self._answer(200, generate_latest(), CONTENT_TYPE_LATEST)
             case path if path in self.server.texts:

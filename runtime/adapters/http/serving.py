@@ -24,8 +24,9 @@ from fastapi import FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import ClientDisconnect
 
-from runtime.adapters.http.admin import ALIVE, ReadinessChecks, readiness_answer
+from runtime.adapters.http.admin import ALIVE, readiness_answer
 from runtime.adapters.http.wire import WireAnswers, WireProtocol
+from runtime.lifecycle import Readiness
 
 DRAIN_SECONDS: Final = 8
 """How long open requests may take to end after a stop; below the supervisor's patience."""
@@ -139,7 +140,7 @@ class Threads:
         )
 
 
-def add_probes(app: FastAPI, readiness: ReadinessChecks) -> None:
+def add_probes(app: FastAPI, readiness: Readiness) -> None:
     """Add /healthz, /readyz and /metrics, outside the OpenAPI document."""
 
     @app.get("/healthz", include_in_schema=False)
@@ -148,7 +149,7 @@ def add_probes(app: FastAPI, readiness: ReadinessChecks) -> None:
 
     @app.get("/readyz", include_in_schema=False)
     async def readyz() -> Response:
-        status, body = readiness_answer(readiness)
+        status, body = readiness_answer(readiness.snapshot, readiness.reasons)
         return Response(body, status, media_type="application/json")
 
     @app.get("/metrics", include_in_schema=False)

@@ -8,7 +8,7 @@ search_path of the role; it is set here too, so that a role made by someone else
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -21,9 +21,13 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from runtime import libpq
 from runtime.domain.names import SCHEMA
+from runtime.lifecycle import Readiness
 
 STATEMENT_TIMEOUT_MS: Final = 5_000
 CONNECT_TIMEOUT_SECONDS: Final = 5
+ANSWER_SECONDS: Final = 60.0
+"""How long the word that the database answers counts: several of the longest waits above."""
+
 # A connection that waits inside a transaction holds locks others need; nothing here should.
 IDLE_IN_TRANSACTION_TIMEOUT_MS: Final = 10_000
 
@@ -85,6 +89,7 @@ def connection_arguments(
     *,
     flush_commits: bool = True,
     statement_timeout_ms: int = STATEMENT_TIMEOUT_MS,
+    settings: Mapping[str, str] | None = None,
 ) -> dict[str, object]:
     """Arguments for `psycopg.connect` that every connection of ours shares.
 
@@ -92,10 +97,15 @@ def connection_arguments(
         flush_commits: False for writes whose loss in a crash of the server costs repeated work
             and nothing else, such as a mark that says "published": a commit then does not wait
             for the disk. Never for a row that has to be there before an effect.
+        settings: of the session, beside those of every one; a setting that the server refuses
+            refuses the connection.
     """
     durable = "on" if flush_commits else "off"
+    own = "".join(f" -c {name}={value}" for name, value in (settings or {}).items())
     return {
         "application_name": application_name,
+        # Whatever the server's own is: JSON, Kafka's headers and our logs are UTF-8.
+        "client_encoding": "utf8",
         "connect_timeout": CONNECT_TIMEOUT_SECONDS,
         "tcp_user_timeout": STATEMENT_TIMEOUT_MS,
         # Prepared from the second execution on, per connection.
@@ -109,18 +119,26 @@ def connection_arguments(
             f" -c search_path={SCHEMA},public -c synchronous_commit={durable}"
             # The same few statements run thousands of times on rows found by an index; planning
             # each anew takes longer than running it.
-            " -c plan_cache_mode=force_generic_plan -c jit=off"
+            " -c plan_cache_mode=force_generic_plan -c jit=off" + own
         ),
     }
 
 
-def connect(dsn: str, application_name: str, *, flush_commits: bool = True) -> psycopg.Connection:
+def connect(
+    dsn: str,
+    application_name: str,
+    *,
+    flush_commits: bool = True,
+    settings: Mapping[str, str] | None = None,
+) -> psycopg.Connection:
     """One autocommitting connection of the caller's own.
 
     Raises:
         psycopg.OperationalError: the database cannot be reached or refuses.
     """
-    arguments = connection_arguments(application_name, flush_commits=flush_commits)
+    arguments = connection_arguments(
+        application_name, flush_commits=flush_commits, settings=settings
+    )
     closed = libpq.parameters(dsn)
     conn = psycopg.connect(dsn, autocommit=True, **closed, **arguments)  # type: ignore[arg-type]
     _prepare(conn)
@@ -175,19 +193,23 @@ def answers(pool: ConnectionPool[psycopg.Connection]) -> bool:
 
 
 def watch(
-    pool: ConnectionPool[psycopg.Connection],
-    report: Callable[[bool], None],
-    stop: threading.Event,
+    pool: ConnectionPool[psycopg.Connection], readiness: Readiness, stop: threading.Event
 ) -> None:
-    """Keep a readiness check true to the database, from a thread of its own."""
+    """Keep readiness `database` true to the database, from a thread of its own."""
 
     def look() -> None:
         holds = False
         while not stop.wait(1.0 if holds else 0.1):
             holds = answers(pool)
-            report(holds)
+            tell(readiness, holds)
 
     threading.Thread(target=look, name="watch", daemon=True).start()
+
+
+def tell(readiness: Readiness, holds: bool, *, within_seconds: float = ANSWER_SECONDS) -> None:
+    """Say whether the database answers; a word that is not repeated in time stops counting."""
+    reason = "PostgreSQL does not answer"
+    readiness.set("database", holds, reason, within_seconds=within_seconds if holds else None)
 
 
 @dataclass(slots=True)

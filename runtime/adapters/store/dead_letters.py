@@ -69,9 +69,14 @@ def insert_event(
         " DO UPDATE SET reason = excluded.reason, error = excluded.error,"
         " created_at = excluded.created_at, resolved_at = NULL",
         # A driver's message may quote the whole row; what a person needs stands at its beginning.
-        (source, reason, event_id, error[:500]),
+        (source, reason, event_id, _storable(error[:500])),
     )
     metrics.DEAD_LETTERS.labels(source, reason).inc()
+
+
+def _storable(text: str) -> str:
+    """As PostgreSQL's text can hold it: what is wrong with a record may be quoted in its error."""
+    return text.replace("\x00", "\ufffd").encode(errors="replace").decode()
 
 
 def lock(conn: Connection, row_id: int) -> DeadLetter | None:

@@ -39,7 +39,11 @@ _WAITING: Final = """
            payments.cancel_requested_at IS NOT NULL AS cancel_known
     FROM orders LEFT JOIN payments ON payments.order_id = orders.id
     WHERE status = 'pending'
-      AND orders.created_at < clock_timestamp() - make_interval(secs => %(window)s)
+      -- One that is dated ahead waits since its row was written; who wrote that ahead, too, has
+      -- waited long enough: nobody knows for how long.
+      AND (orders.created_at < clock_timestamp() - make_interval(secs => %(window)s)
+           OR orders.updated_at < clock_timestamp() - make_interval(secs => %(window)s)
+           OR orders.updated_at > clock_timestamp() + interval '1 day')
       AND (payments.event_id IS NULL
            -- Ended, and the order has not heard of it.
            OR payments.state IN ('succeeded', 'failed', 'refunding', 'refunded'))
@@ -83,9 +87,12 @@ _REPUBLISH: Final = """
           -- What waits for an operator is not published again behind his back.
           AND NOT EXISTS (SELECT FROM dead_letters WHERE dead_letters.event_id = outbox.event_id
                           AND resolved_at IS NULL)
-          AND published_at < clock_timestamp()
-              -- Doubling: an event whose consumer is down for an hour is not sent a hundred times.
-              - make_interval(secs => %(window)s * power(2, coalesce(times, 0)))
+          -- Doubling: an event whose consumer is down for an hour is not sent a hundred times.
+          -- A mark set by hand may lie ahead, at infinity even; it says as little of a moment ago
+          -- as one that is old.
+          AND NOT published_at BETWEEN
+              clock_timestamp() - make_interval(secs => %(window)s * power(2, coalesce(times, 0)))
+              AND clock_timestamp() + interval '1 minute'
         FOR UPDATE OF outbox SKIP LOCKED),
     counted AS (
         INSERT INTO events_told_again (event_id) SELECT event_id FROM due

@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -18,10 +19,17 @@ from psycopg import Connection, Cursor
 from psycopg.rows import class_row
 
 from runtime.adapters.store.rows import seconds_since, select_list
+from runtime.adapters.store.unreadable import readable, set_aside
 from runtime.domain.key_history import KeyHistory
 from runtime.domain.lease import Lease
 from runtime.domain.money import Money
-from runtime.domain.names import EventId, OrderId, PaymentIntentId, PaymentState, TenantId
+from runtime.domain.names import (
+    EventId,
+    OrderId,
+    PaymentIntentId,
+    PaymentState,
+    TenantId,
+)
 from runtime.domain.payment_events import Payment
 
 
@@ -127,7 +135,7 @@ _COLUMNS: Final = select_list(
         "attempt_age_seconds": seconds_since("last_attempted_at"),
         "age_seconds": seconds_since("created_at"),
         "read_at": "clock_timestamp()",
-        "quiet_seconds": seconds_since("updated_at", clock="clock_timestamp()"),
+        "quiet_seconds": seconds_since("updated_at", clock="clock_timestamp()", senseless=0),
     },
 )
 
@@ -136,7 +144,19 @@ def select(conn: Connection, where: str, values: Mapping[str, object]) -> list[P
     """Rows matching a condition written at the call; `where` is code, never input."""
     query = f"SELECT {_COLUMNS} FROM payments WHERE {where}"  # noqa: S608 - see above
     with conn.cursor(row_factory=class_row(_PaymentColumns)) as cursor:
-        return [columns.row() for columns in cursor.execute(query, values)]
+        rows = cursor.execute(query, values).fetchall()
+    return readable(rows, _PaymentColumns.row, partial(_set_aside, conn))
+
+
+def _set_aside(conn: Connection, columns: _PaymentColumns, error: ValueError) -> None:
+    set_aside(
+        conn,
+        table="payments",
+        key="event_id",
+        row_id=columns.event_id,
+        event_id=columns.event_id,
+        error=error,
+    )
 
 
 def lock(conn: Connection, event_id: UUID) -> PaymentRow | None:

@@ -16,6 +16,7 @@ from psycopg.rows import class_row
 
 from runtime.adapters.store import payments
 from runtime.adapters.store.payments import PaymentRow
+from runtime.adapters.store.rows import seconds_since
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +100,8 @@ def open_payments(conn: Connection) -> list[Backlog]:
     """The backlog: payments that are not final, by state."""
     with conn.cursor(row_factory=class_row(Backlog)) as cursor:
         return cursor.execute(
-            "SELECT state AS what, count(*) AS count,"
-            " extract(epoch FROM environment_now() - min(created_at))::float8 AS oldest_seconds"
+            "SELECT state AS what, count(*) AS count,"  # noqa: S608 - constants
+            f" {seconds_since('min(created_at)')} AS oldest_seconds"
             " FROM payments WHERE state NOT IN ('succeeded', 'failed', 'refunded') GROUP BY state"
         ).fetchall()
 
@@ -120,10 +121,12 @@ _COUNTED: Final = (
     ("dead_letters", "dead_letters", "created_at", "resolved_at IS NULL"),
     ("orders_pending", "orders", "created_at", "status = 'pending'"),
 )
-# One statement, so that the counts are of one moment and cost one round trip a second.
+# One statement, so that the counts are of one moment and cost one round trip a second. A time
+# written by hand may be infinite, which has no age and must not take the others' away.
 _WAITING: Final = " UNION ALL ".join(
     f"SELECT '{what}' AS what, count(*) AS count,"  # noqa: S608 - constants
-    f" coalesce(extract(epoch FROM clock_timestamp() - min({since})), 0)::float8 AS oldest_seconds"
+    f" coalesce(extract(epoch FROM clock_timestamp()"
+    f" - min({since}) FILTER (WHERE isfinite({since}))), 0)::float8 AS oldest_seconds"
     f" FROM {table} WHERE {where}"
     for what, table, since, where in _COUNTED
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 from uuid import UUID, uuid5
 
@@ -11,6 +12,7 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from runtime.adapters.store.rows import seconds_since, select_list
+from runtime.adapters.store.unreadable import readable, set_aside
 from runtime.domain.key_history import KeyHistory
 from runtime.domain.lease import Lease
 from runtime.domain.money import Money
@@ -108,7 +110,7 @@ _COLUMNS: Final = select_list(
         "order_id": "(SELECT order_id FROM payments WHERE payments.event_id = refunds.event_id)",
         "key_age_seconds": seconds_since("first_attempted_at"),
         "attempt_age_seconds": seconds_since("last_attempted_at"),
-        "quiet_seconds": seconds_since("updated_at", clock="clock_timestamp()"),
+        "quiet_seconds": seconds_since("updated_at", clock="clock_timestamp()", senseless=0),
     },
 )
 
@@ -117,7 +119,19 @@ def _select(conn: Connection, where: str, values: Mapping[str, object]) -> list[
     """Rows matching a condition written at the call; `where` is code, never input."""
     query = f"SELECT {_COLUMNS} FROM refunds WHERE {where}"  # noqa: S608 - see above
     with conn.cursor(row_factory=class_row(_RefundColumns)) as cursor:
-        return [columns.row() for columns in cursor.execute(query, values)]
+        rows = cursor.execute(query, values).fetchall()
+    return readable(rows, _RefundColumns.row, partial(_set_aside, conn))
+
+
+def _set_aside(conn: Connection, columns: _RefundColumns, error: ValueError) -> None:
+    set_aside(
+        conn,
+        table="refunds",
+        key="refund_id",
+        row_id=columns.refund_id,
+        event_id=columns.event_id,
+        error=error,
+    )
 
 
 # --- asking for one -------------------------------------------------------------------------

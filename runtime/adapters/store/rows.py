@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
+from typing import Final
+
+AGE_SECONDS_MAX: Final = 100 * 365 * 24 * 3600
+"""A century: the age of whatever has no age that makes sense."""
 
 
 def select_list(shape: type, expressions: Mapping[str, str]) -> str:
@@ -30,6 +34,21 @@ def select_list(shape: type, expressions: Mapping[str, str]) -> str:
     )
 
 
-def seconds_since(column: str, *, clock: str = "environment_now()") -> str:
-    """SQL for the seconds since a timestamp column, on the environment's clock by default."""
-    return f"extract(epoch FROM {clock} - {column})::float8"
+def seconds_since(
+    column: str, *, clock: str = "environment_now()", senseless: int = AGE_SECONDS_MAX
+) -> str:
+    """SQL for the seconds since a timestamp column, on the environment's clock by default.
+
+    It answers for every time that the column can hold: PostgreSQL takes no difference to infinity,
+    and one such row would be an error of the whole batch.
+
+    Args:
+        senseless: the age of what is infinite, older than a century, or a day and more in the
+            future. Chosen so that whoever decides by it is careful: a key is then too old to be
+            sent, and a request is not known to have ended.
+    """
+    return (
+        f"(CASE WHEN {column} IS NULL THEN NULL"
+        f" WHEN {column} > {clock} + interval '1 day' OR {column} < {clock} - interval '100 years'"
+        f" THEN {senseless} ELSE extract(epoch FROM {clock} - {column}) END)::float8"
+    )

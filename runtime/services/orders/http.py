@@ -10,7 +10,6 @@ import hashlib
 import logging
 import time
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final, NoReturn
 
 import psycopg
@@ -158,7 +157,7 @@ def run(process: Process) -> None:
     api = OrdersApi(process, pool, Outage(logger, "PostgreSQL"), quotas)
     readiness = process.lifecycle.readiness
     readiness.expect("database")
-    database.watch(pool, partial(readiness.set, "database"), process.lifecycle.stop)
+    database.watch(pool, readiness, process.lifecycle.stop)
     stop = process.lifecycle.stop
     try:
         serve(build_app(api), common.http_host, common.http_port, stop, problem.WIRE_ANSWERS)
@@ -172,7 +171,7 @@ def build_app(api: OrdersApi) -> FastAPI:
     app = FastAPI(title="orders-service", version="1", docs_url=None, redoc_url=None)
     # A redirect would answer for a path that no document of ours names.
     app.router.redirect_slashes = False
-    add_probes(app, api.process.lifecycle.readiness.snapshot)
+    add_probes(app, api.process.lifecycle.readiness)
     _add_problem_handlers(app, api.outage)
 
     @app.post("/orders", status_code=201, operation_id="place_order", openapi_extra=openapi.PLACE)

@@ -1,13 +1,19 @@
 """The events handed to the producer and not yet marked, with what the broker said of each.
 
 The producer's delivery callbacks run inside `Producer.poll`, on the publisher's own thread, so
-this needs no lock. Only an acknowledged event is ever given out for marking.
+this needs no lock. Only an acknowledged event is ever given out for marking. When many rows fail
+as one, because one of them cannot be read or is too large for the broker, all of them are suspects:
+each is tried again with nothing beside it, so that what fails then is the row's own fault.
 """
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from uuid import UUID
+
+from runtime.services.outbox_publisher.message import Unpublishable
 
 
 @dataclass(slots=True)
@@ -16,11 +22,14 @@ class InFlight:
 
     Attributes:
         unacknowledged: the producer has them, the broker has said nothing of them.
+        suspects: to be read and sent one by one, in this order, before anything else is read.
     """
 
     unacknowledged: set[UUID] = field(default_factory=set)
+    suspects: deque[UUID] = field(default_factory=deque)
+    _alone: UUID | None = None
     _to_mark: list[UUID] = field(default_factory=list)
-    _unpublishable: list[tuple[UUID, str]] = field(default_factory=list)
+    _unpublishable: list[tuple[UUID, Unpublishable]] = field(default_factory=list)
 
     def sent(self, event_id: UUID) -> None:
         """The producer accepted the event."""
@@ -28,19 +37,44 @@ class InFlight:
 
     def acknowledged(self, event_id: UUID) -> None:
         """The broker acknowledged the event with all in-sync replicas."""
-        self.unacknowledged.discard(event_id)
+        self._answered(event_id)
         self._to_mark.append(event_id)
 
-    def refused(self, event_id: UUID, error: str) -> None:
-        """The broker will never take this event; trying again changes nothing."""
-        self.unacknowledged.discard(event_id)
-        self._unpublishable.append((event_id, error))
+    def refused(self, event_id: UUID, why: Unpublishable) -> None:
+        """The event can never be published; trying again changes nothing."""
+        self._answered(event_id)
+        self._unpublishable.append((event_id, why))
+
+    def refused_by_broker(self, event_id: UUID, why: Unpublishable) -> None:
+        """The broker refused what the event came in."""
+        # It refuses a batch as a whole and does not say for which of its records.
+        if self._alone == event_id:
+            self.refused(event_id, why)
+        else:
+            self._answered(event_id)
+            self.suspects.append(event_id)
 
     def lost(self, event_id: UUID) -> None:
         """No acknowledgement; the row stays unmarked and is read again."""
         # The broker may have it all the same. Then it is published twice, which consumers bear;
         # marked now, it might not be published at all.
+        self._answered(event_id)
+
+    def _answered(self, event_id: UUID) -> None:
         self.unacknowledged.discard(event_id)
+        if self._alone == event_id:
+            self._alone = None
+
+    def suspect(self, event_ids: Iterable[UUID]) -> None:
+        """One of these made all of them fail."""
+        self.suspects.extend(event_ids)
+
+    def take_suspect(self) -> UUID | None:
+        """The next suspect, to be tried with nothing beside it; None while something is."""
+        if not self.suspects or self.unacknowledged:
+            return None
+        self._alone = self.suspects.popleft()
+        return self._alone
 
     def unmarked(self) -> list[UUID]:
         """Events not to read again yet: on their way, or acknowledged and not marked."""
@@ -52,7 +86,7 @@ class InFlight:
         taken, self._to_mark = self._to_mark, []
         return taken
 
-    def take_unpublishable(self) -> list[tuple[UUID, str]]:
+    def take_unpublishable(self) -> list[tuple[UUID, Unpublishable]]:
         """Give out the events that need a dead letter, once."""
         taken, self._unpublishable = self._unpublishable, []
         return taken

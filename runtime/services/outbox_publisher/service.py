@@ -31,6 +31,7 @@ from runtime.process import Process
 from runtime.services.outbox_publisher.in_flight import InFlight
 from runtime.services.outbox_publisher.message import Unpublishable, message_payload, to_message
 from runtime.services.outbox_publisher.pace import BUSY_SECONDS, next_wait
+from runtime.services.outbox_publisher.reading import read_next
 from runtime.telemetry import Outage
 
 logger = logging.getLogger(__name__)
@@ -89,7 +90,12 @@ class Publisher:
         common = self.process.common
         if self.standby is None:
             # A mark lost in a crash of the server only repeats an event.
-            self.standby = database.connect(common.dsn, common.process, flush_commits=False)
+            self.standby = database.connect(
+                common.dsn,
+                common.process,
+                flush_commits=False,
+                settings=outbox.PLANNER_SETTINGS,
+            )
             self.process.lifecycle.readiness.set("database", True)
         # Never waited for in the server: a blocked statement would hit its time-out and look like
         # an outage.
@@ -104,7 +110,9 @@ class Publisher:
     def _publish_once(self, term: Term) -> float:
         rows = self._read(term)
         for row in rows:
-            self._produce(term, row)
+            # What did not fit is read again; a later and smaller one must not pass it.
+            if not self._produce(term, row):
+                break
         self.producer.poll(0)
         self._settle(term)
         now = time.monotonic()
@@ -114,7 +122,7 @@ class Publisher:
             term.wait_seconds, found_rows=bool(rows), idle_seconds=now - term.last_row_at
         )
         # More is there: waiting would only let it pile up.
-        if len(rows) == BATCH:
+        if len(rows) == BATCH or (term.in_flight.suspects and not term.in_flight.unacknowledged):
             return 0.0
         if term.in_flight.unacknowledged:
             # Wait inside the client: it returns as soon as an acknowledgement is there.
@@ -128,9 +136,7 @@ class Publisher:
         room = IN_FLIGHT_MAX - len(term.in_flight.unacknowledged)
         if room <= 0:
             return []
-        rows = outbox.select_unpublished(
-            term.conn, limit=min(BATCH, room), in_flight=term.in_flight.unmarked()
-        )
+        rows = read_next(term.conn, term.in_flight, limit=min(BATCH, room))
         if rows:
             self.process.failpoints.hit(
                 Failpoint.PUBLISHER_FETCHED_BEFORE_PRODUCE,
@@ -139,11 +145,12 @@ class Publisher:
             )
         return rows
 
-    def _produce(self, term: Term, row: outbox.OutboxRow) -> None:
+    def _produce(self, term: Term, row: outbox.OutboxRow) -> bool:
+        """Hand a row to the producer, or set it aside; False when there is no room for it now."""
         message = to_message(row, publisher_id=self.process.common.process, term=term.number)
         if isinstance(message, Unpublishable):
-            term.in_flight.refused(row.event_id, message.reason)
-            return
+            term.in_flight.refused(row.event_id, message)
+            return True
         try:
             self.producer.produce(
                 message.topic,
@@ -154,14 +161,20 @@ class Publisher:
             )
         except BufferError:
             # The queue is full: the row stays unpublished and is read again when there is room.
-            return
+            term.in_flight.lost(row.event_id)
+            return False
+        except (TypeError, ValueError) as error:
+            # The client will not have such a message, in whatever company.
+            term.in_flight.refused(row.event_id, Unpublishable("not_a_message", str(error)))
+            return True
         except KafkaException as error:
             # Anything else is the broker's or the client's state, and ends the term.
             if error.args[0].code() not in _HOPELESS:
                 raise
-            term.in_flight.refused(row.event_id, str(error.args[0].name()))
-            return
+            term.in_flight.refused(row.event_id, _refusal(error.args[0]))
+            return True
         term.in_flight.sent(row.event_id)
+        return True
 
     def _delivered(
         self, in_flight: InFlight, event_id: UUID, error: KafkaError | None, _message: Message
@@ -172,7 +185,7 @@ class Publisher:
             in_flight.acknowledged(event_id)
             self.kafka_outage.recovered()
         elif error.code() in _HOPELESS:
-            in_flight.refused(event_id, error.name())
+            in_flight.refused_by_broker(event_id, _refusal(error))
         elif error.code() in _PURGED:
             in_flight.lost(event_id)
         else:
@@ -199,11 +212,13 @@ class Publisher:
             self.process.failpoints.hit(Failpoint.PUBLISHER_ACKED_BEFORE_MARK, first, connection)
             metrics.OUTBOX_PUBLISHED.inc(outbox.mark_published(term.conn, acknowledged))
             self.process.failpoints.hit(Failpoint.PUBLISHER_MARKED, first, connection)
-        for event_id, reason in term.in_flight.take_unpublishable():
-            dead_letters.insert_event(term.conn, source="outbox", reason=reason, event_id=event_id)
+        for event_id, why in term.in_flight.take_unpublishable():
+            dead_letters.insert_event(
+                term.conn, source="outbox", reason=why.reason, event_id=event_id, error=why.error
+            )
             logger.error(
                 "an outbox row can never be published and has a dead letter now",
-                extra={"event_id": str(event_id), "reason": reason},
+                extra={"event_id": str(event_id), "reason": why.reason},
             )
 
     def step_down(self, error: Exception) -> None:
@@ -247,6 +262,10 @@ class Publisher:
         self._abandon()
 
 
+def _refusal(error: KafkaError) -> Unpublishable:
+    return Unpublishable(error.name(), error.str())
+
+
 def _subject(row: outbox.OutboxRow) -> Subject:
     order_id = message_payload(row).get("order_id")
     return Subject(
@@ -272,8 +291,16 @@ def run(process: Process) -> None:
         kafka_outage,
     )
     process.lifecycle.readiness.expect("database")
-    # What `check` explains must be the statement that runs, not a copy of it.
-    serve_admin_port(process, {"/publisher/statement": outbox.SELECT_UNPUBLISHED})
+    # What `check` explains must be the statement that runs, in the session it runs in, not a copy.
+    serve_admin_port(
+        process,
+        {
+            "/publisher/statement": outbox.SELECT_UNPUBLISHED,
+            "/publisher/settings": "".join(
+                f"{name}={value}\n" for name, value in outbox.PLANNER_SETTINGS.items()
+            ),
+        },
+    )
     try:
         repeat(
             publisher.run_once,

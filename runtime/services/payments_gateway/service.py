@@ -109,7 +109,7 @@ def run(process: Process) -> None:
         logger.warning("shadow mode: Stripe is called, and v1's outcome is what counts")
     readiness = process.lifecycle.readiness
     readiness.expect("database")
-    database.watch(pool, partial(readiness.set, "database"), process.lifecycle.stop)
+    database.watch(pool, readiness, process.lifecycle.stop)
     app = build_app(gateway, process)
     common, stop = process.common, process.lifecycle.stop
     try:
@@ -127,7 +127,7 @@ def build_app(gateway: Gateway, process: Process) -> FastAPI:
     # A redirected POST would be repeated by some clients and turned into a GET by others.
     app.router.redirect_slashes = False
     app.add_middleware(edge.TokenMiddleware, token=gateway.settings.token)
-    add_probes(app, process.lifecycle.readiness.snapshot)
+    add_probes(app, process.lifecycle.readiness)
     edge.add_problem_handlers(app)
     seconds = gateway.settings.deadlines.gateway_seconds
 

@@ -144,6 +144,9 @@ def creation_window(row: PaymentRow, now: float, lease_seconds: float) -> dict[s
     # The older of the two: first_attempted_at begins anew after refusals, the row does not.
     first = max(row.key_age_seconds or 0.0, row.age_seconds)
     last = row.attempt_age_seconds or 0.0
+    # An attempt before the first is a time that nobody can have meant: up to now, then, for a
+    # window without our charge in it would prove that there is none.
+    last = last if last <= first else 0.0
     return {
         "created_gte": max(int(now - first - CREATED_MARGIN_SECONDS), 0),
         "created_lte": int(now - last + lease_seconds + CREATED_MARGIN_SECONDS),

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from runtime import config, metrics
 from runtime.adapters.gateway_client import GatewayClient
 from runtime.adapters.http.admin import serve_admin_port
-from runtime.adapters.store import database, reconcile
+from runtime.adapters.store import database, far_times, reconcile
 from runtime.domain.retry import CONNECTION_BACKOFF
 from runtime.lifecycle import repeat
 from runtime.process import Process
@@ -38,6 +40,12 @@ BACKLOG_SECONDS: Final = 1.0
 """How often the backlog is counted: a busy round follows the next without a pause, and the counts
 read every open row."""
 
+FAR_SECONDS: Final = 5.0
+"""How often rows are looked for that would wait for ever."""
+
+UNREADABLE: Final = (*database.SPOILT, ValueError, OverflowError)
+"""Data that a part cannot read: waiting does not mend it, and a new start would meet it again."""
+
 
 @dataclass(slots=True)
 class Reconciler:
@@ -46,28 +54,59 @@ class Reconciler:
     tools: Tools
     missed: missed_events.MissedEvents
     _known_states: set[str] = field(default_factory=set)
+    _outages: dict[str, Outage] = field(default_factory=dict)
     _published_at: float = 0.0
+    _looked_far_at: float = 0.0
 
     def run_once(self) -> float:
         """Look once at everything that may need closing; returns seconds to wait."""
-        # Webhooks first: what they know need not be asked of Stripe.
-        done = (
-            early_webhooks.drive_early(self.tools)
-            + requests.carry_out(self.tools)
-            + charges.close_unanswered(self.tools)
-            + charges.close_processing(self.tools)
-            + refunds.close_refunds(self.tools)
-            + self.missed.look()
+        parts: tuple[tuple[str, Callable[[], int]], ...] = (
+            # Webhooks first: what they know need not be asked of Stripe.
+            ("early webhooks", partial(early_webhooks.drive_early, self.tools)),
+            ("operators' requests", partial(requests.carry_out, self.tools)),
+            ("unknown charges", partial(charges.close_unanswered, self.tools)),
+            ("open charges", partial(charges.close_processing, self.tools)),
+            ("refunds", partial(refunds.close_refunds, self.tools)),
+            ("missed events", self.missed.look),
+            ("times that never come", self._bring_near),
+            ("the backlog", self._publish_backlog),
         )
-        self._publish_backlog()
-        self.tools.process.lifecycle.readiness.set("database", True)
+        done = sum(self._part(name, step) for name, step in parts)
         # Whatever moved may have made something else due.
         return 0.0 if done else IDLE_SECONDS
 
-    def _publish_backlog(self) -> None:
+    def _part(self, name: str, step: Callable[[], int]) -> int:
+        """Run one part; data that it cannot read is its own trouble, and the others go on."""
+        outage = self._outages.setdefault(name, Outage(logger, f"the reconciler's part: {name}"))
+        try:
+            done = step()
+        except UNREADABLE as error:
+            outage.failed(error)
+            done = 0
+        else:
+            outage.recovered()
+        broken = [name for name, outage in self._outages.items() if outage.is_open]
+        readiness = self.tools.process.lifecycle.readiness
+        readiness.set("parts", not broken, f"data that cannot be read: {', '.join(broken)}")
+        self.tools.tell_of_progress()
+        return done
+
+    def _bring_near(self) -> int:
+        """Rows that would wait for ever are due now; looked for a few times a minute."""
+        now = time.monotonic()
+        if now - self._looked_far_at < FAR_SECONDS:
+            return 0
+        self._looked_far_at = now
+        with self.tools.pool.connection() as conn:
+            found = far_times.bring_near(conn)
+        for row in found:
+            logger.error("a row was to wait for ever and is due now", extra={"row": row})
+        return len(found)
+
+    def _publish_backlog(self) -> int:
         now = time.monotonic()
         if now - self._published_at < BACKLOG_SECONDS:
-            return
+            return 0
         self._published_at = now
         with self.tools.pool.connection() as conn:
             open_by_state = {entry.what: entry for entry in reconcile.open_payments(conn)}
@@ -82,10 +121,12 @@ class Reconciler:
         for entry in waiting:
             metrics.WAITING_ITEMS.labels(entry.what).set(entry.count)
             metrics.WAITING_OLDEST_SECONDS.labels(entry.what).set(entry.oldest_seconds)
+        # Counting moves nothing.
+        return 0
 
     def failed(self, error: Exception) -> None:
         """A round broke off because something is away; the next one begins anew."""
-        self.tools.process.lifecycle.readiness.set("database", False)
+        database.tell(self.tools.process.lifecycle.readiness, False)
         logger.debug("a round failed", exc_info=error)
 
 

@@ -12,7 +12,7 @@ from psycopg_pool import ConnectionPool
 
 from runtime import config
 from runtime.adapters.gateway_client import GatewayClient, GatewayUnavailableError
-from runtime.adapters.store import reconcile
+from runtime.adapters.store import database, reconcile
 from runtime.adapters.store.payments import Cause, PaymentRow
 from runtime.domain.names import PaymentState, trace_id
 from runtime.domain.payment_events import Event, Step
@@ -52,8 +52,18 @@ class Tools:
         """
         return self.settings.gateway.deadlines.lease_seconds
 
+    def tell_of_progress(self) -> None:
+        """The database has answered, and the loop goes on; rows are asked about one by one."""
+        # One look at a row is a few calls at most.
+        within_seconds = database.ANSWER_SECONDS + (
+            4 * self.settings.gateway.deadlines.worker_http_seconds
+        )
+        readiness = self.process.lifecycle.readiness
+        database.tell(readiness, True, within_seconds=within_seconds)
+
     def ask(self, question: Callable[[], _T]) -> _T | None:
         """Ask the gateway; None when it gave no clear answer, which is said once per outage."""
+        self.tell_of_progress()
         try:
             answer = question()
         except GatewayUnavailableError as error:

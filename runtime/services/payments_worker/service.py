@@ -99,6 +99,14 @@ def _until_stop(process: Process, loop: Callable[[], None]) -> None:
 
 def _execute(process: Process, executor: Executor, database_outage: Outage) -> None:
     """Claim and attempt what is due until the process is told to stop."""
+    readiness = process.lifecycle.readiness
+
+    def succeeded() -> None:
+        database_outage.recovered()
+        # A claim loop that hangs, or fails in a way that no outage explains, is not ready.
+        readiness.set("claims", True, within_seconds=database.ANSWER_SECONDS)
+
+    readiness.expect("claims")
     repeat(
         executor.run_once,
         stop=process.lifecycle.stop,
@@ -106,7 +114,7 @@ def _execute(process: Process, executor: Executor, database_outage: Outage) -> N
         rng=process.rng,
         recoverable=database.UNAVAILABLE,
         on_failure=database_outage.failed,
-        on_success=database_outage.recovered,
+        on_success=succeeded,
     )
 
 
@@ -124,8 +132,13 @@ def _watch(
     # Quick while something is missing, so that a start is not a second longer than it has to be.
     while not process.lifecycle.stop.wait(1.0 if all_hold else 0.1):
         database_holds, gateway_holds = database.answers(pool), gateway.is_ready()
-        readiness.set("database", database_holds)
-        readiness.set("gateway", gateway_holds)
+        database.tell(readiness, database_holds)
+        readiness.set(
+            "gateway",
+            gateway_holds,
+            "payments-gateway does not answer or is not ready",
+            within_seconds=database.ANSWER_SECONDS if gateway_holds else None,
+        )
         all_hold = database_holds and gateway_holds
 
 

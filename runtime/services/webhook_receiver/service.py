@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from functools import partial
 from typing import Final
 
 from fastapi import FastAPI, Request, Response
@@ -60,7 +59,7 @@ def run(process: Process) -> None:
     intake = Intake(process, pool, secrets, Outage(logger, "PostgreSQL"), hosts)
     readiness = process.lifecycle.readiness
     readiness.expect("database")
-    database.watch(pool, partial(readiness.set, "database"), process.lifecycle.stop)
+    database.watch(pool, readiness, process.lifecycle.stop)
     try:
         serve(
             build_app(intake),
@@ -79,7 +78,7 @@ def build_app(intake: Intake) -> FastAPI:
     threads = Threads(THREADS)
     app = FastAPI(title="payments-webhook-receiver", version="1", docs_url=None, redoc_url=None)
     app.router.redirect_slashes = False
-    add_probes(app, intake.process.lifecycle.readiness.snapshot)
+    add_probes(app, intake.process.lifecycle.readiness)
 
     failpoints = intake.process.failpoints
 

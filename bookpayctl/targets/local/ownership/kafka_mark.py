@@ -6,11 +6,12 @@ claimant that was killed stays the owner, by its id, and finds itself again.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import Any, Final
 
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from bookpayctl.clients.kafka import LogReadError, log_ranges, open_consumer, records_between
@@ -28,6 +29,16 @@ from runtime.domain.names import TOPICS_OF_GROUP, Topic
 TOPIC: Final = "bookpay.environments"
 
 _REQUEST_SECONDS: Final = 10.0
+_POLL_SECONDS: Final = 0.1
+
+# What a partition answers until it has a leader.
+_SETTLING: Final = frozenset(
+    {
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+    }
+)
 
 
 def look(bootstrap_servers: str, ours: Claimant, *, known: bool) -> bool:
@@ -115,10 +126,22 @@ def release(bootstrap_servers: str, ours: Claimant, made_topics: list[str]) -> N
 def _owner(bootstrap_servers: str) -> Claimant | None:
     consumer = open_consumer(bootstrap_servers)
     try:
-        ranges = log_ranges(consumer, [TOPIC])
+        ranges = _ranges(consumer, [TOPIC])
         return owner_of(record.payload for record in records_between(consumer, ranges))
     finally:
         consumer.close()
+
+
+def _ranges(consumer: Consumer, topics: list[str]) -> dict[tuple[str, int], tuple[int, int]]:
+    """First and end offset of each partition; a topic that is being made is waited for."""
+    give_up_at = time.monotonic() + _REQUEST_SECONDS
+    while True:
+        try:
+            return log_ranges(consumer, topics)
+        except KafkaException as error:
+            if error.args[0].code() not in _SETTLING or time.monotonic() > give_up_at:
+                raise
+            time.sleep(_POLL_SECONDS)
 
 
 def _write(bootstrap_servers: str, documents: list[bytes]) -> None:
@@ -161,7 +184,7 @@ def _refuse_signs(bootstrap_servers: str) -> None:
         signs.append(f"it has the consumer groups {', '.join(groups)}")
     consumer = open_consumer(bootstrap_servers)
     try:
-        ranges = log_ranges(consumer, [topic.value for topic in Topic])
+        ranges = _ranges(consumer, [topic.value for topic in Topic])
     finally:
         consumer.close()
     written = sorted({topic for (topic, _), (first, end) in ranges.items() if end > first})

@@ -19,6 +19,7 @@ from runtime.domain.names import Service
 POSTGRES: Final = "postgres"
 KAFKA: Final = "kafka"
 TWIN: Final = "stripe-twin"
+TAP: Final = "stripe-tap"
 MAIL: Final = "mail-sink"
 
 KAFKA_CONTROLLER_PORT: Final = "kafka-controller"
@@ -49,6 +50,7 @@ class ReadinessProbe(Enum):
     POSTGRES = auto()
     KAFKA = auto()
     SMTP = auto()
+    LISTENS = auto()
     READYZ = auto()
 
 
@@ -107,7 +109,7 @@ LATER: Final = ("nice", "-n", "10")
 RECEIVER_PROCESS: Final = "payments-webhook-receiver"
 
 PORT_NAMES: Final = (
-    *(POSTGRES, KAFKA, KAFKA_CONTROLLER_PORT, TWIN, TWIN_CONTROL_PORT, MAIL),
+    *(POSTGRES, KAFKA, KAFKA_CONTROLLER_PORT, TWIN, TWIN_CONTROL_PORT, TAP, MAIL),
     *(replica.name for replica in REPLICAS),
 )
 
@@ -119,6 +121,7 @@ class Addresses:
     Attributes:
         root: the environment's folder.
         own_twin: whether Stripe is our twin, which then is one of the processes.
+        tap_journal: where a recording tap writes; None when none stands before Stripe.
     """
 
     name: str
@@ -133,6 +136,7 @@ class Addresses:
     shadow_mode: bool
     failpoints: bool
     log_level: str
+    tap_journal: Path | None = None
 
     @property
     def secrets_dir(self) -> Path:
@@ -145,13 +149,15 @@ class Addresses:
 def applications(addresses: Addresses) -> list[Program]:
     """Every process but the two servers: twin, mail sink, services."""
     twin = [_twin(addresses)] if addresses.own_twin else []
-    return [*twin, _mail_sink(addresses), *(_service(addresses, r) for r in REPLICAS)]
+    tap = [_tap(addresses, addresses.tap_journal)] if addresses.tap_journal else []
+    return [*twin, *tap, _mail_sink(addresses), *(_service(addresses, r) for r in REPLICAS)]
 
 
 def tier_of_process(name: str) -> Tier:
     """The tier of a process, from its name alone: all that `down` has."""
-    tiers = {POSTGRES: Tier.DATABASE, KAFKA: Tier.BROKER, TWIN: Tier.OUTSIDE, MAIL: Tier.OUTSIDE}
-    return tiers.get(name, Tier.SERVICE)
+    tiers = {POSTGRES: Tier.DATABASE, KAFKA: Tier.BROKER}
+    outside = Tier.OUTSIDE if name in (TWIN, TAP, MAIL) else Tier.SERVICE
+    return tiers.get(name, outside)
 
 
 def probe_of_process(name: str) -> ReadinessProbe:
@@ -160,6 +166,8 @@ def probe_of_process(name: str) -> ReadinessProbe:
         POSTGRES: ReadinessProbe.POSTGRES,
         KAFKA: ReadinessProbe.KAFKA,
         MAIL: ReadinessProbe.SMTP,
+        # It answers nothing of its own: whatever is asked there is asked of Stripe.
+        TAP: ReadinessProbe.LISTENS,
     }
     return probes.get(name, ReadinessProbe.READYZ)
 
@@ -198,6 +206,21 @@ def _twin(addresses: Addresses) -> Program:
         directory=addresses.root,
         tier=Tier.OUTSIDE,
         probe_port=control,
+    )
+
+
+def _tap(addresses: Addresses, journal: Path) -> Program:
+    """The witness between the gateway and Stripe; it holds no key."""
+    port = addresses.ports[TAP]
+    return Program(
+        spec=ProcessSpec(TAP, TAP, port),
+        command=(
+            *python_module("bookpayctl.stripe_tap"),
+            *("--port", str(port), "--upstream", addresses.stripe_api_base),
+            *("--journal", str(journal)),
+        ),
+        directory=addresses.root,
+        tier=Tier.OUTSIDE,
     )
 
 
@@ -254,7 +277,9 @@ def _service_variables(addresses: Addresses, service: Service) -> dict[str, str]
     match service:
         case Service.GATEWAY:
             return {
-                "STRIPE_API_BASE": addresses.stripe_api_base,
+                "STRIPE_API_BASE": (
+                    addresses.url(TAP) if addresses.tap_journal else addresses.stripe_api_base
+                ),
                 "STRIPE_API_KEY_FILE": str(secrets_dir / "stripe-api-key"),
                 "SHADOW_MODE": "on" if addresses.shadow_mode else "off",
                 **gateway_token,

@@ -56,6 +56,11 @@ def kafka_answers(bootstrap_servers: str) -> bool:
     return True
 
 
+def listens(port: int) -> bool:
+    """Whether anything takes a connection on 127.0.0.1."""
+    return _accepts(f"127.0.0.1:{port}")
+
+
 def _accepts(bootstrap_servers: str) -> bool:
     """Whether the first server takes a connection: known at once, where a client would wait."""
     host, _, port = bootstrap_servers.split(",")[0].rpartition(":")

@@ -127,6 +127,8 @@ def probe(kind: ReadinessProbe, port: int, targets: Targets) -> readiness.Readin
             return _yes_or_no(readiness.postgres_answers(targets.dsn))
         case ReadinessProbe.KAFKA:
             return _yes_or_no(readiness.kafka_answers(targets.kafka_bootstrap_servers))
+        case ReadinessProbe.LISTENS:
+            return _yes_or_no(readiness.listens(port))
         case ReadinessProbe.SMTP:
             return _yes_or_no(readiness.smtp_answers(port))
     assert_never(kind)
