@@ -35,6 +35,8 @@ TEST_FOLDERS: Final = (
 # CI has 40 minutes for everything; this leaves ten for installing and for the sessions before.
 # pytest then ends between two tests and still prints its closing line.
 TESTS_TIMEOUT_SECONDS: Final = 30 * 60
+# Everything has half a processor at most, and starts and stops many processes.
+BUSY_TIMEOUT_SECONDS: Final = 3 * TESTS_TIMEOUT_SECONDS
 
 
 @nox.session
@@ -93,6 +95,14 @@ def integration(session: nox.Session) -> None:
 def acceptance(session: nox.Session) -> None:
     """Whole environments: up, disturb, judge."""
     pytest(session, "tests/acceptance")
+
+
+@nox.session(default=False)
+def busy(session: nox.Session) -> None:
+    """The tests beside two busy loops; paths and options of pytest after `--` choose some."""
+    chosen = [word for word in session.posargs if (ROOT / word.partition("::")[0]).exists()]
+    folders = () if chosen else (*TEST_FOLDERS, f"--session-timeout={BUSY_TIMEOUT_SECONDS}")
+    python(session, "tests.support.busy_loops", "pytest", *folders, *session.posargs)
 
 
 @nox.session(default=False)

@@ -139,7 +139,7 @@ def test_a_drill_that_is_interrupted_undoes_everything(shop: CommandLine) -> Non
     drill = shop.begin("drill", "crash-mid-charge", "--duration", "60s", "-o", "json")
     wait_for_promise(shop)
     drill.send_signal(signal.SIGINT)
-    stdout, _ = drill.communicate(timeout=60)
+    stdout, _ = drill.communicate(timeout=180)
 
     document = json.loads(stdout)
     assert drill.returncode == 130
@@ -152,7 +152,7 @@ def test_after_a_killed_drill_nothing_is_judged_until_it_is_recovered(shop: Comm
     drill = shop.begin("drill", "crash-mid-charge", "--duration", "60s")
     wait_for_promise(shop)
     drill.kill()
-    drill.communicate(timeout=60)
+    drill.communicate(timeout=180)
 
     refused = [shop.ask(*command)["exit"]["code"] for command in (("check",), ("audit",))]
     refused.append(shop.ask("drill", "crash-mid-charge")["exit"]["code"])

@@ -6,7 +6,6 @@ would end a shared environment has one of its own.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
@@ -27,9 +26,10 @@ from bookpayctl.targets.local.plan import UpOptions
 from bookpayctl.targets.local.supervise import programs
 from bookpayctl.targets.local.supervise.waiting import PartFailedError
 from tests.support.command_line import CommandLine
-from tests.support.waiting import eventually
+from tests.support.processes import cut_the_power
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
 
 PROCESS_COUNT = 15
 EXPORTED = {
@@ -109,7 +109,7 @@ def lone(tmp_path: Path) -> Iterator[Cli]:
 class TestASharedEnvironment:
     def test_every_process_is_ready_and_one_publisher_leads(self, cli: Cli) -> None:
         # A broker that has just started may not speak of its groups yet; status then says unknown.
-        eventually(lambda: cli.status()["exit"]["code"] == 0, "all is healthy", 30)
+        eventually(lambda: cli.status()["exit"]["code"] == 0, "all is healthy")
         status = cli.status()
 
         assert status["exit"] == {"code": 0, "reason": "all_healthy"}, unhealthy(status)
@@ -155,11 +155,11 @@ class TestASharedEnvironment:
             now = cli.processes()["payments-reconciler"]
             return now["ready"] is True and now["pid"] != before["pid"] and now["restarts"] == 1
 
-        eventually(is_back, "it is back", 20)
+        eventually(is_back, "it is back")
 
     def test_an_order_can_be_followed_through_the_logs(self, cli: Cli) -> None:
         order_id = place_order(cli)
-        eventually(lambda: order_status(cli, order_id) == "paid", "the order is paid", 15)
+        eventually(lambda: order_status(cli, order_id) == "paid", "the order is paid")
 
         lines = cli("logs", "--order", order_id, "-o", "json").stdout.splitlines()
 
@@ -186,19 +186,14 @@ class TestASharedEnvironment:
 
     def test_after_a_power_cut_up_just_works_and_nothing_is_lost(self, cli: Cli) -> None:
         order_id = place_order(cli)
-        eventually(lambda: order_status(cli, order_id) == "paid", "the order is paid", 15)
-        victims = cli.alive()
-        for process in {*victims, *(c for p in victims for c in p.children(recursive=True))}:
-            # The database's children end by themselves as soon as they miss their parent.
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
-        eventually(lambda: not cli.alive(), "nothing of it is alive", 30)
+        eventually(lambda: order_status(cli, order_id) == "paid", "the order is paid")
+        cut_the_power(cli.alive)
         assert (cli.folder() / "supervisord.pid").exists()
 
         cli.up()
 
         # The broker loads its groups again; until then their lag is unknown, and said to be.
-        eventually(lambda: cli.status()["exit"]["code"] == 0, "all is healthy", 20)
+        eventually(lambda: cli.status()["exit"]["code"] == 0, "all is healthy")
         assert order_status(cli, order_id) == "paid"
 
     def test_a_stolen_port_is_replaced_with_a_note(self, cli: Cli) -> None:
@@ -206,7 +201,7 @@ class TestASharedEnvironment:
         cli("down")
         thief = subprocess.Popen([sys.executable, "-m", "http.server", str(port)])
         try:
-            eventually(lambda: listeners(port), "the thief listens", 10)
+            eventually(lambda: listeners(port), "the thief listens")
 
             done = cli("up")
         finally:
@@ -234,13 +229,13 @@ class TestASharedEnvironment:
         assert done.returncode == 0
         assert not first & second
         assert cli.alive("second") == []
-        eventually(lambda: cli.status()["exit"]["code"] == 0, "all is healthy", 30)
+        eventually(lambda: cli.status()["exit"]["code"] == 0, "all is healthy")
         assert cli("down", "--name", "second", "--purge").returncode == 0
         assert not cli.folder("second").exists()
 
     def test_down_leaves_no_process_and_keeps_the_data(self, cli: Cli) -> None:
         order_id = place_order(cli)
-        eventually(lambda: order_status(cli, order_id) == "paid", "the order is paid", 15)
+        eventually(lambda: order_status(cli, order_id) == "paid", "the order is paid")
 
         first, second = cli("down"), cli("down")
 
@@ -265,7 +260,7 @@ def test_an_interrupted_up_cleans_up(lone: Cli) -> None:
         child.send_signal(signal.SIGINT)
         rest = lines.read()
 
-    assert child.wait(60) == 130
+    assert child.wait(PATIENCE_SECONDS) == 130
     assert "stopped by SIGINT; nothing it started was left running" in rest
     assert lone.alive() == []
 

@@ -24,7 +24,7 @@ from runtime.domain.names import SCHEMA
 NAME: Final = "crash-matrix"
 COMMAND_SECONDS_MAX: Final = 240
 # A twin that a cell killed is back well before this.
-TWIN_BACK_SECONDS_MAX: Final = 20.0
+TWIN_BACK_SECONDS_MAX: Final = 60.0
 
 
 @dataclass
@@ -83,7 +83,7 @@ class MatrixEnvironment:
     def twin(self) -> TwinControl:
         url = self.environment.stripe_control_url
         assert url is not None, "the matrix runs on the twin"
-        return TwinControl(url, timeout_seconds=10.0)
+        return TwinControl(url, timeout_seconds=30.0)
 
     def complete_debit(self, payment_intent_id: str) -> None:
         """The bank decides now; that it has decided already is as good."""

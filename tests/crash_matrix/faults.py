@@ -26,8 +26,8 @@ from tests.crash_matrix.cells import Cell
 from tests.crash_matrix.environment import MatrixEnvironment
 from tests.crash_matrix.load import BANK_DEBIT, CARD, DECLINED, TRIGGER_CARD, Flow
 
-HIT_SECONDS_MAX: Final = 20.0
-RESTART_SECONDS_MAX: Final = 20.0
+HIT_SECONDS_MAX: Final = 60.0
+RESTART_SECONDS_MAX: Final = 60.0
 
 AIMED: Final = {"payment_method": TRIGGER_CARD}
 

@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-d
 
 from runtime.domain.names import PARTITIONS, TOPICS_OF_GROUP, Service
 
-ASK_SECONDS_MAX = 1.5
+ASK_SECONDS_MAX = 5.0
 
 
 class Lags:

@@ -7,9 +7,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, TypeVar
+
+import psutil
 
 from bookpayctl.targets.local.machine.owner import Owner
 from bookpayctl.targets.local.machine.ports import free_ports
@@ -112,6 +114,26 @@ class Child:
         """TERM, then KILL; returns the exit status, None if it was never started."""
         stop_all([self])
         return self.process.returncode if self.process else None
+
+
+def cut_the_power(alive: Callable[[], Collection[psutil.Process]]) -> None:
+    """SIGKILL all there is, as when the machine goes, until nothing is left.
+
+    The oldest first: a supervisor that outlives its children starts them again.
+
+    Args:
+        alive: what there is now, zombies left out.
+    """
+
+    def is_dark() -> bool:
+        found = sorted(alive(), key=lambda process: process.create_time())
+        for process in found:
+            # Gone by itself meanwhile, as the children of a database that miss their parent.
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        return not found
+
+    eventually(is_dark, "nothing is alive")
 
 
 def stop_all(

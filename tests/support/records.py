@@ -50,7 +50,7 @@ def headers_in(bootstrap_servers: str, *topics: str) -> list[dict[str, str]]:
         {"bootstrap.servers": bootstrap_servers, "group.id": f"look-{uuid4()}", "log_level": 0}
     )
     places = [TopicPartition(name, number, 0) for name in topics for number in range(PARTITIONS)]
-    ends = [consumer.get_watermark_offsets(place, timeout=10) for place in places]
+    ends = [consumer.get_watermark_offsets(place, timeout=30) for place in places]
     consumer.assign(places)
     found = []
     for _ in range(sum(end for _, end in ends)):

@@ -15,6 +15,9 @@ PATIENCE_SECONDS: Final = 60.0
 LOOK_SECONDS: Final = 0.05
 """Between two looks. It spares the processor only; what is waited for is the condition."""
 
+# Of processor time: many of a scheduler's turns, and nothing to wait for.
+_SAMPLE_SECONDS: Final = 0.2
+
 # Never set: a pause that a debugger can tell from a hang.
 _pause = threading.Event()
 
@@ -38,6 +41,18 @@ def eventually(
             missed = what if isinstance(what, str) else what()
             raise AssertionError(f"not within {seconds:g} s: {missed}")
         _pause.wait(LOOK_SECONDS)
+
+
+def slowness() -> float:
+    """How many times as long as alone a computation takes now, beside all else; 1 is alone.
+
+    For bounds that are promises, such as "within 30 seconds": they are promised for a machine that
+    does nothing else.
+    """
+    began, spent = time.monotonic(), time.thread_time()
+    while time.thread_time() - spent < _SAMPLE_SECONDS:
+        pass
+    return max(1.0, (time.monotonic() - began) / _SAMPLE_SECONDS)
 
 
 def holds_for(question: Callable[[], object], what: str, seconds: float) -> None:

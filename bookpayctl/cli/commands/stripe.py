@@ -179,7 +179,7 @@ def charges(
         "kind": kind,
         "account": account,
     }
-    columns = ("n", "kind", "amount", "currency", "payment_intent", "charge", "refund")
+    columns = ("n", "kind", "amount", "payment_intent", "charge", "refund")
     shown = (*columns, "idempotency_key", "event_id", "account")
     show_rows(
         control_url(url, name), "/executions", query, limit, shown, "StripeExecutions", output

@@ -21,7 +21,7 @@ from tests.support.processes import ServiceProcess, running
 from tests.support.servers import Servers
 from tests.support.services_alone import orders_alone
 from tests.support.stack import PRICE_CENTS, Database, connect
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 TOKEN, OTHER_TOKEN = "token-acme", "token-other"
 Start = Callable[..., ServiceProcess]
@@ -186,14 +186,11 @@ def test_a_shed_request_is_answered_although_the_database_is_held(
     assert [post(clients, orders).status for _ in range(2)] == [201, 201]
     with psycopg.connect(shop_database.dsn) as holder:
         holder.execute("LOCK TABLE bookstore_platform.api_tokens IN ACCESS EXCLUSIVE MODE")
-        began = time.monotonic()
 
         answer = post(clients, orders)
 
-        took = time.monotonic() - began
+    # Whoever asks the database now gets no answer within a statement's time-out, and says 503.
     assert answer.status == 429
-    # The database would have been asked for 5 s, the time-out of a statement.
-    assert took < 4.5
 
 
 def test_a_load_far_above_the_load_tests_is_within_the_default_quota(
@@ -219,17 +216,22 @@ def test_when_every_connection_is_held_requests_are_shed_in_time_and_none_hangs(
     """The row every order needs is locked: connections, then threads, then patience run out."""
     orders = start()
     with psycopg.connect(shop_database.dsn) as holder, ThreadPoolExecutor(400) as threads:
+        # What 400 requests cost on this machine, as busy as it is, when nothing is held.
+        began = time.monotonic()
+        refused = list(threads.map(lambda _: post(clients, orders, token="nobody's"), range(400)))
+        unhindered = time.monotonic() - began
         holder.execute("SELECT 1 FROM bookstore_platform.inventory FOR UPDATE")
         began = time.monotonic()
 
         answers = list(threads.map(lambda _: post(clients, orders), range(400)))
 
         took = time.monotonic() - began
+    assert {answer.status for answer in refused} == {401}
     assert {(answer.status, code_of(answer)) for answer in answers} == {(503, "unavailable")}
     assert {answer.headers["Retry-After"] for answer in answers} == {"1"}
-    # 3 s for a thread, 2 s for a connection, 5 s for a statement, and a slow machine. Without the
-    # first of these bounds it would be half a minute.
-    assert took < 20
+    # 3 s for a thread, 2 s for a connection, 5 s for a statement, and as much again. Without the
+    # first of these bounds it would be half a minute more than the requests cost alone.
+    assert took < 20 + 3 * unhindered
     assert shop_database.value("SELECT count(*) FROM orders") == 0
     eventually(lambda: post(clients, orders).status == 201, "orders are taken again")
 
@@ -281,21 +283,21 @@ def test_a_client_that_takes_its_time_is_told_to_go(start: Start, pieces: list[b
     orders = start()
     request = RawRequest(b"", lambda: pieces, pause_seconds=1.0)
 
-    heard = exchange("127.0.0.1", orders.port, request, deadline_seconds=30)
+    heard = exchange("127.0.0.1", orders.port, request, deadline_seconds=PATIENCE_SECONDS)
 
     assert heard.status == 408, heard
     assert json.loads(heard.body)["code"] == "request_timeout"
-    assert heard.seconds < 12
+    assert heard.seconds < PATIENCE_SECONDS / 2
 
 
 def test_a_client_that_connects_and_says_nothing_is_let_go(start: Start) -> None:
     orders = start()
 
     silent = RawRequest(b"", list, half_close=False)
-    heard = exchange("127.0.0.1", orders.port, silent, deadline_seconds=30)
+    heard = exchange("127.0.0.1", orders.port, silent, deadline_seconds=PATIENCE_SECONDS)
 
     assert heard.problem == "closed without an answer"
-    assert heard.seconds < 12
+    assert heard.seconds < PATIENCE_SECONDS / 2
 
 
 def test_a_client_that_goes_away_in_the_middle_leaves_no_trace(
@@ -316,7 +318,9 @@ def test_a_connection_survives_a_refusal_that_came_before_the_body(start: Start)
     """Clients keep connections; one that breaks after a 401 would cost them the next request."""
     orders = start()
     unsigned = head(2).replace(b"Authorization", b"X-Forgotten")
-    with socket.create_connection(("127.0.0.1", orders.port), timeout=10) as connection:
+    with socket.create_connection(
+        ("127.0.0.1", orders.port), timeout=PATIENCE_SECONDS
+    ) as connection:
         answers: list[bytes] = []
         for _ in range(3):
             connection.sendall(unsigned)
@@ -339,11 +343,11 @@ def test_a_refused_body_that_does_not_end_is_not_read_for_ever(start: Start) -> 
         b"POST /orders HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
         b"Content-Length: 100000000\r\n\r\n"
     )
-    with socket.create_connection(("127.0.0.1", orders.port), timeout=10) as connection:
+    with socket.create_connection(
+        ("127.0.0.1", orders.port), timeout=PATIENCE_SECONDS
+    ) as connection:
         connection.sendall(unsigned)
-        began = time.monotonic()
+        # A server that read on would send nothing and keep it open: the read times out.
         heard = b"".join(iter(lambda: connection.recv(65_536), b""))
-        took = time.monotonic() - began
 
     assert heard.startswith(b"HTTP/1.1 401 ")
-    assert took < 5

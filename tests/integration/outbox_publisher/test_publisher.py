@@ -84,7 +84,7 @@ def test_when_the_leader_is_killed_a_standby_publishes_within_seconds(
     leader_of(database, processes).kill()
     second = write_event(database)
 
-    eventually(lambda: is_published(database, second), "a standby takes over", seconds=15)
+    eventually(lambda: is_published(database, second), "a standby takes over")
     (headers,) = published(bootstrap_servers)[second]
     assert headers["publisher_term"] == "2"
     assert database.value("SELECT count(*) FROM publisher_terms WHERE ended_at IS NULL") == 1

@@ -14,17 +14,10 @@ STRIPE_SECONDS = 2.5
 def test_a_call_that_nobody_saw_the_end_of_is_in_the_journal(shop: Shop, twin: Twin) -> None:
     """The gateway is killed while Stripe takes its time; what it had sent must be on record."""
     numbers = {"milliseconds": STRIPE_SECONDS * 1000}
-    twin.fault("latency", match=shop.aim, numbers=numbers, count=1)
+    fault = twin.fault("latency", match=shop.aim, numbers=numbers, count=1)
     order_id, event_id = shop.place()
-    # Whatever a gateway does before a call, it has done when Stripe has had the request so long.
-    eventually(
-        lambda: shop.database.value(
-            "SELECT environment_now() > last_attempted_at + interval '1 second' FROM payments"
-            " WHERE event_id = %s AND state = 'charging'",
-            event_id,
-        ),
-        "the call is under way",
-    )
+    # Stripe has the request: whatever a gateway does before a call, it has done.
+    eventually(lambda: twin.rows("/fault-hits", fault_id=fault), "the call is under way")
 
     shop.stack["gateway"].signal(signal.SIGKILL)
     shop.stack["gateway"].wait_end()

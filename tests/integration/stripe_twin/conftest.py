@@ -49,7 +49,7 @@ def hooked(tmp_path: Path, receiver: Receiver) -> Iterator[TwinProcess]:
     process = TwinProcess(
         tmp_path / "twin",
         *("--endpoint", receiver.url, "--secret-file", str(secret_file)),
-        *("--webhook-timeout-seconds", "2"),
+        *("--webhook-timeout-seconds", "30"),
     )
     yield process
     assert process.stop() == 0, process.log.read_text()

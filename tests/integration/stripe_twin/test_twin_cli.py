@@ -135,9 +135,9 @@ def test_serve_says_how_to_use_it_and_stops_on_interrupt(tmp_path: Path) -> None
             stderr=stderr,
             stdout=subprocess.PIPE,
         )
-    eventually(lambda: "ready" in log.read_text(), "the twin is ready", 30)
+    eventually(lambda: "ready" in log.read_text(), "the twin is ready")
     process.send_signal(signal.SIGINT)
-    stdout, _ = process.communicate(timeout=30)
+    stdout, _ = process.communicate(timeout=60)
 
     said = log.read_text()
     assert process.returncode == 0
@@ -185,9 +185,9 @@ def test_serve_signs_with_the_secret_it_is_given(tmp_path: Path, said: str) -> N
     assert process.stdin is not None
     process.stdin.write(b"whsec_given\n")
     process.stdin.flush()
-    eventually(lambda: "ready" in log.read_text(), "the twin is ready", 30)
+    eventually(lambda: "ready" in log.read_text(), "the twin is ready")
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
+    process.communicate(timeout=60)
 
     assert "export STRIPE_WEBHOOK_SECRET=whsec_given" in log.read_text()
     assert process.returncode == 0

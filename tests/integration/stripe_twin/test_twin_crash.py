@@ -66,7 +66,7 @@ def test_a_killed_twin_remembers_every_answered_charge(tmp_path: Path, charges: 
     eventually(lambda: sum(len(c.answered) for c in clients) >= charges, "charges", 120)
     twin.kill()
     for client in clients:
-        client.join(timeout=30)
+        client.join(timeout=60)
     answered = {key: body for client in clients for key, body in client.answered.items()}
     unknown = [key for client in clients for key in client.unknown]
 
@@ -227,7 +227,7 @@ def test_a_request_under_way_ends_before_a_stop(tmp_path: Path) -> None:
     eventually(lambda: twin.rows(f"/fault-hits?fault_id={fault}"), "the request is under way")
 
     code = twin.stop()
-    client.join(timeout=30)
+    client.join(timeout=60)
 
     assert (code, answers) == (0, [200])
 

@@ -99,7 +99,7 @@ def test_two_accounts_may_use_one_key(twin: TwinProcess) -> None:
 
 def test_a_second_request_while_the_first_runs_is_told_so(twin: TwinProcess) -> None:
     key = new_key()
-    fault = twin.fault("slow", count=1, match={"key": key}, numbers={"seconds": 3})
+    fault = twin.fault("slow", count=1, match={"key": key}, numbers={"seconds": 8})
 
     with ThreadPoolExecutor() as pool:
         first = pool.submit(twin.charge, key)

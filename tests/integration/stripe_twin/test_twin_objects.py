@@ -275,4 +275,4 @@ def test_objects_carry_the_time_of_the_twins_clock(twin: TwinProcess) -> None:
 
     made = twin.charge(new_key()).json
 
-    assert abs(made["created"] - (time.time() + offset)) < 30
+    assert abs(made["created"] - (time.time() + offset)) < 300

@@ -87,7 +87,7 @@ def test_each_attempt_is_signed_at_its_own_time(hooked: TwinProcess, receiver: R
     stamps = [int(header.split(",")[0].removeprefix("t=")) for header in headers]
     assert len({received.body for received in found}) == 1
     assert len(set(stamps)) == len(stamps)
-    assert all(abs(stamp - time.time()) < 60 for stamp in stamps)
+    assert all(abs(stamp - time.time()) < 300 for stamp in stamps)
     event_id = found[0].event["id"]
     assert hooked.get(f"/v1/events/{event_id}").json["pending_webhooks"] == 1
 

@@ -117,7 +117,7 @@ def test_a_pool_hands_out_what_was_cut_and_then_recovers(database: Database) -> 
 def topic(bootstrap_servers: str) -> None:
     admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
     made = admin.create_topics([NewTopic(TOPIC, num_partitions=1, replication_factor=1)])
-    made[TOPIC].result(timeout=15)
+    made[TOPIC].result(timeout=60)
 
 
 @pytest.mark.usefixtures("topic")
@@ -147,7 +147,7 @@ def end_of_log(client: Consumer) -> int:
 
     def ask() -> tuple[int, int] | None:
         try:
-            return client.get_watermark_offsets(TopicPartition(TOPIC, 0), timeout=10)
+            return client.get_watermark_offsets(TopicPartition(TOPIC, 0), timeout=30)
         except KafkaException:
             return None
 
@@ -257,7 +257,7 @@ def test_an_answer_is_held_until_its_client_has_given_up(server: Counting) -> No
     with pytest.raises(urllib3.exceptions.ReadTimeoutError):
         get(server, timeout=0.3)
 
-    assert server.break_client.wait(10)
+    assert server.break_client.wait(60)
 
 
 def test_a_cut_of_nothing_is_an_error_and_never_a_fault_that_happened() -> None:

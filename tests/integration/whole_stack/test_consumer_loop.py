@@ -112,7 +112,7 @@ def run_until_handled(loop: ConsumerLoop, handler: Notebook, wanted: Sequence[by
 def committed(bootstrap_servers: str, topic: str, partition: int = 0) -> int:
     """The group's position as the broker has it; -1001 while there is none."""
     asking = Consumer({"bootstrap.servers": bootstrap_servers, "group.id": f"group-{topic}"})
-    offset = asking.committed([TopicPartition(topic, partition)], timeout=10)[0].offset
+    offset = asking.committed([TopicPartition(topic, partition)], timeout=30)[0].offset
     asking.close()
     return int(offset)
 

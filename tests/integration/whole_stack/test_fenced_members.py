@@ -20,7 +20,7 @@ SERVICES = {"notifier": Service.NOTIFIER, "orders-consumer": Service.ORDERS}
 def members(shop: Shop, group: Service) -> int:
     """How many members the broker says the group has, when it is not being balanced."""
     admin = AdminClient({"bootstrap.servers": shop.stack.bootstrap_servers})
-    future = admin.describe_consumer_groups([group.value], request_timeout=10.0)[group.value]
+    future = admin.describe_consumer_groups([group.value], request_timeout=30.0)[group.value]
     described = future.result()
     return len(described.members) if described.state is ConsumerGroupState.STABLE else 0
 

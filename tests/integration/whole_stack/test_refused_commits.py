@@ -18,7 +18,7 @@ REFUSED = KafkaError(KafkaError.REBALANCE_IN_PROGRESS)
 def committed(consumer: Consumer, topic: str) -> int | None:
     """The group's offset; None while the broker does not say."""
     try:
-        return consumer.committed([TopicPartition(topic, 0)], timeout=5)[0].offset
+        return consumer.committed([TopicPartition(topic, 0)], timeout=30)[0].offset
     except KafkaException:
         return None
 
@@ -26,7 +26,7 @@ def committed(consumer: Consumer, topic: str) -> int | None:
 def test_offsets_whose_commit_was_refused_are_committed_later(bootstrap_servers: str) -> None:
     topic = f"refused-{uuid4().hex[:8]}"
     admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
-    admin.create_topics([NewTopic(topic, 1, 1)])[topic].result(timeout=15)
+    admin.create_topics([NewTopic(topic, 1, 1)])[topic].result(timeout=60)
     producer = kafka.producer(bootstrap_servers, "refused", lambda error: None)
     producer.produce(topic, b"{}")
     producer.flush(30)
@@ -48,7 +48,7 @@ def test_offsets_whose_commit_was_refused_are_committed_later(bootstrap_servers:
         consumer.poll(0.1)
         return committed(consumer, topic) == 1
 
-    eventually(behind_no_more, "the refused offset is committed", seconds=20)
+    eventually(behind_no_more, "the refused offset is committed")
     offsets.close()
 
 
@@ -86,6 +86,6 @@ def test_a_commit_the_broker_refuses_is_noted_again(bootstrap_servers: str) -> N
         consumer.poll(0.1)
         return dict(offsets._stored)
 
-    found = eventually(refused, "what the broker refused is noted again", seconds=30)
+    found = eventually(refused, "what the broker refused is noted again")
     assert found == {(topic, 0): 1}
     consumer.close()

@@ -17,8 +17,8 @@ Client = HttpClient | LoadHttpClient
 Make = Callable[[], Client]
 
 MAKERS: dict[str, Make] = {
-    "httpx": lambda: HttpClient(timeout_seconds=1.0),
-    "load": lambda: LoadHttpClient(timeout_seconds=1.0, headers={}),
+    "httpx": lambda: HttpClient(timeout_seconds=3.0),
+    "load": lambda: LoadHttpClient(timeout_seconds=3.0, headers={}),
 }
 
 
@@ -109,7 +109,7 @@ def test_a_connection_that_ends_without_an_answer_is_unknown(client: Client, cut
 def test_a_success_that_names_no_order_is_unknown(cut: bytes, under_load: bool) -> None:
     """urllib3 believes a head that was cut; what it cannot read is the order."""
     with server(cut) as url:
-        api = OrdersApi(url, "token", timeout_seconds=1.0, under_load=under_load)
+        api = OrdersApi(url, "token", timeout_seconds=3.0, under_load=under_load)
         end = api.place({}, client_key="k").call_end()
 
     assert end.outcome is Outcome.UNKNOWN
@@ -128,6 +128,6 @@ def test_no_proxy_of_the_shell_is_asked(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
 
     with server(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") as url:
-        answer = ask(HttpClient(timeout_seconds=1.0), url)
+        answer = ask(HttpClient(timeout_seconds=3.0), url)
 
     assert answer.status == 200
