@@ -22,7 +22,7 @@ from typing import Final
 import typer
 from typer.exceptions import TyperException
 
-from bookpayctl.cli.output import TOLD, Failed, Failure, failure_document, hint, print_line
+from bookpayctl.cli.output import WORK_DONE, Failed, Failure, failure_document, hint, print_line
 from bookpayctl.cli.streams import Stream, take_over
 from bookpayctl.report.exit_code import REASONS, ExitCode, worst
 from bookpayctl.runs.interrupts import Stopped
@@ -34,7 +34,7 @@ COMPLETION_VARIABLE: Final = "_BOOKPAYCTL_COMPLETE"
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Ending:
     """The exit code a command came to, and why, when it did not come to its own end."""
 
     code: int
@@ -65,24 +65,24 @@ def run(arguments: Sequence[str]) -> int:
     if wanted is not None:
         out.hold()
     with _terminable():
-        outcome = _outcome(arguments)
+        ending = _end_of(arguments)
     # From here on a second Ctrl-C, or TERM, ends the process at once.
     for number in (signal.SIGINT, signal.SIGTERM):
         if callable(signal.getsignal(number)):
             signal.signal(number, signal.SIG_DFL)
-    _print_document(out, wanted, outcome)
+    _print_document(out, wanted, ending)
     out.flush()
-    return _code_after_printing(out, wanted, outcome)
+    return _code_after_printing(out, wanted, ending)
 
 
-def _outcome(arguments: Sequence[str]) -> Outcome:
+def _end_of(arguments: Sequence[str]) -> Ending:
     """Run the command; every way in which it can end comes out as a value."""
     try:
         _invoke(arguments)
     except Failed as failed:
-        return Outcome(failed.exit_code, failed.failure)
+        return Ending(failed.exit_code, failed.failure)
     except typer.Exit as left:
-        return Outcome(left.exit_code)
+        return Ending(left.exit_code)
     except TyperException as wrong:
         return _wrong_use(wrong)
     except (KeyboardInterrupt, typer.Abort):
@@ -93,7 +93,7 @@ def _outcome(arguments: Sequence[str]) -> Outcome:
     # The last handler there is: it explains and exits.
     except Exception as error:  # noqa: BLE001
         return _broken(error)
-    return Outcome(ExitCode.PASS)
+    return Ending(ExitCode.PASS)
 
 
 def _invoke(arguments: Sequence[str]) -> None:
@@ -108,7 +108,7 @@ def _invoke(arguments: Sequence[str]) -> None:
         command.invoke(context)
 
 
-def _wrong_use(wrong: TyperException) -> Outcome:
+def _wrong_use(wrong: TyperException) -> Ending:
     """What the parser of the command line has to say; the usage goes to stderr as ever."""
     show = getattr(wrong, "show", None)
     if show is None:
@@ -117,10 +117,10 @@ def _wrong_use(wrong: TyperException) -> Outcome:
     message = wrong.format_message() if hasattr(wrong, "format_message") else str(wrong)
     # Without a word after a group's name the "message" is its whole help.
     first = message.strip().splitlines()[0] if message.strip() else "a command is missing"
-    return Outcome(ExitCode.USAGE, Failure(ExitCode.USAGE, REASONS[ExitCode.USAGE], first))
+    return Ending(ExitCode.USAGE, Failure(ExitCode.USAGE, REASONS[ExitCode.USAGE], first))
 
 
-def _broken(error: Exception) -> Outcome:
+def _broken(error: Exception) -> Ending:
     """A tool that broke has found nothing: that is unknown, 3, never Python's own 1."""
     if os.environ.get("BOOKPAY_TRACEBACK"):
         import traceback
@@ -138,11 +138,11 @@ def _broken(error: Exception) -> Outcome:
         )
     message = f"{type(error).__name__}: {error}"
     hint(f"error: {message}")
-    if TOLD.deeds:
+    if WORK_DONE.deeds:
         hint("the command broke after what is told below")
     else:
         hint("nothing is known; BOOKPAY_TRACEBACK=1 shows where it failed")
-    return Outcome(ExitCode.UNKNOWN, Failure(ExitCode.UNKNOWN, "tool_failed", message))
+    return Ending(ExitCode.UNKNOWN, Failure(ExitCode.UNKNOWN, "tool_failed", message))
 
 
 def _folder_is_gone() -> bool:
@@ -153,20 +153,20 @@ def _folder_is_gone() -> bool:
     return False
 
 
-def _said(failure: Failure) -> Outcome:
+def _said(failure: Failure) -> Ending:
     hint(f"error: {failure.message}")
     if failure.fix:
         hint(f"fix: {failure.fix}")
-    return Outcome(failure.code, failure)
+    return Ending(failure.code, failure)
 
 
-def _print_document(out: Stream, wanted: str | None, outcome: Outcome) -> None:
+def _print_document(out: Stream, wanted: str | None, ending: Ending) -> None:
     """Let go of the document that was held; a command without one gets one that says why."""
     streamed = wanted is not None and not out.is_held
     text = out.release() if out.is_held else ""
-    failure = outcome.failure
-    if failure is None and outcome.code != ExitCode.PASS and not text.strip():
-        code = ExitCode(outcome.code)
+    failure = ending.failure
+    if failure is None and ending.code != ExitCode.PASS and not text.strip():
+        code = ExitCode(ending.code)
         failure = Failure(code, REASONS[code], REASONS[code].replace("_", " "))
     if wanted is None or failure is None:
         out.write(text)
@@ -182,18 +182,18 @@ def _rendered(failure: Failure, wanted: str, *, one_line: bool) -> str:
     return failure_document(failure).to_json(one_line=one_line)
 
 
-def _code_after_printing(out: Stream, wanted: str | None, outcome: Outcome) -> int:
+def _code_after_printing(out: Stream, wanted: str | None, ending: Ending) -> int:
     """The code of the work; on stderr, what stdout did not take."""
-    failed_after_deeds = outcome.failure is not None and TOLD.deeds
-    if out.lost is not None and (TOLD.deeds or not out.reader_left):
+    failed_after_deeds = ending.failure is not None and WORK_DONE.deeds
+    if out.lost is not None and (WORK_DONE.deeds or not out.reader_left):
         hint(f"stdout took no answer: {out.lost}; the exit code is that of the work")
     if out.lost is not None or failed_after_deeds:
-        for deed in TOLD.deeds:
+        for deed in WORK_DONE.deeds:
             hint(f"done: {deed}")
     by_choice = out.was_closed or out.reader_left
-    if out.lost is not None and not by_choice and wanted and TOLD.answer_is_the_work:
-        return int(worst([ExitCode(outcome.code), ExitCode.UNKNOWN]))
-    return int(outcome.code)
+    if out.lost is not None and not by_choice and wanted and WORK_DONE.answer_is_the_work:
+        return int(worst([ExitCode(ending.code), ExitCode.UNKNOWN]))
+    return int(ending.code)
 
 
 @contextmanager

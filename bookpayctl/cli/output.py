@@ -100,7 +100,7 @@ def failure_document(failure: Failure) -> Document:
 
 
 @dataclass(slots=True)
-class Told:
+class WorkDone:
     """What this process has done, for when stdout cannot say it.
 
     Attributes:
@@ -112,12 +112,12 @@ class Told:
     answer_is_the_work: bool = False
 
 
-TOLD: Final = Told()
+WORK_DONE: Final = WorkDone()
 
 
 def did(deed: str) -> None:
     """Note what was done, with its id; said on stderr only where stdout does not say it."""
-    TOLD.deeds.append(deed)
+    WORK_DONE.deeds.append(deed)
 
 
 def reader_left() -> bool:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from bookpayctl.cli.output import (
-    TOLD,
+    WORK_DONE,
     Document,
     did,
     fail,
@@ -208,6 +208,6 @@ def finish(
 
 def told(report: Report) -> None:
     """Note what the report comes to, for a stdout that does not take it."""
-    TOLD.answer_is_the_work = True
+    WORK_DONE.answer_is_the_work = True
     where = f"; evidence: {report.run_dir}" if report.run_dir else ""
     did(f"verdict {report.verdict.value}, exit {int(report.code)} ({report.reason}){where}")

@@ -48,6 +48,10 @@ def _working_folder() -> list[str]:
 
 
 def _is_pythons_own(entry: str) -> bool:
-    path = Path(entry).resolve()
+    try:
+        path = Path(entry).resolve()
+    except FileNotFoundError:
+        # Relative, and the working folder was deleted: no module is there.
+        return False
     homes = (sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix)
     return path == PACKAGES or any(path.is_relative_to(Path(home).resolve()) for home in homes)

@@ -206,7 +206,7 @@ EVENT_MUTANTS: Final = (
         ),
     ),
     Mutant(
-        "M41",
+        "M49",
         "a row that cannot be read fails the batch it is in, at every look",
         (
             Replacement(
@@ -228,7 +228,7 @@ EVENT_MUTANTS: Final = (
         ),
     ),
     Mutant(
-        "M42",
+        "M50",
         "a batch that the broker refuses is set aside whole",
         (
             Replacement(
@@ -245,7 +245,7 @@ EVENT_MUTANTS: Final = (
         ),
     ),
     Mutant(
-        "M43",
+        "M51",
         "the publisher's session leaves the planner free, and it plans on an empty outbox",
         (Replacement(PUBLISHER, "                settings=outbox.PLANNER_SETTINGS,\n", ""),),
         (

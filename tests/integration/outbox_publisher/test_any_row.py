@@ -364,7 +364,11 @@ def test_text_in_no_encoding_costs_its_row_alone(
 
         publishing.settle(rows)
 
-        assert [publishing.end_of(row) for row in rows] == ["unreadable_row", "published", "published"]
+        assert [publishing.end_of(row) for row in rows] == [
+            "unreadable_row",
+            "published",
+            "published",
+        ]
         publishing.check_alive()
     plain.conn.close()
 

@@ -25,7 +25,7 @@ from bookpayctl.runs import destinations, files
 from bookpayctl.runs.interrupts import Stopped, interruptible
 from tests.support.many_commands import run_all
 from tests.support.report_schema import problems
-from tests.unit.cli.test_report_formats import report_of
+from tests.support.sample_reports import report_of
 
 HOLDS = report_of("holds")
 TABLE = ReportFormat.TABLE
