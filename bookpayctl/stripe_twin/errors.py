@@ -153,3 +153,13 @@ def lock_timeout() -> ApiError:
 def internal(message: str = "An unknown error occurred.") -> ApiError:
     """500 api_error."""
     return ApiError(500, "api_error", message)
+
+
+def rejected(status: int) -> ApiError:
+    """A refusal with this status, of the type that Stripe gives it: only its own failures are 5xx.
+
+    Source:
+        Stripe API reference, "Errors".
+    """
+    kind = "api_error" if status >= 500 else "invalid_request_error"
+    return ApiError(status, kind, "The twin rejects this request.")

@@ -335,8 +335,7 @@ def _refused_at_admission(hits: list[FaultHit]) -> PreparedResponse | None:
                 # They go by the header, and without it would not try again.
                 made.should_retry = "true"
             case "reject":
-                status = int(hit.rule.number("status"))
-                made = refusal_of(ApiError(status, "api_error", "The twin rejects this request."))
+                made = refusal_of(errors.rejected(int(hit.rule.number("status"))))
             case _:
                 continue
         if hit.rule.should_retry is not None:

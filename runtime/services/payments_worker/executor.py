@@ -66,22 +66,30 @@ class Executor:
         self.wake.clear()
         now = time.monotonic()
         with self._lock:
-            free = self.concurrency - self._in_flight
-            allowed = self.circuit.allowance(now, free)
+            free, circuit = self.concurrency - self._in_flight, self.circuit
+            allowed = circuit.allowance(now, free)
             self._in_flight += allowed
         claimed = 0
         try:
             claimed = self._claim(now, allowed) if allowed > 0 else 0
         finally:
             self._give_back(allowed - claimed)
-        if self.circuit.is_open and allowed > 0 and claimed == 0:
-            # The pause is over and there is nothing to probe with: the next payment will be the
-            # probe, and an idle worker is not called unready for ever.
-            self.process.lifecycle.readiness.set("stripe_circuit", True)
+        if circuit.is_open and allowed > 0 and claimed == 0:
+            self._nothing_to_probe_with(circuit)
         # Fewer than asked for: nothing else is due. As many as there is room for: wait for room.
         if allowed <= 0 or claimed < allowed or claimed == free:
             self.wake.wait(IDLE_SECONDS)
         return 0.0
+
+    def _nothing_to_probe_with(self, circuit: Circuit) -> None:
+        """The pause is over and nothing is due: the next payment will be the probe.
+
+        An idle worker is not called unready for ever.
+        """
+        with self._lock:
+            # Not if an answer came meanwhile: what it said of our credentials is newer than this.
+            if self.circuit is circuit:
+                self.process.lifecycle.readiness.set("stripe_circuit", True)
 
     def _claim(self, now: float, limit: int) -> int:
         claims: list[PaymentClaim] = []
@@ -191,8 +199,11 @@ class Executor:
                 case _:
                     self.circuit = self.circuit.answered()
             is_open, reason = self.circuit.is_open, self.circuit.reason
-        self.process.lifecycle.readiness.set("stripe_circuit", not is_open)
-        metrics.STRIPE_CIRCUIT_OPEN.set(is_open)
+            # Under the lock: of two answers at once, the later one has the last word.
+            self.process.lifecycle.readiness.set(
+                "stripe_circuit", not is_open, f"Stripe refuses our credentials: {reason}"
+            )
+            metrics.STRIPE_CIRCUIT_OPEN.set(is_open)
         if is_open and not was_open:
             logger.error(
                 "Stripe refuses our credentials; payments wait, nobody is cancelled",

@@ -120,6 +120,24 @@ def test_a_request_refused_at_admission_leaves_the_key_free(
     assert executions(twin, key) == ["charge"]
 
 
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        *((status, "invalid_request_error") for status in (400, 401, 403, 404, 409, 429)),
+        *((status, "api_error") for status in (500, 503)),
+    ],
+)
+def test_a_rejected_request_has_the_type_that_stripe_gives_its_status(
+    twin: TwinProcess, status: int, kind: str
+) -> None:
+    key = new_key()
+    twin.fault("reject", count=1, match={"key": key}, numbers={"status": status})
+
+    refused = twin.charge(key)
+
+    assert (refused.status, refused.error["type"]) == (status, kind)
+
+
 @pytest.mark.parametrize("advice", ["true", "false", "absent"])
 def test_the_retry_advice_of_a_fault_can_be_chosen(twin: TwinProcess, advice: str) -> None:
     key = new_key()

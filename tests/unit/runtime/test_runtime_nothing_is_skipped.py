@@ -6,6 +6,7 @@ import smtplib
 import threading
 import time
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -31,6 +32,7 @@ from runtime.domain.payment_events import (
     SeenSucceeded,
     Step,
 )
+from runtime.lifecycle import Lifecycle
 from runtime.process import Process
 from runtime.services.payments_reconciler.charges import creation_window, news_of
 from runtime.services.payments_worker.executor import Executor
@@ -97,6 +99,51 @@ def test_a_worker_whose_circuit_is_open_waits_instead_of_spinning() -> None:
         executor.run_once()
 
     assert wake.waits == 5
+
+
+class NothingDue(Executor):
+    """Claims nothing."""
+
+    def _claim(self, now: float, limit: int) -> int:
+        return 0
+
+
+class RefusedMeanwhile(Executor):
+    """Claims nothing, and hears of an attempt that Stripe refuses while it looks."""
+
+    def _claim(self, now: float, limit: int) -> int:
+        self._update_circuit(o.Halt("api_key_expired"))
+        return 0
+
+
+def test_a_refusal_that_comes_while_nothing_is_due_leaves_the_worker_unready() -> None:
+    nothing: Any = None
+    process: Any = SimpleNamespace(lifecycle=Lifecycle())
+    executor = RefusedMeanwhile(
+        *(process, nothing, nothing, nothing, 64, 3.0, nothing), wake=Waits()
+    )
+
+    executor.run_once()
+
+    readiness = process.lifecycle.readiness
+    assert readiness.snapshot() == {"stripe_circuit": False}
+    assert readiness.reasons() == {
+        "stripe_circuit": "Stripe refuses our credentials: api_key_expired"
+    }
+
+
+def test_a_worker_with_nothing_to_probe_with_is_ready_again() -> None:
+    nothing: Any = None
+    process: Any = SimpleNamespace(lifecycle=Lifecycle())
+    executor = NothingDue(
+        *(process, nothing, nothing, nothing, 64, 3.0, nothing),
+        wake=Waits(),
+        circuit=Circuit(open_until=0.0, openings=1),
+    )
+
+    executor.run_once()
+
+    assert process.lifecycle.readiness.snapshot() == {"stripe_circuit": True}
 
 
 class Sent:
