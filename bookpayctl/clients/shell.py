@@ -1,7 +1,7 @@
 """What the shell exports for other Python programs, and how little of it this tool takes.
 
-Python itself has read PYTHONHOME, PYTHONOPTIMIZE and the like before a line of ours runs; what can
-still be taken back is taken back here, before anything else is imported.
+Python itself has read the locale, PYTHONHOME, PYTHONOPTIMIZE and the like before a line of ours
+runs; what can still be taken back is taken back here, before anything else is imported.
 """
 
 from __future__ import annotations
@@ -15,6 +15,16 @@ from typing import Final
 
 PACKAGES: Final = Path(__file__).resolve().parents[2]
 """The folder that holds this very `bookpayctl`, and the `runtime` that belongs to it."""
+
+
+def speak_utf8() -> None:
+    """Begin this command anew in Python's UTF-8 mode, when the shell's locale is another.
+
+    Folders' names are bytes. Every program that is told one reads UTF-8, and in a Latin locale
+    this one would pass on other letters than it found.
+    """
+    if sys.getfilesystemencoding() != "utf-8":
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606 - this very command
 
 
 def take_back(environ: MutableMapping[str, str] = os.environ) -> None:

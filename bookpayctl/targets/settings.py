@@ -19,6 +19,9 @@ from bookpayctl.targets.environment import DEFAULT_NAME
 CONFIG_FILE: Final = "bookpay.toml"
 CONFIG_VARIABLE: Final = "BOOKPAY_CONFIG"
 
+# The source of what was typed.
+FLAG: Final = "flag"
+
 NAME_PATTERN: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
 
 # Nothing here takes a day. It also keeps out `inf`, which is a number to Python.
@@ -125,7 +128,7 @@ def resolve(
     for setting in SETTINGS:
         typed = flags.get(setting.key)
         if typed is not None:
-            values[setting.key] = Value(typed, "flag")
+            values[setting.key] = Value(typed, FLAG)
         elif environ.get(setting.variable):
             values[setting.key] = Value(environ[setting.variable], f"${setting.variable}")
         elif setting.key in in_file:

@@ -19,8 +19,9 @@ DATABASE_DOORS = {
 }
 
 # Where a child is started. Each gives it its own variables; `demo` starts this very command line,
-# which inherits what an operator types it with.
+# which inherits what an operator types it with, as does the command that begins anew in UTF-8.
 CHILD_DOORS = {
+    "bookpayctl/clients/shell.py",
     "bookpayctl/cli/commands/demo.py",
     "bookpayctl/targets/local/doctor.py",
     "bookpayctl/targets/local/servers/aot.py",
@@ -53,7 +54,7 @@ def test_a_child_is_started_in_a_few_places_and_each_gives_it_its_variables() ->
 
     assert set(found) == CHILD_DOORS
     without = {path for path, text in found.items() if not re.search(r"\benv=", text)}
-    assert without == {"bookpayctl/cli/commands/demo.py"}
+    assert without == {"bookpayctl/cli/commands/demo.py", "bookpayctl/clients/shell.py"}
 
 
 def test_both_programs_shut_out_the_same() -> None:

@@ -17,6 +17,9 @@ from bookpayctl.targets.settings import SettingsError, Value
 
 _LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 
+# Servers that may be another's; a flag for one that is empty is a variable that was not set.
+_EXISTING: Final = ("dsn", "bootstrap_servers", "stripe_api_base")
+
 # What an existing Stripe needs from the user, and the file it is kept in.
 _BROUGHT: Final = {
     "STRIPE_API_KEY": credentials.STRIPE_KEY,
@@ -31,6 +34,7 @@ def read_options(values: Mapping[str, Value], environ: Mapping[str, str]) -> UpO
         SettingsError: one is wrong; nothing was touched.
         LiveKeyError: the user's Stripe key is a live one.
     """
+    _refuse_empty_flags(values)
     dsn = values["dsn"].text or None
     if dsn is not None:
         _check_dsn(dsn)
@@ -65,6 +69,13 @@ def check_paths(root: Path, *, own_broker: bool) -> None:
         cache, fix = jars.cache_dir(), f"choose another with {jars.CACHE_VARIABLE}"
         refuse_unusable(cache, "the cache", fix)
         refuse_in_class_path(cache, "the cache, where Kafka's jars lie", fix)
+
+
+def _refuse_empty_flags(values: Mapping[str, Value]) -> None:
+    for key in _EXISTING:
+        if values[key].source == settings.FLAG and not values[key].text.strip():
+            flag = f"--{key.replace('_', '-')}"
+            raise SettingsError(f"{flag} is empty; leave it out for a server of the environment's")
 
 
 def _check_dsn(dsn: str) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer
+from confluent_kafka.admin import AdminClient
 
 from bookpayctl.clients.database import connect
 from bookpayctl.targets.local.ownership import kafka_mark, postgres_mark, stripe_mark
@@ -19,11 +20,12 @@ from bookpayctl.targets.local.ownership.claim import (
     OwnershipUnknownError,
 )
 from bookpayctl.targets.local.servers.contents import create_topics
-from runtime.domain.names import Topic
+from runtime.domain.names import SCHEMA, Service, Topic
 from runtime.sql import migrate
 from tests.support.processes import free_port
 from tests.support.servers import running_servers
 from tests.support.twin import Twin, running_twin
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -117,6 +119,35 @@ def test_a_kafka_without_a_claim_is_refused_when_somebody_has_worked_there(kafka
     assert kafka_mark.look(kafka, somebody(), known=False) is False
 
 
+def test_a_purge_leaves_neither_records_nor_groups_where_the_next_one_looks(kafka: str) -> None:
+    """The topics were made by somebody else; a member was killed and its session goes on."""
+    others, guest = create_topics(kafka), somebody()
+    kafka_mark.claim(kafka, guest, known=False)
+    publish(kafka, Topic.ORDERS_PLACED, b"{}")
+    member = Consumer(
+        {
+            "bootstrap.servers": kafka,
+            "group.id": Service.WORKER.value,
+            "group.instance.id": "payments-worker-1",
+            "session.timeout.ms": 6_000,
+            "auto.offset.reset": "earliest",
+        }
+    )
+    member.subscribe([Topic.ORDERS_PLACED])
+    eventually(lambda: member.poll(0.1) is not None, "the record is read")
+    member.commit(asynchronous=False)
+    member.close()
+
+    kafka_mark.release(kafka, guest, [])
+
+    admin = AdminClient({"bootstrap.servers": kafka})
+    assert admin.list_consumer_groups(request_timeout=30).result().valid == []
+    assert set(admin.list_topics(timeout=30).topics) >= set(others)
+    assert kafka_mark.look(kafka, somebody(), known=False) is False
+    for deleted in admin.delete_topics(others).values():
+        deleted.result(30)
+
+
 def test_a_broker_of_our_own_is_ours_whatever_it_carried_before(kafka: str) -> None:
     before, now = somebody(), somebody()
     kafka_mark.claim(kafka, before, known=False)
@@ -183,8 +214,29 @@ def test_a_purge_takes_the_schema_that_it_made_and_leaves_one_that_was_there(
     assert postgres_mark.look(empty_dsn, stranger, known=False) is True
 
     claim_database(empty_dsn, guest)
+    with connect(empty_dsn) as conn:
+        conn.execute(
+            "INSERT INTO bookstore_platform.orders (id, tenant_id, customer_id, total_cents,"
+            " currency) VALUES ('ord_1', 'acme-books', 'c', 1, 'usd')"
+        )
+    postgres_mark.release(empty_dsn, guest, made_schema=False)
+    assert postgres_mark.look(empty_dsn, stranger, known=False) is True
+
+    claim_database(empty_dsn, guest)
     postgres_mark.release(empty_dsn, guest, made_schema=True)
     assert postgres_mark.look(empty_dsn, stranger, known=False) is False
+
+
+def test_what_an_environment_writes_is_every_table_but_those_that_are_made_for_it(
+    empty_dsn: str,
+) -> None:
+    migrate(empty_dsn)
+    with connect(empty_dsn) as conn:
+        rows = conn.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", (SCHEMA,))
+        tables = {row[0] for row in rows}
+
+    made = {"api_tokens", "environment_clock", "environment_owner", "inventory"}
+    assert tables - set(postgres_mark.WRITTEN) == {*made, "schema_migrations"}
 
 
 def test_one_name_at_a_stripe_account_is_one_environments(twin: Twin) -> None:

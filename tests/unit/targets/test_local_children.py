@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 # A child is started as the tool starts one, by a parent that inherited everything below.
 PARENT = """
 import subprocess, sys
@@ -102,3 +104,27 @@ def test_the_tool_itself_is_not_shadowed_by_a_package_called_runtime(tmp_path: P
     )
 
     assert (done.returncode, "no environment" in done.stderr) == (2, True), done.stderr
+
+
+def test_a_shell_of_another_alphabet_changes_no_folders_name(tmp_path: Path) -> None:
+    """In a Latin locale a name of two UTF-8 bytes would be read as two letters."""
+    latin = ["localedef", "-i", "tr_TR", "-f", "ISO-8859-9", str(tmp_path / "tr_TR.ISO-8859-9")]
+    try:
+        subprocess.run(latin, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("this machine cannot make a locale: localedef or its sources are missing")
+    folder = tmp_path / "shop ünï"
+    folder.mkdir()
+    (folder / "bookpay.toml").write_text('name = "here"\n')
+    variables = {"LOCPATH": str(tmp_path), "LC_ALL": "tr_TR.ISO-8859-9"}
+
+    done = subprocess.run(
+        [sys.executable, "-m", "bookpayctl", "config", "show", "-o", "json"],
+        env={"PATH": os.defpath, **variables},
+        cwd=folder,
+        capture_output=True,
+        check=True,
+    )
+
+    sources = [entry["source"] for entry in json.loads(done.stdout)["settings"]]
+    assert f"{folder}/bookpay.toml" in sources

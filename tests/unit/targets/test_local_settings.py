@@ -93,6 +93,20 @@ def test_a_dsn_with_a_password_or_of_another_form_is_refused(tmp_path: Path, dsn
     assert "secret" not in str(refusal.value)
 
 
+@pytest.mark.parametrize("key", ["dsn", "bootstrap_servers", "stripe_api_base"])
+@pytest.mark.parametrize("text", ["", " "])
+def test_an_existing_server_that_is_typed_as_nothing_is_no_server_of_our_own(
+    tmp_path: Path, key: str, text: str
+) -> None:
+    """`--bootstrap-servers "$KAFKA"` with KAFKA unset means another Kafka than a new one."""
+    typed = settings.resolve({key: text}, {}, tmp_path)
+    unset = settings.resolve({}, {f"BOOKPAY_{key.upper()}": ""}, tmp_path)
+
+    with pytest.raises(SettingsError, match=f"--{key.replace('_', '-')} is empty"):
+        read_options(typed, {})
+    assert read_options(unset, {}).kafka_bootstrap_servers is None
+
+
 def test_a_live_stripe_key_is_refused_without_being_repeated(tmp_path: Path) -> None:
     key = "rk_live" + "_4eC39HqL"
     values = settings.resolve({"stripe_api_base": "http://127.0.0.1:1"}, {}, tmp_path)

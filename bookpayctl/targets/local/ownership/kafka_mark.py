@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import Any, Final
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from bookpayctl.clients.kafka import LogReadError, log_ranges, open_consumer, records_between
@@ -30,6 +30,10 @@ TOPIC: Final = "bookpay.environments"
 
 _REQUEST_SECONDS: Final = 10.0
 _POLL_SECONDS: Final = 0.1
+
+# A static member does not say goodbye: it is a member until its session of 10 s ends
+# (`session.timeout.ms` of the services), and a busy broker looks late.
+_SESSION_SECONDS_MAX: Final = 30.0
 
 # What a partition answers until it has a leader.
 _SETTLING: Final = frozenset(
@@ -99,7 +103,9 @@ def take(bootstrap_servers: str, ours: Claimant) -> None:
 
 
 def release(bootstrap_servers: str, ours: Claimant, made_topics: list[str]) -> None:
-    """Give a Kafka back: the topics that we made and our groups go, then our claim.
+    """Give a Kafka back: our topics, records and groups go, then our claim.
+
+    Topics that were there before us stay, as empty as an environment may find them.
 
     Harmless when it is not ours.
 
@@ -113,11 +119,8 @@ def release(bootstrap_servers: str, ours: Claimant, made_topics: list[str]) -> N
         admin = _admin(bootstrap_servers)
         if made_topics:
             _finish(admin.delete_topics(made_topics), KafkaError.UNKNOWN_TOPIC_OR_PART)
-            groups = _our_groups(admin)
-            # One whose members are only just gone stays; without topics it means nothing.
-            gone = (KafkaError.GROUP_ID_NOT_FOUND, KafkaError.NON_EMPTY_GROUP)
-            if groups:
-                _finish(admin.delete_consumer_groups(groups), *gone)
+        _delete_records(bootstrap_servers, admin)
+        _delete_groups(admin)
         _write(bootstrap_servers, [ours.document(RELEASE)])
     except (KafkaException, LogReadError) as error:
         raise _unknown(bootstrap_servers, error) from error
@@ -203,11 +206,40 @@ def _our_groups(admin: AdminClient) -> list[str]:
     return sorted(names & {found.group_id for found in listed.valid})
 
 
+def _delete_records(bootstrap_servers: str, admin: AdminClient) -> None:
+    """Remove what was written to the topics of ours that are still there."""
+    consumer = open_consumer(bootstrap_servers)
+    try:
+        ranges = _ranges(consumer, [topic.value for topic in Topic])
+    finally:
+        consumer.close()
+    ends = [TopicPartition(*where, end) for where, (first, end) in ranges.items() if end > first]
+    if ends:
+        # A topic that was deleted this moment may still be listed.
+        _finish(admin.delete_records(ends), KafkaError.UNKNOWN_TOPIC_OR_PART)
+
+
+def _delete_groups(admin: AdminClient) -> None:
+    """Delete our groups, once the broker has noticed that their members have gone.
+
+    Raises:
+        KafkaException: somebody is still in one after the longest session of a member of ours.
+    """
+    give_up_at = time.monotonic() + _SESSION_SECONDS_MAX
+    while groups := _our_groups(admin):
+        try:
+            _finish(admin.delete_consumer_groups(groups), KafkaError.GROUP_ID_NOT_FOUND)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.NON_EMPTY_GROUP or time.monotonic() > give_up_at:
+                raise
+        time.sleep(_POLL_SECONDS)
+
+
 def _admin(bootstrap_servers: str) -> AdminClient:
     return AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
 
 
-def _finish(futures: Mapping[str, Future[Any]], *tolerated: int) -> None:
+def _finish(futures: Mapping[Any, Future[Any]], *tolerated: int) -> None:
     for future in futures.values():
         try:
             future.result(_REQUEST_SECONDS)

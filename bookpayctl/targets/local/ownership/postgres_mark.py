@@ -18,6 +18,15 @@ from runtime.domain.names import SCHEMA
 
 _TABLE: Final[LiteralString] = "bookstore_platform.environment_owner"
 
+# What an environment writes while it works. The rest of the schema is what somebody may have made
+# beforehand, and stays: migrations, books, tokens.
+WRITTEN: Final[tuple[LiteralString, ...]] = (
+    *("dead_letters", "events_told_again", "failpoint_hits", "failpoints", "inbox_suspects"),
+    *("notifications", "operator_requests", "order_events", "orders", "outbox", "payment_events"),
+    *("payments", "publisher_terms", "refunds", "reservations", "shadow_comparisons"),
+    *("stripe_calls", "stripe_events", "webhook_parked", "webhook_quarantine"),
+)
+
 _REMEDY: Final = f"DELETE FROM {_TABLE}"  # noqa: S608 - for a person to read
 
 
@@ -74,7 +83,9 @@ def take(conn: Connection, ours: Claimant) -> None:
 
 
 def release(dsn: str, ours: Claimant, *, made_schema: bool) -> None:
-    """Give a database back: with the schema, when we made it. Harmless when it is not ours.
+    """Give a database back: without the schema when we made it, else without what we wrote in it.
+
+    Harmless when it is not ours.
 
     Raises:
         OwnershipUnknownError: the database did not do it; it can be repeated.
@@ -87,9 +98,20 @@ def release(dsn: str, ours: Claimant, *, made_schema: bool) -> None:
             if made_schema:
                 conn.execute("DROP SCHEMA bookstore_platform CASCADE")
             else:
+                _empty(conn)
                 conn.execute(f"DELETE FROM {_TABLE}")  # noqa: S608 - a constant
     except DatabaseError as error:
         raise _unknown(dsn, error) from error
+
+
+def _empty(conn: Connection) -> None:
+    """Take our rows out of a schema that was there before us, in the caller's transaction."""
+    tables = ", ".join(f"{SCHEMA}.{table}" for table in WRITTEN)
+    conn.execute(f"TRUNCATE {tables}".encode())
+    conn.execute(
+        f"UPDATE {SCHEMA}.inventory SET on_hand = initial, reserved = 0, sold = 0"  # noqa: S608
+    )
+    conn.execute(f"UPDATE {SCHEMA}.environment_clock SET \"offset\" = interval '0'")  # noqa: S608
 
 
 def _owner(conn: Connection) -> Claimant | None:
