@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import cache
 from typing import Annotated, Any, Final
 
 import typer
@@ -71,8 +72,9 @@ def build_app() -> typer.Typer:
     return app
 
 
+@cache
 def build_command() -> Any:
-    """The whole command line, ready to be run; each command with its help."""
+    """The whole command line, ready to be run; each command with its help. Made once a process."""
     command = typer.main.get_command(build_app())
     if sys.flags.optimize >= OPTIMIZED_WITHOUT_DOCSTRINGS:
         _give_help(command)

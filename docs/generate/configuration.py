@@ -12,6 +12,7 @@ import inspect
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -87,6 +88,7 @@ class _Recorder(Source):
         return "secret"
 
 
+@cache
 def asked_for() -> dict[str, tuple[Asked, list[str]]]:
     """Every setting of the runtime by name, with the services that read it."""
     found: dict[str, tuple[Asked, list[str]]] = {}

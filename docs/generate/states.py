@@ -101,7 +101,7 @@ def payment() -> str:
 
 
 def _payment_steps(row: Payment) -> Iterator[tuple[Edge, Payment]]:
-    for event in _values(payment_events.Event):
+    for event in _every(payment_events.Event):
         verdict = payments.step(row, event)
         if not isinstance(verdict, payment_events.Step):
             continue
@@ -121,7 +121,7 @@ def refund() -> str:
 
 
 def _refund_steps(row: Refund) -> Iterator[tuple[Edge, Refund]]:
-    for event in _values(refunds.RefundEvent):
+    for event in _every(refunds.RefundEvent):
         if isinstance(event, refunds.RefundAnswered) and row.state is not RefundState.SENDING:
             continue
         after = refunds.next_refund(row, event)
@@ -185,6 +185,12 @@ def _grouped(edges: Sequence[Edge], field: str) -> list[tuple[tuple[str, str], l
         group = groups.setdefault((edge.source, edge.target), {})
         group |= dict.fromkeys(getattr(edge, field).split(", "))
     return [(pair, list(found)) for pair, found in groups.items()]
+
+
+@cache
+def _every(kind: Any) -> tuple[Any, ...]:
+    """All values of a type, made once for the thousands of rows that meet each of them."""
+    return tuple(_values(kind))
 
 
 def _values(kind: Any, name: str = "") -> Iterator[Any]:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
 
+from tests.support.processes import HEEDING
 from tests.support.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
+BEGUN: list[int] = []
 ENDLESS = "import threading\n\ndef test_endless() -> None:\n    threading.Event().wait()\n"
 
 
@@ -28,13 +33,24 @@ def begin(tmp_path: Path, test: str) -> subprocess.Popen[bytes]:
         str(tmp_path),
     )
     with (tmp_path / "out").open("wb") as out:
-        return subprocess.Popen(
-            [sys.executable, "-m", "tests.support.busy_loops", *arguments],
+        running = subprocess.Popen(
+            [*HEEDING, sys.executable, "-m", "tests.support.busy_loops", *arguments],
             cwd=ROOT,
             stdout=out,
             stderr=out,
             start_new_session=True,
         )
+    BEGUN.append(running.pid)
+    return running
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left() -> Iterator[None]:
+    """Loops that a test could not end would take two processors from all that come after it."""
+    yield
+    while BEGUN:
+        with suppress(ProcessLookupError):
+            os.killpg(BEGUN.pop(), signal.SIGKILL)
 
 
 def loops_of(tmp_path: Path) -> list[int]:

@@ -14,6 +14,7 @@ import stat
 import statistics
 from collections.abc import Iterator
 from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -84,9 +85,28 @@ def text_of(path: Path) -> str:
         return ""
 
 
+@cache
+def nodes_of(path: Path) -> tuple[ast.AST, ...]:
+    """Everything in a Python file, the module first."""
+    return tuple(ast.walk(ast.parse(path.read_text(), str(path))))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _forgotten_afterwards() -> Iterator[None]:
+    """The trees of all files are large; they are kept as long as this file runs."""
+    yield
+    nodes_of.cache_clear()
+
+
+def docstring_of(path: Path) -> str | None:
+    module = nodes_of(path)[0]
+    assert isinstance(module, ast.Module)
+    return ast.get_docstring(module)
+
+
 def functions_of(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
     """Every function and method of a Python file, nested ones too."""
-    for node in ast.walk(ast.parse(path.read_text(), str(path))):
+    for node in nodes_of(path):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node
 
@@ -146,7 +166,7 @@ def test_every_module_opens_with_a_docstring() -> None:
     silent = [
         str(relative(path))
         for path in python_files("runtime", "bookpayctl", "benchmarks", "docs", "noxfile.py")
-        if path.read_text().strip() and not ast.get_docstring(ast.parse(path.read_text()))
+        if path.read_text().strip() and not docstring_of(path)
     ]
 
     assert silent == []
@@ -178,7 +198,7 @@ def test_no_test_sleeps() -> None:
     sleeping = [
         f"{relative(path)}:{node.lineno}"
         for path in python_files("tests")
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in nodes_of(path)
         if (isinstance(node, ast.Call) and ast.unparse(node.func) == "time.sleep")
         or (isinstance(node, ast.ImportFrom) and node.module == "time" and "sleep" in names(node))
     ]
@@ -192,7 +212,7 @@ def names(node: ast.ImportFrom) -> set[str]:
 
 def imported_modules(path: Path) -> Iterator[tuple[int, str]]:
     """Line and dotted name of each import of a Python file; of `from a import b` a and a.b."""
-    for node in ast.walk(ast.parse(path.read_text(), str(path))):
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:

@@ -2,52 +2,71 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 from xml.etree import ElementTree
 
-SECONDS_MAX: Final = 240
-
-# Runs in a process of its own, which has no threads that a fork could lose.
+# Runs in a process of its own, which has no threads that a fork could lose. It reads one request a
+# line, `[folder, variables, [command line, ...]]`, and answers each with a line.
 _DRIVER: Final = """
-import importlib, json, os, pkgutil, sys
+import contextlib, gc, importlib, json, os, pkgutil, sys, tempfile
 import bookpayctl
 from bookpayctl.cli import ending
-# What each command would import by itself, once for all of them.
+# What each command would import by itself, and what the parser does when it first meets an option,
+# once for all of them.
 for module in pkgutil.walk_packages(bookpayctl.__path__, "bookpayctl."):
     if not module.name.endswith("__main__") and "stripe_twin" not in module.name:
         importlib.import_module(module.name)
 from bookpayctl.cli.app import build_command
-build_command()
-def one(words):
-    read, write = os.pipe()
-    read_error, write_error = os.pipe()
+with contextlib.suppress(Exception), build_command().make_context("x", ["config", "show"]):
+    pass
+gc.collect()
+gc.freeze()
+answers_to, at_once = os.dup(1), 4
+def begin(folder, variables, words):
+    files = tempfile.TemporaryFile("w+"), tempfile.TemporaryFile("w+")
     pid = os.fork()
-    if pid == 0:
-        for old, new in ((write, 1), (write_error, 2)):
-            os.dup2(old, new)
-        for number in (read, write, read_error, write_error):
-            os.close(number)
-        code = 99
-        try:
-            code = ending.run(words)
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(code)
-    os.close(write)
-    os.close(write_error)
-    with os.fdopen(read) as out, os.fdopen(read_error) as err:
-        printed, said = out.read(), err.read()
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), printed, said
-answers = [one(words) for words in json.load(sys.stdin)]
-json.dump(answers, sys.stdout)
+    if pid:
+        return pid, files
+    code = 99
+    try:
+        os.chdir(folder)
+        os.environ.clear()
+        os.environ.update(variables)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        for file, number in zip(files, (1, 2)):
+            os.dup2(file.fileno(), number)
+        code = ending.run(words)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+def end(pid, files):
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    texts = []
+    for file in files:
+        file.seek(0)
+        texts.append(file.read())
+        file.close()
+    return code, *texts
+for request in sys.stdin:
+    folder, variables, lines = json.loads(request)
+    answers, running = [], []
+    for words in lines:
+        if len(running) == at_once:
+            answers.append(end(*running.pop(0)))
+        running.append(begin(folder, variables, words))
+    answers += [end(*one) for one in running]
+    os.write(answers_to, json.dumps(answers).encode() + b"\\n")
 """
 
 
@@ -62,23 +81,47 @@ class Ran:
 
 
 def run_all(
-    lines: Sequence[Sequence[str]], directory: Path, variables: Mapping[str, str] | None = None
+    lines: Sequence[Sequence[str]],
+    directory: Path,
+    variables: Mapping[str, str] | None = None,
+    *,
+    python: tuple[str, ...] = (),
 ) -> list[Ran]:
-    """Run them one after another in `directory`, with nothing of the tests' own environment."""
-    own = {"PATH": os.environ["PATH"], "PYTHONPATH": ":".join(filter(None, sys.path))}
-    done = subprocess.run(
-        [sys.executable, "-c", _DRIVER],
-        input=json.dumps([list(line) for line in lines]),
-        env={**own, "HOME": str(directory), **(variables or {})},
-        cwd=directory,
-        capture_output=True,
-        text=True,
-        timeout=SECONDS_MAX,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    answers = json.loads(done.stdout)
+    """Run them in `directory`, some at a time, with nothing of the tests' own environment.
+
+    Args:
+        python: options of the interpreter, such as `-OO`.
+    """
+    own = {**_own_variables(), "HOME": str(directory), **(variables or {})}
+    driver = _driver(python)
+    assert driver.stdin is not None
+    assert driver.stdout is not None
+    request = [str(directory), own, [list(line) for line in lines]]
+    driver.stdin.write(json.dumps(request) + "\n")
+    driver.stdin.flush()
+    answered = driver.stdout.readline()
+    assert answered, f"the driver ended with {driver.wait()}"
+    answers = json.loads(answered)
     return [Ran(tuple(line), *answer) for line, answer in zip(lines, answers, strict=True)]
+
+
+def _own_variables() -> dict[str, str]:
+    return {"PATH": os.environ["PATH"], "PYTHONPATH": ":".join(filter(None, sys.path))}
+
+
+@cache
+def _driver(python: tuple[str, ...]) -> subprocess.Popen[str]:
+    """The process that forks; it ends with this one."""
+    driver = subprocess.Popen(
+        [sys.executable, *python, "-c", _DRIVER],
+        env=_own_variables(),
+        cwd=tempfile.gettempdir(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    atexit.register(driver.communicate)
+    return driver
 
 
 def wrong_with(ran: Ran, output: str) -> str | None:

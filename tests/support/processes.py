@@ -23,6 +23,8 @@ T = TypeVar("T")
 STOP_SECONDS: Final = 30.0
 LOOK_SECONDS_MAX: Final = 5.0
 ROOT: Final = Path(__file__).resolve().parents[2]
+HEEDING: Final = ("env", "--default-signal=INT,TERM,HUP")
+"""Before a command: it heeds these also where the tests run under nohup, or in the background."""
 
 
 _given: set[int] = set()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.support.many_commands import Ran, run_all
 
 CASES = {
     "no environment": (["check"], "no environment"),
@@ -27,15 +27,9 @@ CASES = {
 }
 
 
-def run(arguments: list[str], home: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "bookpayctl", *arguments],
-        env={"BOOKPAY_HOME": str(home), "PATH": "", "PYTHONPATH": ":".join(sys.path)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+def run(arguments: list[str], home: Path) -> Ran:
+    (ran,) = run_all([arguments], home, {"BOOKPAY_HOME": str(home)})
+    return ran
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -44,18 +38,18 @@ def test_a_wrong_call_exits_2_and_says_what_was_wrong(name: str, tmp_path: Path)
 
     done = run(arguments, tmp_path)
 
-    assert done.returncode == 2, done.stderr
-    assert words in done.stderr
-    assert done.stdout == ""
+    assert done.code == 2, done.err
+    assert words in done.err
+    assert done.out == ""
     assert list(tmp_path.iterdir()) == []
 
 
 def test_explain_tells_what_a_check_asks_and_why(tmp_path: Path) -> None:
     done = run(["explain", "bp-c004"], tmp_path)
 
-    assert done.returncode == 0
-    assert "requires" in done.stdout
-    assert "why" in done.stdout
+    assert done.code == 0
+    assert "requires" in done.out
+    assert "why" in done.out
 
 
 def test_explain_knows_every_check_and_invariant(tmp_path: Path) -> None:
@@ -64,7 +58,7 @@ def test_explain_knows_every_check_and_invariant(tmp_path: Path) -> None:
 
     known = [check.id for check in CHECKS] + [invariant.id for invariant in INVARIANTS]
 
-    told = run(["explain", "nothing"], tmp_path).stderr
+    told = run(["explain", "nothing"], tmp_path).err
 
     assert [name for name in known if name not in told] == []
 
@@ -72,9 +66,9 @@ def test_explain_knows_every_check_and_invariant(tmp_path: Path) -> None:
 def test_the_list_of_drills_names_each_with_its_blast_radius(tmp_path: Path) -> None:
     done = run(["drill", "list", "-o", "json"], tmp_path)
 
-    assert done.returncode == 0
-    assert '"slug": "crash-mid-charge"' in done.stdout
-    assert '"blast_radius"' in done.stdout
+    assert done.code == 0
+    assert '"slug": "crash-mid-charge"' in done.out
+    assert '"blast_radius"' in done.out
 
 
 def test_a_tool_that_broke_is_unknown_and_not_a_violation(tmp_path: Path) -> None:
@@ -105,6 +99,6 @@ def test_a_tool_that_broke_is_unknown_and_not_a_violation(tmp_path: Path) -> Non
 
     done = run(["check"], tmp_path)
 
-    assert done.returncode == 3
-    assert "secret 'stripe-api-key'" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert done.code == 3
+    assert "secret 'stripe-api-key'" in done.err
+    assert "Traceback" not in done.err
