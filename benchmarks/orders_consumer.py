@@ -207,7 +207,7 @@ def keep_placing(dsn: str, way: str, begin: Any, stop: Any, count: Any) -> None:
     conn = database.connect(dsn, "benchmark-client")
     _, place = WAYS[way]
     place(conn)
-    begin.wait()
+    begin.wait(60)
     while not stop.is_set():
         place(conn)
         with count.get_lock():
@@ -225,7 +225,7 @@ def placing(dsn: str, way: str, clients: int) -> Iterator[Any]:
     ]
     for child in children:
         child.start()
-    begin.wait()
+    begin.wait(60)
     try:
         yield count
     finally:
