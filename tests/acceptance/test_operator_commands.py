@@ -41,7 +41,7 @@ def test_in_a_shop_without_orders_every_command_prints_one_document(shop: Comman
 
     ran = run_all(asked, shop.home.parent, shop.variables())
 
-    assert len(ran) > 45
+    assert len(ran) > 40
     assert wrong_with_all(ran) == []
     codes = {" ".join(one.words[:2]): one.code for one in ran}
     assert codes["shadow report"] == 5

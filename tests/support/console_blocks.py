@@ -33,14 +33,14 @@ class Block:
     def commands(self) -> tuple[str, ...]:
         """What is typed, without the remark behind it."""
         typed = (line.removeprefix(PROMPT) for line in self.lines if line.startswith(PROMPT))
-        return tuple(re.split(r"  +#", line)[0].strip() for line in typed)
+        return tuple(re.split(r"\s+# ", line)[0].strip() for line in typed)
 
     def shown_after(self, command: str) -> tuple[str, ...]:
         """What the page says that a command answers; nothing where it does not say."""
         shown, typed = [], ""
         for line in self.lines:
             if line.startswith(PROMPT):
-                typed = re.split(r"  +#", line.removeprefix(PROMPT))[0].strip()
+                typed = re.split(r"\s+# ", line.removeprefix(PROMPT))[0].strip()
             elif typed == command:
                 shown.append(line)
         return tuple(shown)
