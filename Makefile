@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # Programs are run as modules: a script's first line cannot name every folder that this may lie in.
-RUN := $(BIN)/python -P -m
+# In UTF-8, as folders are named, whatever the shell's locale is: else Python does not find its own.
+RUN := $(BIN)/python -P -X utf8 -m
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lock clean

@@ -9,6 +9,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -18,7 +19,6 @@ from confluent_kafka import (
     OFFSET_INVALID,
     TIMESTAMP_NOT_AVAILABLE,
     Consumer,
-    ConsumerGroupTopicPartitions,
     KafkaError,
     KafkaException,
     Message,
@@ -224,14 +224,17 @@ def set_group_offsets(
     Raises:
         BrokerError: it begins where it would have begun.
     """
-    admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
     wanted = [TopicPartition(topic, partition, at) for (topic, partition), at in offsets.items()]
-    request = ConsumerGroupTopicPartitions(group, wanted)
-    admin.alter_consumer_group_offsets([request])[group].result()
+    with _without_joining(bootstrap_servers, group) as consumer:
+        _refuse_errors(consumer.commit(offsets=wanted, asynchronous=False))
 
 
 def group_offsets(
-    bootstrap_servers: str, group: str, partitions: Iterable[tuple[str, int]]
+    bootstrap_servers: str,
+    group: str,
+    partitions: Iterable[tuple[str, int]],
+    *,
+    timeout_seconds: float = REQUEST_TIMEOUT_SECONDS,
 ) -> dict[tuple[str, int], int | None]:
     """What a group has committed of each partition; None where it has committed nothing.
 
@@ -241,13 +244,46 @@ def group_offsets(
     wanted = [TopicPartition(topic, partition) for topic, partition in partitions]
     if not wanted:
         return {}
-    admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
-    request = ConsumerGroupTopicPartitions(group, wanted)
-    answer = admin.list_consumer_group_offsets([request], request_timeout=REQUEST_TIMEOUT_SECONDS)
+    with _without_joining(bootstrap_servers, group) as consumer:
+        answer = _refuse_errors(consumer.committed(wanted, timeout=timeout_seconds))
     return {
         (found.topic, found.partition): None if found.offset == OFFSET_INVALID else found.offset
-        for found in answer[group].result().topic_partitions
+        for found in answer
     }
+
+
+@contextmanager
+def _without_joining(bootstrap_servers: str, group: str) -> Iterator[Consumer]:
+    """A consumer that speaks of a group's offsets and is no member of it.
+
+    The admin client could ask the same, but a connection that is cut while it does so ends the
+    process (librdkafka frees the request and answers it afterwards).
+    """
+    consumer = Consumer(
+        {
+            "bootstrap.servers": bootstrap_servers,
+            "group.id": group,
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "log_level": 0,
+        }
+    )
+    try:
+        yield consumer
+    finally:
+        consumer.close()
+
+
+def _refuse_errors(answer: list[TopicPartition] | None) -> list[TopicPartition]:
+    """What the broker said of each partition.
+
+    Raises:
+        BrokerError: it refused one.
+    """
+    for found in answer or []:
+        if found.error is not None:
+            raise KafkaException(found.error)
+    return answer or []
 
 
 def _record(message: Message) -> LogRecord | None:

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
+from bookpayctl.clients import kafka
 from bookpayctl.runs.waiting import wait_until
 from runtime.domain.names import PARTITIONS, TOPICS_OF_GROUP, Topic
 
@@ -68,14 +69,15 @@ def _group_lags(bootstrap_servers: str) -> dict[str, int] | _Loading:
     try:
         ends = _offsets(client, positions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
         begins = _offsets(client, positions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
-        committed = {}
-        for group in TOPICS_OF_GROUP:
-            request = [ConsumerGroupTopicPartitions(group.value)]
-            future = client.list_consumer_group_offsets(request, request_timeout=_ASK_SECONDS_MAX)
-            answer = future[group.value].result(_ASK_SECONDS_MAX)
-            committed[group] = {
-                (entry.topic, entry.partition): entry.offset for entry in answer.topic_partitions
-            }
+        committed = {
+            group: kafka.group_offsets(
+                bootstrap_servers,
+                group.value,
+                [at for at in ends if at[0] in topics],
+                timeout_seconds=_ASK_SECONDS_MAX,
+            )
+            for group, topics in TOPICS_OF_GROUP.items()
+        }
     except (KafkaException, TimeoutError) as error:
         if isinstance(error, KafkaException) and error.args[0].name() in _LOADING:
             return _Loading(error.args[0].str())
@@ -90,14 +92,10 @@ def _lag(
     topics: tuple[Topic, ...],
     ends: Mapping[Position, int],
     begins: Mapping[Position, int],
-    committed: Mapping[Position, int],
+    committed: Mapping[Position, int | None],
 ) -> int:
     positions = [position for position in ends if position[0] in topics]
-    return sum(
-        # A negative committed offset is librdkafka's "none".
-        max(0, ends[at] - max(committed.get(at, -1), begins[at]))
-        for at in positions
-    )
+    return sum(max(0, ends[at] - max(committed.get(at) or 0, begins[at])) for at in positions)
 
 
 def _offsets(client, positions, spec) -> dict[Position, int]:  # type: ignore[no-untyped-def]

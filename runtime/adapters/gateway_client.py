@@ -7,6 +7,7 @@ is not a clear answer is `Unknown`, because the request may have reached Stripe.
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -23,6 +24,7 @@ from runtime.domain.names import NOT_SENT_HEADER, PaymentIntentId
 from runtime.domain.outcome import Outcome, Retry, Unknown
 from runtime.faults import http
 from runtime.faults.http import OnSent
+from runtime.lifecycle import Readiness
 
 T = TypeVar("T")
 
@@ -289,3 +291,29 @@ def _found_refund(entry: Mapping[str, Any]) -> FoundRefund:
         entry.get("failure_code"),
         entry.get("refund_id"),
     )
+
+
+CHECK: Final = "gateway"
+"""The name of the condition in /readyz."""
+
+WATCHED_SECONDS: Final = 60.0
+"""How long a word that it answers counts without being said again."""
+
+
+def watch(gateway: GatewayClient, readiness: Readiness, stop: threading.Event) -> None:
+    """Keep readiness `gateway` true to the gateway, from a thread of its own."""
+
+    def look() -> None:
+        holds = False
+        # Quick while it is missing, so that a start is not a second longer than it has to be.
+        while not stop.wait(1.0 if holds else 0.1):
+            holds = gateway.is_ready()
+            readiness.set(
+                CHECK,
+                holds,
+                "payments-gateway does not answer or is not ready",
+                within_seconds=WATCHED_SECONDS if holds else None,
+            )
+
+    readiness.expect(CHECK)
+    threading.Thread(target=look, name="gateway-watch", daemon=True).start()

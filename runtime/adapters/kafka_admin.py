@@ -1,13 +1,17 @@
-"""What the broker says of topics and groups: ids, offsets, members. Asking changes nothing."""
+"""What the broker says of topics and groups: ids, offsets, members. Asking changes nothing.
+
+A group is asked for by `list_groups`. What librdkafka sends to a group's coordinator on its newer
+way (describe_consumer_groups, list_consumer_group_offsets) frees a request whose connection is cut
+and then answers it: an assertion ends the process, and no Python code can catch that.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 from confluent_kafka import (
-    ConsumerGroupState,
     IsolationLevel,
     KafkaError,
     KafkaException,
@@ -19,9 +23,12 @@ from confluent_kafka.admin._listoffsets import OffsetSpec
 from confluent_kafka.admin._topic import TopicDescription
 
 from runtime.adapters.kafka import librdkafka_logger
+from runtime.adapters.kafka_assignment import places_of
 from runtime.domain.group import BrokerSight, Place
 
 ASK_SECONDS_MAX: Final = 5.0
+
+_SETTLED: Final = "Stable"
 
 _T = TypeVar("_T")
 
@@ -67,20 +74,35 @@ class GroupAdmin:
         described = self._topics(topics)
         partitions = {name: len(topic.partitions) for name, topic in described.items()}
         places = [(name, n) for name, count in partitions.items() for n in range(count)]
-        asked = self._client.describe_consumer_groups(
-            [self._group], request_timeout=ASK_SECONDS_MAX
-        )
+        is_settled, members = self.members()
         starts = self._offsets(places, OffsetSpec.earliest)
         ends = self._offsets(places, OffsetSpec.latest)
-        group = _answer(asked[self._group])
-        # By client id: a client can be asked for its member id only by blocking on its own threads.
-        members: dict[str, set[Place]] = {}
-        for member in group.members:
-            read = members.setdefault(member.client_id, set())
-            read |= {(at.topic, at.partition) for at in member.assignment.topic_partitions}
-        is_settled = group.state == ConsumerGroupState.STABLE
         sight = BrokerSight(partitions, starts, ends, is_settled, members)
         return sight, {name: str(topic.topic_id) for name, topic in described.items()}
+
+    def members(self) -> tuple[bool, dict[str, set[Place]]]:
+        """Whether the group is in no rebalance, and what each of its clients is to read.
+
+        Raises:
+            KafkaException: the broker did not say.
+        """
+        # By client id: a client can be asked for its member id only by blocking on its own threads.
+        members: dict[str, set[Place]] = {}
+        found = self._client.list_groups(self._group, timeout=ASK_SECONDS_MAX)
+        # None while nobody has ever joined. A broker that is no longer its coordinator may still
+        # list it, without members.
+        group = max(found, key=lambda listed: len(listed.members), default=None)
+        if group is None:
+            return False, members
+        if group.error is not None:
+            raise KafkaException(group.error)
+        for member in group.members:
+            try:
+                read = places_of(cast("bytes", member.assignment))
+            except ValueError as error:
+                raise KafkaException(KafkaError(KafkaError._BAD_MSG, str(error))) from error  # noqa: SLF001 - librdkafka's own code
+            members.setdefault(cast("str", member.client_id), set()).update(read)
+        return group.state == _SETTLED, members
 
     def _topics(self, topics: Sequence[str]) -> dict[str, TopicDescription]:
         asked = self._client.describe_topics(

@@ -6,9 +6,10 @@ none within its patience; that would be counted as the system's recovery.
 
 from __future__ import annotations
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
+from bookpayctl.clients import kafka
 from runtime.domain.names import PARTITIONS, TOPICS_OF_GROUP, Service
 
 ASK_SECONDS_MAX = 5.0
@@ -18,6 +19,7 @@ class Lags:
     """Committed offsets against the ends of the logs."""
 
     def __init__(self, bootstrap_servers: str) -> None:
+        self._servers = bootstrap_servers
         self._client = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
 
     def behind(self) -> list[str]:
@@ -48,13 +50,11 @@ class Lags:
         }
 
     def _lag(self, group: Service, ends: dict[tuple[str, int], int]) -> int:
-        request = [ConsumerGroupTopicPartitions(group.value)]
-        future = self._client.list_consumer_group_offsets(request, request_timeout=ASK_SECONDS_MAX)
-        answer = future[group.value].result(ASK_SECONDS_MAX)
-        committed = {(at.topic, at.partition): at.offset for at in answer.topic_partitions}
-        return sum(
-            # A negative committed offset is librdkafka's "none": everything is unread.
-            max(0, end - max(committed.get(place, -1), 0))
+        read = {
+            place: end
             for place, end in ends.items()
             if place[0] in {topic.value for topic in TOPICS_OF_GROUP[group]}
-        )
+        }
+        # Not by the admin client: a broker that is killed meanwhile would end this process as well.
+        committed = kafka.group_offsets(self._servers, group.value, read)
+        return sum(max(0, end - (committed[place] or 0)) for place, end in read.items())

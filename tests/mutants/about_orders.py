@@ -46,6 +46,27 @@ ORDER_MUTANTS: Final = (
         (DECLINED,),
     ),
     Mutant(
+        "M52",
+        "a new order locks its book against other orders of it: two of them die of it",
+        (
+            Replacement(
+                STOCK,
+                """    books AS (SELECT sku FROM inventory WHERE sku IN (SELECT sku FROM wanted)
+              ORDER BY sku FOR NO KEY UPDATE)
+""",
+                """    books AS (SELECT sku FROM inventory WHERE sku IN (SELECT sku FROM wanted)
+              ORDER BY sku FOR UPDATE)
+""",
+            ),
+        ),
+        (
+            integration(
+                "orders/test_one_book",
+                "test_two_orders_of_one_book_that_are_both_reserved_are_both_taken",
+            ),
+        ),
+    ),
+    Mutant(
         "M21",
         "a failure that comes after the success makes the payment failed",
         (

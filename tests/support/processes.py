@@ -204,6 +204,12 @@ class ServiceProcess(Child):
         checks: dict[str, bool] = answer.json["checks"]
         return checks
 
+    def readiness_reasons(self) -> dict[str, str]:
+        """Why conditions of /readyz do not hold, as the process says it."""
+        answer = http.request("GET", f"{self.url}/readyz")
+        reasons: dict[str, str] = answer.json.get("reasons", {})
+        return reasons
+
     def wait_ready(self) -> ServiceProcess:
         self.wait_until(self.is_ready, "is ready")
         return self

@@ -3,7 +3,9 @@
 Every order of a busy book wants the same row of `inventory`, so it is the last that a transaction
 touches: its lock is held for the commit and nothing else. An order's reservations are its own; they
 move first and say by how much the shelves have to. Shelves are always locked by name, so that
-transactions over the same books wait for each other instead of dying of it.
+transactions over the same books wait for each other instead of dying of it. The lock is the one
+that an UPDATE takes and no stronger: a new reservation shares its book's row until its transaction
+ends (its foreign key does), and two orders that both wanted more would wait for each other.
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ _TAKE: Final = """
         SELECT * FROM unnest(%(skus)s::text[], %(quantities)s::bigint[], %(prices)s::bigint[])
                AS wanted (sku, quantity, price)),
     books AS (SELECT sku FROM inventory WHERE sku IN (SELECT sku FROM wanted)
-              ORDER BY sku FOR UPDATE)
+              ORDER BY sku FOR NO KEY UPDATE)
     UPDATE inventory SET on_hand = on_hand - wanted.quantity,
         reserved = reserved + wanted.quantity
     FROM wanted JOIN books USING (sku)
@@ -94,7 +96,7 @@ _SHELVES: Final = """
         SELECT * FROM unnest(%(skus)s::text[], %(on_hand)s::bigint[], %(reserved)s::bigint[],
                %(sold)s::bigint[]) AS moved (sku, on_hand, reserved, sold)),
     books AS (SELECT sku FROM inventory WHERE sku IN (SELECT sku FROM moved)
-              ORDER BY sku FOR UPDATE)
+              ORDER BY sku FOR NO KEY UPDATE)
     UPDATE inventory SET on_hand = inventory.on_hand + moved.on_hand,
         reserved = inventory.reserved + moved.reserved, sold = inventory.sold + moved.sold
     FROM moved JOIN books USING (sku) WHERE inventory.sku = moved.sku

@@ -47,6 +47,10 @@ STANDBY_SECONDS: Final = 0.25
 
 FLUSH_SECONDS: Final = 5.0
 
+STALLED_SECONDS_MAX: Final = 30.0
+"""How long events may wait without one of them getting through: a broker that restarts is back by
+then, and what a producer could not deliver is reported to it by then."""
+
 # Errors of one message that no retry can mend.
 _HOPELESS: Final = frozenset(
     {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG, KafkaError.INVALID_MSG_SIZE}
@@ -77,14 +81,32 @@ class Publisher:
     kafka_outage: Outage
     term: Term | None = None
     standby: psycopg.Connection | None = None
+    # When something got through, or there was nothing to get through. Across terms: one that ends
+    # and begins again has moved nothing.
+    moved_at: float = field(default_factory=time.monotonic)
 
     def run_once(self) -> float:
         """One look at the outbox, or one try for the lock; returns seconds to wait."""
         if self.term is None:
             self.term = self._try_to_lead()
             if self.term is None:
+                self.moved_at = time.monotonic()
                 return STANDBY_SECONDS
         return self._publish_once(self.term)
+
+    def succeeded(self) -> None:
+        """A round has ended well: the database answered, and events leave or stand still."""
+        self.database_outage.recovered()
+        readiness = self.process.lifecycle.readiness
+        database.tell(readiness, True)
+        stalled = time.monotonic() - self.moved_at
+        holds = stalled <= STALLED_SECONDS_MAX
+        readiness.set(
+            "publishing",
+            holds,
+            f"events wait, and for {stalled:.0f} s Kafka has taken none of them",
+            within_seconds=database.ANSWER_SECONDS if holds else None,
+        )
 
     def _try_to_lead(self) -> Term | None:
         common = self.process.common
@@ -96,7 +118,6 @@ class Publisher:
                 flush_commits=False,
                 settings=outbox.PLANNER_SETTINGS,
             )
-            self.process.lifecycle.readiness.set("database", True)
         # Never waited for in the server: a blocked statement would hit its time-out and look like
         # an outage.
         if not publisher_lock.try_lock(self.standby):
@@ -118,6 +139,8 @@ class Publisher:
         now = time.monotonic()
         if rows:
             term.last_row_at = now
+        elif not term.in_flight.unacknowledged and not term.in_flight.suspects:
+            self.moved_at = now
         term.wait_seconds = next_wait(
             term.wait_seconds, found_rows=bool(rows), idle_seconds=now - term.last_row_at
         )
@@ -211,11 +234,13 @@ class Publisher:
             first, connection = Subject(event_id=acknowledged[0]), connections.Executed(term.conn)
             self.process.failpoints.hit(Failpoint.PUBLISHER_ACKED_BEFORE_MARK, first, connection)
             metrics.OUTBOX_PUBLISHED.inc(outbox.mark_published(term.conn, acknowledged))
+            self.moved_at = time.monotonic()
             self.process.failpoints.hit(Failpoint.PUBLISHER_MARKED, first, connection)
         for event_id, why in term.in_flight.take_unpublishable():
             dead_letters.insert_event(
                 term.conn, source="outbox", reason=why.reason, event_id=event_id, error=why.error
             )
+            self.moved_at = time.monotonic()
             logger.error(
                 "an outbox row can never be published and has a dead letter now",
                 extra={"event_id": str(event_id), "reason": why.reason},
@@ -231,7 +256,7 @@ class Publisher:
             raise error
         if isinstance(error, psycopg.Error):
             self.database_outage.failed(error)
-            self.process.lifecycle.readiness.set("database", False)
+            database.tell(self.process.lifecycle.readiness, False)
         else:
             self.kafka_outage.failed(error)
         self._abandon()
@@ -290,7 +315,7 @@ def run(process: Process) -> None:
         Outage(logger, "PostgreSQL"),
         kafka_outage,
     )
-    process.lifecycle.readiness.expect("database")
+    process.lifecycle.readiness.expect("database", "publishing")
     # What `check` explains must be the statement that runs, in the session it runs in, not a copy.
     serve_admin_port(
         process,
@@ -309,7 +334,7 @@ def run(process: Process) -> None:
             rng=process.rng,
             recoverable=(*database.UNAVAILABLE, KafkaException),
             on_failure=publisher.step_down,
-            on_success=publisher.database_outage.recovered,
+            on_success=publisher.succeeded,
         )
     finally:
         publisher.close()

@@ -16,6 +16,7 @@ from functools import partial
 from typing import Final
 
 from runtime import config, metrics
+from runtime.adapters import gateway_client
 from runtime.adapters.gateway_client import GatewayClient
 from runtime.adapters.http.admin import serve_admin_port
 from runtime.adapters.store import database, far_times, reconcile
@@ -146,6 +147,7 @@ def run(process: Process) -> None:
     reconciler = Reconciler(tools, missed_events.MissedEvents(tools))
     process.lifecycle.readiness.expect("database")
     serve_admin_port(process)
+    gateway_client.watch(tools.gateway, process.lifecycle.readiness, process.lifecycle.stop)
 
     def on_failure(error: Exception) -> None:
         database_outage.failed(error)

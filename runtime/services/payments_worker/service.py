@@ -16,12 +16,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Final
 
-import psycopg
 from confluent_kafka import Consumer, KafkaException, TopicPartition
-from psycopg_pool import ConnectionPool
 
 from runtime import config
-from runtime.adapters import consumer_loop
+from runtime.adapters import consumer_loop, gateway_client
 from runtime.adapters.consumer_loop import ConsumerLoop
 from runtime.adapters.gateway_client import GatewayClient
 from runtime.adapters.http.admin import serve_admin_port
@@ -77,7 +75,8 @@ def run(process: Process) -> None:
         process, subscription, ingest, database_outage, after_commit=ingest.committed
     )
     serve_admin_port(process)
-    _spawn("watch", lambda: _watch(process, pool, gateway))
+    database.watch(pool, readiness, process.lifecycle.stop)
+    gateway_client.watch(gateway, readiness, process.lifecycle.stop)
     ingesting = _spawn("ingest", lambda: _until_stop(process, loop.run))
     _until_stop(process, lambda: _execute(process, executor, database_outage))
     # One deadline for both: an ingest that hangs must not use up the attempts' time twice over.
@@ -122,24 +121,6 @@ def _spawn(name: str, target: Callable[[], None]) -> threading.Thread:
     thread = threading.Thread(target=target, name=name, daemon=True)
     thread.start()
     return thread
-
-
-def _watch(
-    process: Process, pool: ConnectionPool[psycopg.Connection], gateway: GatewayClient
-) -> None:
-    """Keep readiness true to the database and the gateway."""
-    readiness, all_hold = process.lifecycle.readiness, False
-    # Quick while something is missing, so that a start is not a second longer than it has to be.
-    while not process.lifecycle.stop.wait(1.0 if all_hold else 0.1):
-        database_holds, gateway_holds = database.answers(pool), gateway.is_ready()
-        database.tell(readiness, database_holds)
-        readiness.set(
-            "gateway",
-            gateway_holds,
-            "payments-gateway does not answer or is not ready",
-            within_seconds=database.ANSWER_SECONDS if gateway_holds else None,
-        )
-        all_hold = database_holds and gateway_holds
 
 
 # --- reprocessing with another group --------------------------------------------------------

@@ -12,7 +12,7 @@ import pytest
 from bookpayctl.targets.local.servers.contents import create_topics
 from runtime.adapters.store.publisher_lock import try_lock
 from runtime.domain.names import PUBLISHER_LOCK_KEY
-from tests.support.processes import ServiceProcess
+from tests.support.processes import ServiceProcess, free_port
 from tests.support.publishing import (
     EVENT_TYPE,
     Publishers,
@@ -37,6 +37,12 @@ def leader_of(database: Database, processes: list[ServiceProcess]) -> ServicePro
     )
     assert len(names) == 1, names
     return next(process for process in processes if process.name == names[0][0])
+
+
+def leader_named(database: Database) -> str:
+    wait_for_a_leader(database)
+    name: str = database.value("SELECT publisher_id FROM publisher_terms WHERE ended_at IS NULL")
+    return name
 
 
 def wait_for_a_leader(database: Database) -> None:
@@ -232,6 +238,25 @@ def test_nothing_is_marked_while_the_broker_is_away_and_everything_is_when_it_is
             )
             found = published(broker.kafka_bootstrap_servers)
             assert [event_id for event_id in events if event_id not in found] == []
+
+
+def test_a_leader_whose_events_no_broker_takes_is_not_ready_and_says_why(
+    database: Database, publishers: Publishers
+) -> None:
+    nobody = f"127.0.0.1:{free_port()}"
+    leader, standby = sorted(
+        publishers(2, bootstrap_servers=nobody),
+        key=lambda process: process.name != leader_named(database),
+    )
+    write_event(database)
+
+    eventually(
+        lambda: leader.readiness().get("publishing") is False, "it says that nothing leaves", 120
+    )
+
+    assert leader.readiness()["database"]
+    assert "Kafka has taken none of them" in leader.readiness_reasons()["publishing"]
+    assert standby.is_ready()
 
 
 def test_events_that_only_the_producer_had_leave_after_broker_and_publisher_have_died(

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from confluent_kafka import Consumer, ConsumerGroupState
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import Consumer
 
+from runtime.adapters.kafka_admin import GroupAdmin
 from runtime.domain.names import TOPICS_OF_GROUP, Service
 from tests.support.stack import Shop
 from tests.support.waiting import eventually
@@ -19,10 +19,8 @@ SERVICES = {"notifier": Service.NOTIFIER, "orders-consumer": Service.ORDERS}
 
 def members(shop: Shop, group: Service) -> int:
     """How many members the broker says the group has, when it is not being balanced."""
-    admin = AdminClient({"bootstrap.servers": shop.stack.bootstrap_servers})
-    future = admin.describe_consumer_groups([group.value], request_timeout=30.0)[group.value]
-    described = future.result()
-    return len(described.members) if described.state is ConsumerGroupState.STABLE else 0
+    is_settled, found = GroupAdmin(shop.stack.bootstrap_servers, "test", group.value).members()
+    return len(found) if is_settled else 0
 
 
 def test_a_fenced_consumer_ends_and_works_again_once_it_is_started(shop: Shop) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import signal
 import subprocess
 import sys
@@ -200,12 +199,16 @@ def opened_for_writing(fifo: Path) -> int | None:
 def test_a_folder_that_was_deleted_under_the_shell_is_named(tmp_path: Path) -> None:
     gone = tmp_path / "gone"
     gone.mkdir()
-    program = f"{shlex.quote(sys.executable)} -P -m bookpayctl"
-    folder = shlex.quote(str(gone))
-    script = f"cd {folder} && rmdir {folder} && exec {program} status -o json"
+    program = Path(sys.executable).with_name("bookpayctl")
+    script = 'cd "$0" && rmdir "$0" && exec "$1" status -o json'
 
     done = subprocess.run(
-        ["/bin/sh", "-c", script], env={}, capture_output=True, text=True, check=False, timeout=60
+        ["/bin/sh", "-c", script, str(gone), str(program)],
+        env={},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
 
     assert done.returncode == ExitCode.USAGE, done.stderr
@@ -217,9 +220,9 @@ def test_a_folder_that_was_deleted_under_the_shell_is_named(tmp_path: Path) -> N
 def shell(directory: Path, command: str) -> subprocess.CompletedProcess[str]:
     """A line of a shell, in which `bookpayctl` is the tool."""
     own = {"PATH": os.environ["PATH"], "PYTHONPATH": ":".join(filter(None, sys.path))}
-    line = command.replace("bookpayctl", f"{shlex.quote(sys.executable)} -m bookpayctl")
+    line = command.replace("bookpayctl", '"$0" -m bookpayctl')
     return subprocess.run(
-        ["/bin/bash", "-o", "pipefail", "-c", line],
+        ["/bin/bash", "-o", "pipefail", "-c", line, sys.executable],
         env=own,
         cwd=directory,
         capture_output=True,

@@ -1,0 +1,62 @@
+"""A process that asks a broker about a group while its connections are cut again and again.
+
+`python -m tests.support.asking_while_cut SERVERS GROUP TOPIC`: prints how many answers it got of
+each kind. An assertion of librdkafka's ends the process, which is what its parent looks for.
+"""
+
+from __future__ import annotations
+
+import random
+import socket
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable
+
+from confluent_kafka import KafkaException
+
+from bookpayctl.clients import kafka
+from runtime.adapters.kafka_admin import GroupAdmin
+from runtime.faults.connections import sockets_to
+
+ANSWERS_WANTED = 300
+ASKINGS_MAX = 20_000
+
+
+def cut_until(stop: threading.Event, address: tuple[str, int]) -> None:
+    """Cut every connection of this process to the broker, at moments that repeat nowhere."""
+    rng = random.Random(1)
+    while not stop.wait(rng.uniform(0.0, 0.1)):
+        for connection in sockets_to({address}):
+            with connection:
+                try:
+                    connection.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    continue
+
+
+def count(ask: Callable[[], object], answers: Counter[str], name: str) -> None:
+    try:
+        ask()
+        answers[name] += 1
+    except KafkaException:
+        answers["not said"] += 1
+
+
+def main(servers: str, group: str, topic: str) -> None:
+    host, _, port = servers.partition(":")
+    stop, answers = threading.Event(), Counter[str]()
+    admin = GroupAdmin(servers, "asking", group)
+    threading.Thread(target=cut_until, args=(stop, (host, int(port))), daemon=True).start()
+    for _ in range(ASKINGS_MAX):
+        count(lambda: admin.look([topic]), answers, "look")
+        if answers["look"] % 10 == 0:
+            count(lambda: kafka.group_offsets(servers, group, [(topic, 0)]), answers, "offsets")
+        if answers["look"] >= ANSWERS_WANTED and answers["not said"] >= 1:
+            break
+    stop.set()
+    sys.stdout.write(" ".join(f"{name}={number}" for name, number in sorted(answers.items())))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
