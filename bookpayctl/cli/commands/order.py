@@ -151,10 +151,26 @@ def show(
     """
     from bookpayctl.load import probe_orders
 
-    reply = probe_orders.orders_api(environment_of(name)).get(order_id)
+    environment = environment_of(name)
+    reply = probe_orders.orders_api(environment).get(order_id)
     if not reply.ok:
         _refused(reply, f"order {order_id} could not be read")
     _print_order(reply.body, ExitCode.PASS, "found", output)
+    _hint_of_others(environment, order_id)
+
+
+def _hint_of_others(environment: Environment, order_id: str) -> None:
+    """What a customer is not shown: money that others moved; silent where it cannot be asked."""
+    from bookpayctl.clients.database import DatabaseError, reading
+    from bookpayctl.operate.moved import moved_of_order
+
+    try:
+        with reading(environment.dsn) as conn:
+            moved = moved_of_order(conn, order_id)
+    except DatabaseError:
+        return
+    for entry in moved:
+        hint(entry.sentence())
 
 
 def cancel(
