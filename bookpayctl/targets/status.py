@@ -75,6 +75,16 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
+class MovedByOthers:
+    """Money that others moved, of one kind and currency: `refunds`, `disputes open`, ..."""
+
+    what: str
+    count: int
+    amount_cents: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """An environment now.
 
@@ -87,6 +97,7 @@ class Status:
     leader: Leader | UnknownFact | None
     open_payments: tuple[OpenPayments, ...] | UnknownFact
     waiting: tuple[Waiting, ...] | UnknownFact
+    moved_by_others: tuple[MovedByOthers, ...] | UnknownFact = ()
     notes: tuple[str, ...] = ()
 
     def exit(self) -> tuple[ExitCode, str]:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from bookpayctl.clients import kafka
 from bookpayctl.clients.database import reading
 from bookpayctl.judge.readers.stripe import StripeReader, StripeReadError
+from bookpayctl.operate.moved import moved_of_order
 from bookpayctl.report.money import shown_money
 from bookpayctl.targets.environment import Environment
 from bookpayctl.trace.timeline import TimelineEvent
@@ -63,6 +64,7 @@ def collect(environment: Environment, identifier: str) -> OrderTimeline:
         if intent is not None:
             timeline.events += _webhook_events(conn, intent)
         timeline.events += _notification_events(conn, order_id)
+        timeline.events += _moved_events(conn, order_id)
     timeline.events += _http_events(environment, order_id)
     _add_records(environment, timeline, events)
     _add_stripe(environment, timeline)
@@ -186,6 +188,11 @@ def _notification_events(conn: Any, order_id: str) -> Iterator[TimelineEvent]:
         yield TimelineEvent(
             at, "postgres", f"e-mail {'sent' if sent else 'due'} {event_type}", message_id
         )
+
+
+def _moved_events(conn: Any, order_id: str) -> Iterator[TimelineEvent]:
+    for entry in moved_of_order(conn, order_id):
+        yield TimelineEvent(entry.created_at, "postgres", "moved by others", entry.sentence())
 
 
 def _http_events(environment: Environment, order_id: str) -> Iterator[TimelineEvent]:

@@ -55,16 +55,18 @@ _BRINGERS: Final = {
     "Redriven": "operator",
     "RefundSucceeded": "refund",
     "RefundFailed": "refund",
+    "NothingOwed": "money moved by others",
     "RefundClaimed": "worker",
     "RefundLeaseLost": "worker",
     "RefundAnswered": "worker",
     "RefundSeen": "webhook, reconciler",
     "RefundAbsent": "reconciler",
+    "RefundUnneeded": "money moved by others",
 }
 
 
 # A parked call's reason matters to a refund when it is this one.
-_REASONS: Final = ("some_code", refunds.ALREADY_REFUNDED)
+_REASONS: Final = ("some_code", refunds.MORE_THAN_LEFT)
 
 # Where nothing more is owed; a later event may still come, such as a bank sending a refund back.
 _REFUND_ENDS: Final = (RefundState.SUCCEEDED, RefundState.FAILED)

@@ -81,6 +81,21 @@ class FoundRefund:
     money: Money | None
     failure_code: str | None
     refund_id: str | None
+    payment_intent_id: PaymentIntentId | None = None
+    charge_id: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FoundDispute:
+    """A dispute as Stripe's list shows it; `money` is None when it is no amount of a charge."""
+
+    stripe_dispute_id: str
+    status: str
+    money: Money | None
+    payment_intent_id: PaymentIntentId | None
+    charge_id: str | None
+    reason: str | None
 
 
 class GatewayUnavailableError(Exception):
@@ -194,6 +209,30 @@ class GatewayClient:
             f"/refunds?{query}", lambda body: [_found_refund(entry) for entry in body["data"]]
         )
 
+    def disputes_of(self, payment_intent_id: str) -> list[FoundDispute]:
+        """Every dispute of a PaymentIntent, newest first; raises as `refunds_of` does."""
+        query = urlencode({"payment_intent_id": payment_intent_id})
+        return self._get(
+            f"/disputes?{query}", lambda body: [_found_dispute(entry) for entry in body["data"]]
+        )
+
+    def moved(
+        self, *, created_gte: int, created_lte: int
+    ) -> tuple[list[FoundRefund], list[FoundDispute]]:
+        """Refunds and disputes of the whole account, created in a window (Unix seconds).
+
+        Raises:
+            GatewayUnavailableError: no clear answer, or more than one look can read.
+        """
+        query = urlencode({"created_gte": created_gte, "created_lte": created_lte})
+        return self._get(
+            f"/moved?{query}",
+            lambda body: (
+                [_found_refund(entry) for entry in body["refunds"]],
+                [_found_dispute(entry) for entry in body["disputes"]],
+            ),
+        )
+
     def is_ready(self) -> bool:
         """Whether the gateway says it can reach Stripe."""
         try:
@@ -290,6 +329,20 @@ def _found_refund(entry: Mapping[str, Any]) -> FoundRefund:
         read_money(entry["amount_cents"], entry["currency"]),
         entry.get("failure_code"),
         entry.get("refund_id"),
+        entry.get("payment_intent_id"),
+        entry.get("charge_id"),
+        entry.get("reason"),
+    )
+
+
+def _found_dispute(entry: Mapping[str, Any]) -> FoundDispute:
+    return FoundDispute(
+        str(entry["id"]),
+        str(entry["status"]),
+        read_money(entry["amount_cents"], entry["currency"]),
+        entry.get("payment_intent_id"),
+        entry.get("charge_id"),
+        entry.get("reason"),
     )
 
 

@@ -147,6 +147,19 @@ class StripeGateway:
         """
         return self._pages("/v1/refunds", "refund", payment_intent=payment_intent_id)
 
+    def list_disputes(self, payment_intent_id: str) -> Iterator[Document]:
+        """Every dispute of a PaymentIntent, newest first; raises as `list_refunds` does."""
+        return self._pages("/v1/disputes", "dispute", payment_intent=payment_intent_id)
+
+    def list_moved(self, kind: str, created_gte: int, created_lte: int) -> Iterator[Document]:
+        """The account's refunds or disputes of a creation window (Unix seconds), newest first.
+
+        Args:
+            kind: `refund` or `dispute`.
+        """
+        window = {"gte": created_gte, "lte": created_lte}
+        return self._pages(f"/v1/{kind}s", kind, created=window)
+
     def _pages(self, path: str, kind: str, **wanted: Any) -> Iterator[Document]:
         """Every object of a list, page by page; not the SDK's paging, which judges no page."""
         after: dict[str, str] = {}

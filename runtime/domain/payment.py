@@ -23,6 +23,7 @@ from runtime.domain.payment_events import (
     Effect,
     Event,
     LeaseLost,
+    NothingOwed,
     OrderCancelled,
     Payment,
     Redriven,
@@ -83,7 +84,7 @@ def step(payment: Payment, event: Event) -> Verdict:
             return _order_cancelled(payment)
         case Redriven():
             return _redriven(payment)
-        case RefundSucceeded() | RefundFailed():
+        case RefundSucceeded() | RefundFailed() | NothingOwed():
             return _went_back(payment, event)
     assert_never(event)
 
@@ -342,9 +343,10 @@ def _redriven(payment: Payment) -> Verdict:
 # --- money that goes back -------------------------------------------------------------------
 
 
-def _went_back(payment: Payment, event: RefundSucceeded | RefundFailed) -> Verdict:
+def _went_back(payment: Payment, event: RefundSucceeded | RefundFailed | NothingOwed) -> Verdict:
     match event:
-        case RefundSucceeded():
+        # Whoever gave it back: the customer has it.
+        case RefundSucceeded() | NothingOwed():
             return _refund_succeeded(payment)
         case RefundFailed():
             return _refund_failed(payment)

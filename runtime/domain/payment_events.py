@@ -129,6 +129,11 @@ class RefundFailed:
     code: str
 
 
+@dataclass(frozen=True, slots=True)
+class NothingOwed:
+    """Others have given all of it back, or a bank has: no refund of ours is needed any more."""
+
+
 # Closed: who adds an event decides in `payment.step` what it means in every state.
 Event = (
     Claimed
@@ -143,6 +148,7 @@ Event = (
     | Redriven
     | RefundSucceeded
     | RefundFailed
+    | NothingOwed
 )
 
 

@@ -21,6 +21,16 @@ S = RefundState
 
 ALREADY_REFUNDED: Final = "charge_already_refunded"
 """Stripe's code when nothing is left to give back: someone did it before us, or we did."""
+MORE_THAN_LEFT: Final = "refund_more_than_left"
+"""Our word for Stripe's refusal of more than the charge still holds, which has no code."""
+CHARGE_DISPUTED: Final = "charge_disputed"
+"""Stripe's code while a dispute stands: the customer's bank has the money."""
+
+OVERTAKEN: Final = frozenset({ALREADY_REFUNDED, MORE_THAN_LEFT, CHARGE_DISPUTED})
+"""Refusals that say that others moved the money first; what is left is read and asked for anew."""
+
+NOTHING_OWED: Final = "nothing_owed"
+"""Why a refund ends that was never sent: others had given the money back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +93,14 @@ class RefundAbsent:
     key_age_seconds: float | None
 
 
-RefundEvent = RefundClaimed | RefundLeaseLost | RefundAnswered | RefundSeen | RefundAbsent
+@dataclass(frozen=True, slots=True)
+class RefundUnneeded:
+    """Nothing is owed any more: others gave it back before this was sent."""
+
+
+RefundEvent = (
+    RefundClaimed | RefundLeaseLost | RefundAnswered | RefundSeen | RefundAbsent | RefundUnneeded
+)
 
 
 def next_refund(refund: Refund, event: RefundEvent) -> Refund:
@@ -99,6 +116,9 @@ def next_refund(refund: Refund, event: RefundEvent) -> Refund:
             return _seen(refund, event)
         case RefundAbsent():
             return _absent(refund, event)
+        case RefundUnneeded():
+            # Only what was never posted: the end of what may have executed is Stripe's to tell.
+            return _closed(refund, S.FAILED, NOTHING_OWED) if refund.state is S.PENDING else refund
     assert_never(event)
 
 
@@ -146,8 +166,8 @@ def _closed(refund: Refund, state: RefundState, code: str | None) -> Refund:
 
 def _rejected(refund: Refund, reason: str) -> Refund:
     """A request that Stripe calls wrong: final, unless money may have gone back all the same."""
-    if reason == ALREADY_REFUNDED or refund.key.maybe_executed:
-        key = replace(refund.key, maybe_executed=True, needs_reconcile=True)
+    if reason in OVERTAKEN or refund.key.maybe_executed:
+        key = replace(refund.key, needs_reconcile=True)
         return replace(refund, state=S.UNKNOWN, key=key, failure_code=reason)
     return _closed(refund, S.FAILED, reason)
 
@@ -176,8 +196,13 @@ def _seen(refund: Refund, event: RefundSeen) -> Refund:
 
 
 def _absent(refund: Refund, event: RefundAbsent) -> Refund:
+    if refund.state is not S.UNKNOWN:
+        return refund
+    if refund.failure_code is not None and not refund.key.maybe_executed:
+        # Every call was refused: none is on its way.
+        return _closed(refund, S.FAILED, refund.failure_code)
     # A request that is still on its way could execute behind this look.
-    if refund.state is not S.UNKNOWN or not event.deadline_passed:
+    if not event.deadline_passed:
         return refund
     if key_history.is_dead(refund.key, event.key_age_seconds) or refund.failure_code is not None:
         failed = _closed(refund, S.FAILED, refund.failure_code or NOT_EXECUTED)

@@ -27,6 +27,7 @@ from runtime.domain.outcome import (
     Settled,
     Unknown,
 )
+from runtime.domain.refund import MORE_THAN_LEFT
 from runtime.domain.stripe_shape import (
     Answer,
     NoAnswer,
@@ -108,6 +109,14 @@ def outcome_of_refund(answer: Answer, asked: AskedRefund) -> Outcome:
         case Refusal(http_status=404, code="resource_missing"):
             # This refund names what Stripe does not have; nobody else's request is wrong.
             return Parked("resource_missing")
+        # Others gave a part back meanwhile; Stripe says so in words, and names the parameter.
+        case Refusal(
+            http_status=400,
+            type="invalid_request_error",
+            param="amount",
+            code=None | "amount_too_large",
+        ):
+            return Parked(MORE_THAN_LEFT)
         case Refusal():
             return _refused(answer, None)
         case Shown():

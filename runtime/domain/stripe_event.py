@@ -45,6 +45,9 @@ class Kind(Enum):
     FAILED = auto()
     OPEN = auto()
     REFUND = auto()
+    # A charge's own word on how much of it has gone back.
+    CHARGE = auto()
+    DISPUTE = auto()
     OTHER = auto()
 
 
@@ -59,6 +62,17 @@ _KINDS: Final = {
     "refund.failed": Kind.REFUND,
     # What accounts on older API versions get for the same news; its object is the refund, too.
     "charge.refund.updated": Kind.REFUND,
+    "charge.refunded": Kind.CHARGE,
+    "charge.dispute.created": Kind.DISPUTE,
+    "charge.dispute.updated": Kind.DISPUTE,
+    "charge.dispute.closed": Kind.DISPUTE,
+    "charge.dispute.funds_withdrawn": Kind.DISPUTE,
+    "charge.dispute.funds_reinstated": Kind.DISPUTE,
+}
+_OBJECT_OF_KIND: Final = {
+    Kind.REFUND: "refund",
+    Kind.CHARGE: "charge",
+    Kind.DISPUTE: "dispute",
 }
 
 # The states a PaymentIntent can be in when Stripe tells this of it. After a failure it can be paid
@@ -80,6 +94,9 @@ class StripeEvent:
         livemode: live money, or no word on it, in the event or in its object.
         amount_cents: the object's amount, also where no `money` can be read from it.
         amount_received_cents: what of it has arrived; None where that is not said.
+        amount_refunded_cents: what of a charge has gone back, whoever gave it.
+        of_intent: the PaymentIntent that a refund, a charge or a dispute belongs to.
+        created_seconds: when it happened, Stripe's clock in Unix seconds.
     """
 
     stripe_event_id: StripeEventId
@@ -100,6 +117,17 @@ class StripeEvent:
     object_kind: str | None = None
     amount_cents: int | None = None
     amount_received_cents: int | None = None
+    amount_refunded_cents: int | None = None
+    of_intent: PaymentIntentId | None = None
+    charge_id: str | None = None
+    reason: str | None = None
+    created_seconds: int | None = None
+
+    @property
+    def shows_its_object(self) -> bool:
+        """Whether its object is of the kind that Stripe tells this of, with an id."""
+        wanted = _OBJECT_OF_KIND.get(self.kind)
+        return self.object_id is not None and self.object_kind == wanted
 
     @property
     def is_of_a_known_version(self) -> bool:
@@ -177,6 +205,11 @@ def _event(document: dict[str, Any]) -> StripeEvent | Odd:
         object_kind=_text(thing.get("object")),
         amount_cents=_integer(thing.get("amount")),
         amount_received_cents=_integer(thing.get("amount_received")),
+        amount_refunded_cents=_integer(thing.get("amount_refunded")),
+        of_intent=_intent_id(thing.get("payment_intent")),
+        charge_id=_bounded(thing.get("charge")),
+        reason=_bounded(thing.get("reason")),
+        created_seconds=_seconds(document.get("created")),
     )
 
 
@@ -187,6 +220,21 @@ def _version(value: object) -> str | None:
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
+
+
+def _bounded(value: object) -> str | None:
+    return value if isinstance(value, str) and len(value) <= 255 else None
+
+
+def _intent_id(value: object) -> PaymentIntentId | None:
+    text = _bounded(value)
+    return PaymentIntentId(text) if text is not None and text.startswith("pi_") else None
+
+
+def _seconds(value: object) -> int | None:
+    number = _integer(value)
+    # Ten digits reach to the year 2286.
+    return number if number is not None and 0 <= number <= 9_999_999_999 else None
 
 
 def _integer(value: object) -> int | None:

@@ -38,7 +38,13 @@ _INTENT_ID: Final = re.compile(r"pi_[A-Za-z0-9_]{1,250}")
 # `pyr_` is what Stripe calls the refund of a bank debit.
 _REFUND_ID: Final = re.compile(r"(?:re|pyr)_[A-Za-z0-9_]{1,250}")
 _CURRENCY: Final = re.compile(r"[a-z]{3}")
-_ID_OF_KIND: Final = {"payment_intent": _INTENT_ID, "refund": _REFUND_ID}
+# `du_` is what new disputes have, `dp_` what the older ones do.
+_DISPUTE_ID: Final = re.compile(r"(?:du|dp)_[A-Za-z0-9_]{1,250}")
+_ID_OF_KIND: Final = {
+    "payment_intent": _INTENT_ID,
+    "refund": _REFUND_ID,
+    "dispute": _DISPUTE_ID,
+}
 
 INTENT_STATUSES_OPEN: Final = frozenset(
     {
@@ -216,6 +222,21 @@ class ShownRefund:
     payment_intent_id: PaymentIntentId | None
     failure_code: str | None
     metadata: Mapping[str, str]
+    charge_id: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ShownDispute:
+    """What decisions look at in a dispute."""
+
+    stripe_dispute_id: str
+    status: str
+    amount_cents: int
+    currency: str
+    payment_intent_id: PaymentIntentId | None
+    charge_id: str | None
+    reason: str | None
 
 
 def intent_of(document: Document | None) -> ShownIntent | None:
@@ -269,6 +290,31 @@ def refund_of(document: Document) -> ShownRefund | None:
         PaymentIntentId(intent) if intent is not None else None,
         failure_code,
         metadata,
+        _short_text(document.get("charge")),
+        _short_text(document.get("reason")),
+    )
+
+
+def dispute_of(document: Document) -> ShownDispute | None:
+    """A dispute as Stripe shows it; None for anything else. Its status may be a new word."""
+    if not is_of_kind(document, "dispute"):
+        return None
+    status, intent = _short_text(document.get("status")), document.get("payment_intent")
+    if (
+        not status
+        or not _is_amount(document.get("amount"))
+        or not _is_currency(document.get("currency"))
+        or not (intent is None or (isinstance(intent, str) and _INTENT_ID.fullmatch(intent)))
+    ):
+        return None
+    return ShownDispute(
+        document["id"],
+        status,
+        document["amount"],
+        document["currency"],
+        PaymentIntentId(intent) if intent is not None else None,
+        _short_text(document.get("charge")),
+        _short_text(document.get("reason")),
     )
 
 
@@ -313,6 +359,11 @@ def _metadata(document: Document) -> Mapping[str, str] | None:
     if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
         return None
     return metadata
+
+
+def _short_text(value: object) -> str | None:
+    """For people and look-ups: one that is none costs a hint."""
+    return value if isinstance(value, str) and len(value) <= 255 else None
 
 
 def _is_one_of(value: object, words: frozenset[str]) -> bool:

@@ -14,21 +14,35 @@ from uuid import UUID
 
 from psycopg import Connection
 
-from runtime.adapters.store import dead_letters, outbox, payments, refunds
+from runtime.adapters.store import dead_letters, orders, outbox, outside, payments, refunds
 from runtime.adapters.store.payments import Cause, PaymentRow
 from runtime.domain import payment as machine
 from runtime.domain.event import Json, NewEvent, payment_event
+from runtime.domain.money import Money
 from runtime.domain.names import EventType, PaymentState, Service
+from runtime.domain.outside import (
+    DISPUTE_LOST,
+    REFUNDED_OUTSIDE,
+    Ask,
+    CancelOrder,
+    End,
+    next_move,
+)
 from runtime.domain.payment_events import (
     OUTCOME_EFFECTS,
     Effect,
     Event,
+    NothingOwed,
     Refused,
     Step,
     Unchanged,
     Wait,
 )
 from runtime.domain.retry import PAYMENT_BACKOFF, UNKNOWN_BACKOFF
+from runtime.steps.order import cancel_locked_order
+
+BY_OTHERS = frozenset({REFUNDED_OUTSIDE, DISPUTE_LOST})
+"""Causes of an end that was no refund of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +137,55 @@ def write_step(
         elif row.payment.state is PaymentState.PARKED and after.state is not PaymentState.PARKED:
             # Whatever moved it on (an operator, a late webhook): nobody has to look any more.
             dead_letters.resolve_event(conn, source=Service.WORKER, event_id=row.event_id)
-        if Effect.REQUEST_REFUND in step.effects and after.payment_intent_id is not None:
-            refunds.request_first(conn, row.event_id, after.payment_intent_id, row.money)
     if moved.rowcount != 1:
         raise RuntimeError(f"payment {row.event_id} moved under its own row lock")
+    if _may_have_moved_before(row, step):
+        outside.check(conn, row.event_id)
+    if _owes_something_new(row, step):
+        settle_up(conn, row.event_id, cause, rng)
+
+
+def _may_have_moved_before(row: PaymentRow, step: Step) -> bool:
+    """Whether others may have given this success's money back before we heard of it."""
+    came = step.payment.state in (PaymentState.SUCCEEDED, PaymentState.REFUNDING)
+    late = row.payment.state is PaymentState.FAILED or row.payment.key.maybe_executed
+    return came and late and row.payment.state is not PaymentState.SUCCEEDED
+
+
+def _owes_something_new(row: PaymentRow, step: Step) -> bool:
+    """Whether the sums have to be looked at: a refund is wanted, or others may have been first."""
+    if Effect.REQUEST_REFUND in step.effects:
+        return True
+    # Nothing of others is known of a PaymentIntent that no row has named so far.
+    known = row.payment.payment_intent_id is not None
+    return known and step.payment.state is PaymentState.SUCCEEDED
+
+
+def settle_up(conn: Connection, event_id: UUID, cause: Cause, rng: random.Random) -> None:
+    """Do what follows from all the money of a payment that has moved so far.
+
+    Under the payment's lock, and after every change of the sums: a refund of ours that ended, one
+    of others, a dispute. Whoever changes them last sees them all.
+    """
+    row = payments.lock(conn, event_id)
+    if row is None:
+        return
+    match next_move(row.payment.state, outside.moved_of_one(conn, event_id)):
+        case CancelOrder():
+            # Its OrderCancelled comes back to this payment, as a customer's does.
+            order = orders.lock_order(conn, row.order_id)
+            if order is not None:
+                cancel_locked_order(
+                    conn, order, row.event_id, cause=cause.who, reason=REFUNDED_OUTSIDE
+                )
+        case Ask(n, amount_cents) if row.payment.payment_intent_id is not None:
+            asked = Money(amount_cents, row.money.currency)
+            refunds.request(conn, row.event_id, n, row.payment.payment_intent_id, asked)
+        case End(by, reference):
+            apply_locked(conn, row, NothingOwed(), Cause(by, reference), rng=rng)
+        case _:
+            pass
+    refunds.wake(conn, event_id)
 
 
 def _wait_seconds(step: Step, rng: random.Random) -> float:
@@ -190,8 +249,10 @@ def _event_of(effect: Effect, row: PaymentRow, step: Step, cause: Cause) -> list
             }
         case Effect.EMIT_REFUNDED:
             event_type = EventType.PAYMENT_REFUNDED
-            # A refund reports under its own id, so the cause is the refund.
-            extra = {"refund_id": cause.reference}
+            # A refund reports under its own id, so the cause is the refund. One of others has
+            # Stripe's id, and so has a dispute.
+            by = cause.who if cause.who in BY_OTHERS else None
+            extra = {"refund_id": cause.reference, "by": by}
         case Effect.REQUEST_REFUND | Effect.RECORD_LATE_SUCCESS | Effect.ALERT:
             return []
     # Of the row, not of the event that caused it: what leaves here is what the order asked for.

@@ -7,28 +7,37 @@ Worker, webhook receiver and reconciler all report through `apply`, as they do f
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 from uuid import UUID
 
 from psycopg import Connection
 
-from runtime.adapters.store import refunds
+from runtime.adapters.store import outside, refunds
 from runtime.adapters.store.payments import Cause
 from runtime.adapters.store.refunds import RefundRow
 from runtime.domain.lease import Lease
+from runtime.domain.money import Money
 from runtime.domain.names import RefundId, RefundState
 from runtime.domain.outcome import Retry
+from runtime.domain.outside import Hold, MovedMoney, Send, before_sending
 from runtime.domain.payment_events import RefundFailed, RefundSucceeded
 from runtime.domain.refund import (
+    NOTHING_OWED,
+    OVERTAKEN,
     Refund,
     RefundAnswered,
     RefundClaimed,
     RefundEvent,
     RefundLeaseLost,
+    RefundUnneeded,
     next_refund,
 )
 from runtime.domain.retry import PAYMENT_BACKOFF, UNKNOWN_BACKOFF
 from runtime.steps import payment
+
+DISPUTED_SECONDS: Final = 60.0
+"""How soon a refund is looked at again whose charge is disputed; news of the dispute wakes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +67,14 @@ def claim_due(
     for row in refunds.lock_lost(conn, lease, limit=limit):
         apply_locked(conn, row, RefundLeaseLost(), lease.owner, rng=rng)
     sendable: dict[RefundId, RefundRow] = {}
-    for row in refunds.lock_due(conn, limit=limit):
+    due = refunds.lock_due(conn, limit=limit)
+    moved = outside.moved_of(conn, [row.event_id for row in due]) if due else {}
+    for row in due:
         claimed = next_refund(row.refund, RefundClaimed(row.key_age_seconds))
         if claimed.state is RefundState.SENDING:
-            sendable[row.refund_id] = row
+            wanted = _for_what_is_left(conn, row, moved[row.event_id], lease, rng)
+            if wanted is not None:
+                sendable[row.refund_id] = wanted
         # Not sent and changed: its key may be pruned, and the reconciler asks Stripe first.
         elif claimed != row.refund:
             refunds.write(conn, row, claimed, wait_seconds=0.0)
@@ -70,6 +83,26 @@ def claim_due(
     # All in one statement, which writes what the machine said of each: it is being sent.
     tokens = refunds.lease(conn, [*sendable.values()], lease)
     return [RefundClaim(sendable[refund_id], token) for refund_id, token in tokens.items()]
+
+
+def _for_what_is_left(
+    conn: Connection, row: RefundRow, moved: MovedMoney, lease: Lease, rng: random.Random
+) -> RefundRow | None:
+    """The refund as it may be sent now; None when it may not, or need not."""
+    # The same key with another amount is another request. Once one may have been executed, it is
+    # repeated as it was, and Stripe refuses it if others were first.
+    if row.refund.key.maybe_executed:
+        return row
+    match before_sending(moved, row.n):
+        case Send(amount_cents):
+            if amount_cents != row.money.amount_cents:
+                refunds.set_amount(conn, row, amount_cents)
+            return replace(row, money=Money(amount_cents, row.money.currency))
+        case Hold.DISPUTED:
+            refunds.look_again_in(conn, row, DISPUTED_SECONDS)
+        case Hold.NOTHING_OWED:
+            apply_locked(conn, row, RefundUnneeded(), lease.owner, rng=rng)
+    return None
 
 
 def apply(
@@ -117,8 +150,13 @@ def _report_to_payment(
     if after.state is RefundState.SUCCEEDED:
         payment.apply(conn, row.event_id, RefundSucceeded(), cause, rng=rng)
     elif after.state is RefundState.FAILED:
-        report = RefundFailed(after.failure_code or "refund_failed")
-        payment.apply(conn, row.event_id, report, cause, rng=rng)
+        code = after.failure_code or "refund_failed"
+        # What others were faster with has not failed: the sums say what follows.
+        if code not in OVERTAKEN and code != NOTHING_OWED:
+            payment.apply(conn, row.event_id, RefundFailed(code), cause, rng=rng)
+    else:
+        return
+    payment.settle_up(conn, row.event_id, cause, rng)
 
 
 def _wait_seconds(after: Refund, event: RefundEvent, rng: random.Random) -> float:

@@ -6,20 +6,28 @@ the money, all of it received, and a status that fits the event's name. It then 
 same compare-and-set as the worker's answer, so the webhook may win the
 race. An event about a row that is not there yet is early and kept;
 one that contradicts a row is quarantined.
+
+Refunds of others and disputes belong to the payment whose PaymentIntent they name, and are written
+beside it; what is owed follows from the sums (`moved_by_others`, `payment.settle_up`).
 """
 
 from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
 from uuid import UUID
 
 import psycopg
 from psycopg import Connection
 
-from runtime.adapters.store import payments, refunds, shadow
+from runtime.adapters.store import outside, payments, refunds, shadow
 from runtime.adapters.store.payments import Cause, PaymentRow
+from runtime.adapters.store.refunds import RefundRow
 from runtime.domain.money import Money
+from runtime.domain.names import PaymentIntentId
+from runtime.domain.outside import Claimant, is_ours
 from runtime.domain.payment import ORDER_CANCELLED, WEBHOOK_TIMEOUT
 from runtime.domain.payment_events import (
     Event,
@@ -32,7 +40,11 @@ from runtime.domain.refund import RefundSeen
 from runtime.domain.shadow import DECLINED, SETTLED
 from runtime.domain.stripe_answers import not_received
 from runtime.domain.stripe_event import Kind, StripeEvent
-from runtime.steps import payment, refund
+from runtime.steps import moved_by_others, payment, refund
+
+ID_LENGTH_MAX: Final = 255
+"""It becomes a primary key; Stripe's are far shorter."""
+STATUS_LENGTH_MAX: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +92,10 @@ def apply(
             return Done("ignored")
         case Kind.REFUND:
             return _apply_refund(conn, event, rng)
+        case Kind.CHARGE:
+            return _apply_charge(conn, event)
+        case Kind.DISPUTE:
+            return _apply_dispute(conn, event, rng)
         case Kind.SUCCEEDED | Kind.FAILED | Kind.OPEN:
             return _apply_intent(conn, event, environment, rng)
 
@@ -189,18 +205,110 @@ def _other_money(ours: Money, theirs: Money | None) -> str | None:
 
 
 def _apply_refund(conn: Connection, event: StripeEvent, rng: random.Random) -> WebhookEffect:
-    if event.object_id is None or event.status is None:
+    if not event.shows_its_object or event.object_id is None or not event.status:
         return Quarantined("no_object")
     row = refunds.lock_by_stripe_id(conn, event.object_id, _uuid(event.metadata_refund_id))
-    if row is None:
-        # Somebody else's, or ours before we heard its id: the end of its window decides.
-        return Early(None)
+    if row is None or not _is_ours(row, event):
+        return _apply_outside_refund(conn, event, rng)
     other_money = _other_money(row.money, event.money)
     if other_money is not None:
         return Quarantined(other_money)
     seen = RefundSeen(event.object_id, event.status, event.failure_code)
     moved = refund.apply_locked(conn, row, seen, "webhook", rng=rng)
     return Done(f"refund {moved.refund.state}" if moved.changed else "refund known")
+
+
+def _is_ours(row: RefundRow, event: StripeEvent) -> bool:
+    """Whether the refund is the one that our row asked for; metadata alone makes it none."""
+    claimant = Claimant(
+        str(row.refund_id),
+        row.idempotency_key,
+        row.refund.stripe_refund_id,
+        row.refund.state,
+        row.refund.key.maybe_executed,
+    )
+    named = _uuid(event.metadata_refund_id)
+    return is_ours(
+        claimant, event.object_id or "", str(named) if named else None, event.idempotency_key
+    )
+
+
+# --- money that others moved ----------------------------------------------------------------
+
+
+def _apply_outside_refund(
+    conn: Connection, event: StripeEvent, rng: random.Random
+) -> WebhookEffect:
+    found = _payment_of(conn, event)
+    if not isinstance(found, PaymentRow):
+        return found
+    # Stripe gives back in the currency of the charge, and never more than that.
+    if event.money is None or event.money.amount_cents > found.money.amount_cents:
+        return Quarantined("amount")
+    if event.money.currency != found.money.currency:
+        return Quarantined("currency")
+    told = outside.RefundTold(
+        event.object_id or "",
+        event.of_intent or PaymentIntentId(""),
+        event.charge_id,
+        event.money,
+        event.status or "",
+        event.reason,
+    )
+    cause = Cause("webhook", event.stripe_event_id)
+    changed = moved_by_others.record_refund(conn, found, told, cause, rng)
+    return Done("a refund of others" if changed else "a refund of others, known")
+
+
+def _apply_charge(conn: Connection, event: StripeEvent) -> WebhookEffect:
+    """How much of a charge has gone back: what we do not know of is looked up."""
+    if not event.shows_its_object or event.amount_refunded_cents is None:
+        return Quarantined("no_object")
+    found = _payment_of(conn, event)
+    if not isinstance(found, PaymentRow):
+        return found
+    other_money = _other_money(found.money, event.money)
+    if other_money is not None:
+        return Quarantined(other_money)
+    known = outside.moved_of_one(conn, found.event_id).refunded_cents
+    if known == event.amount_refunded_cents:
+        return Done("known")
+    outside.check(conn, found.event_id)
+    return Done("Stripe is asked what went back")
+
+
+def _apply_dispute(conn: Connection, event: StripeEvent, rng: random.Random) -> WebhookEffect:
+    if not event.shows_its_object or not event.status or len(event.status) > STATUS_LENGTH_MAX:
+        return Quarantined("no_object")
+    found = _payment_of(conn, event)
+    if not isinstance(found, PaymentRow):
+        return found
+    # Its currency may be another: the bank's, not the charge's.
+    if event.money is None:
+        return Quarantined("amount")
+    told = outside.DisputeTold(
+        event.object_id or "",
+        event.of_intent or PaymentIntentId(""),
+        event.charge_id,
+        event.money,
+        event.status,
+        event.reason,
+        told_at=datetime.fromtimestamp(event.created_seconds or 0, UTC),
+    )
+    cause = Cause("webhook", event.stripe_event_id)
+    changed = moved_by_others.record_dispute(conn, found, told, cause, rng)
+    return Done(f"dispute {event.status}" if changed else "dispute known")
+
+
+def _payment_of(conn: Connection, event: StripeEvent) -> PaymentRow | Early | Quarantined:
+    """The payment whose PaymentIntent an object belongs to, locked."""
+    if len(event.object_id or "") > ID_LENGTH_MAX:
+        return Quarantined("no_object")
+    # A charge without a PaymentIntent is none of ours; one that nobody names yet may be.
+    if event.of_intent is None:
+        return Quarantined("not_ours")
+    # Ours before we heard its id, or another program's: the end of its window decides.
+    return outside.lock_payment_of(conn, event.of_intent) or Early(None)
 
 
 def _uuid(text: str | None) -> UUID | None:

@@ -69,6 +69,8 @@ CALLS: Final[dict[str, Ask]] = {
     "retrieve": questioned(lambda c: c.retrieve("pi_1")),
     "find": questioned(lambda c: c.find(event_id=ROOT, created_gte=1, created_lte=2)),
     "refunds_of": questioned(lambda c: c.refunds_of("pi_1")),
+    "disputes_of": questioned(lambda c: c.disputes_of("pi_1")),
+    "moved": questioned(lambda c: c.moved(created_gte=1, created_lte=2)),
 }
 
 

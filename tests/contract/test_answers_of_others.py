@@ -112,6 +112,8 @@ CALLS: Final = (
     Asked("retrieve", questioned(lambda g: calls.retrieve(g, "pi_1")), INTENT),
     Asked("find", questioned(lambda g: calls.find(g, 1, 2, EVENT)), listed()),
     Asked("find_refunds", questioned(lambda g: calls.find_refunds(g, "pi_1")), listed()),
+    Asked("find_disputes", questioned(lambda g: calls.find_disputes(g, "pi_1")), listed()),
+    Asked("find_moved", questioned(lambda g: calls.find_moved(g, 1, 2)), listed()),
 )
 BY_NAME: Final = {asked.name: asked for asked in CALLS}
 

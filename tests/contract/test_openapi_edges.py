@@ -24,7 +24,7 @@ SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
 
 # Operations of each service, and how many generated cases each is worth here; the orders API's
 # texts take a generator a long time.
-OPERATIONS = {"orders": 3, "gateway": 6, "receiver": 1}
+OPERATIONS = {"orders": 3, "gateway": 8, "receiver": 1}
 EXAMPLES = {"orders": 10, "gateway": 20, "receiver": 100}
 CASES_LEAST = {"orders": 200, "gateway": 250, "receiver": 75}
 

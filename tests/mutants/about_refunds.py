@@ -49,9 +49,9 @@ REFUND_MUTANTS: Final = (
         (
             Replacement(
                 "runtime/adapters/store/refunds.py",
-                "_insert(conn, failed.event_id, n, str(refund_id), failed.payment_intent_id,",
-                "_insert(conn, failed.event_id, n, failed.idempotency_key,"
-                " failed.payment_intent_id,",
+                "_insert(conn, event_id, n, str(refund_id), payment_intent_id, money)",
+                "key = derive_event_id(event_id, EventType.ORDER_CANCELLED)\n"
+                "        _insert(conn, event_id, n, str(key), payment_intent_id, money)",
             ),
             # The table would refuse it, so its protection goes too.
             Replacement(
@@ -73,12 +73,14 @@ REFUND_MUTANTS: Final = (
         (
             Replacement(
                 "runtime/steps/webhook.py",
-                """    if other_money is not None:
+                """    other_money = _other_money(row.money, event.money)
+    if other_money is not None:
         return Quarantined(other_money)
-""",
-                """    if other_money == "currency":
+    seen = RefundSeen""",
+                """    other_money = _other_money(row.money, event.money)
+    if other_money == "currency":
         return Quarantined(other_money)
-""",
+    seen = RefundSeen""",
             ),
         ),
         (

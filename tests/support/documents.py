@@ -45,6 +45,7 @@ from bookpayctl.targets.platform import Examination, ExaminationResult
 from bookpayctl.targets.settings import SETTINGS, Value
 from bookpayctl.targets.status import (
     Leader,
+    MovedByOthers,
     OpenPayments,
     ProcessStatus,
     Status,
@@ -120,6 +121,7 @@ STATUS: Final = Status(
     Leader("outbox-publisher-1", backend_pid=815, term=3, held_seconds=61.0),
     (OpenPayments("processing", 2, 90.0), OpenPayments("unknown", 1, 5.0)),
     (Waiting("dead letters", 1, 7200.0), Waiting("early webhooks", 0, 0.0)),
+    (MovedByOthers("disputes lost", 1, 4999, "usd"), MovedByOthers("refunds", 2, 700, "jpy")),
     notes=("the broker was asked twice",),
 )
 TRACE: Final = OrderTimeline(

@@ -141,7 +141,7 @@ def order_list(orders: Sequence[OrderEntry]) -> Document:
 
 
 def show(
-    order_id: Annotated[str, typer.Argument(metavar="ORDER")],
+    order_id: Annotated[str, typer.Argument(metavar="ORDER", help="As `order list` shows it.")],
     name: NameOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
@@ -151,14 +151,30 @@ def show(
     """
     from bookpayctl.load import probe_orders
 
-    reply = probe_orders.orders_api(environment_of(name)).get(order_id)
+    environment = environment_of(name)
+    reply = probe_orders.orders_api(environment).get(order_id)
     if not reply.ok:
         _refused(reply, f"order {order_id} could not be read")
     _print_order(reply.body, ExitCode.PASS, "found", output)
+    _hint_of_others(environment, order_id)
+
+
+def _hint_of_others(environment: Environment, order_id: str) -> None:
+    """What a customer is not shown: money that others moved; silent where it cannot be asked."""
+    from bookpayctl.clients.database import DatabaseError, reading
+    from bookpayctl.operate.moved import moved_of_order
+
+    try:
+        with reading(environment.dsn) as conn:
+            moved = moved_of_order(conn, order_id)
+    except DatabaseError:
+        return
+    for entry in moved:
+        hint(entry.sentence())
 
 
 def cancel(
-    order_id: Annotated[str, typer.Argument(metavar="ORDER")],
+    order_id: Annotated[str, typer.Argument(metavar="ORDER", help="As `order list` shows it.")],
     reason: Annotated[str, typer.Option(help="Why; kept with the order.")] = "customer_request",
     name: NameOption = None,
     wait: Annotated[
@@ -188,7 +204,9 @@ def cancel(
 
 
 def trace(
-    identifier: Annotated[str, typer.Argument(metavar="ORDER", help="Or root event, or PI id.")],
+    identifier: Annotated[
+        str, typer.Argument(metavar="ORDER", help="Or its root event, or its pi_...")
+    ],
     name: NameOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -18,6 +18,9 @@ from bookpayctl.report.money import shown_money
 
 if TYPE_CHECKING:
     from bookpayctl.operate.refunds import RefundEntry
+
+NOTHING_OWED: Final = "nothing_owed"
+"""Why a refund ended that was never sent: others had given the money back."""
 
 
 def list_refunds(
@@ -54,7 +57,8 @@ def list_refunds(
             for refund in refunds
         ],
     )
-    if any(refund.state == "failed" for refund in refunds):
+    # One that others made unnecessary has failed nobody.
+    if any(r.state == "failed" and r.failure_code != NOTHING_OWED for r in refunds):
         hint("a failed refund is still owed: bookpayctl refund retry ORDER")
 
 
@@ -69,10 +73,11 @@ def retry(
     name: NameOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """Ask for the next refund of an order whose last one failed.
+    """Ask for the next refund of an order whose last one failed, of what is left to give back.
 
-    The runtime refuses unless the last refund is known to have failed at Stripe: one that is
-    pending or unknown may still give the money back. Exits 6 when it refuses.
+    The runtime refuses while the last refund is not known to have failed (one that is pending or
+    unknown may still give the money back), while a dispute is open, and when nothing is left
+    because others have given it back. Exits 6 when it refuses.
 
     Example: bookpayctl refund retry ORDER
     """

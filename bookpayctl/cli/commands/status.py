@@ -17,6 +17,7 @@ from bookpayctl.cli.output import (
     print_line,
     print_table,
 )
+from bookpayctl.report.money import shown_money
 
 if TYPE_CHECKING:
     from bookpayctl.targets.status import ProcessStatus, Status
@@ -49,13 +50,14 @@ def status_document(found: Status) -> Document:
 
 
 def print_status(found: Status) -> None:
-    """The status as a table, and three lines on what no process shows."""
+    """The status as a table, and some lines on what no process shows."""
     headers = ("process", "state", "pid", "uptime", "restarts", "port", "lag", "health")
     print_table(headers, [_row(process) for process in found.processes])
     print_line()
     print_line(f"publisher lock   {_leader(found)}")
     print_line(f"payments open    {_open_payments(found)}")
     print_line(f"waiting          {_waiting(found)}")
+    print_line(f"moved by others  {_moved_by_others(found)}")
 
 
 def _row(process: ProcessStatus) -> tuple[str, ...]:
@@ -120,6 +122,18 @@ def _waiting(found: Status) -> str:
     return ", ".join(listed) or "nothing"
 
 
+def _moved_by_others(found: Status) -> str:
+    from bookpayctl.targets.status import UnknownFact
+
+    if isinstance(found.moved_by_others, UnknownFact):
+        return f"unknown: {found.moved_by_others.reason}"
+    listed = (
+        f"{entry.what} {entry.count} ({shown_money(entry.amount_cents, entry.currency)})"
+        for entry in found.moved_by_others
+    )
+    return ", ".join(listed) or "nothing"
+
+
 def _cell(value: object) -> str:
     from bookpayctl.targets.status import UnknownFact
 
@@ -147,6 +161,7 @@ def _body(found: Status) -> dict[str, Any]:
         "publisher_lock": value(found.leader),
         "payments_open": value(found.open_payments),
         "waiting": value(found.waiting),
+        "moved_by_others": value(found.moved_by_others),
         "notes": list(found.notes),
     }
 

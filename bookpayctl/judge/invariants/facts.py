@@ -320,13 +320,25 @@ class Facts:
         return {row.stripe_refund_id: row for row in self.database.outside_refunds}
 
     def may_still_wait(self, payment: PaymentRow) -> bool:
-        """Whether an open payment is open by right: its customer or Stripe has time left."""
+        """Whether an open payment is open by right: its customer, a bank or Stripe has time left.
+
+        Money goes back when a dispute has ended, or when a refund that was made has arrived.
+        """
+        if payment.state == "refunding":
+            return self._is_with_a_bank(payment.order_id)
         if payment.state != "processing":
             return False
         intent = self.intents.get(payment.payment_intent_id or "")
         if intent is not None and intent.status == "processing":
             return True
         return self.database.read_at - payment.created_at < self.webhook_window
+
+    def _is_with_a_bank(self, order_id: str) -> bool:
+        disputes = self.disputes_by_order.get(order_id, ())
+        refunds = self.refunds_by_order.get(order_id, ())
+        return any(dispute_stands(d.status) == "open" for d in disputes) or any(
+            r.status in ("pending", "requires_action") for r in refunds
+        )
 
 
 def dispute_stands(status: str) -> str:

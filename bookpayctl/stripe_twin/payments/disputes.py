@@ -40,7 +40,9 @@ def open_dispute(work: Work, charge_id: str) -> None:
         inquiry=test.dispute_is_inquiry,
         created=work.created,
     )
+    # It stays true for ever; whether money is gone is another question.
     charge["disputed"] = True
+    charge["twin_withdrawn"] = not test.dispute_is_inquiry
     work.save(CHARGE, charge)
     work.execute(
         "dispute",
@@ -113,6 +115,9 @@ def _end(work: Work, before: Dispute, *, won: bool) -> None:
     reinstated = won and dispute["status"] == "won"
     if reinstated:
         _move(work, dispute, dispute["amount"], -_FEE)
+        charge = work.get(CHARGE, dispute["charge"])
+        charge["twin_withdrawn"] = False
+        work.save(CHARGE, charge)
     work.save(DISPUTE, dispute)
     work.emit_change("charge.dispute.closed", dispute, before)
     if reinstated:

@@ -36,8 +36,9 @@ def refund(work: Work, wanted: RefundInput) -> Refund:
     # A full refund is capped by this; a partial one is not. Sent again under another key it gives
     # money back twice, here as at Stripe, and only the caller's own books can tell.
     left = charge["amount_captured"] - _given_back(charge)
-    # The bank has taken the money already; a refund on top would be paid twice.
-    if charge["disputed"]:
+    # The bank has taken the money already; a refund on top would be paid twice. An inquiry has
+    # taken nothing, and a dispute that was won has given it back.
+    if charge.get("twin_withdrawn", False):
         raise invalid(
             f"Charge {charge['id']} has been charged back; cannot issue a refund.",
             code="charge_disputed",

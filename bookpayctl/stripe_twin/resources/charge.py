@@ -1,6 +1,6 @@
 """A Charge: one attempt to take money, successful or not, and what was given back of it."""
 
-from typing import Literal, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 from bookpayctl.stripe_twin.documents import Json
 from bookpayctl.stripe_twin.resources.payment_intent import PaymentIntent
@@ -53,6 +53,8 @@ class Charge(TypedDict):
     status: Literal["succeeded", "pending", "failed"]
     transfer_data: Json
     transfer_group: str | None
+    # A dispute has the money: it is open, or was lost.
+    twin_withdrawn: NotRequired[bool]
 
 
 def new_charge(

@@ -46,7 +46,7 @@ DISPUTE: ObjectKind[Dispute] = ObjectKind("dispute", "dp")
 # Fields that are the twin's own and never leave it.
 PRIVATE_FIELDS = (
     *("twin_account", "twin_behaviour", "twin_cash", "twin_connect", "twin_funded"),
-    *("twin_secrets", "twin_waiting"),
+    *("twin_secrets", "twin_waiting", "twin_withdrawn"),
 )
 
 

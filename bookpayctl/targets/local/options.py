@@ -10,7 +10,11 @@ from urllib.parse import parse_qs, urlsplit
 
 from bookpayctl.targets import settings
 from bookpayctl.targets.local import credentials
-from bookpayctl.targets.local.machine.paths import refuse_in_class_path, refuse_unusable
+from bookpayctl.targets.local.machine.paths import (
+    refuse_in_class_path,
+    refuse_unusable,
+    refuse_unwritable,
+)
 from bookpayctl.targets.local.plan import UpOptions
 from bookpayctl.targets.local.servers import jars
 from bookpayctl.targets.settings import SettingsError, Value
@@ -63,12 +67,15 @@ def check_paths(root: Path, *, own_broker: bool) -> None:
     Raises:
         PathRefusedError: the message names the path and what is wrong with it.
     """
-    refuse_unusable(root, "the environment's folder", "choose another with BOOKPAY_HOME")
+    elsewhere = "choose another with BOOKPAY_HOME"
+    refuse_unusable(root, "the environment's folder", elsewhere)
     refuse_unusable(Path(sys.executable), "this Python", "`make setup` in another folder")
+    cache, fix = jars.cache_dir(), f"choose another with {jars.CACHE_VARIABLE}"
+    refuse_unusable(cache, "the cache", fix)
     if own_broker:
-        cache, fix = jars.cache_dir(), f"choose another with {jars.CACHE_VARIABLE}"
-        refuse_unusable(cache, "the cache", fix)
         refuse_in_class_path(cache, "the cache, where Kafka's jars lie", fix)
+    refuse_unwritable(root, "the environment's folder", elsewhere)
+    refuse_unwritable(cache, "the cache", fix)
 
 
 def _refuse_empty_flags(values: Mapping[str, Value]) -> None:

@@ -51,6 +51,7 @@ def read_status(environment: Environment) -> Status:
         leader=facts if isinstance(facts, UnknownFact) else facts.leader,
         open_payments=facts if isinstance(facts, UnknownFact) else facts.open_payments,
         waiting=facts if isinstance(facts, UnknownFact) else facts.waiting,
+        moved_by_others=facts if isinstance(facts, UnknownFact) else facts.moved_by_others,
         notes=_notes(environment, infos.result()),
     )
 

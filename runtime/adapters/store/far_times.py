@@ -23,6 +23,9 @@ _WAITING: Final = (
     ("refunds", "refund_id", "next_attempt_at", "state IN ('processing', 'unknown')"),
     ("refunds", "refund_id", "lease_until", "state = 'sending'"),
     ("webhook_parked", "stripe_event_id", "next_attempt_at", "true"),
+    ("payments", "event_id", "outside_check_at", "true"),
+    ("outside_refunds", "stripe_refund_id", "next_look_at", "true"),
+    ("disputes", "stripe_dispute_id", "next_look_at", "true"),
 )
 
 _OPEN: Final = (

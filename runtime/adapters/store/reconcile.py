@@ -106,11 +106,20 @@ def open_payments(conn: Connection) -> list[Backlog]:
         ).fetchall()
 
 
-# A failed refund that was asked for again is history; the last one is what the customer is owed.
+# A failed refund that was asked for again is history; the last one is what the customer is owed,
+# unless others have given it back.
 _FAILED_LAST: Final = (
     "state = 'failed' AND NOT EXISTS (SELECT FROM refunds AS later"
     " WHERE later.event_id = refunds.event_id AND later.n > refunds.n)"
+    " AND (SELECT amount_cents FROM payments WHERE payments.event_id = refunds.event_id) >"
+    " coalesce((SELECT sum(amount_cents) FROM outside_refunds AS o"
+    "   WHERE o.event_id = refunds.event_id AND o.status NOT IN ('failed', 'canceled')), 0)"
+    " + coalesce((SELECT sum(amount_cents) FROM disputes AS d WHERE d.event_id = refunds.event_id"
+    "   AND (closed_at IS NULL OR status = 'lost') AND status NOT LIKE 'warning%'), 0)"
+    " + coalesce((SELECT sum(amount_cents) FROM refunds AS given"
+    "   WHERE given.event_id = refunds.event_id AND given.state = 'succeeded'), 0)"
 )
+_DISPUTED: Final = "closed_at IS NULL AND status NOT LIKE 'warning%'"
 
 # What to count, in which rows, and the column that says since when.
 _COUNTED: Final = (
@@ -118,6 +127,8 @@ _COUNTED: Final = (
     ("refunds_failed", "refunds", "updated_at", _FAILED_LAST),
     ("webhooks_early", "webhook_parked", "parked_at", "true"),
     ("webhooks_quarantined", "webhook_quarantine", "received_at", "released_at IS NULL"),
+    ("disputes_open", "disputes", "created_at", _DISPUTED),
+    ("disputes_lost", "disputes", "closed_at", "status = 'lost'"),
     ("dead_letters", "dead_letters", "created_at", "resolved_at IS NULL"),
     ("orders_pending", "orders", "created_at", "status = 'pending'"),
 )

@@ -149,11 +149,15 @@ def request_first(
     _insert(conn, event_id, 1, str(key), payment_intent_id, money)
 
 
-def request_next(conn: Connection, failed: RefundRow) -> RefundId:
-    """Write the refund after one that failed; its key is its own id, never the failed one's."""
-    n = failed.n + 1
-    refund_id = _refund_id(failed.event_id, n)
-    _insert(conn, failed.event_id, n, str(refund_id), failed.payment_intent_id, failed.money)
+def request(
+    conn: Connection, event_id: EventId, n: int, payment_intent_id: PaymentIntentId, money: Money
+) -> RefundId:
+    """Write a payment's n-th refund; from the second on its key is its own id."""
+    refund_id = _refund_id(event_id, n)
+    if n == 1:
+        request_first(conn, event_id, payment_intent_id, money)
+    else:
+        _insert(conn, event_id, n, str(refund_id), payment_intent_id, money)
     return refund_id
 
 
@@ -196,16 +200,6 @@ def lock(conn: Connection, refund_id: UUID) -> RefundRow | None:
     return found[0] if found else None
 
 
-def lock_last(conn: Connection, event_id: UUID) -> RefundRow | None:
-    """The newest refund of a payment, locked."""
-    found = _select(
-        conn,
-        "event_id = %(event_id)s ORDER BY n DESC LIMIT 1 FOR UPDATE",
-        {"event_id": event_id},
-    )
-    return found[0] if found else None
-
-
 def lock_by_stripe_id(
     conn: Connection, stripe_refund_id: str, refund_id: UUID | None
 ) -> RefundRow | None:
@@ -215,7 +209,8 @@ def lock_by_stripe_id(
         # Our own id counts only while Stripe's is not known: metadata can be edited by hand, an id
         # not.
         "stripe_refund_id = %(stripe_id)s"
-        " OR (stripe_refund_id IS NULL AND refund_id = %(refund_id)s) FOR UPDATE",
+        " OR (stripe_refund_id IS NULL AND refund_id = %(refund_id)s)"
+        " ORDER BY stripe_refund_id NULLS LAST FOR UPDATE",
         {"stripe_id": stripe_refund_id, "refund_id": refund_id},
     )
     return found[0] if found else None
@@ -268,6 +263,26 @@ def lease(conn: Connection, rows: Sequence[RefundRow], lease: Lease) -> dict[Ref
         },
     )
     return dict(tokens.fetchall())
+
+
+def set_amount(conn: Connection, row: RefundRow, amount_cents: int) -> None:
+    """Ask for another amount than was written; only of one that nothing was posted for."""
+    conn.execute(
+        "UPDATE refunds SET amount_cents = %s WHERE refund_id = %s",
+        (amount_cents, row.refund_id),
+    )
+
+
+def wake(conn: Connection, event_id: UUID) -> None:
+    """Have what waits to be sent looked at now: what its payment owes has changed."""
+    conn.execute(
+        # Never waits for a refund's row: whoever holds one may wait for the payment that is locked
+        # here, and looks at the sums itself.
+        "UPDATE refunds SET next_attempt_at = environment_now() WHERE refund_id IN ("
+        " SELECT refund_id FROM refunds WHERE event_id = %s AND state = 'pending'"
+        " FOR UPDATE SKIP LOCKED)",
+        (event_id,),
+    )
 
 
 # --- what came of it ------------------------------------------------------------------------

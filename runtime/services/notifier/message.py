@@ -34,6 +34,13 @@ def message_id(event: ReceivedEvent) -> str:
     return f"<{event.event_id}@bookpay.example>"
 
 
+# Said beside the subject where it was not the shop that moved the money.
+_BECAUSE: Final[dict[str, str]] = {
+    "refunded_outside": "It was given back by the shop's staff, not by this order's cancellation.",
+    "dispute_lost": "Your bank has given it back to you.",
+}
+
+
 def to_message(
     topic: str, event: ReceivedEvent, *, to_address: str, from_address: str
 ) -> EmailMessage:
@@ -44,5 +51,7 @@ def to_message(
     message["Subject"] = _SUBJECTS[topic]
     message["Message-ID"] = message_id(event)
     amount = shown_money(event.money)
-    message.set_content(f"Order {event.order_id}: {_SUBJECTS[topic].lower()} ({amount}).\n")
+    told = f"Order {event.order_id}: {_SUBJECTS[topic].lower()} ({amount}).\n"
+    why = _BECAUSE.get(event.text("by") or event.text("reason") or "")
+    message.set_content(f"{told}{why}\n" if why else told)
     return message

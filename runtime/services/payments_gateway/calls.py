@@ -29,11 +29,14 @@ from runtime.services.payments_gateway.journal import Call, Journal
 from runtime.services.payments_gateway.schema import (
     CancelBody,
     ChargeBody,
+    DisputeList,
     Intent,
     IntentAnswer,
+    MovedList,
     OutcomeBody,
     RefundBody,
     RefundList,
+    dispute_shown,
     intent_shown,
     outcome_body,
     refund_shown,
@@ -189,6 +192,35 @@ def find_refunds(gateway: Gateway, payment_intent_id: str) -> RefundList:
     if None in found:
         raise GatewayProblem("stripe_unavailable")
     return RefundList(data=[refund for refund in found if refund is not None])
+
+
+def find_disputes(gateway: Gateway, payment_intent_id: str) -> DisputeList:
+    """Every dispute of a PaymentIntent."""
+    listed = gateway.stripe.list_disputes(payment_intent_id)
+    found = [
+        dispute_shown(document)
+        for document in _whole(gateway, listed, missing_is_empty=True)
+        if document.get("payment_intent") == payment_intent_id
+    ]
+    if None in found:
+        raise GatewayProblem("stripe_unavailable")
+    return DisputeList(data=[dispute for dispute in found if dispute is not None])
+
+
+def find_moved(gateway: Gateway, created_gte: int, created_lte: int) -> MovedList:
+    """What of the whole account went back in a window.
+
+    It is for finding what nobody told of, and proves nothing of a payment: what cannot be read here
+    is left out, and others may use the account, too.
+    """
+    refunds, disputes = (
+        _whole(gateway, gateway.stripe.list_moved(kind, created_gte, created_lte))
+        for kind in ("refund", "dispute")
+    )
+    return MovedList(
+        refunds=[shown for shown in map(refund_shown, refunds) if shown is not None],
+        disputes=[shown for shown in map(dispute_shown, disputes) if shown is not None],
+    )
 
 
 def _whole(

@@ -65,6 +65,13 @@ class OfIntent(_Request):
     payment_intent_id: Annotated[IntentId, Field(examples=["pi_1"])]
 
 
+class Created(_Request):
+    """Which refunds and disputes of the account: created in this window, Unix seconds."""
+
+    created_gte: Moment
+    created_lte: Moment
+
+
 class OutcomeBody(BaseModel):
     """The answer whenever the gateway worked itself: an outcome, as `outcome_document` writes it.
 
@@ -117,10 +124,36 @@ class RefundShown(BaseModel):
     currency: str
     failure_code: str | None
     refund_id: str | None
+    payment_intent_id: str | None
+    charge_id: str | None
+    reason: str | None
 
 
 class RefundList(BaseModel):
     data: list[RefundShown]
+
+
+class DisputeShown(BaseModel):
+    """A dispute as Stripe shows it."""
+
+    id: str
+    status: str
+    amount_cents: int
+    currency: str
+    payment_intent_id: str | None
+    charge_id: str | None
+    reason: str | None
+
+
+class DisputeList(BaseModel):
+    data: list[DisputeShown]
+
+
+class MovedList(BaseModel):
+    """What went back in a window, whoever moved it."""
+
+    refunds: list[RefundShown]
+    disputes: list[DisputeShown]
 
 
 def outcome_body(
@@ -172,4 +205,23 @@ def refund_shown(document: Document) -> RefundShown | None:
         currency=shown.currency,
         failure_code=shown.failure_code,
         refund_id=shown.metadata.get("refund_id"),
+        payment_intent_id=shown.payment_intent_id,
+        charge_id=shown.charge_id,
+        reason=shown.reason,
+    )
+
+
+def dispute_shown(document: Document) -> DisputeShown | None:
+    """A dispute reduced to what a reconciler decides on; None when it cannot be read."""
+    shown = stripe_shape.dispute_of(document)
+    if shown is None:
+        return None
+    return DisputeShown(
+        id=shown.stripe_dispute_id,
+        status=shown.status,
+        amount_cents=shown.amount_cents,
+        currency=shown.currency,
+        payment_intent_id=shown.payment_intent_id,
+        charge_id=shown.charge_id,
+        reason=shown.reason,
     )

@@ -27,9 +27,12 @@ from runtime.services.payments_gateway.journal import Journal
 from runtime.services.payments_gateway.schema import (
     CancelBody,
     ChargeBody,
+    Created,
+    DisputeList,
     IntentAnswer,
     IntentId,
     IntentList,
+    MovedList,
     OfIntent,
     OutcomeBody,
     RefundBody,
@@ -176,5 +179,18 @@ def build_app(gateway: Gateway, process: Process) -> FastAPI:
     async def find_refunds(wanted: Annotated[OfIntent, Query()]) -> RefundList:
         return await threads.run(calls.find_refunds, gateway, wanted.payment_intent_id)
 
+    _add_lists_of_moved_money(app, gateway, threads)
     app.openapi().setdefault("components", {})["securitySchemes"] = edge.SECURITY_SCHEMES
     return app
+
+
+def _add_lists_of_moved_money(app: FastAPI, gateway: Gateway, threads: Threads) -> None:
+    """Questions about money that went back without a request of ours."""
+
+    @app.get("/disputes", openapi_extra=SECURED, responses=ASKED)
+    async def find_disputes(wanted: Annotated[OfIntent, Query()]) -> DisputeList:
+        return await threads.run(calls.find_disputes, gateway, wanted.payment_intent_id)
+
+    @app.get("/moved", openapi_extra=SECURED, responses=ASKED)
+    async def find_moved(window: Annotated[Created, Query()]) -> MovedList:
+        return await threads.run(calls.find_moved, gateway, window.created_gte, window.created_lte)

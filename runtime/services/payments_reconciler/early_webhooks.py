@@ -28,7 +28,7 @@ def _drive(tools: Tools, conn: psycopg.Connection, early: EarlyWebhook) -> int:
             webhooks.keep_early(conn, early.stripe_event_id, effect.event_id, "early")
             return 0
         # The window is over: whatever it speaks of is not ours, and a person decides.
-        effect = webhook.Quarantined(_never_came(early.body))
+        effect = _after_its_window(early.body)
     if isinstance(effect, webhook.Quarantined):
         # Its headers were those of the first delivery and are not kept with an early event.
         webhooks.quarantine(conn, effect.reason, early.body, {})
@@ -53,7 +53,16 @@ def effect_of(tools: Tools, conn: psycopg.Connection, body: bytes) -> webhook.We
     )
 
 
-def _never_came(body: bytes) -> str:
+def _after_its_window(body: bytes) -> webhook.WebhookEffect:
     event = parse(body)
-    is_refund = isinstance(event, StripeEvent) and event.kind is Kind.REFUND
-    return "refund_not_ours" if is_refund else "payment_never_came"
+    kind = event.kind if isinstance(event, StripeEvent) else Kind.OTHER
+    match kind:
+        case Kind.REFUND:
+            return webhook.Quarantined("refund_not_ours")
+        case Kind.DISPUTE:
+            return webhook.Quarantined("dispute_not_ours")
+        case Kind.CHARGE:
+            # The refund behind it has an event of its own.
+            return webhook.Done("not ours")
+        case _:
+            return webhook.Quarantined("payment_never_came")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from runtime.adapters.gateway_client import FoundRefund
 from runtime.adapters.store import refunds
 from runtime.adapters.store.refunds import RefundRow
 from runtime.domain.names import RefundState
-from runtime.domain.refund import ALREADY_REFUNDED, RefundAbsent, RefundEvent, RefundSeen
+from runtime.domain.refund import RefundAbsent, RefundEvent, RefundSeen
+from runtime.services.payments_reconciler import outside
 from runtime.services.payments_reconciler.tools import BATCH, Tools, look_again_seconds
 from runtime.steps import refund
 
@@ -31,14 +32,17 @@ def close_refunds(tools: Tools) -> int:
 
 
 def _ask_and_apply(tools: Tools, row: RefundRow) -> None:
-    found = tools.ask(lambda: tools.gateway.refunds_of(row.payment_intent_id))
+    found = tools.ask(lambda: outside.look_up(tools, row.payment_intent_id))
     unknown = row.refund.state is not RefundState.PROCESSING
     wait = look_again_seconds(row.attempt_age_seconds or 0.0, unknown=unknown)
     if found is None:
         with tools.pool.connection() as conn:
             refunds.look_again_in(conn, row, wait)
         return
-    seen = what_is_there(found, row, tools.lease_seconds)
+    # First what others moved, in a transaction of its own that locks the payment: what a refusal
+    # leads to follows from the sums.
+    others = outside.record(tools, row.event_id, found)
+    seen = what_is_there(found.refunds, row, tools.lease_seconds, others=others)
     with tools.pool.connection() as conn:
         moved = refund.apply(conn, row.refund_id, seen, "reconciler", rng=tools.process.rng)
         # Stripe said nothing new: without this it would be asked again in the next round.
@@ -57,14 +61,18 @@ def _ask_and_apply(tools: Tools, row: RefundRow) -> None:
 
 
 def what_is_there(
-    found: Sequence[FoundRefund], row: RefundRow, lease_seconds: float
+    found: Sequence[FoundRefund],
+    row: RefundRow,
+    lease_seconds: float,
+    *,
+    others: Collection[str] = (),
 ) -> RefundEvent:
-    """What Stripe's refunds of a PaymentIntent say about this one of ours, pure."""
-    ours = [entry for entry in found if _is_ours(entry, row)]
-    if not ours and row.refund.failure_code == ALREADY_REFUNDED:
-        # Nothing is left to give back. Whoever gave it, the customer has it.
-        ours = _that_gave_it_back(found, row)
-    for entry in ours:
+    """What Stripe's refunds of a PaymentIntent say about this one of ours, pure.
+
+    Args:
+        others: Stripe's ids of those that are known not to be ours.
+    """
+    for entry in (e for e in found if _is_ours(e, row) and e.stripe_refund_id not in others):
         return RefundSeen(entry.stripe_refund_id, entry.status, entry.failure_code)
     return RefundAbsent(
         deadline_passed=row.quiet_seconds > lease_seconds, key_age_seconds=row.key_age_seconds
@@ -75,16 +83,6 @@ def _is_ours(entry: FoundRefund, row: RefundRow) -> bool:
     # Its id once Stripe has given one; before that only our own, which the call carried along.
     if row.refund.stripe_refund_id is not None:
         return entry.stripe_refund_id == row.refund.stripe_refund_id
-    return entry.refund_id == str(row.refund_id)
-
-
-def _that_gave_it_back(found: Sequence[FoundRefund], row: RefundRow) -> list[FoundRefund]:
-    """Succeeded refunds of others, newest first, if together they are the whole amount."""
-    succeeded = [entry for entry in found if entry.status == "succeeded"]
-    # Not a part: then something is still owed, and a refund of ours could give it.
-    given = sum(
-        entry.money.amount_cents
-        for entry in succeeded
-        if entry.money is not None and entry.money.currency == row.money.currency
-    )
-    return succeeded if given >= row.money.amount_cents else []
+    # One whose every call was refused was executed by nobody of ours.
+    may_be = row.refund.key.maybe_executed or row.refund.state is RefundState.PROCESSING
+    return may_be and entry.refund_id == str(row.refund_id)

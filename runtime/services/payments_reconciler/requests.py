@@ -17,6 +17,7 @@ from runtime.adapters.store import (
     dead_letters,
     missed,
     operator_requests,
+    outside,
     payments,
     refunds,
     webhooks,
@@ -24,7 +25,9 @@ from runtime.adapters.store import (
 from runtime.adapters.store.dead_letters import DeadLetter
 from runtime.adapters.store.operator_requests import OperatorRequest, RequestKind
 from runtime.adapters.store.payments import Cause
-from runtime.domain.names import PaymentState, RefundState, Service
+from runtime.domain.money import Money, shown_money
+from runtime.domain.names import PaymentState, Service
+from runtime.domain.outside import Ask, retry_of
 from runtime.domain.payment_events import Redriven, Refused, Step, Unchanged
 from runtime.services.payments_reconciler.early_webhooks import effect_of
 from runtime.services.payments_reconciler.tools import BATCH, Tools
@@ -131,20 +134,22 @@ def _republish(conn: psycopg.Connection, letter: DeadLetter) -> _Answer:
 
 
 def _retry_refund(conn: psycopg.Connection, event_id: UUID | None) -> _Answer:
-    last = refunds.lock_last(conn, event_id) if event_id else None
-    if last is None:
-        return _Answer(False, "this payment has no refund")
-    # One that may still succeed and a second one would give the money back twice.
-    if last.refund.state is not RefundState.FAILED:
-        return _Answer(
-            False, f"refund {last.n} is {last.refund.state}; only a failed one is retried"
-        )
+    row = payments.lock(conn, event_id) if event_id else None
     # A refund can fail weeks after its payment was called refunded; the money is owed again.
-    state = payments.state_of(conn, last.event_id)
-    if state not in (PaymentState.REFUNDING, PaymentState.REFUNDED):
-        return _Answer(False, f"the payment is {state}")
-    refund_id = refunds.request_next(conn, last)
-    return _Answer(True, f"refund {last.n + 1} is requested under its own key {refund_id}")
+    if row is None or row.payment.payment_intent_id is None:
+        return _Answer(False, "this payment has no refund")
+    if row.payment.state not in (PaymentState.REFUNDING, PaymentState.REFUNDED):
+        return _Answer(False, f"the payment is {row.payment.state}: no refund of it has failed")
+    # One that may still succeed and a second one would give the money back twice; and only what
+    # others have left can go back at all.
+    match retry_of(outside.moved_of_one(conn, row.event_id)):
+        case Ask(n, amount_cents):
+            money = Money(amount_cents, row.money.currency)
+            refund_id = refunds.request(conn, row.event_id, n, row.payment.payment_intent_id, money)
+            what = f"refund {n} of {shown_money(money)}"
+            return _Answer(True, f"{what} is requested under its own key {refund_id}")
+        case str() as why:
+            return _Answer(False, why)
 
 
 # --- quarantined webhooks -------------------------------------------------------------------

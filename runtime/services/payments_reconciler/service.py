@@ -1,9 +1,10 @@
 """The reconciler's loop: whatever has been open for too long is closed here.
 
-Unknown outcomes and PaymentIntents that stay open (`charges`), refunds (`refunds`), webhooks that
-came early (`early_webhooks`), events whose consequence never came (`missed_events`), and what
-operators ask for (`requests`). What it learns goes through the same state machines as everyone
-else's news; rows are claimed with SKIP LOCKED, so replicas are safe.
+Unknown outcomes and PaymentIntents that stay open (`charges`), refunds (`refunds`), money that
+others moved (`outside`), webhooks that came early (`early_webhooks`), events whose consequence
+never came (`missed_events`), and what operators ask for (`requests`). What it learns goes through
+the same state machines as everyone else's news; rows are claimed with SKIP LOCKED, so replicas are
+safe.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from runtime.services.payments_reconciler import (
     charges,
     early_webhooks,
     missed_events,
+    outside,
     refunds,
     requests,
 )
@@ -54,6 +56,7 @@ class Reconciler:
 
     tools: Tools
     missed: missed_events.MissedEvents
+    listing: outside.AccountListing
     _known_states: set[str] = field(default_factory=set)
     _outages: dict[str, Outage] = field(default_factory=dict)
     _published_at: float = 0.0
@@ -68,6 +71,8 @@ class Reconciler:
             ("unknown charges", partial(charges.close_unanswered, self.tools)),
             ("open charges", partial(charges.close_processing, self.tools)),
             ("refunds", partial(refunds.close_refunds, self.tools)),
+            ("money moved by others", partial(outside.check_marked, self.tools)),
+            ("the account's list", self.listing.look),
             ("missed events", self.missed.look),
             ("times that never come", self._bring_near),
             ("the backlog", self._publish_backlog),
@@ -144,7 +149,7 @@ def run(process: Process) -> None:
         settings,
         Outage(logger, "payments-gateway"),
     )
-    reconciler = Reconciler(tools, missed_events.MissedEvents(tools))
+    reconciler = Reconciler(tools, missed_events.MissedEvents(tools), outside.AccountListing(tools))
     process.lifecycle.readiness.expect("database")
     serve_admin_port(process)
     gateway_client.watch(tools.gateway, process.lifecycle.readiness, process.lifecycle.stop)

@@ -232,6 +232,20 @@ def test_a_disputed_charge_cannot_be_refunded(twin: TwinProcess) -> None:
     assert "charge.dispute.created" in event_types(twin, made["id"])
 
 
+def test_a_charge_whose_dispute_was_won_can_be_refunded_again(twin: TwinProcess) -> None:
+    made = twin.charge(new_key(), payment_method="pm_card_createDispute").json
+    twin.ask("POST", "/clock/advance", {"seconds": 5})
+    found = eventually(
+        lambda: twin.get("/v1/disputes", payment_intent=made["id"]).json["data"], "the dispute"
+    )
+
+    said = {"evidence[uncategorized_text]": "winning_evidence", "submit": "true"}
+    twin.post(f"/v1/disputes/{found[0]['id']}", said, new_key())
+    given = twin.post("/v1/refunds", {"payment_intent": made["id"]}, new_key())
+
+    assert given.status == 200
+
+
 @pytest.mark.parametrize(
     ("parameters", "status", "code", "param"),
     [

@@ -58,6 +58,22 @@ def test_a_migrated_database_is_migrated_again_without_a_change(empty_dsn: str) 
     assert columns_of_outbox(empty_dsn) == OUTBOX_COLUMNS
 
 
+def test_a_database_of_before_gets_what_it_does_not_have(database: Database) -> None:
+    """Migrations with higher numbers may be there already: others wrote them meanwhile."""
+    database.run("DROP TABLE outside_refunds, disputes, outside_listings")
+    database.run("ALTER TABLE payments DROP COLUMN outside_check_at")
+    database.run("DELETE FROM schema_migrations WHERE number = 5")
+    database.run(
+        "INSERT INTO payments (event_id, order_id, tenant_id, amount_cents, currency, state)"
+        " VALUES (gen_random_uuid(), 'o1', 't1', 100, 'usd', 'pending')"
+    )
+
+    applied = migrate(database.dsn)
+
+    assert applied == ["0005_money_moved_by_others"]
+    assert database.value("SELECT outside_check_at FROM payments") is None
+
+
 def test_eight_migrations_at_once_are_one(empty_dsn: str) -> None:
     with ThreadPoolExecutor(8) as threads:
         applied = list(threads.map(lambda _: migrate(empty_dsn), range(8)))
@@ -108,6 +124,14 @@ def test_the_seeds_five_column_order_can_be_inserted_by_hand(database: Database)
         "UPDATE payments SET state = 'splendid'",
         "UPDATE payments SET finished_attempts = 1",
         "UPDATE payments SET amount_cents = 0",
+        (
+            "INSERT INTO outside_refunds (stripe_refund_id, payment_intent_id, amount_cents,"
+            " currency, status) VALUES ('re_1', 'pi_1', 0, 'usd', 'succeeded')"
+        ),
+        (
+            "INSERT INTO disputes (stripe_dispute_id, payment_intent_id, amount_cents, currency,"
+            " status, told_at) VALUES ('du_1', 'pi_1', 1, 'usd', '', now())"
+        ),
         (
             "INSERT INTO inventory (sku, title, unit_price_cents, currency, initial, on_hand)"
             " VALUES ('s', 't', 1, 'usd', 5, 4)"

@@ -201,3 +201,52 @@ def test_a_refund_outside_is_made_by_others_only_if_our_tables_know_it() -> None
 
     assert "I24" in violated(facts)
     assert "I24" not in violated(known)
+
+
+def refunding(dispute_status: str | None = None, refund_status: str | None = None) -> Facts:
+    """A cancelled order whose money is on its way back, and what a bank still has to decide."""
+    intent = shop.INTENT[shop.REFUNDED]
+    payments = tuple(
+        replace(row, state="refunding") if row.order_id == shop.REFUNDED else row
+        for row in D.payments
+    )
+    disputes = (
+        (StripeDisputeRow("du_2", intent, "ch_refunded", dispute_status, 3950, shop.at(2)),)
+        if dispute_status
+        else ()
+    )
+    refunds = tuple(
+        replace(row, status=refund_status or row.status)
+        for row in S.refunds
+        if refund_status is not None
+    )
+    return replace(
+        shop.with_stripe(disputes=disputes, refunds=refunds), database=replace(D, payments=payments)
+    )
+
+
+@pytest.mark.parametrize(
+    ("facts", "waits"),
+    [
+        (refunding(dispute_status="needs_response"), True),
+        (refunding(dispute_status="lost"), False),
+        (refunding(dispute_status="warning_needs_response"), False),
+        (refunding(refund_status="pending"), True),
+        (refunding(refund_status="failed"), False),
+        (refunding(), False),
+    ],
+)
+def test_a_refunding_payment_waits_by_right_only_while_a_bank_decides(
+    facts: Facts, waits: bool
+) -> None:
+    assert ("I25" not in violated(facts)) is waits
+
+
+def test_a_refund_of_others_that_came_back_is_given_by_another_of_ours() -> None:
+    intent = shop.INTENT[shop.REFUNDED]
+    came_back = StripeRefundRow("re_9", intent, "ch_refunded", "failed", 500, None, shop.at(1))
+    first = replace(S.refunds[0], amount_cents=3450)
+    second = replace(S.refunds[0], id="re_10", amount_cents=500)
+
+    assert "I15" in violated(shop.with_stripe(refunds=(first, second)))
+    assert "I15" not in violated(shop.with_stripe(refunds=(first, second, came_back)))

@@ -18,7 +18,9 @@ from bookpayctl.targets.local.machine.paths import (
     PathRefusedError,
     refuse_in_class_path,
     refuse_unusable,
+    refuse_unwritable,
 )
+from bookpayctl.targets.local.machine.ports import release
 from bookpayctl.targets.local.machine.state import socket_path
 from bookpayctl.targets.local.servers.postgres import Postgres
 from bookpayctl.targets.local.supervise.configuration import write_config
@@ -178,3 +180,49 @@ def test_up_refuses_such_a_folder_before_anything_is_made(tmp_path: Path, name: 
     assert done.returncode == 2, done.stderr
     assert b"nothing was made" in done.stderr
     assert list(folder.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    """As in a working folder that is mounted to be read."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bookpayctl", "up"],
+        cwd=tmp_path,
+        env={"PATH": os.defpath, "HOME": str(tmp_path), "BOOKPAY_HOME": "/proc/nohome"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 2, done.stderr
+    assert "'/proc/nohome/default', cannot be written" in done.stderr
+    assert "choose another with BOOKPAY_HOME" in done.stderr
+
+
+@pytest.mark.parametrize("home", ["/proc/nohome", "/dev/null"])
+def test_a_home_without_room_for_the_cache_is_refused_before_anything_is_made(
+    tmp_path: Path, home: str
+) -> None:
+    """As in a container whose user has no home. The way out is named."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bookpayctl", "up"],
+        cwd=tmp_path,
+        env={"PATH": os.defpath, "HOME": home},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 2, done.stderr
+    assert f"{home}/.cache/bookpay" in done.stderr
+    assert "choose another with BOOKPAY_CACHE" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_made_to_see_whether_it_can_be_made_is_gone_again(tmp_path: Path) -> None:
+    refuse_unwritable(tmp_path / "a" / "b", "the cache", "choose another")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ports_are_given_back_where_their_registry_cannot_be_reached() -> None:
+    release(Path("/proc/nohome/bookpay"), Path("/srv/shop"))

@@ -6,6 +6,7 @@ before anything is made, with the path and the reason.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import unicodedata
 from pathlib import Path
@@ -54,6 +55,31 @@ def refuse_in_class_path(folder: Path, what: str, fix: str) -> None:
             f"{what}, {str(folder)!r}, holds {os.pathsep!r}, which separates the entries of a"
             " class path and cannot be escaped in one; nothing was made"
         )
+        error.fix = fix
+        raise error
+
+
+def refuse_unwritable(folder: Path, what: str, fix: str) -> None:
+    """Raise when `folder` is not there and cannot be made, or is nothing to write in.
+
+    What had to be made to know it is removed again.
+
+    Raises:
+        PathRefusedError: as above.
+    """
+    made: list[Path] = []
+    try:
+        made = [path for path in (folder, *folder.parents) if not path.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+        problem = "" if os.access(folder, os.W_OK | os.X_OK) else "it may only be read"
+    except OSError as failure:
+        problem = str(failure.strerror)
+    for path in made:
+        with contextlib.suppress(OSError):
+            path.rmdir()
+    if problem:
+        text = f"{what}, {str(folder)!r}, cannot be written: {problem}; nothing was made"
+        error = PathRefusedError(text)
         error.fix = fix
         raise error
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import itertools
 import json
+import os
 import random
 import socket
 import zlib
@@ -99,8 +100,11 @@ def reserve(
 
 
 def release(registry_dir: Path, root: Path) -> None:
-    """Give the ports of an environment back; harmless when it has none."""
-    if not registry_dir.is_dir():
+    """Give the ports of an environment back; harmless when it has none.
+
+    In a registry that cannot be written they are free once the environment's folder is gone.
+    """
+    if not os.access(registry_dir, os.W_OK | os.X_OK):
         return
     with _registry(registry_dir / _REGISTRY_FILE) as entries:
         for port in [port for port, owner in entries.items() if owner == str(root)]:

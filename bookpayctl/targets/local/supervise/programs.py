@@ -183,6 +183,12 @@ RECEIVED_EVENTS: Final = (
     "refund.created",
     "refund.updated",
     "refund.failed",
+    "charge.refunded",
+    "charge.dispute.created",
+    "charge.dispute.updated",
+    "charge.dispute.closed",
+    "charge.dispute.funds_withdrawn",
+    "charge.dispute.funds_reinstated",
 )
 
 
