@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # Programs are run as modules: a script's first line cannot name every folder that this may lie in.
-# In UTF-8, as folders are named, whatever the shell's locale is: else Python does not find its own.
+# In UTF-8, as folders are named, whatever the shell's locale is.
 RUN := $(BIN)/python -P -X utf8 -m
 
 .DEFAULT_GOAL := help
@@ -20,6 +20,9 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) pip install --quiet --require-hashes -r requirements.lock
 	$(RUN) pip install --quiet --no-deps --no-build-isolation -e .
+# This folder once more, without its name: in a locale that writes it otherwise Python looks for other
+# letters than pip wrote down.
+	@for site in $(VENV)/lib/python*/site-packages; do echo ../../../.. > "$$site/bookpay-here.pth"; done
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock

@@ -81,6 +81,8 @@ SHELLS = {
             "PYTHONOPTIMIZE": "2",
             "PYTHONWARNINGS": "error",
             "PYTHONDEVMODE": "1",
+            "PYTHONUTF8": "0",
+            "PYTHONCOERCECLOCALE": "0",
             "PYTHONIOENCODING": "ascii",
             "PYTHONHASHSEED": "7",
             "PYTHONSTARTUP": NOWHERE,
