@@ -136,6 +136,7 @@ REASONS: dict[str, str] = {
 TABLES = (
     *("orders", "inventory", "outbox", "payments", "payment_events", "refunds"),
     *("stripe_events", "webhook_quarantine", "webhook_parked", "dead_letters"),
+    *("outside_refunds", "disputes"),
 )
 
 
