@@ -256,7 +256,7 @@ EVENT_MUTANTS: Final = (
         ),
     ),
     Mutant(
-        "M61",
+        "M58",
         "a record that no row can hold ends its consumer, at every start anew",
         (
             Replacement(
@@ -273,7 +273,7 @@ EVENT_MUTANTS: Final = (
         ),
     ),
     Mutant(
-        "M62",
+        "M59",
         "a position is used in a topic that was made again: what lies before it is never read",
         (
             Replacement(
