@@ -53,6 +53,12 @@ StrictOption = Annotated[bool, typer.Option("--strict", help="Warnings exit 4.")
 VerboseOption = Annotated[
     bool, typer.Option("--verbose", "-v", help="Show the evidence also where all is well.")
 ]
+EvidenceOption = Annotated[
+    bool,
+    typer.Option(
+        "--verbose/--brief", "-v", help="Whether to show evidence also where all is well."
+    ),
+]
 
 
 def look_of(*, detailed: bool, fold: str | None = None) -> Look:

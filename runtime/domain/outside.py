@@ -201,6 +201,11 @@ class MovedMoney:
         return max(self.taken_cents - gone - ours, 0)
 
     @property
+    def is_stuck(self) -> bool:
+        """Whether something is owed that neither a refund of ours nor a bank is about."""
+        return self.left_cents() > 0 and self.open_refund is None and not self.is_withdrawn
+
+    @property
     def is_all_back(self) -> bool:
         """Whether what has arrived for good is all that was taken."""
         arrived = sum(r.amount_cents for r in self.refunds if r.status == "succeeded")

@@ -161,16 +161,21 @@ def _owes_something_new(row: PaymentRow, step: Step) -> bool:
     return known and step.payment.state is PaymentState.SUCCEEDED
 
 
-def settle_up(conn: Connection, event_id: UUID, cause: Cause, rng: random.Random) -> None:
+def settle_up(conn: Connection, event_id: UUID, cause: Cause, rng: random.Random) -> bool:
     """Do what follows from all the money of a payment that has moved so far.
 
     Under the payment's lock, and after every change of the sums: a refund of ours that ended, one
     of others, a dispute. Whoever changes them last sees them all.
+
+    Returns:
+        Whether money is owed and nothing more happens by itself.
     """
     row = payments.lock(conn, event_id)
     if row is None:
-        return
-    match next_move(row.payment.state, outside.moved_of_one(conn, event_id)):
+        return False
+    moved = outside.moved_of_one(conn, event_id)
+    move = next_move(row.payment.state, moved)
+    match move:
         case CancelOrder():
             # Its OrderCancelled comes back to this payment, as a customer's does.
             order = orders.lock_order(conn, row.order_id)
@@ -186,6 +191,7 @@ def settle_up(conn: Connection, event_id: UUID, cause: Cause, rng: random.Random
         case _:
             pass
     refunds.wake(conn, event_id)
+    return move is None and moved.is_stuck
 
 
 def _wait_seconds(step: Step, rng: random.Random) -> float:

@@ -149,14 +149,16 @@ def _report_to_payment(
     """Let the payment follow an end of its refund; what is still open is no news to it."""
     if after.state is RefundState.SUCCEEDED:
         payment.apply(conn, row.event_id, RefundSucceeded(), cause, rng=rng)
+        payment.settle_up(conn, row.event_id, cause, rng)
     elif after.state is RefundState.FAILED:
         code = after.failure_code or "refund_failed"
-        # What others were faster with has not failed: the sums say what follows.
-        if code not in OVERTAKEN and code != NOTHING_OWED:
+        failed = code not in OVERTAKEN and code != NOTHING_OWED
+        if failed:
             payment.apply(conn, row.event_id, RefundFailed(code), cause, rng=rng)
-    else:
-        return
-    payment.settle_up(conn, row.event_id, cause, rng)
+        stuck = payment.settle_up(conn, row.event_id, cause, rng)
+        # What others were faster with has not failed, unless nothing shows that they were.
+        if stuck and not failed:
+            payment.apply(conn, row.event_id, RefundFailed(code), cause, rng=rng)
 
 
 def _wait_seconds(after: Refund, event: RefundEvent, rng: random.Random) -> float:

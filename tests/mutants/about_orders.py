@@ -46,7 +46,7 @@ ORDER_MUTANTS: Final = (
         (DECLINED,),
     ),
     Mutant(
-        "M52",
+        "M63",
         "a new order locks its book against other orders of it: two of them die of it",
         (
             Replacement(

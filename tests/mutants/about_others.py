@@ -12,7 +12,7 @@ DISPUTED: Final = "payments_worker/test_disputed_rows"
 
 OTHERS_MUTANTS: Final = (
     Mutant(
-        "M52",
+        "M53",
         "a refund asks for the whole, whatever others have given back",
         (
             Replacement(
@@ -28,7 +28,7 @@ OTHERS_MUTANTS: Final = (
         ),
     ),
     Mutant(
-        "M53",
+        "M54",
         "what a bank took by a lost dispute is still owed to the customer",
         (
             Replacement(
@@ -46,7 +46,7 @@ OTHERS_MUTANTS: Final = (
         ),
     ),
     Mutant(
-        "M54",
+        "M55",
         "an order stays paid though all its money was given back outside",
         (
             Replacement(
@@ -62,7 +62,7 @@ OTHERS_MUTANTS: Final = (
         ),
     ),
     Mutant(
-        "M55",
+        "M56",
         "whoever writes our refund's id into another refund's metadata has made it ours",
         (
             Replacement(
@@ -74,7 +74,7 @@ OTHERS_MUTANTS: Final = (
         (integration(ROWS, "test_our_ids_in_somebody_elses_refund_do_not_make_it_ours[None]"),),
     ),
     Mutant(
-        "M56",
+        "M57",
         "late news of its beginning opens a dispute again that has ended",
         (
             Replacement(

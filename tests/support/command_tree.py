@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, Final
 
 from bookpayctl.cli.app import build_command
@@ -58,3 +58,13 @@ def typed(name: str, command: Any) -> list[str]:
             shown = parameter.metavar or parameter.name
             words.append(WORDS[re.sub(r"\W", "", shown).upper()])
     return words
+
+
+def asking_for_a_document(
+    *, but: Collection[str] = (), more: tuple[str, ...] = (), every_format: bool = False
+) -> Iterator[list[str]]:
+    """Every command that has a document, typed for JSON or for each of its formats."""
+    for name, command in leaves():
+        if name not in but:
+            for output in formats(command)[: None if every_format else 1]:
+                yield [*typed(name, command), *more, "-o", output]

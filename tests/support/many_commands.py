@@ -124,7 +124,13 @@ def _driver(python: tuple[str, ...]) -> subprocess.Popen[str]:
     return driver
 
 
-def wrong_with(ran: Ran, output: str) -> str | None:
+def wrong_with_all(ran: Sequence[Ran]) -> list[str]:
+    """What is wrong with each of them, whose last word is the format that was asked for."""
+    problems = [_wrong_with(one, one.words[-1]) for one in ran]
+    return [problem for problem in problems if problem is not None]
+
+
+def _wrong_with(ran: Ran, output: str) -> str | None:
     """What is not as it must be: one document, its code the process's, and a word on stderr."""
     try:
         code = _code_in(ran.out, output)

@@ -9,11 +9,11 @@ import typer
 from bookpayctl.cli.options import NameOption, environment_of
 from bookpayctl.cli.output import fail, hint
 from bookpayctl.cli.reports import (
+    EvidenceOption,
     FormatOption,
     ReportFormat,
     ReportOption,
     StrictOption,
-    VerboseOption,
     finish,
     report_files,
 )
@@ -44,7 +44,7 @@ def check(
         typer.Option(min=1, help="Replay about so many of the newest records; default: all."),
     ] = None,
     strict: StrictOption = False,
-    verbose: VerboseOption = True,
+    verbose: EvidenceOption = True,
     output: FormatOption = ReportFormat.TABLE,
     report: ReportOption = None,
 ) -> None:

@@ -13,7 +13,9 @@ from bookpayctl.report.exit_code import ExitCode
 
 
 def explain(
-    identifier: Annotated[str, typer.Argument(metavar="ID")],
+    identifier: Annotated[
+        str, typer.Argument(metavar="ID", help="Such as BP-C004, I10 or outage.")
+    ],
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Say what a check, invariant or drill asks, what it requires, and what it is for.

@@ -141,7 +141,7 @@ def order_list(orders: Sequence[OrderEntry]) -> Document:
 
 
 def show(
-    order_id: Annotated[str, typer.Argument(metavar="ORDER")],
+    order_id: Annotated[str, typer.Argument(metavar="ORDER", help="As `order list` shows it.")],
     name: NameOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
@@ -174,7 +174,7 @@ def _hint_of_others(environment: Environment, order_id: str) -> None:
 
 
 def cancel(
-    order_id: Annotated[str, typer.Argument(metavar="ORDER")],
+    order_id: Annotated[str, typer.Argument(metavar="ORDER", help="As `order list` shows it.")],
     reason: Annotated[str, typer.Option(help="Why; kept with the order.")] = "customer_request",
     name: NameOption = None,
     wait: Annotated[
@@ -204,7 +204,9 @@ def cancel(
 
 
 def trace(
-    identifier: Annotated[str, typer.Argument(metavar="ORDER", help="Or root event, or PI id.")],
+    identifier: Annotated[
+        str, typer.Argument(metavar="ORDER", help="Or its root event, or its pi_...")
+    ],
     name: NameOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:

@@ -9,10 +9,10 @@ import typer
 from bookpayctl.cli.options import NameOption, environment_of
 from bookpayctl.cli.output import fail
 from bookpayctl.cli.reports import (
+    EvidenceOption,
     FormatOption,
     ReportFormat,
     ReportOption,
-    VerboseOption,
     finish,
     report_files,
 )
@@ -28,7 +28,7 @@ def replay(
     timeout: Annotated[
         str, typer.Option(metavar="DURATION", help="How long reading may take.")
     ] = "5m",
-    verbose: VerboseOption = True,
+    verbose: EvidenceOption = True,
     output: FormatOption = ReportFormat.TABLE,
     report: ReportOption = None,
 ) -> None:

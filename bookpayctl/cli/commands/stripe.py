@@ -27,6 +27,7 @@ from bookpayctl.cli.commands.stripe_fault import fault_app
 from bookpayctl.cli.options import NameOption, OutputOption, environment_of
 from bookpayctl.cli.output import Document, OutputFormat, fail, hint, leave, print_json, print_table
 from bookpayctl.report.exit_code import ExitCode
+from bookpayctl.report.money import shown_money
 
 app = typer.Typer(
     help="The Stripe twin: a stateful stand-in for Stripe's test mode.", no_args_is_help=True
@@ -116,7 +117,7 @@ def status(
     name: NameOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """Counts of requests, executions, events and webhooks; the clock and active faults.
+    """Counts of requests, executions (in each currency), events and webhooks; clock and faults.
 
     Example: bookpayctl stripe status -o json
     """
@@ -126,7 +127,13 @@ def status(
         return
     rows: list[tuple[str, object]] = []
     for key, value in answer.items():
-        if isinstance(value, dict):
+        if key == "executions":
+            rows.extend(
+                (f"{key}.{kind}", f"{sums['count']}, {shown_money(sums['amount'], currency)}")
+                for kind, currencies in value.items()
+                for currency, sums in currencies.items()
+            )
+        elif isinstance(value, dict):
             rows.extend((f"{key}.{inner}", cell(part)) for inner, part in value.items())
         else:
             rows.append((key, value))

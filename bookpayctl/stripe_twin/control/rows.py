@@ -104,7 +104,10 @@ def fault_hits(select: Select, query: Mapping[str, str]) -> Rows:
 
 def counts(select: Select) -> dict[str, object]:
     """How much of everything there is, by one look at each table."""
-    executions = select("SELECT kind, count(*), sum(amount) FROM executions GROUP BY kind", ())
+    executions: dict[str, dict[str, object]] = {}
+    sums = "SELECT kind, currency, count(*), sum(amount) FROM executions GROUP BY kind, currency"
+    for kind, currency, count, amount in select(sums, ()):
+        executions.setdefault(str(kind), {})[str(currency)] = {"count": count, "amount": amount}
     flagged = select("SELECT flags, count(*) FROM requests WHERE flags != '' GROUP BY flags", ())
     states = select("SELECT state, count(*) FROM outgoing GROUP BY state", ())
     outgoing = {str(state): count for state, count in states}
@@ -112,9 +115,7 @@ def counts(select: Select) -> dict[str, object]:
         "requests": select("SELECT count(*) FROM requests", ())[0][0],
         "replayed": select("SELECT count(*) FROM requests WHERE replayed = 1", ())[0][0],
         "flagged": {str(flags): count for flags, count in flagged},
-        "executions": {
-            str(kind): {"count": count, "amount": amount} for kind, count, amount in executions
-        },
+        "executions": executions,
         "keys": select("SELECT count(*) FROM keys", ())[0][0],
         "events": select("SELECT count(*) FROM events", ())[0][0],
         "webhooks_owed": outgoing.get("due", 0),

@@ -36,8 +36,8 @@ def message_id(event: ReceivedEvent) -> str:
 
 # Said beside the subject where it was not the shop that moved the money.
 _BECAUSE: Final[dict[str, str]] = {
-    "refunded_outside": "It was given back by the shop's staff, not by this order's cancellation.",
-    "dispute_lost": "Your bank has given it back to you.",
+    "refunded_outside": "The shop's staff gave the money back.",
+    "dispute_lost": "Your bank gave the money back to you.",
 }
 
 

@@ -162,6 +162,9 @@ def test_a_refusal_with_nothing_to_explain_it_stays_failed(database: Database) -
     assert claim(database) == []
     assert ours(database) == [(1, CENTS, "failed", "refund_more_than_left")]
     assert database.payment_state(event_id) == "refunding"
+    assert database.rows(
+        "SELECT cause FROM payment_events WHERE from_state = 'refunding' AND to_state = 'refunding'"
+    ) == [("reconciler",)], "it is on record that it failed"
 
 
 def test_a_refusal_because_all_went_back_ends_it(database: Database) -> None:

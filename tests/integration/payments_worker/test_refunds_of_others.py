@@ -161,6 +161,21 @@ def test_the_reconciler_finds_what_no_event_told_of(shop: Shop, twin: Twin) -> N
     wait_others(shop, event_id, (PART, "succeeded"))
 
 
+def test_more_refunds_than_a_page_of_stripes_list_are_all_found(shop: Shop, twin: Twin) -> None:
+    for match in UNHEARD:
+        twin.fault("webhook_drop", match=match)
+    order_id, event_id, intent = paid(shop)
+    for _ in range(103):
+        give_back(twin, intent, 1)
+    eventually(lambda: len(others(shop, event_id)) == 103, "every one of them is known")
+
+    shop.cancel(order_id)
+
+    shop.wait_status(order_id, "refunded")
+    assert ours(shop, event_id) == [(1, PRICE_CENTS - 103, "succeeded")]
+    assert held(twin, intent) == 0
+
+
 def test_a_refund_in_the_dashboard_that_carries_our_ids_is_not_ours(shop: Shop, twin: Twin) -> None:
     order_id, event_id, intent = paid(shop)
     copied = {

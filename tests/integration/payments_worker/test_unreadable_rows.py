@@ -214,8 +214,9 @@ def test_the_backlog_is_counted_whatever_the_times_are(database: Database, at: s
 @pytest.mark.parametrize("at", TIMES)
 def test_an_order_of_any_time_is_shown_and_seen_to_wait(database: Database, at: str) -> None:
     database.run(
-        "INSERT INTO orders (id, tenant_id, customer_id, total_cents, currency, status, created_at)"
-        " VALUES ('ord_1', 'acme', 'c', 100, 'usd', 'pending', %s)",
+        "INSERT INTO orders (id, tenant_id, customer_id, total_cents, currency, status, created_at,"
+        " updated_at) VALUES ('ord_1', 'acme', 'c', 100, 'usd', 'pending', %s,"
+        " now() - interval '2 minutes')",
         at,
     )
 

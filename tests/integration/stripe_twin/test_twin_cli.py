@@ -98,7 +98,24 @@ def test_status_counts_the_charges_it_holds(twin: TwinProcess) -> None:
     answer = document(twin, "status")
 
     assert answer["kind"] == "StripeTwinStatus"
-    assert answer["executions"]["charge"]["count"] == executed.count("charge") >= 1
+    counts = [sums["count"] for sums in answer["executions"]["charge"].values()]
+    assert sum(counts) == executed.count("charge") >= 1
+
+
+def test_sums_of_two_currencies_are_never_added(twin: TwinProcess) -> None:
+    def shown(currency: str) -> str:
+        done = bookpayctl("status", "--control-url", twin.control)
+        (line,) = re.findall(rf"^executions.charge +(.+ {currency})$", done.stdout, re.MULTILINE)
+        return str(line)
+
+    twin.charge(new_key(), amount=500, currency="jpy")
+    twin.charge(new_key(), amount=1500, currency="kwd")
+    sums = document(twin, "status")["executions"]["charge"]
+    yen, dinars = sums["jpy"], sums["kwd"]
+
+    assert shown("jpy") == f"{yen['count']}, {yen['amount']} jpy"
+    whole, part = divmod(dinars["amount"], 1000)
+    assert shown("kwd") == f"{dinars['count']}, {whole}.{part:03} kwd"
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,12 @@ REASONS: dict[str, str] = {
     "a version before PaymentIntents": "api_version",
     "a version that is none": "api_version",
     **dict.fromkeys(("a cent less", "nothing", "the amount as text"), "amount"),
-    "another currency": "currency",
+    **dict.fromkeys(
+        ("a part received", "nothing received", "no word on what was received"), "amount_received"
+    ),
+    "a status that is none": "status",
+    "live money inside": "livemode",
+    **dict.fromkeys(("another currency", "the currency in capitals"), "currency"),
     "another PaymentIntent": "other_payment_intent",
     "another environment": "other_environment",
     "no metadata of ours": "not_ours",
@@ -131,6 +136,7 @@ REASONS: dict[str, str] = {
 TABLES = (
     *("orders", "inventory", "outbox", "payments", "payment_events", "refunds"),
     *("stripe_events", "webhook_quarantine", "webhook_parked", "dead_letters"),
+    *("outside_refunds", "disputes"),
 )
 
 

@@ -91,6 +91,25 @@ def test_a_letter_names_the_sum_as_the_customer_knows_it(
     assert words in letter.get_content()
 
 
+@pytest.mark.parametrize(
+    ("topic", "said", "words"),
+    [
+        (Topic.ORDERS_CANCELLED, {"reason": "refunded_outside"}, "The shop's staff"),
+        (Topic.PAYMENTS_REFUNDED, {"by": "refunded_outside"}, "The shop's staff"),
+        (Topic.PAYMENTS_REFUNDED, {"by": "dispute_lost"}, "Your bank"),
+    ],
+)
+def test_a_letter_says_when_it_was_not_the_cancellation_that_moved_the_money(
+    topic: Topic, said: dict[str, str], words: str
+) -> None:
+    order_id, tenant_id, event_id = OrderId("ord_1"), TenantId("acme"), EventId(uuid4())
+    event = ReceivedEvent(event_id, event_id, order_id, tenant_id, Money(500, "jpy"), said)
+
+    letter = to_message(topic, event, to_address="a@b.c", from_address="d@e.f")
+
+    assert words in letter.get_content()
+
+
 def test_an_order_shows_yen_as_yen(capsys: pytest.CaptureFixture[str]) -> None:
     body = {"id": "ord_1", "status": "paid", "total_cents": 500, "currency": "jpy"}
 

@@ -11,7 +11,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,8 @@ import pytest
 
 from bookpayctl.cli.ending import format_asked
 from bookpayctl.report.exit_code import ExitCode
-from tests.support.command_tree import formats, leaves, typed
-from tests.support.many_commands import Ran, run_all, wrong_with
+from tests.support.command_tree import asking_for_a_document, formats, leaves
+from tests.support.many_commands import run_all, wrong_with_all
 from tests.support.processes import HEEDING
 from tests.support.waiting import eventually
 
@@ -28,21 +28,6 @@ from tests.support.waiting import eventually
 BRINGS_UP = {"up", "demo"}
 # Runs until it is stopped, and has no document.
 SERVES = {"stripe serve"}
-
-
-def lines(
-    *, but: Collection[str] = (), more: tuple[str, ...] = (), every_format: bool = False
-) -> Iterator[list[str]]:
-    """Every command that has a document, as JSON or in each of its formats."""
-    for name, command in leaves():
-        if name not in but:
-            for output in formats(command)[: None if every_format else 1]:
-                yield [*typed(name, command), *more, "-o", output]
-
-
-def judged(ran: list[Ran]) -> list[str]:
-    problems = [wrong_with(one, one.words[-1]) for one in ran]
-    return [problem for problem in problems if problem is not None]
 
 
 def outcomes(directory: Path) -> None:
@@ -58,10 +43,10 @@ def test_every_command_but_those_that_serve_can_answer_in_json() -> None:
 def test_in_an_empty_folder_every_command_says_why_it_cannot(tmp_path: Path) -> None:
     outcomes(tmp_path)
 
-    ran = run_all(list(lines(but=BRINGS_UP, every_format=True)), tmp_path)
+    ran = run_all(list(asking_for_a_document(but=BRINGS_UP, every_format=True)), tmp_path)
 
     assert len(ran) > 50
-    assert judged(ran) == []
+    assert wrong_with_all(ran) == []
     codes = {one.words[0]: one.code for one in ran}
     assert codes["audit"] == codes["status"] == codes["order"] == ExitCode.USAGE
 
@@ -70,9 +55,11 @@ def test_with_a_stopped_environment_every_command_says_so(tmp_path: Path) -> Non
     outcomes(tmp_path)
     stopped_environment(tmp_path / ".bookpay" / "default")
 
-    ran = run_all(list(lines(but={*BRINGS_UP, "down"}, every_format=True)), tmp_path)
+    ran = run_all(
+        list(asking_for_a_document(but={*BRINGS_UP, "down"}, every_format=True)), tmp_path
+    )
 
-    assert judged(ran) == []
+    assert wrong_with_all(ran) == []
     codes = {" ".join(one.words[:2]): one.code for one in ran if "json" in one.words}
     for name in ("audit --timeout", "replay --timeout", "order list", "shadow report"):
         assert codes[name] == ExitCode.UNKNOWN, name
@@ -90,25 +77,47 @@ def test_asked_wrongly_every_command_says_what_was_wrong(
     outcomes(tmp_path)
     but = BRINGS_UP if wrong[-1] == "nobody" else ()
 
-    ran = run_all(list(lines(more=wrong, but=but)), tmp_path)
+    ran = run_all(list(asking_for_a_document(more=wrong, but=but)), tmp_path)
 
-    assert judged(ran) == []
+    assert wrong_with_all(ran) == []
     mistaken = [one for one in ran if one.code != ExitCode.USAGE]
     # These work without an environment; the first shows whatever is set.
     harmless = {"nobody": {"config", "doctor", "down"}, "NOT A NAME": {"config"}}
     assert {one.words[0] for one in mistaken} <= harmless.get(wrong[-1], set())
 
 
-def test_settings_that_cannot_be_read_are_told_in_the_format_asked_for(tmp_path: Path) -> None:
+def unreadable(path: Path) -> None:
+    path.write_text("")
+    path.chmod(0)
+
+
+SPOILED: dict[str, Callable[[Path], object]] = {
+    "no TOML": lambda path: path.write_text("name = \n"),
+    "bytes": lambda path: path.write_bytes(b"\xff\xfe\x00"),
+    "a folder": lambda path: path.mkdir(),
+    "a loop": lambda path: path.symlink_to(path),
+    "an unknown setting": lambda path: path.write_text("nobody_asks = 1\n"),
+    "another type": lambda path: path.write_text("name = [1, 2]\n"),
+    # Root reads it all the same; then there is nothing in it.
+    "another's": unreadable,
+}
+
+
+@pytest.mark.parametrize("spoiled", SPOILED)
+def test_settings_that_cannot_be_read_are_told_in_the_format_asked_for(
+    tmp_path: Path, spoiled: str
+) -> None:
     outcomes(tmp_path)
-    (tmp_path / "bookpay.toml").write_text("name = \n")
+    SPOILED[spoiled](tmp_path / "bookpay.toml")
 
-    ran = run_all(list(lines()), tmp_path)
+    ran = run_all(list(asking_for_a_document(but=BRINGS_UP)), tmp_path)
 
-    assert judged(ran) == []
+    assert wrong_with_all(ran) == []
+    assert {one.code for one in ran} <= {ExitCode.PASS, ExitCode.USAGE, ExitCode.VIOLATED}
     # Those that read no settings at all.
     untouched = {one.words[:2] for one in ran if one.code == ExitCode.PASS}
-    assert untouched <= {("drill", "list"), ("explain", "BP-C001")}
+    if spoiled != "another's" or os.geteuid() != 0:
+        assert untouched <= {("drill", "list"), ("explain", "BP-C001")}
 
 
 def test_a_group_without_a_command_and_a_command_without_its_words(tmp_path: Path) -> None:
@@ -116,7 +125,7 @@ def test_a_group_without_a_command_and_a_command_without_its_words(tmp_path: Pat
 
     ran = run_all([[*words, "-o", "json"] for words in groups], tmp_path)
 
-    assert judged(ran) == []
+    assert wrong_with_all(ran) == []
     assert {one.code for one in ran} == {ExitCode.USAGE}
 
 

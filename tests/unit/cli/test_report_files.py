@@ -245,6 +245,22 @@ def test_a_folder_that_takes_no_file_is_refused_before_anything_begins(
     assert "takes no file" in capsys.readouterr().err
 
 
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_what_is_read_only_for_this_user_is_refused_before_anything_begins(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, old = tmp_path / "folder", tmp_path / "r.json"
+    folder.mkdir(mode=0o555)
+    old.write_text("old")
+    old.chmod(0o444)
+
+    refused([f"json={folder}/r.json"])
+    assert "takes no file" in capsys.readouterr().err
+    refused([f"json={old}"])
+    assert "must not be written to" in capsys.readouterr().err
+    assert (names(folder), old.read_text()) == ([], "old")
+
+
 def test_two_reports_to_one_place_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

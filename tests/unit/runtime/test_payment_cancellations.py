@@ -18,6 +18,7 @@ from runtime.domain.payment_events import (
     Answered,
     Effect,
     Event,
+    NothingOwed,
     OrderCancelled,
     Payment,
     Redriven,
@@ -154,14 +155,22 @@ def test_a_refund_that_fails_stays_owed_and_calls_someone() -> None:
     assert (after.payment.state, after.effects) == (S.REFUNDING, (Effect.ALERT,))
 
 
+def test_what_others_gave_back_ends_a_refunding_like_a_refund_of_ours() -> None:
+    after = stepped(REFUNDING, NothingOwed())
+
+    assert (after.payment.state, after.effects) == (S.REFUNDED, (Effect.EMIT_REFUNDED,))
+
+
 def test_a_refund_told_twice_is_one_refund() -> None:
     assert isinstance(step(REFUNDED, RefundSucceeded()), Unchanged)
+    assert isinstance(step(REFUNDED, NothingOwed()), Unchanged)
 
 
 @pytest.mark.parametrize("payment", [Payment(S.PENDING), CHARGING, SUCCEEDED, FAILED, PARKED])
 def test_a_refund_nobody_asked_for_is_refused(payment: Payment) -> None:
     assert isinstance(step(payment, RefundSucceeded()), Refused)
     assert isinstance(step(payment, RefundFailed("declined")), Refused)
+    assert isinstance(step(payment, NothingOwed()), Refused)
 
 
 # --- redrive --------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from runtime.domain.payment_events import (
     Effect,
     Event,
     LeaseLost,
+    NothingOwed,
     OrderCancelled,
     Payment,
     Redriven,
@@ -78,6 +79,7 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.just(Redriven()),
     st.just(RefundSucceeded()),
     st.just(RefundFailed("declined")),
+    st.just(NothingOwed()),
 )
 histories = st.lists(events, max_size=40)
 

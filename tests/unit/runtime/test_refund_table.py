@@ -28,6 +28,7 @@ from runtime.domain.refund import (
     RefundEvent,
     RefundLeaseLost,
     RefundSeen,
+    RefundUnneeded,
     next_refund,
 )
 
@@ -53,6 +54,8 @@ def answered(outcome: Outcome, refund: Refund = SENDING, stripe_id: str | None =
         (Retry("idempotency_key_in_use", may_run=True), RefundState.UNKNOWN, None),
         (Unknown("no answer"), RefundState.UNKNOWN, None),
         (Parked("charge_already_refunded"), RefundState.UNKNOWN, "charge_already_refunded"),
+        (Parked("refund_more_than_left"), RefundState.UNKNOWN, "refund_more_than_left"),
+        (Parked("charge_disputed"), RefundState.UNKNOWN, "charge_disputed"),
     ],
 )
 def test_each_answer_leads_to_one_state(
@@ -67,6 +70,24 @@ def test_the_id_stripe_gave_is_kept() -> None:
     assert answered(Settled(PI), stripe_id="re_1").stripe_refund_id == "re_1"
     known = replace(SENDING, stripe_refund_id="re_1")
     assert answered(Unknown("no answer"), known).stripe_refund_id == "re_1"
+
+
+@pytest.mark.parametrize("state", list(RefundState))
+def test_only_a_refund_that_was_never_sent_is_not_needed(state: RefundState) -> None:
+    after = next_refund(Refund(state), RefundUnneeded())
+
+    if state is RefundState.PENDING:
+        assert (after.state, after.failure_code) == (RefundState.FAILED, "nothing_owed")
+    else:
+        assert after == Refund(state)
+
+
+@pytest.mark.parametrize("code", ["refund_more_than_left", "charge_disputed"])
+def test_a_first_refusal_because_of_others_waits_for_no_deadline(code: str) -> None:
+    """Nothing is on its way: Stripe has answered the only call there was."""
+    after = next_refund(answered(Parked(code)), RefundAbsent(False, 1.0))
+
+    assert (after.state, after.failure_code) == (RefundState.FAILED, code)
 
 
 def test_an_answer_that_says_already_refunded_is_looked_up() -> None:
@@ -213,6 +234,7 @@ OUTCOMES = st.sampled_from(
         Declined("refund_failed", PI),
         Parked("resource_missing"),
         Parked("charge_already_refunded"),
+        Parked("charge_disputed"),
         Halt("api_key_expired"),
         Retry("rate_limit"),
         Retry("idempotency_key_in_use", may_run=True),
@@ -230,6 +252,7 @@ EVENTS = st.one_of(
     ),
     st.builds(RefundAbsent, st.booleans(), st.sampled_from([None, 10.0, DAY])),
     st.just(RefundLeaseLost()),
+    st.just(RefundUnneeded()),
 )
 
 
