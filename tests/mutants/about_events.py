@@ -255,4 +255,38 @@ EVENT_MUTANTS: Final = (
             ),
         ),
     ),
+    Mutant(
+        "M58",
+        "a record that no row can hold ends its consumer, at every start anew",
+        (
+            Replacement(
+                CONSUMER_LOOP,
+                "        except UNREADABLE as error:\n",
+                "        except ZeroDivisionError as error:\n",
+            ),
+        ),
+        (
+            integration(
+                "whole_stack/test_bad_records",
+                "test_a_failure_whose_reason_cannot_be_stored_does_not_stop_the_orders_consumer[NUL]",
+            ),
+        ),
+    ),
+    Mutant(
+        "M59",
+        "a position is used in a topic that was made again: what lies before it is never read",
+        (
+            Replacement(
+                "runtime/adapters/kafka_progress.py",
+                "            if at.offset >= 0 and at.metadata and ids.get(place[0], at.metadata) != at.metadata\n",
+                "            if at.offset >= 0 and at.metadata == place[0]\n",
+            ),
+        ),
+        (
+            integration(
+                "whole_stack/test_topics_change",
+                "test_an_offset_that_was_committed_in_another_topic_is_not_begun_at",
+            ),
+        ),
+    ),
 )
