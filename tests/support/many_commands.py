@@ -16,7 +16,7 @@ from typing import Any, Final
 from xml.etree import ElementTree
 
 # Runs in a process of its own, which has no threads that a fork could lose. It reads one request a
-# line, `[folder, variables, [command line, ...]]`, and answers each with a line.
+# line, `[folder, variables, at once, [command line, ...]]`, and answers each with a line.
 _DRIVER: Final = """
 import contextlib, gc, importlib, json, os, pkgutil, sys, tempfile
 import bookpayctl
@@ -31,7 +31,7 @@ with contextlib.suppress(Exception), build_command().make_context("x", ["config"
     pass
 gc.collect()
 gc.freeze()
-answers_to, at_once = os.dup(1), 4
+answers_to = os.dup(1)
 def begin(folder, variables, words):
     files = tempfile.TemporaryFile("w+"), tempfile.TemporaryFile("w+")
     pid = os.fork()
@@ -59,7 +59,7 @@ def end(pid, files):
         file.close()
     return code, *texts
 for request in sys.stdin:
-    folder, variables, lines = json.loads(request)
+    folder, variables, at_once, lines = json.loads(request)
     answers, running = [], []
     for words in lines:
         if len(running) == at_once:
@@ -86,17 +86,19 @@ def run_all(
     variables: Mapping[str, str] | None = None,
     *,
     python: tuple[str, ...] = (),
+    at_once: int = 4,
 ) -> list[Ran]:
     """Run them in `directory`, some at a time, with nothing of the tests' own environment.
 
     Args:
         python: options of the interpreter, such as `-OO`.
+        at_once: how many; one where a command does what the next one looks at.
     """
     own = {**_own_variables(), "HOME": str(directory), **(variables or {})}
     driver = _driver(python)
     assert driver.stdin is not None
     assert driver.stdout is not None
-    request = [str(directory), own, [list(line) for line in lines]]
+    request = [str(directory), own, at_once, [list(line) for line in lines]]
     driver.stdin.write(json.dumps(request) + "\n")
     driver.stdin.flush()
     answered = driver.stdout.readline()

@@ -27,13 +27,7 @@ from runtime.adapters.store.outbox import OutboxRow, Unreadable
 from runtime.domain.names import PARTITIONS
 from runtime.sql import migrate
 from tests.support.processes import ServiceProcess
-from tests.support.publishing import (
-    EVENT_TYPE,
-    TOPIC,
-    Publishers,
-    dead_letter,
-    publishers_on,
-)
+from tests.support.publishing import EVENT_TYPE, TOPIC, Publishers, dead_letter, publishers_on
 from tests.support.records import as_text
 from tests.support.servers import Servers
 from tests.support.stack import Database

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from bookpayctl.cli.ending import format_asked
+from bookpayctl.cli.streams import Stream
 from bookpayctl.report.exit_code import ExitCode
 from tests.support.command_tree import asking_for_a_document, formats, leaves
 from tests.support.many_commands import run_all, wrong_with_all
@@ -252,6 +253,19 @@ def test_a_stdout_that_takes_nothing_does_not_change_what_was_done(
     assert words in done.stderr
     assert "Traceback" not in done.stderr
     assert "nothing is known" not in done.stderr
+
+
+@pytest.mark.parametrize("size", [1, 1_000_000])
+def test_a_text_is_lost_without_raising_whether_a_buffer_held_it_or_not(size: int) -> None:
+    with Path("/dev/full").open("w") as real:
+        stream = Stream(real, real.fileno())
+
+        stream.write("x" * size)
+        stream.flush()
+        stream.write("more")
+
+        assert "No space left" in (stream.lost or "")
+        assert not stream.reader_left
 
 
 def test_a_stdout_that_takes_nothing_does_not_make_a_failure_good(tmp_path: Path) -> None:
