@@ -102,11 +102,16 @@ def newer_dispute(known: str, known_at: datetime, told: str, told_at: datetime) 
 
 @dataclass(frozen=True, slots=True)
 class GivenBack:
-    """A refund that is not ours."""
+    """A refund that is not ours.
+
+    Attributes:
+        back_since_asked: we heard that it failed after our last refund was asked for.
+    """
 
     stripe_refund_id: str
     amount_cents: int
     status: str
+    back_since_asked: bool = False
 
     @property
     def counts(self) -> bool:
@@ -285,7 +290,7 @@ def _may_ask(moved: MovedMoney, last: OurRefund | None, left: int) -> bool:
     # same question would get the same answer for ever.
     if last.failure_code == CHARGE_DISPUTED:
         return any(dispute.ended_since_asked for dispute in moved.disputes)
-    return left < last.amount_cents
+    return left < last.amount_cents or any(refund.back_since_asked for refund in moved.refunds)
 
 
 def _end(moved: MovedMoney) -> End:

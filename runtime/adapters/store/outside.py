@@ -84,12 +84,12 @@ def record_refund(conn: Connection, event_id: UUID, told: RefundTold) -> bool:
         return False
     conn.execute(
         "INSERT INTO outside_refunds (stripe_refund_id, event_id, payment_intent_id, charge_id,"
-        " amount_cents, currency, status, reason, next_look_at)"
+        " amount_cents, currency, status, reason, next_look_at, updated_at)"
         " VALUES (%(id)s, %(event_id)s, %(intent)s, %(charge)s, %(amount)s, %(currency)s,"
-        " %(status)s, %(reason)s, CASE WHEN %(open)s THEN environment_now() END)"
+        " %(status)s, %(reason)s, CASE WHEN %(open)s THEN environment_now() END, now())"
         " ON CONFLICT (stripe_refund_id) DO UPDATE SET status = excluded.status,"
         " reason = coalesce(excluded.reason, outside_refunds.reason),"
-        " next_look_at = excluded.next_look_at, updated_at = clock_timestamp()",
+        " next_look_at = excluded.next_look_at, updated_at = excluded.updated_at",
         {
             "id": told.stripe_refund_id,
             "event_id": event_id,
@@ -149,7 +149,10 @@ def record_dispute(conn: Connection, event_id: UUID, told: DisputeTold) -> bool:
 _MOVED: Final = """
     SELECT kind, event_id, id, amount_cents, status, code, late, n FROM (
     SELECT 'refund' AS kind, event_id, stripe_refund_id AS id, amount_cents, status,
-           NULL::text AS code, false AS late, 0 AS n, created_at
+           NULL::text AS code, status IN ('failed', 'canceled') AND coalesce(
+               updated_at > (SELECT max(r.created_at) FROM refunds r
+                             WHERE r.event_id = outside_refunds.event_id), false) AS late,
+           0 AS n, created_at
     FROM outside_refunds WHERE event_id = ANY (%(event_ids)s)
     UNION ALL
     SELECT 'dispute', d.event_id, stripe_dispute_id,
@@ -194,7 +197,7 @@ def _moved(rows: Sequence[tuple[object, ...]]) -> MovedMoney:
         cents, word = int(str(amount)), str(status)
         match kind:
             case "refund":
-                refunds.append(GivenBack(str(named), cents, word))
+                refunds.append(GivenBack(str(named), cents, word, bool(late)))
             case "dispute":
                 disputes.append(Disputed(str(named), cents, word, bool(late)))
             case "ours":

@@ -51,20 +51,30 @@ class Found:
 
     Attributes:
         read_at: by the environment's clock, before Stripe was asked.
+        is_whole: the disputes could be read, too.
     """
 
     refunds: Sequence[FoundRefund]
     disputes: Sequence[FoundDispute]
     read_at: float
+    is_whole: bool = True
 
 
 def look_up(tools: Tools, payment_intent_id: str) -> Found:
-    """Ask Stripe; raises as the gateway's client does."""
+    """Ask Stripe.
+
+    Raises:
+        GatewayUnavailableError: it did not tell its refunds.
+    """
     with tools.pool.connection() as conn:
         # Before the question: what happens meanwhile is newer than the answer.
         read_at = reconcile.environment_seconds(conn)
     refunds = tools.gateway.refunds_of(payment_intent_id)
-    return Found(refunds, tools.gateway.disputes_of(payment_intent_id), read_at)
+    try:
+        return Found(refunds, tools.gateway.disputes_of(payment_intent_id), read_at)
+    except GatewayUnavailableError:
+        # A key may read refunds and no disputes: what is known of refunds must not wait for that.
+        return Found(refunds, (), read_at, is_whole=False)
 
 
 def record(tools: Tools, event_id: UUID, found: Found) -> frozenset[str]:
@@ -129,8 +139,9 @@ def check_marked(tools: Tools) -> int:
             continue
         record(tools, entry.event_id, found)
         _believe_late_success(tools, entry.event_id, found)
-        with tools.pool.connection() as conn:
-            outside.checked(conn, entry.event_id)
+        if found.is_whole:
+            with tools.pool.connection() as conn:
+                outside.checked(conn, entry.event_id)
     return len(marked)
 
 

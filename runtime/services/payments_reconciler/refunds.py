@@ -9,7 +9,7 @@ from runtime.adapters.gateway_client import FoundRefund
 from runtime.adapters.store import refunds
 from runtime.adapters.store.refunds import RefundRow
 from runtime.domain.names import RefundState
-from runtime.domain.refund import RefundAbsent, RefundEvent, RefundSeen
+from runtime.domain.refund import CHARGE_DISPUTED, RefundAbsent, RefundEvent, RefundSeen
 from runtime.services.payments_reconciler import outside
 from runtime.services.payments_reconciler.tools import BATCH, Tools, look_again_seconds
 from runtime.steps import refund
@@ -35,7 +35,9 @@ def _ask_and_apply(tools: Tools, row: RefundRow) -> None:
     found = tools.ask(lambda: outside.look_up(tools, row.payment_intent_id))
     unknown = row.refund.state is not RefundState.PROCESSING
     wait = look_again_seconds(row.attempt_age_seconds or 0.0, unknown=unknown)
-    if found is None:
+    # A refusal because of a dispute says nothing until the disputes are known.
+    disputed = row.refund.failure_code == CHARGE_DISPUTED
+    if found is None or (disputed and not found.is_whole):
         with tools.pool.connection() as conn:
             refunds.look_again_in(conn, row, wait)
         return

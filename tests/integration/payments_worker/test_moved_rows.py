@@ -167,6 +167,26 @@ def test_a_refusal_with_nothing_to_explain_it_stays_failed(database: Database) -
     ) == [("reconciler",)], "it is on record that it failed"
 
 
+def test_a_refusal_because_of_a_refund_that_came_back_is_asked_once_more(
+    database: Database,
+) -> None:
+    event_id = payment_row(database, "succeeded")
+    cancel(database, event_id)
+    (first,) = claim(database)
+    answered(database, first, RefundAnswered(Parked("refund_more_than_left"), None))
+    looked_up(database, first)
+    before = claim(database)
+
+    refund_told(database, "re_1", 500, "canceled")
+
+    (second,) = claim(database)
+    assert before == []
+    assert (second.row.n, second.row.money.amount_cents) == (2, CENTS)
+    answered(database, second, RefundAnswered(Parked("refund_more_than_left"), None))
+    looked_up(database, second)
+    assert claim(database) == [], "it is not asked a third time"
+
+
 def test_a_refusal_because_all_went_back_ends_it(database: Database) -> None:
     event_id = payment_row(database, "succeeded")
     cancel(database, event_id)

@@ -93,6 +93,8 @@ NOT_NEEDED = OurRefund(1, TAKEN, R.FAILED, "nothing_owed")
         (S.REFUNDING, moved(FAILED_AT_THE_BANK, given_back(1999)), ALL_BACK),
         (S.REFUNDING, moved(TOO_MUCH, given_back(500)), Ask(2, 1499)),
         (S.REFUNDING, moved(TOO_MUCH), None),
+        (S.REFUNDING, moved(TOO_MUCH, given_back(500, "failed")), None),
+        (S.REFUNDING, moved(TOO_MUCH, GivenBack("re_1", 500, "failed", True)), Ask(2, 1999)),
         (S.REFUNDING, moved(ALREADY), None),
         (S.REFUNDING, moved(ALREADY, given_back(1999)), End("refunded_outside", "re_1999")),
         (S.REFUNDING, moved(WAS_DISPUTED, disputed(1999, "under_review")), None),
