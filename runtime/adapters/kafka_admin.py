@@ -7,6 +7,7 @@ and then answers it: an assertion ends the process, and no Python code can catch
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from typing import Final, TypeVar, cast
@@ -25,6 +26,8 @@ from confluent_kafka.admin._topic import TopicDescription
 from runtime.adapters.kafka import librdkafka_logger
 from runtime.adapters.kafka_assignment import places_of
 from runtime.domain.group import BrokerSight, Place
+
+logger = logging.getLogger(__name__)
 
 ASK_SECONDS_MAX: Final = 5.0
 
@@ -74,11 +77,19 @@ class GroupAdmin:
         described = self._topics(topics)
         partitions = {name: len(topic.partitions) for name, topic in described.items()}
         places = [(name, n) for name, count in partitions.items() for n in range(count)]
-        is_settled, members = self.members()
+        is_settled, members = self._members_if_said()
         starts = self._offsets(places, OffsetSpec.earliest)
         ends = self._offsets(places, OffsetSpec.latest)
         sight = BrokerSight(partitions, starts, ends, is_settled, members)
         return sight, {name: str(topic.topic_id) for name, topic in described.items()}
+
+    def _members_if_said(self) -> tuple[bool, dict[str, set[Place]] | None]:
+        """The same as `members`; None when the broker did not say, though it spoke of topics."""
+        try:
+            return self.members()
+        except KafkaException as error:
+            logger.debug("the group's members are not known: %s", error)
+            return False, None
 
     def members(self) -> tuple[bool, dict[str, set[Place]]]:
         """Whether the group is in no rebalance, and what each of its clients is to read.

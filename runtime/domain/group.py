@@ -33,14 +33,15 @@ class BrokerSight:
         partitions: how many each topic has; one that does not exist is missing.
         starts, ends: the first offset there is and the one after the last, by partition.
         is_settled: the group is in no rebalance.
-        members: what each member of the group is to read, by its client id.
+        members: what each member of the group is to read, by its client id; None when that could
+            not be asked, as while one of several brokers is down.
     """
 
     partitions: Mapping[str, int]
     starts: Mapping[Place, int]
     ends: Mapping[Place, int]
     is_settled: bool
-    members: Mapping[str, Set[Place]]
+    members: Mapping[str, Set[Place]] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +91,7 @@ def what_is_missing(
     found = [f"topic {topic} does not exist" for topic in own.topics if not _has(broker, topic)]
     if own.round_seconds > LOOP_SECONDS_MAX:
         found.append(f"its loop has not come round for {own.round_seconds:.0f} s")
-    if own.client_id not in broker.members:
-        found.append("it is not a member of its group")
-    elif not broker.is_settled:
-        found.append("its group is being balanced")
-    else:
-        found += _of_assignment(broker, own)
+    found += _of_membership(broker, own)
     found += [
         f"{_name(place)} stands still at {still.position or 0} of {broker.ends[place]}"
         for place, still in sorted(waiting.items())
@@ -104,15 +100,28 @@ def what_is_missing(
     return found
 
 
+def _of_membership(broker: BrokerSight, own: OwnSight) -> list[str]:
+    if broker.members is None:
+        # What it reads is seen to move or to stand still. One that reads nothing may be out.
+        return [] if own.positions else ["it reads nothing, and Kafka does not say who is to"]
+    if own.client_id not in broker.members:
+        return ["it is not a member of its group"]
+    if not broker.is_settled:
+        return ["its group is being balanced"]
+    return _of_assignment(broker.partitions, broker.members, own)
+
+
 def _has(broker: BrokerSight, topic: str) -> bool:
     return broker.partitions.get(topic, 0) > 0
 
 
-def _of_assignment(broker: BrokerSight, own: OwnSight) -> list[str]:
+def _of_assignment(
+    partitions: Mapping[str, int], members: Mapping[str, Set[Place]], own: OwnSight
+) -> list[str]:
     """A settled group: every partition is somebody's, and ours are the ones that we read."""
     # A member more than there are partitions reads none and is well.
-    mine, theirs = broker.members[own.client_id], set[Place]().union(*broker.members.values())
-    every = {(topic, n) for topic in own.topics for n in range(broker.partitions.get(topic, 0))}
+    mine, theirs = members[own.client_id], set[Place]().union(*members.values())
+    every = {(topic, n) for topic in own.topics for n in range(partitions.get(topic, 0))}
     return [
         *(f"{_name(place)} is this member's and is not read" for place in _lost(mine, own)),
         *(f"{_name(place)} is read by nobody" for place in sorted(every - theirs)),

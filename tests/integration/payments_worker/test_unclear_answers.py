@@ -157,6 +157,14 @@ def test_orders_placed_while_the_gateway_is_away_are_paid_when_it_is_back(
         "the orders are taken in",
     )
     while_away = {shop.status(order_id) for order_id, _ in placed}
+    eventually(
+        lambda: (
+            not any(
+                shop.stack[name].readiness().get("gateway") for name in (*WORKERS, "reconciler")
+            )
+        ),
+        "whoever asks the gateway says that it cannot",
+    )
     gateway.start()
 
     assert while_away == {"pending"}

@@ -18,12 +18,13 @@ from runtime.domain.group import (
 )
 
 P0, P1 = ("orders.placed", 0), ("orders.placed", 1)
+MEMBERS = {"worker-0": {P0}, "worker-1": {P1}}
 BROKER = BrokerSight(
     {"orders.placed": 2},
     {P0: 0, P1: 0},
     {P0: 9, P1: 0},
     is_settled=True,
-    members={"worker-0": {P0}, "worker-1": {P1}},
+    members=MEMBERS,
 )
 OWN = OwnSight(["orders.placed"], "worker-0", {P0: 9}, round_seconds=0.4)
 
@@ -37,9 +38,14 @@ def test_a_member_that_has_read_all_that_is_its_to_read_lacks_nothing() -> None:
 
 
 def test_a_member_more_than_there_are_partitions_lacks_nothing() -> None:
-    broker = replace(BROKER, members={**BROKER.members, "worker-2": set()})
+    broker = replace(BROKER, members={**MEMBERS, "worker-2": set()})
 
     assert missing(broker, replace(OWN, client_id="worker-2", positions={})) == []
+
+
+def test_a_member_that_reads_lacks_nothing_while_nobody_says_who_is_in_the_group() -> None:
+    """One of several brokers is down: all consumers at once must not look broken for it."""
+    assert missing(replace(BROKER, members=None, is_settled=False), OWN) == []
 
 
 @pytest.mark.parametrize(
@@ -66,6 +72,11 @@ def test_a_member_more_than_there_are_partitions_lacks_nothing() -> None:
             replace(BROKER, members={"worker-0": {P0}}),
             OWN,
             "orders.placed/1 is read by nobody",
+        ),
+        (
+            replace(BROKER, members=None, is_settled=False),
+            replace(OWN, positions={}),
+            "it reads nothing, and Kafka does not say who is to",
         ),
     ],
 )
