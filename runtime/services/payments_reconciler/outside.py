@@ -226,6 +226,6 @@ class AccountListing:
                 changed = _record(self.tools, conn, row, found) if row is not None else 0
             if changed:
                 logger.warning(
-                    "money was moved by others, and no event had told us",
+                    "money was moved by others; the list told it before any event",
                     extra={"payment_intent_id": intent, "changed": changed},
                 )
