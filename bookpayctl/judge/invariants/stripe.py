@@ -108,7 +108,7 @@ def every_key_is_ours(facts: Facts) -> Finding:
         elif operation != "refund":
             others += 1
         elif request.object_id in facts.known_outside_refunds:
-            explained.append(Violation(request.object_id or "", "a refund made outside"))
+            explained.append(_made_outside(facts, request.object_id or ""))
         else:
             found.append(_unowned(request.path, request.key))
     return finding(
@@ -117,6 +117,14 @@ def every_key_is_ours(facts: Facts) -> Finding:
         explained=explained,
         excused=(f"excused: {others} requests of others about our payments",) if others else (),
     )
+
+
+def _made_outside(facts: Facts, stripe_refund_id: str) -> Violation:
+    """A refund of others that our tables know, under the name of its order."""
+    row = facts.known_outside_refunds[stripe_refund_id]
+    order_id = facts.order_of_intent.get(row.payment_intent_id or "", stripe_refund_id)
+    words = f"refund {stripe_refund_id} was made outside"
+    return Violation(order_id, words, row.amount_cents)
 
 
 def _keys_in_events(facts: Facts) -> Finding:

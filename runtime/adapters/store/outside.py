@@ -333,8 +333,8 @@ def listed_to(conn: Connection) -> float:
         "SELECT extract(epoch FROM coalesce("
         " (SELECT least(greatest(listed_to, environment_now() - interval '30 days'),"
         "               environment_now()) FROM outside_listings),"
-        " greatest((SELECT min(created_at) FROM payments WHERE created_at > 'epoch'),"
-        "          environment_now() - interval '30 days'),"
+        " (SELECT greatest(min(created_at), environment_now() - interval '30 days')"
+        "  FROM payments WHERE created_at > 'epoch' HAVING count(*) > 0),"
         " environment_now()))::float8"
     ).fetchone()
     if row is None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from psycopg.errors import CheckViolation
 
+from runtime.adapters.store import far_times, outside, reconcile
 from runtime.adapters.store.payments import Cause
 from runtime.domain.names import PaymentIntentId
 from runtime.domain.outcome import Parked
@@ -229,3 +230,40 @@ def test_the_database_refuses_impossible_rows(database: Database) -> None:
     for values in ((0, None), (1, "2026-01-01")):
         with pytest.raises(CheckViolation):
             database.run(insert, *values)
+
+
+TIMES = ["infinity", "-infinity", "294276-12-31 23:59:59Z", "4713-01-01 00:00:00Z BC"]
+
+
+@pytest.mark.parametrize("at", TIMES)
+def test_times_written_by_hand_stop_nothing(database: Database, at: str) -> None:
+    event_id = payment_row(database, "succeeded")
+    refund_told(database, "re_1", 500, "pending")
+    dispute_told(database, "needs_response")
+    for column in ("created_at", "updated_at", "next_look_at"):
+        database.run(f"UPDATE outside_refunds SET {column} = %s", at)
+        database.run(f"UPDATE disputes SET {column} = %s", at)
+    database.run("UPDATE disputes SET told_at = %s", at)
+    database.run("UPDATE payments SET outside_check_at = %s", at)
+    database.run("INSERT INTO outside_listings (listed_to) VALUES (%s)", at)
+
+    far_times.bring_near(database.conn)
+    outside.mark_open(database.conn, limit=10)
+    outside.listed_to(database.conn)
+    counted = {entry.what: entry.count for entry in reconcile.waiting(database.conn)}
+    refund_told(database, "re_1", 500, "succeeded")
+    dispute_told(database, "lost")
+    cancel(database, event_id)
+
+    assert (counted["disputes_open"], counted["disputes_lost"]) == (1, 0)
+    assert database.payment_state(event_id) == "refunded"
+
+
+def test_a_shop_without_payments_has_no_past_to_list(database: Database) -> None:
+    since = outside.listed_to(database.conn)
+
+    assert reconcile.environment_seconds(database.conn) - since < 60
+    payment_row(database, "succeeded")
+    database.run("UPDATE payments SET created_at = now() - interval '90 days'")
+    days = (reconcile.environment_seconds(database.conn) - outside.listed_to(database.conn)) / 86400
+    assert 29 < days < 31

@@ -201,6 +201,7 @@ def test_a_refund_outside_is_made_by_others_only_if_our_tables_know_it() -> None
 
     assert "I24" in violated(facts)
     assert "I24" not in violated(known)
+    assert answer(known, "I24").evidence == ("ord_paid: refund re_9 was made outside",)
 
 
 def refunding(dispute_status: str | None = None, refund_status: str | None = None) -> Facts:
