@@ -15,7 +15,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -28,9 +28,10 @@ from tests.support.console_blocks import (
     plain_variables,
     typed_into_one_shell,
 )
+from tests.support.many_commands import run_all
 from tests.support.processes import Child, free_port
 from tests.support.twin import STARTED
-from tests.support.waiting import holds_for
+from tests.support.waiting import eventually, holds_for
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(900)]
 
@@ -186,6 +187,84 @@ def shop(folder: Path) -> CommandLine:
     return CommandLine(folder / ".bookpay", name="shop")
 
 
+@pytest.fixture
+def made(shop: CommandLine, folder: Path) -> dict[str, str]:
+    """One of each thing that pages and helps name."""
+
+    def ordered(*arguments: str) -> dict[str, Any]:
+        order: dict[str, Any] = shop.ask("order", "place", *arguments)["order"]
+        return order
+
+    paid, other = ordered("--wait", "paid"), ordered("--wait", "paid")
+    failing = ordered("--payment-method", "pm_card_refundFail", "--wait", "paid")
+    processing = ordered("--payment-method", "pm_twin_card_processing")
+    action = ordered("--payment-method", "pm_card_authenticationRequired")
+    parked = ordered("--payment-method", "pm_that_is_not_there")
+    shop.ask("order", "cancel", failing["id"])
+    letter = eventually(lambda: first(shop, "dlq", "dead_letters", parked["id"]), "a dead letter")
+    # As if Stripe had said so eight times.
+    shop.execute("UPDATE dead_letters SET reason = 'rate_limit'")
+    eventually(
+        lambda: first(shop, "refund", "refunds", failing["id"], state="failed"), "a failed refund"
+    )
+    for intent in ("pi_of_nobody", "pi_of_nobody_else"):
+        lie = ("webhook", "send", "payment_intent.succeeded", "--order", paid["id"])
+        shop.ask(*lie, "--payment-intent", intent)
+    lies = [str(row["id"]) for row in shop.ask("webhook", "quarantine", "list")["quarantined"]]
+    event = shop.ask("stripe", "events")["data"][0]["event_id"]
+    waiting = eventually(lambda: intent_of(shop, action["id"]), "a PaymentIntent that waits")
+    eventually(lambda: intent_of(shop, processing["id"]), "a PaymentIntent that is processed")
+    v1_says(folder, paid["id"])
+    return {
+        "paid order": paid["id"],
+        "another paid order": other["id"],
+        "order whose refund failed": failing["id"],
+        "processing order": processing["id"],
+        "waiting PaymentIntent": waiting,
+        "dead letter": str(letter["id"]),
+        "two lies": " ".join(lies[:2]),
+        "lie": lies[0],
+        "other lie": lies[1],
+        "event": event,
+    }
+
+
+def v1_says(folder: Path, order_id: str) -> None:
+    (folder / "outcomes.csv").write_text(
+        f"order_id,outcome,payment_intent_id,code\n{order_id},settled,pi_of_v1,\n"
+    )
+
+
+def first(
+    shop: CommandLine, group: str, rows: str, order_id: str, **fields: str
+) -> dict[str, Any] | None:
+    wanted = {"order_id": order_id, **fields}
+    found: list[dict[str, Any]] = shop.ask(group, "list")[rows]
+    return next((row for row in found if wanted.items() <= row.items()), None)
+
+
+def intent_of(shop: CommandLine, order_id: str) -> str | None:
+    payment = shop.ask("order", "show", order_id)["order"].get("payment") or {}
+    found: str | None = payment.get("payment_intent_id")
+    return found
+
+
+def test_the_example_of_every_help_does_what_it_says(
+    shop: CommandLine, folder: Path, made: dict[str, str]
+) -> None:
+    apart = {"up", "demo", "down", "stripe serve"}
+    lines = {name: filled(line, made) for name, line in examples().items() if name not in apart}
+    bare = [re.sub(r'^eval "\$\((.+)\)"$', r"\1", line) for line in lines.values()]
+
+    words = [shlex.split(line)[1:] for line in bare]
+    ran = run_all(words, folder, {"BOOKPAY_NAME": "shop"}, at_once=1)
+
+    done = [Typed(line, one.code, one.out, one.err) for line, one in zip(bare, ran, strict=True)]
+    assert len(done) > 40
+    assert wrong(done) == []
+    assert [one.line for one in done if not one.out and not one.err] == []
+
+
 def test_the_page_of_the_twin_can_be_typed(shop: CommandLine, folder: Path) -> None:
     """The twin that it starts is still there when the other commands were typed, and idles."""
     serve, *others = [
@@ -231,6 +310,24 @@ def serving(line: str, folder: Path) -> Child:
     )
     child.wait_until(lambda: "ready" in child.log, "is ready")
     return child
+
+
+def test_the_page_for_operators_can_be_typed(
+    shop: CommandLine, folder: Path, made: dict[str, str]
+) -> None:
+    """Last: it ends with a shadow, in which nothing is paid any more."""
+    lines = [line for block in on_page("docs/operating.md") for line in block.commands]
+    shadow = lines.index("bookpayctl up --shadow-mode") + 1
+
+    done = typed([filled(line, made) for line in lines[:shadow]], folder, BOOKPAY_NAME="shop")
+    # What was brought in before, of orders that no shadow saw, has nothing to be compared with.
+    shop.execute("DELETE FROM shadow_comparisons")
+    order_id = shop.ask("order", "place")["order"]["id"]
+    eventually(lambda: shop.ask("shadow", "report")["waiting_for_v1"], "the shadow's own call")
+    v1_says(folder, order_id)
+    done += typed(lines[shadow:], folder, BOOKPAY_NAME="shop")
+
+    assert wrong(done) == []
 
 
 def test_down_takes_the_environment_of_the_helps_away(shop: CommandLine, folder: Path) -> None:

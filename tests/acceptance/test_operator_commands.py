@@ -17,6 +17,8 @@ import pytest
 
 from bookpayctl.runs.waiting import wait_until
 from tests.support.command_line import CommandLine, environment_that_is_up
+from tests.support.command_tree import asking_for_a_document, leaves
+from tests.support.many_commands import run_all, wrong_with_all
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
 
@@ -25,6 +27,26 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
     with environment_that_is_up(tmp_path_factory.mktemp("operator")) as found:
         yield found
+
+
+# These disturb what they are asked in, or take it away; `logs` prints a document for each line.
+DISTURBING = {"up", "down", "demo", "stripe fault add", "stripe clock advance", "logs"}
+
+
+def test_in_a_shop_without_orders_every_command_prints_one_document(shop: CommandLine) -> None:
+    """First: there is nothing in it yet, and what these make is honest."""
+    names = {name for name, _ in leaves() if name in DISTURBING or name.startswith("drill ")}
+    asked = list(asking_for_a_document(but=names, every_format=True))
+    (shop.home.parent / "outcomes.csv").write_text("order_id,outcome\nord_1,declined\n")
+
+    ran = run_all(asked, shop.home.parent, shop.variables())
+
+    assert len(ran) > 40
+    assert wrong_with_all(ran) == []
+    codes = {" ".join(one.words[:2]): one.code for one in ran}
+    assert codes["shadow report"] == 5
+    assert codes["order show"] == codes["dlq show"] == codes["shadow import"] == 2
+    assert codes["order list"] == codes["status -o"] == 0
 
 
 @pytest.mark.parametrize(
