@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +17,8 @@ import pytest
 
 from bookpayctl.runs.waiting import wait_until
 from tests.support.command_line import CommandLine, environment_that_is_up
+from tests.support.command_tree import asking_for_a_document, leaves
+from tests.support.many_commands import run_all, wrong_with_all
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
 
@@ -21,6 +27,66 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
     with environment_that_is_up(tmp_path_factory.mktemp("operator")) as found:
         yield found
+
+
+# These disturb what they are asked in, or take it away; `logs` prints a document for each line.
+DISTURBING = {"up", "down", "demo", "stripe fault add", "stripe clock advance", "logs"}
+
+
+def test_in_a_shop_without_orders_every_command_prints_one_document(shop: CommandLine) -> None:
+    """First: there is nothing in it yet, and what these make is honest."""
+    names = {name for name, _ in leaves() if name in DISTURBING or name.startswith("drill ")}
+    asked = list(asking_for_a_document(but=names, every_format=True))
+    (shop.home.parent / "outcomes.csv").write_text("order_id,outcome\nord_1,declined\n")
+
+    ran = run_all(asked, shop.home.parent, shop.variables())
+
+    assert len(ran) > 40
+    assert wrong_with_all(ran) == []
+    codes = {" ".join(one.words[:2]): one.code for one in ran}
+    assert codes["shadow report"] == 5
+
+
+@pytest.mark.parametrize(
+    ("sink", "code", "said"),
+    [
+        # Nobody wanted it; the work was done.
+        (">&-", 0, "verdict holds, exit 0"),
+        ("| head -c 0", 0, ""),
+        # It was wanted, and is not there.
+        (">/dev/full", 3, "No space left"),
+    ],
+)
+def test_a_verdict_that_stdout_does_not_take(
+    shop: CommandLine, sink: str, code: int, said: str
+) -> None:
+    done = in_a_shell(shop, f"check --only BP-C001 -o json {sink}")
+
+    assert done.returncode == code, done.stderr
+    assert said in done.stderr
+
+
+@pytest.mark.parametrize("sink", [">&-", ">/dev/full"])
+def test_an_order_is_placed_whatever_becomes_of_its_document(shop: CommandLine, sink: str) -> None:
+    done = in_a_shell(shop, f"order place -o json {sink}")
+
+    assert done.returncode == 0, done.stderr
+    (order_id,) = re.findall(r"order (ord_\w+) placed", done.stderr)
+    assert shop.ask("order", "show", order_id)["order"]["id"] == order_id
+
+
+def in_a_shell(shop: CommandLine, line: str) -> subprocess.CompletedProcess[str]:
+    program = f"{shlex.quote(sys.executable)} -m bookpayctl"
+    return subprocess.run(
+        ["/bin/bash", "-o", "pipefail", "-c", f"{program} {line}"],
+        env=shop.variables(),
+        cwd=shop.home.parent,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=120,
+        check=False,
+    )
 
 
 def place(shop: CommandLine, *arguments: str) -> dict[str, Any]:
