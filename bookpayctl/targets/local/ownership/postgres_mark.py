@@ -21,8 +21,9 @@ _TABLE: Final[LiteralString] = "bookstore_platform.environment_owner"
 # What an environment writes while it works. The rest of the schema is what somebody may have made
 # beforehand, and stays: migrations, books, tokens.
 WRITTEN: Final[tuple[LiteralString, ...]] = (
-    *("dead_letters", "events_told_again", "failpoint_hits", "failpoints", "inbox_suspects"),
-    *("notifications", "operator_requests", "order_events", "orders", "outbox", "payment_events"),
+    *("dead_letters", "disputes", "events_told_again", "failpoint_hits", "failpoints"),
+    *("inbox_suspects", "notifications", "operator_requests", "order_events", "orders", "outbox"),
+    *("outside_listings", "outside_refunds", "payment_events"),
     *("payments", "publisher_terms", "refunds", "reservations", "shadow_comparisons"),
     *("stripe_calls", "stripe_events", "webhook_parked", "webhook_quarantine"),
 )
@@ -106,8 +107,9 @@ def release(dsn: str, ours: Claimant, *, made_schema: bool) -> None:
 
 def _empty(conn: Connection) -> None:
     """Take our rows out of a schema that was there before us, in the caller's transaction."""
-    tables = ", ".join(f"{SCHEMA}.{table}" for table in WRITTEN)
-    conn.execute(f"TRUNCATE {tables}".encode())
+    # A schema that an earlier version made may not have all of them.
+    there = [name for name in (f"{SCHEMA}.{table}" for table in WRITTEN) if _exists(conn, name)]
+    conn.execute(f"TRUNCATE {', '.join(there)}".encode())
     conn.execute(
         f"UPDATE {SCHEMA}.inventory SET on_hand = initial, reserved = 0, sold = 0"  # noqa: S608
     )
