@@ -164,7 +164,7 @@ class Assignments:
         }
         if anew:
             _say_made_again(sorted({topic for topic, _ in anew}))
-            consumer.incremental_assign([_start(place, anew) for place in places])
+            consumer.assign([_start(place, anew) for place in places])
         self.progress.assign(
             (place, None if place in anew or at.offset < 0 else at.offset)
             for place, at in starts.items()

@@ -48,6 +48,20 @@ def test_in_a_shop_without_orders_every_command_prints_one_document(shop: Comman
 
 
 @pytest.mark.parametrize(
+    "words",
+    [
+        "order show ord_nope",
+        "order trace ord_nope",
+        "order cancel ord_nope",
+        "refund retry ord_nope",
+        "dlq show 4711",
+    ],
+)
+def test_an_id_that_is_none_is_a_wrong_use_and_no_verdict(shop: CommandLine, words: str) -> None:
+    assert shop.run(*words.split()).returncode == 2
+
+
+@pytest.mark.parametrize(
     ("sink", "code", "said"),
     [
         # Nobody wanted it; the work was done.

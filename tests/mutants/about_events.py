@@ -289,4 +289,23 @@ EVENT_MUTANTS: Final = (
             ),
         ),
     ),
+    Mutant(
+        "M60",
+        "partitions change hands in two steps, and a death between them leaves some to nobody",
+        (
+            Replacement(
+                "runtime/adapters/kafka.py",
+                """            "partition.assignment.strategy": "roundrobin",
+""",
+                """            "partition.assignment.strategy": "cooperative-sticky",
+""",
+            ),
+        ),
+        (
+            integration(
+                "whole_stack/test_half_a_rebalance",
+                "test_a_member_that_dies_while_it_gives_partitions_up_leaves_none_to_nobody",
+            ),
+        ),
+    ),
 )

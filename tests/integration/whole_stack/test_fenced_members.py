@@ -32,7 +32,7 @@ def test_a_fenced_consumer_ends_and_works_again_once_it_is_started(shop: Shop) -
                 "bootstrap.servers": shop.stack.bootstrap_servers,
                 "group.id": group.value,
                 "group.instance.id": name,
-                "partition.assignment.strategy": "cooperative-sticky",
+                "partition.assignment.strategy": "roundrobin",
                 "enable.auto.commit": False,
                 "session.timeout.ms": 10_000,
             }
