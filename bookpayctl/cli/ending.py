@@ -127,12 +127,11 @@ def _broken(error: Exception) -> Ending:
 
         traceback.print_exc()
     if _folder_is_gone():
-        where = os.environ.get("PWD", "whose name is not known")
         return _said(
             Failure(
                 ExitCode.USAGE,
                 "folder_is_gone",
-                f"the folder this shell stands in, {where}, does not exist any more",
+                f"the folder this shell stands in, {_name_of_the_folder()}, does not exist any more",
                 fix="cd to a folder that is there",
             )
         )
@@ -143,6 +142,11 @@ def _broken(error: Exception) -> Ending:
     else:
         hint("nothing is known; BOOKPAY_TRACEBACK=1 shows where it failed")
     return Ending(ExitCode.UNKNOWN, Failure(ExitCode.UNKNOWN, "tool_failed", message))
+
+
+def _name_of_the_folder() -> str:
+    """The kernel's name for it, which a shell between us and the user may have forgotten."""
+    return os.readlink("/proc/self/cwd").removesuffix(" (deleted)")
 
 
 def _folder_is_gone() -> bool:

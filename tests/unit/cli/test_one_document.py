@@ -197,11 +197,19 @@ def opened_for_writing(fifo: Path) -> int | None:
         return None
 
 
-def test_a_folder_that_was_deleted_under_the_shell_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "start",
+    [
+        'exec "$1" status -o json',
+        # As an installation is started that lies in a folder with a space: a shell in between.
+        """exec /bin/sh -c 'exec "$0" status -o json' "$1" """,
+    ],
+)
+def test_a_folder_that_was_deleted_under_the_shell_is_named(tmp_path: Path, start: str) -> None:
     gone = tmp_path / "gone"
     gone.mkdir()
     program = Path(sys.executable).with_name("bookpayctl")
-    script = 'cd "$0" && rmdir "$0" && exec "$1" status -o json'
+    script = f'cd "$0" && rmdir "$0" && {start}'
 
     done = subprocess.run(
         ["/bin/sh", "-c", script, str(gone), str(program)],
