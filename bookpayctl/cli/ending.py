@@ -127,11 +127,12 @@ def _broken(error: Exception) -> Ending:
 
         traceback.print_exc()
     if _folder_is_gone():
+        where = _name_of_the_folder()
         return _said(
             Failure(
                 ExitCode.USAGE,
                 "folder_is_gone",
-                f"the folder this shell stands in, {_name_of_the_folder()}, does not exist any more",
+                f"the folder this shell stands in, {where}, does not exist any more",
                 fix="cd to a folder that is there",
             )
         )
