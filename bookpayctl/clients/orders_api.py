@@ -80,6 +80,10 @@ class OrderReply:
     def ok(self) -> bool:
         return self.status is not None and 200 <= self.status < 300
 
+    @property
+    def not_found(self) -> bool:
+        return self.status == 404
+
     def problem(self) -> str:
         """One line for a person: what was refused, or that no answer came."""
         if self.status is None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 from uuid import uuid4
 
@@ -335,7 +334,7 @@ def _end(order: dict[str, Any], wanted: str | None, reason: str, output: OutputF
 
 def _refused(reply: OrderReply, what: str) -> NoReturn:
     """No answer is unknown, an id that is none is usage, any other refusal is a violation."""
-    if reply.status == HTTPStatus.NOT_FOUND:
+    if reply.not_found:
         fail(f"{what}: {reply.problem()}", ExitCode.USAGE, fix="bookpayctl order list")
     code = ExitCode.UNKNOWN if reply.status is None or reply.status >= 500 else ExitCode.VIOLATED
     fail(f"{what}: {reply.problem()}", code, fix="bookpayctl status")
