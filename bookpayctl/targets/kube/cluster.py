@@ -119,10 +119,16 @@ class Cluster:
             *([("labelSelector", labels)] if labels else []),
             *([("fieldSelector", fields)] if fields else []),
         ]
-        found = self._document("GET", kind.path(namespace), query)
+        found = self.listing(kind, namespace, query)
         # Items of a list do not repeat what they are.
         named = {"apiVersion": kind.api_version, "kind": kind.kind}
         return [named | item for item in found.get("items") or []]
+
+    def listing(
+        self, kind: Kind, namespace: str | None = None, query: Sequence[tuple[str, str]] = ()
+    ) -> Document:
+        """The same as the API server sends it, with the version that a watch goes on from."""
+        return self._document("GET", kind.path(namespace), query)
 
     def create(self, kind: Kind, document: Document, namespace: str | None = None) -> Document:
         """Make an object.

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import selectors
 import socket
 import ssl
+import time
 from typing import Final, Protocol
 
 from bookpayctl.targets.kube.cluster import POD, Cluster
@@ -83,6 +85,20 @@ class PodStream:
             with contextlib.suppress(OSError):
                 conn.close()
             self.close()
+
+    def is_refused(self, *, within_seconds: float) -> bool:
+        """Whether the kubelet says that nobody listens at the port, or hangs up."""
+        mine, theirs = socket.socketpair()
+        ends_at = time.monotonic() + within_seconds
+        with mine, theirs:
+            while (left := ends_at - time.monotonic()) > 0:
+                readable, _, _ = select.select([self._websocket.sock], [], [], left)
+                if readable and not self._receive(theirs, Unchanged()):
+                    return True
+                if select.select([mine], [], [], 0)[0]:
+                    # It spoke first, as a mail server does.
+                    return False
+        return False
 
     def close(self) -> None:
         import websocket
