@@ -24,9 +24,9 @@ CHILD_DOORS = {
     "bookpayctl/clients/shell.py",
     "bookpayctl/cli/commands/demo.py",
     "bookpayctl/targets/local/doctor.py",
-    "bookpayctl/targets/local/servers/aot.py",
-    "bookpayctl/targets/local/servers/kafka.py",
-    "bookpayctl/targets/local/servers/postgres.py",
+    "bookpayctl/targets/servers/aot.py",
+    "bookpayctl/targets/servers/kafka.py",
+    "bookpayctl/targets/servers/postgres.py",
     "bookpayctl/targets/local/supervise/supervisor.py",
     "bookpayctl/targets/local/target.py",
 }
