@@ -52,11 +52,7 @@ class Kind:
 
     @property
     def prefix(self) -> str:
-        return f"/api/{self.api_version}" if "/" not in self.api_version else self._group
-
-    @property
-    def _group(self) -> str:
-        return f"/apis/{self.api_version}"
+        return _prefix(self.api_version)
 
     def path(self, namespace: str | None, name: str | None = None, sub: str = "") -> str:
         """The path of a collection, or of one object, or of a part of it such as `log`."""
@@ -90,7 +86,8 @@ class Cluster:
 
     @cached_property
     def configuration(self) -> Configuration:
-        return self._api.configuration
+        found: Configuration = self._api.configuration
+        return found
 
     @property
     def server(self) -> str:
@@ -111,7 +108,7 @@ class Cluster:
         except AbsentError:
             return None
 
-    def list(
+    def objects(
         self, kind: Kind, namespace: str | None = None, *, labels: str = "", fields: str = ""
     ) -> list[Document]:
         """All objects of a kind; none where the cluster does not know the kind."""
@@ -247,15 +244,14 @@ class Cluster:
         known = self._kinds.get((api_version, name))
         if known is not None:
             return known
-        prefix = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
         try:
-            found = self._document("GET", prefix)
+            resources = self.resources(api_version)
         except AbsentError as error:
             raise AbsentError(
                 f"the cluster does not know {name} of {api_version}; is its operator installed?",
                 status=404,
             ) from error
-        for entry in found["resources"]:
+        for entry in resources:
             if "/" not in entry["name"]:
                 key = (api_version, entry["kind"])
                 self._kinds[key] = Kind(
@@ -264,6 +260,20 @@ class Cluster:
         if (api_version, name) not in self._kinds:
             raise AbsentError(f"the cluster does not know {name} of {api_version}", status=404)
         return self._kinds[api_version, name]
+
+    def resources(self, api_version: str) -> list[Document]:
+        """What the API server knows under one version, e.g. `apps/v1`."""
+        found: list[Document] = self._document("GET", _prefix(api_version))["resources"]
+        return found
+
+    def groups(self) -> list[str]:
+        """The version that the API server prefers of each group; the first has no name."""
+        groups = self._document("GET", "/apis")["groups"]
+        return ["v1", *(group["preferredVersion"]["groupVersion"] for group in groups)]
+
+    def version(self) -> Document:
+        """Which Kubernetes it is."""
+        return self._document("GET", "/version")
 
     def headers(self, path: str) -> dict[str, str]:
         """What a request by other means, such as a websocket, must carry to be let in."""
@@ -355,18 +365,21 @@ class Cluster:
         )
 
 
+def _prefix(api_version: str) -> str:
+    return f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
+
+
 def open_cluster(context: str | None = None, kubeconfig: str | None = None) -> Cluster:
     """The cluster of a context; the current one where none is named.
 
     Raises:
         KubeconfigError: no kubeconfig, or no such context in it.
     """
-    from kubernetes.config import ConfigException, list_kube_config_contexts
-    from kubernetes.config import new_client_from_config
+    from kubernetes.config import ConfigException, list_kube_config_contexts, new_client_from_config
 
     try:
         contexts, current = list_kube_config_contexts(config_file=kubeconfig)
-        name = context or (current or {}).get("name")
+        name = str(context or (current or {}).get("name") or "")
         known = sorted(entry["name"] for entry in contexts)
         if name not in known:
             raise KubeconfigError(

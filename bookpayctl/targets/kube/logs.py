@@ -36,13 +36,9 @@ def lines_since(
     return [(at, raw) for at, raw in lines if since is None or at >= since]
 
 
-def read_all(
-    cluster: Cluster, places: Iterable[tuple[str, str, str]]
-) -> Iterator[LogLine]:
+def read_all(cluster: Cluster, places: Iterable[tuple[str, str, str]]) -> Iterator[LogLine]:
     """Every line of some containers (namespace, pod, container), by time."""
-    return heapq.merge(
-        *(_parsed(cluster, *place) for place in places), key=lambda line: line.at
-    )
+    return heapq.merge(*(_parsed(cluster, *place) for place in places), key=lambda line: line.at)
 
 
 def follow(cluster: Cluster, places: Iterable[tuple[str, str, str]]) -> Iterator[LogLine]:

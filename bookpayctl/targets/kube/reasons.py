@@ -108,9 +108,7 @@ def _waiting(container: Document, waiting: Document) -> Obstacle | None:
         return Obstacle(
             f"{name} crashes again and again ({times} times); it {_ending(before)}", log_of=name
         )
-    return Obstacle(
-        f"{name}: {reason}{f': {said}' if said else ''}", hopeless=reason in HOPELESS
-    )
+    return Obstacle(f"{name}: {reason}{f': {said}' if said else ''}", hopeless=reason in HOPELESS)
 
 
 def _ending(ended: Document) -> str:

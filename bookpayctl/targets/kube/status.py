@@ -47,7 +47,7 @@ def read_status(
         notes: tuple[str, ...] = ()
         try:
             pods = [
-                pod for space in namespaces for pod in cluster.list(POD, space) if is_ours(pod)
+                pod for space in namespaces for pod in cluster.objects(POD, space) if is_ours(pod)
             ]
             stopped = [
                 process
@@ -59,13 +59,11 @@ def read_status(
         answers = list(pool.map(lambda pod: _asked(ways, pod), pods))
         facts, group = ledger.result(), lags.result()
     now = datetime.now(UTC)
-    running = [
-        _status(pod, answer, group, now) for pod, answer in zip(pods, answers, strict=True)
-    ]
-    listed = sorted([*running, *map(_stopped, stopped)], key=lambda one: (one.service, one.name))
+    running = [_status(pod, answer, group, now) for pod, answer in zip(pods, answers, strict=True)]
+    everything = [*running, *map(_stopped, stopped)]
     return Status(
         name=environment.name,
-        processes=tuple(listed),
+        processes=tuple(sorted(everything, key=lambda one: (one.service, one.name))),
         leader=facts if isinstance(facts, UnknownFact) else facts.leader,
         open_payments=facts if isinstance(facts, UnknownFact) else facts.open_payments,
         waiting=facts if isinstance(facts, UnknownFact) else facts.waiting,

@@ -187,7 +187,7 @@ class KubeTarget:
         return [
             pod
             for namespace in self._namespaces
-            for pod in self._cluster.list(POD, namespace)
+            for pod in self._cluster.objects(POD, namespace)
             if is_ours(pod) and (pod.get("status") or {}).get("phase") not in _OVER
         ]
 

@@ -56,7 +56,7 @@ def workloads(cluster: Cluster, namespaces: tuple[str, ...]) -> list[Workload]:
         Workload(kind, document)
         for namespace in namespaces
         for kind in _KEEPERS
-        for document in cluster.list(kind, namespace)
+        for document in cluster.objects(kind, namespace)
         if service_named(document["metadata"]["name"]) is not None
     ]
 

@@ -23,7 +23,7 @@ def behind_service(
     Raises:
         AbsentError: no pod is ready there.
     """
-    slices = cluster.list(ENDPOINT_SLICE, namespace, labels=f"{_SERVICE_LABEL}={service}")
+    slices = cluster.objects(ENDPOINT_SLICE, namespace, labels=f"{_SERVICE_LABEL}={service}")
     found = [place for one in slices for place in ready_places(one)]
     if not found:
         raise AbsentError(f"no pod behind Service {namespace}/{service} is ready", status=404)

@@ -29,7 +29,7 @@ _DESCRIBE_CLUSTER: Final = 60
 NEWEST_UNDERSTOOD: Final = {_PRODUCE: 9, _FETCH: 15, _METADATA: 8, _FIND_COORDINATOR: 2}
 _NEVER: Final = -1
 
-# Broker's answer to a version of ApiVersions that it does not know: then the answer is of version 0.
+# What a broker says to a version of ApiVersions that it does not know, in an answer of version 0.
 _UNSUPPORTED_VERSION: Final = 35
 
 # Larger than any request or answer: what claims more is not Kafka's protocol.
@@ -95,9 +95,10 @@ class Conversation:
                     return local_metadata(frame, version, self.translate)
                 case 10:
                     return local_coordinator(frame, version, self.translate)
+                case _:
+                    return frame
         except (struct.error, IndexError, UnicodeDecodeError) as error:
             raise NotKafkaError(f"an answer that ends too soon: {error}") from error
-        return frame
 
 
 def capped_versions(frame: bytes, version: int) -> bytes:

@@ -35,9 +35,7 @@ class Ways:
 
     def to_pod(self, namespace: str, pod: str, port: int) -> int:
         """The local port that leads to a port of one pod, whichever pod has that name then."""
-        return self._way(
-            ("pod", f"{namespace}/{pod}", port), lambda: PodPort(namespace, pod, port)
-        )
+        return self._way(("pod", f"{namespace}/{pod}", port), lambda: PodPort(namespace, pod, port))
 
     def to_kafka(self, bootstrap_servers: str) -> str:
         """Local addresses that stand for those of a Kafka, whose brokers then name local ones."""
