@@ -98,8 +98,10 @@ def _nodes(cluster: Cluster) -> Examination:
     except TargetError as error:
         return Examination("nodes", ExaminationResult.UNKNOWN, required, str(error))
     ready = [node["metadata"]["name"] for node in nodes if _takes_pods(node)]
-    result = ExaminationResult.OK if ready else ExaminationResult.FAILED
-    return Examination("nodes", result, required, ", ".join(ready) or "none", "kubectl get nodes")
+    if not ready:
+        fix = "kubectl get nodes"
+        return Examination("nodes", ExaminationResult.FAILED, required, "none", fix)
+    return Examination("nodes", ExaminationResult.OK, required, ", ".join(ready))
 
 
 def _takes_pods(node: Document) -> bool:
@@ -119,6 +121,7 @@ def _storage(cluster: Cluster) -> Examination:
         for one in classes
         if (one["metadata"].get("annotations") or {}).get(_DEFAULT_CLASS) == "true"
     ]
-    result = ExaminationResult.OK if defaults else ExaminationResult.FAILED
-    observed = ", ".join(defaults) or "none"
-    return Examination("storage", result, required, observed, "kubectl get storageclass")
+    if not defaults:
+        fix = "kubectl get storageclass"
+        return Examination("storage", ExaminationResult.FAILED, required, "none", fix)
+    return Examination("storage", ExaminationResult.OK, required, ", ".join(defaults))

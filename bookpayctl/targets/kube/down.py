@@ -115,8 +115,8 @@ def _remove_from(
         for document in cluster.objects(kind, namespace, labels=f"{ENVIRONMENT_LABEL}={name}"):
             meta = document["metadata"]
             if cluster.delete(kind, meta["name"], namespace, uid=meta["uid"]):
-                removed.append(f"{kind.kind.lower()}/{meta['name']}")
-                tell(f"deleting {kind.kind.lower()}/{meta['name']}")
+                removed.append(_named(document))
+    tell(f"deleting {len(removed)} objects in namespace {namespace}")
     return removed
 
 
@@ -126,7 +126,7 @@ def _turn(kind: Kind) -> tuple[bool, bool]:
 
 def _left_in(cluster: Cluster, name: str, namespace: str, kinds: list[Kind]) -> list[str]:
     return [
-        f"{kind.kind.lower()}/{document['metadata']['name']}"
+        _named(document)
         for kind in kinds
         if kind.kind not in ("Event", "EndpointSlice", "Endpoints")
         for document in cluster.objects(kind, namespace, labels=f"{ENVIRONMENT_LABEL}={name}")
@@ -138,9 +138,7 @@ def _foreign(cluster: Cluster, namespace: str, kind: Kind) -> list[str]:
     if kind.kind in ("Event", "Endpoints", "EndpointSlice"):
         return []
     return [
-        f"{kind.kind.lower()}/{document['metadata']['name']}"
-        for document in cluster.objects(kind, namespace)
-        if not _follows(document)
+        _named(document) for document in cluster.objects(kind, namespace) if not _follows(document)
     ]
 
 
@@ -152,6 +150,10 @@ def _follows(document: Document) -> bool:
         or bool(meta.get("ownerReferences"))
         or ENVIRONMENT_LABEL in (meta.get("labels") or {})
     )
+
+
+def _named(document: Document) -> str:
+    return f"{document['kind'].lower()}/{document['metadata']['name']}"
 
 
 def _is_ours(cluster: Cluster, namespace: str, name: str) -> bool:

@@ -124,11 +124,13 @@ def _in_the_way(cluster: Cluster, kind: Kind, workload: Document) -> Progress:
     labels = ",".join(f"{key}={value}" for key, value in spec["selector"]["matchLabels"].items())
     pods = cluster.objects(POD, namespace, labels=labels)
     ready = sum(map(is_ready, pods))
-    wanted = spec.get("replicas", 1) if kind is not JOB else 1
+    wanted = spec.get("replicas", 1)
     for pod in pods:
         if not is_ready(pod) and (pod.get("status") or {}).get("phase") != "Succeeded":
             obstacle = obstacle_of(pod, _events(cluster, pod))
             return Progress(False, f"{ready} of {wanted} ready; {obstacle.text}", obstacle, pod)
+    if kind is JOB:
+        return Progress(False, "its pod runs")
     if not pods:
         refused = obstacle_of_none(_events(cluster, workload))
         return Progress(False, f"no pod yet{f': {refused}' if refused else ''}")
