@@ -11,9 +11,13 @@ import importlib
 import os
 import random
 import sys
+import threading
+import time
 from datetime import UTC, datetime
 from typing import Final
 from uuid import uuid4
+
+import psycopg
 
 from runtime import config, sql
 from runtime.domain.names import Service
@@ -23,6 +27,13 @@ from runtime.process import Process
 from runtime.telemetry import configure_logging
 
 EXIT_CONFIG: Final = 2
+EXIT_STOPPED: Final = 143
+
+MIGRATE: Final = "migrate"
+AWAIT_SCHEMA: Final = "await-schema"
+
+# Sixteen pods of a fresh stack ask at this pace until the migration is through.
+SCHEMA_POLL_SECONDS: Final = 1.0
 
 # Service and role -> the module whose run(process) is the service.
 MODULES: Final[dict[tuple[str, str | None], str]] = {
@@ -44,8 +55,15 @@ def parse_arguments(argv: list[str], events_mode: str | None) -> argparse.Namesp
         "service",
         nargs="?" if events_mode else None,
         default=events_mode,
-        choices=[*(service.value for service in Service), "migrate"],
-        help="which service to run; `migrate` brings the database up to date and ends",
+        choices=[*(service.value for service in Service), MIGRATE, AWAIT_SCHEMA],
+        help="which service to run; `migrate` brings the database up to date and ends,"
+        " `await-schema` ends when somebody has",
+    )
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        metavar="SECONDS",
+        help="migrate, await-schema: how long to wait for the database; default: one try, for ever",
     )
     parser.add_argument("--role", choices=["http", "consumer"], help="orders-service only")
     parser.add_argument("--group", help="payments-worker only: another consumer group")
@@ -62,6 +80,8 @@ def parse_arguments(argv: list[str], events_mode: str | None) -> argparse.Namesp
         parser.error("--group and --until-end go together")
     if arguments.until_end and arguments.service != Service.WORKER:
         parser.error("--until-end goes with payments-worker")
+    if arguments.timeout is not None and arguments.service not in (MIGRATE, AWAIT_SCHEMA):
+        parser.error("--timeout goes with migrate and await-schema")
     return arguments
 
 
@@ -70,8 +90,10 @@ def main(argv: list[str]) -> int:
     arguments = parse_arguments(argv, os.environ.get("EVENTS_MODE"))
     source = config.Source(os.environ)
     try:
-        if arguments.service == "migrate":
-            return _migrate(source)
+        if arguments.service == MIGRATE:
+            return _migrate(config.dsn(source), arguments.timeout or 0.0)
+        if arguments.service == AWAIT_SCHEMA:
+            return _await_schema(config.dsn(source), arguments.timeout)
         process = _compose(source, arguments.service, arguments.role)
         module = importlib.import_module(MODULES[arguments.service, arguments.role])
         process.lifecycle.stop_on_signals()
@@ -88,10 +110,75 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _migrate(source: config.Source) -> int:
-    applied = sql.migrate(source.text("DB_DSN"))
-    sys.stdout.write("".join(f"applied {name}\n" for name in applied) or "nothing to apply\n")
-    return 0
+def _migrate(dsn: str, timeout_seconds: float) -> int:
+    """Apply what is missing, waiting so long for a database that is not there yet."""
+    stop = _stop_on_signals()
+    deadline = time.monotonic() + timeout_seconds
+    while True:
+        try:
+            applied = sql.migrate(dsn)
+        except psycopg.OperationalError as error:
+            if time.monotonic() >= deadline:
+                raise
+            _tell(f"waiting for the database: {_first_line(error)}")
+        else:
+            sys.stdout.write(
+                "".join(f"applied {name}\n" for name in applied) or "nothing to apply\n"
+            )
+            return 0
+        if stop.wait(SCHEMA_POLL_SECONDS):
+            return EXIT_STOPPED
+
+
+def _await_schema(dsn: str, timeout_seconds: float | None) -> int:
+    """Wait until every migration of this code is recorded; applies none.
+
+    What a pod runs before its service, which would find no tables and end: pods and the migration
+    may then come in any order. Without a limit, because whoever reads the pod's state sees it wait,
+    and a restart would only wait again.
+    """
+    stop = _stop_on_signals()
+    deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+    told = ""
+    while True:
+        reason = _why_not_yet(dsn)
+        if not reason:
+            return 0
+        if deadline is not None and time.monotonic() >= deadline:
+            _tell(f"gave up: {reason}")
+            return 1
+        # Once for each reason: it may be asked for minutes.
+        if reason != told:
+            _tell(f"waiting: {reason}")
+            told = reason
+        if stop.wait(SCHEMA_POLL_SECONDS):
+            return EXIT_STOPPED
+
+
+def _why_not_yet(dsn: str) -> str:
+    """What is missing of the schema, in words; empty when nothing is."""
+    try:
+        missing = sql.missing(dsn)
+    except psycopg.OperationalError as error:
+        return f"the database does not answer: {_first_line(error)}"
+    if not missing:
+        return ""
+    return f"{len(missing)} migrations are not applied, the first is {missing[0]}"
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
+
+
+def _stop_on_signals() -> threading.Event:
+    lifecycle = Lifecycle()
+    lifecycle.stop_on_signals()
+    return lifecycle.stop
+
+
+def _tell(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
 
 
 def _compose(source: config.Source, service: str, role: str | None) -> Process:

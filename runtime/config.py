@@ -173,7 +173,7 @@ def common(source: Source, service: str, role: str | None) -> Common:
         # In a pod the host name is the pod's own: unique, and another with each new pod.
         process=source.text("BOOKPAY_PROCESS_NAME", source.values.get("HOSTNAME") or default_name),
         environment=source.text("BOOKPAY_ENV", "default"),
-        dsn=_dsn(source),
+        dsn=dsn(source),
         http_host=source.text("BOOKPAY_HTTP_HOST", "0.0.0.0"),  # noqa: S104 - a pod's own address
         # Never 0, "any free port": no probe would find it.
         http_port=source.whole("BOOKPAY_HTTP_PORT", 8080, least=1, most=65535),
@@ -195,9 +195,9 @@ def kafka_bootstrap_servers(source: Source) -> str:
     return source.text("KAFKA_BOOTSTRAP_SERVERS")
 
 
-def _dsn(source: Source) -> str:
+def dsn(source: Source) -> str:
     """DB_DSN, checked here because a driver's complaint would quote it, password and all."""
-    value = source.text("DB_DSN")
+    value = source.secret("DB_DSN")
     try:
         conninfo_to_dict(value)
     except ProgrammingError:

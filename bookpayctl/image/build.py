@@ -15,8 +15,8 @@ from bookpayctl.image.cuts import NOT_INSTALLED
 from bookpayctl.image.description import ImageOrigin, described, image_id
 from bookpayctl.image.errors import ImageError
 from bookpayctl.image.foundation import Base, read_base
-from bookpayctl.image.jars import write_jars
-from bookpayctl.image.layer import EPOCH_SECONDS, Layer, digest_of
+from bookpayctl.image.jars import KafkaJars, write_jars
+from bookpayctl.image.layer import Layer, digest_of
 from bookpayctl.image.lock import LockError, marker_values, pins
 from bookpayctl.image.materials import Material
 from bookpayctl.image.ours import CodeSource, write_ours
@@ -25,7 +25,6 @@ from bookpayctl.image.sbom import written_sbom
 from bookpayctl.image.store import LayerStore, Stored, opened_store
 from bookpayctl.image.wheels import WheelPlan, write_wheels
 from bookpayctl.report.exit_code import ExitCode
-from bookpayctl.targets.kafka_jars import KafkaJars
 
 Tell = Callable[[str, str], None]
 """Called with the part that is worked on and what is done with it."""
@@ -143,13 +142,11 @@ def _jars(store: LayerStore, request: ImageRequest, tell: Tell) -> list[tuple[st
     jars = request.jars
     if jars is None:
         return []
-    mark = jars.mark(EPOCH_SECONDS)
-    inputs = [jars.folder.name, *mark]
 
     def write(path: Path) -> tuple[Layer, tuple[Material, ...]]:
-        return write_jars(jars.folder, jars.pinned, mark, path)
+        return write_jars(jars, path)
 
-    stored = store.layer("jars", inputs, write)
+    stored = store.layer("jars", jars.inputs(), write)
     tell("jars", f"{len(stored.parts)}, {megabytes(stored.layer.size_bytes)}")
     return [("jars", stored)]
 

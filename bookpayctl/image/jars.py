@@ -4,30 +4,63 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from bookpayctl.image.description import CACHE
 from bookpayctl.image.entries import file_entry, in_order
-from bookpayctl.image.layer import Layer, write_layer
+from bookpayctl.image.errors import ImageError
+from bookpayctl.image.layer import EPOCH_SECONDS, Layer, write_layer
 from bookpayctl.image.materials import Material
+from bookpayctl.report.exit_code import ExitCode
+from bookpayctl.targets.servers import jars
 
 _NAME: Final = re.compile(r"(?P<name>.+?)-(?P<version>\d[^/]*?)\.jar")
 _PROPERTIES: Final = re.compile(r"META-INF/maven/(?P<group>[^/]+)/(?P<name>[^/]+)/pom\.properties")
 
 
-def write_jars(
-    folder: Path, pinned: Mapping[str, str], mark: tuple[str, str], path: Path
-) -> tuple[Layer, tuple[Material, ...]]:
-    """Write the verified jars of `folder` as the layer `path`.
+@dataclass(frozen=True, slots=True)
+class KafkaJars:
+    """The verified jars of one Kafka.
+
+    Attributes:
+        folder: where they lie; its name says which ones they are, and is kept in the image.
+        pinned: file name -> sha256 in hex of each.
+        mark: name and text of the file that spares the copy in the image its verification.
+    """
+
+    folder: Path
+    pinned: Mapping[str, str]
+    mark: tuple[str, str]
+
+    def inputs(self) -> list[str]:
+        """Everything that decides the layer."""
+        return [self.folder.name, *self.mark]
+
+
+def kafka_jars(progress: Callable[[int, int], None]) -> KafkaJars:
+    """The user's jars; fetched when they are not there.
 
     Args:
-        pinned: file name -> sha256 of each.
-        mark: name and text of the file that says that they were verified.
+        progress: called with the jars that have arrived and the jars there will be.
+
+    Raises:
+        ImageError: no network, or what came is not what is pinned.
     """
+    try:
+        folder = jars.ensure(jars.cache_dir(), progress)
+    except jars.JarsError as error:
+        raise ImageError(str(error), code=ExitCode.UNKNOWN, reason="jars_not_fetched") from error
+    return KafkaJars(folder, jars.pinned(), jars.mark_of_copy(folder, EPOCH_SECONDS))
+
+
+def write_jars(kafka: KafkaJars, path: Path) -> tuple[Layer, tuple[Material, ...]]:
+    """Write the layer."""
+    folder, pinned = kafka.folder, kafka.pinned
     at = f"{CACHE}/{folder.name}"
-    name, text = mark
+    name, text = kafka.mark
     entries = [file_entry(f"{at}/{jar}", folder / jar) for jar in pinned]
     layer = write_layer(in_order([*entries, file_entry(f"{at}/{name}", text.encode())]), path)
     parts = tuple(jar_material(folder / jar, digest) for jar, digest in sorted(pinned.items()))

@@ -29,7 +29,10 @@ def _settings(arguments: list[str]) -> Settings:
     parser = argparse.ArgumentParser(prog="python -m bookpayctl.stripe_twin", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="of the API; 0 is any free one")
     parser.add_argument("--control-port", type=int, default=0, help="of the control API")
-    parser.add_argument("--host", default="127.0.0.1", help="address to bind")
+    parser.add_argument("--host", default="127.0.0.1", help="address the API listens on")
+    parser.add_argument(
+        "--control-host", default="127.0.0.1", help="address the control API listens on"
+    )
     parser.add_argument("--data", type=Path, required=True, help="directory of the ledger")
     parser.add_argument("--account", default="acct_twin", help="the twin's own account")
     parser.add_argument("--key-file", type=Path, help="API keys of that account, one per line")
@@ -50,6 +53,7 @@ def _settings(arguments: list[str]) -> Settings:
         port=given.port,
         control_port=given.control_port,
         host=given.host,
+        control_host=given.control_host,
         account=given.account,
         key_file=given.key_file,
         endpoint=given.endpoint,

@@ -15,6 +15,7 @@ import uvloop
 
 from bookpayctl.stripe_twin.api.latency import Latency
 from bookpayctl.stripe_twin.api.pipeline import Pipeline
+from bookpayctl.stripe_twin.api.probe import with_probes
 from bookpayctl.stripe_twin.api.webhook_endpoints import new_endpoint
 from bookpayctl.stripe_twin.clock import VirtualClock
 from bookpayctl.stripe_twin.control.actions import Actions
@@ -98,7 +99,9 @@ class StripeTwin:
         )
         actions = Actions(self.context, faults, self.pipeline, self.timers, self.dispatcher)
         self.control = Control(self.ledger, actions)
-        self._api = Server(self.pipeline.handle, self.pipeline.note_outcome)
+        self._api = Server(
+            with_probes(self.ledger, self.pipeline.handle), self.pipeline.note_outcome
+        )
         self._control = Server(self.control.handle, _nothing_to_note)
         self._loops: list[asyncio.Task[None]] = []
         self.url = ""
@@ -109,10 +112,11 @@ class StripeTwin:
         # Before the first request can come: whatever it does is owed to this endpoint.
         self._ensure_endpoint()
         await self.ledger.durable()
-        host, shown = self._settings.host, _url_host(self._settings.host)
-        self.url = f"http://{shown}:{await self._api.listen(host, self._settings.port)}"
-        control_port = await self._control.listen(host, self._settings.control_port)
-        self.control_url = f"http://{shown}:{control_port}"
+        given = self._settings
+        port = await self._api.listen(given.host, given.port)
+        self.url = f"http://{_url_host(given.host)}:{port}"
+        control_port = await self._control.listen(given.control_host, given.control_port)
+        self.control_url = f"http://{_url_host(given.control_host)}:{control_port}"
         loops = [
             self.dispatcher.run(),
             self.timers.run(),

@@ -27,8 +27,9 @@ class Settings:
     data: Path
     port: int = 0
     control_port: int = 0
-    # Of this machine only: nothing on the control port is authenticated.
     host: str = "127.0.0.1"
+    # Of this machine, or pod, only: nothing on the control port is authenticated.
+    control_host: str = "127.0.0.1"
     account: str = "acct_twin"
     key_file: Path | None = None
     endpoint: str | None = None

@@ -98,6 +98,31 @@ def migrate(dsn: str) -> list[str]:
     return applied
 
 
+def missing(dsn: str) -> list[str]:
+    """Migrations of this code that the database at `dsn` does not record; changes nothing.
+
+    What it records beyond them is a newer version's, and this code runs on it all the same.
+
+    Raises:
+        psycopg.Error: the database cannot be asked.
+    """
+    closed = libpq.parameters(dsn)
+    with psycopg.connect(
+        dsn,
+        autocommit=True,
+        connect_timeout=5,
+        **closed,  # type: ignore[arg-type] # all of them are texts
+    ) as conn:
+        try:
+            rows = conn.execute(
+                sql.SQL("SELECT number FROM {}.schema_migrations").format(sql.Identifier(SCHEMA))
+            ).fetchall()
+        except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+            rows = []
+    recorded = {number for (number,) in rows}
+    return [migration.name for migration in migrations() if migration.number not in recorded]
+
+
 def _prepare(conn: psycopg.Connection) -> None:
     """Make unqualified names mean ours, for this session and for the role in this database."""
     conn.execute("SELECT set_config('search_path', %s, false)", (f"{SCHEMA}, public",))

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from bookpayctl.targets.local.servers import jars
+from bookpayctl.targets.servers import jars
 from tests.support.command_line import COMMAND_SECONDS_MAX
 from tests.support.waiting import eventually
 

@@ -14,7 +14,7 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 from bookpayctl.targets.local.ownership import kafka_mark
-from bookpayctl.targets.local.servers.contents import create_topics
+from bookpayctl.targets.servers.contents import create_topics
 from runtime.domain.names import Topic
 from runtime.sql import migrate
 from tests.support.command_line import COMMAND_SECONDS_MAX, CommandLine

@@ -14,8 +14,8 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message as MessageHandler
 from psycopg import sql
 
-from bookpayctl.targets.local.servers.contents import create_topics
 from bookpayctl.targets.local.supervise.programs import RECEIVED_EVENTS
+from bookpayctl.targets.servers.contents import create_topics
 from runtime.sql import migrate
 from tests.support.processes import all_running, free_port
 from tests.support.servers import Servers, running_servers

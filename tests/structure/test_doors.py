@@ -25,9 +25,9 @@ CHILD_DOORS = {
     "bookpayctl/cli/commands/demo.py",
     "bookpayctl/image/programs.py",
     "bookpayctl/targets/local/doctor.py",
-    "bookpayctl/targets/local/servers/aot.py",
-    "bookpayctl/targets/local/servers/kafka.py",
-    "bookpayctl/targets/local/servers/postgres.py",
+    "bookpayctl/targets/servers/aot.py",
+    "bookpayctl/targets/servers/kafka.py",
+    "bookpayctl/targets/servers/postgres.py",
     "bookpayctl/targets/local/supervise/supervisor.py",
     "bookpayctl/targets/local/target.py",
 }

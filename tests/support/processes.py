@@ -13,8 +13,8 @@ from typing import Final, TypeVar
 
 import psutil
 
-from bookpayctl.targets.local.machine.owner import Owner
-from bookpayctl.targets.local.machine.ports import free_ports
+from bookpayctl.targets.servers.free_ports import free_ports
+from bookpayctl.targets.servers.owner import Owner
 from tests.support.http_client import Answer, http
 from tests.support.waiting import PATIENCE_SECONDS, eventually
 

@@ -17,14 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bookpayctl.targets.local.machine.owner import (
+from bookpayctl.targets.readiness import kafka_answers, postgres_answers
+from bookpayctl.targets.servers import aot, jars, kafka, postgres
+from bookpayctl.targets.servers.owner import (
     can_run,
     can_traverse,
     database_owner,
     make_open,
 )
-from bookpayctl.targets.local.servers import aot, jars, kafka, postgres
-from bookpayctl.targets.local.supervise.readiness import kafka_answers, postgres_answers
 from tests.support.processes import Child, free_port, stop_all
 
 _MADE_FOR: Final = "made-for"

@@ -50,10 +50,10 @@ def build(
     from bookpayctl.image.build import build as run
     from bookpayctl.image.description import ImageOrigin
     from bookpayctl.image.errors import ImageError
+    from bookpayctl.image.jars import kafka_jars
     from bookpayctl.image.ours import this_source
     from bookpayctl.image.platforms import platform_named
-    from bookpayctl.targets.errors import TargetError
-    from bookpayctl.targets.kafka_jars import cache_dir, kafka_jars
+    from bookpayctl.targets.servers.jars import cache_dir
 
     try:
         source = this_source()
@@ -69,7 +69,7 @@ def build(
             cache=cache_dir() / "image",
         )
         built = run(request, lambda part, text: hint(f"{part:<8} {text}"))
-    except (ImageError, TargetError) as error:
+    except ImageError as error:
         fail(str(error), error.code, fix=error.fix or None, reason=error.reason)
     did(f"{built.archive} written")
     if output is OutputFormat.JSON:

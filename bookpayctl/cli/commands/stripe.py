@@ -46,7 +46,10 @@ def serve(
     data: Annotated[Path, typer.Option(help="Directory of its ledger.")] = Path(".bookpay/twin"),
     port: Annotated[int, typer.Option(help="Of the API; 0 is any free one.")] = 0,
     control_port: Annotated[int, typer.Option(help="Of the control API.")] = 0,
-    host: Annotated[str, typer.Option(help="Address to bind.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="Address of the API.")] = "127.0.0.1",
+    control_host: Annotated[
+        str, typer.Option(help="Address of the control API, which asks for no key.")
+    ] = "127.0.0.1",
     endpoint: Annotated[str | None, typer.Option(help="URL that receives every event.")] = None,
     secret: Annotated[
         str | None,
@@ -87,6 +90,7 @@ def serve(
             port=port,
             control_port=control_port,
             host=host,
+            control_host=control_host,
             account=account,
             key_file=key_file,
             endpoint=endpoint,

@@ -14,7 +14,7 @@ from typing import Final
 from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.runs.files import SECRET, write_atomically
 from bookpayctl.targets.errors import TargetError
-from bookpayctl.targets.local.servers.postgres import passfile_line
+from bookpayctl.targets.servers.postgres import passfile_line
 from runtime.domain.names import LIVE_KEY_PREFIXES
 
 PASSFILE: Final = "pgpass"

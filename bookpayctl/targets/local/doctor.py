@@ -20,8 +20,9 @@ from typing import Final
 
 import psutil
 
+from bookpayctl.targets import children
 from bookpayctl.targets.local.credentials import STRIPE_KEY
-from bookpayctl.targets.local.machine import cgroup, children, owner, ports
+from bookpayctl.targets.local.machine import cgroup, ports
 from bookpayctl.targets.local.machine.paths import PathRefusedError
 from bookpayctl.targets.local.machine.state import load_state, sockets_dir
 from bookpayctl.targets.local.options import check_paths
@@ -32,9 +33,9 @@ from bookpayctl.targets.local.ownership.claim import (
     claimant,
 )
 from bookpayctl.targets.local.plan import UpOptions, recorded_environment
-from bookpayctl.targets.local.servers import jars, kafka, postgres
 from bookpayctl.targets.local.supervise.programs import PORT_NAMES
 from bookpayctl.targets.platform import Examination, ExaminationResult
+from bookpayctl.targets.servers import free_ports, jars, kafka, owner, postgres
 
 _GIB: Final = 2**30
 _MIB: Final = 2**20
@@ -242,18 +243,18 @@ def _open_files() -> Examination:
 
 def _ports(webhook_port: int | None) -> Examination:
     """Ports are searched for, so only a range that is nearly full stops `up`, or a pinned one."""
-    if webhook_port is not None and not ports.is_free(webhook_port):
+    if webhook_port is not None and not free_ports.is_free(webhook_port):
         return Examination(
             *("ports", ExaminationResult.WARNING, f"{webhook_port} free"),
             f"taken by {ports.holder(webhook_port)}",
             "fine if that is this environment's receiver; else choose another --webhook-port",
         )
-    sample = range(ports.LOWEST, ports.HIGHEST + 1, 97)
-    free = sum(ports.is_free(port) for port in sample)
+    sample = range(free_ports.LOWEST, free_ports.HIGHEST + 1, 97)
+    free = sum(free_ports.is_free(port) for port in sample)
     return _judge(
         "ports",
         ok=free * 97 >= len(PORT_NAMES) * 10,
-        required=f"{len(PORT_NAMES)} free of {ports.LOWEST} to {ports.HIGHEST}",
+        required=f"{len(PORT_NAMES)} free of {free_ports.LOWEST} to {free_ports.HIGHEST}",
         observed=f"{free} of {len(sample)} tried are free",
         fix="stop what listens there: `ss -ltnp`",
     )

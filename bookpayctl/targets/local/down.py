@@ -11,7 +11,7 @@ import psutil
 
 from bookpayctl.runs.waiting import wait_until
 from bookpayctl.targets.environment import environment_root
-from bookpayctl.targets.local import credentials
+from bookpayctl.targets.local import credentials, placement
 from bookpayctl.targets.local.machine import leftovers, ports
 from bookpayctl.targets.local.machine.state import (
     STATE_FILE,
@@ -21,10 +21,9 @@ from bookpayctl.targets.local.machine.state import (
 )
 from bookpayctl.targets.local.ownership import servers
 from bookpayctl.targets.local.ownership.claim import OwnershipUnknownError, claimant
-from bookpayctl.targets.local.servers import placement
-from bookpayctl.targets.local.servers.jars import cache_dir
 from bookpayctl.targets.local.supervise.programs import Tier, tier_of_process
 from bookpayctl.targets.local.supervise.supervisor import Supervisor, SupervisorError
+from bookpayctl.targets.servers.jars import cache_dir
 
 _POLL_SECONDS: Final = 0.05
 

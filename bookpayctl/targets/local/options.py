@@ -16,7 +16,7 @@ from bookpayctl.targets.local.machine.paths import (
     refuse_unwritable,
 )
 from bookpayctl.targets.local.plan import UpOptions
-from bookpayctl.targets.local.servers import jars
+from bookpayctl.targets.servers import jars
 from bookpayctl.targets.settings import SettingsError, Value
 
 _LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")

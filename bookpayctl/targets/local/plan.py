@@ -18,16 +18,16 @@ from bookpayctl.targets.environment import (
     ProcessSpec,
     load_from,
 )
-from bookpayctl.targets.local import credentials
+from bookpayctl.targets.local import credentials, placement
 from bookpayctl.targets.local.machine import ports
-from bookpayctl.targets.local.machine.owner import Owner, database_owner
 from bookpayctl.targets.local.machine.state import LocalState, load_state, save_state, socket_path
 from bookpayctl.targets.local.ownership.claim import Claimant, claimant
-from bookpayctl.targets.local.servers import kafka, placement, postgres
-from bookpayctl.targets.local.servers.contents import TENANT_ID
-from bookpayctl.targets.local.servers.jars import cache_dir, jars_dir
 from bookpayctl.targets.local.supervise import programs
 from bookpayctl.targets.local.supervise.supervisor import Supervisor
+from bookpayctl.targets.servers import kafka, postgres
+from bookpayctl.targets.servers.contents import TENANT_ID
+from bookpayctl.targets.servers.jars import cache_dir, jars_dir
+from bookpayctl.targets.servers.owner import Owner, database_owner
 
 Applications = Callable[[programs.Addresses], list[programs.Program]]
 

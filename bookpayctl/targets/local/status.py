@@ -16,13 +16,13 @@ from bookpayctl.targets.local.machine.state import StateError, load_state, socke
 from bookpayctl.targets.local.supervise.configuration import LOG_FILE
 from bookpayctl.targets.local.supervise.endings import restarts
 from bookpayctl.targets.local.supervise.programs import TWIN, probe_of_process
-from bookpayctl.targets.local.supervise.readiness import ReadinessAnswer
 from bookpayctl.targets.local.supervise.supervisor import (
     ProcessInfo,
     Supervisor,
     SupervisorError,
 )
 from bookpayctl.targets.local.supervise.waiting import Targets, probe
+from bookpayctl.targets.readiness import ReadinessAnswer
 from bookpayctl.targets.status import ProcessStatus, Status, UnknownFact
 from runtime.domain.names import TOPICS_OF_GROUP
 

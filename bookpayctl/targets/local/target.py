@@ -13,9 +13,9 @@ import psutil
 
 from bookpayctl.clients.http import HttpAnswer, NoAnswer, ask
 from bookpayctl.runs.waiting import wait_until
+from bookpayctl.targets import children
 from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.errors import NoSuchProcessError, TargetError
-from bookpayctl.targets.local.machine import children
 from bookpayctl.targets.local.machine.state import socket_path
 from bookpayctl.targets.local.status import read_status
 from bookpayctl.targets.local.supervise import logs

@@ -29,7 +29,6 @@ from bookpayctl.targets.local.plan import (
     make_plan,
     recorded_environment,
 )
-from bookpayctl.targets.local.servers import aot, contents, jars, kafka, postgres
 from bookpayctl.targets.local.supervise import programs
 from bookpayctl.targets.local.supervise.configuration import write_config
 from bookpayctl.targets.local.supervise.programs import (
@@ -47,6 +46,7 @@ from bookpayctl.targets.local.supervise.waiting import (
     wait_until_ready,
 )
 from bookpayctl.targets.platform import UpStep
+from bookpayctl.targets.servers import aot, contents, jars, kafka, postgres
 
 _POLL_SECONDS: Final = 0.02
 _DAEMON_SECONDS_MAX: Final = 15.0

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bookpayctl.targets.local.servers.contents import create_topics
+from bookpayctl.targets.servers.contents import create_topics
 from runtime.adapters.store.publisher_lock import try_lock
 from runtime.domain.names import PUBLISHER_LOCK_KEY
 from tests.support.processes import ServiceProcess, free_port

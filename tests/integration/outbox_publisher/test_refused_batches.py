@@ -9,7 +9,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 from confluent_kafka.admin._resource import ResourceType
 
-from bookpayctl.targets.local.servers.contents import create_topics
+from bookpayctl.targets.servers.contents import create_topics
 from tests.support.publishing import (
     TOPIC,
     dead_letter,

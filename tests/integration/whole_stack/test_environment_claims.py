@@ -19,7 +19,7 @@ from bookpayctl.targets.local.ownership.claim import (
     OwnedByAnotherError,
     OwnershipUnknownError,
 )
-from bookpayctl.targets.local.servers.contents import create_topics
+from bookpayctl.targets.servers.contents import create_topics
 from runtime.domain.names import SCHEMA, Service, Topic
 from runtime.sql import migrate
 from tests.support.processes import free_port

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import stripe.params as params
 
+from bookpayctl.stripe_twin.api.probe import PROBES
 from bookpayctl.stripe_twin.api.routes import ROUTES, find_route
 from bookpayctl.stripe_twin.errors import ApiError
 
@@ -88,3 +89,8 @@ def test_any_other_path_is_not_found(method: str, path: str) -> None:
 
 def test_no_route_is_listed_twice() -> None:
     assert len({(route.method, route.path) for route in ROUTES}) == len(ROUTES)
+
+
+def test_no_path_of_stripes_is_a_probes() -> None:
+    assert all(route.path.startswith("/v1/") for route in ROUTES)
+    assert not any(path.startswith("/v1/") for path in PROBES)

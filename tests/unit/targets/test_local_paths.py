@@ -22,9 +22,9 @@ from bookpayctl.targets.local.machine.paths import (
 )
 from bookpayctl.targets.local.machine.ports import release
 from bookpayctl.targets.local.machine.state import socket_path
-from bookpayctl.targets.local.servers.postgres import Postgres
 from bookpayctl.targets.local.supervise.configuration import write_config
 from bookpayctl.targets.local.supervise.programs import Program, Tier
+from bookpayctl.targets.servers.postgres import Postgres
 
 FOLDERS = [
     *("shop #2", "a ;b", "my #1 shop ünï;", "100% %(here)s %%", "%(ENV_HOME)s", "$HOME", "`id`"),

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from bookpayctl.targets.local import credentials
-from bookpayctl.targets.local.servers import postgres
 from bookpayctl.targets.local.supervise import programs
 from bookpayctl.targets.local.supervise.configuration import write_config
+from bookpayctl.targets.servers import postgres
 
 NAMES = {"stripe-api-key", "stripe-webhook-secret", "gateway-token", "orders-token", "pgpass"}
 

@@ -8,11 +8,8 @@ ports. Ports lie below the range from which the kernel takes ports for outgoing 
 from __future__ import annotations
 
 import fcntl
-import itertools
 import json
 import os
-import random
-import socket
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,9 +21,7 @@ import psutil
 
 from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.targets.errors import TargetError
-
-LOWEST: Final = 20_000
-HIGHEST: Final = 31_999
+from bookpayctl.targets.servers.free_ports import HIGHEST, LOWEST, is_free
 
 _REGISTRY_FILE: Final = "ports.json"
 
@@ -109,26 +104,6 @@ def release(registry_dir: Path, root: Path) -> None:
     with _registry(registry_dir / _REGISTRY_FILE) as entries:
         for port in [port for port, owner in entries.items() if owner == str(root)]:
             del entries[port]
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that are free now, not reserved: for servers that live for minutes, not for days."""
-    size = HIGHEST - LOWEST + 1
-    start = random.randrange(size)
-    candidates = (LOWEST + (start + step) % size for step in range(size))
-    return list(itertools.islice(filter(is_free, candidates), count))
-
-
-def is_free(port: int) -> bool:
-    """Whether a server could bind 127.0.0.1:port now; a listener on all addresses is in the way."""
-    with socket.socket() as candidate:
-        # What every server does: a connection in TIME_WAIT is no reason to move.
-        candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            candidate.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 def holder(port: int) -> str:

@@ -12,8 +12,8 @@ from enum import Enum, IntEnum, auto
 from pathlib import Path
 from typing import Final
 
+from bookpayctl.targets.children import python_module
 from bookpayctl.targets.environment import ProcessSpec
-from bookpayctl.targets.local.machine.children import python_module
 from runtime.domain.names import Service
 
 POSTGRES: Final = "postgres"

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from bookpayctl.report.exit_code import ExitCode
+from bookpayctl.targets import children
 from bookpayctl.targets.errors import TargetError
-from bookpayctl.targets.local.machine import children
 from bookpayctl.targets.local.machine.state import ID_VARIABLE
 from bookpayctl.targets.local.supervise.configuration import CONFIG_FILE, LOG_FILE
 

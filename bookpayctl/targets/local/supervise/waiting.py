@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Final, assert_never
 
 from bookpayctl.report.exit_code import ExitCode
+from bookpayctl.targets import readiness
 from bookpayctl.targets.errors import TargetError
-from bookpayctl.targets.local.supervise import readiness
 from bookpayctl.targets.local.supervise.configuration import LOG_FILE
 from bookpayctl.targets.local.supervise.endings import last_end
 from bookpayctl.targets.local.supervise.programs import Program, ReadinessProbe

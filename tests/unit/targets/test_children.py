@@ -13,7 +13,7 @@ import pytest
 # A child is started as the tool starts one, by a parent that inherited everything below.
 PARENT = """
 import subprocess, sys
-from bookpayctl.targets.local.machine import children
+from bookpayctl.targets import children
 
 shown = [*children.python_module("json.tool", "--help")]
 assert shown[1:3] == ["-P", "-s"], shown

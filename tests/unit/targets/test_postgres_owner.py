@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bookpayctl.targets.local.machine.owner import Owner, OwnerError, can_traverse, database_owner
+from bookpayctl.targets.servers.owner import Owner, OwnerError, can_traverse, database_owner
 
 STRANGER = Owner("stranger", uid=4_000_000, gid=4_000_000)
 

@@ -11,15 +11,15 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from bookpayctl.targets.local.machine.owner import (
+from bookpayctl.targets.local.machine.state import LocalState, new_id
+from bookpayctl.targets.servers.owner import (
     Owner,
     OwnerError,
     can_run,
     can_traverse,
     make_open,
 )
-from bookpayctl.targets.local.machine.state import LocalState, new_id
-from bookpayctl.targets.local.servers.postgres import copy_installation, wheel_installation
+from bookpayctl.targets.servers.postgres import copy_installation, wheel_installation
 
 # Where programs of the system keep their data, and where everybody may, in this order. Both
 # survive a restart of the machine, which a temporary folder need not.

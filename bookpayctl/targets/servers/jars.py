@@ -104,6 +104,18 @@ def is_verified(target: Path) -> bool:
     return True
 
 
+def mark_of_copy(folder: Path, modified_at_seconds: int) -> tuple[str, str]:
+    """Name and text of the mark for a copy of the folder, so that the copy is not read again.
+
+    Args:
+        folder: the verified jars.
+        modified_at_seconds: the modification time that every jar of the copy has.
+    """
+    modified_at_ns = modified_at_seconds * 1_000_000_000
+    stamps = {name: [size, modified_at_ns] for name, (size, _) in _stamps(folder).items()}
+    return VERIFIED_MARK, json.dumps(stamps)
+
+
 def _recorded_stamps(target: Path) -> object:
     """What the mark holds; None when there is none, or a process died over it."""
     try:

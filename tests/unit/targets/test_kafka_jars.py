@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from bookpayctl.targets.local.servers import jars
+from bookpayctl.targets.servers import jars
 
 
 def test_every_pin_is_a_jar_with_a_sha256() -> None:

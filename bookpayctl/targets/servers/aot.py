@@ -19,10 +19,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from bookpayctl.targets.local.machine import children
-from bookpayctl.targets.local.machine.ports import free_ports
-from bookpayctl.targets.local.servers import kafka
-from bookpayctl.targets.local.supervise.readiness import kafka_answers
+from bookpayctl.targets import children
+from bookpayctl.targets.readiness import kafka_answers
+from bookpayctl.targets.servers import kafka
+from bookpayctl.targets.servers.free_ports import free_ports
 
 # A training run takes ten seconds on two cores; beyond this the archive is not worth waiting for.
 _TRAINING_SECONDS_MAX: Final = 60.0
@@ -54,7 +54,8 @@ def _train(jars: Path) -> Path | None:
     folder = Path(tempfile.mkdtemp(prefix=".training-", dir=jars))
     output = jars / ".archive.unfinished"
     output.unlink(missing_ok=True)
-    server = kafka.Kafka(jars, folder, *free_ports(2))
+    port, controller_port = free_ports(2)
+    server = kafka.Kafka(jars, folder, port, controller_port)
     try:
         kafka.prepare(server)
         child = subprocess.Popen(

@@ -21,10 +21,11 @@ from typing import Final
 from urllib.parse import quote
 
 from bookpayctl.report.exit_code import ExitCode
+from bookpayctl.targets import children
 from bookpayctl.targets.errors import TargetError
-from bookpayctl.targets.local.machine import children
-from bookpayctl.targets.local.machine.owner import Owner, give, make_open
+from bookpayctl.targets.servers.owner import Owner, give, make_open
 
+LOOPBACK: Final = "127.0.0.1"
 ROLE: Final = "bookpay"
 DATABASE: Final = "bookpay"
 
@@ -37,7 +38,7 @@ _SETUP_SECONDS_MAX: Final = 60
 
 _SETTINGS: Final = """\
 # Written by bookpayctl at every start; edits here are lost.
-listen_addresses = '127.0.0.1'
+listen_addresses = '{listen_host}'
 port = {port}
 # No Unix socket: its path would be limited to 107 bytes, and nothing needs it.
 unix_socket_directories = ''
@@ -60,11 +61,11 @@ log_timezone = 'UTC'
 timezone = 'UTC'
 """
 
-_ACCESS: Final = f"""\
+_ACCESS: Final = """\
 # Written by bookpayctl at every start; edits here are lost.
 # type  database     user    address       method
-host    all          {ROLE}  127.0.0.1/32  scram-sha-256
-host    replication  {ROLE}  127.0.0.1/32  scram-sha-256
+host    all          {role}  {clients}  scram-sha-256
+host    replication  {role}  {clients}  scram-sha-256
 """
 
 
@@ -84,12 +85,16 @@ class Postgres:
         installation: the folder with bin/, lib/ and share/.
         data_dir: its own folder, mode 0700; the parent belongs to the same user.
         owner: the user it runs as; None when that is the caller.
+        listen_host: the address it listens on.
+        clients: who may try a password, an address with a mask or `all`.
     """
 
     installation: Path
     data_dir: Path
     port: int
     owner: Owner | None
+    listen_host: str = LOOPBACK
+    clients: str = f"{LOOPBACK}/32"
 
     @property
     def bin_dir(self) -> Path:
@@ -102,7 +107,7 @@ class Postgres:
     def dsn(self, passfile: Path) -> str:
         """The address of the `bookpay` database, without a password."""
         return (
-            f"postgresql://{ROLE}@127.0.0.1:{self.port}/{DATABASE}"
+            f"postgresql://{ROLE}@{LOOPBACK}:{self.port}/{DATABASE}"
             f"?passfile={quote(os.fsencode(passfile.absolute()))}"
         )
 
@@ -176,7 +181,7 @@ def initialise(server: Postgres, password: str) -> bool:
     )
     with (unfinished / "postgresql.conf").open("a") as file:
         file.write("\ninclude = 'bookpay.conf'\n")
-    _write_owned(unfinished / "bookpay.conf", _SETTINGS.format(port=server.port), server.owner)
+    _write_owned(unfinished / "bookpay.conf", _settings(server), server.owner)
     _single_user(
         server,
         unfinished,
@@ -198,14 +203,18 @@ def set_password(server: Postgres, password: str) -> None:
 
 def write_settings(server: Postgres) -> None:
     """Write settings and access rules for the port at hand; read by the server when it starts."""
-    settings = _SETTINGS.format(port=server.port)
-    _write_owned(server.data_dir / "bookpay.conf", settings, server.owner)
-    _write_owned(server.data_dir / "pg_hba.conf", _ACCESS, server.owner)
+    access = _ACCESS.format(role=ROLE, clients=server.clients)
+    _write_owned(server.data_dir / "bookpay.conf", _settings(server), server.owner)
+    _write_owned(server.data_dir / "pg_hba.conf", access, server.owner)
+
+
+def _settings(server: Postgres) -> str:
+    return _SETTINGS.format(listen_host=server.listen_host, port=server.port)
 
 
 def passfile_line(password: str) -> str:
     """The line libpq looks up; any port, because that may change from one `up` to the next."""
-    return f"127.0.0.1:*:*:{ROLE}:{password}\n"
+    return f"{LOOPBACK}:*:*:{ROLE}:{password}\n"
 
 
 def scram_verifier(password: str) -> str:

@@ -1,8 +1,8 @@
 """One Kafka broker in KRaft mode: its settings, its storage, its command line.
 
-Broker and controller are one process on two ports of 127.0.0.1. Paths in the settings are
-relative to the broker's folder, so the process must run in it; that way no character of a path
-has to be escaped in a properties file. Starting and stopping is the caller's business.
+Broker and controller are one process; the controller listens on 127.0.0.1 alone. Paths in the
+settings are relative to the broker's folder, so the process must run in it; that way no character
+of a path has to be escaped in a properties file. Starting and stopping is the caller's business.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ from pathlib import Path
 from typing import Final
 
 from bookpayctl.report.exit_code import ExitCode
+from bookpayctl.targets import children
 from bookpayctl.targets.errors import TargetError
-from bookpayctl.targets.local.machine import children
-from bookpayctl.targets.local.servers.jars import class_path
+from bookpayctl.targets.servers.jars import class_path
+
+LOOPBACK: Final = "127.0.0.1"
 
 _SETTINGS_FILE: Final = "server.properties"
 
@@ -35,8 +37,8 @@ _SETTINGS: Final = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller_port}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listeners=PLAINTEXT://{listen_host}:{port},CONTROLLER://127.0.0.1:{controller_port}
+advertised.listeners=PLAINTEXT://{advertised}
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
@@ -98,16 +100,21 @@ class Kafka:
     Attributes:
         jars: the folder with every jar of the distribution.
         home: its folder; settings, data and temporary files lie in it.
+        listen_host: where clients reach it; the controller's port is on 127.0.0.1 always.
+        advertised: `host:port` that clients are sent to; None when that is where it listens.
     """
 
     jars: Path
     home: Path
     port: int
     controller_port: int
+    listen_host: str = LOOPBACK
+    advertised: str | None = None
 
     @property
     def bootstrap_servers(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        """Its address for a client on this machine."""
+        return f"{LOOPBACK}:{self.port}"
 
     def command(self) -> list[str]:
         """How to run it in the foreground, with `home` as the working directory."""
@@ -152,7 +159,12 @@ def prepare(server: Kafka) -> None:
     """
     server.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     (server.home / "tmp").mkdir(exist_ok=True)
-    settings = _SETTINGS.format(port=server.port, controller_port=server.controller_port)
+    settings = _SETTINGS.format(
+        listen_host=server.listen_host,
+        port=server.port,
+        controller_port=server.controller_port,
+        advertised=server.advertised or f"{server.listen_host}:{server.port}",
+    )
     (server.home / _SETTINGS_FILE).write_text(settings)
     mark = server.home / _FORMATTED_MARK
     if mark.exists():

@@ -1,1 +1,0 @@
-"""PostgreSQL and Kafka from wheels and jars, each with its configuration and its start."""

@@ -1,0 +1,1 @@
+"""PostgreSQL and Kafka from wheels and jars: used by the local target and inside the image."""
