@@ -29,7 +29,7 @@ _SIGNALS: Final = {9: "SIGKILL", 15: "SIGTERM", 2: "SIGINT", 6: "SIGABRT", 11: "
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class ContainerRun:
     """One run of a container, as the kubelet tells of it.
 
     Attributes:
@@ -123,19 +123,19 @@ def incarnation(pod: Document, restarts: int) -> str:
     return f"{pod['metadata']['uid'][:8]}.{restarts}"
 
 
-def runs_of(pod: Document) -> list[Run]:
+def runs_of(pod: Document) -> list[ContainerRun]:
     """The runs that the kubelet still tells of, oldest first: the last one and the one before."""
     status, name = container_status(pod), pod["metadata"]["name"]
     restarts = status.get("restartCount", 0)
     runs = []
     before = (status.get("lastState") or {}).get("terminated")
     if before is not None and restarts:
-        runs.append(Run(incarnation(pod, restarts - 1), _end(name, before)))
+        runs.append(ContainerRun(incarnation(pod, restarts - 1), _end(name, before)))
     state = status.get("state") or {}
     if "running" in state:
-        runs.append(Run(incarnation(pod, restarts), None))
+        runs.append(ContainerRun(incarnation(pod, restarts), None))
     elif "terminated" in state:
-        runs.append(Run(incarnation(pod, restarts), _end(name, state["terminated"])))
+        runs.append(ContainerRun(incarnation(pod, restarts), _end(name, state["terminated"])))
     return runs
 
 
