@@ -23,6 +23,7 @@ from bookpayctl.cli.commands import (
     drill,
     env,
     explain,
+    image,
     load,
     logs,
     order,
@@ -43,7 +44,7 @@ OPTIMIZED_WITHOUT_DOCSTRINGS: Final = 2
 _GROUPS: Final = (
     *(up, status, doctor, logs, env, config),
     *(demo, order, load, webhook, check, audit, drill, replay),
-    *(stripe, dlq, refund, shadow, recover, explain),
+    *(stripe, dlq, refund, shadow, recover, explain, image),
 )
 
 _HELP: Final = """A payments stack for an online bookshop, and the tool that proves nobody was \

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import pytest
 
+from tests.support.base_images import write_base
 from tests.support.command_line import CommandLine
 from tests.support.command_tree import leaves
 from tests.support.console_blocks import (
@@ -215,6 +216,8 @@ def made(shop: CommandLine, folder: Path) -> dict[str, str]:
     waiting = eventually(lambda: intent_of(shop, action["id"]), "a PaymentIntent that waits")
     eventually(lambda: intent_of(shop, processing["id"]), "a PaymentIntent that is processed")
     v1_says(folder, paid["id"])
+    # What the image stands on; that it can run is seen in a cluster.
+    write_base(folder / "python.tar", python=".".join(map(str, sys.version_info[:2])))
     return {
         "paid order": paid["id"],
         "another paid order": other["id"],

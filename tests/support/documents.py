@@ -16,6 +16,7 @@ from bookpayctl.cli.commands import (
     drill,
     env,
     explain,
+    image,
     load,
     order,
     recover,
@@ -31,6 +32,8 @@ from bookpayctl.clients.http import HttpAnswer
 from bookpayctl.drill import DrillRequest, plan
 from bookpayctl.drills import load_drill
 from bookpayctl.drills.catalogue import CATALOGUE
+from bookpayctl.image.build import Built, BuiltLayer
+from bookpayctl.image.platforms import ImagePlatform
 from bookpayctl.load.plan import OrderKind
 from bookpayctl.load.sender import Accepted, SettledOrders
 from bookpayctl.operate.dead_letters import DeadLetterEntry
@@ -277,6 +280,21 @@ def _failure() -> Document:
     )
 
 
+IMAGE: Final = Built(
+    tag="bookpay:dev",
+    image_id=f"sha256:{'1' * 64}",
+    platform=ImagePlatform("amd64"),
+    python="3.12",
+    archive=Path("/srv/bookpay.tar"),
+    archive_digest=f"sha256:{'2' * 64}",
+    size_bytes=40_000_000,
+    sbom=Path("/srv/bookpay.cdx.json"),
+    layers=(
+        BuiltLayer("base", f"sha256:{'3' * 64}", 30_000_000),
+        BuiltLayer("bookpay", f"sha256:{'4' * 64}", 9_000_000),
+    ),
+)
+
 DOCUMENTS: Final[dict[str, Callable[[], Document]]] = {
     "Config": _config,
     "DeadLetter": lambda: dlq.dead_letter(LETTER, '{"amount_cents": 1}'),
@@ -286,6 +304,7 @@ DOCUMENTS: Final[dict[str, Callable[[], Document]]] = {
     "DrillPlan": _drill_plan,
     "Explanation": lambda: explain.explanation("I99  a title", {"asks": "what?"}),
     "Failure": _failure,
+    "ImageBuilt": lambda: image.image_built(IMAGE),
     "LoadReport": _load_report,
     "OperatorRequests": _operator_requests,
     "OrderList": _order_list,

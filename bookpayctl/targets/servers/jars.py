@@ -24,7 +24,7 @@ import platformdirs
 COORDINATES: Final = "org.apache.kafka:kafka_2.13:4.4.0+org.slf4j:slf4j-simple:1.7.36"
 CACHE_VARIABLE: Final = "BOOKPAY_CACHE"
 _PINS_FILE: Final = "kafka-jars.sha256"
-_VERIFIED_MARK: Final = "verified.json"
+VERIFIED_MARK: Final = "verified.json"
 
 Progress = Callable[[int, int], None]
 """Called with the jars that are there and the jars there will be."""
@@ -100,14 +100,26 @@ def is_verified(target: Path) -> bool:
         return True
     if _differences(target):
         return False
-    (target / _VERIFIED_MARK).write_text(json.dumps(_stamps(target)))
+    (target / VERIFIED_MARK).write_text(json.dumps(_stamps(target)))
     return True
+
+
+def mark_of_copy(folder: Path, modified_at_seconds: int) -> tuple[str, str]:
+    """Name and text of the mark for a copy of the folder, so that the copy is not read again.
+
+    Args:
+        folder: the verified jars.
+        modified_at_seconds: the modification time that every jar of the copy has.
+    """
+    modified_at_ns = modified_at_seconds * 1_000_000_000
+    stamps = {name: [size, modified_at_ns] for name, (size, _) in _stamps(folder).items()}
+    return VERIFIED_MARK, json.dumps(stamps)
 
 
 def _recorded_stamps(target: Path) -> object:
     """What the mark holds; None when there is none, or a process died over it."""
     try:
-        return json.loads((target / _VERIFIED_MARK).read_text())
+        return json.loads((target / VERIFIED_MARK).read_text())
     except (FileNotFoundError, json.JSONDecodeError):
         return None
 
@@ -177,7 +189,7 @@ def _fetch(staging: Path, progress: Progress) -> None:
             f"Kafka's jars are not the pinned ones: {'; '.join(differences[:3])}"
             f" ({len(differences)} in all); nothing of them is used"
         )
-    (collected / _VERIFIED_MARK).write_text(json.dumps(_stamps(collected)))
+    (collected / VERIFIED_MARK).write_text(json.dumps(_stamps(collected)))
 
 
 @contextmanager
