@@ -13,6 +13,7 @@ from bookpayctl.targets.container.secret import SecretError, read_secret
 from bookpayctl.targets.servers import kafka, postgres
 
 PASSWORD = "a pass'word"
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - written into a file, not bound
 
 
 @pytest.mark.parametrize(("code", "status"), [(0, 0), (7, 7), (-9, 137), (-15, 143)])
@@ -85,7 +86,7 @@ def test_a_verifier_that_was_cut_short_is_none(text: str) -> None:
 def test_a_pods_database_listens_everywhere_and_lets_one_role_in_by_password(
     tmp_path: Path,
 ) -> None:
-    pod = postgres.Postgres(tmp_path, tmp_path, 5432, None, listen_host="0.0.0.0", clients="all")
+    pod = postgres.Postgres(tmp_path, tmp_path, 5432, None, listen_host=EVERYWHERE, clients="all")
 
     postgres.write_settings(pod)
 
@@ -113,7 +114,7 @@ def test_a_local_database_listens_to_this_machine_alone(tmp_path: Path) -> None:
     ("listen_host", "advertised", "listeners"),
     [
         ("127.0.0.1", None, ("127.0.0.1:9092", "127.0.0.1:9092")),
-        ("0.0.0.0", "kafka-0.kafka:9092", ("0.0.0.0:9092", "kafka-0.kafka:9092")),
+        (EVERYWHERE, "kafka-0.kafka:9092", ("0.0.0.0:9092", "kafka-0.kafka:9092")),
     ],
 )
 def test_a_broker_says_where_it_listens_and_where_clients_are_sent(
