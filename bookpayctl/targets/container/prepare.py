@@ -34,6 +34,12 @@ class NotPreparedError(TargetError):
     reason = "not_prepared"
 
 
+class PreparingRefusedError(TargetError):
+    """The database refused something, and waiting would not change that."""
+
+    reason = "refused"
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What is to be filled.
@@ -74,7 +80,7 @@ def prepare(what: Wanted, timeout_seconds: float, say: Say) -> None:
 
     Raises:
         NotPreparedError: a server did not answer in time.
-        ContentsError: the database refused, or its recorded migrations are not ours.
+        PreparingRefusedError: the database refused, or its recorded migrations are not ours.
     """
     deadline = time.monotonic() + timeout_seconds
     _until_done(lambda: _fill_database(what, say), database_place(what.dsn), deadline, say)
@@ -124,7 +130,7 @@ def _fill_database(what: Wanted, say: Say) -> str:
         # Not there yet, or gone in between. Whatever else it says will not change by waiting.
         if isinstance(error.__cause__, OperationalError):
             return str(error.__cause__).strip()
-        raise
+        raise PreparingRefusedError(str(error)) from error
     for name in applied:
         say(f"applied {name}")
     say(

@@ -244,9 +244,9 @@ def verifies(verifier: str, password: str) -> bool:
         ValueError: it is no verifier.
     """
     method, _, rest = verifier.partition("$")
-    if method != "SCRAM-SHA-256":
-        raise ValueError("not a verifier of a password")
     salt = base64.b64decode(rest.partition("$")[0].partition(":")[2], validate=True)
+    if method != "SCRAM-SHA-256" or not salt:
+        raise ValueError("not a verifier of a password")
     return hmac.compare_digest(scram_verifier(password, salt=salt), verifier)
 
 

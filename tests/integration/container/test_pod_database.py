@@ -11,7 +11,6 @@ import psutil
 import psycopg
 import pytest
 
-from bookpayctl.targets.container.foreground import STOP_SECONDS
 from bookpayctl.targets.servers.owner import database_owner
 from tests.support.pods import (
     OTHER_ADDRESS,
@@ -257,7 +256,3 @@ def test_without_a_password_nothing_is_made(
     assert database.wait_end() == 2
     assert said in database.log
     assert not database.data.exists()
-
-
-def test_a_shutdown_ends_within_what_platforms_grant() -> None:
-    assert STOP_SECONDS < 30
