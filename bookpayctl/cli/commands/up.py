@@ -20,6 +20,19 @@ if TYPE_CHECKING:
 TimeoutOption = Annotated[
     str | None, typer.Option("--timeout", metavar="DURATION", help="Deadline, such as 90s or 2m.")
 ]
+DsnOption = Annotated[
+    str | None, typer.Option(metavar="URI", help="An existing PostgreSQL; no password in it.")
+]
+ContextOption = Annotated[
+    str | None, typer.Option(metavar="NAME", help="With --on kube: the kubeconfig's context.")
+]
+OverlayOption = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="With --on kube: one of manifests/overlays, or a path."),
+]
+ImageOption = Annotated[
+    str | None, typer.Option(metavar="REF", help="With --on kube: what every pod runs.")
+]
 
 
 def up(
@@ -41,10 +54,7 @@ def up(
         bool | None,
         typer.Option(help="Record what the gateway says to Stripe, for `check` and `audit`."),
     ] = None,
-    dsn: Annotated[
-        str | None,
-        typer.Option(metavar="URI", help="An existing PostgreSQL; no password in it."),
-    ] = None,
+    dsn: DsnOption = None,
     bootstrap_servers: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="An existing Kafka.")
     ] = None,
@@ -56,16 +66,9 @@ def up(
             " STRIPE_WEBHOOK_SECRET[_FILE].",
         ),
     ] = None,
-    context: Annotated[
-        str | None, typer.Option(metavar="NAME", help="With --on kube: the kubeconfig's context.")
-    ] = None,
-    overlay: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="With --on kube: one of manifests/overlays, or a path."),
-    ] = None,
-    image: Annotated[
-        str | None, typer.Option(metavar="REF", help="With --on kube: what every pod runs.")
-    ] = None,
+    context: ContextOption = None,
+    overlay: OverlayOption = None,
+    image: ImageOption = None,
     timeout: TimeoutOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:

@@ -10,20 +10,16 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
 
 from bookpayctl.targets.kube.errors import (
     AbsentError,
-    ClusterError,
-    ConflictError,
-    ForbiddenError,
-    InvalidObjectError,
     KubeconfigError,
     UnreachableError,
+    refusal_of,
 )
+from bookpayctl.targets.kube.kinds import Kind, prefix_of
 
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient, Configuration
@@ -39,41 +35,6 @@ READ_SECONDS_MAX: Final = 30.0
 _AGAIN: Final = frozenset({429, 502, 503, 504})
 _TRIES: Final = 6
 _PAUSE_SECONDS: Final = 0.25
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """One kind of object: where the API server keeps it."""
-
-    api_version: str
-    kind: str
-    plural: str
-    namespaced: bool = True
-
-    @property
-    def prefix(self) -> str:
-        return _prefix(self.api_version)
-
-    def path(self, namespace: str | None, name: str | None = None, sub: str = "") -> str:
-        """The path of a collection, or of one object, or of a part of it such as `log`."""
-        within = f"/namespaces/{quote(namespace)}" if self.namespaced and namespace else ""
-        one = f"/{quote(name)}" if name else ""
-        return f"{self.prefix}{within}/{self.plural}{one}{f'/{sub}' if sub else ''}"
-
-
-NAMESPACE: Final = Kind("v1", "Namespace", "namespaces", namespaced=False)
-NODE: Final = Kind("v1", "Node", "nodes", namespaced=False)
-POD: Final = Kind("v1", "Pod", "pods")
-SECRET: Final = Kind("v1", "Secret", "secrets")
-CONFIG_MAP: Final = Kind("v1", "ConfigMap", "configmaps")
-EVENT: Final = Kind("v1", "Event", "events")
-CLAIM: Final = Kind("v1", "PersistentVolumeClaim", "persistentvolumeclaims")
-ENDPOINT_SLICE: Final = Kind("discovery.k8s.io/v1", "EndpointSlice", "endpointslices")
-DEPLOYMENT: Final = Kind("apps/v1", "Deployment", "deployments")
-STATEFUL_SET: Final = Kind("apps/v1", "StatefulSet", "statefulsets")
-REPLICA_SET: Final = Kind("apps/v1", "ReplicaSet", "replicasets")
-JOB: Final = Kind("batch/v1", "Job", "jobs")
-LEASE: Final = Kind("coordination.k8s.io/v1", "Lease", "leases")
 
 
 class Cluster:
@@ -220,7 +181,7 @@ class Cluster:
         try:
             response = self._send("GET", path, query, None, "", (CONNECT_SECONDS_MAX, read_seconds))
             if response.status >= 300:
-                raise _refusal("GET", path, response.status, response.read())
+                raise refusal_of("GET", path, response.status, response.read())
             rest = b""
             for chunk in response.response.stream(65_536):
                 *whole, rest = (rest + chunk).split(b"\n")
@@ -263,7 +224,7 @@ class Cluster:
 
     def resources(self, api_version: str) -> list[Document]:
         """What the API server knows under one version, e.g. `apps/v1`."""
-        found: list[Document] = self._document("GET", _prefix(api_version))["resources"]
+        found: list[Document] = self._document("GET", prefix_of(api_version))["resources"]
         return found
 
     def groups(self) -> list[str]:
@@ -316,7 +277,7 @@ class Cluster:
                 if status < 300:
                     return status, raw
                 if status not in _AGAIN or attempt == tries:
-                    raise _refusal(method, path, status, raw)
+                    raise refusal_of(method, path, status, raw)
             time.sleep(_PAUSE_SECONDS * attempt)
         raise AssertionError("every round ends above")
 
@@ -365,10 +326,6 @@ class Cluster:
         )
 
 
-def _prefix(api_version: str) -> str:
-    return f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
-
-
 def open_cluster(context: str | None = None, kubeconfig: str | None = None) -> Cluster:
     """The cluster of a context; the current one where none is named.
 
@@ -391,27 +348,3 @@ def open_cluster(context: str | None = None, kubeconfig: str | None = None) -> C
     # A request's own tries are counted here, where a repeated one can be told from another.
     api.configuration.retries = False
     return Cluster(api, name)
-
-
-def _refusal(method: str, path: str, status: int, raw: bytes) -> ClusterError:
-    """The API server's own words, as an error of a kind that callers tell apart."""
-    try:
-        said = json.loads(raw)
-        message = str(said.get("message") or said)
-    except ValueError:
-        said, message = {}, raw.decode("utf-8", "replace").strip()[:500]
-    where = f"{method} {path}"
-    match status:
-        case 401 | 403:
-            return ForbiddenError(f"not permitted: {message}", status=status)
-        case 404:
-            return AbsentError(message or f"{where}: there is none", status=status)
-        case 409:
-            return ConflictError(message, status=status)
-        # An unknown field in a server-side apply is a 500, of all things (seen with 1.36).
-        case 500 if "failed to create typed patch object" in message:
-            return InvalidObjectError(f"{where}: {message}", status=status)
-        case 400 | 422:
-            return InvalidObjectError(f"{where}: {message}", status=status)
-        case _:
-            return ClusterError(f"{where}: HTTP {status}: {message}", status=status)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from bookpayctl.targets.kube.cluster import NODE, Cluster
+from bookpayctl.targets.kube.cluster import Cluster
 from bookpayctl.targets.kube.errors import ContextRefusedError, ForbiddenError
+from bookpayctl.targets.kube.kinds import NODE
 
 ALLOW_VARIABLE: Final = "BOOKPAY_KUBE_CONTEXTS"
 

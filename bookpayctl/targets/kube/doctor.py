@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 
 from bookpayctl.targets.errors import TargetError
 from bookpayctl.targets.kube import manifests, permissions
-from bookpayctl.targets.kube.cluster import NODE, Cluster, Document, Kind, open_cluster
+from bookpayctl.targets.kube.cluster import Cluster, Document, open_cluster
 from bookpayctl.targets.kube.contexts import refuse_context
+from bookpayctl.targets.kube.kinds import NODE, Kind
 from bookpayctl.targets.kube.options import read_options
 from bookpayctl.targets.kube.ownership import refuse_foreign
 from bookpayctl.targets.platform import Examination, ExaminationResult

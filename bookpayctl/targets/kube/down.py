@@ -12,15 +12,9 @@ from collections.abc import Callable
 from typing import Final
 
 from bookpayctl.runs.waiting import wait_until
-from bookpayctl.targets.kube.cluster import (
-    CLAIM,
-    NAMESPACE,
-    SECRET,
-    Cluster,
-    Document,
-    Kind,
-)
+from bookpayctl.targets.kube.cluster import Cluster, Document
 from bookpayctl.targets.kube.errors import AbsentError, RolloutDeadlineError
+from bookpayctl.targets.kube.kinds import CLAIM, NAMESPACE, SECRET, Kind
 from bookpayctl.targets.kube.manifests import ENVIRONMENT_LABEL
 
 _LOOK_SECONDS: Final = 0.5

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.targets.errors import TargetError
 
@@ -87,3 +89,27 @@ class RolloutDeadlineError(RolloutError):
 
     code = ExitCode.DEADLINE
     reason = "deadline"
+
+
+def refusal_of(method: str, path: str, status: int, raw: bytes) -> ClusterError:
+    """The API server's own words, as an error of a kind that callers tell apart."""
+    try:
+        said = json.loads(raw)
+        message = str(said.get("message") or said)
+    except ValueError:
+        said, message = {}, raw.decode("utf-8", "replace").strip()[:500]
+    where = f"{method} {path}"
+    match status:
+        case 401 | 403:
+            return ForbiddenError(f"not permitted: {message}", status=status)
+        case 404:
+            return AbsentError(message or f"{where}: there is none", status=status)
+        case 409:
+            return ConflictError(message, status=status)
+        # An unknown field in a server-side apply is a 500, of all things (seen with 1.36).
+        case 500 if "failed to create typed patch object" in message:
+            return InvalidObjectError(f"{where}: {message}", status=status)
+        case 400 | 422:
+            return InvalidObjectError(f"{where}: {message}", status=status)
+        case _:
+            return ClusterError(f"{where}: HTTP {status}: {message}", status=status)

@@ -7,8 +7,9 @@ import json
 import time
 from typing import Final
 
-from bookpayctl.targets.kube.cluster import POD, Cluster
+from bookpayctl.targets.kube.cluster import Cluster
 from bookpayctl.targets.kube.errors import ClusterError
+from bookpayctl.targets.kube.kinds import POD
 from bookpayctl.targets.target import Finished
 
 _STDOUT, _STDERR, _STATUS = 1, 2, 3

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Final
 
-from bookpayctl.targets.kube.cluster import POD, Cluster
+from bookpayctl.targets.kube.cluster import Cluster
 from bookpayctl.targets.kube.errors import AbsentError, ClusterError, InvalidObjectError
+from bookpayctl.targets.kube.kinds import POD
 from bookpayctl.targets.log_lines import LogLine, parse
 
 _LOOK_SECONDS: Final = 0.2

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import Final
 
 from bookpayctl.runs.waiting import wait_until
-from bookpayctl.targets.kube.cluster import NAMESPACE, Cluster
+from bookpayctl.targets.kube.cluster import Cluster
 from bookpayctl.targets.kube.errors import ForeignObjectsError, RolloutDeadlineError
+from bookpayctl.targets.kube.kinds import NAMESPACE
 from bookpayctl.targets.kube.manifests import ENVIRONMENT_LABEL
 
 _LOOK_SECONDS: Final = 0.5

@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
-from bookpayctl.targets.kube.cluster import Cluster, Document, Kind
+from bookpayctl.targets.kube.cluster import Cluster, Document
 from bookpayctl.targets.kube.errors import ForbiddenError
+from bookpayctl.targets.kube.kinds import Kind
 
 _REVIEW: Final = Kind(
     "authorization.k8s.io/v1", "SelfSubjectAccessReview", "selfsubjectaccessreviews", False

@@ -13,10 +13,11 @@ from bookpayctl.targets.environment import (
     environment_root,
 )
 from bookpayctl.targets.kube.addresses import KAFKA_NAMESPACE, NAMESPACE
-from bookpayctl.targets.kube.cluster import POD, Cluster, open_cluster
+from bookpayctl.targets.kube.cluster import Cluster, open_cluster
 from bookpayctl.targets.kube.doctor import examine
 from bookpayctl.targets.kube.down import remove
 from bookpayctl.targets.kube.errors import ClusterError
+from bookpayctl.targets.kube.kinds import POD
 from bookpayctl.targets.kube.options import read_options
 from bookpayctl.targets.kube.pods import http_port, is_ours, service_of
 from bookpayctl.targets.kube.reach.ways import Ways, reach

@@ -13,8 +13,9 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-from bookpayctl.targets.kube.cluster import POD, Cluster, Document
+from bookpayctl.targets.kube.cluster import Cluster, Document
 from bookpayctl.targets.kube.errors import ClusterError
+from bookpayctl.targets.kube.kinds import POD
 from bookpayctl.targets.kube.pods import is_ours, runs_of
 from bookpayctl.targets.target import ProcessEnd, ProcessEvents, ProcessStart
 

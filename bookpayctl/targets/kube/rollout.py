@@ -12,17 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from bookpayctl.targets.kube.cluster import (
-    DEPLOYMENT,
-    EVENT,
-    JOB,
-    POD,
-    STATEFUL_SET,
-    Cluster,
-    Document,
-    Kind,
-)
+from bookpayctl.targets.kube.cluster import Cluster, Document
 from bookpayctl.targets.kube.errors import ClusterError, RolloutDeadlineError, RolloutError
+from bookpayctl.targets.kube.kinds import DEPLOYMENT, EVENT, JOB, POD, STATEFUL_SET, Kind
 from bookpayctl.targets.kube.logs import lines_since
 from bookpayctl.targets.kube.pods import is_ready
 from bookpayctl.targets.kube.reasons import Obstacle, obstacle_of

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from bookpayctl.targets import credentials
-from bookpayctl.targets.kube.cluster import SECRET, Cluster, Document
+from bookpayctl.targets.kube.cluster import Cluster, Document
+from bookpayctl.targets.kube.kinds import SECRET
 from bookpayctl.targets.kube.manifests import ENVIRONMENT_LABEL
 from bookpayctl.targets.servers.postgres import DATABASE, ROLE, passfile_line
 

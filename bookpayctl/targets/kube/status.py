@@ -8,8 +8,9 @@ from typing import Final
 
 from bookpayctl.targets.backlog import LedgerError, LedgerFacts, read_ledger
 from bookpayctl.targets.environment import Environment
-from bookpayctl.targets.kube.cluster import POD, Cluster, Document
+from bookpayctl.targets.kube.cluster import Cluster, Document
 from bookpayctl.targets.kube.errors import ClusterError
+from bookpayctl.targets.kube.kinds import POD
 from bookpayctl.targets.kube.pods import (
     any_port,
     container_status,

@@ -16,9 +16,10 @@ from bookpayctl.runs.waiting import wait_until
 from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.errors import NoSuchProcessError, TargetError
 from bookpayctl.targets.kube import logs, signals
-from bookpayctl.targets.kube.cluster import POD, Cluster, Document
+from bookpayctl.targets.kube.cluster import Cluster, Document
 from bookpayctl.targets.kube.errors import ClusterError
 from bookpayctl.targets.kube.exec import run_in_pod
+from bookpayctl.targets.kube.kinds import POD
 from bookpayctl.targets.kube.pods import (
     any_port,
     container_status,

@@ -19,9 +19,10 @@ from bookpayctl.targets import credentials, environment
 from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.kube import manifests, permissions, secrets
 from bookpayctl.targets.kube.addresses import KAFKA_NAMESPACE, NAMESPACE, environment_in
-from bookpayctl.targets.kube.cluster import JOB, Cluster, Document
+from bookpayctl.targets.kube.cluster import Cluster, Document
 from bookpayctl.targets.kube.contexts import refuse_context
 from bookpayctl.targets.kube.down import remove
+from bookpayctl.targets.kube.kinds import JOB
 from bookpayctl.targets.kube.options import KubeOptions
 from bookpayctl.targets.kube.ownership import refuse_foreign, wait_until_free
 from bookpayctl.targets.kube.rollout import wait_for

@@ -6,15 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import Final
 
-from bookpayctl.targets.kube.cluster import (
-    DEPLOYMENT,
-    POD,
-    REPLICA_SET,
-    STATEFUL_SET,
-    Cluster,
-    Document,
-    Kind,
-)
+from bookpayctl.targets.kube.cluster import Cluster, Document
+from bookpayctl.targets.kube.kinds import DEPLOYMENT, POD, REPLICA_SET, STATEFUL_SET, Kind
 from bookpayctl.targets.kube.pods import STOPPED_ANNOTATION, service_named, stopped_names
 
 _KEEPERS: Final = (DEPLOYMENT, STATEFUL_SET)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 from typing import Final
 
-from bookpayctl.targets.kube.cluster import ENDPOINT_SLICE, Cluster, Document
+from bookpayctl.targets.kube.cluster import Cluster, Document
 from bookpayctl.targets.kube.errors import AbsentError
+from bookpayctl.targets.kube.kinds import ENDPOINT_SLICE
 from bookpayctl.targets.kube.reach.forward import PodPort
 
 _SERVICE_LABEL: Final = "kubernetes.io/service-name"

@@ -10,8 +10,9 @@ import ssl
 import time
 from typing import Final, Protocol
 
-from bookpayctl.targets.kube.cluster import POD, Cluster
+from bookpayctl.targets.kube.cluster import Cluster
 from bookpayctl.targets.kube.errors import ClusterError
+from bookpayctl.targets.kube.kinds import POD
 
 CONNECT_SECONDS_MAX: Final = 10.0
 _CHUNK_BYTES: Final = 256 * 1024
