@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 TimeoutOption = Annotated[
     str | None, typer.Option("--timeout", metavar="DURATION", help="Deadline, such as 90s or 2m.")
 ]
+WebhookPortOption = Annotated[
+    str | None, typer.Option(metavar="PORT", help="Pin the webhook receiver to this port.")
+]
+LatencyOption = Annotated[
+    str | None, typer.Option(metavar="MS", help="How long the Stripe twin takes for a charge.")
+]
 DsnOption = Annotated[
     str | None, typer.Option(metavar="URI", help="An existing PostgreSQL; no password in it.")
 ]
@@ -38,12 +44,8 @@ ImageOption = Annotated[
 def up(
     name: NameOption = None,
     on: OnOption = None,
-    webhook_port: Annotated[
-        str | None, typer.Option(metavar="PORT", help="Pin the webhook receiver to this port.")
-    ] = None,
-    twin_latency_ms: Annotated[
-        str | None, typer.Option(metavar="MS", help="How long the Stripe twin takes for a charge.")
-    ] = None,
+    webhook_port: WebhookPortOption = None,
+    twin_latency_ms: LatencyOption = None,
     failpoints: Annotated[
         bool | None, typer.Option(help="Whether drills may arm failpoints.")
     ] = None,
