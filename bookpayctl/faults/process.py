@@ -16,7 +16,7 @@ from bookpayctl.report.verdict import Item
 from bookpayctl.runs.directory import Run
 from bookpayctl.runs.waiting import Waited, wait_until
 from bookpayctl.targets.errors import TargetError
-from bookpayctl.targets.target import Mark, Process, ProcessEvents, Target
+from bookpayctl.targets.target import Mark, Process, ProcessEvents, Target, runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +51,7 @@ class ProcessAway(Fault):
         self.window = TimeAway(began_at, time.time())
         self.target.start(self.process)
         wait_until(
-            lambda: self.target.processes()[self.process].running,
-            bool,
-            deadline_seconds=RUNNING_SECONDS_MAX,
+            lambda: runs(self.target, self.process), bool, deadline_seconds=RUNNING_SECONDS_MAX
         )
 
     def prove(self, *, deadline_seconds: float) -> list[Item]:

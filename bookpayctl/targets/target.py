@@ -169,3 +169,9 @@ def answering(target: Target, service: str) -> list[str]:
     """Those of a service's processes that answer /healthz."""
     names = processes_of(target, service)
     return [name for name in names if target.ask(name, "/healthz").status == 200]
+
+
+def runs(target: Target, part: str) -> bool:
+    """Whether every process of a part runs, which is named by a process or by a service."""
+    found = [found for found in target.processes().values() if part in (found.name, found.service)]
+    return bool(found) and all(process.running for process in found)

@@ -21,8 +21,10 @@ from bookpayctl.targets.kube.errors import ClusterError
 from bookpayctl.targets.kube.exec import run_in_pod
 from bookpayctl.targets.kube.kinds import POD
 from bookpayctl.targets.kube.pods import (
+    FROZEN_ANNOTATION,
     any_port,
     container_status,
+    frozen_incarnation,
     http_port,
     incarnation,
     is_leaving,
@@ -120,10 +122,19 @@ class KubeTarget:
         start_pods(self._cluster, workload, [process] if process in listed else listed)
 
     def freeze(self, process: str) -> None:
-        self._signal(self._one(process), signal.SIGSTOP)
+        pod = self._one(process)
+        # Before it is done: whoever dies in between leaves word of it.
+        self._note_frozen(pod, process_of(pod).incarnation)
+        self._signal(pod, signal.SIGSTOP)
 
     def thaw(self, process: str) -> None:
-        self._signal(self._one(process), signal.SIGCONT)
+        pod = self._one(process)
+        frozen = frozen_incarnation(pod)
+        if frozen is None:
+            return
+        if process_of(pod).incarnation == frozen:
+            self._signal(pod, signal.SIGCONT)
+        self._note_frozen(pod, None)
 
     def mark(self) -> Mark:
         self._watch.catch_up()
@@ -230,6 +241,11 @@ class KubeTarget:
         if done.exit_status and not (number is signal.SIGKILL and self._has_ended(pod)):
             said = (done.stderr or done.stdout).strip()
             raise TargetError(f"{name} got no {number.name}: {said}")
+
+    def _note_frozen(self, pod: Document, run: str | None) -> None:
+        meta = pod["metadata"]
+        change: Document = {"metadata": {"annotations": {FROZEN_ANNOTATION: run}}}
+        self._cluster.patch(POD, meta["name"], change, meta["namespace"])
 
     def _has_ended(self, before: Document) -> bool:
         """Whether the run that was there has ended, which the kubelet tells within seconds."""
