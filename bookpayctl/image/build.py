@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bookpayctl.image.archive import replacing, write_archive
+from bookpayctl.image.bytecode import Compiler, compiled, compiler_for
 from bookpayctl.image.cuts import NOT_INSTALLED
 from bookpayctl.image.description import ImageOrigin, described, image_id
+from bookpayctl.image.entries import file_entry, in_order
 from bookpayctl.image.errors import ImageError
-from bookpayctl.image.foundation import Base, read_base
+from bookpayctl.image.foundation import Base, library_files, read_base
 from bookpayctl.image.jars import KafkaJars, write_jars
-from bookpayctl.image.layer import Layer, digest_of
+from bookpayctl.image.layer import Layer, digest_of, write_layer
 from bookpayctl.image.lock import LockError, marker_values, pins
 from bookpayctl.image.materials import Material
 from bookpayctl.image.ours import CodeSource, write_ours
@@ -93,9 +95,13 @@ def build(request: ImageRequest, tell: Tell) -> Built:
     tell("base", f"{base.tag or base.path.name}, {platform}, Python {inside.python}")
     try:
         with opened_store(request.cache) as store:
-            wheels = _wheels(store, request, base, platform, tell)
-            jars = _jars(store, request, tell)
-            return _assemble(store, request, base, platform, [wheels, *jars], tell)
+            compiler = _compiler(base, tell)
+            below = [
+                *_library(store, base, compiler),
+                _wheels(store, request, base, platform, compiler, tell),
+                *_jars(store, request, tell),
+            ]
+            return _assemble(store, request, base, platform, compiler, below, tell)
     except OSError as error:
         raise ImageError(
             f"the image could not be built: {error}; no archive was written",
@@ -115,8 +121,36 @@ def _platform(base: Base, wanted: ImagePlatform | None) -> ImagePlatform:
     return theirs
 
 
+def _compiler(base: Base, tell: Tell) -> Compiler | None:
+    python = base.inventory.python
+    compiler = compiler_for(python)
+    if compiler is None:
+        tell("python", f"no Python {python} here to compile with: containers will start slower")
+    return compiler
+
+
+def _library(store: LayerStore, base: Base, compiler: Compiler | None) -> list[tuple[str, Stored]]:
+    """Byte code of the base's standard library, which images of Python come without."""
+    inside = base.inventory
+    has_it = any(path.startswith(f"{inside.library}/__pycache__/") for path in inside.files)
+    if compiler is None or has_it:
+        return []
+
+    def write(path: Path) -> tuple[Layer, tuple[Material, ...]]:
+        sources = [file_entry(at, text) for at, text in library_files(base).items()]
+        entries = compiled(sources, compiler, path.parent / "compiled")
+        return write_layer(in_order(entries, standing=inside.folders), path), ()
+
+    return [("python", store.layer("python", [compiler.version, *base.diff_ids], write))]
+
+
 def _wheels(
-    store: LayerStore, request: ImageRequest, base: Base, platform: ImagePlatform, tell: Tell
+    store: LayerStore,
+    request: ImageRequest,
+    base: Base,
+    platform: ImagePlatform,
+    compiler: Compiler | None,
+    tell: Tell,
 ) -> tuple[str, Stored]:
     python, machine = base.inventory.python, platform.machine
     try:
@@ -127,7 +161,7 @@ def _wheels(
     except (LockError, UnicodeDecodeError) as error:
         raise ImageError(f"the lock {request.lock}: {error}") from error
     chosen = [pin for pin in chosen if pin.name not in NOT_INSTALLED]
-    plan = WheelPlan(chosen, python, machine, base.inventory.glibc_minor)
+    plan = WheelPlan(chosen, python, machine, base.inventory.glibc_minor, compiler)
 
     def write(path: Path) -> tuple[Layer, tuple[Material, ...]]:
         tell("wheels", f"installing {len(chosen)} of {request.lock.name}, a minute or two")
@@ -156,13 +190,14 @@ def _assemble(
     request: ImageRequest,
     base: Base,
     platform: ImagePlatform,
+    compiler: Compiler | None,
     below: list[tuple[str, Stored]],
     tell: Tell,
 ) -> Built:
     parts = [part for _, stored in below for part in stored.parts]
     sbom = written_sbom(request.origin, _name_of(base), parts)
     with store.staging() as staging:
-        ours = write_ours(request.source, base.inventory, sbom, staging / "ours.tar")
+        ours = write_ours(request.source, base.inventory, sbom, compiler, staging / "ours.tar")
         tell("bookpay", f"{request.origin.version}, {megabytes(ours.size_bytes)}")
         layers = [*((what, stored.layer) for what, stored in below), ("bookpay", ours)]
         config = described(base.config, layers, request.origin)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,19 +31,26 @@ class Ran:
 
 
 def run_program(
-    command: Sequence[str], *, seconds_max: float, directory: Path | None = None
+    command: Sequence[str],
+    *,
+    seconds_max: float,
+    directory: Path | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> Ran:
     """Run a program to its end, without a terminal.
+
+    Args:
+        variables: what it gets beside what the shell exports.
 
     Raises:
         ImageError: it is not there, or does not end in time.
     """
-    environment = {name: value for name, value in os.environ.items() if name[:6] != "PYTHON"}
+    exported = {name: value for name, value in os.environ.items() if name[:6] != "PYTHON"}
     try:
         done = subprocess.run(
             command,
             cwd=directory,
-            env=environment,
+            env={**exported, **(variables or {})},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
