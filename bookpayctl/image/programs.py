@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,11 +37,13 @@ def run_program(
     seconds_max: float,
     directory: Path | None = None,
     variables: Mapping[str, str] | None = None,
+    aloud: bool = False,
 ) -> Ran:
     """Run a program to its end, without a terminal.
 
     Args:
         variables: what it gets beside what the shell exports.
+        aloud: whether all that it writes goes to stderr at once, and none of it is kept.
 
     Raises:
         ImageError: it is not there, or does not end in time.
@@ -52,7 +55,8 @@ def run_program(
             cwd=directory,
             env={**exported, **(variables or {})},
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=sys.stderr if aloud else subprocess.PIPE,
+            stderr=None if aloud else subprocess.PIPE,
             text=True,
             errors="replace",
             check=False,
@@ -66,5 +70,5 @@ def run_program(
             code=ExitCode.DEADLINE,
             reason="program_too_slow",
         ) from error
-    said = [line for line in done.stderr.splitlines() if line.strip()]
-    return Ran(done.returncode, done.stdout, tuple(said[-8:]))
+    said = [line for line in (done.stderr or "").splitlines() if line.strip()]
+    return Ran(done.returncode, done.stdout or "", tuple(said[-8:]))

@@ -101,10 +101,10 @@ def materials_of(report: dict[str, Any]) -> tuple[Material, ...]:
     Source:
         pip's documentation, Installation Report, version 1.
     """
-    parts = []
+    found = []
     for item in report["install"]:
         download = item["download_info"]
-        parts.append(
+        found.append(
             Material(
                 kind="pypi",
                 group="",
@@ -114,7 +114,7 @@ def materials_of(report: dict[str, Any]) -> tuple[Material, ...]:
                 sha256=download["archive_info"]["hashes"]["sha256"],
             )
         )
-    return tuple(sorted(parts, key=lambda part: part.name))
+    return tuple(sorted(found, key=lambda one: one.name))
 
 
 def _with_true_record(entry: LayerEntry, paths: set[str]) -> LayerEntry:
