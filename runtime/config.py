@@ -195,6 +195,30 @@ def kafka_bootstrap_servers(source: Source) -> str:
     return source.text("KAFKA_BOOTSTRAP_SERVERS")
 
 
+def kafka_security(source: Source) -> dict[str, str]:
+    """How clients prove themselves to Kafka, in librdkafka's words; empty where nobody asks.
+
+    A name goes over TLS alone: SCRAM hides the password, and not what is said afterwards.
+
+    Raises:
+        ConfigError: a name without a password, or an authority's file that is not there.
+    """
+    username = source.values.get("KAFKA_USERNAME") or ""
+    authority = source.values.get("KAFKA_CA_FILE") or ""
+    if authority and not Path(authority).is_file():
+        raise ConfigError(f"KAFKA_CA_FILE names no file: {authority}")
+    trust = {"ssl.ca.location": authority} if authority else {}
+    if username:
+        return {
+            "security.protocol": "SASL_SSL",
+            "sasl.mechanism": "SCRAM-SHA-512",
+            "sasl.username": username,
+            "sasl.password": source.secret("KAFKA_PASSWORD"),
+            **trust,
+        }
+    return {"security.protocol": "SSL", **trust} if authority else {}
+
+
 def dsn(source: Source) -> str:
     """DB_DSN, checked here because a driver's complaint would quote it, password and all."""
     value = source.secret("DB_DSN")
@@ -349,6 +373,9 @@ MEANINGS: Final[dict[str, str]] = {
     "GATEWAY_URL": "where the gateway is",
     "HOSTNAME": "name of this process when BOOKPAY_PROCESS_NAME is not set",
     "KAFKA_BOOTSTRAP_SERVERS": "Kafka, as `host:port`, comma-separated",
+    "KAFKA_CA_FILE": "authorities that Kafka's certificate is trusted by, as PEM; set: over TLS",
+    "KAFKA_PASSWORD": "its password, where KAFKA_USERNAME is set",
+    "KAFKA_USERNAME": "user at Kafka, by SCRAM-SHA-512 over TLS; empty: nobody is asked",
     "SHADOW_MODE": "whether Stripe is only called to be compared, and v1's outcome decides",
     "SMTP_HOST": "mail server",
     "SMTP_PORT": "port of the mail server",

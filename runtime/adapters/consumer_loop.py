@@ -96,15 +96,17 @@ def subscribe(
     """
     outage, progress = Outage(logger, "Kafka"), Progress()
     servers, name = config.kafka_bootstrap_servers(process.source), process.common.process
+    security = config.kafka_security(process.source)
     consumer, offsets = kafka.consumer(
         servers,
         group,
         name,
         instance_id=process.common.process if comes_back else None,
         on_error=lambda error: outage.failed(KafkaException(error)),
+        security=security,
     )
     offsets.topic_id = progress.topic_id
-    admin = GroupAdmin(servers, name, group)
+    admin = GroupAdmin(servers, name, group, security=security)
     assignments = Assignments(admin, topics, progress)
     consumer.subscribe(
         [*topics],

@@ -7,8 +7,9 @@ by every connection attempt of every thread.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
@@ -28,20 +29,28 @@ METADATA_SECONDS: Final = 5
 not seen again before the next, and neither are partitions that were added: librdkafka's own five
 minutes would be five minutes of silence."""
 
+NO_SECURITY: Final[Mapping[str, str]] = MappingProxyType({})
+
 UNAVAILABLE: Final = (KafkaException,)
 """What a caller can answer by waiting."""
 
 
 def producer(
-    bootstrap_servers: str, client_id: str, on_error: Callable[[KafkaError], None]
+    bootstrap_servers: str,
+    client_id: str,
+    on_error: Callable[[KafkaError], None],
+    *,
+    security: Mapping[str, str] = NO_SECURITY,
 ) -> Producer:
     """An idempotent producer: acks=all, ordered, one partitioner with Java's.
 
     Args:
+        security: of `config.kafka_security`.
         on_error: told, inside poll, that no broker can be reached.
     """
     return Producer(
         {
+            **security,
             "bootstrap.servers": bootstrap_servers,
             "client.id": client_id,
             "error_cb": _when_away(on_error),
@@ -74,6 +83,7 @@ def consumer(
     *,
     instance_id: str | None,
     on_error: Callable[[KafkaError], None],
+    security: Mapping[str, str] = NO_SECURITY,
 ) -> tuple[Consumer, Offsets]:
     """A consumer that never commits by itself, and what commits for it.
 
@@ -81,6 +91,7 @@ def consumer(
         instance_id: static membership: a killed process that comes back under the same id takes
             its partitions over at once instead of after the session time-out. None for a group
             that is used once.
+        security: of `config.kafka_security`.
     """
     static = {"group.instance.id": instance_id} if instance_id else {}
     # The client wants its callback, the callback the committer, and that one the client.
@@ -88,6 +99,7 @@ def consumer(
     client = Consumer(
         {
             **static,
+            **security,
             "bootstrap.servers": bootstrap_servers,
             "group.id": group,
             "client.id": client_id,

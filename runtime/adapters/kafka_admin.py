@@ -8,7 +8,7 @@ and then answers it: an assertion ends the process, and no Python code can catch
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Final, TypeVar, cast
 
@@ -23,7 +23,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import OffsetSpec
 from confluent_kafka.admin._topic import TopicDescription
 
-from runtime.adapters.kafka import librdkafka_logger
+from runtime.adapters.kafka import NO_SECURITY, librdkafka_logger
 from runtime.adapters.kafka_assignment import places_of
 from runtime.domain.group import BrokerSight, Place
 
@@ -43,10 +43,18 @@ class GroupAdmin:
     what is to be examined.
     """
 
-    def __init__(self, bootstrap_servers: str, client_id: str, group: str) -> None:
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        client_id: str,
+        group: str,
+        *,
+        security: Mapping[str, str] = NO_SECURITY,
+    ) -> None:
         self._group = group
         self._client = AdminClient(
             {
+                **security,
                 "bootstrap.servers": bootstrap_servers,
                 "client.id": f"{client_id}-watch",
                 "socket.keepalive.enable": True,

@@ -24,6 +24,8 @@ CHILD_DOORS = {
     "bookpayctl/clients/shell.py",
     "bookpayctl/cli/commands/demo.py",
     "bookpayctl/image/programs.py",
+    "bookpayctl/targets/container/broker.py",
+    "bookpayctl/targets/container/foreground.py",
     "bookpayctl/targets/local/doctor.py",
     "bookpayctl/targets/servers/aot.py",
     "bookpayctl/targets/servers/kafka.py",

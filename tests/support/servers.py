@@ -50,7 +50,11 @@ class Servers:
 
 @contextmanager
 def running_servers(
-    directory: Path, *, with_postgres: bool = True, with_kafka: bool = True
+    directory: Path,
+    *,
+    with_postgres: bool = True,
+    with_kafka: bool = True,
+    kafka_port: int | None = None,
 ) -> Iterator[Servers]:
     """Start the servers in `directory` and stop them at the end, whatever happened between.
 
@@ -62,6 +66,7 @@ def running_servers(
         directory: made when missing; keeps data and logs.
         with_postgres: whether to start PostgreSQL.
         with_kafka: whether to start Kafka; the first time ever fetches its jars.
+        kafka_port: of the broker, where a test must know it before.
     """
     directory = directory.absolute()
     directory.mkdir(parents=True, exist_ok=True)
@@ -71,9 +76,10 @@ def running_servers(
     children: dict[str, Child] = {}
     try:
         if with_kafka:
-            folder = jars.ensure(jars.cache_dir(), _silent)
+            folder = fetched_jars()
             aot.ensure(folder)
-            broker = kafka.Kafka(folder, directory / "kafka", free_port(), free_port())
+            port = kafka_port or free_port()
+            broker = kafka.Kafka(folder, directory / "kafka", port, free_port())
             kafka.prepare(broker)
             children["kafka"] = Child("kafka", directory / "kafka.log")
             children["kafka"].launch(broker.command(), directory=broker.home)
@@ -98,6 +104,11 @@ def running_servers(
     finally:
         # SIGINT is PostgreSQL's fast shutdown; TERM would wait for every client to leave.
         stop_all(children.values(), {"postgres": signal.SIGINT})
+
+
+def fetched_jars() -> Path:
+    """The folder of Kafka's jars on this machine; the first time ever fetches them."""
+    return jars.ensure(jars.cache_dir(), _silent)
 
 
 def _database(directory: Path) -> postgres.Postgres:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -28,6 +28,9 @@ from bookpayctl.cli.options import NameOption, OutputOption, environment_of
 from bookpayctl.cli.output import Document, OutputFormat, fail, hint, leave, print_json, print_table
 from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.report.money import shown_money
+
+if TYPE_CHECKING:
+    from bookpayctl.stripe_twin.application import StripeTwin
 
 app = typer.Typer(
     help="The Stripe twin: a stateful stand-in for Stripe's test mode.", no_args_is_help=True
@@ -71,18 +74,9 @@ def serve(
 
     Example: bookpayctl stripe serve --port 12111 --latency 50ms
     """
-    from bookpayctl.stripe_twin.application import StripeTwin, run
+    from bookpayctl.stripe_twin.application import run
     from bookpayctl.stripe_twin.ledger.store import LedgerBusyError
     from bookpayctl.stripe_twin.settings import Settings, read_secrets
-
-    def announce(twin: StripeTwin) -> None:
-        hint(f"export STRIPE_API_BASE={twin.url}")
-        # Named after the account, so that it is of this one whoever comes first.
-        hint(f"export STRIPE_API_KEY=sk_test_{account.removeprefix('acct_')}_1")
-        for secret in twin.signing_secrets()[:1]:
-            hint(f"export STRIPE_WEBHOOK_SECRET={secret}")
-        hint(f"export {CONTROL_URL_VARIABLE}={twin.control_url}")
-        hint("ready; stop with Ctrl-C")
 
     try:
         settings = Settings(
@@ -99,10 +93,20 @@ def serve(
             latency_milliseconds=_seconds(latency, "--latency") * 1000,
             schedule=schedule,
         )
-        code = run(settings, announce=announce)
+        code = run(settings, announce=lambda twin: _announce(twin, account))
     except (LedgerBusyError, OSError, ValueError) as error:
         fail(f"the twin cannot start: {error}", ExitCode.USAGE)
     leave(ExitCode.PASS if code == 0 else ExitCode.UNKNOWN)
+
+
+def _announce(twin: StripeTwin, account: str) -> None:
+    hint(f"export STRIPE_API_BASE={twin.url}")
+    # Named after the account, so that it is of this one whoever comes first.
+    hint(f"export STRIPE_API_KEY=sk_test_{account.removeprefix('acct_')}_1")
+    for secret in twin.signing_secrets()[:1]:
+        hint(f"export STRIPE_WEBHOOK_SECRET={secret}")
+    hint(f"export {CONTROL_URL_VARIABLE}={twin.control_url}")
+    hint("ready; stop with Ctrl-C")
 
 
 def _said(secret: str | None) -> tuple[str, ...]:

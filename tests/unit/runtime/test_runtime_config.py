@@ -32,6 +32,8 @@ def common(source: Source) -> object:
         (common, {**COMMON, "BOOKPAY_FAILPOINTS": "maybe"}, "BOOKPAY_FAILPOINTS"),
         (common, {**COMMON, "BOOKPAY_LOG_LEVEL": "LOUD"}, "BOOKPAY_LOG_LEVEL"),
         (config.kafka_bootstrap_servers, {}, "KAFKA_BOOTSTRAP_SERVERS"),
+        (config.kafka_security, {"KAFKA_USERNAME": "u"}, "KAFKA_PASSWORD"),
+        (config.kafka_security, {"KAFKA_CA_FILE": "/not/there"}, "KAFKA_CA_FILE"),
         (config.gateway, {"GATEWAY_TOKEN": "t"}, "STRIPE_API_KEY"),
         (config.gateway, {"STRIPE_API_KEY": "sk_test_1"}, "GATEWAY_TOKEN"),
         (config.gateway, {**GATEWAY, "STRIPE_API_BASE": "stripe"}, "STRIPE_API_BASE"),
@@ -172,3 +174,34 @@ def test_a_process_without_a_name_is_named_by_its_host_or_by_what_it_is() -> Non
     hosted = config.common(Source({**COMMON, "HOSTNAME": "pod-7"}), "orders-service", "http")
 
     assert (unnamed.process, hosted.process) == ("orders-service-http", "pod-7")
+
+
+def test_a_user_at_kafka_proves_itself_over_tls_alone(tmp_path: Path) -> None:
+    authority, password = tmp_path / "ca.crt", tmp_path / "password"
+    authority.write_text("a certificate")
+    password.write_text("secret\n")
+    user = {"KAFKA_USERNAME": "payments-worker", "KAFKA_PASSWORD_FILE": str(password)}
+    trust = {"KAFKA_CA_FILE": str(authority)}
+
+    nobody = config.kafka_security(Source({}))
+    trusting = config.kafka_security(Source(trust))
+    known = config.kafka_security(Source({**user, **trust}))
+
+    assert nobody == {}
+    assert trusting == {"security.protocol": "SSL", "ssl.ca.location": str(authority)}
+    assert known == {
+        "security.protocol": "SASL_SSL",
+        "sasl.mechanism": "SCRAM-SHA-512",
+        "sasl.username": "payments-worker",
+        "sasl.password": "secret",
+        "ssl.ca.location": str(authority),
+    }
+
+
+def test_the_dsn_may_be_a_file_as_any_secret(tmp_path: Path) -> None:
+    file = tmp_path / "dsn"
+    file.write_text("postgresql://user:secret@host/db\n")
+
+    dsn = config.dsn(Source({"DB_DSN_FILE": str(file)}))
+
+    assert dsn == "postgresql://user:secret@host/db"

@@ -1,0 +1,137 @@
+"""`python -m bookpayctl.targets.container COMMAND`: what a pod of our image runs.
+
+No argument is a secret: those come in files. Whatever goes wrong is one line on stderr.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+from typing import Final, NoReturn
+
+from bookpayctl.report.exit_code import ExitCode
+from bookpayctl.targets.errors import TargetError
+
+_PREPARE_SECONDS: Final = 300.0
+_STOP_SECONDS: Final = 25.0
+
+
+def main(arguments: list[str]) -> int:
+    """Do what the command line says; returns the exit status."""
+    given = _parser().parse_args(arguments)
+    # Process 1 is not ended by TERM unless it asks for it; what is under way is ended, too.
+    signal.signal(signal.SIGTERM, _leave)
+    try:
+        return _run(given)
+    except TargetError as error:
+        sys.stderr.write(f"{given.command}: {error}\n")
+        return int(error.code)
+    except OSError as error:
+        sys.stderr.write(f"{given.command}: {error}\n")
+        return int(ExitCode.USAGE)
+
+
+def _run(given: argparse.Namespace) -> int:
+    # Each is imported when it is chosen: a probe runs every few seconds.
+    match given.command:
+        case "postgres":
+            from bookpayctl.targets.container import database
+
+            return database.run(given.data, given.port, given.password_file, _say)
+        case "stop-postgres":
+            from bookpayctl.targets.container import database
+
+            stopped = database.stop(given.data, given.timeout)
+            _say("stopped" if stopped else "no server runs on these data")
+        case "kafka":
+            from bookpayctl.targets.container import broker
+
+            broker.run(given.data, given.port, given.controller_port, given.advertise, _say)
+        case "mail-sink":
+            from bookpayctl.targets.container import mail
+
+            mail.run(given.data, given.port, _say)
+        case "prepare":
+            from bookpayctl.targets.container import prepare
+
+            wanted = prepare.wanted(
+                given.dsn_file, given.bootstrap_servers, given.orders_token_file
+            )
+            prepare.prepare(wanted, given.timeout, _say)
+        case _:
+            return _ready(given)
+    return int(ExitCode.PASS)
+
+
+def _ready(given: argparse.Namespace) -> int:
+    from bookpayctl.targets.container import readiness
+
+    reason = readiness.reason_not_ready(given.server, given.port, given.password_file)
+    if reason:
+        sys.stderr.write(f"{given.server}: {reason.strip()}\n")
+        return int(ExitCode.VIOLATED)
+    return int(ExitCode.PASS)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m bookpayctl.targets.container", description=__doc__, allow_abbrev=False
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    def command(name: str, help_text: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=help_text, allow_abbrev=False)
+
+    postgres = command("postgres", "run the database; TERM is a fast shutdown")
+    _add_data(postgres)
+    _add_port(postgres, 5432)
+    postgres.add_argument("--password-file", type=Path, required=True, help="of role bookpay")
+
+    stop = command("stop-postgres", "ask the database for a fast shutdown and wait for it")
+    _add_data(stop)
+    stop.add_argument("--timeout", type=float, default=_STOP_SECONDS, help="in seconds")
+
+    kafka = command("kafka", "run one broker that is its own controller")
+    _add_data(kafka)
+    _add_port(kafka, 9092)
+    kafka.add_argument("--controller-port", type=int, default=9093, help="on 127.0.0.1 alone")
+    kafka.add_argument("--advertise", required=True, help="host:port that clients are sent to")
+
+    mail = command("mail-sink", "keep every message that comes in a Maildir")
+    _add_data(mail)
+    _add_port(mail, 8025)
+
+    prepare = command("prepare", "make schema, tenant, catalogue and topics where missing")
+    prepare.add_argument("--dsn-file", type=Path, required=True, help="the database, as its owner")
+    prepare.add_argument("--bootstrap-servers", help="without it no topics are made")
+    prepare.add_argument("--orders-token-file", type=Path, required=True, help="of the tenant")
+    prepare.add_argument("--timeout", type=float, default=_PREPARE_SECONDS, help="in seconds")
+
+    ready = command("ready", "ask a server of this pod, once, whether it does its work")
+    ready.add_argument("server", choices=["postgres", "kafka", "mail-sink"])
+    ready.add_argument("--port", type=int, required=True)
+    ready.add_argument("--password-file", type=Path, help="for postgres")
+    return parser
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, required=True, help="folder on a volume")
+
+
+def _add_port(parser: argparse.ArgumentParser, port: int) -> None:
+    parser.add_argument("--port", type=int, default=port, help=f"default: {port}")
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def _leave(_number: int, _frame: object) -> NoReturn:
+    raise SystemExit(128 + signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
