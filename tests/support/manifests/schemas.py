@@ -18,6 +18,8 @@ from typing import Any, Final
 import celpy
 import jsonschema
 import kubernetes_validate
+from celpy.adapter import json_to_cel
+from celpy.evaluation import CELEvalError
 
 CRDS: Final = Path(__file__).parents[1] / "crds"
 KUBERNETES: Final = "1.36"
@@ -150,7 +152,7 @@ def _program(rule: str) -> celpy.Runner:
 
 def _holds(asked: _Asked) -> bool:
     try:
-        return bool(_program(asked.rule).evaluate({"self": celpy.json_to_cel(asked.value)}))
-    except celpy.CELEvalError:
+        return bool(_program(asked.rule).evaluate({"self": json_to_cel(asked.value)}))
+    except CELEvalError:
         # A field that the rule needs is not there: the API server does not let that through either.
         return False
