@@ -213,7 +213,7 @@ def test_a_second_pod_on_the_volume_waits_until_the_first_has_gone(database: Pod
 
         second.wait_until(database.answers, "answers")
 
-        assert not server.is_running()
+        eventually(lambda: not server.is_running(), "nothing of the first is left")
     finally:
         stop_all([second])
 
