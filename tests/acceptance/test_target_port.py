@@ -69,7 +69,11 @@ def test_a_kill_is_seen_by_the_parent_and_only_since_its_mark(target: Target) ->
 
 
 def test_what_was_stopped_stays_away_until_it_is_started(target: Target) -> None:
-    assert target.accepts_connections(VICTIM)
+    # One that was killed by the test before runs a moment before it listens.
+    listens = wait_until(
+        lambda: target.accepts_connections(VICTIM), bool, deadline_seconds=BACK_SECONDS_MAX
+    )
+    assert listens.reached
 
     target.stop(VICTIM)
     stopped = target.processes()[VICTIM]
