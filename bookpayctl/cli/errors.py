@@ -42,7 +42,8 @@ def explained(root: Path) -> Iterator[None]:
 
 def _end(failure: Failure, root: Path) -> NoReturn:
     if failure.log:
-        hint(f"last lines of {root / 'logs' / failure.part}.log:")
+        file = root / "logs" / f"{failure.part}.log"
+        hint(f"last lines of {file if file.exists() else failure.part}:")
     for line in failure.log:
         hint(f"    {line}")
     hint(f"error: {failure.message}")

@@ -21,6 +21,11 @@ NameOption = Annotated[
     typer.Option("--name", "-n", metavar="NAME", help="Environment; default: `default`."),
 ]
 
+OnOption = Annotated[
+    str | None,
+    typer.Option("--on", metavar="PLACE", help="Where: local (this machine) or kube (a cluster)."),
+]
+
 OutputOption = Annotated[
     OutputFormat, typer.Option("--output", "-o", help="What is written to stdout.")
 ]
@@ -55,10 +60,14 @@ def name_of(name: str | None) -> str:
 
 
 def environment_of(name: str | None) -> Environment:
-    """The environment a command works on; exit 2 when there is none."""
+    """The environment a command works on, within reach; exit 2 when there is none."""
     from bookpayctl.targets.environment import EnvironmentMissingError, load
+    from bookpayctl.targets.errors import TargetError
+    from bookpayctl.targets.platforms import reached
 
     try:
-        return load(name_of(name))
+        return reached(load(name_of(name)))
     except EnvironmentMissingError as error:
         fail(str(error), ExitCode.USAGE)
+    except TargetError as error:
+        fail(str(error), error.code, reason=error.reason, fix=error.fix)

@@ -10,10 +10,11 @@ from bookpayctl.image.entries import PROGRAM_MODE, EntryKind, LayerEntry, file_e
 
 
 def folder_entries(root: Path, at: str, keep: Callable[[str], bool]) -> Iterator[LayerEntry]:
-    """Every file and link below `root` that `keep` wants, by its path below `root`.
+    """Every file and link below `root` that `keep` wants, by its path below `root`, below `at`.
 
     Folders come with what lies in them; an empty one does not come.
     """
+    prefix = f"{at}/" if at else ""
     for folder, _, names in os.walk(root):
         inside = Path(folder)
         # os.walk counts a link to a folder among the folders and does not enter it.
@@ -25,9 +26,9 @@ def folder_entries(root: Path, at: str, keep: Callable[[str], bool]) -> Iterator
                 continue
             if source.is_symlink():
                 target = os.readlink(source).encode()
-                yield LayerEntry(f"{at}/{path}", EntryKind.LINK, target, mode=PROGRAM_MODE)
+                yield LayerEntry(f"{prefix}{path}", EntryKind.LINK, target, mode=PROGRAM_MODE)
             else:
-                yield file_entry(f"{at}/{path}", source, program=_is_program(source))
+                yield file_entry(f"{prefix}{path}", source, program=_is_program(source))
 
 
 def _is_program(path: Path) -> bool:

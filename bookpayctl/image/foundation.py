@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from bookpayctl.image.errors import ImageError
-from bookpayctl.image.inventory import Inventory, look_through
+from bookpayctl.image.inventory import Inventory, look_through, path_of
 
 _MANIFEST: Final = "manifest.json"
 _HOW: Final = "docker save -o BASE.tar IMAGE, or skopeo copy docker://IMAGE docker-archive:BASE.tar"
@@ -64,6 +64,21 @@ def read_base(path: Path) -> Base:
         raise _not_one(path, f"it is no tar file, or cut short ({error})") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _not_one(path, f"its description is not one ({error})") from error
+
+
+def library_files(base: Base) -> dict[str, bytes]:
+    """The Python files of the base's standard library, by their paths in the image."""
+    library = f"{base.inventory.library}/"
+    found: dict[str, bytes] = {}
+    with tarfile.open(base.path) as archive:
+        for layer in _layers(archive, base.members):
+            for member in layer:
+                path = path_of(member)
+                wanted = path.startswith(library) and path.endswith(".py") and member.isreg()
+                stream = layer.extractfile(member) if wanted else None
+                if stream is not None and "/site-packages/" not in path:
+                    found[path] = stream.read()
+    return {path: found[path] for path in sorted(base.inventory.files & found.keys())}
 
 
 def _read(path: Path, archive: tarfile.TarFile) -> Base:

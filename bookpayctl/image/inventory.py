@@ -36,7 +36,7 @@ class Inventory:
     """What a base holds.
 
     Attributes:
-        folders: paths of its folders, without the first slash.
+        files, folders: their paths, without the first slash.
         python: the version of its Python, like `3.12`.
         library: where its standard library lies.
         glibc_minor: N of glibc 2.N.
@@ -44,6 +44,7 @@ class Inventory:
         installers: paths that belong to pip and its like, the topmost only.
     """
 
+    files: frozenset[str]
     folders: frozenset[str]
     python: str
     library: str
@@ -66,6 +67,7 @@ def look_through(layers: Iterable[tarfile.TarFile]) -> Inventory:
     files = {path for path, is_folder in seen.items() if not is_folder}
     library, python = _python_of(files)
     return Inventory(
+        files=frozenset(files),
         folders=frozenset(path for path, is_folder in seen.items() if is_folder),
         python=python,
         library=library,
@@ -81,10 +83,15 @@ def installers_among(files: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted({match[1] for path in files if (match := _INSTALLER.fullmatch(path))}))
 
 
+def path_of(member: tarfile.TarInfo) -> str:
+    """From the root, without the first slash; `.` for the root."""
+    return posixpath.normpath(member.name).lstrip("/")
+
+
 def _add(layer: tarfile.TarFile, seen: dict[str, bool], contents: dict[str, bytes]) -> None:
     below = dict(seen)
     for member in layer:
-        path = posixpath.normpath(member.name).lstrip("/")
+        path = path_of(member)
         folder, name = posixpath.split(path)
         if name == _OPAQUE:
             _remove(below, seen, folder, itself=False)

@@ -63,8 +63,8 @@ def write_jars(kafka: KafkaJars, path: Path) -> tuple[Layer, tuple[Material, ...
     name, text = kafka.mark
     entries = [file_entry(f"{at}/{jar}", folder / jar) for jar in pinned]
     layer = write_layer(in_order([*entries, file_entry(f"{at}/{name}", text.encode())]), path)
-    parts = tuple(jar_material(folder / jar, digest) for jar, digest in sorted(pinned.items()))
-    return layer, parts
+    materials = tuple(jar_material(folder / jar, digest) for jar, digest in sorted(pinned.items()))
+    return layer, materials
 
 
 def jar_material(jar: Path, sha256: str) -> Material:

@@ -1,4 +1,4 @@
-"""What the image is made of, a part each: a wheel, a jar. Pure."""
+"""What the image is made of, one thing each: a wheel, a jar. Pure."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from bookpayctl.image import account, cuts
+from bookpayctl.image.bytecode import Compiler, compiled
 from bookpayctl.image.description import HOME, SITE
 from bookpayctl.image.entries import LayerEntry, file_entry, folder_entry, in_order, whiteout
 from bookpayctl.image.errors import ImageError
@@ -52,10 +53,14 @@ def this_source() -> CodeSource:
     return CodeSource(folders.pop(), importlib.metadata.version("bookpay"))
 
 
-def write_ours(source: CodeSource, base: Inventory, sbom: str, path: Path) -> Layer:
+def write_ours(
+    source: CodeSource, base: Inventory, sbom: str, compiler: Compiler | None, path: Path
+) -> Layer:
     """Write the layer."""
+    code = code_entries(source)
     entries = [
-        *code_entries(source),
+        *code,
+        *compiled(code, compiler, path.parent / "compiled"),
         *(whiteout(installer) for installer in base.installers),
         file_entry("etc/passwd", account.with_user(base.passwd).encode()),
         file_entry("etc/group", account.with_group(base.group).encode()),

@@ -1,7 +1,8 @@
-"""Platforms of images, and the wheels that run on them. Pure."""
+"""Platforms of images, and the wheels that run on them."""
 
 from __future__ import annotations
 
+import platform
 import re
 from dataclasses import dataclass
 from typing import Final
@@ -42,6 +43,17 @@ def platform_named(text: str) -> ImagePlatform:
         known = " and ".join(f"linux/{name}" for name in _MACHINES)
         raise ImageError(f"no image can be made for platform {text!r}; there are {known}")
     return ImagePlatform(match[1])
+
+
+def platform_here() -> ImagePlatform:
+    """Of this machine.
+
+    Raises:
+        ImageError: no image is made for it.
+    """
+    machine = platform.machine()
+    names = {"arm64": "arm64", **{wheels: go for go, wheels in _MACHINES.items()}}
+    return platform_named(f"linux/{names.get(machine, machine)}")
 
 
 def wheel_platforms(machine: str, glibc_minor: int) -> list[str]:

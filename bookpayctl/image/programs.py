@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,21 +32,31 @@ class Ran:
 
 
 def run_program(
-    command: Sequence[str], *, seconds_max: float, directory: Path | None = None
+    command: Sequence[str],
+    *,
+    seconds_max: float,
+    directory: Path | None = None,
+    variables: Mapping[str, str] | None = None,
+    aloud: bool = False,
 ) -> Ran:
     """Run a program to its end, without a terminal.
+
+    Args:
+        variables: what it gets beside what the shell exports.
+        aloud: whether all that it writes goes to stderr at once, and none of it is kept.
 
     Raises:
         ImageError: it is not there, or does not end in time.
     """
-    environment = {name: value for name, value in os.environ.items() if name[:6] != "PYTHON"}
+    exported = {name: value for name, value in os.environ.items() if name[:6] != "PYTHON"}
     try:
         done = subprocess.run(
             command,
             cwd=directory,
-            env=environment,
+            env={**exported, **(variables or {})},
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=sys.stderr if aloud else subprocess.PIPE,
+            stderr=None if aloud else subprocess.PIPE,
             text=True,
             errors="replace",
             check=False,
@@ -59,5 +70,5 @@ def run_program(
             code=ExitCode.DEADLINE,
             reason="program_too_slow",
         ) from error
-    said = [line for line in done.stderr.splitlines() if line.strip()]
-    return Ran(done.returncode, done.stdout, tuple(said[-8:]))
+    said = [line for line in (done.stderr or "").splitlines() if line.strip()]
+    return Ran(done.returncode, done.stdout or "", tuple(said[-8:]))

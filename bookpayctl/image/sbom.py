@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _NAMESPACE: Final = uuid.UUID("3f1dbb1c-52a1-5f0e-9a8e-6a1f7e1b0a61")
 
 
-def written_sbom(origin: ImageOrigin, base: str, parts: Sequence[Material]) -> str:
+def written_sbom(origin: ImageOrigin, base: str, materials: Sequence[Material]) -> str:
     """The list, with neither a time nor a random number in it.
 
     Args:
@@ -41,31 +41,36 @@ def written_sbom(origin: ImageOrigin, base: str, parts: Sequence[Material]) -> s
             Property(name="bookpay:revision", value=origin.revision),
         ],
     )
-    bom = Bom(components=[_component(part) for part in parts])
+    bom = Bom(components=[_component(material) for material in materials])
     bom.metadata.component = whole
     bom.metadata.timestamp = datetime.fromisoformat(EPOCH)
     bom.register_dependency(whole, bom.components)
-    told = [origin.version, origin.revision, base, *(str(part.as_record()) for part in parts)]
+    told = [
+        origin.version,
+        origin.revision,
+        base,
+        *(str(material.as_record()) for material in materials),
+    ]
     bom.serial_number = uuid.uuid5(_NAMESPACE, "\n".join(told))
     text = make_outputter(bom, OutputFormat.JSON, SchemaVersion.V1_6).output_as_string(indent=2)
     return f"{text}\n"
 
 
-def _component(part: Material) -> Component:
+def _component(material: Material) -> Component:
     from cyclonedx.model import HashAlgorithm, HashType, Property
     from cyclonedx.model.component import Component, ComponentType
     from packageurl import PackageURL
 
     # A jar that does not tell its group has no name in the sense of package URLs.
-    kind = part.kind if part.group or part.kind == "pypi" else "generic"
-    purl = PackageURL(kind, part.group or None, part.name, part.version)
+    kind = material.kind if material.group or material.kind == "pypi" else "generic"
+    purl = PackageURL(kind, material.group or None, material.name, material.version)
     return Component(
-        name=part.name,
-        group=part.group or None,
-        version=part.version,
+        name=material.name,
+        group=material.group or None,
+        version=material.version,
         type=ComponentType.LIBRARY,
         purl=purl,
         bom_ref=str(purl),
-        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=part.sha256)],
-        properties=[Property(name="bookpay:file", value=part.file)],
+        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=material.sha256)],
+        properties=[Property(name="bookpay:file", value=material.file)],
     )

@@ -28,10 +28,10 @@ _FORM: Final = "1"
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A layer with the parts it holds, for the list of materials."""
+    """A layer with what of others it holds, for the list of materials."""
 
     layer: Layer
-    parts: tuple[Material, ...]
+    materials: tuple[Material, ...]
 
 
 class LayerStore:
@@ -65,15 +65,20 @@ class LayerStore:
         if kept is not None:
             return kept
         with self.staging() as staging:
-            layer, parts = write(staging / path.name)
+            layer, materials = write(staging / path.name)
             layer.path.replace(path)
         layer = Layer(layer.diff_id, layer.size_bytes, path)
         # Written last: a layer without it counts as not there.
         _note(path).write_text(
-            json.dumps({"diff_id": layer.diff_id, "parts": [part.as_record() for part in parts]})
+            json.dumps(
+                {
+                    "diff_id": layer.diff_id,
+                    "materials": [material.as_record() for material in materials],
+                }
+            )
         )
         self._forget_older(kind, path)
-        return Stored(layer, parts)
+        return Stored(layer, materials)
 
     def _forget_older(self, kind: str, newest: Path, *, keep: int = 3) -> None:
         """Of each kind the last few are kept: for two checkouts, or a step back."""
@@ -106,10 +111,10 @@ def _kept(path: Path) -> Stored | None:
     try:
         note = json.loads(_note(path).read_text())
         diff_id = note["diff_id"]
-        parts = tuple(Material.from_record(record) for record in note["parts"])
+        materials = tuple(Material.from_record(record) for record in note["materials"])
         if digest_of(path) != diff_id:
             return None
-        return Stored(Layer(diff_id, path.stat().st_size, path), parts)
+        return Stored(Layer(diff_id, path.stat().st_size, path), materials)
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bookpayctl.image import cuts
+from bookpayctl.image.bytecode import Compiler, compiled
 from bookpayctl.image.description import SITE
 from bookpayctl.image.entries import LayerEntry, file_entry, in_order
 from bookpayctl.image.errors import ImageError
@@ -40,17 +41,20 @@ class WheelPlan:
         python: like `3.12`.
         machine: like `x86_64`.
         glibc_minor: N of the image's glibc 2.N.
+        compiler: what makes the byte code; None: there is none.
     """
 
     pins: Sequence[Pin]
     python: str
     machine: str
     glibc_minor: int
+    compiler: Compiler | None
 
     def inputs(self) -> list[str]:
         """Everything that decides the layer."""
         lines = [pin.line() for pin in self.pins]
-        return [self.python, *self._platforms(), cuts.fingerprint(), *lines]
+        compiler = self.compiler.version if self.compiler else "none"
+        return [self.python, *self._platforms(), cuts.fingerprint(), compiler, *lines]
 
     def arguments(self, requirements: Path, target: Path, report: Path) -> list[str]:
         """pip's command line behind `pip`."""
@@ -78,7 +82,9 @@ def write_wheels(plan: WheelPlan, path: Path) -> tuple[Layer, tuple[Material, ..
     requirements.write_text("".join(f"{pin.line()}\n" for pin in plan.pins))
     target.mkdir()
     _run_pip(plan.arguments(requirements, target, report))
-    layer = write_layer(in_order(installed_entries(target)), path)
+    entries = installed_entries(target)
+    entries += compiled(entries, plan.compiler, path.parent / "compiled")
+    layer = write_layer(in_order(entries), path)
     return layer, materials_of(json.loads(report.read_text()))
 
 
@@ -95,10 +101,10 @@ def materials_of(report: dict[str, Any]) -> tuple[Material, ...]:
     Source:
         pip's documentation, Installation Report, version 1.
     """
-    parts = []
+    found = []
     for item in report["install"]:
         download = item["download_info"]
-        parts.append(
+        found.append(
             Material(
                 kind="pypi",
                 group="",
@@ -108,7 +114,7 @@ def materials_of(report: dict[str, Any]) -> tuple[Material, ...]:
                 sha256=download["archive_info"]["hashes"]["sha256"],
             )
         )
-    return tuple(sorted(parts, key=lambda part: part.name))
+    return tuple(sorted(found, key=lambda one: one.name))
 
 
 def _with_true_record(entry: LayerEntry, paths: set[str]) -> LayerEntry:

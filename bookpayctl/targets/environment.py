@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
@@ -159,6 +160,11 @@ def load_from(root: Path, name: str) -> Environment:
             "processes": tuple(ProcessSpec(**entry) for entry in document["processes"]),
         }
     )
+
+
+def remove(root: Path) -> None:
+    """Remove an environment's folder with everything in it; harmless when there is none."""
+    shutil.rmtree(root, ignore_errors=not root.exists())
 
 
 def save(environment: Environment) -> None:

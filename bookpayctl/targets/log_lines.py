@@ -1,9 +1,14 @@
-"""A line that a process logged, and which lines speak of one order. Pure."""
+"""A line that a process logged, when it was, and which lines speak of one order. Pure."""
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
+
+# The start of a line of PostgreSQL or of Kafka: date, time, and a zone or `Z`.
+_TIMESTAMP: Final = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d(?:[.,]\d+)?)(?: UTC|Z)?\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +56,25 @@ class OrderFilter:
         if any(value in self.ids for value in named):
             return True
         return line.fields is None and self.order_id in line.raw
+
+
+def parse(process: str, raw: str, previous_at: str) -> LogLine:
+    """One line; `previous_at` is the time of the line before it in the same log."""
+    if raw.startswith("{"):
+        try:
+            fields = json.loads(raw)
+        except json.JSONDecodeError:
+            return LogLine(previous_at, process, raw, None)
+        return LogLine(
+            time_at_start(str(fields.get("ts", ""))) or previous_at, process, raw, fields
+        )
+    return LogLine(time_at_start(raw) or previous_at, process, raw, None)
+
+
+def time_at_start(text: str) -> str:
+    """The time at the start of `text` in one notation; empty when there is none."""
+    found = _TIMESTAMP.match(text)
+    if found is None:
+        return ""
+    clock, _, fraction = found[2].replace(",", ".").partition(".")
+    return f"{found[1]}T{clock}.{fraction[:6]:0<6}Z"

@@ -81,6 +81,10 @@ class Platform(Protocol):
         """What could stop `bring_up` here; nothing is changed."""
         ...
 
+    def reach(self, environment: Environment) -> Environment:
+        """The same environment with addresses that work from here, while this process lives."""
+        ...
+
     def open(self, environment: Environment) -> Target:
         """An environment of this platform, to look at and to act on."""
         ...

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
-from bookpayctl.targets.environment import Environment
+from bookpayctl.targets.environment import Environment, EnvironmentMissingError, load
 from bookpayctl.targets.errors import UnknownPlatformError
 from bookpayctl.targets.platform import Platform
+from bookpayctl.targets.settings import SettingsError, Value, environment_name
 from bookpayctl.targets.target import Target
 
-NAMES: Final = ("local",)
+LOCAL: Final = "local"
+NAMES: Final = (LOCAL, "kube")
 
 
 def platform_named(name: str) -> Platform:
@@ -18,12 +21,49 @@ def platform_named(name: str) -> Platform:
     Raises:
         UnknownPlatformError: this build has none.
     """
-    if name == "local":
+    if name == LOCAL:
         from bookpayctl.targets.local.platform import LocalPlatform
 
         return LocalPlatform()
+    if name == "kube":
+        from bookpayctl.targets.kube.platform import KubePlatform
+
+        return KubePlatform()
     known = ", ".join(NAMES)
     raise UnknownPlatformError(f"target {name!r} is not available; this build has: {known}")
+
+
+def platform_of(values: Mapping[str, Value]) -> Platform:
+    """The platform of the environment that the settings name: where it is, or is to be.
+
+    Raises:
+        SettingsError: it is somewhere else than the settings say.
+        UnknownPlatformError: this build knows no such platform.
+    """
+    name, on = environment_name(values), values["on"]
+    try:
+        recorded = load(name).target
+    except EnvironmentMissingError:
+        return platform_named(on.text or LOCAL)
+    if on.text and on.text != recorded:
+        raise SettingsError(
+            f"environment {name!r} is on {recorded}, not on {on.text} ({on.source}); choose another"
+            f" name, or take it down: bookpayctl down --name {name} --purge"
+        )
+    return platform_named(recorded)
+
+
+def reached(environment: Environment) -> Environment:
+    """The environment with addresses that work from here.
+
+    Raises:
+        TargetError: what it runs on is out of reach.
+        UnknownPlatformError: it was brought up by a build that knows more platforms.
+    """
+    if environment.target == LOCAL:
+        # Known without asking anybody; most commands come by here.
+        return environment
+    return platform_named(environment.target).reach(environment)
 
 
 def open_target(environment: Environment) -> Target:

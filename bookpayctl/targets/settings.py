@@ -69,6 +69,7 @@ class Value:
 
 SETTINGS: Final = (
     Setting("name", DEFAULT_NAME, "environment, [a-z0-9-], 31 characters at most"),
+    Setting("on", "", "where it lives: local or kube; empty: where it was brought up, else local"),
     Setting("webhook_port", "", "port of the webhook receiver; empty: a free one"),
     Setting("twin_latency_ms", "50", "how long the Stripe twin takes for a charge"),
     Setting("webhook_window", "60s", "how long the reconciler waits for Stripe's webhook", ""),
@@ -82,6 +83,12 @@ SETTINGS: Final = (
     Setting("stripe_shared", "off", "whether others use the Stripe account, too: on or off", ""),
     Setting("tap", "off", "whether a proxy records what the gateway says to Stripe: on or off"),
     Setting("stripe_api_base", "", "an existing Stripe, sandbox or stripe-mock"),
+    Setting("context", "", "context of the kubeconfig for --on kube; empty: the current one"),
+    Setting("kube_contexts", "", "contexts besides kind's that may be touched, by comma", ""),
+    Setting(
+        "overlay", "standalone", "manifests of --on kube: one of manifests/overlays, or a path"
+    ),
+    Setting("image", "bookpay:dev", "image of everything that --on kube runs"),
 )
 _BY_KEY: Final = {setting.key: setting for setting in SETTINGS}
 

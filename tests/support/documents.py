@@ -32,7 +32,7 @@ from bookpayctl.clients.http import HttpAnswer
 from bookpayctl.drill import DrillRequest, plan
 from bookpayctl.drills import load_drill
 from bookpayctl.drills.catalogue import CATALOGUE
-from bookpayctl.image.build import Built, BuiltLayer
+from bookpayctl.image.build import Built, BuiltLayer, ImageFile
 from bookpayctl.image.platforms import ImagePlatform
 from bookpayctl.load.plan import OrderKind
 from bookpayctl.load.sender import Accepted, SettledOrders
@@ -283,15 +283,18 @@ def _failure() -> Document:
 IMAGE: Final = Built(
     tag="bookpay:dev",
     image_id=f"sha256:{'1' * 64}",
-    platform=ImagePlatform("amd64"),
-    python="3.12",
-    archive=Path("/srv/bookpay.tar"),
-    archive_digest=f"sha256:{'2' * 64}",
-    size_bytes=40_000_000,
-    sbom=Path("/srv/bookpay.cdx.json"),
-    layers=(
-        BuiltLayer("base", f"sha256:{'3' * 64}", 30_000_000),
-        BuiltLayer("bookpay", f"sha256:{'4' * 64}", 9_000_000),
+    builder="bookpayctl",
+    file=ImageFile(
+        path=Path("/srv/bookpay.tar"),
+        digest=f"sha256:{'2' * 64}",
+        size_bytes=40_000_000,
+        sbom=Path("/srv/bookpay.cdx.json"),
+        platform=ImagePlatform("amd64"),
+        python="3.12",
+        layers=(
+            BuiltLayer("base", f"sha256:{'3' * 64}", 30_000_000),
+            BuiltLayer("bookpay", f"sha256:{'4' * 64}", 9_000_000),
+        ),
     ),
 )
 

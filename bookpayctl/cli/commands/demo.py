@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bookpayctl.cli.options import NameOption, environment_of, name_of
+from bookpayctl.cli.options import NameOption, OnOption, environment_of, name_of
 from bookpayctl.cli.output import fail, hint, leave, print_line
 from bookpayctl.cli.reports import (
     FormatOption,
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 def demo(
     name: NameOption = None,
+    on: OnOption = None,
     timeout: Annotated[
         str, typer.Option(metavar="DURATION", help="How long each wait may take.")
     ] = "60s",
@@ -38,8 +39,8 @@ def demo(
 ) -> None:
     """Bring the stack up, sell three books, kill a worker in the middle of a charge, and judge.
 
-    Real PostgreSQL, real Kafka, our stand-in for Stripe, on this machine. The stack is left
-    running; `bookpayctl down` stops it.
+    Real PostgreSQL, real Kafka, our stand-in for Stripe, on this machine or with --on kube in a
+    cluster. The stack is left running; `bookpayctl down` stops it.
 
     Example: bookpayctl demo --report junit=demo.xml
     """
@@ -49,7 +50,7 @@ def demo(
     files = report_files(report, output)
     deadline_seconds = duration_of(timeout, "--timeout")
     chosen = name_of(name)
-    _bring_up(chosen)
+    _bring_up(chosen, on)
     environment = environment_of(chosen)
     try:
         guard(environment)
@@ -65,10 +66,11 @@ def demo(
     finish(result, output, files)
 
 
-def _bring_up(name: str) -> None:
+def _bring_up(name: str, on: str | None) -> None:
     """Run `up`, which is harmless when all is up; its document goes to stderr, as progress."""
     hint(f"bringing environment {name!r} up")
     command = [sys.executable, "-P", "-m", "bookpayctl", "up", "--name", name]
+    command += ["--on", on] if on else []
     done = subprocess.run(command, stdout=sys.stderr, check=False)
     if done.returncode != 0:
         known = {int(code): code for code in ExitCode}

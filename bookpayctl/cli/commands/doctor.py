@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bookpayctl.cli.options import NameOption, OutputOption, name_of, settings
+from bookpayctl.cli.options import NameOption, OnOption, OutputOption, name_of, settings
 from bookpayctl.cli.output import (
     Document,
     OutputFormat,
@@ -25,23 +25,30 @@ if TYPE_CHECKING:
 
 def doctor(
     name: NameOption = None,
+    on: OnOption = None,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings exit 4.")] = False,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Examine Python, programs, memory, disk, ports, cache and limits; name the remedy.
 
+    With --on kube: the cluster, its context, what the account may do, nodes and storage.
+
     Exits 0 when `up` should work, 1 when it will not, 3 when something could not be examined.
 
     Example: bookpayctl doctor --strict
     """
-    from bookpayctl.targets.platforms import platform_named
+    from bookpayctl.targets.errors import TargetError
+    from bookpayctl.targets.platforms import platform_of
     from bookpayctl.targets.settings import SettingsError
 
     name_of(name)
+    values = settings({"name": name, "on": on})
     try:
-        findings = platform_named("local").examine(settings({"name": name}))
+        findings = platform_of(values).examine(values)
     except SettingsError as error:
         fail(str(error), ExitCode.USAGE)
+    except TargetError as error:
+        fail(str(error), error.code, reason=error.reason, fix=error.fix)
     document = doctor_report(findings, strict=strict)
     if output is OutputFormat.JSON:
         print_json(document)

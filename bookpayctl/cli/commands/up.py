@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bookpayctl.cli.options import NameOption, OutputOption, name_of, settings
+from bookpayctl.cli.options import NameOption, OnOption, OutputOption, name_of, settings
 from bookpayctl.cli.output import Document, OutputFormat, did, fail, hint, print_json, print_table
 from bookpayctl.report.exit_code import ExitCode
 
@@ -17,21 +17,35 @@ if TYPE_CHECKING:
     from bookpayctl.targets.environment import Environment
     from bookpayctl.targets.settings import Value
 
-OnOption = Annotated[str, typer.Option("--on", help="Where: local.")]
 TimeoutOption = Annotated[
     str | None, typer.Option("--timeout", metavar="DURATION", help="Deadline, such as 90s or 2m.")
+]
+WebhookPortOption = Annotated[
+    str | None, typer.Option(metavar="PORT", help="Pin the webhook receiver to this port.")
+]
+LatencyOption = Annotated[
+    str | None, typer.Option(metavar="MS", help="How long the Stripe twin takes for a charge.")
+]
+DsnOption = Annotated[
+    str | None, typer.Option(metavar="URI", help="An existing PostgreSQL; no password in it.")
+]
+ContextOption = Annotated[
+    str | None, typer.Option(metavar="NAME", help="With --on kube: the kubeconfig's context.")
+]
+OverlayOption = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="With --on kube: one of manifests/overlays, or a path."),
+]
+ImageOption = Annotated[
+    str | None, typer.Option(metavar="REF", help="With --on kube: what every pod runs.")
 ]
 
 
 def up(
     name: NameOption = None,
-    on: OnOption = "local",
-    webhook_port: Annotated[
-        str | None, typer.Option(metavar="PORT", help="Pin the webhook receiver to this port.")
-    ] = None,
-    twin_latency_ms: Annotated[
-        str | None, typer.Option(metavar="MS", help="How long the Stripe twin takes for a charge.")
-    ] = None,
+    on: OnOption = None,
+    webhook_port: WebhookPortOption = None,
+    twin_latency_ms: LatencyOption = None,
     failpoints: Annotated[
         bool | None, typer.Option(help="Whether drills may arm failpoints.")
     ] = None,
@@ -42,10 +56,7 @@ def up(
         bool | None,
         typer.Option(help="Record what the gateway says to Stripe, for `check` and `audit`."),
     ] = None,
-    dsn: Annotated[
-        str | None,
-        typer.Option(metavar="URI", help="An existing PostgreSQL; no password in it."),
-    ] = None,
+    dsn: DsnOption = None,
     bootstrap_servers: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="An existing Kafka.")
     ] = None,
@@ -57,18 +68,26 @@ def up(
             " STRIPE_WEBHOOK_SECRET[_FILE].",
         ),
     ] = None,
+    context: ContextOption = None,
+    overlay: OverlayOption = None,
+    image: ImageOption = None,
     timeout: TimeoutOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Bring PostgreSQL, Kafka, the Stripe twin, a mail sink and all services up.
 
-    Harmless when they are up; after a crash or a power cut it continues where they were.
+    Harmless when they are up; after a crash or a power cut it continues where they were. A cluster
+    is touched only if it is kind's, or its context is in BOOKPAY_KUBE_CONTEXTS.
 
     Example: bookpayctl up --name shop --timeout 2m
     """
     values = settings(
         {
             "name": name,
+            "on": on,
+            "context": context,
+            "overlay": overlay,
+            "image": image,
             "webhook_port": webhook_port,
             "twin_latency_ms": twin_latency_ms,
             "failpoints": _switch(failpoints),
@@ -80,7 +99,7 @@ def up(
             "up_timeout": timeout,
         }
     )
-    environment = _up(values, on)
+    environment = _up(values)
     _print_environment(environment, output)
 
 
@@ -90,7 +109,7 @@ def _switch(flag: bool | None) -> str | None:
 
 def down(
     name: NameOption = None,
-    on: OnOption = "local",
+    on: OnOption = None,
     purge: Annotated[
         bool, typer.Option("--purge", help="Remove the environment's data too, for good.")
     ] = False,
@@ -104,30 +123,28 @@ def down(
     from bookpayctl.cli.errors import explained
     from bookpayctl.targets.environment import environment_root
     from bookpayctl.targets.platform import Watch
-    from bookpayctl.targets.platforms import platform_named
+    from bookpayctl.targets.platforms import platform_of
     from bookpayctl.targets.settings import SettingsError, seconds
 
-    values = settings({"name": name, "down_timeout": timeout})
+    values = settings({"name": name, "on": on, "down_timeout": timeout})
     chosen = name_of(name)
     watch = Watch(step=lambda step: hint(step.text), waiting=_waiting)
-    try:
-        limit = seconds(values, "down_timeout")
-    except SettingsError as error:
-        fail(str(error), ExitCode.USAGE)
     with explained(environment_root(chosen)):
-        stopped = platform_named(on).take_down(
-            chosen, timeout_seconds=limit, purge=purge, watch=watch
-        )
+        try:
+            limit, platform = seconds(values, "down_timeout"), platform_of(values)
+        except SettingsError as error:
+            fail(str(error), ExitCode.USAGE)
+        stopped = platform.take_down(chosen, timeout_seconds=limit, purge=purge, watch=watch)
     _print_stopped(chosen, stopped, purged=purge, output=output)
 
 
-def _up(values: Mapping[str, Value], on: str) -> Environment:
+def _up(values: Mapping[str, Value]) -> Environment:
     from bookpayctl.cli.errors import explained
     from bookpayctl.cli.progress import StepProgress
     from bookpayctl.runs.interrupts import interruptible
     from bookpayctl.targets.environment import environment_root
     from bookpayctl.targets.platform import Watch
-    from bookpayctl.targets.platforms import platform_named
+    from bookpayctl.targets.platforms import platform_of
     from bookpayctl.targets.settings import SettingsError, environment_name
 
     try:
@@ -138,7 +155,7 @@ def _up(values: Mapping[str, Value], on: str) -> Environment:
             StepProgress(sys.stderr) as progress,
         ):
             watch = Watch(step=progress.tell, waiting=_waiting)
-            return platform_named(on).bring_up(values, os.environ, watch)
+            return platform_of(values).bring_up(values, os.environ, watch)
     except SettingsError as error:
         fail(str(error), ExitCode.USAGE)
 

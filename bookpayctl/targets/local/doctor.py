@@ -21,7 +21,7 @@ from typing import Final
 import psutil
 
 from bookpayctl.targets import children
-from bookpayctl.targets.local.credentials import STRIPE_KEY
+from bookpayctl.targets.credentials import STRIPE_KEY
 from bookpayctl.targets.local.machine import cgroup, ports
 from bookpayctl.targets.local.machine.paths import PathRefusedError
 from bookpayctl.targets.local.machine.state import load_state, sockets_dir

@@ -10,8 +10,8 @@ from typing import Final
 import psutil
 
 from bookpayctl.runs.waiting import wait_until
-from bookpayctl.targets.environment import environment_root
-from bookpayctl.targets.local import credentials, placement
+from bookpayctl.targets import credentials
+from bookpayctl.targets.local import placement
 from bookpayctl.targets.local.machine import leftovers, ports
 from bookpayctl.targets.local.machine.state import (
     STATE_FILE,
@@ -92,11 +92,6 @@ def _give_back(root: Path, name: str, state: LocalState) -> None:
             f" in {root / STATE_FILE}"
         )
         raise
-
-
-def lock_file(name: str) -> Path:
-    """The lock lies beside the environment's folder, because a purge removes that."""
-    return environment_root(name).parent / ".locks" / f"{name}.lock"
 
 
 def _end_orphans(state: LocalState, tell: Callable[[str], None]) -> list[str]:

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
-from bookpayctl.targets import settings
-from bookpayctl.targets.local import credentials
+from bookpayctl.targets import credentials, settings
 from bookpayctl.targets.local.machine.paths import (
     refuse_in_class_path,
     refuse_unusable,
@@ -23,12 +22,6 @@ _LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 # Servers that may be another's; a flag for one that is empty is a variable that was not set.
 _EXISTING: Final = ("dsn", "bootstrap_servers", "stripe_api_base")
-
-# What an existing Stripe needs from the user, and the file it is kept in.
-_BROUGHT: Final = {
-    "STRIPE_API_KEY": credentials.STRIPE_KEY,
-    "STRIPE_WEBHOOK_SECRET": credentials.WEBHOOK_SECRET,
-}
 
 
 def read_options(values: Mapping[str, Value], environ: Mapping[str, str]) -> UpOptions:
@@ -57,7 +50,7 @@ def read_options(values: Mapping[str, Value], environ: Mapping[str, str]) -> UpO
         dsn=dsn,
         kafka_bootstrap_servers=values["bootstrap_servers"].text or None,
         stripe_api_base=stripe_api_base,
-        given_secrets=_brought_secrets(environ) if stripe_api_base else {},
+        given_secrets=credentials.brought(environ) if stripe_api_base else {},
     )
 
 
@@ -92,18 +85,3 @@ def _check_dsn(dsn: str) -> None:
     if parts.password is not None or "password" in parse_qs(parts.query):
         # Arguments and files of settings are read by everybody.
         raise SettingsError("dsn must not hold a password; use ?passfile=/path/of/a/pgpass/file")
-
-
-def _brought_secrets(environ: Mapping[str, str]) -> dict[str, str]:
-    found = {}
-    for variable, file_name in _BROUGHT.items():
-        path = environ.get(f"{variable}_FILE")
-        try:
-            value = Path(path).read_text().strip() if path else environ.get(variable, "").strip()
-        except OSError as error:
-            raise SettingsError(f"{variable}_FILE cannot be read: {error}") from error
-        if not value:
-            raise SettingsError(f"an existing Stripe needs {variable} or {variable}_FILE")
-        found[file_name] = value
-    credentials.refuse_live_key(found[credentials.STRIPE_KEY], "STRIPE_API_KEY")
-    return found

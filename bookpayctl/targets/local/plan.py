@@ -12,13 +12,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+from bookpayctl.targets import credentials
 from bookpayctl.targets.environment import (
     Environment,
     EnvironmentMissingError,
     ProcessSpec,
     load_from,
 )
-from bookpayctl.targets.local import credentials, placement
+from bookpayctl.targets.local import placement
 from bookpayctl.targets.local.machine import ports
 from bookpayctl.targets.local.machine.state import LocalState, load_state, save_state, socket_path
 from bookpayctl.targets.local.ownership.claim import Claimant, claimant

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from bookpayctl.targets import settings
 from bookpayctl.targets.environment import Environment, environment_root
 from bookpayctl.targets.local import doctor, down
-from bookpayctl.targets.local.machine.lock import environment_lock
 from bookpayctl.targets.local.options import check_paths, read_options
 from bookpayctl.targets.local.target import LocalTarget
 from bookpayctl.targets.local.up import bring_up
+from bookpayctl.targets.lock import environment_lock, lock_file
 from bookpayctl.targets.platform import Examination, UpStep, Watch
 from bookpayctl.targets.settings import Value
 from bookpayctl.targets.target import Target
@@ -27,7 +27,7 @@ class LocalPlatform:
         root = environment_root(options.name)
         check_paths(root, own_broker=options.kafka_bootstrap_servers is None)
         with environment_lock(
-            down.lock_file(options.name),
+            lock_file(options.name),
             "up",
             timeout_seconds=options.timeout_seconds,
             waiting=watch.waiting,
@@ -39,7 +39,7 @@ class LocalPlatform:
     ) -> list[str]:
         root = environment_root(name)
         with environment_lock(
-            down.lock_file(name), "down", timeout_seconds=timeout_seconds, waiting=watch.waiting
+            lock_file(name), "down", timeout_seconds=timeout_seconds, waiting=watch.waiting
         ):
             stopped = down.stop(
                 root,
@@ -56,6 +56,9 @@ class LocalPlatform:
         return doctor.examine(
             root, webhook_port=webhook_port, options=lambda: read_options(values, os.environ)
         )
+
+    def reach(self, environment: Environment) -> Environment:
+        return environment
 
     def open(self, environment: Environment) -> Target:
         return LocalTarget(environment)

@@ -17,9 +17,9 @@ from typing import Final
 from bookpayctl.clients.database import Connection
 from bookpayctl.runs.interrupts import shielded
 from bookpayctl.runs.waiting import wait_until
-from bookpayctl.targets import environment
+from bookpayctl.targets import credentials, environment
 from bookpayctl.targets.environment import Environment
-from bookpayctl.targets.local import credentials, down
+from bookpayctl.targets.local import down
 from bookpayctl.targets.local.machine.state import save_state, socket_path
 from bookpayctl.targets.local.ownership import kafka_mark, postgres_mark, servers, stripe_mark
 from bookpayctl.targets.local.plan import (

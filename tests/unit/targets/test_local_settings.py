@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bookpayctl.targets import settings
-from bookpayctl.targets.local.credentials import LiveKeyError
+from bookpayctl.targets.credentials import LiveKeyError
 from bookpayctl.targets.local.options import read_options
 from bookpayctl.targets.settings import SettingsError, Value
 

@@ -8,9 +8,7 @@ line before it.
 from __future__ import annotations
 
 import heapq
-import json
 import os
-import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing
@@ -19,15 +17,12 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Final
 
-from bookpayctl.targets.log_lines import LogLine
+from bookpayctl.targets.log_lines import LogLine, parse, time_at_start
 
 # Oldest first. supervisor names rotated files so.
 _SUFFIXES: Final = (".2", ".1", "")
 
 _POLL_SECONDS: Final = 0.2
-
-# The start of a line of PostgreSQL or of Kafka: date, time, and a zone or `Z`.
-_TIMESTAMP: Final = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d(?:[.,]\d+)?)(?: UTC|Z)?\b")
 
 _EARLIEST: Final = ""
 
@@ -51,26 +46,6 @@ def follow(
             yield from fresh
             if not fresh:
                 time.sleep(_POLL_SECONDS)
-
-
-def parse(process: str, raw: str, previous_at: str) -> LogLine:
-    """One line; `previous_at` is the time of the line before it in the same file."""
-    if raw.startswith("{"):
-        try:
-            fields = json.loads(raw)
-        except json.JSONDecodeError:
-            return LogLine(previous_at, process, raw, None)
-        return LogLine(_normal(str(fields.get("ts", ""))) or previous_at, process, raw, fields)
-    return LogLine(_normal(raw) or previous_at, process, raw, None)
-
-
-def _normal(text: str) -> str:
-    """The time at the start of `text` in one notation; empty when there is none."""
-    found = _TIMESTAMP.match(text)
-    if found is None:
-        return ""
-    clock, _, fraction = found[2].replace(",", ".").partition(".")
-    return f"{found[1]}T{clock}.{fraction[:6]:0<6}Z"
 
 
 def _lines_of(logs_dir: Path, process: str) -> Iterator[LogLine]:
@@ -100,7 +75,7 @@ class _Tail:
             self._file.seek(0, os.SEEK_END)
             # Until a line says its own time, it is the time of what was written last.
             written = os.fstat(self._file.fileno()).st_mtime
-            self._at = _normal(datetime.fromtimestamp(written, UTC).isoformat())
+            self._at = time_at_start(datetime.fromtimestamp(written, UTC).isoformat())
 
     def close(self) -> None:
         if self._file is not None:

@@ -11,6 +11,7 @@ from typing import IO, Final
 
 from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.runs.waiting import wait_until
+from bookpayctl.targets.environment import environment_root
 from bookpayctl.targets.errors import TargetError
 
 _POLL_SECONDS: Final = 0.1
@@ -21,6 +22,11 @@ class LockTimeoutError(TargetError):
 
     code = ExitCode.DEADLINE
     reason = "locked"
+
+
+def lock_file(name: str) -> Path:
+    """The lock lies beside the environment's folder, because a purge removes that."""
+    return environment_root(name).parent / ".locks" / f"{name}.lock"
 
 
 @contextmanager

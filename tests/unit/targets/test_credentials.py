@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bookpayctl.targets.local import credentials
+from bookpayctl.targets import credentials
 from bookpayctl.targets.local.supervise import programs
 from bookpayctl.targets.local.supervise.configuration import write_config
 from bookpayctl.targets.servers import postgres

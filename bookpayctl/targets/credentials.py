@@ -15,6 +15,7 @@ from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.runs.files import SECRET, write_atomically
 from bookpayctl.targets.errors import TargetError
 from bookpayctl.targets.servers.postgres import passfile_line
+from bookpayctl.targets.settings import SettingsError
 from runtime.domain.names import LIVE_KEY_PREFIXES
 
 PASSFILE: Final = "pgpass"
@@ -22,6 +23,12 @@ STRIPE_KEY: Final = "stripe-api-key"
 WEBHOOK_SECRET: Final = "stripe-webhook-secret"  # noqa: S105 - a file's name
 GATEWAY_TOKEN: Final = "gateway-token"  # noqa: S105 - a file's name
 ORDERS_TOKEN: Final = "orders-token"  # noqa: S105 - a file's name
+
+# What an existing Stripe needs from the user, and the file it is kept in.
+_BROUGHT: Final = {
+    "STRIPE_API_KEY": STRIPE_KEY,
+    "STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
+}
 
 
 class LiveKeyError(TargetError):
@@ -39,6 +46,27 @@ def refuse_live_key(key: str, source: str) -> None:
     """
     if key.startswith(LIVE_KEY_PREFIXES):
         raise LiveKeyError(f"{source} holds a live Stripe key; only test keys are accepted")
+
+
+def brought(environ: Mapping[str, str]) -> dict[str, str]:
+    """File name -> value of the secrets that an existing Stripe needs from the user.
+
+    Raises:
+        SettingsError: one is not there, or cannot be read.
+        LiveKeyError: the key is a live one.
+    """
+    found = {}
+    for variable, file_name in _BROUGHT.items():
+        path = environ.get(f"{variable}_FILE")
+        try:
+            value = Path(path).read_text().strip() if path else environ.get(variable, "").strip()
+        except OSError as error:
+            raise SettingsError(f"{variable}_FILE cannot be read: {error}") from error
+        if not value:
+            raise SettingsError(f"an existing Stripe needs {variable} or {variable}_FILE")
+        found[file_name] = value
+    refuse_live_key(found[STRIPE_KEY], "STRIPE_API_KEY")
+    return found
 
 
 def ensure(secrets_dir: Path, given: Mapping[str, str]) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bookpayctl.targets.local.machine.lock import LockTimeoutError, environment_lock
+from bookpayctl.targets.lock import LockTimeoutError, environment_lock
 
 
 def test_the_second_waits_for_the_first_and_is_told_its_purpose(tmp_path: Path) -> None:

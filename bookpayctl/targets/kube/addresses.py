@@ -1,0 +1,56 @@
+"""Where each part of the stack is, by the names that the manifests give it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from bookpayctl.targets import credentials
+from bookpayctl.targets.environment import Environment
+from bookpayctl.targets.kube.cluster import Cluster
+from bookpayctl.targets.kube.options import KubeOptions
+from bookpayctl.targets.servers.contents import TENANT_ID
+from bookpayctl.targets.servers.postgres import DATABASE, ROLE
+
+NAMESPACE: Final = "bookstore-platform-payments"
+KAFKA_NAMESPACE: Final = "kafka-system"
+TARGET: Final = "kube"
+
+_TWIN_CONTROL_PORT: Final = 9091
+
+
+def environment_in(options: KubeOptions, cluster: Cluster, root: Path) -> Environment:
+    """The addresses inside the cluster; a command reaches them by ways of its own."""
+    own_twin = options.stripe_api_base is None
+
+    def url(service: str, port: int = 8080) -> str:
+        return f"http://{service}.{NAMESPACE}.svc:{port}"
+
+    passfile = quote(os.fsencode((root / "secrets" / credentials.PASSFILE).absolute()))
+    return Environment(
+        name=options.name,
+        root=root,
+        target=TARGET,
+        dsn=f"postgresql://{ROLE}@postgres.{NAMESPACE}.svc:5432/{DATABASE}?passfile={passfile}",
+        kafka_bootstrap_servers=f"bookstore-platform-kafka-bootstrap.{KAFKA_NAMESPACE}.svc:9092",
+        stripe_api_base=options.stripe_api_base or url("stripe-twin"),
+        stripe_control_url=url("stripe-twin", _TWIN_CONTROL_PORT) if own_twin else None,
+        orders_url=url("orders-service"),
+        gateway_url=url("payments-gateway"),
+        webhook_url=f"{url('payments-webhook-receiver')}/stripe/webhook",
+        mail_dir=root / "mail",
+        tenant_id=TENANT_ID,
+        processes=(),
+        settings={
+            "context": cluster.context,
+            "kubeconfig": os.environ.get("KUBECONFIG", ""),
+            "namespaces": f"{NAMESPACE},{KAFKA_NAMESPACE}",
+            "shadow_mode": "on" if options.shadow_mode else "off",
+            "failpoints": "on" if options.failpoints else "off",
+            "stripe_shared": "on" if options.stripe_shared else "off",
+            "twin_latency_ms": str(options.twin_latency_ms),
+            "webhook_window_seconds": str(options.webhook_window_seconds),
+        },
+    )

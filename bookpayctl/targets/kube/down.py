@@ -1,0 +1,162 @@
+"""Taking an environment out of a cluster: everything of it, and nothing else.
+
+What bears the environment's label goes, in the order in which nothing comes back: what keeps pods
+before the pods, claims after those that use them. A namespace goes last, and only when nothing is
+left in it that somebody else put there.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+from bookpayctl.runs.waiting import wait_until
+from bookpayctl.targets.kube.cluster import Cluster, Document
+from bookpayctl.targets.kube.errors import AbsentError, RolloutDeadlineError
+from bookpayctl.targets.kube.kinds import CLAIM, NAMESPACE, SECRET, Kind
+from bookpayctl.targets.kube.manifests import ENVIRONMENT_LABEL
+
+_LOOK_SECONDS: Final = 0.5
+
+# What Kubernetes itself keeps in every namespace, or makes for what others made.
+_ITS_OWN: Final = frozenset(
+    {
+        ("ServiceAccount", "default"),
+        ("ConfigMap", "kube-root-ca.crt"),
+        ("ConfigMap", "istio-ca-root-cert"),
+    }
+)
+_FOLLOWING: Final = frozenset(
+    {"Event", "Endpoints", "EndpointSlice", "ControllerRevision", "ReplicaSet", "Pod", "Lease"}
+)
+_KEEPERS: Final = ("Deployment", "StatefulSet", "Job", "DaemonSet")
+
+
+def remove(
+    cluster: Cluster,
+    name: str,
+    namespaces: list[str],
+    *,
+    deadline: float,
+    tell: Callable[[str], None],
+) -> list[str]:
+    """Remove every object of an environment and wait until it is gone; what was removed.
+
+    Raises:
+        RolloutDeadlineError: something is still there; the message names it.
+    """
+    ours = [space for space in namespaces if _is_ours(cluster, space, name)]
+    removed: list[str] = []
+    kinds = namespaced_kinds(cluster) if ours else []
+    for namespace in ours:
+        removed += _remove_from(cluster, name, namespace, kinds, tell)
+    waited = wait_until(
+        lambda: [left for space in ours for left in _left_in(cluster, name, space, kinds)],
+        lambda left: not left,
+        deadline_seconds=max(0.0, deadline - time.monotonic()),
+        every_seconds=_LOOK_SECONDS,
+    )
+    if not waited.reached:
+        raise RolloutDeadlineError(f"still there: {', '.join(waited.value[:8])}")
+    for namespace in ours:
+        foreign = [one for kind in kinds for one in _foreign(cluster, namespace, kind)]
+        if foreign:
+            tell(f"namespace {namespace} stays: {', '.join(foreign[:5])} is not ours")
+            continue
+        cluster.delete(NAMESPACE, namespace)
+        removed.append(f"namespace/{namespace}")
+    gone = wait_until(
+        lambda: [space for space in removed if _is_there(cluster, space)],
+        lambda left: not left,
+        deadline_seconds=max(0.0, deadline - time.monotonic()),
+        every_seconds=_LOOK_SECONDS,
+    )
+    if not gone.reached:
+        raise RolloutDeadlineError(f"still being deleted: {', '.join(gone.value)}")
+    return removed
+
+
+def namespaced_kinds(cluster: Cluster) -> list[Kind]:
+    """Every kind whose objects lie in namespaces and can be listed and deleted."""
+    kinds = []
+    for version in cluster.groups():
+        try:
+            resources = cluster.resources(version)
+        except AbsentError:
+            # An aggregated API whose server is away.
+            continue
+        kinds += [
+            Kind(version, entry["kind"], entry["name"])
+            for entry in resources
+            if entry["namespaced"]
+            and "/" not in entry["name"]
+            and {"list", "delete"} <= set(entry["verbs"])
+        ]
+    return kinds
+
+
+def _remove_from(
+    cluster: Cluster, name: str, namespace: str, kinds: list[Kind], tell: Callable[[str], None]
+) -> list[str]:
+    removed = []
+    # What keeps pods first: a pod that is deleted before it comes back.
+    for kind in sorted(
+        kinds, key=lambda kind: (kind.kind not in _KEEPERS, kind in (CLAIM, SECRET))
+    ):
+        if kind.kind in _FOLLOWING or kind == NAMESPACE:
+            continue
+        for document in cluster.objects(kind, namespace, labels=f"{ENVIRONMENT_LABEL}={name}"):
+            meta = document["metadata"]
+            if cluster.delete(kind, meta["name"], namespace, uid=meta["uid"]):
+                removed.append(_named(document))
+    tell(f"deleting {len(removed)} objects in namespace {namespace}")
+    return removed
+
+
+def _turn(kind: Kind) -> tuple[bool, bool]:
+    return kind.kind not in _KEEPERS, kind in (CLAIM, SECRET)
+
+
+def _left_in(cluster: Cluster, name: str, namespace: str, kinds: list[Kind]) -> list[str]:
+    return [
+        _named(document)
+        for kind in kinds
+        if kind.kind not in ("Event", "EndpointSlice", "Endpoints")
+        for document in cluster.objects(kind, namespace, labels=f"{ENVIRONMENT_LABEL}={name}")
+    ]
+
+
+def _foreign(cluster: Cluster, namespace: str, kind: Kind) -> list[str]:
+    """Objects of a kind that neither Kubernetes nor an owner here made."""
+    if kind.kind in ("Event", "Endpoints", "EndpointSlice"):
+        return []
+    return [
+        _named(document) for document in cluster.objects(kind, namespace) if not _follows(document)
+    ]
+
+
+def _follows(document: Document) -> bool:
+    meta = document["metadata"]
+    named = (document["kind"], meta["name"])
+    return (
+        named in _ITS_OWN
+        or bool(meta.get("ownerReferences"))
+        or ENVIRONMENT_LABEL in (meta.get("labels") or {})
+    )
+
+
+def _named(document: Document) -> str:
+    return f"{document['kind'].lower()}/{document['metadata']['name']}"
+
+
+def _is_ours(cluster: Cluster, namespace: str, name: str) -> bool:
+    found = cluster.find(NAMESPACE, namespace)
+    return (
+        found is not None and (found["metadata"].get("labels") or {}).get(ENVIRONMENT_LABEL) == name
+    )
+
+
+def _is_there(cluster: Cluster, entry: str) -> bool:
+    kind, _, name = entry.partition("/")
+    return kind == "namespace" and cluster.find(NAMESPACE, name) is not None

@@ -1,0 +1,115 @@
+"""A Kubernetes cluster as a platform: namespaces of an environment, through one context."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Final
+
+from bookpayctl.targets import environment as environments
+from bookpayctl.targets.environment import (
+    Environment,
+    ProcessSpec,
+    environment_root,
+)
+from bookpayctl.targets.kube.addresses import KAFKA_NAMESPACE, NAMESPACE
+from bookpayctl.targets.kube.cluster import Cluster, open_cluster
+from bookpayctl.targets.kube.doctor import examine
+from bookpayctl.targets.kube.down import remove
+from bookpayctl.targets.kube.errors import ClusterError
+from bookpayctl.targets.kube.kinds import POD
+from bookpayctl.targets.kube.options import read_options
+from bookpayctl.targets.kube.pods import http_port, is_ours, service_of
+from bookpayctl.targets.kube.reach.ways import Ways, reach
+from bookpayctl.targets.kube.target import KubeTarget
+from bookpayctl.targets.kube.up import bring_up
+from bookpayctl.targets.lock import environment_lock, lock_file
+from bookpayctl.targets.platform import Examination, UpStep, Watch
+from bookpayctl.targets.settings import Value
+from bookpayctl.targets.target import Target
+
+
+class KubePlatform:
+    """See `Platform`. Each environment has one cluster and its ways, while the command lives."""
+
+    def bring_up(
+        self, values: Mapping[str, Value], environ: Mapping[str, str], watch: Watch
+    ) -> Environment:
+        options = read_options(values, environ)
+        cluster = open_cluster(options.context)
+        with environment_lock(
+            lock_file(options.name),
+            "up",
+            timeout_seconds=options.timeout_seconds,
+            waiting=watch.waiting,
+        ):
+            return bring_up(cluster, options, environment_root(options.name), watch.step)
+
+    def take_down(
+        self, name: str, *, timeout_seconds: float, purge: bool, watch: Watch
+    ) -> list[str]:
+        found = environments.load(name)
+        with environment_lock(
+            lock_file(name), "down", timeout_seconds=timeout_seconds, waiting=watch.waiting
+        ):
+            removed = remove(
+                _open(found),
+                name,
+                [NAMESPACE, KAFKA_NAMESPACE],
+                deadline=time.monotonic() + timeout_seconds,
+                tell=lambda text: watch.step(UpStep("down", text)),
+            )
+            if purge:
+                environments.remove(found.root)
+        return removed
+
+    def examine(self, values: Mapping[str, Value]) -> list[Examination]:
+        return examine(values)
+
+    def open(self, environment: Environment) -> Target:
+        cluster, ways = _shared(environment)
+        return KubeTarget(environment, cluster, ways, _namespaces(environment))
+
+    def reach(self, environment: Environment) -> Environment:
+        cluster, ways = _shared(environment)
+        return with_processes(reach(environment, ways), cluster)
+
+
+def with_processes(environment: Environment, cluster: Cluster) -> Environment:
+    """The environment with the processes that it has at this moment."""
+    from dataclasses import replace
+
+    try:
+        pods = [pod for space in _namespaces(environment) for pod in cluster.objects(POD, space)]
+    except ClusterError:
+        # Whoever asks for the processes hears of it; an address can be known without them.
+        return environment
+    specs = (
+        ProcessSpec(pod["metadata"]["name"], service_of(pod) or "", http_port(pod))
+        for pod in pods
+        if is_ours(pod)
+    )
+    return replace(environment, processes=tuple(sorted(specs, key=lambda spec: spec.name)))
+
+
+_opened: Final[dict[str, tuple[Cluster, Ways]]] = {}
+
+
+def _shared(environment: Environment) -> tuple[Cluster, Ways]:
+    """The one connection of this process to an environment's cluster."""
+    key = str(environment.root)
+    if key not in _opened:
+        cluster = _open(environment)
+        _opened[key] = (cluster, Ways(cluster))
+    return _opened[key]
+
+
+def _open(environment: Environment) -> Cluster:
+    return open_cluster(
+        environment.settings.get("context") or None,
+        environment.settings.get("kubeconfig") or None,
+    )
+
+
+def _namespaces(environment: Environment) -> tuple[str, ...]:
+    return tuple(environment.settings["namespaces"].split(","))

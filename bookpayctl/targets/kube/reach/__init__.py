@@ -1,0 +1,1 @@
+"""Ways from where a command runs to what runs in the cluster."""

@@ -1,0 +1,130 @@
+"""Every way of one command into the cluster: made when it is asked for, kept while it is needed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+from urllib.parse import urlsplit, urlunsplit
+
+from bookpayctl.targets.environment import Environment
+from bookpayctl.targets.kube.cluster import Cluster
+from bookpayctl.targets.kube.reach.endpoints import behind_service, pod_of_host
+from bookpayctl.targets.kube.reach.forward import HOST, Forward, PodPort, Resolve
+from bookpayctl.targets.kube.reach.kafka_wire import Conversation
+from bookpayctl.targets.kube.reach.pod_stream import Filter, Unchanged
+
+_INSIDE: Final = (".svc", ".svc.cluster.local")
+
+
+class Ways:
+    """Local ports that lead to places of one cluster. Safe to share between threads."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._forwards: dict[tuple[str, str, int], Forward] = {}
+        self._lock = threading.Lock()
+
+    def to_service(self, namespace: str, service: str, port: int) -> int:
+        """The local port that leads to a pod behind a Service; the Service's port is the pod's."""
+        return self._way(
+            ("service", f"{namespace}/{service}", port),
+            lambda: behind_service(self._cluster, namespace, service, port),
+        )
+
+    def to_pod(self, namespace: str, pod: str, port: int) -> int:
+        """The local port that leads to a port of one pod, whichever pod has that name then."""
+        return self._way(("pod", f"{namespace}/{pod}", port), lambda: PodPort(namespace, pod, port))
+
+    def to_kafka(self, bootstrap_servers: str) -> str:
+        """Local addresses that stand for those of a Kafka, whose brokers then name local ones."""
+        return ",".join(
+            f"{HOST}:{self._to_broker_service(*_host_and_port(server))}"
+            for server in bootstrap_servers.split(",")
+        )
+
+    def close(self) -> None:
+        with self._lock:
+            for forward in self._forwards.values():
+                forward.close()
+            self._forwards.clear()
+
+    def local_url(self, url: str) -> str:
+        """The same URL at a local port, where it is one of the cluster; else as it is."""
+        parts = urlsplit(url)
+        if not is_inside(parts.hostname or ""):
+            return url
+        service, namespace = service_of_host(parts.hostname or "")
+        port = self.to_service(namespace, service, parts.port or 80)
+        user, at, _ = parts.netloc.rpartition("@")
+        return urlunsplit(parts._replace(netloc=f"{user}{at}{HOST}:{port}"))
+
+    def _to_broker_service(self, host: str, port: int) -> int:
+        service, namespace = service_of_host(host)
+        return self._way(
+            ("kafka", f"{namespace}/{service}", port),
+            lambda: behind_service(self._cluster, namespace, service, port),
+            lambda: Conversation(self._local_broker(namespace)),
+        )
+
+    def _local_broker(self, default_namespace: str) -> Callable[[str, int], tuple[str, int]]:
+        def translate(host: str, port: int) -> tuple[str, int]:
+            namespace, pod = pod_of_host(host, default_namespace)
+            local = self._way(
+                ("broker", f"{namespace}/{pod}", port),
+                lambda: PodPort(namespace, pod, port),
+                lambda: Conversation(translate),
+            )
+            return HOST, local
+
+        return translate
+
+    def _way(
+        self,
+        key: tuple[str, str, int],
+        resolve: Resolve,
+        new_filter: Callable[[], Filter] = Unchanged,
+    ) -> int:
+        with self._lock:
+            if key not in self._forwards:
+                self._forwards[key] = Forward(self._cluster, resolve, new_filter)
+            return self._forwards[key].port
+
+
+def reach(environment: Environment, ways: Ways) -> Environment:
+    """The environment with addresses that work from here; what is outside the cluster stays."""
+    control = environment.stripe_control_url
+    return replace(
+        environment,
+        dsn=ways.local_url(environment.dsn),
+        kafka_bootstrap_servers=ways.to_kafka(environment.kafka_bootstrap_servers),
+        stripe_api_base=ways.local_url(environment.stripe_api_base),
+        stripe_control_url=None if control is None else ways.local_url(control),
+        orders_url=ways.local_url(environment.orders_url),
+        gateway_url=ways.local_url(environment.gateway_url),
+        webhook_url=ways.local_url(environment.webhook_url),
+    )
+
+
+def is_inside(host: str) -> bool:
+    """Whether an address means something only in the cluster."""
+    return host.endswith(_INSIDE)
+
+
+def service_of_host(host: str) -> tuple[str, str]:
+    """Service and namespace of `SERVICE.NAMESPACE.svc…`.
+
+    Raises:
+        ValueError: it is no such address.
+    """
+    service, _, rest = host.partition(".")
+    namespace, _, _ = rest.partition(".")
+    if not namespace:
+        raise ValueError(f"{host!r} is not SERVICE.NAMESPACE.svc")
+    return service, namespace
+
+
+def _host_and_port(server: str) -> tuple[str, int]:
+    host, _, port = server.strip().rpartition(":")
+    return host, int(port)

@@ -1,0 +1,74 @@
+"""Secrets in the cluster and the files beside the environment: the same values in two places.
+
+What is in the cluster counts: another machine may have brought the environment up, and the
+database knows that password. What is missing there is made here.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from bookpayctl.targets import credentials
+from bookpayctl.targets.kube.cluster import Cluster, Document
+from bookpayctl.targets.kube.kinds import SECRET
+from bookpayctl.targets.kube.manifests import ENVIRONMENT_LABEL
+from bookpayctl.targets.servers.postgres import DATABASE, ROLE, passfile_line
+
+DATABASE_SECRET: Final = "bookpay-database"  # noqa: S105 - a Secret's name
+
+# File beside the environment -> Secret and key.
+PLACES: Final = {
+    credentials.STRIPE_KEY: ("stripe-api-key", "api-key"),
+    credentials.WEBHOOK_SECRET: ("stripe-webhook-secret", "webhook-secret"),
+    credentials.GATEWAY_TOKEN: ("bookpay-tokens", "gateway-token"),
+    credentials.ORDERS_TOKEN: ("bookpay-tokens", "orders-token"),
+}
+
+
+def in_cluster(cluster: Cluster, namespace: str) -> dict[str, str]:
+    """File name -> value of every secret that the namespace has."""
+    found: dict[str, str] = {}
+    by_name = {secret["metadata"]["name"]: secret for secret in cluster.objects(SECRET, namespace)}
+    for file_name, (secret, key) in PLACES.items():
+        value = _value(by_name.get(secret), key)
+        if value:
+            found[file_name] = value
+    password = _value(by_name.get(DATABASE_SECRET), "password")
+    if password:
+        found[credentials.PASSFILE] = passfile_line(password)
+    return found
+
+
+def documents(secrets_dir: Path, namespace: str, name: str, database_host: str) -> list[Document]:
+    """The Secrets of an environment, from its files."""
+    values: dict[str, dict[str, str]] = {}
+    for file_name, (secret, key) in PLACES.items():
+        values.setdefault(secret, {})[key] = (secrets_dir / file_name).read_text().strip()
+    password = credentials.database_password(secrets_dir)
+    values[DATABASE_SECRET] = {
+        "dsn": f"postgresql://{ROLE}:{password}@{database_host}:5432/{DATABASE}",
+        "password": password,
+    }
+    return [_document(secret, namespace, name, data) for secret, data in sorted(values.items())]
+
+
+def _document(secret: str, namespace: str, name: str, data: Mapping[str, str]) -> Document:
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": secret,
+            "namespace": namespace,
+            "labels": {ENVIRONMENT_LABEL: name, "app.kubernetes.io/part-of": "bookpay"},
+        },
+        "type": "Opaque",
+        "data": {key: base64.b64encode(value.encode()).decode() for key, value in data.items()},
+    }
+
+
+def _value(secret: Document | None, key: str) -> str:
+    raw = ((secret or {}).get("data") or {}).get(key) or ""
+    return base64.b64decode(raw).decode("utf-8", "replace").strip()

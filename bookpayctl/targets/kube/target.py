@@ -1,0 +1,287 @@
+"""One environment in a cluster, looked at and acted on through the API server.
+
+The kubelet is the parent of every process: what it tells of a container's end is the evidence.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Final
+
+from bookpayctl.clients.http import HttpAnswer, NoAnswer, ask
+from bookpayctl.runs.waiting import wait_until
+from bookpayctl.targets.environment import Environment
+from bookpayctl.targets.errors import NoSuchProcessError, TargetError
+from bookpayctl.targets.kube import logs, signals
+from bookpayctl.targets.kube.cluster import Cluster, Document
+from bookpayctl.targets.kube.errors import ClusterError
+from bookpayctl.targets.kube.exec import run_in_pod
+from bookpayctl.targets.kube.kinds import POD
+from bookpayctl.targets.kube.pods import (
+    any_port,
+    container_status,
+    http_port,
+    incarnation,
+    is_leaving,
+    is_ours,
+    process_of,
+    service_of,
+    sorted_by_name,
+    stopped_names,
+    stopped_processes,
+)
+from bookpayctl.targets.kube.reach.pod_stream import PodStream
+from bookpayctl.targets.kube.reach.ways import Ways
+from bookpayctl.targets.kube.record import PodWatch
+from bookpayctl.targets.kube.status import read_status
+from bookpayctl.targets.kube.workloads import (
+    Workload,
+    keeper_of,
+    start_pods,
+    stop_pods,
+    workloads,
+)
+from bookpayctl.targets.log_lines import LogLine
+from bookpayctl.targets.status import Status
+from bookpayctl.targets.target import Finished, Mark, Process, ProcessEvents
+
+ASK_SECONDS_MAX: Final = 5.0
+SIGNAL_SECONDS_MAX: Final = 30.0
+STOP_SECONDS_MAX: Final = 90.0
+
+# How long the kubelet may take to say that nobody listens.
+_REFUSED_SECONDS_MAX: Final = 2.0
+
+
+class KubeTarget:
+    """See `Target`."""
+
+    def __init__(
+        self,
+        environment: Environment,
+        cluster: Cluster,
+        ways: Ways,
+        namespaces: tuple[str, ...],
+    ) -> None:
+        self._environment = environment
+        self._cluster = cluster
+        self._ways = ways
+        self._namespaces = namespaces
+
+    @property
+    def environment(self) -> Environment:
+        return self._environment
+
+    def status(self) -> Status:
+        return read_status(self._environment, self._cluster, self._ways, self._namespaces)
+
+    def processes(self) -> dict[str, Process]:
+        found = [process_of(pod) for pod in self._pods()]
+        for workload in workloads(self._cluster, self._namespaces):
+            found += stopped_processes(workload.document)
+        return {process.name: process for process in sorted_by_name(found)}
+
+    def kill(self, process: str) -> str | None:
+        pod = self._one(process)
+        if not process_of(pod).running:
+            return None
+        killed = process_of(pod).incarnation
+        self._signal(pod, signal.SIGKILL)
+        return killed
+
+    def stop(self, process: str) -> None:
+        pods = self._named(process)
+        if not pods:
+            # Stopped already is stopped.
+            self._stopped_workload(process)
+            return
+        keeper = keeper_of(self._cluster, pods[0])
+        if keeper is None:
+            raise TargetError(f"{process} is kept by an operator; it cannot be stopped by scaling")
+        names = [pod["metadata"]["name"] for pod in pods]
+        stop_pods(self._cluster, keeper, names)
+        gone = wait_until(
+            lambda: [name for name in names if self._find(name) is not None],
+            lambda left: not left,
+            deadline_seconds=STOP_SECONDS_MAX,
+        )
+        if not gone.reached:
+            left = ", ".join(gone.value)
+            raise TargetError(f"{left} is still there after {STOP_SECONDS_MAX:.0f} s")
+
+    def start(self, process: str) -> None:
+        if self._named(process):
+            return
+        workload = self._stopped_workload(process)
+        listed = stopped_names(workload.document)
+        start_pods(self._cluster, workload, [process] if process in listed else listed)
+
+    def freeze(self, process: str) -> None:
+        self._signal(self._one(process), signal.SIGSTOP)
+
+    def thaw(self, process: str) -> None:
+        self._signal(self._one(process), signal.SIGCONT)
+
+    def mark(self) -> Mark:
+        self._watch.catch_up()
+        now = datetime.now(UTC)
+        return Mark(len(self._watch.record), {"microseconds": round(now.timestamp() * 1e6)})
+
+    def events(self, since: Mark) -> ProcessEvents:
+        self._watch.catch_up()
+        return self._watch.record.since(since.record)
+
+    def log_since(self, process: str, since: Mark) -> list[str]:
+        begin = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=since.logs["microseconds"])
+        return [
+            raw
+            for place in self._places([process])
+            for _, raw in logs.lines_since(self._cluster, *place, begin)
+        ]
+
+    def log_lines(self, processes: Iterable[str]) -> Iterator[LogLine]:
+        return logs.read_all(self._cluster, self._places(processes))
+
+    def follow(self, processes: Iterable[str]) -> Iterator[LogLine]:
+        return logs.follow(self._cluster, self._places(processes))
+
+    def accepts_connections(self, process: str) -> bool:
+        return any(self._listens(pod) for pod in self._named(process))
+
+    def ask(self, process: str, path: str) -> HttpAnswer:
+        pod = self._find(process)
+        port = None if pod is None else http_port(pod)
+        if pod is None or port is None:
+            return HttpAnswer(None, missing=NoAnswer.NOT_SENT, error="it has no port")
+        local = self._ways.to_pod(pod["metadata"]["namespace"], process, port)
+        return ask("GET", f"http://127.0.0.1:{local}{path}", timeout_seconds=ASK_SECONDS_MAX)
+
+    def run_once(
+        self, service: str, arguments: Sequence[str], *, deadline_seconds: float
+    ) -> Finished:
+        running = [pod for pod in self._named(service) if process_of(pod).running]
+        if not running:
+            raise NoSuchProcessError(f"environment {self._where} runs no {service}")
+        pod = running[0]
+        # Its own name and port; a drill's failpoints are for the ones that do the work.
+        variables = (
+            f"BOOKPAY_PROCESS_NAME={service}-once",
+            f"BOOKPAY_HTTP_PORT={_FREE_IN_POD}",
+            "BOOKPAY_FAILPOINTS=off",
+        )
+        program = ("python3", "-P", "-m", "runtime", service, *arguments)
+        return self._run(pod, ["env", *variables, *program], deadline_seconds)
+
+    @cached_property
+    def _watch(self) -> PodWatch:
+        return PodWatch(self._cluster, self._namespaces)
+
+    @property
+    def _where(self) -> str:
+        return repr(self._environment.name)
+
+    def _pods(self) -> list[Document]:
+        """The pods of the stack, but those whose job is done."""
+        return [
+            pod
+            for namespace in self._namespaces
+            for pod in self._cluster.objects(POD, namespace)
+            if is_ours(pod) and (pod.get("status") or {}).get("phase") not in _OVER
+        ]
+
+    def _named(self, name: str) -> list[Document]:
+        """The pods of a process, or of a service or server."""
+        pods = self._pods()
+        exact = [pod for pod in pods if pod["metadata"]["name"] == name]
+        return exact or [pod for pod in pods if service_of(pod) == name and not is_leaving(pod)]
+
+    def _find(self, process: str) -> Document | None:
+        return next((pod for pod in self._pods() if pod["metadata"]["name"] == process), None)
+
+    def _one(self, process: str) -> Document:
+        """The pod of a process, or the first one of a service."""
+        pods = self._named(process)
+        if not pods:
+            raise NoSuchProcessError(f"environment {self._where} has no process {process}")
+        return pods[0]
+
+    def _stopped_workload(self, process: str) -> Workload:
+        """The workload that lost a process, or that bears this name."""
+        for workload in workloads(self._cluster, self._namespaces):
+            if process == workload.name or process in stopped_names(workload.document):
+                return workload
+        raise NoSuchProcessError(f"environment {self._where} has no process {process}")
+
+    def _signal(self, pod: Document, number: signal.Signals) -> None:
+        """Send it, and see that it came: the answer, or the container's end, tells."""
+        name = pod["metadata"]["name"]
+        if not process_of(pod).running:
+            raise NoSuchProcessError(f"{name} does not run, so it gets no {number.name}")
+        try:
+            done = self._run(pod, signals.command(number), SIGNAL_SECONDS_MAX)
+        except ClusterError:
+            # The end of the container takes the connection with it.
+            if number is signal.SIGKILL and self._has_ended(pod):
+                return
+            raise
+        if done.exit_status and not (number is signal.SIGKILL and self._has_ended(pod)):
+            said = (done.stderr or done.stdout).strip()
+            raise TargetError(f"{name} got no {number.name}: {said}")
+
+    def _has_ended(self, before: Document) -> bool:
+        """Whether the run that was there has ended, which the kubelet tells within seconds."""
+        restarts = container_status(before).get("restartCount", 0)
+        was, name = incarnation(before, restarts), before["metadata"]["name"]
+        waited = wait_until(
+            lambda: self._find(name),
+            lambda now: now is None or process_of(now).incarnation != was,
+            deadline_seconds=SIGNAL_SECONDS_MAX,
+        )
+        return waited.reached
+
+    def _run(self, pod: Document, command: list[str], deadline_seconds: float) -> Finished:
+        meta, container = pod["metadata"], pod["spec"]["containers"][0]["name"]
+        return run_in_pod(
+            self._cluster,
+            meta["namespace"],
+            meta["name"],
+            container,
+            command,
+            deadline_seconds=deadline_seconds,
+        )
+
+    def _places(self, processes: Iterable[str]) -> list[tuple[str, str, str]]:
+        wanted = set(processes)
+        return [
+            (
+                pod["metadata"]["namespace"],
+                pod["metadata"]["name"],
+                pod["spec"]["containers"][0]["name"],
+            )
+            for pod in self._pods()
+            if pod["metadata"]["name"] in wanted or service_of(pod) in wanted
+        ]
+
+    def _listens(self, pod: Document) -> bool:
+        port = any_port(pod)
+        if port is None:
+            raise NoSuchProcessError(f"{pod['metadata']['name']} has no port")
+        try:
+            stream = PodStream(
+                self._cluster, pod["metadata"]["namespace"], pod["metadata"]["name"], port
+            )
+        except ClusterError:
+            return False
+        try:
+            return not stream.is_refused(within_seconds=_REFUSED_SECONDS_MAX)
+        finally:
+            stream.close()
+
+
+_OVER: Final = frozenset({"Succeeded", "Failed"})
+
+# In a pod of its own network nobody else listens there.
+_FREE_IN_POD: Final = 18_080

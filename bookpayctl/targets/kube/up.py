@@ -1,0 +1,137 @@
+"""Bringing an environment up in a cluster: apply, wait, and say why what is not ready is not.
+
+Applying is the same whatever is there, so a second `up` finishes what a killed one began. One that
+fails takes away what it made, unless something was there before it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bookpayctl.runs.interrupts import shielded
+from bookpayctl.runs.waiting import wait_until
+from bookpayctl.targets import credentials, environment
+from bookpayctl.targets.environment import Environment
+from bookpayctl.targets.kube import manifests, permissions, secrets
+from bookpayctl.targets.kube.addresses import KAFKA_NAMESPACE, NAMESPACE, environment_in
+from bookpayctl.targets.kube.cluster import Cluster, Document
+from bookpayctl.targets.kube.contexts import refuse_context
+from bookpayctl.targets.kube.down import remove
+from bookpayctl.targets.kube.kinds import JOB
+from bookpayctl.targets.kube.options import KubeOptions
+from bookpayctl.targets.kube.ownership import refuse_foreign, wait_until_free
+from bookpayctl.targets.kube.rollout import wait_for
+from bookpayctl.targets.platform import UpStep
+
+_UNDO_SECONDS_MAX: Final = 90.0
+_JOB_SECONDS_MAX: Final = 60.0
+
+Tell = Callable[[UpStep], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Attributes: documents: in the order in which they are applied."""
+
+    documents: list[Document]
+    namespaces: list[str]
+
+
+def bring_up(cluster: Cluster, options: KubeOptions, root: Path, tell: Tell) -> Environment:
+    """Bring the environment up and return when every workload is ready.
+
+    Call it with the environment's lock held and inside `interruptible`.
+
+    Raises:
+        ContextRefusedError, ForeignObjectsError, ForbiddenError: nothing was changed.
+        RolloutError: something did not become ready, and why.
+        interrupts.Stopped: somebody asked.
+    """
+    deadline = time.monotonic() + options.timeout_seconds
+    refuse_context(cluster, options.allowed)
+    plan = _plan(options)
+    permissions.refuse_without(cluster, permissions.deeds_of(cluster, plan.documents))
+    wait_until_free(
+        cluster,
+        plan.namespaces,
+        deadline=deadline,
+        tell=lambda text: tell(UpStep("namespaces", text, transient=True)),
+    )
+    missing = refuse_foreign(cluster, plan.namespaces, options.name)
+    found = environment_in(options, cluster, root)
+    with _undo_on_failure(cluster, options.name, fresh=missing == plan.namespaces, tell=tell):
+        environment.save(found)
+        _apply(cluster, plan, options, root, tell)
+        wait_for(cluster, plan.documents, deadline=deadline, tell=tell)
+    return found
+
+
+def _plan(options: KubeOptions) -> _Plan:
+    rendered = manifests.render(manifests.overlay_folder(options.overlay))
+    documents = manifests.personal(rendered, options)
+    spaces = [doc["metadata"]["name"] for doc in documents if doc["kind"] == "Namespace"]
+    return _Plan(documents, spaces)
+
+
+def _apply(cluster: Cluster, plan: _Plan, options: KubeOptions, root: Path, tell: Tell) -> None:
+    tell(UpStep("apply", f"{len(plan.documents)} objects to {cluster.context}", transient=True))
+    made = [doc for doc in plan.documents if doc["kind"] == "Namespace"]
+    for document in made:
+        cluster.apply(document)
+    for document in _secrets(cluster, options, root):
+        cluster.apply(document)
+    for document in plan.documents:
+        if document in made:
+            continue
+        if document["kind"] == "Job":
+            _make_room_for(cluster, document)
+        cluster.apply(document)
+    tell(UpStep("apply", f"{len(plan.documents)} objects", done=True))
+
+
+def _secrets(cluster: Cluster, options: KubeOptions, root: Path) -> list[Document]:
+    known = secrets.in_cluster(cluster, NAMESPACE)
+    credentials.ensure(root / "secrets", {**known, **options.given_secrets})
+    return secrets.documents(root / "secrets", NAMESPACE, options.name, "postgres")
+
+
+def _make_room_for(cluster: Cluster, job: Document) -> None:
+    """Delete a Job that is of another template: no field of it can be changed."""
+    meta = job["metadata"]
+    found = cluster.find(JOB, meta["name"], meta["namespace"])
+    if found is None:
+        return
+    annotations = found["metadata"].get("annotations") or {}
+    same = annotations.get(manifests.HASH_ANNOTATION)
+    if same == meta["annotations"][manifests.HASH_ANNOTATION]:
+        return
+    cluster.delete(JOB, meta["name"], meta["namespace"], policy="Foreground")
+    wait_until(
+        lambda: cluster.find(JOB, meta["name"], meta["namespace"]),
+        lambda left: left is None,
+        deadline_seconds=_JOB_SECONDS_MAX,
+    )
+
+
+@contextmanager
+def _undo_on_failure(cluster: Cluster, name: str, *, fresh: bool, tell: Tell) -> Iterator[None]:
+    """Remove what the block made, when it does not reach its end and nothing was there before."""
+    try:
+        yield
+    except BaseException:
+        if fresh:
+            with shielded():
+                tell(UpStep("up", "failed; removing what was made"))
+                remove(
+                    cluster,
+                    name,
+                    [NAMESPACE, KAFKA_NAMESPACE],
+                    deadline=time.monotonic() + _UNDO_SECONDS_MAX,
+                    tell=lambda text: tell(UpStep("up", text)),
+                )
+        raise
