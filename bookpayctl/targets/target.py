@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from bookpayctl.clients.http import HttpAnswer
 from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.log_lines import LogLine
 from bookpayctl.targets.status import Status
+from runtime.domain.names import Service
+
+_SERVICES: Final = frozenset(service.value for service in Service)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,8 @@ class Process:
     """One process now.
 
     Attributes:
+        name: its own; whoever is its successor may bear another, as pods do.
+        service: the service's name, or postgres, kafka, stripe-twin, stripe-tap, mail-sink.
         state: in its parent's words, e.g. `RUNNING` or `BACKOFF`.
         incarnation: what tells this run of it from the one before: a pid, or a pod and a restart
             count; None when it does not run.
@@ -34,6 +39,11 @@ class Process:
     running: bool
     ended: bool
     incarnation: str | None
+
+    @property
+    def is_server(self) -> bool:
+        """Whether it is no service of ours: database, broker, twin, tap, mail sink."""
+        return self.service not in _SERVICES
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +103,12 @@ class Finished:
 
 
 class Target(Protocol):
-    """One environment. Every method asks or acts now; what cannot be done is a TargetError."""
+    """One environment. Every method asks or acts now; what cannot be done is a TargetError.
+
+    Which processes there are is asked of the target, never of the environment's file: a cluster
+    gives them new names. `stop`, `start` and `accepts_connections` take the name of a service or
+    server as well, and mean all of its processes.
+    """
 
     @property
     def environment(self) -> Environment: ...
@@ -115,7 +130,7 @@ class Target(Protocol):
         ...
 
     def processes(self) -> dict[str, Process]:
-        """Every process by name."""
+        """Every process that there is now, by name."""
         ...
 
     def kill(self, process: str) -> str | None:
@@ -159,7 +174,7 @@ class Target(Protocol):
         ...
 
     def accepts_connections(self, process: str) -> bool:
-        """Whether somebody listens where the process should."""
+        """Whether somebody listens where the process, or one of these, should."""
         ...
 
     def ask(self, process: str, path: str) -> HttpAnswer:
@@ -173,18 +188,22 @@ class Target(Protocol):
         ...
 
 
+def named(processes: Mapping[str, Process], name: str) -> list[Process]:
+    """The process of that name, else all of the service or server of that name."""
+    exact = processes.get(name)
+    if exact is not None:
+        return [exact]
+    found = [process for process in processes.values() if process.service == name]
+    return sorted(found, key=lambda process: process.name)
+
+
 def processes_of(target: Target, service: str) -> list[str]:
-    """Names of the processes of one service, in the environment's order."""
-    return [spec.name for spec in target.environment.processes if spec.service == service]
+    """Names of the processes of one service that there are now, sorted."""
+    found = target.processes().values()
+    return sorted(process.name for process in found if process.service == service)
 
 
 def answering(target: Target, service: str) -> list[str]:
     """Those of a service's processes that answer /healthz."""
     names = processes_of(target, service)
     return [name for name in names if target.ask(name, "/healthz").status == 200]
-
-
-def runs(target: Target, part: str) -> bool:
-    """Whether every process of a part runs, which is named by a process or by a service."""
-    found = [found for found in target.processes().values() if part in (found.name, found.service)]
-    return bool(found) and all(process.running for process in found)
