@@ -104,18 +104,18 @@ class KubeTarget:
         return {process.name: process for process in sorted_by_name(found)}
 
     def kill(self, process: str) -> str | None:
-        pod = self._one(process)
-        if not process_of(pod).running:
+        pods = self._named_or_stopped(process)
+        if not pods or not process_of(pods[0]).running:
             return None
+        pod = pods[0]
         killed = process_of(pod).incarnation
         self._signal(pod, signal.SIGKILL)
         return killed
 
     def stop(self, process: str) -> None:
-        pods = self._named(process)
+        pods = self._named_or_stopped(process)
         if not pods:
             # Stopped already is stopped.
-            self._stopped_workload(process)
             return
         keeper = keeper_of(self._cluster, pods[0])
         if keeper is None:
@@ -177,7 +177,7 @@ class KubeTarget:
         return logs.follow(self._cluster, self._places(processes))
 
     def accepts_connections(self, process: str) -> bool:
-        return any(self._listens(pod) for pod in self._named(process))
+        return any(self._listens(pod) for pod in self._named_or_stopped(process))
 
     def ask(self, process: str, path: str) -> HttpAnswer:
         pod = self._find(process)
@@ -225,6 +225,17 @@ class KubeTarget:
         pods = self._pods()
         exact = [pod for pod in pods if pod["metadata"]["name"] == name]
         return exact or [pod for pod in pods if service_of(pod) == name and not is_leaving(pod)]
+
+    def _named_or_stopped(self, name: str) -> list[Document]:
+        """As `_named`; none for what a run stopped.
+
+        Raises:
+            NoSuchProcessError: nothing bears that name.
+        """
+        pods = self._named(name)
+        if not pods:
+            self._stopped_workload(name)
+        return pods
 
     def _find(self, process: str) -> Document | None:
         return next((pod for pod in self._pods() if pod["metadata"]["name"] == process), None)
