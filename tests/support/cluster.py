@@ -20,6 +20,7 @@ from typing import Final
 
 import pytest
 
+from bookpayctl.runs.waiting import wait_until
 from tests.support.command_line import CommandLine
 
 ROOT: Final = Path(__file__).parents[2]
@@ -78,19 +79,48 @@ def lab_script() -> Path | None:
 
 @contextmanager
 def environment_in_cluster(cluster: TestCluster, home: Path) -> Iterator[CommandLine]:
-    """A whole stack in the cluster, taken down at the end."""
+    """A whole stack in the cluster, taken down at the end; then nothing of it may be left.
+
+    The first `up` is killed half-way, so that each use shows that a second one finishes its work.
+    """
     command = CommandLine(home, cluster.variables, ENVIRONMENT)
     home.mkdir(exist_ok=True)
+    up = ("up", "--on", "kube", "--image", cluster.image, "--timeout", f"{UP_SECONDS_MAX}s")
     try:
-        up = _run(
-            command,
-            *("up", "--on", "kube", "--image", cluster.image, "--timeout", f"{UP_SECONDS_MAX}s"),
-        )
-        assert up.returncode == 0, up.stderr
+        kill_half_way(cluster, command, up)
+        done = _run(command, *up)
+        assert done.returncode == 0, done.stderr
         yield command
     finally:
         down = _run(command, "down", "--timeout", "300s")
         assert down.returncode == 0, down.stderr
+        assert left_in(cluster) == []
+
+
+def kill_half_way(cluster: TestCluster, command: CommandLine, up: tuple[str, ...]) -> None:
+    """Begin an `up`, and kill it when some of what it makes is there, and not all of it."""
+    begun = command.begin(*up)
+    try:
+        half_way = wait_until(
+            lambda: "statefulset" in _objects(cluster, "statefulsets"),
+            bool,
+            deadline_seconds=120.0,
+        )
+        assert half_way.reached, "no StatefulSet after two minutes"
+    finally:
+        begun.kill()
+        begun.communicate()
+
+
+def left_in(cluster: TestCluster) -> list[str]:
+    """Whatever bears an environment's label, anywhere."""
+    kinds = "namespaces,pods,services,deployments,statefulsets,jobs,secrets,configmaps"
+    kinds += ",persistentvolumeclaims,networkpolicies,poddisruptionbudgets,leases"
+    return _objects(cluster, kinds).split()
+
+
+def _objects(cluster: TestCluster, kinds: str) -> str:
+    return cluster.kubectl("get", kinds, "-A", "-l", "bookpay.dev/environment", "-o", "name")
 
 
 @contextmanager
