@@ -57,11 +57,13 @@ class KillStormScenario(Scenario):
 
 
 def _victims(context: DrillContext) -> list[str]:
-    point, servers = context.request.point, context.environment.server_names
-    names = [spec.name for spec in context.environment.processes]
-    if point == ALL:
-        return names
-    return [name for name in names if (name in servers) == (point == SERVERS)]
+    """The names of the processes to be killed, in an order that a seed can be applied to."""
+    point, processes = context.request.point, context.target.processes().values()
+    return sorted(
+        process.name
+        for process in processes
+        if point == ALL or process.is_server == (point == SERVERS)
+    )
 
 
 DRILL: Final = Drill(

@@ -16,7 +16,7 @@ from bookpayctl.report.verdict import Item
 from bookpayctl.runs.directory import Run
 from bookpayctl.runs.waiting import Waited, wait_until
 from bookpayctl.targets.errors import TargetError
-from bookpayctl.targets.target import Mark, Process, ProcessEvents, Target
+from bookpayctl.targets.target import Mark, Process, ProcessEvents, Target, named
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,11 @@ class TimeAway:
 
 
 class ProcessAway(Fault):
-    """One process is stopped, stays away for a while, and is started again."""
+    """One process is stopped, stays away for a while, and is started again.
+
+    Args:
+        process: its name, or that of a service or server, which is all of its processes.
+    """
 
     def __init__(
         self, target: Target, run: Run, *, prefix: str, process: str, seconds: float
@@ -43,6 +47,7 @@ class ProcessAway(Fault):
         self._plan(undo.PROCESSES_RUNNING)
 
     def inject(self) -> None:
+        before = len(self._running())
         self.target.stop(self.process)
         began_at, refused_at_begin = time.time(), self._refuses()
         # The length of the outage is the experiment; nothing is waited for.
@@ -50,9 +55,10 @@ class ProcessAway(Fault):
         self._refused = refused_at_begin and self._refuses()
         self.window = TimeAway(began_at, time.time())
         self.target.start(self.process)
+        # Counted, because those that come again may have other names.
         wait_until(
-            lambda: self.target.processes()[self.process].running,
-            bool,
+            lambda: len(self._running()),
+            lambda now: now >= before,
             deadline_seconds=RUNNING_SECONDS_MAX,
         )
 
@@ -66,6 +72,9 @@ class ProcessAway(Fault):
         seconds = window.ended_at - window.began_at
         observed = f"{self.process} refused connections for {seconds:.1f} s"
         return [self._proven("part-away", title, required, observed, 2)]
+
+    def _running(self) -> list[Process]:
+        return [now for now in named(self.target.processes(), self.process) if now.running]
 
     def _refuses(self) -> bool:
         return not self.target.accepts_connections(self.process)

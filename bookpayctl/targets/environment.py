@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Final
 
 from bookpayctl.runs.files import write_atomically
-from runtime.domain.names import Service
 
 ENVIRONMENT_FILE: Final = "environment.json"
 DEFAULT_NAME: Final = "default"
@@ -48,6 +47,7 @@ class Environment:
         dsn: libpq URI without a password; the password file is named in it.
         webhook_url: the full address of /stripe/webhook.
         stripe_control_url: the twin's control API; None when Stripe is not the twin.
+        processes: those that it was brought up with; which there are now, its target says.
     """
 
     name: str
@@ -65,12 +65,6 @@ class Environment:
     processes: tuple[ProcessSpec, ...]
     psql_dir: Path | None = None
     settings: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def server_names(self) -> frozenset[str]:
-        """Processes that are no service of ours: database, broker, twin, mail sink."""
-        services = {service.value for service in Service}
-        return frozenset(spec.name for spec in self.processes if spec.service not in services)
 
     @property
     def stripe_name(self) -> str:

@@ -7,13 +7,17 @@ a port. What the tool did to a process is never evidence that it happened: the p
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from bookpayctl.clients.http import HttpAnswer
 from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.log_lines import LogLine
 from bookpayctl.targets.status import Status
+from runtime.domain.names import Service
+
+_SERVICES: Final = frozenset(service.value for service in Service)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +25,8 @@ class Process:
     """One process now.
 
     Attributes:
+        name: its own; whoever is its successor may bear another, as pods do.
+        service: the service's name, or postgres, kafka, stripe-twin, stripe-tap, mail-sink.
         state: in its parent's words, e.g. `RUNNING` or `BACKOFF`.
         incarnation: what tells this run of it from the one before: a pid, or a pod and a restart
             count; None when it does not run.
@@ -33,6 +39,11 @@ class Process:
     running: bool
     ended: bool
     incarnation: str | None
+
+    @property
+    def is_server(self) -> bool:
+        """Whether it is no service of ours: database, broker, twin, tap, mail sink."""
+        return self.service not in _SERVICES
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,17 +103,34 @@ class Finished:
 
 
 class Target(Protocol):
-    """One environment. Every method asks or acts now; what cannot be done is a TargetError."""
+    """One environment. Every method asks or acts now; what cannot be done is a TargetError.
+
+    Which processes there are is asked of the target, never of the environment's file: a cluster
+    gives them new names. `stop`, `start` and `accepts_connections` take the name of a service or
+    server as well, and mean all of its processes.
+    """
 
     @property
     def environment(self) -> Environment: ...
+
+    def reserve(self, run_id: str) -> AbstractContextManager[None]:
+        """Keep other runs away from it, also those of other machines, while the block lasts.
+
+        Raises:
+            ReservedError: another run is at work.
+        """
+        ...
+
+    def why_not_broken(self) -> str | None:
+        """Why nothing may be broken on purpose here; None where it may."""
+        ...
 
     def status(self) -> Status:
         """Everything `bookpayctl status` shows. Never raises for a part that is down or mute."""
         ...
 
     def processes(self) -> dict[str, Process]:
-        """Every process by name."""
+        """Every process that there is now, by name."""
         ...
 
     def kill(self, process: str) -> str | None:
@@ -146,7 +174,7 @@ class Target(Protocol):
         ...
 
     def accepts_connections(self, process: str) -> bool:
-        """Whether somebody listens where the process should."""
+        """Whether somebody listens where the process, or one of these, should."""
         ...
 
     def ask(self, process: str, path: str) -> HttpAnswer:
@@ -160,9 +188,19 @@ class Target(Protocol):
         ...
 
 
+def named(processes: Mapping[str, Process], name: str) -> list[Process]:
+    """The process of that name, else all of the service or server of that name."""
+    exact = processes.get(name)
+    if exact is not None:
+        return [exact]
+    found = [process for process in processes.values() if process.service == name]
+    return sorted(found, key=lambda process: process.name)
+
+
 def processes_of(target: Target, service: str) -> list[str]:
-    """Names of the processes of one service, in the environment's order."""
-    return [spec.name for spec in target.environment.processes if spec.service == service]
+    """Names of the processes of one service that there are now, sorted."""
+    found = target.processes().values()
+    return sorted(process.name for process in found if process.service == service)
 
 
 def answering(target: Target, service: str) -> list[str]:

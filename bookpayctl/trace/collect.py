@@ -5,7 +5,6 @@ A ledger that cannot be read leaves a gap that is named; the others are still sh
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -17,6 +16,9 @@ from bookpayctl.judge.readers.stripe import StripeReader, StripeReadError
 from bookpayctl.operate.moved import moved_of_order
 from bookpayctl.report.money import shown_money
 from bookpayctl.targets.environment import Environment
+from bookpayctl.targets.errors import TargetError
+from bookpayctl.targets.log_lines import LogLine
+from bookpayctl.targets.target import Target, processes_of
 from bookpayctl.trace.timeline import TimelineEvent
 from runtime.domain.names import TOPIC_OF_EVENT_TYPE, Service, Topic
 
@@ -39,7 +41,7 @@ class OrderTimeline:
     notes: list[str] = field(default_factory=list)
 
 
-def collect(environment: Environment, identifier: str) -> OrderTimeline:
+def collect(target: Target, identifier: str) -> OrderTimeline:
     """Read everything about one order.
 
     Args:
@@ -49,6 +51,7 @@ def collect(environment: Environment, identifier: str) -> OrderTimeline:
         OrderUnknownError: there is no such order.
         DatabaseError: the database could not be read.
     """
+    environment = target.environment
     with reading(environment.dsn) as conn:
         timeline = _order(conn, identifier)
         order_id = timeline.order["id"]
@@ -65,7 +68,7 @@ def collect(environment: Environment, identifier: str) -> OrderTimeline:
             timeline.events += _webhook_events(conn, intent)
         timeline.events += _notification_events(conn, order_id)
         timeline.events += _moved_events(conn, order_id)
-    timeline.events += _http_events(environment, order_id)
+    _add_http(target, timeline, order_id)
     _add_records(environment, timeline, events)
     _add_stripe(environment, timeline)
     return timeline
@@ -195,25 +198,30 @@ def _moved_events(conn: Any, order_id: str) -> Iterator[TimelineEvent]:
         yield TimelineEvent(entry.created_at, "postgres", "moved by others", entry.sentence())
 
 
-def _http_events(environment: Environment, order_id: str) -> Iterator[TimelineEvent]:
-    """What the orders-service logged of this order; nothing when its log was rotated away."""
-    for path in sorted(environment.logs_dir.glob(f"{Service.ORDERS.value}-http.log*")):
-        with path.open(encoding="utf-8", errors="replace") as lines:
-            for line in lines:
-                if order_id not in line:
-                    continue
-                event = _log_events(line, order_id)
-                if event is not None:
-                    yield event
-
-
-def _log_events(line: str, order_id: str) -> TimelineEvent | None:
+def _add_http(target: Target, timeline: OrderTimeline, order_id: str) -> None:
+    """What the API logged of this order; nothing when its log was rotated away."""
     try:
-        entry = json.loads(line)
+        names = [name for name in processes_of(target, Service.ORDERS) if not _is_consumer(name)]
+        for line in target.log_lines(names):
+            event = _log_event(line, order_id)
+            if event is not None:
+                timeline.events.append(event)
+    except TargetError as error:
+        timeline.notes.append(f"the API's log cannot be read: {error}")
+
+
+def _is_consumer(process: str) -> bool:
+    """Its role is in its name, whatever the stack runs on; what it did is in the database."""
+    return process.startswith(f"{Service.ORDERS.value}-consumer")
+
+
+def _log_event(line: LogLine, order_id: str) -> TimelineEvent | None:
+    entry = line.fields or {}
+    if entry.get("order_id") != order_id:
+        return None
+    try:
         at = datetime.fromisoformat(entry["ts"])
     except (ValueError, KeyError, TypeError):
-        return None
-    if entry.get("order_id") != order_id:
         return None
     kept = {k: entry[k] for k in ("method", "path", "status", "duration_ms") if k in entry}
     return TimelineEvent(

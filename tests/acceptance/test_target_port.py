@@ -69,7 +69,11 @@ def test_a_kill_is_seen_by_the_parent_and_only_since_its_mark(target: Target) ->
 
 
 def test_what_was_stopped_stays_away_until_it_is_started(target: Target) -> None:
-    assert target.accepts_connections(VICTIM)
+    # One that was killed by the test before runs a moment before it listens.
+    listens = wait_until(
+        lambda: target.accepts_connections(VICTIM), bool, deadline_seconds=BACK_SECONDS_MAX
+    )
+    assert listens.reached
 
     target.stop(VICTIM)
     stopped = target.processes()[VICTIM]
@@ -81,6 +85,40 @@ def test_what_was_stopped_stays_away_until_it_is_started(target: Target) -> None
     assert refused
     assert killed is None
     wait_running(target, VICTIM)
+
+
+def test_a_service_is_stopped_and_started_by_its_name_with_all_its_processes(
+    target: Target,
+) -> None:
+    before = processes_of(target, Service.PUBLISHER)
+
+    target.stop(Service.PUBLISHER)
+    left = [now for now in target.processes().values() if now.service == Service.PUBLISHER]
+    refused = not target.accepts_connections(Service.PUBLISHER)
+    target.start(Service.PUBLISHER)
+
+    assert [now.name for now in left if now.running] == []
+    assert refused
+    back = wait_until(
+        lambda: answering(target, Service.PUBLISHER),
+        lambda names: len(names) == len(before),
+        deadline_seconds=BACK_SECONDS_MAX,
+    )
+    assert back.reached, back.value
+
+
+def test_a_name_that_nothing_bears_is_refused(target: Target) -> None:
+    for act in (target.stop, target.start, target.accepts_connections):
+        with pytest.raises(NoSuchProcessError):
+            act("payments")
+
+
+def test_servers_are_told_from_services(target: Target) -> None:
+    servers = {now.service for now in target.processes().values() if now.is_server}
+    services = {now.service for now in target.processes().values() if not now.is_server}
+
+    assert servers == {"postgres", "kafka", "stripe-twin", "mail-sink"}
+    assert services == {service.value for service in Service}
 
 
 def test_what_is_frozen_is_mute_and_runs_and_speaks_again_when_it_is_thawed(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -15,8 +15,8 @@ from bookpayctl.cli.output import OutputFormat, as_it_comes, fail, leave, reader
 from bookpayctl.report.exit_code import ExitCode
 
 if TYPE_CHECKING:
-    from bookpayctl.targets.environment import Environment
     from bookpayctl.targets.log_lines import LogLine, OrderFilter
+    from bookpayctl.targets.target import Target
 
 # Shown in their own columns, or the same on every line.
 _COLUMNS: Final = frozenset({"ts", "level", "msg", "service", "process"})
@@ -45,35 +45,50 @@ def logs(
     Example: bookpayctl logs payments-worker --tail 20
     """
     from bookpayctl.runs.interrupts import Stopped, interruptible
+    from bookpayctl.targets.platforms import open_target
 
-    environment = environment_of(name)
-    processes = _processes(environment, service)
+    target = open_target(environment_of(name))
+    known = _services_by_process(target)
+    processes = _processes(known, service)
     as_it_comes()
     try:
         with interruptible():
-            shown = _show(environment, processes, order, tail=tail, follow=follow, output=output)
+            # All processes teach the ids of an order, also those that are not shown.
+            shown = _show(
+                target, processes, list(known), order, tail=tail, follow=follow, output=output
+            )
     except Stopped as stop:
         leave(ExitCode(128 + stop.number) if stop.number != 1 else ExitCode.TERMINATED)
     if not shown:
         fail("no lines match", ExitCode.VACUOUS)
 
 
-def _processes(environment: Environment, service: str | None) -> list[str]:
+def _services_by_process(target: Target) -> dict[str, str]:
+    """The service of each process that there is or was: logs stay when their writers went."""
+    from bookpayctl.targets.errors import TargetError
+
+    recorded = {spec.name: spec.service for spec in target.environment.processes}
+    try:
+        living = {found.name: found.service for found in target.processes().values()}
+    except TargetError:
+        # Nothing runs.
+        living = {}
+    return {**recorded, **living}
+
+
+def _processes(known: Mapping[str, str], service: str | None) -> list[str]:
     """The processes a name stands for; exit 2 with the known names when it stands for none."""
-    found = [
-        spec.name
-        for spec in environment.processes
-        if service is None or service in (spec.name, spec.service)
-    ]
+    found = [name for name, its_service in known.items() if service in (None, name, its_service)]
     if not found:
-        known = sorted({spec.service for spec in environment.processes})
-        fail(f"no service or process {service!r}; there are: {', '.join(known)}", ExitCode.USAGE)
+        there_are = ", ".join(sorted(set(known.values())))
+        fail(f"no service or process {service!r}; there are: {there_are}", ExitCode.USAGE)
     return found
 
 
 def _show(
-    environment: Environment,
+    target: Target,
     processes: list[str],
+    teaching: list[str],
     order: str | None,
     *,
     tail: int,
@@ -82,13 +97,10 @@ def _show(
 ) -> int:
     """Print what is asked for; returns the number of lines."""
     from bookpayctl.targets.log_lines import OrderFilter
-    from bookpayctl.targets.platforms import open_target
 
-    target = open_target(environment)
     wanted = None if order is None else OrderFilter(order)
     if wanted is not None:
-        # All processes teach the ids, also those that are not shown.
-        for line in target.log_lines(_processes(environment, None)):
+        for line in target.log_lines(teaching):
             wanted.learn(line)
     past = _matching(target.log_lines(processes), wanted)
     shown = 0

@@ -214,13 +214,14 @@ def trace(
 
     Example: bookpayctl order trace ORDER
     """
+    from bookpayctl.targets.platforms import open_target
     from bookpayctl.trace.collect import OrderUnknownError, collect
     from bookpayctl.trace.timeline import timeline
 
     environment = environment_of(name)
     with _database(environment):
         try:
-            found = collect(environment, identifier)
+            found = collect(open_target(environment), identifier)
         except OrderUnknownError as error:
             fail(str(error), ExitCode.USAGE, fix="bookpayctl order list")
     entries = timeline(found.events)

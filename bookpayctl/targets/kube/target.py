@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Final
@@ -19,10 +20,13 @@ from bookpayctl.targets.kube import logs, signals
 from bookpayctl.targets.kube.cluster import Cluster, Document
 from bookpayctl.targets.kube.errors import ClusterError
 from bookpayctl.targets.kube.exec import run_in_pod
-from bookpayctl.targets.kube.kinds import POD
+from bookpayctl.targets.kube.kinds import NAMESPACE, POD
+from bookpayctl.targets.kube.manifests import DRILLS_ALLOWED, DRILLS_LABEL
 from bookpayctl.targets.kube.pods import (
+    FROZEN_ANNOTATION,
     any_port,
     container_status,
+    frozen_incarnation,
     http_port,
     incarnation,
     is_leaving,
@@ -36,6 +40,7 @@ from bookpayctl.targets.kube.pods import (
 from bookpayctl.targets.kube.reach.pod_stream import PodStream
 from bookpayctl.targets.kube.reach.ways import Ways
 from bookpayctl.targets.kube.record import PodWatch
+from bookpayctl.targets.kube.reservation import reserved
 from bookpayctl.targets.kube.status import read_status
 from bookpayctl.targets.kube.workloads import (
     Workload,
@@ -74,6 +79,20 @@ class KubeTarget:
     @property
     def environment(self) -> Environment:
         return self._environment
+
+    def reserve(self, run_id: str) -> AbstractContextManager[None]:
+        return reserved(self._cluster, self._namespaces[0], self._environment.name, run_id)
+
+    def why_not_broken(self) -> str | None:
+        for name in self._namespaces:
+            found = self._cluster.find(NAMESPACE, name)
+            labels = (found or {}).get("metadata", {}).get("labels") or {}
+            if labels.get(DRILLS_LABEL) != DRILLS_ALLOWED:
+                return (
+                    f"namespace {name} does not allow drills; whoever owns it does:"
+                    f" kubectl label namespace {name} {DRILLS_LABEL}={DRILLS_ALLOWED}"
+                )
+        return None
 
     def status(self) -> Status:
         return read_status(self._environment, self._cluster, self._ways, self._namespaces)
@@ -120,10 +139,19 @@ class KubeTarget:
         start_pods(self._cluster, workload, [process] if process in listed else listed)
 
     def freeze(self, process: str) -> None:
-        self._signal(self._one(process), signal.SIGSTOP)
+        pod = self._one(process)
+        # Before it is done: whoever dies in between leaves word of it.
+        self._note_frozen(pod, process_of(pod).incarnation)
+        self._signal(pod, signal.SIGSTOP)
 
     def thaw(self, process: str) -> None:
-        self._signal(self._one(process), signal.SIGCONT)
+        pod = self._one(process)
+        frozen = frozen_incarnation(pod)
+        if frozen is None:
+            return
+        if process_of(pod).incarnation == frozen:
+            self._signal(pod, signal.SIGCONT)
+        self._note_frozen(pod, None)
 
     def mark(self) -> Mark:
         self._watch.catch_up()
@@ -230,6 +258,11 @@ class KubeTarget:
         if done.exit_status and not (number is signal.SIGKILL and self._has_ended(pod)):
             said = (done.stderr or done.stdout).strip()
             raise TargetError(f"{name} got no {number.name}: {said}")
+
+    def _note_frozen(self, pod: Document, run: str | None) -> None:
+        meta = pod["metadata"]
+        change: Document = {"metadata": {"annotations": {FROZEN_ANNOTATION: run}}}
+        self._cluster.patch(POD, meta["name"], change, meta["namespace"])
 
     def _has_ended(self, before: Document) -> bool:
         """Whether the run that was there has ended, which the kubelet tells within seconds."""

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
 import psutil
@@ -24,7 +25,7 @@ from bookpayctl.targets.local.supervise.endings import parse_log
 from bookpayctl.targets.local.supervise.supervisor import Supervisor
 from bookpayctl.targets.log_lines import LogLine
 from bookpayctl.targets.status import Status
-from bookpayctl.targets.target import Finished, Mark, Process, ProcessEvents, processes_of
+from bookpayctl.targets.target import Finished, Mark, Process, ProcessEvents, named, processes_of
 
 ASK_SECONDS_MAX: Final = 2.0
 CONNECT_SECONDS_MAX: Final = 1.0
@@ -50,6 +51,15 @@ class LocalTarget:
     @property
     def _supervisor(self) -> Supervisor:
         return Supervisor(socket_path(self._environment.root))
+
+    def reserve(self, run_id: str) -> AbstractContextManager[None]:
+        # Its runs lie in its folder, where the guard looks for one that has not ended.
+        del run_id
+        return nullcontext()
+
+    def why_not_broken(self) -> str | None:
+        # It was brought up by whoever asks, for nothing else.
+        return None
 
     def status(self) -> Status:
         return read_status(self._environment)
@@ -79,19 +89,20 @@ class LocalTarget:
         return str(pid)
 
     def stop(self, process: str) -> None:
-        self._supervisor.stop(process)
+        for found in self._named(process):
+            self._supervisor.stop(found.name)
         gone = wait_until(
-            lambda: self.processes()[process],
-            lambda now: now.ended,
+            lambda: [now for now in self._named(process) if not now.ended],
+            lambda left: not left,
             deadline_seconds=STOP_SECONDS_MAX,
         )
         if not gone.reached:
-            raise TargetError(
-                f"{process} is still {gone.value.state} after {STOP_SECONDS_MAX:.0f} s"
-            )
+            left = ", ".join(f"{now.name} is still {now.state}" for now in gone.value)
+            raise TargetError(f"{left} after {STOP_SECONDS_MAX:.0f} s")
 
     def start(self, process: str) -> None:
-        self._supervisor.start(process)
+        for found in self._named(process):
+            self._supervisor.start(found.name)
 
     def freeze(self, process: str) -> None:
         self._signal(process, signal.SIGSTOP)
@@ -124,12 +135,10 @@ class LocalTarget:
         return logs.follow(self._environment.logs_dir, processes, is_over=lambda: False)
 
     def accepts_connections(self, process: str) -> bool:
-        port = self._ports.get(process)
-        if port is None:
+        ports = [self._ports.get(found.name) for found in self._named(process)]
+        if None in ports:
             raise NoSuchProcessError(f"{process} has no port in environment {self._where}")
-        with socket.socket() as probe:
-            probe.settimeout(CONNECT_SECONDS_MAX)
-            return probe.connect_ex(("127.0.0.1", port)) == 0
+        return any(_is_taken(port) for port in ports if port is not None)
 
     def ask(self, process: str, path: str) -> HttpAnswer:
         port = self._ports.get(process)
@@ -164,6 +173,12 @@ class LocalTarget:
     def _where(self) -> str:
         return repr(self._environment.name)
 
+    def _named(self, process: str) -> list[Process]:
+        found = named(self.processes(), process)
+        if not found:
+            raise NoSuchProcessError(f"environment {self._where} has no process {process}")
+        return found
+
     def _pid(self, process: str) -> int | None:
         found = {info.name: info for info in self._supervisor.processes()}.get(process)
         if found is None:
@@ -182,6 +197,12 @@ class LocalTarget:
         if pid is None:
             raise NoSuchProcessError(f"{process} does not run, so its variables cannot be read")
         return dict(psutil.Process(pid).environ())
+
+
+def _is_taken(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(CONNECT_SECONDS_MAX)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _free_port() -> str:
