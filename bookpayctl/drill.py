@@ -29,6 +29,7 @@ from bookpayctl.runs.directory import Run
 from bookpayctl.session import Observer, RefusedError, Session, not_run_report, open_session
 from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.errors import TargetError
+from bookpayctl.targets.platforms import open_target
 from bookpayctl.targets.target import Target
 
 STEADY_DEADLINE_SECONDS: Final = 20.0
@@ -193,6 +194,9 @@ def run_drill(drill: Drill, request: DrillRequest, observe: Observer) -> Report:
     """
     if request.environment.settings.get("failpoints") == "off":
         raise RefusedError("this environment was brought up with failpoints off")
+    forbidden = open_target(request.environment).why_not_broken()
+    if forbidden is not None:
+        raise RefusedError(forbidden)
     unpaid = why_nothing_is_paid(request.environment)
     if unpaid is not None:
         return not_run_report("DrillReport", request.environment, drill.slug, unpaid)

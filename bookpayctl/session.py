@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -21,6 +21,7 @@ from bookpayctl.runs import directory
 from bookpayctl.runs.directory import Run, read_undo
 from bookpayctl.runs.interrupts import Stopped, interruptible, shielded
 from bookpayctl.targets.environment import Environment
+from bookpayctl.targets.errors import ReservedError
 from bookpayctl.targets.platforms import open_target
 from bookpayctl.targets.target import Target
 from runtime.domain.names import TEST_KEY_PREFIXES
@@ -81,7 +82,20 @@ def open_session(environment: Environment, kind: str, observe: Observer) -> Iter
     """
     guard(environment)
     target = open_target(environment)
-    session = Session(target, directory.begin(environment.runs_dir, kind), observe)
+    with ExitStack() as held:
+        run = directory.begin(environment.runs_dir, kind)
+        try:
+            held.enter_context(target.reserve(run.run_id))
+        except ReservedError as reserved:
+            run.journal("refused", reason=str(reserved))
+            raise RefusedError(str(reserved)) from reserved
+        with _undone_at_the_end(Session(target, run, observe)) as session:
+            yield session
+
+
+@contextmanager
+def _undone_at_the_end(session: Session) -> Iterator[Session]:
+    observe = session.observe
     try:
         with interruptible():
             yield session

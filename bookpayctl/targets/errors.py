@@ -37,3 +37,10 @@ class UnknownPlatformError(TargetError):
 
     code = ExitCode.USAGE
     reason = "unknown_platform"
+
+
+class ReservedError(TargetError):
+    """Another run is at work in the environment; the message names it."""
+
+    code = ExitCode.REFUSED
+    reason = "another_run"

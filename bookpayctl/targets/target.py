@@ -7,6 +7,7 @@ a port. What the tool did to a process is never evidence that it happened: the p
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -111,6 +112,18 @@ class Target(Protocol):
 
     @property
     def environment(self) -> Environment: ...
+
+    def reserve(self, run_id: str) -> AbstractContextManager[None]:
+        """Keep other runs away from it, also those of other machines, while the block lasts.
+
+        Raises:
+            ReservedError: another run is at work.
+        """
+        ...
+
+    def why_not_broken(self) -> str | None:
+        """Why nothing may be broken on purpose here; None where it may."""
+        ...
 
     def status(self) -> Status:
         """Everything `bookpayctl status` shows. Never raises for a part that is down or mute."""

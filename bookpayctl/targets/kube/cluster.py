@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -235,6 +237,18 @@ class Cluster:
     def version(self) -> Document:
         """Which Kubernetes it is."""
         return self._document("GET", "/version")
+
+    def now(self) -> datetime:
+        """The API server's time, to the second."""
+        from urllib3.exceptions import HTTPError
+
+        try:
+            timeout = (CONNECT_SECONDS_MAX, READ_SECONDS_MAX)
+            response = self._send("GET", "/version", (), None, "", timeout)
+            response.read()
+        except HTTPError as error:
+            raise self._unreachable(error) from error
+        return parsedate_to_datetime(response.headers["Date"]).astimezone(UTC)
 
     def headers(self, path: str) -> dict[str, str]:
         """What a request by other means, such as a websocket, must carry to be let in."""

@@ -19,6 +19,9 @@ from runtime.domain.names import Service
 STOPPED_ANNOTATION: Final = "bookpay.dev/stopped"
 """On what keeps pods: JSON list of the processes that a run stopped, to be started again."""
 
+FROZEN_ANNOTATION: Final = "bookpay.dev/frozen"
+"""On a pod: which run of its container was frozen, to be thawed again."""
+
 _SERVICES: Final = frozenset(service.value for service in Service)
 _SERVERS: Final = frozenset({"postgres", "kafka", "stripe-twin", "stripe-tap", "mail-sink"})
 SERVER_LABEL: Final = "bookpay.dev/server"
@@ -171,6 +174,13 @@ def any_port(pod: Document) -> int | None:
     """The first port of its container, whatever it speaks."""
     ports = pod["spec"]["containers"][0].get("ports") or []
     return ports[0]["containerPort"] if ports else None
+
+
+def frozen_incarnation(pod: Document) -> str | None:
+    """The run of the container that a fault froze; None when none did."""
+    annotations = pod["metadata"].get("annotations") or {}
+    found = annotations.get(FROZEN_ANNOTATION)
+    return None if found is None else str(found)
 
 
 def sorted_by_name(processes: Iterable[Process]) -> list[Process]:

@@ -1,0 +1,38 @@
+"""When a lease keeps others out, and when it does not any more."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from bookpayctl.targets.kube.reservation import is_over
+
+NOW = datetime(2026, 11, 29, 12, 0, 0, tzinfo=UTC)
+
+
+def lease(**spec: object) -> dict[str, object]:
+    held = {"holderIdentity": "run-1", "leaseDurationSeconds": 30}
+    return {"spec": {**held, "renewTime": "2026-11-29T11:59:40.000000Z", **spec}}
+
+
+def test_a_holder_that_was_heard_of_keeps_others_out() -> None:
+    assert not is_over(lease(), NOW)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"renewTime": "2026-11-29T11:59:29.000000Z"},
+        {"leaseDurationSeconds": 10},
+        # Given back, or never taken.
+        {"holderIdentity": ""},
+        {"renewTime": None},
+    ],
+)
+def test_one_that_was_not_does_not(spec: dict[str, object]) -> None:
+    assert is_over(lease(**spec), NOW)
+
+
+def test_a_lease_of_nobody_keeps_nobody_out() -> None:
+    assert is_over({}, NOW)
