@@ -104,7 +104,7 @@ class PodStream:
     def close(self) -> None:
         import websocket
 
-        # It may be broken already; then there is no good-bye, and the socket is closed all the same.
+        # A broken one hears no good-bye; its socket is closed all the same.
         with contextlib.suppress(OSError, websocket.WebSocketException):
             self._websocket.close(timeout=0)
         self._websocket.shutdown()
