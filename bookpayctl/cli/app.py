@@ -14,6 +14,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from bookpayctl.cli.commands import (
+    attach,
     audit,
     check,
     config,
@@ -42,7 +43,7 @@ OPTIMIZED_WITHOUT_DOCSTRINGS: Final = 2
 
 # In the order of `--help`.
 _GROUPS: Final = (
-    *(up, status, doctor, logs, env, config),
+    *(up, attach, status, doctor, logs, env, config),
     *(demo, order, load, webhook, check, audit, drill, replay),
     *(stripe, dlq, refund, shadow, recover, explain, image),
 )

@@ -59,15 +59,22 @@ def name_of(name: str | None) -> str:
         fail(str(error), ExitCode.USAGE)
 
 
-def environment_of(name: str | None) -> Environment:
-    """The environment a command works on, within reach; exit 2 when there is none."""
+def recorded_environment(name: str | None) -> Environment:
+    """The environment as `up` wrote it down; exit 2 when there is none."""
     from bookpayctl.targets.environment import EnvironmentMissingError, load
+
+    try:
+        return load(name_of(name))
+    except EnvironmentMissingError as error:
+        fail(str(error), ExitCode.USAGE)
+
+
+def environment_of(name: str | None) -> Environment:
+    """The environment a command works on, with addresses that work from here; exit 2 without."""
     from bookpayctl.targets.errors import TargetError
     from bookpayctl.targets.platforms import reached
 
     try:
-        return reached(load(name_of(name)))
-    except EnvironmentMissingError as error:
-        fail(str(error), ExitCode.USAGE)
+        return reached(recorded_environment(name))
     except TargetError as error:
         fail(str(error), error.code, reason=error.reason, fix=error.fix)

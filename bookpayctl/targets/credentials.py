@@ -104,6 +104,19 @@ def ensure(secrets_dir: Path, given: Mapping[str, str]) -> bool:
     return new_password
 
 
+def keep(secrets_dir: Path, values: Mapping[str, str]) -> None:
+    """Write secrets that somebody else made, file name -> value.
+
+    Raises:
+        LiveKeyError: the Stripe key is a live one; nothing was written.
+    """
+    refuse_live_key(values[STRIPE_KEY], "the stack")
+    secrets_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    secrets_dir.chmod(0o700)
+    for name, value in values.items():
+        _write(secrets_dir / name, value)
+
+
 def database_password(secrets_dir: Path) -> str:
     """The password inside the pass file."""
     return (secrets_dir / PASSFILE).read_text().strip().rpartition(":")[2]

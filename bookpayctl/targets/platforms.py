@@ -53,6 +53,28 @@ def platform_of(values: Mapping[str, Value]) -> Platform:
     return platform_named(recorded)
 
 
+def attach(values: Mapping[str, Value], namespace: str, tenant_id: str) -> Environment:
+    """A stack that somebody else deployed in a cluster, as an environment that is only looked at.
+
+    Raises:
+        TargetError: there is none, or it may not be touched.
+        SettingsError: the name is an environment's that was brought up here.
+    """
+    from bookpayctl.targets.kube.platform import KubePlatform
+
+    name = environment_name(values)
+    try:
+        known = load(name)
+    except EnvironmentMissingError:
+        return KubePlatform().attach(values, namespace, tenant_id)
+    if known.settings.get("attached") != "on":
+        raise SettingsError(
+            f"environment {name!r} was brought up here; choose another name, or take it down first:"
+            f" bookpayctl down --name {name} --purge"
+        )
+    return KubePlatform().attach(values, namespace, tenant_id)
+
+
 def reached(environment: Environment) -> Environment:
     """The environment with addresses that work from here.
 

@@ -130,7 +130,7 @@ class Target(Protocol):
         ...
 
     def processes(self) -> dict[str, Process]:
-        """Every process that there is now, by name."""
+        """Every process that there is now, by name, in an order that stays the same."""
         ...
 
     def kill(self, process: str) -> str | None:
@@ -193,14 +193,13 @@ def named(processes: Mapping[str, Process], name: str) -> list[Process]:
     exact = processes.get(name)
     if exact is not None:
         return [exact]
-    found = [process for process in processes.values() if process.service == name]
-    return sorted(found, key=lambda process: process.name)
+    return [process for process in processes.values() if process.service == name]
 
 
 def processes_of(target: Target, service: str) -> list[str]:
-    """Names of the processes of one service that there are now, sorted."""
+    """Names of the processes of one service that there are now, in the target's order."""
     found = target.processes().values()
-    return sorted(process.name for process in found if process.service == service)
+    return [process.name for process in found if process.service == service]
 
 
 def answering(target: Target, service: str) -> list[str]:

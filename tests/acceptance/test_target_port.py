@@ -1,6 +1,6 @@
-"""The port to a running environment, on a real one: what a target says and does.
+"""The port to a running environment, on real ones: what a target says and does on each platform.
 
-Written against `Target` alone, so that a second platform can be held to the same tests.
+Written against `Target` alone: every platform is held to the same tests.
 """
 
 from __future__ import annotations
@@ -15,30 +15,47 @@ from bookpayctl.load import probe_orders
 from bookpayctl.runs.waiting import wait_until
 from bookpayctl.targets import environment as environments
 from bookpayctl.targets.errors import NoSuchProcessError
-from bookpayctl.targets.platforms import open_target
-from bookpayctl.targets.target import Target, answering, processes_of
+from bookpayctl.targets.platforms import open_target, reached
+from bookpayctl.targets.target import Mark, Target, answering, named, processes_of
 from runtime.domain.names import Service
 from tests.support.command_line import NAME, environment_that_is_up
 
 pytestmark = [pytest.mark.acceptance]
 
-BACK_SECONDS_MAX = 60.0
-VICTIM = "notifier"
+BACK_SECONDS_MAX = 120.0
+VICTIM = Service.NOTIFIER
 
 
-@pytest.fixture(scope="module")
-def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+@pytest.fixture(scope="module", params=["local", "kube"])
+def target(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Target]:
+    if request.param == "kube":
+        command = request.getfixturevalue("in_cluster")
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in command.variables().items():
+                patch.setenv(name, value)
+            yield open_target(reached(environments.load(command.name)))
+        return
     home = tmp_path_factory.mktemp("target")
     with environment_that_is_up(home), pytest.MonkeyPatch.context() as patch:
         patch.setenv("BOOKPAY_HOME", str(home))
         yield open_target(environments.load(NAME))
 
 
-def wait_running(target: Target, process: str) -> None:
+def one_of(target: Target, service: str) -> str:
+    """A process of a service, by the name it has now."""
+    return processes_of(target, service)[0]
+
+
+def wait_running(target: Target, name: str) -> None:
+    """Until every process of that name, or of that service, runs, and there is one."""
     back = wait_until(
-        lambda: target.processes()[process].running, bool, deadline_seconds=BACK_SECONDS_MAX
+        lambda: named(target.processes(), name),
+        lambda found: bool(found) and all(process.running for process in found),
+        deadline_seconds=BACK_SECONDS_MAX,
     )
-    assert back.reached, target.processes()[process]
+    assert back.reached, back.value
 
 
 def test_every_process_of_the_environment_runs_and_has_an_incarnation(target: Target) -> None:
@@ -52,18 +69,19 @@ def test_every_process_of_the_environment_runs_and_has_an_incarnation(target: Ta
 
 
 def test_a_kill_is_seen_by_the_parent_and_only_since_its_mark(target: Target) -> None:
-    before, mark = target.processes()[VICTIM].incarnation, target.mark()
+    victim = one_of(target, VICTIM)
+    before, mark = target.processes()[victim].incarnation, target.mark()
 
-    killed = target.kill(VICTIM)
+    killed = target.kill(victim)
     seen = wait_until(
         lambda: target.events(mark),
-        lambda events: bool(events.starts_of(VICTIM)),
+        lambda events: bool(events.starts_of(victim)),
         deadline_seconds=BACK_SECONDS_MAX,
     )
 
     assert killed == before
-    assert [end.signal for end in seen.value.ends_of(VICTIM)] == ["SIGKILL"]
-    assert seen.value.starts_of(VICTIM) != [before]
+    assert [end.signal for end in seen.value.ends_of(victim)] == ["SIGKILL"]
+    assert seen.value.starts_of(victim) != [before]
     wait_running(target, VICTIM)
     assert target.events(target.mark()).ends == ()
 
@@ -75,10 +93,11 @@ def test_what_was_stopped_stays_away_until_it_is_started(target: Target) -> None
     )
     assert listens.reached
 
-    target.stop(VICTIM)
-    stopped = target.processes()[VICTIM]
-    refused, killed = not target.accepts_connections(VICTIM), target.kill(VICTIM)
-    target.start(VICTIM)
+    victim = one_of(target, VICTIM)
+    target.stop(victim)
+    stopped = target.processes()[victim]
+    refused, killed = not target.accepts_connections(victim), target.kill(victim)
+    target.start(victim)
 
     assert not stopped.running
     assert stopped.incarnation is None
@@ -126,13 +145,14 @@ def test_what_is_frozen_is_mute_and_runs_and_speaks_again_when_it_is_thawed(
 ) -> None:
     wait_running(target, VICTIM)
 
-    target.freeze(VICTIM)
+    victim = one_of(target, VICTIM)
+    target.freeze(victim)
     try:
-        mute, runs = target.ask(VICTIM, "/healthz"), target.processes()[VICTIM].running
+        mute, runs = target.ask(victim, "/healthz"), target.processes()[victim].running
     finally:
-        target.thaw(VICTIM)
+        target.thaw(victim)
     speaks = wait_until(
-        lambda: target.ask(VICTIM, "/healthz").status,
+        lambda: target.ask(victim, "/healthz").status,
         lambda status: status == 200,
         deadline_seconds=BACK_SECONDS_MAX,
     )
@@ -150,23 +170,28 @@ def test_the_processes_of_a_service_answer(target: Target) -> None:
     assert answering(target, Service.PUBLISHER) == names
 
 
+def said_by(target: Target, processes: list[str], since: Mark) -> list[str]:
+    return [line for process in processes for line in target.log_since(process, since)]
+
+
 def test_log_lines_since_a_mark_are_those_written_since(target: Target) -> None:
-    process, mark = "orders-service-http", target.mark()
-    before = target.log_since(process, mark)
+    mark = target.mark()
+    processes = processes_of(target, Service.ORDERS)
+    before = said_by(target, processes, mark)
     title = probe_orders.titles_in_stock(target.environment)[0]
     document = probe_orders.order_document(
         title, payment_method=probe_orders.PAYMENT_METHOD_THAT_PAYS, customer_id="port-test"
     )
     order = probe_orders.orders_api(target.environment).place(document, client_key="port-test")
     said = wait_until(
-        lambda: [line for line in target.log_since(process, mark) if order.body["id"] in line],
+        lambda: [line for line in said_by(target, processes, mark) if order.body["id"] in line],
         bool,
         deadline_seconds=BACK_SECONDS_MAX,
     )
 
     assert before == []
     assert said.reached, order.problem()
-    assert said.value[0] in [line.raw for line in target.log_lines([process])]
+    assert said.value[0] in [line.raw for line in target.log_lines(processes)]
 
 
 def test_a_program_runs_once_with_the_variables_of_its_service(target: Target) -> None:

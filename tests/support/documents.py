@@ -10,6 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from bookpayctl.cli.commands import (
+    attach,
     config,
     dlq,
     doctor,
@@ -219,6 +220,11 @@ def _quarantine_list() -> Document:
     return webhook_quarantine.quarantine_list([held, odd])
 
 
+def _attached() -> Document:
+    settings = {"context": "staging", "namespaces": "bookstore-platform-payments,kafka-system"}
+    return attach.attached_document(replace(ENVIRONMENT, name="staging", settings=settings))
+
+
 def _doctor() -> Document:
     findings = [
         Examination("python", ExaminationResult.OK, "3.11 or newer", "3.11.7"),
@@ -302,6 +308,7 @@ DOCUMENTS: Final[dict[str, Callable[[], Document]]] = {
     "Config": _config,
     "DeadLetter": lambda: dlq.dead_letter(LETTER, '{"amount_cents": 1}'),
     "DeadLetterList": _dead_letter_list,
+    "Attached": _attached,
     "Doctor": _doctor,
     "DrillList": _drill_list,
     "DrillPlan": _drill_plan,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
@@ -20,7 +21,16 @@ from bookpayctl.cli.output import (
 from bookpayctl.report.money import shown_money
 
 if TYPE_CHECKING:
-    from bookpayctl.targets.status import ProcessStatus, Status
+    from bookpayctl.targets.status import (
+        MovedByOthers,
+        OpenPayments,
+        ProcessStatus,
+        Status,
+        UnknownFact,
+        Waiting,
+    )
+
+T = TypeVar("T")
 
 
 def status(name: NameOption = None, output: OutputOption = OutputFormat.TABLE) -> None:
@@ -98,40 +108,36 @@ def _leader(found: Status) -> str:
 
 
 def _open_payments(found: Status) -> str:
-    from bookpayctl.targets.status import UnknownFact
+    def shown(payment: OpenPayments) -> str:
+        return f"{payment.state} {payment.count} (oldest {age(payment.oldest_seconds)})"
 
-    if isinstance(found.open_payments, UnknownFact):
-        return f"unknown: {found.open_payments.reason}"
-    listed = (
-        f"{payment.state} {payment.count} (oldest {age(payment.oldest_seconds)})"
-        for payment in found.open_payments
-    )
-    return ", ".join(listed) or "none"
+    return _listed(found.open_payments, shown, none="none")
 
 
 def _waiting(found: Status) -> str:
-    from bookpayctl.targets.status import UnknownFact
+    def shown(entry: Waiting) -> str:
+        return f"{entry.what} {entry.count} (oldest {age(entry.oldest_seconds)})"
 
-    if isinstance(found.waiting, UnknownFact):
-        return f"unknown: {found.waiting.reason}"
-    listed = (
-        f"{entry.what} {entry.count} (oldest {age(entry.oldest_seconds)})"
-        for entry in found.waiting
-        if entry.count
-    )
-    return ", ".join(listed) or "nothing"
+    waiting = found.waiting
+    if isinstance(waiting, tuple):
+        waiting = tuple(entry for entry in waiting if entry.count)
+    return _listed(waiting, shown, none="nothing")
 
 
 def _moved_by_others(found: Status) -> str:
+    def shown(entry: MovedByOthers) -> str:
+        return f"{entry.what} {entry.count} ({shown_money(entry.amount_cents, entry.currency)})"
+
+    return _listed(found.moved_by_others, shown, none="nothing")
+
+
+def _listed(facts: tuple[T, ...] | UnknownFact, shown: Callable[[T], str], *, none: str) -> str:
+    """Facts in one line; the reason where they are not known."""
     from bookpayctl.targets.status import UnknownFact
 
-    if isinstance(found.moved_by_others, UnknownFact):
-        return f"unknown: {found.moved_by_others.reason}"
-    listed = (
-        f"{entry.what} {entry.count} ({shown_money(entry.amount_cents, entry.currency)})"
-        for entry in found.moved_by_others
-    )
-    return ", ".join(listed) or "nothing"
+    if isinstance(facts, UnknownFact):
+        return f"unknown: {facts.reason}"
+    return ", ".join(map(shown, facts)) or none
 
 
 def _cell(value: object) -> str:

@@ -15,7 +15,7 @@ LOUD_LINES_MAX: Final = 25
 def said_once(context: DrillContext, since: Mark, *, noticed: bool) -> Item:
     """The warnings of every service since a mark; at least one in all, when it can be noticed."""
     processes = context.target.processes().values()
-    names = sorted(process.name for process in processes if not process.is_server)
+    names = [process.name for process in processes if not process.is_server]
     loud = {name: _loud_lines(context.target.log_since(name, since)) for name in names}
     loudest, said = max(names, key=loud.__getitem__), sum(loud.values())
     due = 1 if noticed else 0

@@ -18,7 +18,8 @@ NAMESPACE: Final = "bookstore-platform-payments"
 KAFKA_NAMESPACE: Final = "kafka-system"
 TARGET: Final = "kube"
 
-_TWIN_CONTROL_PORT: Final = 9091
+TWIN: Final = "stripe-twin"
+TWIN_CONTROL_PORT: Final = 9091
 
 
 def environment_in(options: KubeOptions, cluster: Cluster, root: Path) -> Environment:
@@ -35,8 +36,8 @@ def environment_in(options: KubeOptions, cluster: Cluster, root: Path) -> Enviro
         target=TARGET,
         dsn=f"postgresql://{ROLE}@postgres.{NAMESPACE}.svc:5432/{DATABASE}?passfile={passfile}",
         kafka_bootstrap_servers=f"bookstore-platform-kafka-bootstrap.{KAFKA_NAMESPACE}.svc:9092",
-        stripe_api_base=options.stripe_api_base or url("stripe-twin"),
-        stripe_control_url=url("stripe-twin", _TWIN_CONTROL_PORT) if own_twin else None,
+        stripe_api_base=options.stripe_api_base or url(TWIN),
+        stripe_control_url=url(TWIN, TWIN_CONTROL_PORT) if own_twin else None,
         orders_url=url("orders-service"),
         gateway_url=url("payments-gateway"),
         webhook_url=f"{url('payments-webhook-receiver')}/stripe/webhook",

@@ -13,7 +13,9 @@ from bookpayctl.targets.environment import (
     environment_root,
 )
 from bookpayctl.targets.kube.addresses import KAFKA_NAMESPACE, NAMESPACE
+from bookpayctl.targets.kube.attach import ATTACHED, Attachment, attach
 from bookpayctl.targets.kube.cluster import Cluster, open_cluster
+from bookpayctl.targets.kube.contexts import allowed_contexts
 from bookpayctl.targets.kube.doctor import examine
 from bookpayctl.targets.kube.down import remove
 from bookpayctl.targets.kube.errors import ClusterError
@@ -25,7 +27,7 @@ from bookpayctl.targets.kube.target import KubeTarget
 from bookpayctl.targets.kube.up import bring_up
 from bookpayctl.targets.lock import environment_lock, lock_file
 from bookpayctl.targets.platform import Examination, UpStep, Watch
-from bookpayctl.targets.settings import Value
+from bookpayctl.targets.settings import Value, environment_name
 from bookpayctl.targets.target import Target
 
 
@@ -45,10 +47,27 @@ class KubePlatform:
         ):
             return bring_up(cluster, options, environment_root(options.name), watch.step)
 
+    def attach(self, values: Mapping[str, Value], namespace: str, tenant_id: str) -> Environment:
+        """Take over a stack that somebody else deployed; see `attach`."""
+        name = environment_name(values)
+        wanted = Attachment(
+            name=name,
+            namespace=namespace,
+            tenant_id=tenant_id,
+            allowed=allowed_contexts(values["kube_contexts"].text),
+        )
+        cluster = open_cluster(values["context"].text or None)
+        with environment_lock(lock_file(name), "attach", timeout_seconds=0.0, waiting=_nobody):
+            return attach(cluster, wanted, environment_root(name))
+
     def take_down(
         self, name: str, *, timeout_seconds: float, purge: bool, watch: Watch
     ) -> list[str]:
         found = environments.load(name)
+        if found.settings.get(ATTACHED) == "on":
+            watch.step(UpStep("down", "somebody else deployed it: it stays, and is forgotten here"))
+            environments.remove(found.root)
+            return []
         with environment_lock(
             lock_file(name), "down", timeout_seconds=timeout_seconds, waiting=watch.waiting
         ):
@@ -90,6 +109,10 @@ def with_processes(environment: Environment, cluster: Cluster) -> Environment:
         if is_ours(pod)
     )
     return replace(environment, processes=tuple(sorted(specs, key=lambda spec: spec.name)))
+
+
+def _nobody(_holder: str) -> None:
+    """Nobody is told: an attach does not wait."""
 
 
 _opened: Final[dict[str, tuple[Cluster, Ways]]] = {}

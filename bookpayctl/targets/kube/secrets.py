@@ -33,10 +33,10 @@ def in_cluster(cluster: Cluster, namespace: str) -> dict[str, str]:
     found: dict[str, str] = {}
     by_name = {secret["metadata"]["name"]: secret for secret in cluster.objects(SECRET, namespace)}
     for file_name, (secret, key) in PLACES.items():
-        value = _value(by_name.get(secret), key)
+        value = value_of(by_name.get(secret), key)
         if value:
             found[file_name] = value
-    password = _value(by_name.get(DATABASE_SECRET), "password")
+    password = value_of(by_name.get(DATABASE_SECRET), "password")
     if password:
         found[credentials.PASSFILE] = passfile_line(password)
     return found
@@ -69,6 +69,7 @@ def _document(secret: str, namespace: str, name: str, data: Mapping[str, str]) -
     }
 
 
-def _value(secret: Document | None, key: str) -> str:
+def value_of(secret: Document | None, key: str) -> str:
+    """One value of a Secret; empty when it is not there."""
     raw = ((secret or {}).get("data") or {}).get(key) or ""
     return base64.b64decode(raw).decode("utf-8", "replace").strip()

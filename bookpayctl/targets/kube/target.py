@@ -32,6 +32,7 @@ from bookpayctl.targets.kube.pods import (
     is_leaving,
     is_ours,
     process_of,
+    service_named,
     service_of,
     sorted_by_name,
     stopped_names,
@@ -104,24 +105,19 @@ class KubeTarget:
         return {process.name: process for process in sorted_by_name(found)}
 
     def kill(self, process: str) -> str | None:
-        pod = self._one(process)
-        if not process_of(pod).running:
+        pods = self._named_or_stopped(process)
+        if not pods or not process_of(pods[0]).running:
             return None
+        pod = pods[0]
         killed = process_of(pod).incarnation
         self._signal(pod, signal.SIGKILL)
         return killed
 
     def stop(self, process: str) -> None:
-        pods = self._named(process)
-        if not pods:
-            # Stopped already is stopped.
-            self._stopped_workload(process)
-            return
-        keeper = keeper_of(self._cluster, pods[0])
-        if keeper is None:
-            raise TargetError(f"{process} is kept by an operator; it cannot be stopped by scaling")
-        names = [pod["metadata"]["name"] for pod in pods]
-        stop_pods(self._cluster, keeper, names)
+        # None of them, if stopped already: that is stopped.
+        names = [pod["metadata"]["name"] for pod in self._named_or_stopped(process)]
+        for keeper, kept in self._keepers(names).values():
+            stop_pods(self._cluster, keeper, kept)
         gone = wait_until(
             lambda: [name for name in names if self._find(name) is not None],
             lambda left: not left,
@@ -132,11 +128,12 @@ class KubeTarget:
             raise TargetError(f"{left} is still there after {STOP_SECONDS_MAX:.0f} s")
 
     def start(self, process: str) -> None:
-        if self._named(process):
-            return
-        workload = self._stopped_workload(process)
-        listed = stopped_names(workload.document)
-        start_pods(self._cluster, workload, [process] if process in listed else listed)
+        stopped = self._workloads_without(process)
+        if not stopped and not self._named(process):
+            raise self._unknown(process)
+        for workload in stopped:
+            listed = stopped_names(workload.document)
+            start_pods(self._cluster, workload, [process] if process in listed else listed)
 
     def freeze(self, process: str) -> None:
         pod = self._one(process)
@@ -177,7 +174,7 @@ class KubeTarget:
         return logs.follow(self._cluster, self._places(processes))
 
     def accepts_connections(self, process: str) -> bool:
-        return any(self._listens(pod) for pod in self._named(process))
+        return any(self._listens(pod) for pod in self._named_or_stopped(process))
 
     def ask(self, process: str, path: str) -> HttpAnswer:
         pod = self._find(process)
@@ -226,6 +223,17 @@ class KubeTarget:
         exact = [pod for pod in pods if pod["metadata"]["name"] == name]
         return exact or [pod for pod in pods if service_of(pod) == name and not is_leaving(pod)]
 
+    def _named_or_stopped(self, name: str) -> list[Document]:
+        """As `_named`; none for what a run stopped.
+
+        Raises:
+            NoSuchProcessError: nothing bears that name.
+        """
+        pods = self._named(name)
+        if not pods and not self._workloads_without(name):
+            raise self._unknown(name)
+        return pods
+
     def _find(self, process: str) -> Document | None:
         return next((pod for pod in self._pods() if pod["metadata"]["name"] == process), None)
 
@@ -233,15 +241,32 @@ class KubeTarget:
         """The pod of a process, or the first one of a service."""
         pods = self._named(process)
         if not pods:
-            raise NoSuchProcessError(f"environment {self._where} has no process {process}")
+            raise self._unknown(process)
         return pods[0]
 
-    def _stopped_workload(self, process: str) -> Workload:
-        """The workload that lost a process, or that bears this name."""
-        for workload in workloads(self._cluster, self._namespaces):
-            if process == workload.name or process in stopped_names(workload.document):
-                return workload
-        raise NoSuchProcessError(f"environment {self._where} has no process {process}")
+    def _workloads_without(self, name: str) -> list[Workload]:
+        """The workloads that lost a process of this name, or processes of this service."""
+        return [
+            workload
+            for workload in workloads(self._cluster, self._namespaces)
+            if (listed := stopped_names(workload.document))
+            and name in (*listed, workload.name, service_named(workload.name))
+        ]
+
+    def _keepers(self, names: list[str]) -> dict[str, tuple[Workload, list[str]]]:
+        """What keeps these pods, by its uid, each with those of them that it keeps."""
+        found: dict[str, tuple[Workload, list[str]]] = {}
+        for name in names:
+            pod = self._find(name)
+            keeper = None if pod is None else keeper_of(self._cluster, pod)
+            if keeper is None:
+                raise TargetError(f"{name} is kept by an operator; it cannot be stopped by scaling")
+            uid = keeper.document["metadata"]["uid"]
+            found.setdefault(uid, (keeper, []))[1].append(name)
+        return found
+
+    def _unknown(self, process: str) -> NoSuchProcessError:
+        return NoSuchProcessError(f"environment {self._where} has no process {process}")
 
     def _signal(self, pod: Document, number: signal.Signals) -> None:
         """Send it, and see that it came: the answer, or the container's end, tells."""

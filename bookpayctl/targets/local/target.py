@@ -22,7 +22,7 @@ from bookpayctl.targets.local.status import read_status
 from bookpayctl.targets.local.supervise import logs
 from bookpayctl.targets.local.supervise.configuration import LOG_FILE
 from bookpayctl.targets.local.supervise.endings import parse_log
-from bookpayctl.targets.local.supervise.supervisor import Supervisor
+from bookpayctl.targets.local.supervise.supervisor import ProcessInfo, Supervisor
 from bookpayctl.targets.log_lines import LogLine
 from bookpayctl.targets.status import Status
 from bookpayctl.targets.target import Finished, Mark, Process, ProcessEvents, named, processes_of
@@ -42,6 +42,7 @@ class LocalTarget:
         self._environment = environment
         self._services = {spec.name: spec.service for spec in environment.processes}
         self._ports = {spec.name: spec.port for spec in environment.processes}
+        self._places = {spec.name: n for n, spec in enumerate(environment.processes)}
         self._record = environment.logs_dir / LOG_FILE
 
     @property
@@ -74,8 +75,12 @@ class LocalTarget:
                 ended=info.state in _ENDED,
                 incarnation=None if info.pid is None else str(info.pid),
             )
-            for info in self._supervisor.processes()
+            for info in sorted(self._supervisor.processes(), key=self._place_of)
         }
+
+    def _place_of(self, info: ProcessInfo) -> int:
+        """In the order in which things are started, which is the environment's."""
+        return self._places.get(info.name, len(self._places))
 
     def kill(self, process: str) -> str | None:
         pid = self._pid(process)

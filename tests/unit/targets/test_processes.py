@@ -26,7 +26,7 @@ PROCESSES = {
     ("name", "meant"),
     [
         ("payments-worker-b", ["payments-worker-b"]),
-        ("payments-worker", ["payments-worker-a", "payments-worker-b"]),
+        ("payments-worker", ["payments-worker-b", "payments-worker-a"]),
         ("postgres", ["postgres-0"]),
         ("notifier", ["notifier"]),
         ("payments", []),

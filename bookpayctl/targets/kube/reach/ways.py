@@ -112,6 +112,20 @@ def is_inside(host: str) -> bool:
     return host.endswith(_INSIDE)
 
 
+def inside(server: str, namespace: str) -> str:
+    """`HOST:PORT` as it is known from everywhere in the cluster, not from one namespace alone.
+
+    A host of the world, or one that is whole already, stays as it is.
+    """
+    host, colon, port = server.strip().partition(":")
+    labels = host.split(".")
+    if len(labels) == 1:
+        labels.append(namespace)
+    if len(labels) == 2:
+        labels.append("svc")
+    return f"{'.'.join(labels)}{colon}{port}"
+
+
 def service_of_host(host: str) -> tuple[str, str]:
     """Service and namespace of `SERVICE.NAMESPACE.svc…`.
 

@@ -1,0 +1,172 @@
+"""Taking over a stack that somebody else deployed: looked at, asked, and never changed.
+
+Everything is read where the stack itself reads it: its ConfigMap, its Secrets, the gateway's
+variables. What is not there is named, because a stack that is half known would be judged wrongly.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote, urlsplit
+
+from bookpayctl.report.exit_code import ExitCode
+from bookpayctl.targets import credentials, environment
+from bookpayctl.targets.environment import Environment
+from bookpayctl.targets.errors import TargetError
+from bookpayctl.targets.kube import secrets
+from bookpayctl.targets.kube.addresses import TARGET, TWIN, TWIN_CONTROL_PORT
+from bookpayctl.targets.kube.cluster import Cluster, Document
+from bookpayctl.targets.kube.contexts import refuse_context
+from bookpayctl.targets.kube.kinds import CONFIG_MAP, DEPLOYMENT, SECRET
+from bookpayctl.targets.kube.manifests import CONFIG_MAP as CONFIG_NAME
+from bookpayctl.targets.kube.reach.ways import inside
+from bookpayctl.targets.servers.postgres import passfile_line
+
+GATEWAY: Final = "payments-gateway"
+ATTACHED: Final = "attached"
+
+
+class NoStackError(TargetError):
+    """The namespace holds no stack of ours, or not all of one; the message says what lacks."""
+
+    code = ExitCode.USAGE
+    reason = "no_stack"
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """What the user says; all else is read."""
+
+    name: str
+    namespace: str
+    tenant_id: str
+    allowed: tuple[str, ...]
+
+
+def attach(cluster: Cluster, wanted: Attachment, root: Path) -> Environment:
+    """Write the environment down and return it; nothing in the cluster is changed.
+
+    Raises:
+        ContextRefusedError: the cluster may not be touched.
+        NoStackError: something of a stack is missing there.
+        ForbiddenError: the account may not read something.
+    """
+    refuse_context(cluster, wanted.allowed)
+    config = _configuration(cluster, wanted.namespace)
+    stripe = _gateway_variable(cluster, wanted.namespace, "STRIPE_API_BASE")
+    database = _database(cluster, wanted.namespace)
+    known = secrets.in_cluster(cluster, wanted.namespace)
+    missing = sorted(secrets.PLACES.keys() - known.keys())
+    if missing:
+        names = ", ".join("/".join(secrets.PLACES[name]) for name in missing)
+        raise NoStackError(f"namespace {wanted.namespace} has no Secret {names}")
+    known[credentials.PASSFILE] = passfile_line(database.password or "")
+    credentials.keep(root / "secrets", known)
+    found = _environment(cluster, wanted, root, config, stripe, database)
+    environment.save(found)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Database:
+    host: str
+    port: int
+    user: str
+    password: str | None
+    name: str
+
+
+def _configuration(cluster: Cluster, namespace: str) -> Mapping[str, str]:
+    found = cluster.find(CONFIG_MAP, CONFIG_NAME, namespace)
+    if found is None:
+        raise NoStackError(f"namespace {namespace} has no ConfigMap {CONFIG_NAME}")
+    data: Mapping[str, str] = found.get("data") or {}
+    for key in ("KAFKA_BOOTSTRAP_SERVERS", "BOOKPAY_ENV"):
+        if not data.get(key):
+            raise NoStackError(f"ConfigMap {namespace}/{CONFIG_NAME} has no {key}")
+    return data
+
+
+def _gateway_variable(cluster: Cluster, namespace: str, name: str) -> str:
+    gateway = cluster.find(DEPLOYMENT, GATEWAY, namespace)
+    if gateway is None:
+        raise NoStackError(f"namespace {namespace} has no Deployment {GATEWAY}")
+    container: Document = gateway["spec"]["template"]["spec"]["containers"][0]
+    for variable in container.get("env") or []:
+        if variable["name"] == name and variable.get("value"):
+            return str(variable["value"])
+    raise NoStackError(f"Deployment {namespace}/{GATEWAY} has no variable {name}")
+
+
+def _database(cluster: Cluster, namespace: str) -> _Database:
+    secret = cluster.find(SECRET, secrets.DATABASE_SECRET, namespace)
+    dsn = secrets.value_of(secret, "dsn")
+    if not dsn:
+        raise NoStackError(f"namespace {namespace} has no Secret {secrets.DATABASE_SECRET}/dsn")
+    parts = urlsplit(dsn)
+    if not parts.hostname or not parts.username:
+        # Not quoted: a DSN holds a password.
+        raise NoStackError(f"Secret {namespace}/{secrets.DATABASE_SECRET} holds no usable dsn")
+    return _Database(
+        host=parts.hostname,
+        port=parts.port or 5432,
+        user=parts.username,
+        password=parts.password,
+        name=parts.path.lstrip("/"),
+    )
+
+
+def _environment(
+    cluster: Cluster,
+    wanted: Attachment,
+    root: Path,
+    config: Mapping[str, str],
+    stripe: str,
+    database: _Database,
+) -> Environment:
+    space = wanted.namespace
+    bootstrap = ",".join(
+        inside(server, space) for server in config["KAFKA_BOOTSTRAP_SERVERS"].split(",")
+    )
+    kafka_space = bootstrap.split(",", maxsplit=1)[0].split(".")[1]
+    parts = urlsplit(stripe)
+    own_twin = (parts.hostname or "").split(".")[0] == TWIN
+    stripe_url = stripe
+    if "." not in (parts.hostname or ""):
+        stripe_url = f"{parts.scheme}://{inside(parts.netloc, space)}"
+    passfile = quote(os.fsencode((root / "secrets" / credentials.PASSFILE).absolute()))
+    where = inside(f"{database.host}:{database.port}", space)
+
+    def url(service: str) -> str:
+        return f"http://{service}.{space}.svc:8080"
+
+    return Environment(
+        name=wanted.name,
+        root=root,
+        target=TARGET,
+        dsn=f"postgresql://{database.user}@{where}/{database.name}?passfile={passfile}",
+        kafka_bootstrap_servers=bootstrap,
+        stripe_api_base=stripe_url,
+        stripe_control_url=(f"http://{TWIN}.{space}.svc:{TWIN_CONTROL_PORT}" if own_twin else None),
+        orders_url=url("orders-service"),
+        gateway_url=url(GATEWAY),
+        webhook_url=f"{url('payments-webhook-receiver')}/stripe/webhook",
+        mail_dir=root / "mail",
+        tenant_id=wanted.tenant_id,
+        processes=(),
+        settings={
+            ATTACHED: "on",
+            "context": cluster.context,
+            "kubeconfig": os.environ.get("KUBECONFIG", ""),
+            "namespaces": ",".join(dict.fromkeys((space, kafka_space))),
+            "env": config["BOOKPAY_ENV"],
+            "shadow_mode": config.get("SHADOW_MODE", "off"),
+            "failpoints": config.get("BOOKPAY_FAILPOINTS", "off"),
+            "stripe_shared": "off",
+            "webhook_window_seconds": config.get("BOOKPAY_WEBHOOK_WINDOW_SECONDS", "900"),
+        },
+    )
