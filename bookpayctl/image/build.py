@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from bookpayctl.image.archive import replacing, write_archive
 from bookpayctl.image.bytecode import Compiler, compiled
@@ -25,6 +26,9 @@ from bookpayctl.image.recipe import (
 )
 from bookpayctl.image.store import LayerStore, opened_store
 from bookpayctl.report.exit_code import ExitCode
+
+# As pyproject.toml says.
+_PYTHON_MIN: Final = (3, 11)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,13 @@ def build(request: ImageRequest, tell: Tell) -> Built:
 
 
 def _platform(base: Base, wanted: ImagePlatform | None) -> ImagePlatform:
+    python = base.inventory.python
+    if tuple(map(int, python.split("."))) < _PYTHON_MIN:
+        needed = ".".join(map(str, _PYTHON_MIN))
+        raise ImageError(
+            f"the base {base.path} has Python {python}, and bookpay needs {needed} or newer",
+            fix="take one like python:3.12-slim",
+        )
     theirs = platform_named(f"{base.config.get('os')}/{base.config.get('architecture')}")
     if wanted is not None and wanted != theirs:
         raise ImageError(

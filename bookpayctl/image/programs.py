@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,13 +36,11 @@ def run_program(
     *,
     seconds_max: float,
     directory: Path | None = None,
-    variables: Mapping[str, str] | None = None,
     aloud: bool = False,
 ) -> Ran:
     """Run a program to its end, without a terminal.
 
     Args:
-        variables: what it gets beside what the shell exports.
         aloud: whether all that it writes goes to stderr at once, and none of it is kept.
 
     Raises:
@@ -53,7 +51,7 @@ def run_program(
         done = subprocess.run(
             command,
             cwd=directory,
-            env={**exported, **(variables or {})},
+            env=exported,
             stdin=subprocess.DEVNULL,
             stdout=sys.stderr if aloud else subprocess.PIPE,
             stderr=None if aloud else subprocess.PIPE,

@@ -199,6 +199,30 @@ def test_what_cannot_work_is_refused_before_anything_is_written(
     assert not (tmp_path / "bookpay.tar").exists()
 
 
+def test_a_python_that_is_too_old_is_refused(workshop: CommandLine, tmp_path: Path) -> None:
+    write_base(tmp_path / "base.tar", python="3.10")
+
+    refused = build(workshop, "bookpay.tar")
+
+    assert refused["exit"]["code"] == 2
+    assert "has Python 3.10, and bookpay needs 3.11" in refused["message"]
+
+
+def test_an_image_for_a_python_that_is_not_here_is_built_without_byte_code(
+    workshop: CommandLine, tmp_path: Path
+) -> None:
+    write_base(tmp_path / "base.tar", python="3.99")
+
+    files = ("--archive", "bookpay.tar", "--base", "base.tar", "--lock", "requirements.lock")
+    built = workshop.run("image", "build", *files)
+
+    assert built.returncode == 0, built.stderr
+    assert "no Python 3.99 here to compile with" in built.stderr
+    names = [name for layer in layers_of(tmp_path / "bookpay.tar") for name in layer]
+    assert len(names) > 500
+    assert [name for name in names if name.endswith(".pyc")] == []
+
+
 def test_without_an_engine_and_without_a_base_it_says_what_to_bring(
     workshop: CommandLine, tmp_path: Path
 ) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import functools
+import json
+import os
 import shutil
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -24,13 +27,6 @@ OVERLAYS: Final = ("standalone", "kind", "operators", "prod", "cdc")
 _SECONDS_MAX: Final = 60
 
 Json = Any  # a document as YAML gives it
-
-_CDC: Final = """\
-apiVersion: kustomize.config.k8s.io/v1beta1
-kind: Kustomization
-resources: [{operators}]
-components: [{debezium}, {labels}]
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,17 +105,22 @@ def kustomize(folder: Path) -> str:
 def _text(overlay: str) -> str:
     if overlay != "cdc":
         return kustomize(MANIFESTS / "overlays" / overlay)
-    # Beside the overlays, because kustomize takes no absolute path.
-    folder = MANIFESTS / "overlays" / ".cdc"
-    folder.mkdir(exist_ok=True)
-    try:
-        (folder / "kustomization.yaml").write_text(
-            _CDC.format(
-                operators="../operators",
-                debezium="../../components/debezium",
-                labels="../../components/labels",
-            )
-        )
+    return composed(
+        resources=[MANIFESTS / "overlays" / "operators"],
+        components=[MANIFESTS / "components" / "debezium", MANIFESTS / "components" / "labels"],
+    )
+
+
+def composed(*, resources: list[Path], components: list[Path]) -> str:
+    """What a kustomization of somebody else's, in a folder of their own, would make of these."""
+    with tempfile.TemporaryDirectory() as name:
+        # kustomize takes no absolute path, and follows links before it goes up.
+        folder = Path(name).resolve()
+        document = {
+            "apiVersion": "kustomize.config.k8s.io/v1beta1",
+            "kind": "Kustomization",
+            "resources": [os.path.relpath(path, folder) for path in resources],
+            "components": [os.path.relpath(path, folder) for path in components],
+        }
+        (folder / "kustomization.yaml").write_text(json.dumps(document))
         return kustomize(folder)
-    finally:
-        shutil.rmtree(folder)
