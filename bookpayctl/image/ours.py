@@ -31,10 +31,12 @@ class CodeSource:
 
     Attributes:
         folder: the folder with `bookpayctl/` and `runtime/`.
+        address: where the project says that its source is; empty when it does not.
     """
 
     folder: Path
     version: str
+    address: str = ""
 
     @property
     def lock(self) -> Path:
@@ -50,7 +52,9 @@ def this_source() -> CodeSource:
     folders = {_package_folder(name).parent for name in PACKAGES}
     if len(folders) != 1:
         raise ImageError(f"bookpayctl and runtime lie apart: {sorted(map(str, folders))}")
-    return CodeSource(folders.pop(), importlib.metadata.version("bookpay"))
+    told = importlib.metadata.metadata("bookpay")
+    addresses = dict(line.split(", ", 1) for line in told.get_all("Project-URL") or [])
+    return CodeSource(folders.pop(), told["Version"], addresses.get("Source", ""))
 
 
 def write_ours(

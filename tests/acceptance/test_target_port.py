@@ -58,6 +58,14 @@ def wait_running(target: Target, name: str) -> None:
     assert back.reached, back.value
 
 
+def wait_listening(target: Target, name: str) -> None:
+    """One that was killed or stopped by the test before runs a while before it listens."""
+    listens = wait_until(
+        lambda: target.accepts_connections(name), bool, deadline_seconds=BACK_SECONDS_MAX
+    )
+    assert listens.reached
+
+
 def test_every_process_of_the_environment_runs_and_has_an_incarnation(target: Target) -> None:
     processes = target.processes()
 
@@ -87,11 +95,7 @@ def test_a_kill_is_seen_by_the_parent_and_only_since_its_mark(target: Target) ->
 
 
 def test_what_was_stopped_stays_away_until_it_is_started(target: Target) -> None:
-    # One that was killed by the test before runs a moment before it listens.
-    listens = wait_until(
-        lambda: target.accepts_connections(VICTIM), bool, deadline_seconds=BACK_SECONDS_MAX
-    )
-    assert listens.reached
+    wait_listening(target, VICTIM)
 
     victim = one_of(target, VICTIM)
     target.stop(victim)
@@ -143,7 +147,7 @@ def test_servers_are_told_from_services(target: Target) -> None:
 def test_what_is_frozen_is_mute_and_runs_and_speaks_again_when_it_is_thawed(
     target: Target,
 ) -> None:
-    wait_running(target, VICTIM)
+    wait_listening(target, VICTIM)
 
     victim = one_of(target, VICTIM)
     target.freeze(victim)

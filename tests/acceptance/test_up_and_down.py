@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -309,6 +310,15 @@ def test_purge_removes_the_folder_and_a_second_purge_is_harmless(lone: Cli) -> N
 
     assert (first.returncode, second.returncode) == (0, 0)
     assert not lone.folder().exists()
+
+
+def test_a_folder_that_was_removed_under_a_running_stack_is_no_obstacle(lone: Cli) -> None:
+    lone.up()
+    shutil.rmtree(lone.folder())
+
+    lone.up()
+
+    assert place_order(lone)
 
 
 def place_order(cli: Cli) -> str:

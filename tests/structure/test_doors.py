@@ -61,6 +61,16 @@ def test_a_child_is_started_in_a_few_places_and_each_gives_it_its_variables() ->
     assert without == {"bookpayctl/cli/commands/demo.py", "bookpayctl/clients/shell.py"}
 
 
+def test_which_processes_there_are_is_asked_of_the_target_and_not_of_a_file() -> None:
+    found = files_with(r"environment\.processes\b|spec\.service\b")
+
+    # What `up` brought up, as its result; and logs, which stay when nothing runs any more.
+    assert {path for path in found if not path.startswith("bookpayctl/targets/")} == {
+        "bookpayctl/cli/commands/logs.py",
+        "bookpayctl/cli/commands/up.py",
+    }
+
+
 def test_both_programs_shut_out_the_same() -> None:
     """The judge shares no code with the judged, so the module stands twice."""
     assert tool.FILES_OF_NOBODY == services.FILES_OF_NOBODY

@@ -130,7 +130,7 @@ def _origin() -> ImageOrigin:
     from bookpayctl.image.revision import revision_of
 
     source = this_source()
-    return ImageOrigin(source.version, revision_of(source.folder))
+    return ImageOrigin(source.version, revision_of(source.folder), source.address)
 
 
 def _tag(text: str) -> str:

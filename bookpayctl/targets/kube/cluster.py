@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
@@ -184,13 +184,11 @@ class Cluster:
             response = self._send("GET", path, query, None, "", (CONNECT_SECONDS_MAX, read_seconds))
             if response.status >= 300:
                 raise refusal_of("GET", path, response.status, response.read())
-            rest = b""
-            for chunk in response.response.stream(65_536):
-                *whole, rest = (rest + chunk).split(b"\n")
-                for line in whole:
-                    yield line.decode("utf-8", "replace")
-            if rest:
-                yield rest.decode("utf-8", "replace")
+            try:
+                yield from _lines_of(response.response.stream(65_536))
+            finally:
+                # Whoever stops reading leaves half an answer, which no other request may find.
+                response.response.close()
         except HTTPError as error:
             raise self._unreachable(error) from error
 
@@ -338,6 +336,16 @@ class Cluster:
         return UnreachableError(
             f"the cluster of context {self.context!r} does not answer at {self.server}: {cause}"
         )
+
+
+def _lines_of(chunks: Iterable[bytes]) -> Iterator[str]:
+    rest = b""
+    for chunk in chunks:
+        *whole, rest = (rest + chunk).split(b"\n")
+        for line in whole:
+            yield line.decode("utf-8", "replace")
+    if rest:
+        yield rest.decode("utf-8", "replace")
 
 
 def open_cluster(context: str | None = None, kubeconfig: str | None = None) -> Cluster:

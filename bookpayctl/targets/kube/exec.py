@@ -67,6 +67,7 @@ def run_in_pod(
     finally:
         with contextlib.suppress(OSError, websocket.WebSocketException):
             client.close()
+        client.sock.shutdown()
     if still_open:
         raise ExecError(f"{command[0]} in pod {where} did not end in {deadline_seconds:.0f} s")
     return Finished(

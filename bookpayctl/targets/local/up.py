@@ -20,6 +20,7 @@ from bookpayctl.runs.waiting import wait_until
 from bookpayctl.targets import credentials, environment
 from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.local import down
+from bookpayctl.targets.local.machine import leftovers
 from bookpayctl.targets.local.machine.state import save_state, socket_path
 from bookpayctl.targets.local.ownership import kafka_mark, postgres_mark, servers, stripe_mark
 from bookpayctl.targets.local.plan import (
@@ -81,8 +82,10 @@ def bring_up(
     """
     deadline = time.monotonic() + options.timeout_seconds
     recorded = recorded_environment(root, options.name)
-    if Supervisor(socket_path(root)).pid() is None:
-        # Before ports are chosen: what nobody looks after any more may still listen on ours.
+    daemon = Supervisor(socket_path(root)).pid()
+    if daemon is None or not leftovers.works_in(daemon, root):
+        # Before ports are chosen: what nobody looks after any more may still listen on ours, and so
+        # does a stack whose folder was removed while it ran.
         down.stop(root, timeout_seconds=_UNDO_SECONDS_MAX, tell=lambda t: tell(UpStep("up", t)))
     plan = make_plan(options, root, applications=applications)
     for note in plan.notes:

@@ -79,3 +79,23 @@ def test_a_lock_file_that_nobody_holds_is_removed(tmp_path: Path) -> None:
     leftovers.remove_stale_pid_file(tmp_path)
 
     assert not (tmp_path / "postmaster.pid").exists()
+
+
+def test_a_process_whose_folder_was_removed_and_made_again_does_not_work_in_it(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    sleeper = subprocess.Popen([sys.executable, "-c", "input()"], cwd=folder, stdin=subprocess.PIPE)
+    try:
+        before = leftovers.works_in(sleeper.pid, folder)
+        # Moved, not removed: a folder made anew could get the number of one that is gone.
+        folder.rename(tmp_path / "old")
+        gone = leftovers.works_in(sleeper.pid, folder)
+        folder.mkdir()
+        anew = leftovers.works_in(sleeper.pid, folder)
+    finally:
+        sleeper.kill()
+        sleeper.communicate()
+
+    assert (before, gone, anew) == (True, False, False)

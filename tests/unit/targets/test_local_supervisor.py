@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from bookpayctl.targets.local.supervise.endings import last_end, restarts
 from bookpayctl.targets.local.supervise.supervisor import (
     ProcessInfo,
     Supervisor,
 )
-from bookpayctl.targets.local.supervise.waiting import _Deaths
+from bookpayctl.targets.local.supervise.waiting import _Deaths, last_words
 
 LOG = """\
 2026-11-22 10:00:00,000 INFO spawned: 'worker' with pid 10
@@ -53,3 +56,20 @@ def test_dying_once_is_bad_luck_and_twice_is_hopeless() -> None:
 
 def test_what_supervisor_has_given_up_is_hopeless_at_once() -> None:
     assert _Deaths().is_hopeless(info("FATAL", 100.0)) is True
+
+
+@pytest.mark.parametrize(
+    "said", ["Exited too quickly (process log may have details)", "Bad exit code 2", ""]
+)
+def test_an_end_is_told_in_one_way_however_soon_after_the_start_it_came(
+    said: str, tmp_path: Path
+) -> None:
+    ended = replace(info("BACKOFF", 0.0), error=said)
+
+    assert last_words(ended, tmp_path) == "ended each time it was started (exit status 2)"
+
+
+def test_what_could_not_be_started_is_told_in_the_daemons_words(tmp_path: Path) -> None:
+    ended = replace(info("FATAL", 0.0), error="can't find command 'nothing'")
+
+    assert last_words(ended, tmp_path) == "can't find command 'nothing'"

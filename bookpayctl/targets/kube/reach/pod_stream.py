@@ -104,9 +104,10 @@ class PodStream:
     def close(self) -> None:
         import websocket
 
-        # It may be broken already; then there is nothing left to close.
+        # A broken one hears no good-bye; its socket is closed all the same.
         with contextlib.suppress(OSError, websocket.WebSocketException):
             self._websocket.close(timeout=0)
+        self._websocket.shutdown()
 
     def _carry_what_came(
         self, waiting: selectors.BaseSelector, conn: socket.socket, passing: Filter

@@ -130,3 +130,19 @@ def _is_zombie(process: psutil.Process) -> bool:
         return process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
+
+
+def works_in(pid: int, folder: Path) -> bool:
+    """Whether a process works in this very folder, not in one that bore its name and was removed.
+
+    Where the machine does not tell, it does.
+    """
+    try:
+        at = Path(f"/proc/{pid}/cwd").stat()
+    except OSError:
+        return True
+    try:
+        here = folder.stat()
+    except FileNotFoundError:
+        return False
+    return (at.st_dev, at.st_ino) == (here.st_dev, here.st_ino)
