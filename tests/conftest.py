@@ -1,8 +1,42 @@
-"""What holds for all tests."""
+"""What holds for all tests, and what is dear enough to be there once for all of them."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import pytest
 
 # Before anything of it is imported: what support asserts is explained as what a test asserts.
 pytest.register_assert_rewrite("tests.support", "tests.crash_matrix")
+
+from tests.support.cluster import (  # noqa: E402 - see above
+    TestCluster,
+    cluster_at_hand,
+    environment_in_cluster,
+)
+from tests.support.command_line import CommandLine  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestCluster]:
+    """A real cluster with the image in it; who asks for it is skipped where there is none."""
+    with cluster_at_hand(tmp_path_factory.mktemp("image")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def cluster_variables(cluster: TestCluster) -> Iterator[TestCluster]:
+    """The cluster, as what a test starts by itself finds it."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in cluster.variables.items():
+            patch.setenv(name, value)
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def in_cluster(
+    cluster: TestCluster, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[CommandLine]:
+    """A whole stack in it, brought up and taken down by the command line."""
+    with environment_in_cluster(cluster, tmp_path_factory.mktemp("kube") / "home") as command:
+        yield command

@@ -1,21 +1,19 @@
 """The image in a real cluster, under the strictest rules that a namespace can have.
 
-Only in a cluster that was named for it: KUBECONFIG, and the current context in
-BOOKPAY_KUBE_CONTEXTS (comma-separated). BOOKPAY_IMAGE is the image to look at, which the cluster
-has to have; by default `bookpay:dev`, as `image build` calls it.
+tests/support/cluster.py says which cluster that is, and which image.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 import uuid
 from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
+
+from tests.support.cluster import TestCluster
 
 SECONDS_MAX: Final = 180
 SITE: Final = "/opt/bookpay/site-packages"
@@ -34,7 +32,7 @@ def kubectl(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str
     )
 
 
-def pod() -> dict[str, Any]:
+def pod(image: str) -> dict[str, Any]:
     """One that sleeps, as every pod of the manifests is allowed to be and no more."""
     return {
         "apiVersion": "v1",
@@ -52,7 +50,7 @@ def pod() -> dict[str, Any]:
             "containers": [
                 {
                     "name": "image",
-                    "image": os.environ.get("BOOKPAY_IMAGE", "bookpay:dev"),
+                    "image": image,
                     "imagePullPolicy": "IfNotPresent",
                     "command": ["sleep", "600"],
                     "securityContext": {
@@ -69,22 +67,16 @@ def pod() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def namespace() -> Iterator[str]:
+def namespace(cluster_variables: TestCluster) -> Iterator[str]:
     """One of our own, with the pod in it; gone afterwards."""
-    allowed = os.environ.get("BOOKPAY_KUBE_CONTEXTS", "")
-    if not os.environ.get("KUBECONFIG") or not allowed:
-        pytest.skip("no cluster was named: set KUBECONFIG and BOOKPAY_KUBE_CONTEXTS")
-    if shutil.which("kubectl") is None:
-        pytest.skip("kubectl is not on the PATH")
-    context = kubectl("config", "current-context").stdout.strip()
-    if context not in allowed.split(","):
-        pytest.skip(f"the context {context!r} is not in BOOKPAY_KUBE_CONTEXTS")
     name = f"bookpay-image-{uuid.uuid4().hex[:8]}"
     label = "pod-security.kubernetes.io/enforce=restricted"
     assert kubectl("create", "namespace", name).returncode == 0
     try:
         assert kubectl("label", "namespace", name, label).returncode == 0
-        made = kubectl("-n", name, "apply", "-f", "-", stdin=json.dumps(pod()))
+        made = kubectl(
+            "-n", name, "apply", "-f", "-", stdin=json.dumps(pod(cluster_variables.image))
+        )
         assert made.returncode == 0, made.stderr
         ready = kubectl(
             *("-n", name, "wait", "pod/image", "--for=condition=Ready", "--timeout=120s")

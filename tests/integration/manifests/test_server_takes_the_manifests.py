@@ -1,22 +1,20 @@
 """A real API server takes every object of the overlays, strictly, and nothing is made.
 
-Only in a cluster that was named for it: KUBECONFIG, and the current context in
-BOOKPAY_KUBE_CONTEXTS (comma-separated). Custom resources are asked about where their operator's
-kinds are installed; tests/unit/manifests validates all of them without a cluster.
+tests/support/cluster.py says which cluster that is. Custom resources are asked about where their
+operator's kinds are installed; tests/unit/manifests validates all of them without a cluster.
 """
 
 from __future__ import annotations
 
 import copy
 import json
-import os
-import shutil
 import subprocess
 from collections.abc import Sequence
 from typing import Any, Final
 
 import pytest
 
+from tests.support.cluster import TestCluster
 from tests.support.manifests.rendering import OVERLAYS, render
 
 Json = Any  # a document as YAML gives it
@@ -36,16 +34,9 @@ def kubectl(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str
 
 
 @pytest.fixture(scope="module")
-def known_kinds() -> frozenset[tuple[str, str]]:
-    """API version and kind of everything that the server of the chosen context knows."""
-    allowed = os.environ.get("BOOKPAY_KUBE_CONTEXTS", "")
-    if not os.environ.get("KUBECONFIG") or not allowed:
-        pytest.skip("no cluster was named: set KUBECONFIG and BOOKPAY_KUBE_CONTEXTS")
-    if shutil.which("kubectl") is None:
-        pytest.skip("kubectl is not on the PATH")
-    context = kubectl("config", "current-context").stdout.strip()
-    if context not in allowed.split(","):
-        pytest.skip(f"the context {context!r} is not in BOOKPAY_KUBE_CONTEXTS")
+def known_kinds(cluster_variables: TestCluster) -> frozenset[tuple[str, str]]:
+    """API version and kind of everything that the cluster's server knows."""
+    del cluster_variables
     listed = kubectl("api-resources", "--no-headers", "-o", "wide")
     assert listed.returncode == 0, listed.stderr
     return frozenset(_kind(line.split()) for line in listed.stdout.splitlines())
