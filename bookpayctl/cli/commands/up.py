@@ -189,12 +189,12 @@ def _print_environment(environment: Environment, output: OutputFormat) -> None:
 
 
 def _print_stopped(name: str, stopped: list[str], *, purged: bool, output: OutputFormat) -> None:
-    did(f"{len(stopped)} processes of environment {name} stopped{', data removed' * purged}")
+    did(f"{len(stopped)} parts of environment {name} taken down{', data removed' * purged}")
     if output is OutputFormat.JSON:
         body = {"name": name, "stopped": stopped, "purged": purged}
         print_json(Document("Down", ExitCode.PASS, "stopped" if stopped else "nothing_ran", body))
         return
-    done = f"{len(stopped)} processes stopped" if stopped else "nothing ran"
+    done = f"{len(stopped)} parts taken down" if stopped else "nothing ran"
     print_table(("environment", "result"), [(name, f"{done}{', data removed' * purged}")])
 
 
