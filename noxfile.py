@@ -30,6 +30,8 @@ TEST_FOLDERS: Final = (
     "tests/integration",
     "tests/acceptance",
     "tests/crash_matrix",
+    # Last: a cluster that idles beside other tests would cost them time.
+    "tests/cluster",
 )
 
 # CI has 60 minutes for everything; this leaves four for installing and for the sessions before.
@@ -95,6 +97,13 @@ def integration(session: nox.Session) -> None:
 def acceptance(session: nox.Session) -> None:
     """Whole environments: up, disturb, judge."""
     pytest(session, "tests/acceptance")
+
+
+@nox.session(default=False)
+def cluster(session: nox.Session) -> None:
+    """What needs a cluster (tests/support/cluster.py says which), on both platforms."""
+    session.env["BOOKPAY_PARITY"] = "1"
+    pytest(session, "tests/cluster", f"--session-timeout={TESTS_TIMEOUT_SECONDS}")
 
 
 @nox.session(default=False)
