@@ -34,7 +34,7 @@ FORBIDDEN_MODULES: Final = frozenset(
     {"utils", "util", "helpers", "helper", "common", "manager", "base", "misc", "data", "info"}
 )
 TEST_FOLDERS: Final = frozenset(
-    {"structure", "unit", "contract", "integration", "acceptance", "crash_matrix"}
+    {"structure", "unit", "contract", "integration", "acceptance", "cluster", "crash_matrix"}
 )
 DECISION_SECTIONS: Final = ["Context", "Options", "Decision", "Consequences", "Revisit when"]
 LOCKS: Final = ("requirements.lock", "requirements-dev.lock")
