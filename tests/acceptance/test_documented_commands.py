@@ -257,7 +257,7 @@ def intent_of(shop: CommandLine, order_id: str) -> str | None:
 def test_the_example_of_every_help_does_what_it_says(
     shop: CommandLine, folder: Path, made: dict[str, str]
 ) -> None:
-    # tests/cluster/test_stack_attached.py has a cluster to attach to, and an image wants a cache.
+    # tests/cluster/test_taken_over.py has a cluster to attach to, and an image wants a cache.
     apart = {"up", "demo", "down", "stripe serve", "attach", "image build"}
     lines = {name: filled(line, made) for name, line in examples().items() if name not in apart}
     bare = [re.sub(r'^eval "\$\((.+)\)"$', r"\1", line) for line in lines.values()]
