@@ -17,6 +17,7 @@ from bookpayctl.clients.http import HttpAnswer
 from bookpayctl.clients.http import ask as ask_http
 from bookpayctl.forgery.case import event as harmless_event
 from bookpayctl.forgery.signing import stripe_signature
+from bookpayctl.judge.invariants.stripe import PROBE_EVENT_PREFIX
 from bookpayctl.load import probe_orders
 from bookpayctl.runs.waiting import wait_until
 
@@ -46,7 +47,7 @@ class Delivery:
 def deliveries(*, secret: str, now: int, marker: str) -> list[Delivery]:
     """The chapter's two attacks, a stale one, and the control, which is last."""
     stale = _event(f"evt_bookpaystale_{marker}")
-    control = _event(f"evt_bookpayprobe_{marker}")
+    control = _event(f"{PROBE_EVENT_PREFIX}{marker}")
     return [
         Delivery(
             "missing", UNSIGNED_BODY, None, 400, '{"error":"missing stripe-signature header"}'
@@ -78,7 +79,7 @@ def ask(inquiry: Inquiry) -> CheckAnswer:
         now=probe_orders.wall_clock_seconds(),
         marker=marker,
     )
-    control_id = f"evt_bookpayprobe_{marker}"
+    control_id = f"{PROBE_EVENT_PREFIX}{marker}"
     inquiry.run.probe("stripe_event", control_id)
     before = _rows_left(environment.dsn, sent[:-1])
     answers = [_deliver(environment.webhook_url, delivery) for delivery in sent]

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bookpayctl.judge.invariants import Facts, judge
+from bookpayctl.judge.invariants.stripe import stored_webhooks_are_stripes
 from bookpayctl.judge.ledgers import ChargeRow, IntentRow, TopicRow, WebhookRow
 from bookpayctl.judge.snapshot import Snapshot, digest
 from bookpayctl.report.verdict import Item, Verdict
@@ -89,6 +90,22 @@ def test_a_webhook_dated_ahead_is_judged() -> None:
     forged = WebhookRow("evt_f", "payment_intent.succeeded", "pi_x", FOR_EVER, True, False)
 
     assert violated(shop.with_database(webhooks=(*D.webhooks, forged))) == {"I20"}
+
+
+def of_i20(*more: WebhookRow) -> tuple[list[str], list[str]]:
+    """Who is violated by these webhooks beside the shop's, and who is only told about."""
+    found = stored_webhooks_are_stripes(shop.with_database(webhooks=(*D.webhooks, *more)))
+    return [v.subject for v in found.violations], [v.subject for v in found.explained]
+
+
+def test_the_probe_of_a_check_from_elsewhere_is_a_warning_and_nothing_that_moves_money() -> None:
+    received = D.webhooks[0].received_at
+    probe = WebhookRow("evt_bookpayprobe_1", "customer.created", "cus_1", received, True, False)
+    moving = replace(probe, event_id="evt_bookpayprobe_2", type="payment_intent.succeeded")
+    other = replace(probe, event_id="evt_1x")
+
+    assert of_i20(probe) == ([], ["evt_bookpayprobe_1"])
+    assert of_i20(moving, other) == (["evt_bookpayprobe_2", "evt_1x"], [])
 
 
 def test_an_order_dated_ahead_belongs_to_the_digest_of_both_looks() -> None:
