@@ -67,6 +67,11 @@ class Environment:
     settings: dict[str, str] = field(default_factory=dict)
 
     @property
+    def endpoint_url(self) -> str:
+        """The receiver's address as Stripe knows it, which need not be the one it has from here."""
+        return self.settings.get("endpoint_url", self.webhook_url)
+
+    @property
     def stripe_name(self) -> str:
         """Which Stripe it is, for a person: `twin`, or the address of another."""
         return "twin" if self.stripe_control_url else self.stripe_api_base

@@ -53,7 +53,7 @@ class StripeReader:
         control_url = environment.stripe_control_url
         self._twin = None if control_url is None else TwinControl(control_url)
         self._tap_journal = environment.tap_journal
-        self._webhook_url = environment.webhook_url
+        self._endpoint_url = environment.endpoint_url
         host = urlsplit(environment.stripe_api_base).hostname
         self._remembers = True if self._twin is not None or host == SANDBOX_HOST else None
 
@@ -108,7 +108,7 @@ class StripeReader:
     def delivered(self) -> frozenset[str]:
         """Events that our endpoint acknowledged; attempts that a fault spoilt do not count."""
         endpoints = self.objects("webhook_endpoints")
-        ours = {row["id"] for row in endpoints if row["url"] == self._webhook_url}
+        ours = {row["id"] for row in endpoints if row["url"] == self._endpoint_url}
         return frozenset(
             str(row["event_id"])
             for row in self._journal("deliveries", {"outcome": "delivered"})

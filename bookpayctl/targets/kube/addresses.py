@@ -19,6 +19,8 @@ KAFKA_NAMESPACE: Final = "kafka-system"
 TARGET: Final = "kube"
 
 TWIN: Final = "stripe-twin"
+# As the manifests tell it to the twin.
+ENDPOINT_URL: Final = "http://payments-webhook-receiver:8080/stripe/webhook"
 TWIN_CONTROL_PORT: Final = 9091
 
 
@@ -45,6 +47,7 @@ def environment_in(options: KubeOptions, cluster: Cluster, root: Path) -> Enviro
         tenant_id=TENANT_ID,
         processes=(),
         settings={
+            "endpoint_url": ENDPOINT_URL,
             "context": cluster.context,
             "kubeconfig": os.environ.get("KUBECONFIG", ""),
             "namespaces": f"{NAMESPACE},{KAFKA_NAMESPACE}",

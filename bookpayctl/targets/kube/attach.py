@@ -18,7 +18,7 @@ from bookpayctl.targets import credentials, environment
 from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.errors import TargetError
 from bookpayctl.targets.kube import secrets
-from bookpayctl.targets.kube.addresses import TARGET, TWIN, TWIN_CONTROL_PORT
+from bookpayctl.targets.kube.addresses import ENDPOINT_URL, TARGET, TWIN, TWIN_CONTROL_PORT
 from bookpayctl.targets.kube.cluster import Cluster, Document
 from bookpayctl.targets.kube.contexts import refuse_context
 from bookpayctl.targets.kube.kinds import CONFIG_MAP, DEPLOYMENT, SECRET
@@ -160,6 +160,7 @@ def _environment(
         processes=(),
         settings={
             ATTACHED: "on",
+            **({"endpoint_url": ENDPOINT_URL} if own_twin else {}),
             "context": cluster.context,
             "kubeconfig": os.environ.get("KUBECONFIG", ""),
             "namespaces": ",".join(dict.fromkeys((space, kafka_space))),
