@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Final
 
-from bookpayctl.targets.backlog import LedgerError, LedgerFacts, read_ledger
+from bookpayctl.targets.asked import lags_of, ledger_of, status_of
 from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.kube.cluster import Cluster, Document
 from bookpayctl.targets.kube.errors import ClusterError
@@ -26,7 +26,6 @@ from bookpayctl.targets.kube.pods import (
 from bookpayctl.targets.kube.reach.ways import Ways
 from bookpayctl.targets.kube.reasons import why_not_ready
 from bookpayctl.targets.kube.workloads import workloads
-from bookpayctl.targets.lag import LagError, group_lags
 from bookpayctl.targets.readiness import ReadinessAnswer, http_readiness
 from bookpayctl.targets.status import ProcessStatus, Status, UnknownFact
 from bookpayctl.targets.target import Process
@@ -43,8 +42,8 @@ def read_status(
 ) -> Status:
     """Ask everybody. Never raises for a part that is down or mute: that is the answer."""
     with ThreadPoolExecutor(max_workers=_ASKING_AT_ONCE) as pool:
-        lags = pool.submit(_lags, environment)
-        ledger = pool.submit(_ledger, environment)
+        lags = pool.submit(lags_of, environment)
+        ledger = pool.submit(ledger_of, environment)
         notes: tuple[str, ...] = ()
         try:
             pods = [
@@ -62,14 +61,11 @@ def read_status(
     now = datetime.now(UTC)
     running = [_status(pod, answer, group, now) for pod, answer in zip(pods, answers, strict=True)]
     everything = [*running, *map(_stopped, stopped)]
-    return Status(
-        name=environment.name,
-        processes=tuple(sorted(everything, key=lambda one: (one.service, one.name))),
-        leader=facts if isinstance(facts, UnknownFact) else facts.leader,
-        open_payments=facts if isinstance(facts, UnknownFact) else facts.open_payments,
-        waiting=facts if isinstance(facts, UnknownFact) else facts.waiting,
-        moved_by_others=facts if isinstance(facts, UnknownFact) else facts.moved_by_others,
-        notes=notes,
+    return status_of(
+        environment.name,
+        tuple(sorted(everything, key=lambda one: (one.service, one.name))),
+        facts,
+        notes,
     )
 
 
@@ -119,17 +115,3 @@ def _stopped(process: Process) -> ProcessStatus:
         detail="stopped by a run",
         lag=None,
     )
-
-
-def _lags(environment: Environment) -> dict[str, int] | UnknownFact:
-    try:
-        return group_lags(environment.kafka_bootstrap_servers)
-    except LagError as error:
-        return UnknownFact(str(error))
-
-
-def _ledger(environment: Environment) -> LedgerFacts | UnknownFact:
-    try:
-        return read_ledger(environment.dsn)
-    except LedgerError as error:
-        return UnknownFact(str(error))

@@ -8,9 +8,8 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from bookpayctl.targets.backlog import LedgerError, LedgerFacts, read_ledger
+from bookpayctl.targets.asked import lags_of, ledger_of, status_of
 from bookpayctl.targets.environment import Environment, ProcessSpec
-from bookpayctl.targets.lag import LagError, group_lags
 from bookpayctl.targets.local.machine import leftovers
 from bookpayctl.targets.local.machine.state import StateError, load_state, socket_path
 from bookpayctl.targets.local.supervise.configuration import LOG_FILE
@@ -36,8 +35,8 @@ def read_status(environment: Environment) -> Status:
         probes = {
             spec.name: pool.submit(_probe, environment, spec) for spec in environment.processes
         }
-        lags = pool.submit(_lags, environment)
-        ledger = pool.submit(_ledger, environment)
+        lags = pool.submit(lags_of, environment)
+        ledger = pool.submit(ledger_of, environment)
         infos = pool.submit(_infos, environment)
         counts = _restarts(environment)
         processes = tuple(
@@ -45,14 +44,11 @@ def read_status(environment: Environment) -> Status:
             for spec in environment.processes
         )
         facts = ledger.result()
-    return Status(
-        name=environment.name,
-        processes=processes,
-        leader=facts if isinstance(facts, UnknownFact) else facts.leader,
-        open_payments=facts if isinstance(facts, UnknownFact) else facts.open_payments,
-        waiting=facts if isinstance(facts, UnknownFact) else facts.waiting,
-        moved_by_others=facts if isinstance(facts, UnknownFact) else facts.moved_by_others,
-        notes=_notes(environment, infos.result()),
+    return status_of(
+        environment.name,
+        processes,
+        facts,
+        _notes(environment, infos.result()),
     )
 
 
@@ -71,20 +67,6 @@ def _probe(environment: Environment, spec: ProcessSpec) -> ReadinessAnswer:
         port = int(environment.stripe_control_url.rpartition(":")[2])
     targets = Targets(environment.dsn, environment.kafka_bootstrap_servers, environment.logs_dir)
     return probe(probe_of_process(spec.name), port, targets)
-
-
-def _lags(environment: Environment) -> dict[str, int] | UnknownFact:
-    try:
-        return group_lags(environment.kafka_bootstrap_servers)
-    except LagError as error:
-        return UnknownFact(str(error))
-
-
-def _ledger(environment: Environment) -> LedgerFacts | UnknownFact:
-    try:
-        return read_ledger(environment.dsn)
-    except LedgerError as error:
-        return UnknownFact(str(error))
 
 
 def _restarts(environment: Environment) -> dict[str, int] | UnknownFact:
