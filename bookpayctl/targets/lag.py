@@ -11,9 +11,8 @@ from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-d
 
 from bookpayctl.clients import kafka
 from bookpayctl.runs.waiting import wait_until
+from bookpayctl.targets.readiness import ASK_ONCE_SECONDS_MAX, accepts
 from runtime.domain.names import PARTITIONS, TOPICS_OF_GROUP, Topic
-
-_ASK_SECONDS_MAX: Final = 3.0
 
 _LOADING_SECONDS_MAX: Final = 10.0
 _LOADING_PAUSE_SECONDS: Final = 0.2
@@ -62,6 +61,8 @@ def group_lags(bootstrap_servers: str) -> dict[str, int]:
 
 
 def _group_lags(bootstrap_servers: str) -> dict[str, int] | _Loading:
+    if not accepts(bootstrap_servers):
+        raise LagError(f"no broker takes a connection at {bootstrap_servers}")
     client = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
     positions = [
         TopicPartition(topic.value, partition) for topic in Topic for partition in range(PARTITIONS)
@@ -74,7 +75,7 @@ def _group_lags(bootstrap_servers: str) -> dict[str, int] | _Loading:
                 bootstrap_servers,
                 group.value,
                 [at for at in ends if at[0] in topics],
-                timeout_seconds=_ASK_SECONDS_MAX,
+                timeout_seconds=ASK_ONCE_SECONDS_MAX,
             )
             for group, topics in TOPICS_OF_GROUP.items()
         }
@@ -100,8 +101,9 @@ def _lag(
 
 def _offsets(client, positions, spec) -> dict[Position, int]:  # type: ignore[no-untyped-def]
     """Offsets of every partition; the client's types are not published."""
-    futures = client.list_offsets(dict.fromkeys(positions, spec), request_timeout=_ASK_SECONDS_MAX)
+    seconds = ASK_ONCE_SECONDS_MAX
+    futures = client.list_offsets(dict.fromkeys(positions, spec), request_timeout=seconds)
     return {
-        (position.topic, position.partition): future.result(_ASK_SECONDS_MAX).offset
+        (position.topic, position.partition): future.result(seconds).offset
         for position, future in futures.items()
     }

@@ -1,4 +1,4 @@
-"""Whether a part answers, asked once, within a second. Waiting is the caller's business.
+"""Whether a part answers, asked once. Waiting is the caller's business.
 
 Nothing here raises for a part that is down: down is an answer.
 """
@@ -18,6 +18,10 @@ from bookpayctl.clients.database import DatabaseError, connect
 from bookpayctl.clients.http import ask
 
 ASK_SECONDS_MAX: Final = 3.0
+"""Of one who waits and asks again."""
+
+ASK_ONCE_SECONDS_MAX: Final = 10.0
+"""Of one who asks once and says what came of it: the machine may be busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,7 @@ def postgres_answers(dsn: str) -> bool:
 
 def kafka_answers(bootstrap_servers: str) -> bool:
     """Whether a broker there answers with its metadata."""
-    if not _accepts(bootstrap_servers):
+    if not accepts(bootstrap_servers):
         return False
     # log_level 0: while the broker starts, a refused connection is expected, not worth a line.
     client = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
@@ -58,10 +62,10 @@ def kafka_answers(bootstrap_servers: str) -> bool:
 
 def listens(port: int) -> bool:
     """Whether anything takes a connection on 127.0.0.1."""
-    return _accepts(f"127.0.0.1:{port}")
+    return accepts(f"127.0.0.1:{port}")
 
 
-def _accepts(bootstrap_servers: str) -> bool:
+def accepts(bootstrap_servers: str) -> bool:
     """Whether the first server takes a connection: known at once, where a client would wait."""
     host, _, port = bootstrap_servers.split(",")[0].rpartition(":")
     try:
@@ -80,9 +84,9 @@ def smtp_answers(port: int) -> bool:
         return False
 
 
-def http_readiness(port: int) -> ReadinessAnswer:
+def http_readiness(port: int, *, seconds: float = ASK_SECONDS_MAX) -> ReadinessAnswer:
     """Ask a service on 127.0.0.1 whether it is ready."""
-    answer = ask("GET", f"http://127.0.0.1:{port}/readyz", timeout_seconds=ASK_SECONDS_MAX)
+    answer = ask("GET", f"http://127.0.0.1:{port}/readyz", timeout_seconds=seconds)
     if answer.status is None:
         return ReadinessAnswer(None, f"no answer: {answer.error}")
     if answer.ok:

@@ -84,7 +84,7 @@ def right(typed: str) -> set[int]:
 
 def wrong(typed: list[Typed]) -> list[str]:
     return [
-        f"{one.line}: exit {one.code}: {one.err[-1500:]}"
+        f"{one.line}: exit {one.code}: {one.err[-1500:]}{one.out[-1500:]}"
         for one in typed
         if one.code not in right(one.line)
     ]

@@ -26,7 +26,7 @@ from bookpayctl.targets.kube.pods import (
 from bookpayctl.targets.kube.reach.ways import Ways
 from bookpayctl.targets.kube.reasons import why_not_ready
 from bookpayctl.targets.kube.workloads import workloads
-from bookpayctl.targets.readiness import ReadinessAnswer, http_readiness
+from bookpayctl.targets.readiness import ASK_ONCE_SECONDS_MAX, ReadinessAnswer, http_readiness
 from bookpayctl.targets.status import ProcessStatus, Status, UnknownFact
 from bookpayctl.targets.target import Process
 from runtime.domain.names import TOPICS_OF_GROUP
@@ -77,7 +77,8 @@ def _asked(ways: Ways, pod: Document) -> ReadinessAnswer:
     if port is None:
         return ReadinessAnswer(is_ready(pod), "" if is_ready(pod) else why_not_ready(pod))
     meta = pod["metadata"]
-    return http_readiness(ways.to_pod(meta["namespace"], meta["name"], port))
+    local = ways.to_pod(meta["namespace"], meta["name"], port)
+    return http_readiness(local, seconds=ASK_ONCE_SECONDS_MAX)
 
 
 def _status(

@@ -21,7 +21,7 @@ from bookpayctl.targets.local.supervise.supervisor import (
     SupervisorError,
 )
 from bookpayctl.targets.local.supervise.waiting import Targets, probe
-from bookpayctl.targets.readiness import ReadinessAnswer
+from bookpayctl.targets.readiness import ASK_ONCE_SECONDS_MAX, ReadinessAnswer
 from bookpayctl.targets.status import ProcessStatus, Status, UnknownFact
 from runtime.domain.names import TOPICS_OF_GROUP
 
@@ -66,7 +66,7 @@ def _probe(environment: Environment, spec: ProcessSpec) -> ReadinessAnswer:
     if spec.service == TWIN and environment.stripe_control_url is not None:
         port = int(environment.stripe_control_url.rpartition(":")[2])
     targets = Targets(environment.dsn, environment.kafka_bootstrap_servers, environment.logs_dir)
-    return probe(probe_of_process(spec.name), port, targets)
+    return probe(probe_of_process(spec.name), port, targets, seconds=ASK_ONCE_SECONDS_MAX)
 
 
 def _restarts(environment: Environment) -> dict[str, int] | UnknownFact:

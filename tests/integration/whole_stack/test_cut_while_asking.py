@@ -16,11 +16,13 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from runtime.adapters.kafka_assignment import places_of
+from tests.support.asking_while_cut import ANSWERS_MIN
 from tests.support.waiting import eventually
 
-PATIENCE_SECONDS = 240
+PATIENCE_SECONDS = 600
 
 
+@pytest.mark.timeout(900)
 def test_a_process_that_asks_while_its_connections_are_cut_lives_on(
     bootstrap_servers: str,
 ) -> None:
@@ -49,8 +51,7 @@ def test_a_process_that_asks_while_its_connections_are_cut_lives_on(
     assert asked.returncode == 0, asked.stderr[-2000:]
     counted = dict(word.split("=") for word in asked.stdout.split())
     # It was answered between the cuts, and cut between the answers.
-    assert {"members", "look", "offsets", "silent"} <= {*counted}, counted
-    assert int(counted["members"]) >= 100
+    assert all(int(counted[kind]) >= number for kind, number in ANSWERS_MIN.items()), counted
 
 
 ASSIGNED = (

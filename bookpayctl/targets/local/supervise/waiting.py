@@ -120,11 +120,17 @@ def wait_until_ready(
         time.sleep(_POLL_SECONDS)
 
 
-def probe(kind: ReadinessProbe, port: int, targets: Targets) -> readiness.ReadinessAnswer:
+def probe(
+    kind: ReadinessProbe,
+    port: int,
+    targets: Targets,
+    *,
+    seconds: float = readiness.ASK_SECONDS_MAX,
+) -> readiness.ReadinessAnswer:
     """Ask one process whether it is ready, once."""
     match kind:
         case ReadinessProbe.READYZ:
-            return readiness.http_readiness(port)
+            return readiness.http_readiness(port, seconds=seconds)
         case ReadinessProbe.POSTGRES:
             return _yes_or_no(readiness.postgres_answers(targets.dsn))
         case ReadinessProbe.KAFKA:
