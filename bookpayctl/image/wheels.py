@@ -111,10 +111,21 @@ def materials_of(report: dict[str, Any]) -> tuple[Material, ...]:
                 name=item["metadata"]["name"].lower().replace("_", "-").replace(".", "-"),
                 version=item["metadata"]["version"],
                 file=download["url"].rsplit("/", 1)[-1],
-                sha256=download["archive_info"]["hashes"]["sha256"],
+                sha256=_sha256(download["archive_info"]),
             )
         )
     return tuple(sorted(found, key=lambda one: one.name))
+
+
+def _sha256(archive_info: dict[str, Any]) -> str:
+    """Of a wheel that was held to its lock; pip before 23.1 tells one hash, as `sha256=...`.
+
+    Source:
+        Python packaging's Direct URL Data Structure: `hashes`, and `hash` that it replaced.
+    """
+    if "hashes" in archive_info:
+        return str(archive_info["hashes"]["sha256"])
+    return str(archive_info["hash"]).removeprefix("sha256=")
 
 
 def _with_true_record(entry: LayerEntry, paths: set[str]) -> LayerEntry:

@@ -81,7 +81,7 @@ def test_two_builds_of_the_same_are_the_same_byte_for_byte(
 
     one, two = build(workshop, "one.tar"), build(elsewhere, "two.tar")
 
-    assert one["exit"]["code"] == two["exit"]["code"] == 0
+    assert (one["exit"]["code"], two["exit"]["code"]) == (0, 0), (one, two)
     assert one["archive_digest"] == two["archive_digest"]
     assert one["image_id"] == two["image_id"]
     assert (tmp_path / "one.tar").read_bytes() == (tmp_path / "two.tar").read_bytes()

@@ -14,6 +14,7 @@ from bookpayctl.image.description import ImageOrigin
 from bookpayctl.image.jars import jar_material
 from bookpayctl.image.materials import Material
 from bookpayctl.image.sbom import written_sbom
+from bookpayctl.image.wheels import materials_of
 
 ORIGIN = ImageOrigin("1.2.3", "c0ffee")
 MATERIALS = [
@@ -75,3 +76,20 @@ def test_a_jar_tells_its_group_or_has_none(
     found = jar_material(tmp_path / file, "b" * 64)
 
     assert (found.name, found.version, found.group) == ("bee", "2.0", expected)
+
+
+@pytest.mark.parametrize(
+    "archive_info",
+    [
+        {"hashes": {"sha256": "a" * 64}, "hash": "sha256=" + "a" * 64},
+        {"hash": "sha256=" + "a" * 64},
+    ],
+    ids=["pip 23.1 and later", "pip 23.0, of a Debian"],
+)
+def test_the_report_of_any_pip_that_can_build_is_read(archive_info: dict[str, object]) -> None:
+    item = {
+        "metadata": {"name": "Ant", "version": "1.0"},
+        "download_info": {"url": "file:///ant-1.0-py3-none-any.whl", "archive_info": archive_info},
+    }
+
+    assert materials_of({"version": "1", "install": [item]}) == (MATERIALS[0],)
