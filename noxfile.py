@@ -122,6 +122,13 @@ def crash_matrix(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def certify(session: nox.Session) -> None:
+    """From a clean cluster to a verdict and back, three times, with what each step took."""
+    session.env["BOOKPAY_CERTIFY"] = "1"
+    pytest(session, "tests/cluster/test_certified.py", "-rP")
+
+
+@nox.session(default=False)
 def schemathesis(session: nox.Session) -> None:
     """The OpenAPI contracts at length: BOOKPAY_SCHEMATHESIS_SECONDS a service, or ten minutes."""
     session.env.setdefault("BOOKPAY_SCHEMATHESIS_SECONDS", "600")

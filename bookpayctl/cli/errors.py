@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,14 +31,23 @@ def explained(root: Path) -> Iterator[None]:
             root,
         )
     except OSError as error:
-        _end(
-            Failure(ExitCode.USAGE, "cannot_run_here", str(error), fix="bookpayctl doctor"),
-            root,
-        )
+        _end(cannot_run_here(error, root), root)
     except Stopped as stopped:
         code = ExitCode.INTERRUPTED if stopped.number == signal.SIGINT else ExitCode.TERMINATED
         message = f"stopped by {stopped}; nothing it started was left running"
         _end(Failure(code, "interrupted", message), root)
+
+
+def cannot_run_here(error: OSError, root: Path) -> Failure:
+    """What the system refused, and where; what is written is the environment's, if it is not said.
+
+    A write that finds the disk full names no file.
+    """
+    message = str(error) if error.filename else f"{error.strerror or error}: {root}"
+    fix = "bookpayctl doctor"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        fix = "free some space there, or set BOOKPAY_HOME to a folder on another disk"
+    return Failure(ExitCode.USAGE, "cannot_run_here", message, fix=fix)
 
 
 def _end(failure: Failure, root: Path) -> NoReturn:

@@ -12,31 +12,9 @@ from contextlib import contextmanager
 import pytest
 
 from tests.support.command_line import CommandLine, environment_that_is_up, verdicts
+from tests.support.sabotage import SABOTAGE
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
-
-# What a client library does when it is given no key: a new one for every attempt. And a receiver
-# whose comparison of signatures always agrees. `argv` is not there yet so early; `orig_argv` is.
-SABOTAGE = """
-import hmac
-import sys
-import uuid
-
-if "payments-gateway" in sys.orig_argv:
-    import requests
-
-    send = requests.Session.send
-
-    def send_with_a_new_key(self, request, **options):
-        if "Idempotency-Key" in request.headers:
-            request.headers["Idempotency-Key"] = str(uuid.uuid4())
-        return send(self, request, **options)
-
-    requests.Session.send = send_with_a_new_key
-
-if "payments-webhook-receiver" in sys.orig_argv:
-    hmac.compare_digest = lambda a, b: True
-"""
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,10 @@ Whatever happens, nothing half done stays behind.
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,36 @@ def test_a_verb_that_the_account_lacks_is_named_before_anything_is_done(
     assert done.returncode == 2, done.stderr
     assert "may not delete" in done.stderr
     assert "nothing was changed" in done.stderr
+
+
+def test_a_full_disk_is_told_and_the_cluster_is_left_as_it_was(
+    cluster: TestCluster, tmp_path: Path
+) -> None:
+    with full_disk(tmp_path / "disk") as disk:
+        done = up(CommandLine(disk / "home", cluster.variables, NAME))
+
+    assert done.returncode == 2, done.stderr
+    assert f"No space left on device: {disk}" in done.stderr
+    assert "BOOKPAY_HOME" in done.stderr
+
+
+@contextmanager
+def full_disk(folder: Path) -> Iterator[Path]:
+    """A disk of its own, on which folders may still be made, and nothing be written."""
+    folder.mkdir()
+    # The lab's own condition; elsewhere a test user may not mount.
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount a small disk")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", folder], check=True)
+    try:
+        with (folder / "filled").open("wb") as file, suppress(OSError):
+            while True:
+                file.write(b"x" * 4096)
+                file.flush()
+        (folder / "home").mkdir()
+        yield folder
+    finally:
+        subprocess.run(["umount", folder], check=True)
 
 
 def relative(place: Path, start: Path) -> str:

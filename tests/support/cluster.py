@@ -51,7 +51,7 @@ class TestCluster:
             env={**os.environ, **self.variables},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=360,
             check=False,
         )
         assert done.returncode == 0, done.stderr

@@ -1,0 +1,29 @@
+"""A stack in the cluster that is known to be bad is found out: else a green one proves nothing.
+
+Last of this folder: what it charges twice stays in the ledgers of the stack that all share.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.cluster import TestCluster
+from tests.support.command_line import CommandLine, verdicts
+from tests.support.sabotage import sabotaged_gateway
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(1200)]
+
+
+def test_a_gateway_that_makes_up_its_keys_charges_twice_and_the_drill_says_so(
+    cluster: TestCluster, in_cluster: CommandLine
+) -> None:
+    with sabotaged_gateway(cluster):
+        document = in_cluster.ask("drill", "crash-mid-charge", "--duration", "3s")
+
+    found = verdicts(document)
+    assert document["exit"]["code"] == 1
+    assert found["crash-mid-charge/failpoint-hit"] == "holds"
+    assert found["crash-mid-charge/process-restarted"] == "holds"
+    assert found["crash-mid-charge/charged-once"] == "violated"
+    assert found["I10"] == "violated"
+    assert found["I24"] == "violated"
