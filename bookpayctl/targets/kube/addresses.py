@@ -10,9 +10,9 @@ from urllib.parse import quote
 from bookpayctl.targets import credentials
 from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.kube.cluster import Cluster
+from bookpayctl.targets.kube.made_secrets import DatabasePlace
 from bookpayctl.targets.kube.options import KubeOptions
 from bookpayctl.targets.servers.contents import TENANT_ID
-from bookpayctl.targets.servers.postgres import DATABASE, ROLE
 
 NAMESPACE: Final = "bookstore-platform-payments"
 KAFKA_NAMESPACE: Final = "kafka-system"
@@ -24,8 +24,18 @@ ENDPOINT_URL: Final = "http://payments-webhook-receiver:8080/stripe/webhook"
 TWIN_CONTROL_PORT: Final = 9091
 
 
-def environment_in(options: KubeOptions, cluster: Cluster, root: Path) -> Environment:
-    """The addresses inside the cluster; a command reaches them by ways of its own."""
+def environment_in(
+    options: KubeOptions,
+    cluster: Cluster,
+    root: Path,
+    database: DatabasePlace,
+    guest_namespaces: list[str],
+) -> Environment:
+    """The addresses inside the cluster; a command reaches them by ways of its own.
+
+    Args:
+        guest_namespaces: those of others in which the environment has objects, too.
+    """
     own_twin = options.stripe_api_base is None
 
     def url(service: str, port: int = 8080) -> str:
@@ -36,7 +46,10 @@ def environment_in(options: KubeOptions, cluster: Cluster, root: Path) -> Enviro
         name=options.name,
         root=root,
         target=TARGET,
-        dsn=f"postgresql://{ROLE}@postgres.{NAMESPACE}.svc:5432/{DATABASE}?passfile={passfile}",
+        dsn=(
+            f"postgresql://{database.role}@{database.service}.{NAMESPACE}.svc:5432"
+            f"/{database.database}?passfile={passfile}"
+        ),
         kafka_bootstrap_servers=f"bookstore-platform-kafka-bootstrap.{KAFKA_NAMESPACE}.svc:9092",
         stripe_api_base=options.stripe_api_base or url(TWIN),
         stripe_control_url=url(TWIN, TWIN_CONTROL_PORT) if own_twin else None,
@@ -51,6 +64,7 @@ def environment_in(options: KubeOptions, cluster: Cluster, root: Path) -> Enviro
             "context": cluster.context,
             "kubeconfig": os.environ.get("KUBECONFIG", ""),
             "namespaces": f"{NAMESPACE},{KAFKA_NAMESPACE}",
+            "guest_namespaces": ",".join(guest_namespaces),
             "shadow_mode": "on" if options.shadow_mode else "off",
             "failpoints": "on" if options.failpoints else "off",
             "stripe_shared": "on" if options.stripe_shared else "off",

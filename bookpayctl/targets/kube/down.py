@@ -2,7 +2,8 @@
 
 What bears the environment's label goes, in the order in which nothing comes back: what keeps pods
 before the pods, claims after those that use them. A namespace goes last, and only when nothing is
-left in it that somebody else put there.
+left in it that somebody else put there. Of others' namespaces in which it was a guest, only its own
+objects go.
 """
 
 from __future__ import annotations
@@ -37,22 +38,27 @@ def remove(
     cluster: Cluster,
     name: str,
     namespaces: list[str],
+    guest_namespaces: list[str],
     *,
     deadline: float,
     tell: Callable[[str], None],
 ) -> list[str]:
     """Remove every object of an environment and wait until it is gone; what was removed.
 
+    Args:
+        guest_namespaces: those of others in which objects of it lie; they stay.
+
     Raises:
         RolloutDeadlineError: something is still there; the message names it.
     """
     ours = [space for space in namespaces if _is_ours(cluster, space, name)]
     removed: list[str] = []
-    kinds = namespaced_kinds(cluster) if ours else []
-    for namespace in ours:
+    searched = [*ours, *guest_namespaces]
+    kinds = namespaced_kinds(cluster) if searched else []
+    for namespace in searched:
         removed += _remove_from(cluster, name, namespace, kinds, tell)
     waited = wait_until(
-        lambda: [left for space in ours for left in _left_in(cluster, name, space, kinds)],
+        lambda: [left for space in searched for left in _left_in(cluster, name, space, kinds)],
         lambda left: not left,
         deadline_seconds=max(0.0, deadline - time.monotonic()),
         every_seconds=_LOOK_SECONDS,
@@ -101,9 +107,7 @@ def _remove_from(
 ) -> list[str]:
     removed = []
     # What keeps pods first: a pod that is deleted before it comes back.
-    for kind in sorted(
-        kinds, key=lambda kind: (kind.kind not in _KEEPERS, kind in (CLAIM, SECRET))
-    ):
+    for kind in sorted(kinds, key=_turn):
         if kind.kind in _FOLLOWING or kind == NAMESPACE:
             continue
         for document in cluster.objects(kind, namespace, labels=f"{ENVIRONMENT_LABEL}={name}"):

@@ -75,6 +75,7 @@ class KubePlatform:
                 _open(found),
                 name,
                 [NAMESPACE, KAFKA_NAMESPACE],
+                guest_namespaces(found),
                 deadline=time.monotonic() + timeout_seconds,
                 tell=lambda text: watch.step(UpStep("down", text)),
             )
@@ -109,6 +110,11 @@ def with_processes(environment: Environment, cluster: Cluster) -> Environment:
         if is_ours(pod)
     )
     return replace(environment, processes=tuple(sorted(specs, key=lambda spec: spec.name)))
+
+
+def guest_namespaces(environment: Environment) -> list[str]:
+    """Namespaces of others in which objects of it lie; an older environment's file names none."""
+    return [space for space in environment.settings.get("guest_namespaces", "").split(",") if space]
 
 
 def _nobody(_holder: str) -> None:

@@ -23,8 +23,17 @@ from bookpayctl.targets.kube.cluster import Cluster, Document
 from bookpayctl.targets.kube.contexts import refuse_context
 from bookpayctl.targets.kube.down import remove
 from bookpayctl.targets.kube.kinds import JOB
+from bookpayctl.targets.kube.made_secrets import (
+    DatabasePlace,
+    database_place,
+    made_by_operators,
+)
 from bookpayctl.targets.kube.options import KubeOptions
-from bookpayctl.targets.kube.ownership import refuse_foreign, wait_until_free
+from bookpayctl.targets.kube.ownership import (
+    refuse_foreign,
+    refuse_without_hosts,
+    wait_until_free,
+)
 from bookpayctl.targets.kube.rollout import wait_for
 from bookpayctl.targets.platform import UpStep
 
@@ -36,10 +45,19 @@ Tell = Callable[[UpStep], None]
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """Attributes: documents: in the order in which they are applied."""
+    """What is applied, in that order, and where.
+
+    Attributes:
+        namespaces: those that are made.
+        guest_namespaces: those of others in which something of it lies, such as a gateway's.
+        foreign_secrets: names of the Secrets that operators make of it.
+    """
 
     documents: list[Document]
     namespaces: list[str]
+    guest_namespaces: list[str]
+    database: DatabasePlace
+    foreign_secrets: frozenset[str]
 
 
 def bring_up(cluster: Cluster, options: KubeOptions, root: Path, tell: Tell) -> Environment:
@@ -63,11 +81,15 @@ def bring_up(cluster: Cluster, options: KubeOptions, root: Path, tell: Tell) -> 
         tell=lambda text: tell(UpStep("namespaces", text, transient=True)),
     )
     missing = refuse_foreign(cluster, plan.namespaces, options.name)
-    found = environment_in(options, cluster, root)
-    with _undo_on_failure(cluster, options.name, fresh=missing == plan.namespaces, tell=tell):
+    refuse_without_hosts(cluster, plan.guest_namespaces)
+    found = environment_in(options, cluster, root, plan.database, plan.guest_namespaces)
+    fresh = missing == plan.namespaces
+    with _undo_on_failure(cluster, options.name, plan.guest_namespaces, fresh=fresh, tell=tell):
         environment.save(found)
         _apply(cluster, plan, options, root, tell)
         wait_for(cluster, plan.documents, deadline=deadline, tell=tell)
+        # What operators made of it is there now, because pods mount it.
+        credentials.ensure(root / "secrets", _known(cluster, plan))
     return found
 
 
@@ -75,7 +97,14 @@ def _plan(options: KubeOptions) -> _Plan:
     rendered = manifests.render(manifests.overlay_folder(options.overlay))
     documents = manifests.personal(rendered, options)
     spaces = [doc["metadata"]["name"] for doc in documents if doc["kind"] == "Namespace"]
-    return _Plan(documents, spaces)
+    used = {doc["metadata"].get("namespace") for doc in documents} - {None, *spaces}
+    return _Plan(
+        documents,
+        spaces,
+        sorted(used),
+        database_place(documents),
+        made_by_operators(documents),
+    )
 
 
 def _apply(cluster: Cluster, plan: _Plan, options: KubeOptions, root: Path, tell: Tell) -> None:
@@ -83,7 +112,7 @@ def _apply(cluster: Cluster, plan: _Plan, options: KubeOptions, root: Path, tell
     made = [doc for doc in plan.documents if doc["kind"] == "Namespace"]
     for document in made:
         cluster.apply(document)
-    for document in _secrets(cluster, options, root):
+    for document in _secrets(cluster, plan, options, root):
         cluster.apply(document)
     for document in plan.documents:
         if document in made:
@@ -94,10 +123,14 @@ def _apply(cluster: Cluster, plan: _Plan, options: KubeOptions, root: Path, tell
     tell(UpStep("apply", f"{len(plan.documents)} objects", done=True))
 
 
-def _secrets(cluster: Cluster, options: KubeOptions, root: Path) -> list[Document]:
-    known = secrets.in_cluster(cluster, NAMESPACE)
+def _secrets(cluster: Cluster, plan: _Plan, options: KubeOptions, root: Path) -> list[Document]:
+    known = _known(cluster, plan)
     credentials.ensure(root / "secrets", {**known, **options.given_secrets})
-    return secrets.documents(root / "secrets", NAMESPACE, options.name, "postgres")
+    return secrets.documents(root / "secrets", NAMESPACE, options.name, plan.foreign_secrets)
+
+
+def _known(cluster: Cluster, plan: _Plan) -> dict[str, str]:
+    return secrets.in_cluster(cluster, NAMESPACE, plan.database.secret)
 
 
 def _make_room_for(cluster: Cluster, job: Document) -> None:
@@ -119,7 +152,9 @@ def _make_room_for(cluster: Cluster, job: Document) -> None:
 
 
 @contextmanager
-def _undo_on_failure(cluster: Cluster, name: str, *, fresh: bool, tell: Tell) -> Iterator[None]:
+def _undo_on_failure(
+    cluster: Cluster, name: str, guest_namespaces: list[str], *, fresh: bool, tell: Tell
+) -> Iterator[None]:
     """Remove what the block made, when it does not reach its end and nothing was there before."""
     try:
         yield
@@ -131,6 +166,7 @@ def _undo_on_failure(cluster: Cluster, name: str, *, fresh: bool, tell: Tell) ->
                     cluster,
                     name,
                     [NAMESPACE, KAFKA_NAMESPACE],
+                    guest_namespaces,
                     deadline=time.monotonic() + _UNDO_SECONDS_MAX,
                     tell=lambda text: tell(UpStep("up", text)),
                 )
