@@ -15,7 +15,7 @@ from typing import Final
 from bookpayctl.runs.waiting import wait_until
 from bookpayctl.targets.kube.cluster import Cluster, Document
 from bookpayctl.targets.kube.errors import AbsentError, RolloutDeadlineError
-from bookpayctl.targets.kube.kinds import CLAIM, NAMESPACE, SECRET, Kind
+from bookpayctl.targets.kube.kinds import CLAIM, NAMESPACE, POD, SECRET, Kind
 from bookpayctl.targets.kube.manifests import ENVIRONMENT_LABEL
 
 _LOOK_SECONDS: Final = 0.5
@@ -108,10 +108,13 @@ def _remove_from(
     removed = []
     # What keeps pods first: a pod that is deleted before it comes back.
     for kind in sorted(kinds, key=_turn):
-        if kind.kind in _FOLLOWING or kind == NAMESPACE:
+        if (kind.kind in _FOLLOWING and kind != POD) or kind == NAMESPACE:
             continue
         for document in cluster.objects(kind, namespace, labels=f"{ENVIRONMENT_LABEL}={name}"):
             meta = document["metadata"]
+            if kind == POD and meta.get("ownerReferences"):
+                # It goes with its owner; one that nobody owns, as a drill's, would stay.
+                continue
             if cluster.delete(kind, meta["name"], namespace, uid=meta["uid"]):
                 removed.append(_named(document))
     tell(f"deleting {len(removed)} objects in namespace {namespace}")
