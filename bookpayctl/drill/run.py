@@ -57,7 +57,8 @@ def run_drill(drill: Drill, request: DrillRequest, observe: Observer) -> Report:
         raise RefusedError(elsewhere)
     if request.environment.settings.get("failpoints") == "off":
         raise RefusedError("this environment was brought up with failpoints off")
-    forbidden = open_target(request.environment).why_not_broken()
+    target = open_target(request.environment)
+    forbidden = target.why_not_broken() or drill.why_not(target)
     if forbidden is not None:
         raise RefusedError(forbidden)
     unpaid = why_nothing_is_paid(request.environment)

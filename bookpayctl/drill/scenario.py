@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bookpayctl.faults.fault import Fault
@@ -134,6 +134,11 @@ class Scenario(ABC):
         """What followed; asked only when every fault is proven."""
 
 
+def fits_everywhere(_target: Target) -> str | None:
+    """Nothing is needed beyond a platform."""
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Drill:
     """One drill: its question and expected answer are said before it acts.
@@ -141,6 +146,8 @@ class Drill:
     Attributes:
         points: where it can strike, name -> meaning; the first is the default.
         platforms: where it runs; elsewhere it is refused.
+        why_not: asked of the environment before anything is done: what it lacks for this drill;
+            None where it lacks nothing.
     """
 
     slug: str
@@ -150,6 +157,7 @@ class Drill:
     points: dict[str, str]
     scenario: type[Scenario]
     platforms: tuple[str, ...] = NAMES
+    why_not: Callable[[Target], str | None] = fits_everywhere
 
     def why_not_on(self, environment: Environment) -> str | None:
         """Why it cannot be run on an environment, whatever state that is in; None where it can."""

@@ -69,6 +69,27 @@ class DiversionState:
     passed_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class PostgresInstances:
+    """PostgreSQL with standbys, as the operator that keeps it says.
+
+    Attributes:
+        keeper: what it is to its operator, for a person.
+        primary: the process that takes writes.
+        timeline: PostgreSQL's own count of promotions; None before the operator knows it.
+        instances: how many processes there are to be.
+        ready: how many are.
+        synchronous: how many others must have a commit before it is acknowledged.
+    """
+
+    keeper: str
+    primary: str
+    timeline: int | None
+    instances: int
+    ready: int
+    synchronous: int
+
+
 @runtime_checkable
 class ClusterTarget(Target, Protocol):
     """An environment in a cluster. Every method asks or acts now; else a TargetError.
@@ -128,6 +149,10 @@ class ClusterTarget(Target, Protocol):
 
     def restore_service(self, service: str) -> None:
         """Lead the service to its own processes again, and remove the proxy; harmless without."""
+        ...
+
+    def postgres_instances(self) -> PostgresInstances | None:
+        """What PostgreSQL's operator says of it; None where no operator keeps it."""
         ...
 
     def listen(self, process: str) -> Witness:

@@ -14,7 +14,13 @@ from typing import Final
 
 from bookpayctl.clients.http import HttpAnswer, NoAnswer, ask
 from bookpayctl.runs.waiting import wait_until
-from bookpayctl.targets.cluster_target import DiversionState, Eviction, Node, Passage
+from bookpayctl.targets.cluster_target import (
+    DiversionState,
+    Eviction,
+    Node,
+    Passage,
+    PostgresInstances,
+)
 from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.errors import NoSuchProcessError, TargetError
 from bookpayctl.targets.kube import diversion, logs, nodes, rolling, witnesses
@@ -35,6 +41,7 @@ from bookpayctl.targets.kube.pods import (
     stopped_names,
     stopped_processes,
 )
+from bookpayctl.targets.kube.postgres_instances import read_instances
 from bookpayctl.targets.kube.reach.pod_stream import PodStream
 from bookpayctl.targets.kube.reach.ways import Ways
 from bookpayctl.targets.kube.record import PodWatch
@@ -196,6 +203,9 @@ class KubeTarget:
 
     def restore_service(self, service: str) -> None:
         diversion.restore(self._cluster, *self._place_of(service))
+
+    def postgres_instances(self) -> PostgresInstances | None:
+        return read_instances(self._cluster, self._namespaces)
 
     def listen(self, process: str) -> Witness:
         return witnesses.listen_to(self._cluster, self._one(process))
