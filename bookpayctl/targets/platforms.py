@@ -12,7 +12,7 @@ from bookpayctl.targets.settings import SettingsError, Value, environment_name
 from bookpayctl.targets.target import Target
 
 LOCAL: Final = "local"
-NAMES: Final = (LOCAL, "kube")
+NAMES: Final = (LOCAL, "kind", "kube")
 
 
 def platform_named(name: str) -> Platform:
@@ -29,6 +29,10 @@ def platform_named(name: str) -> Platform:
         from bookpayctl.targets.kube.platform import KubePlatform
 
         return KubePlatform()
+    if name == "kind":
+        from bookpayctl.targets.kind.platform import KindPlatform
+
+        return KindPlatform()
     known = ", ".join(NAMES)
     raise UnknownPlatformError(f"target {name!r} is not available; this build has: {known}")
 

@@ -9,14 +9,13 @@ from urllib.parse import quote
 
 from bookpayctl.targets import credentials
 from bookpayctl.targets.environment import Environment
-from bookpayctl.targets.kube.cluster import Cluster
+from bookpayctl.targets.kube.database import DatabasePlace
 from bookpayctl.targets.kube.options import KubeOptions
 from bookpayctl.targets.servers.contents import TENANT_ID
 from bookpayctl.targets.servers.postgres import DATABASE, ROLE
 
 NAMESPACE: Final = "bookstore-platform-payments"
 KAFKA_NAMESPACE: Final = "kafka-system"
-TARGET: Final = "kube"
 
 TWIN: Final = "stripe-twin"
 # As the manifests tell it to the twin.
@@ -24,7 +23,9 @@ ENDPOINT_URL: Final = "http://payments-webhook-receiver:8080/stripe/webhook"
 TWIN_CONTROL_PORT: Final = 9091
 
 
-def environment_in(options: KubeOptions, cluster: Cluster, root: Path) -> Environment:
+def environment_in(
+    options: KubeOptions, context: str, root: Path, database: DatabasePlace
+) -> Environment:
     """The addresses inside the cluster; a command reaches them by ways of its own."""
     own_twin = options.stripe_api_base is None
 
@@ -35,8 +36,11 @@ def environment_in(options: KubeOptions, cluster: Cluster, root: Path) -> Enviro
     return Environment(
         name=options.name,
         root=root,
-        target=TARGET,
-        dsn=f"postgresql://{ROLE}@postgres.{NAMESPACE}.svc:5432/{DATABASE}?passfile={passfile}",
+        target=options.place.target,
+        dsn=(
+            f"postgresql://{ROLE}@{database.host}.{NAMESPACE}.svc:5432/{DATABASE}"
+            f"?passfile={passfile}"
+        ),
         kafka_bootstrap_servers=f"bookstore-platform-kafka-bootstrap.{KAFKA_NAMESPACE}.svc:9092",
         stripe_api_base=options.stripe_api_base or url(TWIN),
         stripe_control_url=url(TWIN, TWIN_CONTROL_PORT) if own_twin else None,
@@ -48,13 +52,14 @@ def environment_in(options: KubeOptions, cluster: Cluster, root: Path) -> Enviro
         processes=(),
         settings={
             "endpoint_url": ENDPOINT_URL,
-            "context": cluster.context,
-            "kubeconfig": os.environ.get("KUBECONFIG", ""),
+            "context": context,
+            "kubeconfig": options.place.kubeconfig or os.environ.get("KUBECONFIG", ""),
             "namespaces": f"{NAMESPACE},{KAFKA_NAMESPACE}",
             "shadow_mode": "on" if options.shadow_mode else "off",
             "failpoints": "on" if options.failpoints else "off",
             "stripe_shared": "on" if options.stripe_shared else "off",
             "twin_latency_ms": str(options.twin_latency_ms),
             "webhook_window_seconds": str(options.webhook_window_seconds),
+            **options.place.settings,
         },
     )

@@ -18,11 +18,13 @@ from bookpayctl.targets import credentials, environment
 from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.errors import TargetError
 from bookpayctl.targets.kube import secrets
-from bookpayctl.targets.kube.addresses import ENDPOINT_URL, TARGET, TWIN, TWIN_CONTROL_PORT
+from bookpayctl.targets.kube.addresses import ENDPOINT_URL, TWIN, TWIN_CONTROL_PORT
 from bookpayctl.targets.kube.cluster import Cluster, Document
 from bookpayctl.targets.kube.contexts import refuse_context
+from bookpayctl.targets.kube.database import DATABASE_SECRET
 from bookpayctl.targets.kube.kinds import CONFIG_MAP, DEPLOYMENT, SECRET
 from bookpayctl.targets.kube.manifests import CONFIG_MAP as CONFIG_NAME
+from bookpayctl.targets.kube.options import TARGET
 from bookpayctl.targets.kube.reach.ways import inside
 from bookpayctl.targets.servers.postgres import passfile_line
 
@@ -103,14 +105,14 @@ def _gateway_variable(cluster: Cluster, namespace: str, name: str) -> str:
 
 
 def _database(cluster: Cluster, namespace: str) -> _Database:
-    secret = cluster.find(SECRET, secrets.DATABASE_SECRET, namespace)
+    secret = cluster.find(SECRET, DATABASE_SECRET, namespace)
     dsn = secrets.value_of(secret, "dsn")
     if not dsn:
-        raise NoStackError(f"namespace {namespace} has no Secret {secrets.DATABASE_SECRET}/dsn")
+        raise NoStackError(f"namespace {namespace} has no Secret {DATABASE_SECRET}/dsn")
     parts = urlsplit(dsn)
     if not parts.hostname or not parts.username:
         # Not quoted: a DSN holds a password.
-        raise NoStackError(f"Secret {namespace}/{secrets.DATABASE_SECRET} holds no usable dsn")
+        raise NoStackError(f"Secret {namespace}/{DATABASE_SECRET} holds no usable dsn")
     return _Database(
         host=parts.hostname,
         port=parts.port or 5432,

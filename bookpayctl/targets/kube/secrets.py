@@ -13,11 +13,10 @@ from typing import Final
 
 from bookpayctl.targets import credentials
 from bookpayctl.targets.kube.cluster import Cluster, Document
+from bookpayctl.targets.kube.database import DATABASE_SECRET, DatabasePlace
 from bookpayctl.targets.kube.kinds import SECRET
 from bookpayctl.targets.kube.manifests import ENVIRONMENT_LABEL
 from bookpayctl.targets.servers.postgres import DATABASE, ROLE, passfile_line
-
-DATABASE_SECRET: Final = "bookpay-database"  # noqa: S105 - a Secret's name
 
 # File beside the environment -> Secret and key.
 PLACES: Final = {
@@ -28,7 +27,9 @@ PLACES: Final = {
 }
 
 
-def in_cluster(cluster: Cluster, namespace: str) -> dict[str, str]:
+def in_cluster(
+    cluster: Cluster, namespace: str, database_secret: str = DATABASE_SECRET
+) -> dict[str, str]:
     """File name -> value of every secret that the namespace has."""
     found: dict[str, str] = {}
     by_name = {secret["metadata"]["name"]: secret for secret in cluster.objects(SECRET, namespace)}
@@ -36,23 +37,30 @@ def in_cluster(cluster: Cluster, namespace: str) -> dict[str, str]:
         value = value_of(by_name.get(secret), key)
         if value:
             found[file_name] = value
-    password = value_of(by_name.get(DATABASE_SECRET), "password")
+    password = value_of(by_name.get(database_secret), "password")
     if password:
         found[credentials.PASSFILE] = passfile_line(password)
     return found
 
 
-def documents(secrets_dir: Path, namespace: str, name: str, database_host: str) -> list[Document]:
-    """The Secrets of an environment, from its files."""
+def documents(
+    secrets_dir: Path, namespace: str, name: str, database: DatabasePlace, others: frozenset[str]
+) -> list[Document]:
+    """The Secrets of an environment, from its files, but for those that others make."""
     values: dict[str, dict[str, str]] = {}
     for file_name, (secret, key) in PLACES.items():
         values.setdefault(secret, {})[key] = (secrets_dir / file_name).read_text().strip()
-    password = credentials.database_password(secrets_dir)
-    values[DATABASE_SECRET] = {
-        "dsn": f"postgresql://{ROLE}:{password}@{database_host}:5432/{DATABASE}",
-        "password": password,
-    }
-    return [_document(secret, namespace, name, data) for secret, data in sorted(values.items())]
+    if database.is_own:
+        password = credentials.database_password(secrets_dir)
+        values[DATABASE_SECRET] = {
+            "dsn": f"postgresql://{ROLE}:{password}@{database.host}:5432/{DATABASE}",
+            "password": password,
+        }
+    return [
+        _document(secret, namespace, name, data)
+        for secret, data in sorted(values.items())
+        if secret not in others
+    ]
 
 
 def _document(secret: str, namespace: str, name: str, data: Mapping[str, str]) -> Document:

@@ -21,12 +21,23 @@ from bookpayctl.targets.kube import manifests, permissions, secrets
 from bookpayctl.targets.kube.addresses import KAFKA_NAMESPACE, NAMESPACE, environment_in
 from bookpayctl.targets.kube.cluster import Cluster, Document
 from bookpayctl.targets.kube.contexts import refuse_context
+from bookpayctl.targets.kube.database import DatabasePlace, database_of, secrets_of_others
 from bookpayctl.targets.kube.down import remove
 from bookpayctl.targets.kube.kinds import JOB
+from bookpayctl.targets.kube.operators.install import (
+    Installation,
+    apply_patiently,
+    expect_kinds,
+    install,
+    look_for_operators,
+    read_installations,
+)
+from bookpayctl.targets.kube.operators.sources import OperatorSources, fetch_text
 from bookpayctl.targets.kube.options import KubeOptions
 from bookpayctl.targets.kube.ownership import refuse_foreign, wait_until_free
 from bookpayctl.targets.kube.rollout import wait_for
 from bookpayctl.targets.platform import UpStep
+from bookpayctl.targets.servers.jars import cache_dir
 
 _UNDO_SECONDS_MAX: Final = 90.0
 _JOB_SECONDS_MAX: Final = 60.0
@@ -41,6 +52,10 @@ class _Plan:
     documents: list[Document]
     namespaces: list[str]
 
+    @property
+    def database(self) -> DatabasePlace:
+        return database_of(self.documents)
+
 
 def bring_up(cluster: Cluster, options: KubeOptions, root: Path, tell: Tell) -> Environment:
     """Bring the environment up and return when every workload is ready.
@@ -48,14 +63,17 @@ def bring_up(cluster: Cluster, options: KubeOptions, root: Path, tell: Tell) -> 
     Call it with the environment's lock held and inside `interruptible`.
 
     Raises:
-        ContextRefusedError, ForeignObjectsError, ForbiddenError: nothing was changed.
+        ContextRefusedError, ForeignObjectsError, ForbiddenError, OperatorMissingError,
+            OperatorFilesError, OtherBytesError: nothing was changed.
         RolloutError: something did not become ready, and why.
         interrupts.Stopped: somebody asked.
     """
     deadline = time.monotonic() + options.timeout_seconds
     refuse_context(cluster, options.allowed)
     plan = _plan(options)
-    permissions.refuse_without(cluster, permissions.deeds_of(cluster, plan.documents))
+    operators = _operators(cluster, plan, options, tell)
+    everything = [doc for one in operators for doc in one.documents] + plan.documents
+    permissions.refuse_without(cluster, permissions.deeds_of(cluster, everything))
     wait_until_free(
         cluster,
         plan.namespaces,
@@ -63,11 +81,16 @@ def bring_up(cluster: Cluster, options: KubeOptions, root: Path, tell: Tell) -> 
         tell=lambda text: tell(UpStep("namespaces", text, transient=True)),
     )
     missing = refuse_foreign(cluster, plan.namespaces, options.name)
-    found = environment_in(options, cluster, root)
+    found = environment_in(options, cluster.context, root, plan.database)
+    environment.save(found)
+    # Before the stack and not undone with it: the next `up` needs them again.
+    for one in operators:
+        install(cluster, one, environment=options.name, deadline=deadline, tell=tell)
     with _undo_on_failure(cluster, options.name, fresh=missing == plan.namespaces, tell=tell):
-        environment.save(found)
-        _apply(cluster, plan, options, root, tell)
+        _apply(cluster, plan, options, root, deadline, tell)
         wait_for(cluster, plan.documents, deadline=deadline, tell=tell)
+        # What operators have made meanwhile: from now on it is what counts.
+        credentials.ensure(root / "secrets", _known_secrets(cluster, plan))
     return found
 
 
@@ -78,26 +101,50 @@ def _plan(options: KubeOptions) -> _Plan:
     return _Plan(documents, spaces)
 
 
-def _apply(cluster: Cluster, plan: _Plan, options: KubeOptions, root: Path, tell: Tell) -> None:
+def _operators(
+    cluster: Cluster, plan: _Plan, options: KubeOptions, tell: Tell
+) -> list[Installation]:
+    """What is to be installed first, read and checked; nothing is changed yet."""
+    wanted = look_for_operators(
+        cluster, plan.documents, chosen=options.operators, environment=options.name
+    )
+    for title in wanted.used:
+        tell(UpStep(title, "is there, and stays as it is", done=True))
+    for operator in wanted.install:
+        tell(UpStep(operator.title, "reading its manifests", transient=True))
+    sources = OperatorSources(options.operator_files, cache_dir())
+    found = read_installations(wanted, sources, fetch_text, options.name)
+    expect_kinds(cluster, found)
+    return found
+
+
+def _apply(
+    cluster: Cluster, plan: _Plan, options: KubeOptions, root: Path, deadline: float, tell: Tell
+) -> None:
     tell(UpStep("apply", f"{len(plan.documents)} objects to {cluster.context}", transient=True))
     made = [doc for doc in plan.documents if doc["kind"] == "Namespace"]
     for document in made:
         cluster.apply(document)
-    for document in _secrets(cluster, options, root):
+    for document in _secrets(cluster, plan, options, root):
         cluster.apply(document)
     for document in plan.documents:
         if document in made:
             continue
         if document["kind"] == "Job":
             _make_room_for(cluster, document)
-        cluster.apply(document)
+        apply_patiently(cluster, document, deadline=deadline)
     tell(UpStep("apply", f"{len(plan.documents)} objects", done=True))
 
 
-def _secrets(cluster: Cluster, options: KubeOptions, root: Path) -> list[Document]:
-    known = secrets.in_cluster(cluster, NAMESPACE)
+def _secrets(cluster: Cluster, plan: _Plan, options: KubeOptions, root: Path) -> list[Document]:
+    known = _known_secrets(cluster, plan)
     credentials.ensure(root / "secrets", {**known, **options.given_secrets})
-    return secrets.documents(root / "secrets", NAMESPACE, options.name, "postgres")
+    others = secrets_of_others(plan.documents)
+    return secrets.documents(root / "secrets", NAMESPACE, options.name, plan.database, others)
+
+
+def _known_secrets(cluster: Cluster, plan: _Plan) -> dict[str, str]:
+    return secrets.in_cluster(cluster, NAMESPACE, plan.database.secret)
 
 
 def _make_room_for(cluster: Cluster, job: Document) -> None:
