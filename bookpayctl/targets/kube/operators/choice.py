@@ -19,7 +19,7 @@ Document = dict[str, Any]
 INSTALLED_FOR_LABEL: Final = "bookpay.dev/installed-for"
 """On everything of an operator that `up` installed: the environment it was installed for."""
 
-NONE: Final = "none"
+CNPG: Final = "cnpg"
 ALL: Final = "all"
 
 # Published as charts, or with a configuration that is the platform's to decide: not installed here.
@@ -114,5 +114,6 @@ def _refuse_missing(missing: list[Operator], lacking: list[str]) -> None:
     if lacking:
         error.fix = f"install {', '.join(lacking)} as docs/kubernetes.md says"
     else:
-        error.fix = f"bookpayctl up --operators {missing[0].name if len(missing) == 1 else ALL}"
+        alone = [operator.name for operator in missing] == [CNPG]
+        error.fix = f"bookpayctl up --operators {CNPG if alone else ALL}"
     raise error
