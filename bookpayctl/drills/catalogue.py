@@ -29,4 +29,6 @@ CATALOGUE: Final = (
     Entry("kill-storm", "every process is killed, in random order, again and again", "1m"),
     # Ten seconds of outage need orders before, during and after them.
     Entry("outage", "Kafka, Stripe, the receiver or PostgreSQL is away for ten seconds", "16s"),
+    # Long enough that orders come after another instance has taken over.
+    Entry("postgres-failover", "PostgreSQL's primary is lost and a standby takes over", "30s"),
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from bookpayctl.drill import Drill, DrillContext, Scenario
+from bookpayctl.drill.scenario import Drill, DrillContext, Scenario
 from bookpayctl.drills.observing.clients import answers_during
 from bookpayctl.drills.observing.noise import said_once
 from bookpayctl.faults.process import ProcessAway

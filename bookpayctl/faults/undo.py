@@ -17,14 +17,19 @@ from bookpayctl.runs.directory import Run, UndoEntry, read_undo
 from bookpayctl.runs.waiting import wait_until
 from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.errors import TargetError
+from bookpayctl.targets.platforms import cluster_of
 from bookpayctl.targets.target import Target
 
 DISARM_FAILPOINTS: Final = "disarm_failpoints"
 DELETE_CONSUMER_GROUP: Final = "delete_consumer_group"
 CLEAR_STRIPE_FAULTS: Final = "clear_stripe_faults"
 PROCESSES_RUNNING: Final = "processes_running"
+POSTGRES_WHOLE: Final = "postgres_whole"
 
 RUNNING_SECONDS_MAX: Final = 60.0
+
+# An instance that was the primary goes back to where the histories part, and follows the new one.
+POSTGRES_WHOLE_SECONDS_MAX: Final = 180.0
 
 
 class UndoError(RuntimeError):
@@ -142,9 +147,27 @@ def _processes_running(target: Target, _arguments: dict[str, str]) -> None:
         raise UndoError(f"not running: {', '.join(waited.value)}")
 
 
+def _postgres_whole(target: Target, _arguments: dict[str, str]) -> None:
+    """See that the operator has as many instances as there are to be; it sees to that by itself."""
+    cluster = cluster_of(target)
+    if cluster is None:
+        raise UndoError("the environment is in no cluster, so no operator keeps its PostgreSQL")
+    try:
+        waited = wait_until(
+            cluster.postgres_instances,
+            lambda now: now is not None and now.ready == now.instances,
+            deadline_seconds=POSTGRES_WHOLE_SECONDS_MAX,
+        )
+    except TargetError as error:
+        raise UndoError(f"PostgreSQL's operator could not be asked: {error}") from error
+    if not waited.reached:
+        raise UndoError(f"PostgreSQL is not whole again: {waited.value}")
+
+
 _OPERATIONS: Final[dict[str, Callable[[Target, dict[str, str]], None]]] = {
     DISARM_FAILPOINTS: _disarm_failpoints,
     DELETE_CONSUMER_GROUP: _delete_consumer_group,
     CLEAR_STRIPE_FAULTS: _clear_stripe_faults,
     PROCESSES_RUNNING: _processes_running,
+    POSTGRES_WHOLE: _postgres_whole,
 }

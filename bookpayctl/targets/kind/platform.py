@@ -33,7 +33,7 @@ from bookpayctl.targets.kind.provision import (
 )
 from bookpayctl.targets.kube.addresses import environment_in
 from bookpayctl.targets.kube.cluster import open_cluster
-from bookpayctl.targets.kube.database import DatabasePlace
+from bookpayctl.targets.kube.made_secrets import DatabasePlace
 from bookpayctl.targets.kube.options import ClusterPlace, KubeOptions, read_options
 from bookpayctl.targets.kube.platform import KubePlatform, remove_stack
 from bookpayctl.targets.kube.up import bring_up
@@ -96,7 +96,7 @@ def _bring_up(
     def remember(next_record: KindRecord) -> None:
         if next_record != known:
             placed = _placed(options, files, next_record)
-            environments.save(environment_in(placed, context, root, DatabasePlace()))
+            environments.save(environment_in(placed, context, root, DatabasePlace(), []))
 
     record = ensure_cluster(
         program,

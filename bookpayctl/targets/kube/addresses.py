@@ -9,10 +9,9 @@ from urllib.parse import quote
 
 from bookpayctl.targets import credentials
 from bookpayctl.targets.environment import Environment
-from bookpayctl.targets.kube.database import DatabasePlace
+from bookpayctl.targets.kube.made_secrets import DatabasePlace
 from bookpayctl.targets.kube.options import KubeOptions
 from bookpayctl.targets.servers.contents import TENANT_ID
-from bookpayctl.targets.servers.postgres import DATABASE, ROLE
 
 NAMESPACE: Final = "bookstore-platform-payments"
 KAFKA_NAMESPACE: Final = "kafka-system"
@@ -24,9 +23,17 @@ TWIN_CONTROL_PORT: Final = 9091
 
 
 def environment_in(
-    options: KubeOptions, context: str, root: Path, database: DatabasePlace
+    options: KubeOptions,
+    context: str,
+    root: Path,
+    database: DatabasePlace,
+    guest_namespaces: list[str],
 ) -> Environment:
-    """The addresses inside the cluster; a command reaches them by ways of its own."""
+    """The addresses inside the cluster; a command reaches them by ways of its own.
+
+    Args:
+        guest_namespaces: those of others in which the environment has objects, too.
+    """
     own_twin = options.stripe_api_base is None
 
     def url(service: str, port: int = 8080) -> str:
@@ -38,8 +45,8 @@ def environment_in(
         root=root,
         target=options.place.target,
         dsn=(
-            f"postgresql://{ROLE}@{database.host}.{NAMESPACE}.svc:5432/{DATABASE}"
-            f"?passfile={passfile}"
+            f"postgresql://{database.role}@{database.service}.{NAMESPACE}.svc:5432"
+            f"/{database.database}?passfile={passfile}"
         ),
         kafka_bootstrap_servers=f"bookstore-platform-kafka-bootstrap.{KAFKA_NAMESPACE}.svc:9092",
         stripe_api_base=options.stripe_api_base or url(TWIN),
@@ -55,6 +62,7 @@ def environment_in(
             "context": context,
             "kubeconfig": options.place.kubeconfig or os.environ.get("KUBECONFIG", ""),
             "namespaces": f"{NAMESPACE},{KAFKA_NAMESPACE}",
+            "guest_namespaces": ",".join(guest_namespaces),
             "shadow_mode": "on" if options.shadow_mode else "off",
             "failpoints": "on" if options.failpoints else "off",
             "stripe_shared": "on" if options.stripe_shared else "off",

@@ -100,6 +100,12 @@ class Cluster:
             "POST", kind.path(namespace), [("fieldManager", FIELD_MANAGER)], document
         )
 
+    def create_part(
+        self, kind: Kind, name: str, part: str, document: Document, namespace: str
+    ) -> Document:
+        """Post to a part of an object, such as `eviction`; done once, whatever is answered."""
+        return self._document("POST", kind.path(namespace, name, part), (), document)
+
     def replace(self, kind: Kind, document: Document) -> Document:
         """Write an object that was read, unless it changed since.
 

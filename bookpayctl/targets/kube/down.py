@@ -2,7 +2,8 @@
 
 What bears the environment's label goes, in the order in which nothing comes back: what keeps pods
 before the pods, claims after those that use them. A namespace goes last, and only when nothing is
-left in it that somebody else put there.
+left in it that somebody else put there. Of others' namespaces in which it was a guest, only its own
+objects go.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Final
 from bookpayctl.runs.waiting import wait_until
 from bookpayctl.targets.kube.cluster import Cluster, Document
 from bookpayctl.targets.kube.errors import AbsentError, RolloutDeadlineError
-from bookpayctl.targets.kube.kinds import CLAIM, NAMESPACE, SECRET, Kind
+from bookpayctl.targets.kube.kinds import CLAIM, NAMESPACE, POD, SECRET, Kind
 from bookpayctl.targets.kube.manifests import ENVIRONMENT_LABEL
 
 _LOOK_SECONDS: Final = 0.5
@@ -42,23 +43,28 @@ def remove(
     cluster: Cluster,
     name: str,
     namespaces: list[str],
+    guest_namespaces: list[str],
     *,
     deadline: float,
     tell: Callable[[str], None],
 ) -> list[str]:
     """Remove every object of an environment and wait until it is gone; what was removed.
 
+    Args:
+        guest_namespaces: those of others in which objects of it lie; they stay.
+
     Raises:
         RolloutDeadlineError: something is still there; the message names it.
     """
     ours = [space for space in namespaces if _is_ours(cluster, space, name)]
     removed: list[str] = []
-    kinds = namespaced_kinds(cluster) if ours else []
+    searched = [*ours, *guest_namespaces]
+    kinds = namespaced_kinds(cluster) if searched else []
     early = [kind for kind in kinds if kind.kind in _BEFORE_THEIR_KAFKA]
     for some in (early, [kind for kind in kinds if kind not in early]):
-        for namespace in ours if some else ():
+        for namespace in searched if some else ():
             removed += _remove_from(cluster, name, namespace, some, tell)
-        _wait_until_gone(cluster, name, ours, some, deadline)
+        _wait_until_gone(cluster, name, searched, some, deadline)
     for namespace in ours:
         foreign = [one for kind in kinds for one in _foreign(cluster, namespace, kind)]
         if foreign:
@@ -104,10 +110,13 @@ def _remove_from(
 ) -> list[str]:
     removed = []
     for kind in sorted(kinds, key=_turn):
-        if kind.kind in _FOLLOWING or kind == NAMESPACE:
+        if (kind.kind in _FOLLOWING and kind != POD) or kind == NAMESPACE:
             continue
         for document in cluster.objects(kind, namespace, labels=f"{ENVIRONMENT_LABEL}={name}"):
             meta = document["metadata"]
+            if kind == POD and meta.get("ownerReferences"):
+                # It goes with its owner; one that nobody owns, as a drill's, would stay.
+                continue
             if cluster.delete(kind, meta["name"], namespace, uid=meta["uid"]):
                 removed.append(_named(document))
     if removed:

@@ -102,7 +102,8 @@ def remove_stack(
         watch.step(UpStep("down", text))
 
     spaces = [NAMESPACE, KAFKA_NAMESPACE]
-    removed = remove(cluster, environment.name, spaces, deadline=deadline, tell=tell)
+    guests = guest_namespaces(environment)
+    removed = remove(cluster, environment.name, spaces, guests, deadline=deadline, tell=tell)
     if purge:
         removed += remove_operators(cluster, environment.name, deadline=deadline, tell=tell)
     return removed
@@ -123,6 +124,11 @@ def with_processes(environment: Environment, cluster: Cluster) -> Environment:
         if is_ours(pod)
     )
     return replace(environment, processes=tuple(sorted(specs, key=lambda spec: spec.name)))
+
+
+def guest_namespaces(environment: Environment) -> list[str]:
+    """Namespaces of others in which objects of it lie; an older environment's file names none."""
+    return [space for space in environment.settings.get("guest_namespaces", "").split(",") if space]
 
 
 def _nobody(_holder: str) -> None:

@@ -24,7 +24,6 @@ FROZEN_ANNOTATION: Final = "bookpay.dev/frozen"
 
 _SERVICES: Final = frozenset(service.value for service in Service)
 _SERVERS: Final = frozenset({"postgres", "kafka", "stripe-twin", "stripe-tap", "mail-sink"})
-_NOT_HTTP: Final = frozenset({"postgres", "kafka"})
 SERVER_LABEL: Final = "bookpay.dev/server"
 
 # A shell tells 137 for a process that signal 9 ended, and so does a container's runtime.
@@ -165,9 +164,12 @@ def instant(text: str) -> datetime:
 
 
 def http_port(pod: Document) -> int | None:
-    """Where it serves HTTP, probes and metrics; None when it has no such port."""
-    if service_of(pod) in _NOT_HTTP:
-        # An operator's container may have an exporter there, which knows no readiness.
+    """Where it serves HTTP, probes and metrics; None when it has no such port.
+
+    What is not asked over HTTP is no process of ours: an operator's server shows metrics and no
+    readiness.
+    """
+    if SERVER_LABEL in (pod["metadata"].get("labels") or {}):
         return None
     ports = pod["spec"]["containers"][0].get("ports") or []
     by_name = {port.get("name"): port["containerPort"] for port in ports}

@@ -21,9 +21,13 @@ from bookpayctl.targets.kube import manifests, permissions, secrets
 from bookpayctl.targets.kube.addresses import KAFKA_NAMESPACE, NAMESPACE, environment_in
 from bookpayctl.targets.kube.cluster import Cluster, Document
 from bookpayctl.targets.kube.contexts import refuse_context
-from bookpayctl.targets.kube.database import DatabasePlace, database_of, secrets_of_others
 from bookpayctl.targets.kube.down import remove
 from bookpayctl.targets.kube.kinds import JOB
+from bookpayctl.targets.kube.made_secrets import (
+    DatabasePlace,
+    database_place,
+    made_by_operators,
+)
 from bookpayctl.targets.kube.operators.install import (
     Installation,
     apply_patiently,
@@ -34,7 +38,11 @@ from bookpayctl.targets.kube.operators.install import (
 )
 from bookpayctl.targets.kube.operators.sources import OperatorSources, fetch_text
 from bookpayctl.targets.kube.options import KubeOptions
-from bookpayctl.targets.kube.ownership import refuse_foreign, wait_until_free
+from bookpayctl.targets.kube.ownership import (
+    refuse_foreign,
+    refuse_without_hosts,
+    wait_until_free,
+)
 from bookpayctl.targets.kube.rollout import wait_for
 from bookpayctl.targets.platform import UpStep
 from bookpayctl.targets.servers.jars import cache_dir
@@ -47,14 +55,19 @@ Tell = Callable[[UpStep], None]
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """Attributes: documents: in the order in which they are applied."""
+    """What is applied, in that order, and where.
+
+    Attributes:
+        namespaces: those that are made.
+        guest_namespaces: those of others in which something of it lies, such as a gateway's.
+        foreign_secrets: names of the Secrets that operators make of it.
+    """
 
     documents: list[Document]
     namespaces: list[str]
-
-    @property
-    def database(self) -> DatabasePlace:
-        return database_of(self.documents)
+    guest_namespaces: list[str]
+    database: DatabasePlace
+    foreign_secrets: frozenset[str]
 
 
 def bring_up(cluster: Cluster, options: KubeOptions, root: Path, tell: Tell) -> Environment:
@@ -81,16 +94,18 @@ def bring_up(cluster: Cluster, options: KubeOptions, root: Path, tell: Tell) -> 
         tell=lambda text: tell(UpStep("namespaces", text, transient=True)),
     )
     missing = refuse_foreign(cluster, plan.namespaces, options.name)
-    found = environment_in(options, cluster.context, root, plan.database)
+    refuse_without_hosts(cluster, plan.guest_namespaces)
+    found = environment_in(options, cluster.context, root, plan.database, plan.guest_namespaces)
     environment.save(found)
     # Before the stack and not undone with it: the next `up` needs them again.
     for one in operators:
         install(cluster, one, environment=options.name, deadline=deadline, tell=tell)
-    with _undo_on_failure(cluster, options.name, fresh=missing == plan.namespaces, tell=tell):
+    fresh = missing == plan.namespaces
+    with _undo_on_failure(cluster, options.name, plan.guest_namespaces, fresh=fresh, tell=tell):
         _apply(cluster, plan, options, root, deadline, tell)
         wait_for(cluster, plan.documents, deadline=deadline, tell=tell)
-        # What operators have made meanwhile: from now on it is what counts.
-        credentials.ensure(root / "secrets", _known_secrets(cluster, plan))
+        # What operators made of it is there now, because pods mount it.
+        credentials.ensure(root / "secrets", _known(cluster, plan))
     return found
 
 
@@ -98,7 +113,14 @@ def _plan(options: KubeOptions) -> _Plan:
     rendered = manifests.render(manifests.overlay_folder(options.overlay))
     documents = manifests.personal(rendered, options)
     spaces = [doc["metadata"]["name"] for doc in documents if doc["kind"] == "Namespace"]
-    return _Plan(documents, spaces)
+    used = {doc["metadata"].get("namespace") for doc in documents} - {None, *spaces}
+    return _Plan(
+        documents,
+        spaces,
+        sorted(used),
+        database_place(documents),
+        made_by_operators(documents),
+    )
 
 
 def _operators(
@@ -137,13 +159,12 @@ def _apply(
 
 
 def _secrets(cluster: Cluster, plan: _Plan, options: KubeOptions, root: Path) -> list[Document]:
-    known = _known_secrets(cluster, plan)
+    known = _known(cluster, plan)
     credentials.ensure(root / "secrets", {**known, **options.given_secrets})
-    others = secrets_of_others(plan.documents)
-    return secrets.documents(root / "secrets", NAMESPACE, options.name, plan.database, others)
+    return secrets.documents(root / "secrets", NAMESPACE, options.name, plan.foreign_secrets)
 
 
-def _known_secrets(cluster: Cluster, plan: _Plan) -> dict[str, str]:
+def _known(cluster: Cluster, plan: _Plan) -> dict[str, str]:
     return secrets.in_cluster(cluster, NAMESPACE, plan.database.secret)
 
 
@@ -166,7 +187,9 @@ def _make_room_for(cluster: Cluster, job: Document) -> None:
 
 
 @contextmanager
-def _undo_on_failure(cluster: Cluster, name: str, *, fresh: bool, tell: Tell) -> Iterator[None]:
+def _undo_on_failure(
+    cluster: Cluster, name: str, guest_namespaces: list[str], *, fresh: bool, tell: Tell
+) -> Iterator[None]:
     """Remove what the block made, when it does not reach its end and nothing was there before."""
     try:
         yield
@@ -178,6 +201,7 @@ def _undo_on_failure(cluster: Cluster, name: str, *, fresh: bool, tell: Tell) ->
                     cluster,
                     name,
                     [NAMESPACE, KAFKA_NAMESPACE],
+                    guest_namespaces,
                     deadline=time.monotonic() + _UNDO_SECONDS_MAX,
                     tell=lambda text: tell(UpStep("up", text)),
                 )

@@ -23,7 +23,7 @@ _RULES_LEAST: Final = {
     "cnpg": 2,
     "kind": 4,
     "operators": 19,
-    "prod": 52,
+    "prod": 48,
     "cdc": 30,
 }
 

@@ -1,4 +1,4 @@
-"""When an operator's resource is ready, what lacks by its own words, and where its secrets are."""
+"""When an operator's resource is ready, and what lacks by its own words."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from bookpayctl.targets.kube.custom_resources import (
     is_resource_ready,
     what_lacks,
 )
-from bookpayctl.targets.kube.database import DatabasePlace, database_of, secrets_of_others
 from bookpayctl.targets.kube.rollout import part_of
 from tests.support.manifests.rendering import render
 
@@ -74,26 +73,3 @@ def test_what_operators_make_for_a_stack_is_waited_for_under_a_name_of_its_own()
 
     assert {"cluster/bookstore-platform", "kafka/bookstore-platform"} <= parts
     assert all("/" in part for part in parts)
-
-
-@pytest.mark.parametrize(
-    ("overlay", "place"),
-    [
-        ("standalone", DatabasePlace("postgres", "bookpay-database")),
-        ("cnpg", DatabasePlace("bookstore-platform-rw", "bookstore-platform-app")),
-        ("operators", DatabasePlace("bookstore-platform-rw", "bookstore-platform-app")),
-    ],
-)
-def test_the_database_is_where_its_documents_put_it(overlay: str, place: DatabasePlace) -> None:
-    found = database_of(render(overlay).objects)
-
-    assert found == place
-    assert found.is_own is (overlay == "standalone")
-
-
-def test_secrets_that_an_operator_fills_are_not_made_by_up() -> None:
-    assert secrets_of_others(render("cnpg").objects) == frozenset()
-    assert secrets_of_others(render("operators").objects) == {
-        "stripe-api-key",
-        "stripe-webhook-secret",
-    }
