@@ -13,7 +13,7 @@ from bookpayctl.targets.settings import SettingsError, Value, environment_name
 from bookpayctl.targets.target import Target
 
 LOCAL: Final = "local"
-NAMES: Final = (LOCAL, "kube")
+NAMES: Final = (LOCAL, "kind", "kube")
 CLUSTERS: Final = tuple(name for name in NAMES if name != LOCAL)
 
 
@@ -31,6 +31,10 @@ def platform_named(name: str) -> Platform:
         from bookpayctl.targets.kube.platform import KubePlatform
 
         return KubePlatform()
+    if name == "kind":
+        from bookpayctl.targets.kind.platform import KindPlatform
+
+        return KindPlatform()
     known = ", ".join(NAMES)
     raise UnknownPlatformError(f"target {name!r} is not available; this build has: {known}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from tests.mutants.about_answers import ANSWER_MUTANTS
+from tests.mutants.about_clusters import CLUSTER_MUTANTS
 from tests.mutants.about_events import EVENT_MUTANTS
 from tests.mutants.about_judging import JUDGE_MUTANTS
 from tests.mutants.about_leases import LEASE_MUTANTS
@@ -21,6 +22,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = tuple(
     sorted(
         (
             *ANSWER_MUTANTS,
+            *CLUSTER_MUTANTS,
             *EVENT_MUTANTS,
             *MONEY_MUTANTS,
             *LEASE_MUTANTS,

@@ -133,7 +133,7 @@ def _lab(lab: Path, folder: Path) -> Iterator[dict[str, str]]:
     ran_before = _lab_runs()
     try:
         said = lab_command(lab, "env" if ran_before else "up")
-        base = _base_archive(lab)
+        base = base_archive(lab)
     except LabError as error:
         # What is not ours and does not start here is not there.
         pytest.skip(f"no cluster: {error}")
@@ -143,7 +143,7 @@ def _lab(lab: Path, folder: Path) -> Iterator[dict[str, str]]:
         variables[key] = os.path.expandvars(value)
     try:
         archive = folder / "image.tar"
-        _build(archive, base)
+        build_image(archive, base)
         lab_command(lab, "load", str(archive))
         archive.unlink()
         yield variables
@@ -161,7 +161,7 @@ def _lab_runs() -> bool:
     return subprocess.run(asked, capture_output=True, timeout=60, check=False).returncode == 0
 
 
-def _base_archive(lab: Path) -> Path:
+def base_archive(lab: Path) -> Path:
     """Where the lab keeps the base image; made when it is not there."""
     home = Path(os.environ.get("LAB_HOME", Path.home() / ".cache" / "bookpay-lab"))
     base = home / "lab" / "base" / "python.tar"
@@ -170,7 +170,8 @@ def _base_archive(lab: Path) -> Path:
     return base
 
 
-def _build(archive: Path, base: Path) -> None:
+def build_image(archive: Path, base: Path) -> None:
+    """Write the image of this checkout, under the name that the manifests have."""
     command = [sys.executable, "-P", "-m", "bookpayctl", "image", "build", "--tag", IMAGE]
     command += ["--archive", str(archive), "--base", str(base)]
     done = subprocess.run(

@@ -9,14 +9,12 @@ from urllib.parse import quote
 
 from bookpayctl.targets import credentials
 from bookpayctl.targets.environment import Environment
-from bookpayctl.targets.kube.cluster import Cluster
 from bookpayctl.targets.kube.made_secrets import DatabasePlace
 from bookpayctl.targets.kube.options import KubeOptions
 from bookpayctl.targets.servers.contents import TENANT_ID
 
 NAMESPACE: Final = "bookstore-platform-payments"
 KAFKA_NAMESPACE: Final = "kafka-system"
-TARGET: Final = "kube"
 
 TWIN: Final = "stripe-twin"
 # As the manifests tell it to the twin.
@@ -26,7 +24,7 @@ TWIN_CONTROL_PORT: Final = 9091
 
 def environment_in(
     options: KubeOptions,
-    cluster: Cluster,
+    context: str,
     root: Path,
     database: DatabasePlace,
     guest_namespaces: list[str],
@@ -45,7 +43,7 @@ def environment_in(
     return Environment(
         name=options.name,
         root=root,
-        target=TARGET,
+        target=options.place.target,
         dsn=(
             f"postgresql://{database.role}@{database.service}.{NAMESPACE}.svc:5432"
             f"/{database.database}?passfile={passfile}"
@@ -61,8 +59,8 @@ def environment_in(
         processes=(),
         settings={
             "endpoint_url": ENDPOINT_URL,
-            "context": cluster.context,
-            "kubeconfig": os.environ.get("KUBECONFIG", ""),
+            "context": context,
+            "kubeconfig": options.place.kubeconfig or os.environ.get("KUBECONFIG", ""),
             "namespaces": f"{NAMESPACE},{KAFKA_NAMESPACE}",
             "guest_namespaces": ",".join(guest_namespaces),
             "shadow_mode": "on" if options.shadow_mode else "off",
@@ -70,5 +68,6 @@ def environment_in(
             "stripe_shared": "on" if options.stripe_shared else "off",
             "twin_latency_ms": str(options.twin_latency_ms),
             "webhook_window_seconds": str(options.webhook_window_seconds),
+            **options.place.settings,
         },
     )

@@ -18,12 +18,13 @@ from bookpayctl.targets import credentials, environment
 from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.errors import TargetError
 from bookpayctl.targets.kube import secrets
-from bookpayctl.targets.kube.addresses import ENDPOINT_URL, TARGET, TWIN, TWIN_CONTROL_PORT
+from bookpayctl.targets.kube.addresses import ENDPOINT_URL, TWIN, TWIN_CONTROL_PORT
 from bookpayctl.targets.kube.cluster import Cluster, Document
 from bookpayctl.targets.kube.contexts import refuse_context
 from bookpayctl.targets.kube.kinds import CONFIG_MAP, DEPLOYMENT, SECRET
 from bookpayctl.targets.kube.made_secrets import dsn_of
 from bookpayctl.targets.kube.manifests import CONFIG_MAP as CONFIG_NAME
+from bookpayctl.targets.kube.options import TARGET
 from bookpayctl.targets.kube.reach.ways import inside
 from bookpayctl.targets.servers.postgres import passfile_line
 

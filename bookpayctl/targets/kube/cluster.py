@@ -228,6 +228,10 @@ class Cluster:
             raise AbsentError(f"the cluster does not know {name} of {api_version}", status=404)
         return self._kinds[api_version, name]
 
+    def expect(self, kind: Kind) -> None:
+        """Know a kind that the cluster will have soon, because its definition will be applied."""
+        self._kinds.setdefault((kind.api_version, kind.kind), kind)
+
     def resources(self, api_version: str) -> list[Document]:
         """What the API server knows under one version, e.g. `apps/v1`."""
         found: list[Document] = self._document("GET", prefix_of(api_version))["resources"]

@@ -28,6 +28,15 @@ from bookpayctl.targets.kube.made_secrets import (
     database_place,
     made_by_operators,
 )
+from bookpayctl.targets.kube.operators.install import (
+    Installation,
+    apply_patiently,
+    expect_kinds,
+    install,
+    look_for_operators,
+    read_installations,
+)
+from bookpayctl.targets.kube.operators.sources import OperatorSources, fetch_text
 from bookpayctl.targets.kube.options import KubeOptions
 from bookpayctl.targets.kube.ownership import (
     refuse_foreign,
@@ -36,6 +45,7 @@ from bookpayctl.targets.kube.ownership import (
 )
 from bookpayctl.targets.kube.rollout import wait_for
 from bookpayctl.targets.platform import UpStep
+from bookpayctl.targets.servers.jars import cache_dir
 
 _UNDO_SECONDS_MAX: Final = 90.0
 _JOB_SECONDS_MAX: Final = 60.0
@@ -66,14 +76,17 @@ def bring_up(cluster: Cluster, options: KubeOptions, root: Path, tell: Tell) -> 
     Call it with the environment's lock held and inside `interruptible`.
 
     Raises:
-        ContextRefusedError, ForeignObjectsError, ForbiddenError: nothing was changed.
+        ContextRefusedError, ForeignObjectsError, ForbiddenError, OperatorMissingError,
+            OperatorFilesError, OtherBytesError: nothing was changed.
         RolloutError: something did not become ready, and why.
         interrupts.Stopped: somebody asked.
     """
     deadline = time.monotonic() + options.timeout_seconds
     refuse_context(cluster, options.allowed)
     plan = _plan(options)
-    permissions.refuse_without(cluster, permissions.deeds_of(cluster, plan.documents))
+    operators = _operators(cluster, plan, options, tell)
+    everything = [doc for one in operators for doc in one.documents] + plan.documents
+    permissions.refuse_without(cluster, permissions.deeds_of(cluster, everything))
     wait_until_free(
         cluster,
         plan.namespaces,
@@ -82,11 +95,14 @@ def bring_up(cluster: Cluster, options: KubeOptions, root: Path, tell: Tell) -> 
     )
     missing = refuse_foreign(cluster, plan.namespaces, options.name)
     refuse_without_hosts(cluster, plan.guest_namespaces)
-    found = environment_in(options, cluster, root, plan.database, plan.guest_namespaces)
+    found = environment_in(options, cluster.context, root, plan.database, plan.guest_namespaces)
+    environment.save(found)
+    # Before the stack and not undone with it: the next `up` needs them again.
+    for one in operators:
+        install(cluster, one, environment=options.name, deadline=deadline, tell=tell)
     fresh = missing == plan.namespaces
     with _undo_on_failure(cluster, options.name, plan.guest_namespaces, fresh=fresh, tell=tell):
-        environment.save(found)
-        _apply(cluster, plan, options, root, tell)
+        _apply(cluster, plan, options, root, deadline, tell)
         wait_for(cluster, plan.documents, deadline=deadline, tell=tell)
         # What operators made of it is there now, because pods mount it.
         credentials.ensure(root / "secrets", _known(cluster, plan))
@@ -107,7 +123,26 @@ def _plan(options: KubeOptions) -> _Plan:
     )
 
 
-def _apply(cluster: Cluster, plan: _Plan, options: KubeOptions, root: Path, tell: Tell) -> None:
+def _operators(
+    cluster: Cluster, plan: _Plan, options: KubeOptions, tell: Tell
+) -> list[Installation]:
+    """What is to be installed first, read and checked; nothing is changed yet."""
+    wanted = look_for_operators(
+        cluster, plan.documents, chosen=options.operators, environment=options.name
+    )
+    for title in wanted.used:
+        tell(UpStep(title, "is there, and stays as it is", done=True))
+    for operator in wanted.install:
+        tell(UpStep(operator.title, "reading its manifests", transient=True))
+    sources = OperatorSources(options.operator_files, cache_dir())
+    found = read_installations(wanted, sources, fetch_text, options.name)
+    expect_kinds(cluster, found)
+    return found
+
+
+def _apply(
+    cluster: Cluster, plan: _Plan, options: KubeOptions, root: Path, deadline: float, tell: Tell
+) -> None:
     tell(UpStep("apply", f"{len(plan.documents)} objects to {cluster.context}", transient=True))
     made = [doc for doc in plan.documents if doc["kind"] == "Namespace"]
     for document in made:
@@ -119,7 +154,7 @@ def _apply(cluster: Cluster, plan: _Plan, options: KubeOptions, root: Path, tell
             continue
         if document["kind"] == "Job":
             _make_room_for(cluster, document)
-        cluster.apply(document)
+        apply_patiently(cluster, document, deadline=deadline)
     tell(UpStep("apply", f"{len(plan.documents)} objects", done=True))
 
 
