@@ -72,15 +72,16 @@ class NodeDrainScenario(Scenario):
     def _emptied(self) -> Item:
         """With somewhere to go, everybody has gone; on the only node the rest was held back."""
         drained = self.node.drained
-        held = [name for name in drained.left if drained.held[name]]
         if self.node.is_alone:
+            stayed = [name for name in drained.left if name not in drained.evicted]
+            held = [name for name in stayed if drained.held[name]]
             return self.context.judged(
                 "held-back",
                 "what had nowhere to go waited, and the rest was held back",
                 "on the only node: each that is left there was refused by its budget",
-                f"{len(drained.waiting)} waited, {len(held)} of {len(drained.left)} were held back",
-                good=len(held) == len(drained.left),
-                examined=len(drained.left) + len(drained.waiting),
+                f"{len(drained.waiting)} waited, {len(held)} of {len(stayed)} were held back",
+                good=len(held) == len(stayed),
+                examined=len(stayed) + len(drained.waiting),
             )
         return self.context.judged(
             "node-emptied",

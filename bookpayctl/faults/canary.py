@@ -29,7 +29,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Silence:
+class LinkCut:
     """How one kind of connection fared while it was to be cut.
 
     Attributes:
@@ -69,9 +69,9 @@ def answers_of(lines: Sequence[HeardLine], connection: str) -> list[float]:
     return [one.ended_at for one in found if one.answered and one.ended_at is not None]
 
 
-def silence_in(
+def cut_in(
     lines: Sequence[HeardLine], connection: str, cut_from: float, cut_until: float
-) -> Silence:
+) -> LinkCut:
     """How a kind of connection fared while it was cut, both times of the tool's monotonic clock."""
     settled = cut_from + _ON_THE_WAY_SECONDS
     found = questions_in(lines, connection)
@@ -79,7 +79,7 @@ def silence_in(
     answered = [
         one for one in found if one.answered and settled < (one.ended_at or 0.0) <= cut_until
     ]
-    return Silence(
+    return LinkCut(
         before=sum(one.answered and (one.ended_at or 0.0) <= cut_from for one in found),
         asked=len(open_ones),
         answered=len(answered),

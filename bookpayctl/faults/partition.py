@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bookpayctl.faults import undo
-from bookpayctl.faults.canary import KEPT, NEW, Silence, answers_of, silence_in
+from bookpayctl.faults.canary import KEPT, NEW, LinkCut, answers_of, cut_in
 from bookpayctl.faults.fault import Fault, FaultError
 from bookpayctl.faults.process import TimeAway
 from bookpayctl.faults.sessions import end_foreign_sessions
@@ -137,13 +137,11 @@ class Partition(Fault):
             self._canary.dismiss()
         cut = (self._cut_from, self._cut_until)
         return [
-            self._cut_item(
-                "old-connection-cut", "an open connection", silence_in(lines, KEPT, *cut)
-            ),
-            self._cut_item("new-connection-cut", "new connections", silence_in(lines, NEW, *cut)),
+            self._cut_item("old-connection-cut", "an open connection", cut_in(lines, KEPT, *cut)),
+            self._cut_item("new-connection-cut", "new connections", cut_in(lines, NEW, *cut)),
         ]
 
-    def _cut_item(self, name: str, what: str, seen: Silence) -> Item:
+    def _cut_item(self, name: str, what: str, seen: LinkCut) -> Item:
         title = f"{what} was cut" if name.startswith("old") else f"{what} were cut"
         required = "the canary asked, and was answered before the cut and never while it lasted"
         state = self._state
