@@ -6,11 +6,12 @@ goes on when the API server has forgotten whose container it is.
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from bookpayctl.runs.waiting import Waited, wait_until
 
@@ -24,6 +25,14 @@ class HeardLine:
 
     at: float
     text: str
+
+    def document(self) -> dict[str, Any]:
+        """The JSON object of the line; empty when it is none."""
+        try:
+            said = json.loads(self.text)
+        except ValueError:
+            return {}
+        return said if isinstance(said, dict) else {}
 
 
 class Witness:

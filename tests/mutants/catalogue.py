@@ -6,6 +6,7 @@ from typing import Final
 
 from tests.mutants.about_answers import ANSWER_MUTANTS
 from tests.mutants.about_clusters import CLUSTER_MUTANTS
+from tests.mutants.about_drills import DRILL_MUTANTS
 from tests.mutants.about_events import EVENT_MUTANTS
 from tests.mutants.about_judging import JUDGE_MUTANTS
 from tests.mutants.about_leases import LEASE_MUTANTS
@@ -31,6 +32,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = tuple(
             *OTHERS_MUTANTS,
             *WEBHOOK_MUTANTS,
             *JUDGE_MUTANTS,
+            *DRILL_MUTANTS,
         ),
         key=lambda mutant: int(mutant.id.removeprefix("M")),
     )

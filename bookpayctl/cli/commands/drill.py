@@ -114,8 +114,11 @@ def list_drills(
         print_json(drill_list(drills))
         return
     print_table(
-        ("drill", "what happens", "blast radius"),
-        [(entry.slug, entry.title, drill.blast_radius) for entry, drill in drills],
+        ("drill", "what happens", "runs on", "blast radius"),
+        [
+            (entry.slug, entry.title, ", ".join(drill.platforms), drill.blast_radius)
+            for entry, drill in drills
+        ],
     )
 
 
@@ -128,6 +131,7 @@ def drill_list(drills: Sequence[tuple[Entry, Drill]]) -> Document:
             "duration": entry.duration,
             "question": drill.question,
             "expected": drill.expected,
+            "platforms": list(drill.platforms),
             "blast_radius": drill.blast_radius,
             "points": drill.points,
         }

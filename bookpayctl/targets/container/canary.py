@@ -30,7 +30,7 @@ _CONNECT_SECONDS: Final = 5
 Say = Callable[[str], None]
 
 
-class Connection(Protocol):
+class AskedConnection(Protocol):
     """One connection to what is asked."""
 
     def ask(self) -> str:
@@ -85,7 +85,7 @@ class DatabaseConnection:
         self._session.close()
 
 
-def run(open_connection: Callable[[], Connection], seconds: float, say: Say) -> None:
+def run(open_connection: Callable[[], AskedConnection], seconds: float, say: Say) -> None:
     """Ask on both kinds of connection until the time is over."""
     stop, turn = threading.Event(), threading.Lock()
 
@@ -102,7 +102,9 @@ def run(open_connection: Callable[[], Connection], seconds: float, say: Say) -> 
     stop.set()
 
 
-def _ask_on_one(open_connection: Callable[[], Connection], stop: threading.Event, say: Say) -> None:
+def _ask_on_one(
+    open_connection: Callable[[], AskedConnection], stop: threading.Event, say: Say
+) -> None:
     """Ask on one connection until it is broken; one that is silent is waited for."""
     number = 0
     try:
@@ -117,7 +119,7 @@ def _ask_on_one(open_connection: Callable[[], Connection], stop: threading.Event
 
 
 def _ask_on_new_ones(
-    open_connection: Callable[[], Connection], stop: threading.Event, say: Say
+    open_connection: Callable[[], AskedConnection], stop: threading.Event, say: Say
 ) -> None:
     """Ask on a new connection each time, whether or not those before were answered."""
     number = 0
@@ -127,7 +129,7 @@ def _ask_on_new_ones(
         stop.wait(ASK_SECONDS)
 
 
-def _ask_once(open_connection: Callable[[], Connection], number: int, say: Say) -> None:
+def _ask_once(open_connection: Callable[[], AskedConnection], number: int, say: Say) -> None:
     say(_line(NEW, number, asked=True))
     try:
         connection = open_connection()
