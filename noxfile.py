@@ -107,6 +107,13 @@ def cluster(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def operators(session: nox.Session) -> None:
+    """Each component with its real operator, one stack after another; some minutes each."""
+    session.env["BOOKPAY_OPERATORS"] = "1"
+    pytest(session, "tests/cluster/operators")
+
+
+@nox.session(default=False)
 def busy(session: nox.Session) -> None:
     """The tests beside two busy loops; paths and options of pytest after `--` choose some."""
     chosen = [word for word in session.posargs if (ROOT / word.partition("::")[0]).exists()]

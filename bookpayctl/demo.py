@@ -15,7 +15,8 @@ from typing import Any, Final
 from bookpayctl.check import CheckRequest, run_checks
 from bookpayctl.checks import CHECKS
 from bookpayctl.clients.orders_api import OrderReply
-from bookpayctl.drill import DrillRequest, run_drill
+from bookpayctl.drill.run import run_drill
+from bookpayctl.drill.scenario import DrillRequest
 from bookpayctl.drills import crash_mid_charge
 from bookpayctl.judge.audit import AuditRequest, audit
 from bookpayctl.judge.readers.stripe import why_nothing_is_paid

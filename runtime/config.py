@@ -253,14 +253,10 @@ def deadlines(source: Source) -> Deadlines:
 
 
 def gateway(source: Source) -> GatewayConfig:
-    """Settings of the gateway; a live key is refused."""
-    key = source.secret("STRIPE_API_KEY")
-    # Restricted keys as well: one that may create PaymentIntents takes real money.
-    if key.startswith(LIVE_KEY_PREFIXES):
-        raise ConfigError("STRIPE_API_KEY is a live key; only test keys are used here")
+    """Settings of the gateway; the key is the one at its start."""
     return GatewayConfig(
         stripe_api_base=source.url("STRIPE_API_BASE", "https://api.stripe.com"),
-        stripe_api_key=key,
+        stripe_api_key=stripe_api_key(source),
         token=source.secret("GATEWAY_TOKEN"),
         default_payment_method=source.text("BOOKPAY_DEFAULT_PAYMENT_METHOD", "pm_card_visa"),
         # Each call holds a thread until Stripe answers: two workers send 128 at a time, and the
@@ -269,6 +265,19 @@ def gateway(source: Source) -> GatewayConfig:
         deadlines=deadlines(source),
         shadow=source.flag("SHADOW_MODE"),
     )
+
+
+def stripe_api_key(source: Source) -> str:
+    """The key for Stripe; read anew on each call.
+
+    Raises:
+        ConfigError: there is none, or it is a live one.
+    """
+    key = source.secret("STRIPE_API_KEY")
+    # Restricted keys as well: one that may create PaymentIntents takes real money.
+    if key.startswith(LIVE_KEY_PREFIXES):
+        raise ConfigError("STRIPE_API_KEY is a live key; only test keys are used here")
+    return key
 
 
 def gateway_client(source: Source) -> GatewayClientConfig:
@@ -380,7 +389,8 @@ MEANINGS: Final[dict[str, str]] = {
     "SMTP_HOST": "mail server",
     "SMTP_PORT": "port of the mail server",
     "STRIPE_API_BASE": "where Stripe is: the twin, stripe-mock, or Stripe itself",
-    "STRIPE_API_KEY": "the Stripe key; a live one is refused",
+    "STRIPE_API_KEY": "the Stripe key; a live one is refused; the file is read again for each"
+    " request",
     "STRIPE_WEBHOOK_SECRET": "signing secrets of webhooks, one a line or comma-separated; the file"
     " is read again for each request",
 }

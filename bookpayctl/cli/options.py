@@ -23,7 +23,9 @@ NameOption = Annotated[
 
 OnOption = Annotated[
     str | None,
-    typer.Option("--on", metavar="PLACE", help="Where: local (this machine) or kube (a cluster)."),
+    typer.Option(
+        "--on", metavar="PLACE", help="Where: local (this machine), kind or kube (a cluster)."
+    ),
 ]
 
 OutputOption = Annotated[

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bookpayctl.drills.catalogue import CATALOGUE, Entry
 
 if TYPE_CHECKING:
-    from bookpayctl.drill import Drill
+    from bookpayctl.drill.scenario import Drill
 
 
 def load_drill(entry: Entry) -> Drill:

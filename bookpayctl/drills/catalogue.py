@@ -28,5 +28,14 @@ CATALOGUE: Final = (
     # A minute, to come round to every process a few times.
     Entry("kill-storm", "every process is killed, in random order, again and again", "1m"),
     # Ten seconds of outage need orders before, during and after them.
-    Entry("outage", "Kafka, Stripe, the receiver or PostgreSQL is away for ten seconds", "16s"),
+    Entry("outage", "a server or a service is away for ten seconds", "16s"),
+    Entry("pod-delete", "a pod is deleted with a second's notice", "15s"),
+    # From the freeze to the end of what is left takes half a minute.
+    Entry("pod-ghost", "a worker that was deleted by force wakes beside its successor", "45s"),
+    # Eight Deployments, each with two or three pods that come up one after another.
+    Entry("rollout", "every Deployment is rolled, one after another", "2m"),
+    Entry("node-drain", "a node is cordoned and its pods are evicted", "40s"),
+    Entry("partition", "nothing passes between a service and its callers for ten seconds", "16s"),
+    # Long enough that orders come after another instance has taken over.
+    Entry("postgres-failover", "PostgreSQL's primary is lost and a standby takes over", "30s"),
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from bookpayctl.drill import Drill, DrillContext, Scenario
+from bookpayctl.drill.scenario import Drill, DrillContext, Scenario
 from bookpayctl.drills.observing.attempts import wait_for_earlier_attempts
 from bookpayctl.drills.observing.struck_order import StruckOrder
 from bookpayctl.faults.failpoint import Aim, FailpointFault

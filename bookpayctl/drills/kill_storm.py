@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from bookpayctl.drill import Drill, DrillContext, Scenario
+from bookpayctl.drill.scenario import Drill, DrillContext, Scenario
 from bookpayctl.faults.process import RepeatedKills
 from bookpayctl.report.verdict import Item
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from bookpayctl.faults import undo
 from bookpayctl.faults.fault import Fault, FaultError
-from bookpayctl.faults.undo import RUNNING_SECONDS_MAX
+from bookpayctl.faults.undo import RUNNING_SECONDS_MAX, running_seconds_max
 from bookpayctl.report.verdict import Item
 from bookpayctl.runs.directory import Run
 from bookpayctl.runs.waiting import Waited, wait_until
@@ -30,6 +30,9 @@ class TimeAway:
 class ProcessAway(Fault):
     """One process is stopped, stays away for a while, and is started again.
 
+    In a cluster what keeps it is scaled to zero and back, which is why those that come again are
+    counted: they are others.
+
     Args:
         process: its name, or that of a service or server, which is all of its processes.
     """
@@ -42,42 +45,51 @@ class ProcessAway(Fault):
         self.seconds = seconds
         self.window: TimeAway | None = None
         self._refused = False
+        self._before = self._after = 0
 
     def plan_undo(self) -> None:
         self._plan(undo.PROCESSES_RUNNING)
 
     def inject(self) -> None:
-        before = len(self._running())
+        self._before = len(self._running())
         self.target.stop(self.process)
-        began_at, refused_at_begin = time.time(), self._refuses()
+        began_at, away_at_begin = time.time(), self._is_away()
         # The length of the outage is the experiment; nothing is waited for.
         threading.Event().wait(self.seconds)
-        self._refused = refused_at_begin and self._refuses()
+        self._refused = away_at_begin and self._is_away()
         self.window = TimeAway(began_at, time.time())
         self.target.start(self.process)
-        # Counted, because those that come again may have other names.
-        wait_until(
+        back = wait_until(
             lambda: len(self._running()),
-            lambda now: now >= before,
-            deadline_seconds=RUNNING_SECONDS_MAX,
+            lambda now: now >= self._before,
+            deadline_seconds=running_seconds_max(self.target),
         )
+        self._after = back.value
 
     def prove(self, *, deadline_seconds: float) -> list[Item]:
         del deadline_seconds  # what there is to see was seen while it was away
         title = "the part was away"
-        required = f"its port refuses at the begin and the end of {self.seconds:.0f} s"
+        required = (
+            "nothing of it runs and its port refuses, at the begin and the end of"
+            f" {self.seconds:.0f} s; then as many as before"
+        )
         window = self.window
-        if window is None or not self._refused:
+        if window is None or not self._refused or not self._before:
             return [self._unproven("part-away", title, required, f"{self.process} still answered")]
+        if self._after < self._before:
+            reason = f"{self._after} of {self._before} came again"
+            return [self._unproven("part-away", title, required, f"{self.process}: {reason}")]
         seconds = window.ended_at - window.began_at
-        observed = f"{self.process} refused connections for {seconds:.1f} s"
+        observed = (
+            f"{self.process} refused connections for {seconds:.1f} s; {self._after} run again"
+        )
         return [self._proven("part-away", title, required, observed, 2)]
 
     def _running(self) -> list[Process]:
         return [now for now in named(self.target.processes(), self.process) if now.running]
 
-    def _refuses(self) -> bool:
-        return not self.target.accepts_connections(self.process)
+    def _is_away(self) -> bool:
+        return not self._running() and not self.target.accepts_connections(self.process)
 
 
 class ProcessKilled(Fault):

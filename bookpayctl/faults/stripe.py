@@ -69,3 +69,12 @@ def webhooks_held(seconds: int) -> dict[str, Any]:
         "match": {"event_type": "payment_intent.*"},
         "numbers": {"seconds": seconds},
     }
+
+
+def slow_charges(seconds: float) -> dict[str, Any]:
+    """The definition of a fault that lets every answer to a new PaymentIntent take so long."""
+    return {
+        "action": "latency",
+        "match": {"method": "POST", "path": "/v1/payment_intents"},
+        "numbers": {"milliseconds": seconds * 1000},
+    }

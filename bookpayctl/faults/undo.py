@@ -7,6 +7,7 @@ can never make this program execute something it does not already contain.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,16 +16,27 @@ from bookpayctl.clients.database import DatabaseError, reading, writing
 from bookpayctl.clients.stripe_twin import TwinControl, TwinError
 from bookpayctl.runs.directory import Run, UndoEntry, read_undo
 from bookpayctl.runs.waiting import wait_until
+from bookpayctl.targets.cluster_target import ClusterTarget
 from bookpayctl.targets.environment import Environment
-from bookpayctl.targets.errors import TargetError
+from bookpayctl.targets.errors import NoSuchProcessError, TargetError
+from bookpayctl.targets.platforms import cluster_of
 from bookpayctl.targets.target import Target
 
 DISARM_FAILPOINTS: Final = "disarm_failpoints"
 DELETE_CONSUMER_GROUP: Final = "delete_consumer_group"
 CLEAR_STRIPE_FAULTS: Final = "clear_stripe_faults"
 PROCESSES_RUNNING: Final = "processes_running"
+POSTGRES_WHOLE: Final = "postgres_whole"
+UNCORDON_NODE: Final = "uncordon_node"
+RESTORE_SERVICE: Final = "restore_service"
 
 RUNNING_SECONDS_MAX: Final = 60.0
+
+# In a cluster a dozen processes may have to be put somewhere, pulled and started at once.
+RUNNING_IN_CLUSTER_SECONDS_MAX: Final = 180.0
+
+# An instance that was the primary goes back to where the histories part, and follows the new one.
+POSTGRES_WHOLE_SECONDS_MAX: Final = 180.0
 
 
 class UndoError(RuntimeError):
@@ -65,6 +77,12 @@ def undo(target: Target, entry: UndoEntry) -> None:
     if operation is None:
         raise UndoError(f"this version knows no undo operation {entry.op!r}")
     operation(target, entry.arguments)
+
+
+def running_seconds_max(target: Target) -> float:
+    """How long processes that were stopped, or are replaced, may take to run."""
+    in_cluster = cluster_of(target) is not None
+    return RUNNING_IN_CLUSTER_SECONDS_MAX if in_cluster else RUNNING_SECONDS_MAX
 
 
 def armed_failpoints(environment: Environment, run_id: str) -> int:
@@ -127,14 +145,16 @@ def _processes_running(target: Target, _arguments: dict[str, str]) -> None:
     """Start whatever a run stopped, let go on what it froze, and see every process running."""
     try:
         for process in target.processes().values():
-            if process.running:
-                target.thaw(process.name)
-            elif process.ended:
-                target.start(process.name)
+            # Where a cluster replaces processes, one may be gone by the time it is its turn.
+            with suppress(NoSuchProcessError):
+                if process.running:
+                    target.thaw(process.name)
+                elif process.ended:
+                    target.start(process.name)
         waited = wait_until(
             lambda: [p.name for p in target.processes().values() if not p.running],
             lambda down: not down,
-            deadline_seconds=RUNNING_SECONDS_MAX,
+            deadline_seconds=running_seconds_max(target),
         )
     except TargetError as error:
         raise UndoError(f"the processes could not be started: {error}") from error
@@ -142,9 +162,55 @@ def _processes_running(target: Target, _arguments: dict[str, str]) -> None:
         raise UndoError(f"not running: {', '.join(waited.value)}")
 
 
+def _postgres_whole(target: Target, _arguments: dict[str, str]) -> None:
+    """See that the operator has as many instances as there are to be; it sees to that by itself."""
+    try:
+        waited = wait_until(
+            _cluster(target).postgres_instances,
+            lambda now: now is not None and now.ready == now.instances,
+            deadline_seconds=POSTGRES_WHOLE_SECONDS_MAX,
+        )
+    except TargetError as error:
+        raise UndoError(f"PostgreSQL's operator could not be asked: {error}") from error
+    if not waited.reached:
+        raise UndoError(f"PostgreSQL is not whole again: {waited.value}")
+
+
+def _uncordon_node(target: Target, arguments: dict[str, str]) -> None:
+    node = arguments["node"]
+    try:
+        cluster = _cluster(target)
+        cluster.uncordon(node)
+        closed = [
+            found for found in cluster.nodes() if found.name == node and not found.schedulable
+        ]
+    except TargetError as error:
+        raise UndoError(f"node {node} may still take nothing new: {error}") from error
+    if closed:
+        raise UndoError(f"node {node} still takes nothing new")
+
+
+def _restore_service(target: Target, arguments: dict[str, str]) -> None:
+    service = arguments["service"]
+    try:
+        _cluster(target).restore_service(service)
+    except TargetError as error:
+        raise UndoError(f"service {service} may still be led elsewhere: {error}") from error
+
+
+def _cluster(target: Target) -> ClusterTarget:
+    found = cluster_of(target)
+    if found is None:
+        raise UndoError(f"environment {target.environment.name} is in no cluster any more")
+    return found
+
+
 _OPERATIONS: Final[dict[str, Callable[[Target, dict[str, str]], None]]] = {
     DISARM_FAILPOINTS: _disarm_failpoints,
     DELETE_CONSUMER_GROUP: _delete_consumer_group,
     CLEAR_STRIPE_FAULTS: _clear_stripe_faults,
     PROCESSES_RUNNING: _processes_running,
+    POSTGRES_WHOLE: _postgres_whole,
+    UNCORDON_NODE: _uncordon_node,
+    RESTORE_SERVICE: _restore_service,
 }

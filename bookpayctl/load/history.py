@@ -26,13 +26,18 @@ class HistoryError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class TimedCall:
-    """One call that ended: how, and after how long; `status` None when no answer came."""
+    """One call that ended: how, and after how long; `status` None when no answer came.
+
+    Attributes:
+        sent_at: wall-clock seconds since the epoch.
+    """
 
     key: str
     outcome: Outcome
     status: int | None
     code: str | None
     seconds: float
+    sent_at: float
 
 
 class HistoryFile:
@@ -121,9 +126,10 @@ def calls_between(lines: Iterable[str], begin: float, end: float) -> list[TimedC
         if entry["type"] == "invoke":
             sent_at[key] = entry["at"]
         elif begin <= sent_at.get(key, -1.0) <= end:
-            seconds = entry["at"] - sent_at[key]
-            outcome = Outcome(entry["type"])
-            calls.append(TimedCall(key, outcome, entry["status"], entry["code"], seconds))
+            sent, outcome = sent_at[key], Outcome(entry["type"])
+            calls.append(
+                TimedCall(key, outcome, entry["status"], entry["code"], entry["at"] - sent, sent)
+            )
     return calls
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from bookpayctl.targets.cluster_target import ClusterTarget
 from bookpayctl.targets.environment import Environment, EnvironmentMissingError, load
 from bookpayctl.targets.errors import UnknownPlatformError
 from bookpayctl.targets.platform import Platform
@@ -12,7 +13,8 @@ from bookpayctl.targets.settings import SettingsError, Value, environment_name
 from bookpayctl.targets.target import Target
 
 LOCAL: Final = "local"
-NAMES: Final = (LOCAL, "kube")
+NAMES: Final = (LOCAL, "kind", "kube")
+CLUSTERS: Final = tuple(name for name in NAMES if name != LOCAL)
 
 
 def platform_named(name: str) -> Platform:
@@ -29,6 +31,10 @@ def platform_named(name: str) -> Platform:
         from bookpayctl.targets.kube.platform import KubePlatform
 
         return KubePlatform()
+    if name == "kind":
+        from bookpayctl.targets.kind.platform import KindPlatform
+
+        return KindPlatform()
     known = ", ".join(NAMES)
     raise UnknownPlatformError(f"target {name!r} is not available; this build has: {known}")
 
@@ -95,3 +101,8 @@ def open_target(environment: Environment) -> Target:
         UnknownPlatformError: it was brought up by a build that knows more platforms.
     """
     return platform_named(environment.target).open(environment)
+
+
+def cluster_of(target: Target) -> ClusterTarget | None:
+    """The same target with what only a cluster can do; None where it is in none."""
+    return target if isinstance(target, ClusterTarget) else None

@@ -69,7 +69,7 @@ class Value:
 
 SETTINGS: Final = (
     Setting("name", DEFAULT_NAME, "environment, [a-z0-9-], 31 characters at most"),
-    Setting("on", "", "where it lives: local or kube; empty: where it was brought up, else local"),
+    Setting("on", "", "where it lives: local, kind or kube; empty: where it is, else local"),
     Setting("webhook_port", "", "port of the webhook receiver; empty: a free one"),
     Setting("twin_latency_ms", "50", "how long the Stripe twin takes for a charge"),
     Setting("webhook_window", "60s", "how long the reconciler waits for Stripe's webhook", ""),
@@ -86,9 +86,18 @@ SETTINGS: Final = (
     Setting("context", "", "context of the kubeconfig for --on kube; empty: the current one"),
     Setting("kube_contexts", "", "contexts besides kind's that may be touched, by comma", ""),
     Setting(
-        "overlay", "standalone", "manifests of --on kube: one of manifests/overlays, or a path"
+        "overlay",
+        "",
+        "manifests in a cluster: one of manifests/overlays, or a path;"
+        " empty: standalone, cnpg or operators, as `operators` says",
     ),
-    Setting("image", "bookpay:dev", "image of everything that --on kube runs"),
+    Setting("image", "bookpay:dev", "image of everything that runs in a cluster"),
+    Setting("operators", "none", "operators that `up` may install: none, cnpg or all"),
+    Setting("manifests", "", "folder with the operators' pinned files; empty: cache and network"),
+    Setting("kind_cluster", "bookpay", "name of the cluster of --on kind"),
+    Setting("kind_image", "", "its node image; empty: the one pinned for the release of kind"),
+    Setting("kind_config", "", "its configuration, a file of kind's; empty: ours"),
+    Setting("archive", "", "image archive that --on kind loads into the nodes; empty: none"),
 )
 _BY_KEY: Final = {setting.key: setting for setting in SETTINGS}
 
@@ -110,8 +119,10 @@ VARIABLES: Final[dict[str, str]] = {
     "STRIPE_WEBHOOK_SECRET": "its signing secret; also STRIPE_WEBHOOK_SECRET_FILE",
     "NO_COLOR": "set to anything: no colour; CLICOLOR, CLICOLOR_FORCE, FORCE_COLOR and TERM=dumb"
     " are respected too",
-    "HTTPS_PROXY, NO_PROXY, REQUESTS_CA_BUNDLE": "way to Maven Central, for the one download of"
-    " Kafka's jars, and for nothing else",
+    "DOCKER_HOST, KIND_EXPERIMENTAL_PROVIDER, ...": "reach kind and its engine with --on kind, as"
+    " do the other variables of docker and podman and the proxies; KUBECONFIG does not",
+    "HTTPS_PROXY, NO_PROXY, REQUESTS_CA_BUNDLE": "way to Maven Central and to the operators'"
+    " manifests, each downloaded once",
     "SSL_CERT_FILE, SSL_CERT_DIR": "whom the tool trusts where it sends a webhook over https",
 }
 
@@ -229,6 +240,17 @@ def choice(values: Mapping[str, Value], key: str, allowed: tuple[str, ...]) -> s
     if value.text.upper() not in allowed:
         raise _wrong(key, value, f"one of {', '.join(allowed)}")
     return value.text.upper()
+
+
+def refuse_flags(values: Mapping[str, Value], keys: tuple[str, ...], why: str) -> None:
+    """Refuse what was typed for another place; in a file or a variable it may stand for all.
+
+    Raises:
+        SettingsError: one of the flags was typed.
+    """
+    for key in keys:
+        if values[key].source == FLAG:
+            raise SettingsError(f"{_BY_KEY[key].flag} does not go with {why}")
 
 
 def _wrong(key: str, value: Value, expected: str) -> SettingsError:

@@ -53,10 +53,11 @@ def checks() -> str:
 def drills() -> str:
     """The drills, in the order of `drill list`, each with the points that it can strike at."""
     return table(
-        ("drill", "question", "expected", "strikes at", "blast radius"),
+        ("drill", "runs on", "question", "expected", "strikes at", "blast radius"),
         [
             (
                 code(drill.slug),
+                ", ".join(drill.platforms),
                 drill.question,
                 drill.expected,
                 "<br>".join(f"{code(point)}: {words}" for point, words in drill.points.items()),

@@ -68,7 +68,13 @@ class Charge:
 class StripeGateway:
     """The only holder of the Stripe key; safe to share between threads."""
 
-    def __init__(self, config: GatewayConfig) -> None:
+    def __init__(self, config: GatewayConfig, key: Callable[[], str]) -> None:
+        """Call nobody yet.
+
+        Args:
+            key: the API key that holds now; asked for each request, because keys are rolled.
+        """
+        self._key = key
         # It would send the timing of each request along with the next one.
         stripe.enable_telemetry = False
         timeout = (CONNECT_SECONDS, config.deadlines.stripe_seconds)
@@ -85,10 +91,12 @@ class StripeGateway:
 
     def _post(self, path: str, *, key: str, **params: Any) -> Answer:
         """POST with a key that was stored before; the SDK's own objects are not needed here."""
-        return _call(lambda: self._client.raw_request("post", path, idempotency_key=key, **params))
+        options = {"idempotency_key": key, "api_key": self._key()}
+        return _call(lambda: self._client.raw_request("post", path, **options, **params))
 
     def _get(self, path: str, **params: Any) -> Answer:
-        return _call(lambda: self._client.raw_request("get", path, **params))
+        api_key = self._key()
+        return _call(lambda: self._client.raw_request("get", path, api_key=api_key, **params))
 
     def charge(self, charge: Charge) -> Answer:
         """Create and confirm a PaymentIntent under the charge's key."""

@@ -133,7 +133,7 @@ def gateway(server: AnsweringServer) -> calls.Gateway:
     )
     outage = Outage(logging.getLogger(__name__), "Stripe")
     journal = Journal(nowhere, nowhere, outage, outage, 1.0)
-    return calls.Gateway(StripeGateway(config), journal, config, "suite")
+    return calls.Gateway(StripeGateway(config, lambda: "sk_test_suite"), journal, config, "suite")
 
 
 MISSING: Final = json.dumps(error("invalid_request_error", code="resource_missing")).encode()

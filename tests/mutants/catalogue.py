@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from tests.mutants.about_answers import ANSWER_MUTANTS
+from tests.mutants.about_clusters import CLUSTER_MUTANTS
+from tests.mutants.about_drills import DRILL_MUTANTS
 from tests.mutants.about_events import EVENT_MUTANTS
 from tests.mutants.about_judging import JUDGE_MUTANTS
 from tests.mutants.about_leases import LEASE_MUTANTS
@@ -21,6 +23,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = tuple(
     sorted(
         (
             *ANSWER_MUTANTS,
+            *CLUSTER_MUTANTS,
             *EVENT_MUTANTS,
             *MONEY_MUTANTS,
             *LEASE_MUTANTS,
@@ -29,6 +32,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = tuple(
             *OTHERS_MUTANTS,
             *WEBHOOK_MUTANTS,
             *JUDGE_MUTANTS,
+            *DRILL_MUTANTS,
         ),
         key=lambda mutant: int(mutant.id.removeprefix("M")),
     )

@@ -26,6 +26,7 @@ CHILD_DOORS = {
     "bookpayctl/image/programs.py",
     "bookpayctl/targets/container/broker.py",
     "bookpayctl/targets/container/foreground.py",
+    "bookpayctl/targets/kind/programs.py",
     "bookpayctl/targets/kube/manifests.py",
     "bookpayctl/targets/local/doctor.py",
     "bookpayctl/targets/servers/aot.py",

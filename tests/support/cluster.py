@@ -92,11 +92,11 @@ def environment_in_cluster(cluster: TestCluster, home: Path) -> Iterator[Command
     up = ("up", "--on", "kube", "--image", cluster.image, "--timeout", f"{UP_SECONDS_MAX}s")
     try:
         kill_half_way(cluster, command, up)
-        done = _run(command, *up)
+        done = run_long(command, *up)
         assert done.returncode == 0, done.stderr
         yield command
     finally:
-        down = _run(command, "down", "--timeout", "300s")
+        down = run_long(command, "down", "--timeout", "300s")
         assert down.returncode == 0, down.stderr
         assert left_in(cluster) == []
 
@@ -132,8 +132,8 @@ def _lab(lab: Path, folder: Path) -> Iterator[dict[str, str]]:
     """The lab, started and with the image in it; stopped again if it did not run before."""
     ran_before = _lab_runs()
     try:
-        said = _lab_command(lab, "env" if ran_before else "up")
-        base = _base_archive(lab)
+        said = lab_command(lab, "env" if ran_before else "up")
+        base = base_archive(lab)
     except LabError as error:
         # What is not ours and does not start here is not there.
         pytest.skip(f"no cluster: {error}")
@@ -143,13 +143,13 @@ def _lab(lab: Path, folder: Path) -> Iterator[dict[str, str]]:
         variables[key] = os.path.expandvars(value)
     try:
         archive = folder / "image.tar"
-        _build(archive, base)
-        _lab_command(lab, "load", str(archive))
+        build_image(archive, base)
+        lab_command(lab, "load", str(archive))
         archive.unlink()
         yield variables
     finally:
         if not ran_before:
-            _lab_command(lab, "down", "--wipe")
+            lab_command(lab, "down", "--wipe")
 
 
 def _lab_runs() -> bool:
@@ -161,16 +161,17 @@ def _lab_runs() -> bool:
     return subprocess.run(asked, capture_output=True, timeout=60, check=False).returncode == 0
 
 
-def _base_archive(lab: Path) -> Path:
+def base_archive(lab: Path) -> Path:
     """Where the lab keeps the base image; made when it is not there."""
     home = Path(os.environ.get("LAB_HOME", Path.home() / ".cache" / "bookpay-lab"))
     base = home / "lab" / "base" / "python.tar"
     if not base.exists():
-        _lab_command(lab, "base")
+        lab_command(lab, "base")
     return base
 
 
-def _build(archive: Path, base: Path) -> None:
+def build_image(archive: Path, base: Path) -> None:
+    """Write the image of this checkout, under the name that the manifests have."""
     command = [sys.executable, "-P", "-m", "bookpayctl", "image", "build", "--tag", IMAGE]
     command += ["--archive", str(archive), "--base", str(base)]
     done = subprocess.run(
@@ -179,7 +180,12 @@ def _build(archive: Path, base: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def _lab_command(lab: Path, *arguments: str) -> str:
+def lab_command(lab: Path, *arguments: str) -> str:
+    """Run the lab's program and return what it says.
+
+    Raises:
+        LabError: it failed.
+    """
     # Into files: what it starts keeps them open, and would a pipe, too.
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         done = subprocess.run(
@@ -197,7 +203,8 @@ def _lab_command(lab: Path, *arguments: str) -> str:
         return out.read()
 
 
-def _run(command: CommandLine, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run_long(command: CommandLine, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A command that may take as long as a whole stack needs."""
     return subprocess.run(
         [sys.executable, "-P", "-m", "bookpayctl", *arguments],
         env=command.variables(),

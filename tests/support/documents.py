@@ -30,7 +30,7 @@ from bookpayctl.cli.commands import (
 from bookpayctl.cli.operator_requests import operator_requests
 from bookpayctl.cli.output import Document, Failure, failure_document
 from bookpayctl.clients.http import HttpAnswer
-from bookpayctl.drill import DrillRequest, plan
+from bookpayctl.drill.scenario import DrillRequest, plan
 from bookpayctl.drills import load_drill
 from bookpayctl.drills.catalogue import CATALOGUE
 from bookpayctl.image.build import Built, BuiltLayer, ImageFile

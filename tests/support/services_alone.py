@@ -26,14 +26,19 @@ def receiver_alone(dsn: str, directory: Path, **variables: str) -> ServiceProces
     return ServiceProcess("receiver", ARGUMENTS["receiver"], own | variables, directory)
 
 
-def gateway_alone(dsn: str, directory: Path, *, stripe_api_base: str) -> ServiceProcess:
+def gateway_alone(
+    dsn: str, directory: Path, *, stripe_api_base: str, key_file: Path | None = None
+) -> ServiceProcess:
     """A gateway in front of whatever listens, or does not, at Stripe's address."""
+    key = {"STRIPE_API_KEY": API_KEY}
+    if key_file is not None:
+        key = {"STRIPE_API_KEY_FILE": str(key_file)}
     own = {
         **DEADLINES,
         "DB_DSN": dsn,
         "BOOKPAY_ENV": ENVIRONMENT,
         "GATEWAY_TOKEN": GATEWAY_TOKEN,
         "STRIPE_API_BASE": stripe_api_base,
-        "STRIPE_API_KEY": API_KEY,
+        **key,
     }
     return ServiceProcess("gateway", ARGUMENTS["gateway"], own, directory)

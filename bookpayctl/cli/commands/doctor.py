@@ -31,7 +31,8 @@ def doctor(
 ) -> None:
     """Examine Python, programs, memory, disk, ports, cache and limits; name the remedy.
 
-    With --on kube: the cluster, its context, what the account may do, nodes and storage.
+    With --on kube: the cluster, its context, operators, what the account may do, nodes, storage.
+    With --on kind: kind, its engine, the node image and the image to load before all that.
 
     Exits 0 when `up` should work, 1 when it will not, 3 when something could not be examined.
 

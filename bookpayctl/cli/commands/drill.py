@@ -22,7 +22,7 @@ from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.report.result import Report
 
 if TYPE_CHECKING:
-    from bookpayctl.drill import Drill, DrillRequest
+    from bookpayctl.drill.scenario import Drill, DrillRequest
 
 RateOption = Annotated[float, typer.Option(min=0.1, max=2000, help="Orders per second meanwhile.")]
 DurationOption = Annotated[str, typer.Option(metavar="DURATION", help="How long the load runs.")]
@@ -58,7 +58,7 @@ def run(
     Example: bookpayctl drill run outage --at kafka --plan
     """
     from bookpayctl.cli.durations import duration_of
-    from bookpayctl.drill import DrillRequest
+    from bookpayctl.drill.scenario import DrillRequest
     from bookpayctl.drills import find_drill
 
     files = report_files(report, output)
@@ -87,7 +87,7 @@ def run(
 
 def perform(drill: Drill, request: DrillRequest) -> Report:
     """Run a drill, or the report that says why it may not be run."""
-    from bookpayctl.drill import run_drill
+    from bookpayctl.drill.run import run_drill
     from bookpayctl.session import RefusedError, refused_report
 
     hint(f"question: {drill.question}")
@@ -114,8 +114,11 @@ def list_drills(
         print_json(drill_list(drills))
         return
     print_table(
-        ("drill", "what happens", "blast radius"),
-        [(entry.slug, entry.title, drill.blast_radius) for entry, drill in drills],
+        ("drill", "what happens", "runs on", "blast radius"),
+        [
+            (entry.slug, entry.title, ", ".join(drill.platforms), drill.blast_radius)
+            for entry, drill in drills
+        ],
     )
 
 
@@ -128,6 +131,7 @@ def drill_list(drills: Sequence[tuple[Entry, Drill]]) -> Document:
             "duration": entry.duration,
             "question": drill.question,
             "expected": drill.expected,
+            "platforms": list(drill.platforms),
             "blast_radius": drill.blast_radius,
             "points": drill.points,
         }
@@ -137,7 +141,7 @@ def drill_list(drills: Sequence[tuple[Entry, Drill]]) -> Document:
 
 
 def _print_plan(drill: Drill, request: DrillRequest, output: ReportFormat) -> None:
-    from bookpayctl.drill import plan
+    from bookpayctl.drill.scenario import plan
 
     if output is ReportFormat.JUNIT:
         fail("--plan has no JUnit form; nothing was judged", ExitCode.USAGE)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bookpayctl.cli.commands import up_options
 from bookpayctl.cli.options import NameOption, OnOption, OutputOption, name_of, settings
 from bookpayctl.cli.output import Document, OutputFormat, did, fail, hint, print_json, print_table
 from bookpayctl.report.exit_code import ExitCode
@@ -20,87 +21,62 @@ if TYPE_CHECKING:
 TimeoutOption = Annotated[
     str | None, typer.Option("--timeout", metavar="DURATION", help="Deadline, such as 90s or 2m.")
 ]
-WebhookPortOption = Annotated[
-    str | None, typer.Option(metavar="PORT", help="Pin the webhook receiver to this port.")
-]
-LatencyOption = Annotated[
-    str | None, typer.Option(metavar="MS", help="How long the Stripe twin takes for a charge.")
-]
-DsnOption = Annotated[
-    str | None, typer.Option(metavar="URI", help="An existing PostgreSQL; no password in it.")
-]
-ContextOption = Annotated[
-    str | None, typer.Option(metavar="NAME", help="With --on kube: the kubeconfig's context.")
-]
-OverlayOption = Annotated[
-    str | None,
-    typer.Option(metavar="NAME", help="With --on kube: one of manifests/overlays, or a path."),
-]
-ImageOption = Annotated[
-    str | None, typer.Option(metavar="REF", help="With --on kube: what every pod runs.")
-]
 
 
 def up(
     name: NameOption = None,
     on: OnOption = None,
-    webhook_port: WebhookPortOption = None,
-    twin_latency_ms: LatencyOption = None,
-    failpoints: Annotated[
-        bool | None, typer.Option(help="Whether drills may arm failpoints.")
-    ] = None,
-    shadow_mode: Annotated[
-        bool | None, typer.Option(help="Call Stripe, but act on v1's outcomes only.")
-    ] = None,
-    tap: Annotated[
-        bool | None,
-        typer.Option(help="Record what the gateway says to Stripe, for `check` and `audit`."),
-    ] = None,
-    dsn: DsnOption = None,
-    bootstrap_servers: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", help="An existing Kafka.")
-    ] = None,
-    stripe_api_base: Annotated[
-        str | None,
-        typer.Option(
-            metavar="URL",
-            help="An existing Stripe; its key and secret from STRIPE_API_KEY[_FILE] and"
-            " STRIPE_WEBHOOK_SECRET[_FILE].",
-        ),
-    ] = None,
-    context: ContextOption = None,
-    overlay: OverlayOption = None,
-    image: ImageOption = None,
+    webhook_port: up_options.WebhookPort = None,
+    twin_latency_ms: up_options.Latency = None,
+    failpoints: up_options.Failpoints = None,
+    shadow_mode: up_options.ShadowMode = None,
+    tap: up_options.Tap = None,
+    dsn: up_options.Dsn = None,
+    bootstrap_servers: up_options.BootstrapServers = None,
+    stripe_api_base: up_options.StripeApiBase = None,
+    context: up_options.Context = None,
+    overlay: up_options.Overlay = None,
+    image: up_options.Image = None,
+    operators: up_options.Operators = None,
+    manifests: up_options.Manifests = None,
+    archive: up_options.Archive = None,
+    kind_cluster: up_options.KindCluster = None,
+    kind_image: up_options.KindImage = None,
+    kind_config: up_options.KindConfig = None,
     timeout: TimeoutOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Bring PostgreSQL, Kafka, the Stripe twin, a mail sink and all services up.
 
     Harmless when they are up; after a crash or a power cut it continues where they were. A cluster
-    is touched only if it is kind's, or its context is in BOOKPAY_KUBE_CONTEXTS.
+    is touched only if it is kind's, or its context is in BOOKPAY_KUBE_CONTEXTS. With --on kind the
+    cluster is made if it is not there.
 
     Example: bookpayctl up --name shop --timeout 2m
     """
-    values = settings(
-        {
-            "name": name,
-            "on": on,
-            "context": context,
-            "overlay": overlay,
-            "image": image,
-            "webhook_port": webhook_port,
-            "twin_latency_ms": twin_latency_ms,
-            "failpoints": _switch(failpoints),
-            "shadow_mode": _switch(shadow_mode),
-            "tap": _switch(tap),
-            "dsn": dsn,
-            "bootstrap_servers": bootstrap_servers,
-            "stripe_api_base": stripe_api_base,
-            "up_timeout": timeout,
-        }
-    )
-    environment = _up(values)
-    _print_environment(environment, output)
+    typed = {
+        "name": name,
+        "on": on,
+        "context": context,
+        "overlay": overlay,
+        "image": image,
+        "operators": operators,
+        "manifests": manifests,
+        "archive": archive,
+        "kind_cluster": kind_cluster,
+        "kind_image": kind_image,
+        "kind_config": kind_config,
+        "webhook_port": webhook_port,
+        "twin_latency_ms": twin_latency_ms,
+        "failpoints": _switch(failpoints),
+        "shadow_mode": _switch(shadow_mode),
+        "tap": _switch(tap),
+        "dsn": dsn,
+        "bootstrap_servers": bootstrap_servers,
+        "stripe_api_base": stripe_api_base,
+        "up_timeout": timeout,
+    }
+    _print_environment(_up(settings(typed)), output)
 
 
 def _switch(flag: bool | None) -> str | None:
@@ -121,7 +97,7 @@ def down(
     Example: bookpayctl down --name shop --purge
     """
     from bookpayctl.cli.errors import explained
-    from bookpayctl.targets.environment import environment_root
+    from bookpayctl.targets.environment import EnvironmentMissingError, environment_root
     from bookpayctl.targets.platform import Watch
     from bookpayctl.targets.platforms import platform_of
     from bookpayctl.targets.settings import SettingsError, seconds
@@ -134,7 +110,11 @@ def down(
             limit, platform = seconds(values, "down_timeout"), platform_of(values)
         except SettingsError as error:
             fail(str(error), ExitCode.USAGE)
-        stopped = platform.take_down(chosen, timeout_seconds=limit, purge=purge, watch=watch)
+        try:
+            stopped = platform.take_down(chosen, timeout_seconds=limit, purge=purge, watch=watch)
+        except EnvironmentMissingError as error:
+            # In a cluster there may be one that another machine knows.
+            fail(str(error), ExitCode.USAGE)
     _print_stopped(chosen, stopped, purged=purge, output=output)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bookpayctl.clients.database import writing
-from bookpayctl.drill import DrillContext
+from bookpayctl.drill.scenario import DrillContext
 from bookpayctl.runs.waiting import wait_until
 from runtime.domain.names import PaymentState
 

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Final
 
 from bookpayctl.clients.orders_api import Outcome
-from bookpayctl.drill import DrillContext
+from bookpayctl.drill.scenario import DrillContext
 from bookpayctl.faults.process import TimeAway
 from bookpayctl.load.history import TimedCall, calls_between
 from bookpayctl.report.verdict import Item

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from bookpayctl.drill import DrillContext
+from bookpayctl.drill.scenario import DrillContext
 from bookpayctl.report.verdict import Item
 from bookpayctl.targets.target import Mark
 

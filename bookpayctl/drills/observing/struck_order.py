@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bookpayctl.clients.database import reading
-from bookpayctl.drill import DrillContext
+from bookpayctl.drill.scenario import DrillContext
 from bookpayctl.judge.readers.stripe import StripeReader
 from bookpayctl.report.money import shown_money
 from bookpayctl.report.verdict import Item

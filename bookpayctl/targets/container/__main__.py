@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -60,9 +61,29 @@ def _run(given: argparse.Namespace) -> int:
                 given.dsn_file, given.bootstrap_servers, given.orders_token_file
             )
             prepare.prepare(wanted, given.timeout, _say)
+        case "proxy":
+            from bookpayctl.targets.container import proxy
+
+            proxy.run(given.forward, given.control_port, _say)
+        case "canary":
+            _sing(given)
+        case "onlooker":
+            from bookpayctl.targets.container import onlooker
+
+            return onlooker.run(given.wake_after, given.seconds, _say)
         case _:
             return _ready(given)
     return int(ExitCode.PASS)
+
+
+def _sing(given: argparse.Namespace) -> None:
+    from bookpayctl.targets.container import canary
+
+    if given.dsn_file is not None:
+        canary.run(lambda: canary.DatabaseConnection(given.dsn_file), given.seconds, _say)
+        return
+    host, _, port = given.http.rpartition(":")
+    canary.run(lambda: canary.HttpConnection(host, int(port)), given.seconds, _say)
 
 
 def _ready(given: argparse.Namespace) -> int:
@@ -109,11 +130,36 @@ def _parser() -> argparse.ArgumentParser:
     prepare.add_argument("--orders-token-file", type=Path, required=True, help="of the tenant")
     prepare.add_argument("--timeout", type=float, default=_PREPARE_SECONDS, help="in seconds")
 
+    _add_drills(command)
+
     ready = command("ready", "ask a server of this pod, once, whether it does its work")
     ready.add_argument("server", choices=["postgres", "kafka", "mail-sink"])
     ready.add_argument("--port", type=int, required=True)
     ready.add_argument("--password-file", type=Path, help="for postgres")
     return parser
+
+
+def _add_drills(command: Callable[[str, str], argparse.ArgumentParser]) -> None:
+    """What drills bring into a pod."""
+    proxy = command("proxy", "stand before a service, and let pass, hold or reset what comes")
+    proxy.add_argument("--forward", type=_forwarding, action="append", required=True)
+    proxy.add_argument("--control-port", type=int, required=True, help="on 127.0.0.1 alone")
+
+    canary = command("canary", "ask again and again, and say when and what was answered")
+    asked = canary.add_mutually_exclusive_group(required=True)
+    asked.add_argument("--http", metavar="HOST:PORT", help="its /healthz")
+    asked.add_argument("--dsn-file", type=Path, help="a database")
+    canary.add_argument("--seconds", type=float, required=True)
+
+    onlooker = command("onlooker", "say the state of this container's process, again and again")
+    onlooker.add_argument("--wake-after", type=float, required=True, help="in seconds")
+    onlooker.add_argument("--seconds", type=float, required=True)
+
+
+def _forwarding(text: str) -> object:
+    from bookpayctl.targets.container.proxy import parse_forwarding
+
+    return parse_forwarding(text)
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:

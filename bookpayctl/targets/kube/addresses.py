@@ -9,14 +9,12 @@ from urllib.parse import quote
 
 from bookpayctl.targets import credentials
 from bookpayctl.targets.environment import Environment
-from bookpayctl.targets.kube.cluster import Cluster
+from bookpayctl.targets.kube.made_secrets import DatabasePlace
 from bookpayctl.targets.kube.options import KubeOptions
 from bookpayctl.targets.servers.contents import TENANT_ID
-from bookpayctl.targets.servers.postgres import DATABASE, ROLE
 
 NAMESPACE: Final = "bookstore-platform-payments"
 KAFKA_NAMESPACE: Final = "kafka-system"
-TARGET: Final = "kube"
 
 TWIN: Final = "stripe-twin"
 # As the manifests tell it to the twin.
@@ -24,8 +22,18 @@ ENDPOINT_URL: Final = "http://payments-webhook-receiver:8080/stripe/webhook"
 TWIN_CONTROL_PORT: Final = 9091
 
 
-def environment_in(options: KubeOptions, cluster: Cluster, root: Path) -> Environment:
-    """The addresses inside the cluster; a command reaches them by ways of its own."""
+def environment_in(
+    options: KubeOptions,
+    context: str,
+    root: Path,
+    database: DatabasePlace,
+    guest_namespaces: list[str],
+) -> Environment:
+    """The addresses inside the cluster; a command reaches them by ways of its own.
+
+    Args:
+        guest_namespaces: those of others in which the environment has objects, too.
+    """
     own_twin = options.stripe_api_base is None
 
     def url(service: str, port: int = 8080) -> str:
@@ -35,8 +43,11 @@ def environment_in(options: KubeOptions, cluster: Cluster, root: Path) -> Enviro
     return Environment(
         name=options.name,
         root=root,
-        target=TARGET,
-        dsn=f"postgresql://{ROLE}@postgres.{NAMESPACE}.svc:5432/{DATABASE}?passfile={passfile}",
+        target=options.place.target,
+        dsn=(
+            f"postgresql://{database.role}@{database.service}.{NAMESPACE}.svc:5432"
+            f"/{database.database}?passfile={passfile}"
+        ),
         kafka_bootstrap_servers=f"bookstore-platform-kafka-bootstrap.{KAFKA_NAMESPACE}.svc:9092",
         stripe_api_base=options.stripe_api_base or url(TWIN),
         stripe_control_url=url(TWIN, TWIN_CONTROL_PORT) if own_twin else None,
@@ -48,13 +59,15 @@ def environment_in(options: KubeOptions, cluster: Cluster, root: Path) -> Enviro
         processes=(),
         settings={
             "endpoint_url": ENDPOINT_URL,
-            "context": cluster.context,
-            "kubeconfig": os.environ.get("KUBECONFIG", ""),
+            "context": context,
+            "kubeconfig": options.place.kubeconfig or os.environ.get("KUBECONFIG", ""),
             "namespaces": f"{NAMESPACE},{KAFKA_NAMESPACE}",
+            "guest_namespaces": ",".join(guest_namespaces),
             "shadow_mode": "on" if options.shadow_mode else "off",
             "failpoints": "on" if options.failpoints else "off",
             "stripe_shared": "on" if options.stripe_shared else "off",
             "twin_latency_ms": str(options.twin_latency_ms),
             "webhook_window_seconds": str(options.webhook_window_seconds),
+            **options.place.settings,
         },
     )

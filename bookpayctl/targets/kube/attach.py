@@ -11,18 +11,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.targets import credentials, environment
 from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.errors import TargetError
 from bookpayctl.targets.kube import secrets
-from bookpayctl.targets.kube.addresses import ENDPOINT_URL, TARGET, TWIN, TWIN_CONTROL_PORT
+from bookpayctl.targets.kube.addresses import ENDPOINT_URL, TWIN, TWIN_CONTROL_PORT
 from bookpayctl.targets.kube.cluster import Cluster, Document
 from bookpayctl.targets.kube.contexts import refuse_context
 from bookpayctl.targets.kube.kinds import CONFIG_MAP, DEPLOYMENT, SECRET
+from bookpayctl.targets.kube.made_secrets import dsn_of
 from bookpayctl.targets.kube.manifests import CONFIG_MAP as CONFIG_NAME
+from bookpayctl.targets.kube.options import TARGET
 from bookpayctl.targets.kube.reach.ways import inside
 from bookpayctl.targets.servers.postgres import passfile_line
 
@@ -91,10 +93,15 @@ def _configuration(cluster: Cluster, namespace: str) -> Mapping[str, str]:
     return data
 
 
-def _gateway_variable(cluster: Cluster, namespace: str, name: str) -> str:
+def _gateway(cluster: Cluster, namespace: str) -> Document:
     gateway = cluster.find(DEPLOYMENT, GATEWAY, namespace)
     if gateway is None:
         raise NoStackError(f"namespace {namespace} has no Deployment {GATEWAY}")
+    return gateway
+
+
+def _gateway_variable(cluster: Cluster, namespace: str, name: str) -> str:
+    gateway = _gateway(cluster, namespace)
     container: Document = gateway["spec"]["template"]["spec"]["containers"][0]
     for variable in container.get("env") or []:
         if variable["name"] == name and variable.get("value"):
@@ -103,19 +110,22 @@ def _gateway_variable(cluster: Cluster, namespace: str, name: str) -> str:
 
 
 def _database(cluster: Cluster, namespace: str) -> _Database:
-    secret = cluster.find(SECRET, secrets.DATABASE_SECRET, namespace)
-    dsn = secrets.value_of(secret, "dsn")
+    """As the gateway reads it: our own Secret, or the one that PostgreSQL's operator makes."""
+    place = dsn_of(_gateway(cluster, namespace))
+    if place is None:
+        raise NoStackError(f"Deployment {namespace}/{GATEWAY} mounts no file dsn from a Secret")
+    dsn = secrets.value_of(cluster.find(SECRET, place.secret, namespace), place.key)
     if not dsn:
-        raise NoStackError(f"namespace {namespace} has no Secret {secrets.DATABASE_SECRET}/dsn")
+        raise NoStackError(f"namespace {namespace} has no Secret {place.secret}/{place.key}")
     parts = urlsplit(dsn)
     if not parts.hostname or not parts.username:
         # Not quoted: a DSN holds a password.
-        raise NoStackError(f"Secret {namespace}/{secrets.DATABASE_SECRET} holds no usable dsn")
+        raise NoStackError(f"Secret {namespace}/{place.secret} holds no usable {place.key}")
     return _Database(
         host=parts.hostname,
         port=parts.port or 5432,
         user=parts.username,
-        password=parts.password,
+        password=None if parts.password is None else unquote(parts.password),
         name=parts.path.lstrip("/"),
     )
 

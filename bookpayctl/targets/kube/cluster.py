@@ -100,6 +100,12 @@ class Cluster:
             "POST", kind.path(namespace), [("fieldManager", FIELD_MANAGER)], document
         )
 
+    def create_part(
+        self, kind: Kind, name: str, part: str, document: Document, namespace: str
+    ) -> Document:
+        """Post to a part of an object, such as `eviction`; done once, whatever is answered."""
+        return self._document("POST", kind.path(namespace, name, part), (), document)
+
     def replace(self, kind: Kind, document: Document) -> Document:
         """Write an object that was read, unless it changed since.
 
@@ -221,6 +227,10 @@ class Cluster:
         if (api_version, name) not in self._kinds:
             raise AbsentError(f"the cluster does not know {name} of {api_version}", status=404)
         return self._kinds[api_version, name]
+
+    def expect(self, kind: Kind) -> None:
+        """Know a kind that the cluster will have soon, because its definition will be applied."""
+        self._kinds.setdefault((kind.api_version, kind.kind), kind)
 
     def resources(self, api_version: str) -> list[Document]:
         """What the API server knows under one version, e.g. `apps/v1`."""

@@ -10,10 +10,19 @@ from bookpayctl.targets.errors import TargetError
 from bookpayctl.targets.kube import manifests, permissions
 from bookpayctl.targets.kube.cluster import Cluster, Document, open_cluster
 from bookpayctl.targets.kube.contexts import refuse_context
+from bookpayctl.targets.kube.errors import AbsentError
 from bookpayctl.targets.kube.kinds import NODE, Kind
-from bookpayctl.targets.kube.options import read_options
+from bookpayctl.targets.kube.operators.choice import OperatorPlan
+from bookpayctl.targets.kube.operators.install import (
+    expect_kinds,
+    look_for_operators,
+    read_installations,
+)
+from bookpayctl.targets.kube.operators.sources import OperatorFilesError, OperatorSources
+from bookpayctl.targets.kube.options import KubeOptions, read_options
 from bookpayctl.targets.kube.ownership import refuse_foreign
 from bookpayctl.targets.platform import Examination, ExaminationResult
+from bookpayctl.targets.servers.jars import cache_dir
 from bookpayctl.targets.settings import Value
 
 _STORAGE_CLASS = Kind("storage.k8s.io/v1", "StorageClass", "storageclasses", namespaced=False)
@@ -26,18 +35,24 @@ MINOR_MIN = 34
 def examine(values: Mapping[str, Value]) -> list[Examination]:
     """Look at everything; what needs a cluster is unknown when there is none."""
     options = read_options(values, os.environ)
-    found = [_kubectl()]
+    return [examine_kubectl(), *examine_cluster(options, lambda: open_cluster(options.context))]
+
+
+def examine_cluster(options: KubeOptions, connect: Callable[[], Cluster]) -> list[Examination]:
+    """Look at everything that needs a cluster."""
     try:
-        cluster = open_cluster(options.context)
+        cluster = connect()
         version = _version(cluster)
     except TargetError as error:
-        return [*found, _said("cluster", "an API server that answers", error)]
+        return [_said("cluster", "an API server that answers", error)]
     documents = manifests.personal(
         manifests.render(manifests.overlay_folder(options.overlay)), options
     )
     spaces = [doc["metadata"]["name"] for doc in documents if doc["kind"] == "Namespace"]
+    operators = _operators(cluster, documents, options)
+    # Kinds that an operator brings later: what becomes of them was said just now.
+    known = [document for document in documents if _knows(cluster, document)]
     return [
-        *found,
         version,
         _asked(
             "context",
@@ -51,10 +66,11 @@ def examine(values: Mapping[str, Value]) -> list[Examination]:
             lambda: refuse_foreign(cluster, spaces, options.name),
             ", ".join(spaces),
         ),
+        operators,
         _asked(
             "permissions",
             "all that up, down and drills do",
-            lambda: permissions.refuse_without(cluster, permissions.deeds_of(cluster, documents)),
+            lambda: permissions.refuse_without(cluster, permissions.deeds_of(cluster, known)),
             "all granted",
         ),
         _nodes(cluster),
@@ -62,7 +78,8 @@ def examine(values: Mapping[str, Value]) -> list[Examination]:
     ]
 
 
-def _kubectl() -> Examination:
+def examine_kubectl() -> Examination:
+    """Manifests are rendered with it."""
     place = shutil.which("kubectl")
     if place:
         return Examination("kubectl", ExaminationResult.OK, "on PATH", place)
@@ -76,6 +93,41 @@ def _version(cluster: Cluster) -> Examination:
     text, minor = str(found["gitVersion"]), int("".join(filter(str.isdigit, found["minor"])))
     result = ExaminationResult.OK if minor >= MINOR_MIN else ExaminationResult.WARNING
     return Examination("kubernetes", result, f"1.{MINOR_MIN} or newer", text)
+
+
+def _operators(cluster: Cluster, documents: list[Document], options: KubeOptions) -> Examination:
+    """Whether what the overlay needs is there, or can be installed."""
+    required = "what the overlay needs, there or to be installed"
+    sources = OperatorSources(options.operator_files, cache_dir())
+    try:
+        plan = look_for_operators(
+            cluster, documents, chosen=options.operators, environment=options.name
+        )
+        expect_kinds(cluster, read_installations(plan, sources, _no_network, options.name))
+    except OperatorFilesError as error:
+        if options.operator_files is not None:
+            return _said("operators", required, error)
+        return Examination("operators", ExaminationResult.WARNING, required, str(error), error.fix)
+    except TargetError as error:
+        return _said("operators", required, error)
+    return Examination("operators", ExaminationResult.OK, required, _summary(plan))
+
+
+def _knows(cluster: Cluster, document: Document) -> bool:
+    try:
+        cluster.kind_of(document)
+    except AbsentError:
+        return False
+    return True
+
+
+def _no_network(_address: str) -> str:
+    raise OSError("not fetched yet; `up` does it")
+
+
+def _summary(plan: OperatorPlan) -> str:
+    new = [f"{operator.title} will be installed" for operator in plan.install]
+    return ", ".join([*(f"{title} is there" for title in plan.used), *new]) or "none needed"
 
 
 def _asked(

@@ -38,8 +38,16 @@ ENDPOINT_SLICE: Final = Kind("discovery.k8s.io/v1", "EndpointSlice", "endpointsl
 DEPLOYMENT: Final = Kind("apps/v1", "Deployment", "deployments")
 STATEFUL_SET: Final = Kind("apps/v1", "StatefulSet", "statefulsets")
 REPLICA_SET: Final = Kind("apps/v1", "ReplicaSet", "replicasets")
+SERVICE: Final = Kind("v1", "Service", "services")
+NETWORK_POLICY: Final = Kind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies")
 JOB: Final = Kind("batch/v1", "Job", "jobs")
 LEASE: Final = Kind("coordination.k8s.io/v1", "Lease", "leases")
+CUSTOM_RESOURCE_DEFINITION: Final = Kind(
+    "apiextensions.k8s.io/v1",
+    "CustomResourceDefinition",
+    "customresourcedefinitions",
+    namespaced=False,
+)
 
 
 def prefix_of(api_version: str) -> str:

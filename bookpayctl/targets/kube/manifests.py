@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +28,7 @@ DRILLS_LABEL: Final = "bookpay.dev/drills"
 DRILLS_ALLOWED: Final = "allowed"
 HASH_ANNOTATION: Final = "bookpay.dev/applied-sha256"
 CONFIG_ANNOTATION: Final = "bookpay.dev/config-sha256"
+IMAGE_ANNOTATION: Final = "bookpay.dev/image-id"
 
 # As the manifests name it; whatever the environment runs takes its place.
 IMAGE: Final = "bookpay:dev"
@@ -90,9 +92,11 @@ def render(place: Path) -> list[Document]:
     Raises:
         ManifestsError: there is no kubectl, or it refuses.
     """
+    # Found on the user's PATH, which a child here does not get.
+    kubectl = shutil.which("kubectl") or "kubectl"
     try:
         done = subprocess.run(
-            ["kubectl", "kustomize", str(place)],
+            [kubectl, "kustomize", str(place)],
             capture_output=True,
             text=True,
             check=True,
@@ -120,6 +124,7 @@ def personal(documents: list[Document], options: KubeOptions) -> list[Document]:
         for container in containers_of(document):
             if container["image"] == IMAGE:
                 container["image"] = options.image
+                _stamp_image(document, options.place.image_id)
             _settle_stripe(container, options)
     _stamp(made)
     return sorted(made, key=_rank)
@@ -168,6 +173,13 @@ def _label(document: Document, name: str) -> None:
     ]
     for meta in metas:
         meta.setdefault("labels", {})[ENVIRONMENT_LABEL] = name
+
+
+def _stamp_image(document: Document, image_id: str) -> None:
+    """Let another image under the same name roll the pods: a name alone would not."""
+    template = _template(document)
+    if image_id and template is not None:
+        template["metadata"].setdefault("annotations", {})[IMAGE_ANNOTATION] = image_id
 
 
 def _settle_stripe(container: Document, options: KubeOptions) -> None:

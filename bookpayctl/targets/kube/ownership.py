@@ -8,7 +8,11 @@ from typing import Final
 
 from bookpayctl.runs.waiting import wait_until
 from bookpayctl.targets.kube.cluster import Cluster
-from bookpayctl.targets.kube.errors import ForeignObjectsError, RolloutDeadlineError
+from bookpayctl.targets.kube.errors import (
+    AbsentError,
+    ForeignObjectsError,
+    RolloutDeadlineError,
+)
 from bookpayctl.targets.kube.kinds import NAMESPACE
 from bookpayctl.targets.kube.manifests import ENVIRONMENT_LABEL
 
@@ -39,6 +43,21 @@ def refuse_foreign(cluster: Cluster, namespaces: list[str], name: str) -> list[s
                 f" bookpayctl down --name {owner}"
             )
     return missing
+
+
+def refuse_without_hosts(cluster: Cluster, namespaces: list[str]) -> None:
+    """See that the namespaces of others in which something is to lie are there.
+
+    Raises:
+        AbsentError: one is not; nothing was changed.
+    """
+    for namespace in namespaces:
+        if cluster.find(NAMESPACE, namespace) is None:
+            raise AbsentError(
+                f"namespace {namespace} is not there; it is made by whoever installs what the"
+                " overlay puts objects in it for; nothing was changed",
+                status=404,
+            )
 
 
 def wait_until_free(

@@ -20,6 +20,7 @@ from bookpayctl.targets.kube.doctor import examine
 from bookpayctl.targets.kube.down import remove
 from bookpayctl.targets.kube.errors import ClusterError
 from bookpayctl.targets.kube.kinds import POD
+from bookpayctl.targets.kube.operators.removal import remove_operators
 from bookpayctl.targets.kube.options import read_options
 from bookpayctl.targets.kube.pods import http_port, is_ours, service_of
 from bookpayctl.targets.kube.reach.ways import Ways, reach
@@ -71,13 +72,7 @@ class KubePlatform:
         with environment_lock(
             lock_file(name), "down", timeout_seconds=timeout_seconds, waiting=watch.waiting
         ):
-            removed = remove(
-                _open(found),
-                name,
-                [NAMESPACE, KAFKA_NAMESPACE],
-                deadline=time.monotonic() + timeout_seconds,
-                tell=lambda text: watch.step(UpStep("down", text)),
-            )
+            removed = remove_stack(found, timeout_seconds=timeout_seconds, purge=purge, watch=watch)
             if purge:
                 environments.remove(found.root)
         return removed
@@ -92,6 +87,26 @@ class KubePlatform:
     def reach(self, environment: Environment) -> Environment:
         cluster, ways = _shared(environment)
         return with_processes(reach(environment, ways), cluster)
+
+
+def remove_stack(
+    environment: Environment, *, timeout_seconds: float, purge: bool, watch: Watch
+) -> list[str]:
+    """Remove the stack, and with `purge` the operators that were installed for it.
+
+    Call it with the environment's lock held.
+    """
+    cluster, deadline = _open(environment), time.monotonic() + timeout_seconds
+
+    def tell(text: str) -> None:
+        watch.step(UpStep("down", text))
+
+    spaces = [NAMESPACE, KAFKA_NAMESPACE]
+    guests = guest_namespaces(environment)
+    removed = remove(cluster, environment.name, spaces, guests, deadline=deadline, tell=tell)
+    if purge:
+        removed += remove_operators(cluster, environment.name, deadline=deadline, tell=tell)
+    return removed
 
 
 def with_processes(environment: Environment, cluster: Cluster) -> Environment:
@@ -109,6 +124,11 @@ def with_processes(environment: Environment, cluster: Cluster) -> Environment:
         if is_ours(pod)
     )
     return replace(environment, processes=tuple(sorted(specs, key=lambda spec: spec.name)))
+
+
+def guest_namespaces(environment: Environment) -> list[str]:
+    """Namespaces of others in which objects of it lie; an older environment's file names none."""
+    return [space for space in environment.settings.get("guest_namespaces", "").split(",") if space]
 
 
 def _nobody(_holder: str) -> None:

@@ -164,7 +164,13 @@ def instant(text: str) -> datetime:
 
 
 def http_port(pod: Document) -> int | None:
-    """Where it serves HTTP, probes and metrics; None when it has no such port."""
+    """Where it serves HTTP, probes and metrics; None when it has no such port.
+
+    What is not asked over HTTP is no process of ours: an operator's server shows metrics and no
+    readiness.
+    """
+    if SERVER_LABEL in (pod["metadata"].get("labels") or {}):
+        return None
     ports = pod["spec"]["containers"][0].get("ports") or []
     by_name = {port.get("name"): port["containerPort"] for port in ports}
     return by_name.get("http") or by_name.get("metrics")

@@ -13,6 +13,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from bookpayctl.targets.kube.cluster import Cluster, Document
+from bookpayctl.targets.kube.custom_resources import (
+    AwaitedResource,
+    awaited,
+    is_resource_ready,
+    what_lacks,
+)
 from bookpayctl.targets.kube.errors import ClusterError, RolloutDeadlineError, RolloutError
 from bookpayctl.targets.kube.kinds import DEPLOYMENT, EVENT, JOB, POD, STATEFUL_SET, Kind
 from bookpayctl.targets.kube.logs import lines_since
@@ -47,7 +53,7 @@ class Progress:
 def wait_for(
     cluster: Cluster, documents: list[Document], *, deadline: float, tell: Callable[[UpStep], None]
 ) -> None:
-    """Wait until every workload of the documents is ready.
+    """Wait until every workload of the documents is ready, and what operators make for them.
 
     Args:
         deadline: of the monotonic clock.
@@ -57,13 +63,15 @@ def wait_for(
         RolloutDeadlineError: the time is up; the message says what was in the way.
     """
     began = time.monotonic()
-    waiting = [document for document in documents if document["kind"] in _KINDS]
+    waiting = [
+        document for document in documents if document["kind"] in _KINDS or awaited(document)
+    ]
     hopeless_since: dict[str, float] = {}
     while True:
         left: list[tuple[Document, Progress]] = []
         for document in waiting:
             progress = look(cluster, document)
-            name = document["metadata"]["name"]
+            name = part_of(document)
             if progress.ready:
                 seconds = time.monotonic() - began
                 tell(UpStep(name, f"ready after {seconds:.1f} s", done=True))
@@ -79,8 +87,17 @@ def wait_for(
         time.sleep(_LOOK_SECONDS)
 
 
+def part_of(document: Document) -> str:
+    """What a document is called where it is waited for."""
+    name = str(document["metadata"]["name"])
+    return name if document["kind"] in _KINDS else f"{document['kind'].lower()}/{name}"
+
+
 def look(cluster: Cluster, document: Document) -> Progress:
     """One workload now, with what is in its way."""
+    resource = awaited(document)
+    if resource is not None:
+        return _look_at_resource(cluster, document, resource)
     kind, meta = _KINDS[document["kind"]], document["metadata"]
     now = cluster.find(kind, meta["name"], meta["namespace"])
     if now is None:
@@ -105,6 +122,20 @@ def is_settled(workload: Document) -> bool:
     )
 
 
+def _look_at_resource(cluster: Cluster, document: Document, resource: AwaitedResource) -> Progress:
+    kind = Kind(document["apiVersion"], document["kind"], resource.plural)
+    name, namespace = document["metadata"]["name"], document["metadata"]["namespace"]
+    now = cluster.find(kind, name, namespace)
+    if now is None:
+        return Progress(False, "it is not there")
+    if is_resource_ready(now):
+        return Progress(True, "ready")
+    said = what_lacks(now)
+    labels = f"{resource.pods_label}={name}"
+    pods = cluster.objects(POD, namespace, labels=labels) if resource.pods_label else []
+    return _of_pods(cluster, pods, said) or Progress(False, said)
+
+
 def _in_the_way(cluster: Cluster, kind: Kind, workload: Document) -> Progress:
     namespace, spec = workload["metadata"]["namespace"], workload["spec"]
     failed = (
@@ -117,16 +148,24 @@ def _in_the_way(cluster: Cluster, kind: Kind, workload: Document) -> Progress:
     pods = cluster.objects(POD, namespace, labels=labels)
     ready = sum(map(is_ready, pods))
     wanted = spec.get("replicas", 1)
-    for pod in pods:
-        if not is_ready(pod) and (pod.get("status") or {}).get("phase") != "Succeeded":
-            obstacle = obstacle_of(pod, _events(cluster, pod))
-            return Progress(False, f"{ready} of {wanted} ready; {obstacle.text}", obstacle, pod)
+    hindered = _of_pods(cluster, pods, f"{ready} of {wanted} ready")
+    if hindered is not None:
+        return hindered
     if kind is JOB:
         return Progress(False, "its pod runs")
     if not pods:
         refused = obstacle_of_none(_events(cluster, workload))
         return Progress(False, f"no pod yet{f': {refused}' if refused else ''}")
     return Progress(False, f"{ready} of {wanted} ready")
+
+
+def _of_pods(cluster: Cluster, pods: list[Document], said: str) -> Progress | None:
+    """What is in the way of the first pod that is not ready; None when all are."""
+    for pod in pods:
+        if not is_ready(pod) and (pod.get("status") or {}).get("phase") != "Succeeded":
+            obstacle = obstacle_of(pod, _events(cluster, pod))
+            return Progress(False, f"{said}; {obstacle.text}", obstacle, pod)
+    return None
 
 
 def obstacle_of_none(events: list[Document]) -> str:
@@ -151,15 +190,13 @@ def _give_up_on(
 def _too_late(
     cluster: Cluster, left: list[tuple[Document, Progress]], seconds: float
 ) -> RolloutDeadlineError:
-    said = "; ".join(
-        f"{document['metadata']['name']}: {progress.text}" for document, progress in left
-    )
+    said = "; ".join(f"{part_of(document)}: {progress.text}" for document, progress in left)
     error = RolloutDeadlineError(f"not ready after {seconds:.0f} s: {said}")
     document, progress = next(
         ((doc, seen) for doc, seen in left if seen.obstacle is not None and seen.obstacle.log_of),
         left[0],
     )
-    _explained(cluster, error, document["metadata"]["name"], progress)
+    _explained(cluster, error, part_of(document), progress)
     return error
 
 

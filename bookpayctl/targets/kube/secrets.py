@@ -7,17 +7,16 @@ database knows that password. What is missing there is made here.
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
 from bookpayctl.targets import credentials
 from bookpayctl.targets.kube.cluster import Cluster, Document
 from bookpayctl.targets.kube.kinds import SECRET
+from bookpayctl.targets.kube.made_secrets import DATABASE_SECRET
 from bookpayctl.targets.kube.manifests import ENVIRONMENT_LABEL
 from bookpayctl.targets.servers.postgres import DATABASE, ROLE, passfile_line
-
-DATABASE_SECRET: Final = "bookpay-database"  # noqa: S105 - a Secret's name
 
 # File beside the environment -> Secret and key.
 PLACES: Final = {
@@ -28,31 +27,51 @@ PLACES: Final = {
 }
 
 
-def in_cluster(cluster: Cluster, namespace: str) -> dict[str, str]:
+def in_cluster(
+    cluster: Cluster, namespace: str, database_secret: str = DATABASE_SECRET
+) -> dict[str, str]:
     """File name -> value of every secret that the namespace has."""
+    return values_in(cluster.objects(SECRET, namespace), database_secret)
+
+
+def values_in(there: Iterable[Document], database_secret: str) -> dict[str, str]:
+    """File name -> value of what these Secrets hold.
+
+    Of several signing secrets, as they are while one is rolled, the first: it is the newest.
+    """
     found: dict[str, str] = {}
-    by_name = {secret["metadata"]["name"]: secret for secret in cluster.objects(SECRET, namespace)}
+    by_name = {secret["metadata"]["name"]: secret for secret in there}
     for file_name, (secret, key) in PLACES.items():
         value = value_of(by_name.get(secret), key)
         if value:
-            found[file_name] = value
-    password = value_of(by_name.get(DATABASE_SECRET), "password")
+            found[file_name] = value.splitlines()[0].strip()
+    password = value_of(by_name.get(database_secret), "password")
     if password:
         found[credentials.PASSFILE] = passfile_line(password)
     return found
 
 
-def documents(secrets_dir: Path, namespace: str, name: str, database_host: str) -> list[Document]:
-    """The Secrets of an environment, from its files."""
+def documents(
+    secrets_dir: Path, namespace: str, name: str, left_out: frozenset[str]
+) -> list[Document]:
+    """The Secrets of an environment, from its files.
+
+    Args:
+        left_out: names of those that somebody else makes.
+    """
     values: dict[str, dict[str, str]] = {}
     for file_name, (secret, key) in PLACES.items():
         values.setdefault(secret, {})[key] = (secrets_dir / file_name).read_text().strip()
     password = credentials.database_password(secrets_dir)
     values[DATABASE_SECRET] = {
-        "dsn": f"postgresql://{ROLE}:{password}@{database_host}:5432/{DATABASE}",
+        "dsn": f"postgresql://{ROLE}:{password}@postgres:5432/{DATABASE}",
         "password": password,
     }
-    return [_document(secret, namespace, name, data) for secret, data in sorted(values.items())]
+    return [
+        _document(secret, namespace, name, data)
+        for secret, data in sorted(values.items())
+        if secret not in left_out
+    ]
 
 
 def _document(secret: str, namespace: str, name: str, data: Mapping[str, str]) -> Document:

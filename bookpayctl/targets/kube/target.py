@@ -14,21 +14,24 @@ from typing import Final
 
 from bookpayctl.clients.http import HttpAnswer, NoAnswer, ask
 from bookpayctl.runs.waiting import wait_until
+from bookpayctl.targets.cluster_target import (
+    DiversionState,
+    Eviction,
+    Node,
+    Passage,
+    PostgresInstances,
+)
 from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.errors import NoSuchProcessError, TargetError
-from bookpayctl.targets.kube import logs, signals
+from bookpayctl.targets.kube import diversion, logs, nodes, rolling, witnesses
 from bookpayctl.targets.kube.cluster import Cluster, Document
 from bookpayctl.targets.kube.errors import ClusterError
-from bookpayctl.targets.kube.exec import run_in_pod
 from bookpayctl.targets.kube.kinds import NAMESPACE, POD
 from bookpayctl.targets.kube.manifests import DRILLS_ALLOWED, DRILLS_LABEL
 from bookpayctl.targets.kube.pods import (
-    FROZEN_ANNOTATION,
     any_port,
-    container_status,
     frozen_incarnation,
     http_port,
-    incarnation,
     is_leaving,
     is_ours,
     process_of,
@@ -38,10 +41,12 @@ from bookpayctl.targets.kube.pods import (
     stopped_names,
     stopped_processes,
 )
+from bookpayctl.targets.kube.postgres_instances import read_instances
 from bookpayctl.targets.kube.reach.pod_stream import PodStream
 from bookpayctl.targets.kube.reach.ways import Ways
 from bookpayctl.targets.kube.record import PodWatch
 from bookpayctl.targets.kube.reservation import reserved
+from bookpayctl.targets.kube.signalling import note_frozen, run_beside, send_signal
 from bookpayctl.targets.kube.status import read_status
 from bookpayctl.targets.kube.workloads import (
     Workload,
@@ -53,9 +58,9 @@ from bookpayctl.targets.kube.workloads import (
 from bookpayctl.targets.log_lines import LogLine
 from bookpayctl.targets.status import Status
 from bookpayctl.targets.target import Finished, Mark, Process, ProcessEvents
+from bookpayctl.targets.witness import Witness
 
 ASK_SECONDS_MAX: Final = 5.0
-SIGNAL_SECONDS_MAX: Final = 30.0
 STOP_SECONDS_MAX: Final = 90.0
 
 # How long the kubelet may take to say that nobody listens.
@@ -63,7 +68,7 @@ _REFUSED_SECONDS_MAX: Final = 2.0
 
 
 class KubeTarget:
-    """See `Target`."""
+    """See `Target` and `ClusterTarget`."""
 
     def __init__(
         self,
@@ -110,7 +115,7 @@ class KubeTarget:
             return None
         pod = pods[0]
         killed = process_of(pod).incarnation
-        self._signal(pod, signal.SIGKILL)
+        send_signal(self._cluster, pod, signal.SIGKILL)
         return killed
 
     def stop(self, process: str) -> None:
@@ -138,8 +143,8 @@ class KubeTarget:
     def freeze(self, process: str) -> None:
         pod = self._one(process)
         # Before it is done: whoever dies in between leaves word of it.
-        self._note_frozen(pod, process_of(pod).incarnation)
-        self._signal(pod, signal.SIGSTOP)
+        note_frozen(self._cluster, pod, process_of(pod).incarnation)
+        send_signal(self._cluster, pod, signal.SIGSTOP)
 
     def thaw(self, process: str) -> None:
         pod = self._one(process)
@@ -147,8 +152,66 @@ class KubeTarget:
         if frozen is None:
             return
         if process_of(pod).incarnation == frozen:
-            self._signal(pod, signal.SIGCONT)
-        self._note_frozen(pod, None)
+            send_signal(self._cluster, pod, signal.SIGCONT)
+        note_frozen(self._cluster, pod, None)
+
+    def delete(self, process: str, *, grace_seconds: int) -> str:
+        pod = self._one(process)
+        meta, deleted = pod["metadata"], process_of(pod).incarnation
+        if deleted is None:
+            raise NoSuchProcessError(f"{process} does not run, so its end would show nothing")
+        self._cluster.delete(
+            POD, meta["name"], meta["namespace"], grace_seconds=grace_seconds, uid=meta["uid"]
+        )
+        return deleted
+
+    def revisions(self, service: str) -> dict[str, str]:
+        return {kept.name: rolling.revision_of(kept) for kept in self._workloads_of(service)}
+
+    def roll(self, service: str, *, deadline_seconds: float) -> None:
+        for workload in self._workloads_of(service):
+            now = self._cluster.now()
+            rolling.roll(self._cluster, workload, now, deadline_seconds=deadline_seconds)
+
+    def nodes(self) -> list[Node]:
+        return nodes.nodes_with(self._cluster, self._pods())
+
+    def cordon(self, node: str) -> None:
+        nodes.set_schedulable(self._cluster, node, schedulable=False)
+
+    def uncordon(self, node: str) -> None:
+        nodes.set_schedulable(self._cluster, node, schedulable=True)
+
+    def evict(self, process: str) -> Eviction:
+        pod = self._find(process)
+        return Eviction.GONE if pod is None else nodes.evict(self._cluster, pod)
+
+    def divert(self, service: str) -> DiversionState:
+        found = diversion.find_service(self._cluster, self._namespaces, service)
+        ours = next((pod for pod in self._pods() if not process_of(pod).is_server), None)
+        if ours is None:
+            raise NoSuchProcessError(f"environment {self._where} runs no service of ours")
+        name = self._environment.name
+        return diversion.divert(self._cluster, self._ways, found, ours, name)
+
+    def set_passage(self, service: str, passage: Passage) -> DiversionState:
+        place = self._place_of(service)
+        return diversion.set_passage(self._cluster, self._ways, *place, passage)
+
+    def diversion(self, service: str) -> DiversionState:
+        return diversion.state(self._cluster, self._ways, *self._place_of(service))
+
+    def restore_service(self, service: str) -> None:
+        diversion.restore(self._cluster, *self._place_of(service))
+
+    def postgres_instances(self) -> PostgresInstances | None:
+        return read_instances(self._cluster, self._namespaces)
+
+    def listen(self, process: str) -> Witness:
+        return witnesses.listen_to(self._cluster, self._one(process))
+
+    def place_witness(self, process: str, arguments: Sequence[str]) -> Witness:
+        return witnesses.place_in(self._cluster, self._one(process), arguments)
 
     def mark(self) -> Mark:
         self._watch.catch_up()
@@ -198,7 +261,8 @@ class KubeTarget:
             "BOOKPAY_FAILPOINTS=off",
         )
         program = ("python3", "-P", "-m", "runtime", service, *arguments)
-        return self._run(pod, ["env", *variables, *program], deadline_seconds)
+        command = ["env", *variables, *program]
+        return run_beside(self._cluster, pod, command, deadline_seconds=deadline_seconds)
 
     @cached_property
     def _watch(self) -> PodWatch:
@@ -253,6 +317,21 @@ class KubeTarget:
             and name in (*listed, workload.name, service_named(workload.name))
         ]
 
+    def _workloads_of(self, service: str) -> list[Workload]:
+        """What keeps the processes of a service or server, each of its roles."""
+        found = [
+            workload
+            for workload in workloads(self._cluster, self._namespaces)
+            if service in (workload.name, service_named(workload.name))
+        ]
+        if not found:
+            raise self._unknown(service)
+        return found
+
+    def _place_of(self, service: str) -> tuple[str, str]:
+        found = diversion.find_service(self._cluster, self._namespaces, service)
+        return found["metadata"]["namespace"], service
+
     def _keepers(self, names: list[str]) -> dict[str, tuple[Workload, list[str]]]:
         """What keeps these pods, by its uid, each with those of them that it keeps."""
         found: dict[str, tuple[Workload, list[str]]] = {}
@@ -267,49 +346,6 @@ class KubeTarget:
 
     def _unknown(self, process: str) -> NoSuchProcessError:
         return NoSuchProcessError(f"environment {self._where} has no process {process}")
-
-    def _signal(self, pod: Document, number: signal.Signals) -> None:
-        """Send it, and see that it came: the answer, or the container's end, tells."""
-        name = pod["metadata"]["name"]
-        if not process_of(pod).running:
-            raise NoSuchProcessError(f"{name} does not run, so it gets no {number.name}")
-        try:
-            done = self._run(pod, signals.command(number), SIGNAL_SECONDS_MAX)
-        except ClusterError:
-            # The end of the container takes the connection with it.
-            if number is signal.SIGKILL and self._has_ended(pod):
-                return
-            raise
-        if done.exit_status and not (number is signal.SIGKILL and self._has_ended(pod)):
-            said = (done.stderr or done.stdout).strip()
-            raise TargetError(f"{name} got no {number.name}: {said}")
-
-    def _note_frozen(self, pod: Document, run: str | None) -> None:
-        meta = pod["metadata"]
-        change: Document = {"metadata": {"annotations": {FROZEN_ANNOTATION: run}}}
-        self._cluster.patch(POD, meta["name"], change, meta["namespace"])
-
-    def _has_ended(self, before: Document) -> bool:
-        """Whether the run that was there has ended, which the kubelet tells within seconds."""
-        restarts = container_status(before).get("restartCount", 0)
-        was, name = incarnation(before, restarts), before["metadata"]["name"]
-        waited = wait_until(
-            lambda: self._find(name),
-            lambda now: now is None or process_of(now).incarnation != was,
-            deadline_seconds=SIGNAL_SECONDS_MAX,
-        )
-        return waited.reached
-
-    def _run(self, pod: Document, command: list[str], deadline_seconds: float) -> Finished:
-        meta, container = pod["metadata"], pod["spec"]["containers"][0]["name"]
-        return run_in_pod(
-            self._cluster,
-            meta["namespace"],
-            meta["name"],
-            container,
-            command,
-            deadline_seconds=deadline_seconds,
-        )
 
     def _places(self, processes: Iterable[str]) -> list[tuple[str, str, str]]:
         wanted = set(processes)

@@ -23,10 +23,29 @@ from bookpayctl.targets.kube.cluster import Cluster, Document
 from bookpayctl.targets.kube.contexts import refuse_context
 from bookpayctl.targets.kube.down import remove
 from bookpayctl.targets.kube.kinds import JOB
+from bookpayctl.targets.kube.made_secrets import (
+    DatabasePlace,
+    database_place,
+    made_by_operators,
+)
+from bookpayctl.targets.kube.operators.install import (
+    Installation,
+    apply_patiently,
+    expect_kinds,
+    install,
+    look_for_operators,
+    read_installations,
+)
+from bookpayctl.targets.kube.operators.sources import OperatorSources, fetch_text
 from bookpayctl.targets.kube.options import KubeOptions
-from bookpayctl.targets.kube.ownership import refuse_foreign, wait_until_free
+from bookpayctl.targets.kube.ownership import (
+    refuse_foreign,
+    refuse_without_hosts,
+    wait_until_free,
+)
 from bookpayctl.targets.kube.rollout import wait_for
 from bookpayctl.targets.platform import UpStep
+from bookpayctl.targets.servers.jars import cache_dir
 
 _UNDO_SECONDS_MAX: Final = 90.0
 _JOB_SECONDS_MAX: Final = 60.0
@@ -36,10 +55,19 @@ Tell = Callable[[UpStep], None]
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """Attributes: documents: in the order in which they are applied."""
+    """What is applied, in that order, and where.
+
+    Attributes:
+        namespaces: those that are made.
+        guest_namespaces: those of others in which something of it lies, such as a gateway's.
+        foreign_secrets: names of the Secrets that operators make of it.
+    """
 
     documents: list[Document]
     namespaces: list[str]
+    guest_namespaces: list[str]
+    database: DatabasePlace
+    foreign_secrets: frozenset[str]
 
 
 def bring_up(cluster: Cluster, options: KubeOptions, root: Path, tell: Tell) -> Environment:
@@ -48,14 +76,17 @@ def bring_up(cluster: Cluster, options: KubeOptions, root: Path, tell: Tell) -> 
     Call it with the environment's lock held and inside `interruptible`.
 
     Raises:
-        ContextRefusedError, ForeignObjectsError, ForbiddenError: nothing was changed.
+        ContextRefusedError, ForeignObjectsError, ForbiddenError, OperatorMissingError,
+            OperatorFilesError, OtherBytesError: nothing was changed.
         RolloutError: something did not become ready, and why.
         interrupts.Stopped: somebody asked.
     """
     deadline = time.monotonic() + options.timeout_seconds
     refuse_context(cluster, options.allowed)
     plan = _plan(options)
-    permissions.refuse_without(cluster, permissions.deeds_of(cluster, plan.documents))
+    operators = _operators(cluster, plan, options, tell)
+    everything = [doc for one in operators for doc in one.documents] + plan.documents
+    permissions.refuse_without(cluster, permissions.deeds_of(cluster, everything))
     wait_until_free(
         cluster,
         plan.namespaces,
@@ -63,11 +94,18 @@ def bring_up(cluster: Cluster, options: KubeOptions, root: Path, tell: Tell) -> 
         tell=lambda text: tell(UpStep("namespaces", text, transient=True)),
     )
     missing = refuse_foreign(cluster, plan.namespaces, options.name)
-    found = environment_in(options, cluster, root)
-    with _undo_on_failure(cluster, options.name, fresh=missing == plan.namespaces, tell=tell):
-        environment.save(found)
-        _apply(cluster, plan, options, root, tell)
+    refuse_without_hosts(cluster, plan.guest_namespaces)
+    found = environment_in(options, cluster.context, root, plan.database, plan.guest_namespaces)
+    environment.save(found)
+    # Before the stack and not undone with it: the next `up` needs them again.
+    for one in operators:
+        install(cluster, one, environment=options.name, deadline=deadline, tell=tell)
+    fresh = missing == plan.namespaces
+    with _undo_on_failure(cluster, options.name, plan.guest_namespaces, fresh=fresh, tell=tell):
+        _apply(cluster, plan, options, root, deadline, tell)
         wait_for(cluster, plan.documents, deadline=deadline, tell=tell)
+        # What operators made of it is there now, because pods mount it.
+        credentials.ensure(root / "secrets", _known(cluster, plan))
     return found
 
 
@@ -75,29 +113,59 @@ def _plan(options: KubeOptions) -> _Plan:
     rendered = manifests.render(manifests.overlay_folder(options.overlay))
     documents = manifests.personal(rendered, options)
     spaces = [doc["metadata"]["name"] for doc in documents if doc["kind"] == "Namespace"]
-    return _Plan(documents, spaces)
+    used = {doc["metadata"].get("namespace") for doc in documents} - {None, *spaces}
+    return _Plan(
+        documents,
+        spaces,
+        sorted(used),
+        database_place(documents),
+        made_by_operators(documents),
+    )
 
 
-def _apply(cluster: Cluster, plan: _Plan, options: KubeOptions, root: Path, tell: Tell) -> None:
+def _operators(
+    cluster: Cluster, plan: _Plan, options: KubeOptions, tell: Tell
+) -> list[Installation]:
+    """What is to be installed first, read and checked; nothing is changed yet."""
+    wanted = look_for_operators(
+        cluster, plan.documents, chosen=options.operators, environment=options.name
+    )
+    for title in wanted.used:
+        tell(UpStep(title, "is there, and stays as it is", done=True))
+    for operator in wanted.install:
+        tell(UpStep(operator.title, "reading its manifests", transient=True))
+    sources = OperatorSources(options.operator_files, cache_dir())
+    found = read_installations(wanted, sources, fetch_text, options.name)
+    expect_kinds(cluster, found)
+    return found
+
+
+def _apply(
+    cluster: Cluster, plan: _Plan, options: KubeOptions, root: Path, deadline: float, tell: Tell
+) -> None:
     tell(UpStep("apply", f"{len(plan.documents)} objects to {cluster.context}", transient=True))
     made = [doc for doc in plan.documents if doc["kind"] == "Namespace"]
     for document in made:
         cluster.apply(document)
-    for document in _secrets(cluster, options, root):
+    for document in _secrets(cluster, plan, options, root):
         cluster.apply(document)
     for document in plan.documents:
         if document in made:
             continue
         if document["kind"] == "Job":
             _make_room_for(cluster, document)
-        cluster.apply(document)
+        apply_patiently(cluster, document, deadline=deadline)
     tell(UpStep("apply", f"{len(plan.documents)} objects", done=True))
 
 
-def _secrets(cluster: Cluster, options: KubeOptions, root: Path) -> list[Document]:
-    known = secrets.in_cluster(cluster, NAMESPACE)
+def _secrets(cluster: Cluster, plan: _Plan, options: KubeOptions, root: Path) -> list[Document]:
+    known = _known(cluster, plan)
     credentials.ensure(root / "secrets", {**known, **options.given_secrets})
-    return secrets.documents(root / "secrets", NAMESPACE, options.name, "postgres")
+    return secrets.documents(root / "secrets", NAMESPACE, options.name, plan.foreign_secrets)
+
+
+def _known(cluster: Cluster, plan: _Plan) -> dict[str, str]:
+    return secrets.in_cluster(cluster, NAMESPACE, plan.database.secret)
 
 
 def _make_room_for(cluster: Cluster, job: Document) -> None:
@@ -119,7 +187,9 @@ def _make_room_for(cluster: Cluster, job: Document) -> None:
 
 
 @contextmanager
-def _undo_on_failure(cluster: Cluster, name: str, *, fresh: bool, tell: Tell) -> Iterator[None]:
+def _undo_on_failure(
+    cluster: Cluster, name: str, guest_namespaces: list[str], *, fresh: bool, tell: Tell
+) -> Iterator[None]:
     """Remove what the block made, when it does not reach its end and nothing was there before."""
     try:
         yield
@@ -131,6 +201,7 @@ def _undo_on_failure(cluster: Cluster, name: str, *, fresh: bool, tell: Tell) ->
                     cluster,
                     name,
                     [NAMESPACE, KAFKA_NAMESPACE],
+                    guest_namespaces,
                     deadline=time.monotonic() + _UNDO_SECONDS_MAX,
                     tell=lambda text: tell(UpStep("up", text)),
                 )

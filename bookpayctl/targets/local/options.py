@@ -23,6 +23,12 @@ _LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 # Servers that may be another's; a flag for one that is empty is a variable that was not set.
 _EXISTING: Final = ("dsn", "bootstrap_servers", "stripe_api_base")
 
+# What only has a meaning in a cluster.
+_CLUSTER_ONLY: Final = (
+    *("context", "overlay", "image", "operators", "manifests"),
+    *("archive", "kind_cluster", "kind_image", "kind_config"),
+)
+
 
 def read_options(values: Mapping[str, Value], environ: Mapping[str, str]) -> UpOptions:
     """Check every setting of `up`.
@@ -31,6 +37,7 @@ def read_options(values: Mapping[str, Value], environ: Mapping[str, str]) -> UpO
         SettingsError: one is wrong; nothing was touched.
         LiveKeyError: the user's Stripe key is a live one.
     """
+    settings.refuse_flags(values, _CLUSTER_ONLY, "this machine; it belongs to --on kind or kube")
     _refuse_empty_flags(values)
     dsn = values["dsn"].text or None
     if dsn is not None:

@@ -17,6 +17,7 @@ from fastapi import FastAPI, Path, Query, Request, Response
 from runtime import config
 from runtime.adapters.http import problem
 from runtime.adapters.http.serving import Threads, add_probes, serve
+from runtime.adapters.rotated import Rotated
 from runtime.adapters.store import database
 from runtime.adapters.stripe_gateway import StripeGateway
 from runtime.domain.outcome import Unknown
@@ -107,7 +108,13 @@ def run(process: Process) -> None:
     # Two: the row must be on disk before the call leaves, its completion may follow when it likes.
     pool, lazy_pool = open_pool(), open_pool(flush_commits=False)
     journal = Journal(pool, lazy_pool, Outage(logger, "PostgreSQL"), Outage(logger, "Stripe"), left)
-    gateway = Gateway(StripeGateway(settings), journal, settings, process.common.environment)
+    key = Rotated(
+        partial(config.stripe_api_key, process.source),
+        settings.stripe_api_key,
+        Outage(logger, "the new Stripe key (the last good one stays)"),
+    )
+    stripe = StripeGateway(settings, key.current)
+    gateway = Gateway(stripe, journal, settings, process.common.environment)
     if settings.shadow:
         logger.warning("shadow mode: Stripe is called, and v1's outcome is what counts")
     readiness = process.lifecycle.readiness

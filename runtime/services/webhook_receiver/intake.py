@@ -7,16 +7,16 @@ them, and 200 comes after the commit. Whatever is refused leaves no row.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 import psycopg
 from psycopg_pool import ConnectionPool
 
+from runtime.adapters.rotated import Rotated
 from runtime.adapters.store import database, webhooks
 from runtime.adapters.store.webhooks import Stored
-from runtime.config import ConfigError
 from runtime.domain.signature import Verified, verify
 from runtime.domain.stripe_event import Invalid, Odd, StripeEvent, parse
 from runtime.faults import connections
@@ -30,35 +30,12 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class Secrets:
-    """The active signing secrets, read anew for every request; a broken rotation keeps the last."""
-
-    read: Callable[[], tuple[str, ...]]
-    last_good: tuple[str, ...] = field(default=())
-    # A rotation that went wrong lasts until somebody mends it: said once, not once a request.
-    outage: Outage = field(
-        default_factory=lambda: Outage(logger, "the new signing secret (the last good one stays)")
-    )
-
-    def current(self) -> tuple[str, ...]:
-        """Every active secret; never empty once the service has started."""
-        try:
-            secrets = self.read()
-        except ConfigError as error:
-            self.outage.failed(error)
-            return self.last_good
-        self.outage.recovered()
-        self.last_good = secrets
-        return secrets
-
-
-@dataclass(slots=True)
 class Intake:
     """What requests share; `take` may run on any thread."""
 
     process: Process
     pool: ConnectionPool[psycopg.Connection]
-    secrets: Secrets
+    secrets: Rotated[tuple[str, ...]]
     outage: Outage
     hosts: frozenset[str] = frozenset()
 

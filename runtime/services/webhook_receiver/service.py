@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import Final
 
 from fastapi import FastAPI, Request, Response
@@ -18,11 +19,12 @@ from runtime.adapters.http.serving import (
     read_json_body,
     serve,
 )
+from runtime.adapters.rotated import Rotated
 from runtime.adapters.store import database
 from runtime.faults import connections
 from runtime.faults.points import Failpoint
 from runtime.process import Process
-from runtime.services.webhook_receiver.intake import Intake, Secrets
+from runtime.services.webhook_receiver.intake import Intake
 from runtime.services.webhook_receiver.openapi import RECEIVE
 from runtime.services.webhook_receiver.refusal import REFUSALS, WIRE_ANSWERS, WebhookAnswer
 from runtime.telemetry import Outage
@@ -51,9 +53,12 @@ def run(process: Process) -> None:
         ConfigError: there is no signing secret, or an empty one.
     """
     common = process.common
-    secrets = Secrets(lambda: config.webhook_secrets(process.source))
-    # Outside the lambda: a service without a secret must not start at all.
-    secrets.last_good = config.webhook_secrets(process.source)
+    secrets = Rotated(
+        partial(config.webhook_secrets, process.source),
+        # Asked here, too: a service without a secret must not start at all.
+        config.webhook_secrets(process.source),
+        Outage(logger, "the new signing secret (the last good one stays)"),
+    )
     pool = database.open_pool(common.dsn, common.process, size_max=POOL_SIZE_MAX)
     hosts = config.webhook_hosts(process.source)
     intake = Intake(process, pool, secrets, Outage(logger, "PostgreSQL"), hosts)

@@ -21,7 +21,7 @@ MANIFESTS: Final = ROOT / "manifests"
 PAYMENTS: Final = "bookstore-platform-payments"
 KAFKA: Final = "kafka-system"
 
-OVERLAYS: Final = ("standalone", "kind", "operators", "prod", "cdc")
+OVERLAYS: Final = ("standalone", "cnpg", "kind", "operators", "prod", "cdc")
 """The overlays of the repository, and `cdc`: operators with Debezium, which a user composes."""
 
 _SECONDS_MAX: Final = 60

@@ -9,7 +9,7 @@ import typer
 
 from bookpayctl import drills
 from bookpayctl.cli.commands import drill as command
-from bookpayctl.drill import Drill
+from bookpayctl.drill.scenario import Drill
 from bookpayctl.drills import load_drill
 from bookpayctl.drills.catalogue import CATALOGUE, Entry
 

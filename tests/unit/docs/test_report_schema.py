@@ -13,7 +13,8 @@ import pytest
 
 from bookpayctl.check import Check, CheckAnswer, CheckRequest, Inquiry, run_checks
 from bookpayctl.cli.reports import ReportFormat, render
-from bookpayctl.drill import DrillRequest, run_drill
+from bookpayctl.drill.run import run_drill
+from bookpayctl.drill.scenario import DrillRequest
 from bookpayctl.drills import load_drill
 from bookpayctl.drills.catalogue import CATALOGUE
 from bookpayctl.judge import invariants

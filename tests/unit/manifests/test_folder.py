@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 import bookpayctl
-from tests.support.manifests.rendering import MANIFESTS, ROOT, composed
+from tests.support.manifests.rendering import MANIFESTS, ROOT, composed, render
 
 
 def test_the_installed_tool_has_the_manifests() -> None:
@@ -37,15 +37,7 @@ def test_every_component_is_used_by_an_overlay_or_says_that_it_stands_alone() ->
 
 
 def test_our_kafka_and_an_operators_postgresql_can_be_had_together() -> None:
-    if shutil.which("kubectl") is None:
-        pytest.skip("kubectl is not on the PATH")
-    names = ("prepare", "kafka", "twin", "mail-sink", "cnpg", "small", "labels", "hardening")
-
-    text = composed(
-        resources=[MANIFESTS / "base"],
-        components=[MANIFESTS / "components" / name for name in names],
-    )
-    documents = list(yaml.load_all(text, yaml.CSafeLoader))
+    documents = render("cnpg").objects
 
     by_name = {(document["kind"], document["metadata"]["name"]) for document in documents}
     job = next(d for d in documents if d["kind"] == "Job")

@@ -42,6 +42,7 @@ _MESHED: Final = {
 # What the settings do not imply, by overlay: who comes from outside.
 BESIDES: Final[dict[str, set[network.Arrow]]] = {
     "standalone": set(),
+    "cnpg": _CNPG,
     "kind": _CNPG,
     "operators": _CNPG | _INGRESS | _MONITORED,
     "cdc": _CNPG | _INGRESS | _MONITORED | {("connect", "cnpg", 5432)},

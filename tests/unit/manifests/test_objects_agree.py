@@ -11,11 +11,18 @@ from typing import Final
 import pytest
 
 from runtime.domain.names import Service
-from tests.support.manifests import names, pods, references
+from tests.support.manifests import names, operators, pods, references
 from tests.support.manifests.rendering import KAFKA, OVERLAYS, Rendered, full_name, render
 from tests.support.manifests.spoiling import BAD, Rule, Spoil
+from tests.support.manifests.spoiling_operators import BAD_FOR_OPERATORS
 
-RULES: Final[tuple[Rule, ...]] = (*references.RULES, *pods.RULES, *names.RULES)
+RULES: Final[tuple[Rule, ...]] = (
+    *references.RULES,
+    *pods.RULES,
+    *names.RULES,
+    *operators.RULES,
+)
+WRONG: Final = (*BAD, *BAD_FOR_OPERATORS)
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
@@ -26,8 +33,8 @@ def test_every_rule_holds(rule: Rule, overlay: str) -> None:
 
 @pytest.mark.parametrize(
     ("rule", "overlay", "spoil", "complaint"),
-    BAD,
-    ids=[f"{rule.__name__}-{number}" for number, (rule, _, _, _) in enumerate(BAD)],
+    WRONG,
+    ids=[f"{rule.__name__}-{number}" for number, (rule, _, _, _) in enumerate(WRONG)],
 )
 def test_each_rule_refuses_what_is_wrong(
     rule: Rule, overlay: str, spoil: Spoil, complaint: str
@@ -41,7 +48,7 @@ def test_each_rule_refuses_what_is_wrong(
 
 
 def test_every_rule_was_seen_to_refuse_something() -> None:
-    assert {rule.__name__ for rule, _, _, _ in BAD} == {rule.__name__ for rule in RULES}
+    assert {rule.__name__ for rule, _, _, _ in WRONG} == {rule.__name__ for rule in RULES}
 
 
 def test_the_standalone_stack_fits_on_two_cores() -> None:

@@ -8,9 +8,10 @@ from bookpayctl.targets.kube.manifests import (
     CONFIG_ANNOTATION,
     ENVIRONMENT_LABEL,
     HASH_ANNOTATION,
+    IMAGE_ANNOTATION,
     personal,
 )
-from bookpayctl.targets.kube.options import KubeOptions
+from bookpayctl.targets.kube.options import ClusterPlace, KubeOptions
 
 Document = dict[str, Any]
 
@@ -83,6 +84,18 @@ def test_a_changed_configuration_rolls_the_pods() -> None:
 
     assert stamp("INFO") == stamp("INFO")
     assert stamp("INFO") != stamp("DEBUG")
+
+
+def test_another_image_under_the_same_name_rolls_the_pods_that_run_it() -> None:
+    def stamps(image_id: str) -> list[str | None]:
+        given = [workload("Deployment", "a"), workload("Deployment", "b", "mock:1")]
+        made = personal(given, options(place=ClusterPlace(image_id=image_id)))
+        annotations = [doc["spec"]["template"]["metadata"]["annotations"] for doc in made]
+        return [found.get(IMAGE_ANNOTATION) for found in annotations]
+
+    assert stamps("sha256:1") == ["sha256:1", None]
+    # Where nobody knows what the nodes hold, nothing is said of it.
+    assert stamps("") == [None, None]
 
 
 def test_a_job_tells_whether_its_template_changed() -> None:

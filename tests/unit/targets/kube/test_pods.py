@@ -6,10 +6,13 @@ import pytest
 
 from bookpayctl.targets.kube.pods import (
     STOPPED_ANNOTATION,
+    any_port,
+    http_port,
     is_ours,
     process_of,
     runs_of,
     service_named,
+    service_of,
     state_of,
     stopped_processes,
 )
@@ -102,3 +105,20 @@ def test_what_a_run_stopped_is_listed_and_waits_to_be_started() -> None:
 def test_an_annotation_of_somebody_else_lists_nothing(foreign: str) -> None:
     workload = {"metadata": {"name": "kafka", "annotations": {STOPPED_ANNOTATION: foreign}}}
     assert stopped_processes(workload) == []
+
+
+def test_an_instance_of_an_operators_postgresql_is_not_asked_over_http() -> None:
+    instance = pod("bookstore-platform-1", owner="Cluster", state=RUNNING)
+    instance["metadata"]["labels"] = {
+        "cnpg.io/cluster": "bookstore-platform",
+        "bookpay.dev/server": "postgres",
+    }
+    ports = [("postgresql", 5432), ("metrics", 9187), ("status", 8000)]
+    instance["spec"]["containers"][0]["ports"] = [
+        {"name": name, "containerPort": port} for name, port in ports
+    ]
+
+    assert service_of(instance) == "postgres"
+    assert is_ours(instance)
+    assert http_port(instance) is None
+    assert any_port(instance) == 5432

@@ -2,20 +2,18 @@
 
 The order is the promise. What has to be undone is on disk before the fault is; the undo runs
 whatever happens, also when the tool is told to stop; and a fault that cannot be proven to have
-landed makes the drill unknown, never passed. The content, one file per drill, is in `drills`.
+landed makes the drill unknown, never passed.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-from bookpayctl.faults.fault import Fault
+from bookpayctl.drill.scenario import Drill, DrillContext, DrillRequest, Scenario
 from bookpayctl.judge import quiescence
 from bookpayctl.judge.audit import AuditRequest, audit
 from bookpayctl.judge.readers.stripe import why_nothing_is_paid
@@ -24,137 +22,15 @@ from bookpayctl.load.history import read_history
 from bookpayctl.load.sender import Accepted
 from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.report.result import Report
-from bookpayctl.report.verdict import Item, Verdict, unanswered
-from bookpayctl.runs.directory import Run
-from bookpayctl.session import Observer, RefusedError, Session, not_run_report, open_session
-from bookpayctl.targets.environment import Environment
+from bookpayctl.report.verdict import Item, Verdict
+from bookpayctl.session import Observer, RefusedError, not_run_report, open_session
 from bookpayctl.targets.errors import TargetError
 from bookpayctl.targets.platforms import open_target
-from bookpayctl.targets.target import Target
 
 STEADY_DEADLINE_SECONDS: Final = 20.0
 
 # The load runs this long before the fault, so that there is a steady state to disturb.
 HEAD_START_SECONDS: Final = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class DrillRequest:
-    """What to run it on and how hard.
-
-    Attributes:
-        point: where the fault strikes, one of the drill's points.
-        deadline_seconds: how long each wait may take, and the bound for recovery.
-        audited: whether the drill ends with its own audit; a caller that audits more than the
-            drill's orders does it itself.
-    """
-
-    environment: Environment
-    point: str
-    rate_per_second: float = 10.0
-    duration_seconds: float = 10.0
-    deadline_seconds: float = 60.0
-    seed: int = 0
-    strict: bool = False
-    audited: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class DrillContext:
-    """What a drill's own steps may use."""
-
-    slug: str
-    request: DrillRequest
-    session: Session
-
-    @property
-    def environment(self) -> Environment:
-        return self.request.environment
-
-    @property
-    def target(self) -> Target:
-        return self.session.target
-
-    @property
-    def run(self) -> Run:
-        return self.session.run
-
-    @property
-    def deadline_seconds(self) -> float:
-        return self.request.deadline_seconds
-
-    def observe(self, text: str) -> None:
-        """Say what is going on."""
-        self.session.observe(text)
-
-    def judged(
-        self,
-        name: str,
-        title: str,
-        required: str,
-        observed: str,
-        *,
-        good: bool,
-        examined: int,
-        evidence: Sequence[str] = (),
-        fix: str = "",
-    ) -> Item:
-        """An item of this drill that was answered; one that examined nothing is vacuous."""
-        answered = Verdict.HOLDS if good else Verdict.VIOLATED
-        return Item(
-            id=f"{self.slug}/{name}",
-            title=title,
-            verdict=answered if examined > 0 or not good else Verdict.VACUOUS,
-            required=required,
-            observed=observed,
-            examined=examined,
-            evidence=tuple(evidence),
-            fix="" if good else fix,
-        )
-
-    def unanswered(self, name: str, title: str, required: str, reason: str) -> Item:
-        """An item of this drill whose question could not be answered."""
-        return unanswered(f"{self.slug}/{name}", title, required, reason)
-
-
-class Scenario(ABC):
-    """One drill under way: its faults, how they are injected, and what is watched afterwards."""
-
-    aids: Sequence[Fault] = ()
-    """Changes that only help to see; they are undone like faults and need no proof."""
-
-    def __init__(self, context: DrillContext) -> None:
-        self.context = context
-
-    @property
-    @abstractmethod
-    def faults(self) -> Sequence[Fault]:
-        """What is tested: each must be proven to have landed."""
-
-    def inject(self) -> None:
-        """Cause them, in order, after the aids."""
-        for fault in (*self.aids, *self.faults):
-            fault.inject()
-
-    @abstractmethod
-    def observe(self) -> list[Item]:
-        """What followed; asked only when every fault is proven."""
-
-
-@dataclass(frozen=True, slots=True)
-class Drill:
-    """One drill: its question and expected answer are said before it acts.
-
-    Attributes:
-        points: where it can strike, name -> meaning; the first is the default.
-    """
-
-    slug: str
-    question: str
-    expected: str
-    blast_radius: str
-    points: dict[str, str]
-    scenario: type[Scenario]
 
 
 @dataclass(slots=True)
@@ -167,22 +43,6 @@ class _Progress:
     touched: bool = False
 
 
-def plan(drill: Drill, request: DrillRequest) -> list[tuple[str, str]]:
-    """What running it would do, without doing any of it."""
-    environment = request.environment
-    return [
-        ("question", drill.question),
-        ("expected", drill.expected),
-        ("environment", f"{environment.name} ({environment.target}) at {environment.root}"),
-        ("load", f"{request.rate_per_second:g} orders/s for {request.duration_seconds:g} s, ok"),
-        ("fault", f"{request.point}: {drill.points[request.point]}"),
-        ("blast radius", drill.blast_radius),
-        ("undo", "promised on disk before the fault; `bookpayctl recover` after a kill"),
-        ("proof", "without it the verdict is unknown, exit 3"),
-        ("bound", f"every wait ends after {request.deadline_seconds:g} s"),
-    ]
-
-
 def run_drill(drill: Drill, request: DrillRequest, observe: Observer) -> Report:
     """Run one drill to its verdict; the undo has run when this returns.
 
@@ -192,9 +52,13 @@ def run_drill(drill: Drill, request: DrillRequest, observe: Observer) -> Report:
     Raises:
         RefusedError: nothing may be disturbed here now; nothing was.
     """
+    elsewhere = drill.why_not_on(request.environment)
+    if elsewhere is not None:
+        raise RefusedError(elsewhere)
     if request.environment.settings.get("failpoints") == "off":
         raise RefusedError("this environment was brought up with failpoints off")
-    forbidden = open_target(request.environment).why_not_broken()
+    target = open_target(request.environment)
+    forbidden = target.why_not_broken() or drill.why_not(target)
     if forbidden is not None:
         raise RefusedError(forbidden)
     unpaid = why_nothing_is_paid(request.environment)
@@ -232,6 +96,7 @@ def _act(drill: Drill, context: DrillContext, progress: _Progress) -> None:
     scenario = drill.scenario(context)
     for fault in (*scenario.aids, *scenario.faults):
         fault.plan_undo()
+    scenario.prepare()
     stop = threading.Event()
     load = _load(context, stop)
     try:

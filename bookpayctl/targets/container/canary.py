@@ -1,0 +1,143 @@
+"""A canary: it asks a part of the stack again and again, and says when, and what was answered.
+
+On one connection that it keeps, and each time on a new one. A question and its answer are two
+lines, so that a question without an answer can be told from none asked: a connection that
+nothing passes any more is silent, and says so by what does not come.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, Protocol
+
+from bookpayctl.clients.database import DatabaseError, connect
+from bookpayctl.targets.container.secret import read_secret
+
+KEPT: Final = "kept"
+NEW: Final = "new"
+
+# Often enough to have many questions within a cut of seconds, too seldom to be a load.
+ASK_SECONDS: Final = 0.4
+
+# libpq's for a new session, in whole seconds; a cut that lasts longer is told as an error.
+_CONNECT_SECONDS: Final = 5
+
+Say = Callable[[str], None]
+
+
+class AskedConnection(Protocol):
+    """One connection to what is asked."""
+
+    def ask(self) -> str:
+        """Ask once; what was answered.
+
+        Raises:
+            OSError: no answer, and none will come on this connection.
+        """
+        ...
+
+    def close(self) -> None: ...
+
+
+class HttpConnection:
+    """HTTP/1.1, kept open between two questions."""
+
+    def __init__(self, host: str, port: int) -> None:
+        # No time-out: the silence of a connection is what is looked for.
+        self._http = http.client.HTTPConnection(host, port)
+
+    def ask(self) -> str:
+        try:
+            self._http.request("GET", "/healthz")
+            answer = self._http.getresponse()
+            answer.read()
+        except http.client.HTTPException as error:
+            raise OSError(f"{type(error).__name__}: {error}") from error
+        return f"HTTP {answer.status}"
+
+    def close(self) -> None:
+        self._http.close()
+
+
+class DatabaseConnection:
+    """A session of PostgreSQL, as the service beside has one."""
+
+    def __init__(self, dsn_file: Path) -> None:
+        try:
+            dsn = read_secret(dsn_file)
+            self._session = connect(dsn, timeout_seconds=_CONNECT_SECONDS, autocommit=True)
+        except DatabaseError as error:
+            raise OSError(str(error)) from error
+
+    def ask(self) -> str:
+        try:
+            row = self._session.execute("SELECT 1").fetchone()
+        except DatabaseError as error:
+            raise OSError(f"{type(error).__name__}: {error}") from error
+        return f"row {row}"
+
+    def close(self) -> None:
+        self._session.close()
+
+
+def run(open_connection: Callable[[], AskedConnection], seconds: float, say: Say) -> None:
+    """Ask on both kinds of connection until the time is over."""
+    stop, turn = threading.Event(), threading.Lock()
+
+    def tell(text: str) -> None:
+        with turn:
+            say(text)
+
+    kept = threading.Thread(target=_ask_on_one, args=(open_connection, stop, tell), daemon=True)
+    kept.start()
+    threading.Thread(
+        target=_ask_on_new_ones, args=(open_connection, stop, tell), daemon=True
+    ).start()
+    stop.wait(seconds)
+    stop.set()
+
+
+def _ask_on_one(
+    open_connection: Callable[[], AskedConnection], stop: threading.Event, say: Say
+) -> None:
+    """Ask on one connection until it is broken; one that is silent is waited for."""
+    number = 0
+    try:
+        connection = open_connection()
+        while not stop.is_set():
+            number += 1
+            say(_line(KEPT, number, asked=True))
+            say(_line(KEPT, number, answer=connection.ask()))
+            stop.wait(ASK_SECONDS)
+    except OSError as error:
+        say(_line(KEPT, number, error=str(error) or type(error).__name__))
+
+
+def _ask_on_new_ones(
+    open_connection: Callable[[], AskedConnection], stop: threading.Event, say: Say
+) -> None:
+    """Ask on a new connection each time, whether or not those before were answered."""
+    number = 0
+    while not stop.is_set():
+        number += 1
+        threading.Thread(target=_ask_once, args=(open_connection, number, say), daemon=True).start()
+        stop.wait(ASK_SECONDS)
+
+
+def _ask_once(open_connection: Callable[[], AskedConnection], number: int, say: Say) -> None:
+    say(_line(NEW, number, asked=True))
+    try:
+        connection = open_connection()
+        with contextlib.closing(connection):
+            say(_line(NEW, number, answer=connection.ask()))
+    except OSError as error:
+        say(_line(NEW, number, error=str(error) or type(error).__name__))
+
+
+def _line(connection: str, number: int, **said: object) -> str:
+    return json.dumps({"connection": connection, "number": number, **said})

@@ -1,0 +1,1 @@
+"""kind: a cluster made on this machine for an environment, then used as any other."""

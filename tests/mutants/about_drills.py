@@ -1,0 +1,64 @@
+"""Sabotages of drills: a fault that nobody saw land must not be taken for one that was survived."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.mutants.mutant import Mutant, Replacement, unit
+
+DRILL_MUTANTS: Final = (
+    Mutant(
+        "M61",
+        "a link whose canary was answered all the while counts as cut",
+        (
+            Replacement(
+                "bookpayctl/faults/canary.py",
+                "return self.before > 0 and self.asked > 0 and self.answered == 0",
+                "return self.before > 0 and self.asked > 0",
+            ),
+        ),
+        (unit("drills/test_proofs", "test_anything_less_is_no_proof_of_a_cut"),),
+        (
+            unit(
+                "drills/test_proofs",
+                "test_a_connection_is_cut_when_it_was_answered_before_and_not_meanwhile",
+            ),
+        ),
+    ),
+    Mutant(
+        "M62",
+        "a ghost that was gone before its successor came counts as one beside it",
+        (
+            Replacement(
+                "bookpayctl/faults/ghost.py",
+                "return self.frozen_before and self.after_gone > 0 and self.beside_successor > 0",
+                "return self.frozen_before and self.after_gone > 0",
+            ),
+        ),
+        (
+            unit(
+                "drills/test_proofs",
+                "test_a_ghost_that_nobody_saw_beside_its_successor_is_not",
+            ),
+        ),
+        (unit("drills/test_proofs", "test_a_ghost_is_proven_by_who_sees_it_beside_its_successor"),),
+    ),
+    Mutant(
+        "M63",
+        "a drill of a cluster is begun on one machine, where it would break something else",
+        (
+            Replacement(
+                "bookpayctl/drill/scenario.py",
+                "        if environment.target in self.platforms:\n",
+                "        if environment.target in (*self.platforms, *NAMES):\n",
+            ),
+        ),
+        (
+            unit(
+                "drills/test_where_drills_run",
+                "test_one_of_a_cluster_is_refused_on_this_machine_and_begins_nothing",
+            ),
+        ),
+        (unit("drills/test_where_drills_run", "test_every_drill_says_where_it_runs"),),
+    ),
+)
