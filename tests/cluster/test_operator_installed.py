@@ -1,4 +1,4 @@
-"""`up --operators cnpg` with the real CloudNativePG: brought in a folder, used, and taken out again.
+"""`up --operators cnpg` with the real CloudNativePG: brought in a folder, used, taken out again.
 
 Its files and images come from the lab, or from who runs this: BOOKPAY_TEST_OPERATOR_FILES is what
 --manifests names then, and the images must be in the cluster.
@@ -105,8 +105,8 @@ def command(
     home.mkdir()
     own = {
         "BOOKPAY_OVERLAY": str(overlay),
-        "BOOKPAY_OPERATORS": "cnpg",
-        "BOOKPAY_MANIFESTS": str(files),
+        "BOOKPAY_INSTALL_OPERATORS": "cnpg",
+        "BOOKPAY_OPERATOR_MANIFESTS": str(files),
     }
     command = CommandLine(home, {**cluster.variables, **own}, NAME)
     try:

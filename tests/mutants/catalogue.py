@@ -11,6 +11,7 @@ from tests.mutants.about_events import EVENT_MUTANTS
 from tests.mutants.about_judging import JUDGE_MUTANTS
 from tests.mutants.about_leases import LEASE_MUTANTS
 from tests.mutants.about_money import MONEY_MUTANTS
+from tests.mutants.about_operators import OPERATOR_MUTANTS
 from tests.mutants.about_orders import ORDER_MUTANTS
 from tests.mutants.about_others import OTHERS_MUTANTS
 from tests.mutants.about_refunds import REFUND_MUTANTS
@@ -29,6 +30,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = tuple(
             *LEASE_MUTANTS,
             *REFUND_MUTANTS,
             *ORDER_MUTANTS,
+            *OPERATOR_MUTANTS,
             *OTHERS_MUTANTS,
             *WEBHOOK_MUTANTS,
             *JUDGE_MUTANTS,

@@ -11,7 +11,7 @@ from typing import Final
 
 from bookpayctl.targets.kind.errors import EngineDownError, KindFailedError, KindMissingError
 from bookpayctl.targets.kind.node_images import kind_version
-from bookpayctl.targets.kind.programs import Told, ask, run_aloud
+from bookpayctl.targets.kind.programs import ProgramAnswer, ask, run_aloud
 
 PROGRAM: Final = "kind"
 
@@ -116,7 +116,7 @@ def names_in(out: str) -> list[str]:
     return [line.strip() for line in out.splitlines() if line.strip() and " " not in line.strip()]
 
 
-def _succeeded(told: Told, what: str) -> Told:
+def _succeeded(told: ProgramAnswer, what: str) -> ProgramAnswer:
     if told.code:
         raise KindFailedError(f"kind could not {what}: {told.complaint}")
     return told

@@ -43,7 +43,7 @@ _PASSED_ON_BEGINNINGS: Final = ("DOCKER_", "CONTAINER_", "CONTAINERS_", "KIND_EX
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ProgramAnswer:
     """What a program that has ended said.
 
     Attributes:
@@ -68,7 +68,7 @@ def engine_variables(environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def ask(command: Sequence[str], *, seconds_max: float) -> Told:
+def ask(command: Sequence[str], *, seconds_max: float) -> ProgramAnswer:
     """Run a program that answers a question.
 
     Raises:
@@ -88,7 +88,7 @@ def ask(command: Sequence[str], *, seconds_max: float) -> Told:
         )
     except subprocess.TimeoutExpired as error:
         raise _too_slow(command, seconds_max) from error
-    return Told(done.returncode, done.stdout, _last(done.stderr.splitlines()))
+    return ProgramAnswer(done.returncode, done.stdout, _last(done.stderr.splitlines()))
 
 
 def run_aloud(
@@ -97,7 +97,7 @@ def run_aloud(
     seconds_max: float,
     tell: Callable[[str], None],
     began: Callable[[int], None] | None = None,
-) -> Told:
+) -> ProgramAnswer:
     """Run a program that works, passing on each line that it says.
 
     It is in a session of its own: a Ctrl-C is ours to answer, by taking back what was begun.
@@ -142,7 +142,7 @@ def run_aloud(
             clock.cancel()
     if late.is_set():
         raise _too_slow(command, seconds_max)
-    return Told(process.returncode, "", tuple(lines))
+    return ProgramAnswer(process.returncode, "", tuple(lines))
 
 
 def _last(lines: Sequence[str]) -> tuple[str, ...]:

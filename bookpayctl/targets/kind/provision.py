@@ -26,6 +26,7 @@ from bookpayctl.targets.kind.plan import (
     KindRecord,
     StandingCluster,
     cluster_step,
+    is_made_for_us,
 )
 from bookpayctl.targets.kube.manifests import folder
 from bookpayctl.targets.platform import UpStep
@@ -170,21 +171,27 @@ def _create(
         )
     except BaseException as error:
         with shielded():
-            _take_back(program, options.cluster, files, tell, error)
+            _take_back(program, made, files, tell, error)
         raise
     tell(UpStep(PART, f"cluster {options.cluster} created", done=True))
 
 
 def _take_back(
-    program: KindProgram, cluster: str, files: KindFiles, tell: Tell, cause: BaseException
+    program: KindProgram, made: KindRecord, files: KindFiles, tell: Tell, cause: BaseException
 ) -> None:
-    """Delete what was begun; the first error is the one that is told."""
+    """Delete what was begun; the first error is the one that is told.
+
+    Making fails, too, because somebody else was quicker with the name: theirs stays.
+    """
     try:
-        _delete(program, cluster, files, tell)
+        if is_made_for_us(standing_cluster(program, made.cluster), made):
+            _delete(program, made.cluster, files, tell)
     except TargetError as error:
         tell(UpStep(PART, f"what was begun is still there: {error}"))
         if isinstance(cause, TargetError):
-            cause.aftermath = f"what was begun is still there: kind delete cluster --name {cluster}"
+            cause.aftermath = (
+                f"what was begun is still there: kind delete cluster --name {made.cluster}"
+            )
 
 
 def _delete(program: KindProgram, cluster: str, files: KindFiles, tell: Tell) -> None:

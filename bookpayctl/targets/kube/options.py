@@ -90,8 +90,10 @@ def read_options(
     if settings.switch(values, "tap"):
         raise SettingsError(f"tap is on; it stands on one machine only, and not with --on {target}")
     stripe_api_base = values["stripe_api_base"].text or None
-    operators = settings.choice(values, "operators", tuple(map(str.upper, OVERLAY_OF))).lower()
-    operator_files = values["manifests"].text
+    operators = settings.choice(
+        values, "install_operators", tuple(map(str.upper, OVERLAY_OF))
+    ).lower()
+    operator_files = values["operator_manifests"].text
     return KubeOptions(
         name=settings.environment_name(values),
         context=values["context"].text or None,

@@ -25,6 +25,7 @@ FROZEN_ANNOTATION: Final = "bookpay.dev/frozen"
 _SERVICES: Final = frozenset(service.value for service in Service)
 _SERVERS: Final = frozenset({"postgres", "kafka", "stripe-twin", "stripe-tap", "mail-sink"})
 SERVER_LABEL: Final = "bookpay.dev/server"
+_CNPG_LABEL: Final = "cnpg.io/cluster"
 
 # A shell tells 137 for a process that signal 9 ended, and so does a container's runtime.
 _SIGNALLED: Final = 128
@@ -47,6 +48,11 @@ def is_ours(pod: Document) -> bool:
     """Whether a pod is a process of the stack: one of our services, or a server of its own."""
     owners = pod["metadata"].get("ownerReferences") or []
     return service_of(pod) is not None and not any(owner["kind"] == "Job" for owner in owners)
+
+
+def is_operators_postgres(pod: Document) -> bool:
+    """Whether it is an instance of CloudNativePG's: of an image that is not ours."""
+    return _CNPG_LABEL in (pod["metadata"].get("labels") or {})
 
 
 def service_of(pod: Document) -> str | None:

@@ -16,6 +16,7 @@ from bookpayctl.targets.kube.pods import (
     FROZEN_ANNOTATION,
     container_status,
     incarnation,
+    is_operators_postgres,
     process_of,
 )
 from bookpayctl.targets.target import Finished
@@ -43,6 +44,11 @@ def send_signal(cluster: Cluster, pod: Document, number: signal.Signals) -> None
     name = pod["metadata"]["name"]
     if not process_of(pod).running:
         raise NoSuchProcessError(f"{name} does not run, so it gets no {number.name}")
+    if is_operators_postgres(pod):
+        raise TargetError(
+            f"{name} is PostgreSQL by an operator, in whose image nothing could send it"
+            f" {number.name}; drill postgres-failover takes its primary away"
+        )
     try:
         command = signals.command(number)
         done = run_beside(cluster, pod, command, deadline_seconds=SIGNAL_SECONDS_MAX)

@@ -25,7 +25,7 @@ _EXISTING: Final = ("dsn", "bootstrap_servers", "stripe_api_base")
 
 # What only has a meaning in a cluster.
 _CLUSTER_ONLY: Final = (
-    *("context", "overlay", "image", "operators", "manifests"),
+    *("context", "overlay", "image", "install_operators", "operator_manifests"),
     *("archive", "kind_cluster", "kind_image", "kind_config"),
 )
 

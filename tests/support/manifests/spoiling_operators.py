@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.support.manifests import operators
+from tests.support.manifests import gateway, operators
 from tests.support.manifests.spoiling import Rule, Spoil, put
 
 _PARAMETERS: Final = "spec|postgresql|parameters"
 _ANNOTATIONS: Final = "spec|template|metadata|annotations"
+
+_ADDRESSES: Final = "stripe-source-addresses"
+_RULE: Final = "spec|rules|0"
+_NO_HEADER: Final = {"key": "request.headers[stripe-signature]", "notValues": ["*"]}
 
 BAD_FOR_OPERATORS: Final[list[tuple[Rule, str, Spoil, str]]] = [
     (
@@ -59,6 +63,31 @@ BAD_FOR_OPERATORS: Final[list[tuple[Rule, str, Spoil, str]]] = [
         "prod",
         put("PodMonitor", "bookpay", "spec|podMetricsEndpoints", [{"port": "http"}]),
         "which sidecars refuse",
+    ),
+    (
+        gateway.refused_at_the_gateway,
+        "operators",
+        # In one rule they are ANDed: who has either passes.
+        put("AuthorizationPolicy", _ADDRESSES, f"{_RULE}|when", [_NO_HEADER], gateway.GATEWAYS),
+        "let in",
+    ),
+    (
+        gateway.refused_at_the_gateway,
+        "prod",
+        put(
+            "AuthorizationPolicy",
+            _ADDRESSES,
+            f"{_RULE}|to|0|operation|hosts",
+            ["*"],
+            gateway.GATEWAYS,
+        ),
+        "host='shop.example', address='203.0.113.9', signed=False) is refused",
+    ),
+    (
+        gateway.plain_text,
+        "prod",
+        put("PeerAuthentication", "default", "spec|mtls", {"mode": "PERMISSIVE"}),
+        "plain text is let in",
     ),
     (
         operators.stripes_secrets,

@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 
 from runtime.domain.names import Service
-from tests.support.manifests import names, operators, pods, references
+from tests.support.manifests import gateway, names, operators, pods, references
 from tests.support.manifests.rendering import KAFKA, OVERLAYS, Rendered, full_name, render
 from tests.support.manifests.spoiling import BAD, Rule, Spoil
 from tests.support.manifests.spoiling_operators import BAD_FOR_OPERATORS
@@ -21,6 +21,7 @@ RULES: Final[tuple[Rule, ...]] = (
     *pods.RULES,
     *names.RULES,
     *operators.RULES,
+    *gateway.RULES,
 )
 WRONG: Final = (*BAD, *BAD_FOR_OPERATORS)
 

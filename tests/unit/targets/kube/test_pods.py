@@ -8,6 +8,7 @@ from bookpayctl.targets.kube.pods import (
     STOPPED_ANNOTATION,
     any_port,
     http_port,
+    is_operators_postgres,
     is_ours,
     process_of,
     runs_of,
@@ -122,3 +123,5 @@ def test_an_instance_of_an_operators_postgresql_is_not_asked_over_http() -> None
     assert is_ours(instance)
     assert http_port(instance) is None
     assert any_port(instance) == 5432
+    assert is_operators_postgres(instance)
+    assert not is_operators_postgres(pod())

@@ -129,15 +129,15 @@ def read(tmp_path: Path, **flags: str) -> Any:
 def test_operators_choose_the_overlay_and_each_is_there(
     tmp_path: Path, operators: str, overlay: str
 ) -> None:
-    assert read(tmp_path, operators=operators).overlay == overlay
+    assert read(tmp_path, install_operators=operators).overlay == overlay
     assert overlay_folder(overlay).is_dir()
 
 
 def test_an_overlay_that_is_named_counts_whatever_the_operators(tmp_path: Path) -> None:
-    assert read(tmp_path, operators="all", overlay="kind").overlay == "kind"
+    assert read(tmp_path, install_operators="all", overlay="kind").overlay == "kind"
     assert read(tmp_path).overlay == "standalone"
 
 
 def test_operators_that_nobody_knows_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="operators='some'"):
-        read(tmp_path, operators="some")
+    with pytest.raises(SettingsError, match="install_operators='some'"):
+        read(tmp_path, install_operators="some")
