@@ -25,7 +25,8 @@ from bookpayctl.report.result import Report
 from bookpayctl.report.verdict import Item, Verdict
 from bookpayctl.session import Observer, RefusedError, not_run_report, open_session
 from bookpayctl.targets.errors import TargetError
-from bookpayctl.targets.platforms import open_target
+from bookpayctl.targets.platforms import cluster_of, open_target
+from bookpayctl.targets.target import Target
 
 STEADY_DEADLINE_SECONDS: Final = 20.0
 
@@ -57,7 +58,8 @@ def run_drill(drill: Drill, request: DrillRequest, observe: Observer) -> Report:
         raise RefusedError(elsewhere)
     if request.environment.settings.get("failpoints") == "off":
         raise RefusedError("this environment was brought up with failpoints off")
-    forbidden = open_target(request.environment).why_not_broken()
+    target = open_target(request.environment)
+    forbidden = target.why_not_broken() or _why_not_permitted(drill, target)
     if forbidden is not None:
         raise RefusedError(forbidden)
     unpaid = why_nothing_is_paid(request.environment)
@@ -83,6 +85,14 @@ def run_drill(drill: Drill, request: DrillRequest, observe: Observer) -> Report:
     report = _report(context, progress, began_at, time.monotonic() - began)
     context.run.journal("verdict", verdict=report.verdict.value, code=int(report.code))
     return report
+
+
+def _why_not_permitted(drill: Drill, target: Target) -> str | None:
+    """What the account lacks for it, asked before anything is done."""
+    cluster = cluster_of(target)
+    if cluster is None or not drill.acts:
+        return None
+    return cluster.why_not_permitted(drill.acts)
 
 
 def _act(drill: Drill, context: DrillContext, progress: _Progress) -> None:

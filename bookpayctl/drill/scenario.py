@@ -10,7 +10,7 @@ from bookpayctl.faults.fault import Fault
 from bookpayctl.report.verdict import Item, Verdict, unanswered
 from bookpayctl.runs.directory import Run
 from bookpayctl.session import Session
-from bookpayctl.targets.cluster_target import ClusterTarget
+from bookpayctl.targets.cluster_target import ClusterAct, ClusterTarget
 from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.platforms import NAMES, cluster_of
 from bookpayctl.targets.target import Target
@@ -141,6 +141,7 @@ class Drill:
     Attributes:
         points: where it can strike, name -> meaning; the first is the default.
         platforms: where it runs; elsewhere it is refused.
+        acts: what it does that only a cluster can; an account that may not is refused.
     """
 
     slug: str
@@ -150,6 +151,7 @@ class Drill:
     points: dict[str, str]
     scenario: type[Scenario]
     platforms: tuple[str, ...] = NAMES
+    acts: tuple[ClusterAct, ...] = ()
 
     def why_not_on(self, environment: Environment) -> str | None:
         """Why it cannot be run on an environment, whatever state that is in; None where it can."""

@@ -13,6 +13,7 @@ from bookpayctl.drill.scenario import Drill, DrillContext, Scenario
 from bookpayctl.drills.observing.clients import answers_during
 from bookpayctl.faults.node import NodeDrained
 from bookpayctl.report.verdict import Item
+from bookpayctl.targets.cluster_target import ClusterAct
 from bookpayctl.targets.platforms import CLUSTERS
 from runtime.domain.names import Service
 
@@ -105,4 +106,5 @@ DRILL: Final = Drill(
     },
     scenario=NodeDrainScenario,
     platforms=CLUSTERS,
+    acts=(ClusterAct.DRAIN,),
 )

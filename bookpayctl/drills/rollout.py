@@ -12,6 +12,7 @@ from bookpayctl.drill.scenario import Drill, DrillContext, Scenario
 from bookpayctl.drills.observing.clients import answers_during
 from bookpayctl.faults.rollout import Rollout
 from bookpayctl.report.verdict import Item
+from bookpayctl.targets.cluster_target import ClusterAct
 from bookpayctl.targets.platforms import CLUSTERS
 from runtime.domain.names import Service
 
@@ -54,4 +55,5 @@ DRILL: Final = Drill(
     },
     scenario=RolloutScenario,
     platforms=CLUSTERS,
+    acts=(ClusterAct.ROLL,),
 )
