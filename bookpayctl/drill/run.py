@@ -107,7 +107,7 @@ def _act(drill: Drill, context: DrillContext, progress: _Progress) -> None:
         fault.plan_undo()
     scenario.prepare()
     stop = threading.Event()
-    load = _load(context, stop)
+    load = _load(context, stop, asks_again=scenario.clients_ask_again)
     try:
         load.start()
         stop.wait(HEAD_START_SECONDS)
@@ -160,7 +160,7 @@ def _steady_state(context: DrillContext) -> Item:
     )
 
 
-def _load(context: DrillContext, stop: threading.Event) -> BackgroundLoad:
+def _load(context: DrillContext, stop: threading.Event, *, asks_again: bool) -> BackgroundLoad:
     request = context.request
     return BackgroundLoad(
         context.environment,
@@ -169,6 +169,7 @@ def _load(context: DrillContext, stop: threading.Event) -> BackgroundLoad:
         rate_per_second=request.rate_per_second,
         duration_seconds=request.duration_seconds,
         seed=request.seed,
+        asks_again=asks_again,
     )
 
 
@@ -176,6 +177,7 @@ def _load_item(context: DrillContext, accepted: Accepted | None) -> Item:
     seen = "the load did not run"
     if accepted is not None:
         seen = f"{accepted.ok} accepted, {accepted.fail} refused, {accepted.unknown} unknown"
+        seen += f", {accepted.asked_again} asked for again" if accepted.asked_again else ""
     return context.judged(
         "orders-placed",
         "orders were placed meanwhile",

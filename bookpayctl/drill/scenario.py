@@ -113,6 +113,9 @@ class Scenario(ABC):
     aids: Sequence[Fault] = ()
     """Changes that only help to see; they are undone like faults and need no proof."""
 
+    clients_ask_again = False
+    """Whether a client that gets no answer asks again under its key, where no more is promised."""
+
     def __init__(self, context: DrillContext) -> None:
         self.context = context
 

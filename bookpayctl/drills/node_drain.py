@@ -29,6 +29,9 @@ _SERVERS: Final = ("postgres", "kafka", "stripe-twin", "mail-sink")
 
 
 class NodeDrainScenario(Scenario):
+    # A kept connection ends with its pod, and a request may be on its way at that moment.
+    clients_ask_again = True
+
     def __init__(self, context: DrillContext) -> None:
         super().__init__(context)
         servers = _SERVERS if context.request.point == ALL else ()
