@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from bookpayctl.runs.waiting import wait_until
+from bookpayctl.targets.kube import reservation
 from tests.support.cluster import TestCluster
 from tests.support.command_line import CommandLine, verdicts
 
@@ -71,6 +73,22 @@ CASES = [
         for point in ("payments-gateway", "stripe-twin-reset", "postgres", "postgres-reset")
     ),
 ]
+
+
+@pytest.fixture(autouse=True)
+def nobody_is_at_work(in_cluster: CommandLine, cluster: TestCluster) -> None:
+    """A run that a test has killed stands in the way for as long as its Lease lasts."""
+    assert in_cluster.root.is_dir()
+
+    def holders() -> list[dict[str, Any]]:
+        leases = json.loads(cluster.kubectl("get", "leases", "-n", SPACE, "-o", "json"))["items"]
+        mine = [lease for lease in leases if lease["metadata"]["name"] == reservation.NAME]
+        return [lease for lease in mine if not reservation.is_over(lease, datetime.now(UTC))]
+
+    free = wait_until(
+        holders, lambda held: not held, deadline_seconds=3.0 * reservation.LEASE_SECONDS
+    )
+    assert free.reached, free.value
 
 
 @pytest.mark.parametrize(("words", "seen"), CASES)
