@@ -18,7 +18,7 @@ from bookpayctl.faults.failover import PrimaryDeleted
 from bookpayctl.faults.undo import POSTGRES_WHOLE_SECONDS_MAX
 from bookpayctl.report.verdict import Item
 from bookpayctl.runs.waiting import wait_until
-from bookpayctl.targets.cluster_target import PostgresInstances
+from bookpayctl.targets.cluster_target import ClusterAct, PostgresInstances
 from bookpayctl.targets.platforms import CLUSTERS, cluster_of
 from bookpayctl.targets.target import Target
 
@@ -115,4 +115,5 @@ DRILL: Final = Drill(
     scenario=PostgresFailoverScenario,
     platforms=CLUSTERS,
     why_not=why_not,
+    acts=(ClusterAct.DELETE,),
 )
