@@ -91,7 +91,7 @@ class Customers:
                 self.before_cancel(flow)
                 self._cancel(flow)
             elif flow.method == BANK_DEBIT:
-                reply = self._wait(flow, _has_open_intent, "waits for the bank")
+                reply = self._wait(flow, _has_reached_bank, "waits for the bank")
                 self.complete_debit(flow, reply.body["payment"]["payment_intent_id"])
         except Exception as error:  # noqa: BLE001 - the cell says what its customer met
             flow.problem = f"{flow.key}: {type(error).__name__}: {error}"
@@ -138,6 +138,8 @@ class Customers:
         return waited.value
 
 
-def _has_open_intent(reply: OrderReply) -> bool:
+def _has_reached_bank(reply: OrderReply) -> bool:
+    """Whether the bank has the debit; it decides by itself where we were away for long."""
     payment = reply.body.get("payment") or {}
-    return payment.get("state") == "processing" and bool(payment.get("payment_intent_id"))
+    reached = payment.get("state") in ("processing", "settled")
+    return reached and bool(payment.get("payment_intent_id"))
