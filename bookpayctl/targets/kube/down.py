@@ -29,7 +29,7 @@ _ITS_OWN: Final = frozenset(
     }
 )
 _FOLLOWING: Final = frozenset(
-    {"Event", "Endpoints", "EndpointSlice", "ControllerRevision", "ReplicaSet", "Pod", "Lease"}
+    {"Event", "Endpoints", "EndpointSlice", "ControllerRevision", "ReplicaSet", "Pod"}
 )
 _KEEPERS: Final = ("Deployment", "StatefulSet", "Job", "DaemonSet")
 
