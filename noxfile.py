@@ -102,7 +102,7 @@ def acceptance(session: nox.Session) -> None:
 @nox.session(default=False)
 def cluster(session: nox.Session) -> None:
     """What needs a cluster (tests/support/cluster.py says which), on both platforms."""
-    session.env["BOOKPAY_PARITY"] = "1"
+    session.env["BOOKPAY_PARITY"] = session.env["BOOKPAY_CLUSTER_DRILLS"] = "1"
     pytest(session, "tests/cluster", f"--session-timeout={TESTS_TIMEOUT_SECONDS}")
 
 

@@ -25,7 +25,8 @@ from bookpayctl.report.result import Report
 from bookpayctl.report.verdict import Item, Verdict
 from bookpayctl.session import Observer, RefusedError, not_run_report, open_session
 from bookpayctl.targets.errors import TargetError
-from bookpayctl.targets.platforms import open_target
+from bookpayctl.targets.platforms import cluster_of, open_target
+from bookpayctl.targets.target import Target
 
 STEADY_DEADLINE_SECONDS: Final = 20.0
 
@@ -58,7 +59,9 @@ def run_drill(drill: Drill, request: DrillRequest, observe: Observer) -> Report:
     if request.environment.settings.get("failpoints") == "off":
         raise RefusedError("this environment was brought up with failpoints off")
     target = open_target(request.environment)
-    forbidden = target.why_not_broken() or drill.why_not(target)
+    forbidden = (
+        target.why_not_broken() or _why_not_permitted(drill, target) or drill.why_not(target)
+    )
     if forbidden is not None:
         raise RefusedError(forbidden)
     unpaid = why_nothing_is_paid(request.environment)
@@ -86,6 +89,14 @@ def run_drill(drill: Drill, request: DrillRequest, observe: Observer) -> Report:
     return report
 
 
+def _why_not_permitted(drill: Drill, target: Target) -> str | None:
+    """What the account lacks for it, asked before anything is done."""
+    cluster = cluster_of(target)
+    if cluster is None or not drill.acts:
+        return None
+    return cluster.why_not_permitted(drill.acts)
+
+
 def _act(drill: Drill, context: DrillContext, progress: _Progress) -> None:
     steady = _steady_state(context)
     progress.items.append(steady)
@@ -98,7 +109,7 @@ def _act(drill: Drill, context: DrillContext, progress: _Progress) -> None:
         fault.plan_undo()
     scenario.prepare()
     stop = threading.Event()
-    load = _load(context, stop)
+    load = _load(context, stop, asks_again=scenario.clients_ask_again)
     try:
         load.start()
         stop.wait(HEAD_START_SECONDS)
@@ -151,7 +162,7 @@ def _steady_state(context: DrillContext) -> Item:
     )
 
 
-def _load(context: DrillContext, stop: threading.Event) -> BackgroundLoad:
+def _load(context: DrillContext, stop: threading.Event, *, asks_again: bool) -> BackgroundLoad:
     request = context.request
     return BackgroundLoad(
         context.environment,
@@ -160,6 +171,7 @@ def _load(context: DrillContext, stop: threading.Event) -> BackgroundLoad:
         rate_per_second=request.rate_per_second,
         duration_seconds=request.duration_seconds,
         seed=request.seed,
+        asks_again=asks_again,
     )
 
 
@@ -167,6 +179,7 @@ def _load_item(context: DrillContext, accepted: Accepted | None) -> Item:
     seen = "the load did not run"
     if accepted is not None:
         seen = f"{accepted.ok} accepted, {accepted.fail} refused, {accepted.unknown} unknown"
+        seen += f", {accepted.asked_again} asked for again" if accepted.asked_again else ""
     return context.judged(
         "orders-placed",
         "orders were placed meanwhile",

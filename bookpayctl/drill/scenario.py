@@ -10,7 +10,7 @@ from bookpayctl.faults.fault import Fault
 from bookpayctl.report.verdict import Item, Verdict, unanswered
 from bookpayctl.runs.directory import Run
 from bookpayctl.session import Session
-from bookpayctl.targets.cluster_target import ClusterTarget
+from bookpayctl.targets.cluster_target import ClusterAct, ClusterTarget
 from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.platforms import NAMES, cluster_of
 from bookpayctl.targets.target import Target
@@ -113,6 +113,9 @@ class Scenario(ABC):
     aids: Sequence[Fault] = ()
     """Changes that only help to see; they are undone like faults and need no proof."""
 
+    clients_ask_again = False
+    """Whether a client that gets no answer asks again under its key, where no more is promised."""
+
     def __init__(self, context: DrillContext) -> None:
         self.context = context
 
@@ -146,6 +149,7 @@ class Drill:
     Attributes:
         points: where it can strike, name -> meaning; the first is the default.
         platforms: where it runs; elsewhere it is refused.
+        acts: what it does that only a cluster can; an account that may not is refused.
         why_not: asked of the environment before anything is done: what it lacks for this drill;
             None where it lacks nothing.
     """
@@ -157,6 +161,7 @@ class Drill:
     points: dict[str, str]
     scenario: type[Scenario]
     platforms: tuple[str, ...] = NAMES
+    acts: tuple[ClusterAct, ...] = ()
     why_not: Callable[[Target], str | None] = fits_everywhere
 
     def why_not_on(self, environment: Environment) -> str | None:

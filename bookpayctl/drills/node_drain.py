@@ -13,6 +13,7 @@ from bookpayctl.drill.scenario import Drill, DrillContext, Scenario
 from bookpayctl.drills.observing.clients import answers_during
 from bookpayctl.faults.node import NodeDrained
 from bookpayctl.report.verdict import Item
+from bookpayctl.targets.cluster_target import ClusterAct
 from bookpayctl.targets.platforms import CLUSTERS
 from runtime.domain.names import Service
 
@@ -28,6 +29,9 @@ _SERVERS: Final = ("postgres", "kafka", "stripe-twin", "mail-sink")
 
 
 class NodeDrainScenario(Scenario):
+    # A kept connection ends with its pod, and a request may be on its way at that moment.
+    clients_ask_again = True
+
     def __init__(self, context: DrillContext) -> None:
         super().__init__(context)
         servers = _SERVERS if context.request.point == ALL else ()
@@ -105,4 +109,5 @@ DRILL: Final = Drill(
     },
     scenario=NodeDrainScenario,
     platforms=CLUSTERS,
+    acts=(ClusterAct.DRAIN,),
 )

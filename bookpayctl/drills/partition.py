@@ -13,7 +13,7 @@ from bookpayctl.drill.scenario import Drill, DrillContext, Scenario
 from bookpayctl.drills.observing.clients import answers_during
 from bookpayctl.faults.partition import Link, Partition
 from bookpayctl.report.verdict import Item
-from bookpayctl.targets.cluster_target import Passage
+from bookpayctl.targets.cluster_target import ClusterAct, Passage
 from bookpayctl.targets.platforms import CLUSTERS
 from runtime.domain.names import Service
 
@@ -96,4 +96,5 @@ DRILL: Final = Drill(
     },
     scenario=PartitionScenario,
     platforms=CLUSTERS,
+    acts=(ClusterAct.DIVERT, ClusterAct.ROLL, ClusterAct.WATCH_INSIDE),
 )

@@ -13,6 +13,7 @@ from bookpayctl.drill.scenario import Drill, DrillContext, Scenario
 from bookpayctl.drills.observing.clients import answers_during
 from bookpayctl.faults.pod import PodDeleted
 from bookpayctl.report.verdict import Item
+from bookpayctl.targets.cluster_target import ClusterAct
 from bookpayctl.targets.platforms import CLUSTERS
 from runtime.domain.names import Service
 
@@ -60,4 +61,5 @@ DRILL: Final = Drill(
     },
     scenario=PodDeleteScenario,
     platforms=CLUSTERS,
+    acts=(ClusterAct.DELETE,),
 )

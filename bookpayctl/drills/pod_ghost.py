@@ -21,6 +21,7 @@ from bookpayctl.drills.observing.struck_order import StruckOrder
 from bookpayctl.faults.ghost import GhostPod
 from bookpayctl.faults.stripe import StripeFault, slow_charges, webhooks_held
 from bookpayctl.report.verdict import Item
+from bookpayctl.targets.cluster_target import ClusterAct
 from bookpayctl.targets.platforms import CLUSTERS
 from runtime.domain.names import Service
 
@@ -84,4 +85,5 @@ DRILL: Final = Drill(
     points={Service.WORKER.value: "attempts at Stripe are under way"},
     scenario=PodGhostScenario,
     platforms=CLUSTERS,
+    acts=(ClusterAct.DELETE, ClusterAct.WATCH_INSIDE),
 )

@@ -18,7 +18,7 @@ from bookpayctl.faults.failover import PrimaryDeleted
 from bookpayctl.faults.undo import POSTGRES_WHOLE_SECONDS_MAX
 from bookpayctl.report.verdict import Item
 from bookpayctl.runs.waiting import wait_until
-from bookpayctl.targets.cluster_target import PostgresInstances
+from bookpayctl.targets.cluster_target import ClusterAct, PostgresInstances
 from bookpayctl.targets.platforms import CLUSTERS, cluster_of
 from bookpayctl.targets.target import Target
 
@@ -114,5 +114,6 @@ DRILL: Final = Drill(
     },
     scenario=PostgresFailoverScenario,
     platforms=CLUSTERS,
+    acts=(ClusterAct.DELETE,),
     why_not=why_not,
 )

@@ -24,7 +24,13 @@ class BackgroundLoad:
         rate_per_second: float,
         duration_seconds: float,
         seed: int,
+        asks_again: bool = False,
     ) -> None:
+        """Plan it; nothing is sent yet.
+
+        Args:
+            asks_again: whether a client that gets no answer asks again under its key.
+        """
         self._stop = stop
         # Client keys of this run's load all begin with this.
         key_prefix = f"{run.run_id}-load-"
@@ -40,7 +46,9 @@ class BackgroundLoad:
             mix={OrderKind.OK: 1},
             seed=seed,
         )
-        self._load = Load(environment, planned, self._history, key_prefix=key_prefix)
+        self._load = Load(
+            environment, planned, self._history, key_prefix=key_prefix, asks_again=asks_again
+        )
         self._result: Accepted | None = None
         self._thread = threading.Thread(target=self._run, name="background-load", daemon=True)
 

@@ -1,4 +1,7 @@
-"""Sending a planned load: open loop, every call on record before and after, nothing retried.
+"""Sending a planned load: open loop, every call on record before and after.
+
+Nothing is retried, unless the caller wants clients that ask again under their key when no answer
+came, as every client of this API may.
 
 The dispatcher sends each order at its planned time whether or not earlier ones were answered.
 Latency counts from the planned time, so a stalled service is charged for the wait it caused and
@@ -11,10 +14,10 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from bookpayctl.clients.database import reading
 from bookpayctl.clients.orders_api import CallEnd, OrdersApi, Outcome
@@ -30,6 +33,10 @@ SENDERS_MAX: Final = 64
 # An arrival sent later than this after its planned time found every sender waiting for an answer:
 # the load had become closed at that moment, and the report says so.
 LATE_AFTER_SECONDS: Final = 0.25
+
+# What a client that asks again does; the pause is long enough to be led to somebody else.
+TRIES_MAX: Final = 4
+AGAIN_SECONDS: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,7 @@ class Accepted:
     Attributes:
         accept_seconds: planned send time to accepted answer, sorted.
         late: orders that were sent late because every sender was waiting for an answer.
+        asked_again: orders that got no answer at first, and were asked for again.
     """
 
     planned: int
@@ -61,6 +69,7 @@ class Accepted:
     accept_seconds: list[float] = field(repr=False)
     late: int
     seconds: float
+    asked_again: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +96,7 @@ class Load:
         history: HistoryFile,
         *,
         key_prefix: str,
+        asks_again: bool = False,
     ) -> None:
         # A book that could sell out would turn a load into a test of stock.
         self._titles = probe_orders.titles_in_stock(environment, copies=max(1, len(arrivals)))
@@ -100,6 +110,8 @@ class Load:
         self._arrivals = arrivals
         self._history = history
         self._key_prefix = key_prefix
+        self._asks_again = asks_again
+        self._asked_again = 0
         self._lock = threading.Lock()
         self._outcomes: Counter[str] = Counter()
         self._kinds: Counter[str] = Counter()
@@ -157,10 +169,21 @@ class Load:
             self._kinds[arrival.kind.value] += 1
             self._late += sent_at - due > LATE_AFTER_SECONDS
         self._history.invoked(client_key, at=time.time(), kind=arrival.kind.value)
-        end = self._api.place(document, client_key=client_key).call_end()
+        end = self._placed(document, client_key)
         seconds = time.monotonic() - due
         self._history.ended(client_key, end, at=time.time(), seconds=seconds)
         self._note(end, seconds)
+
+    def _placed(self, order: dict[str, Any], client_key: str) -> CallEnd:
+        """Place one order; how it ended, as far as its client learnt."""
+        ends = [self._api.place(order, client_key=client_key).call_end()]
+        if self._asks_again and ends[0].status is None:
+            with self._lock:
+                self._asked_again += 1
+            while ends[-1].status is None and len(ends) < TRIES_MAX:
+                time.sleep(AGAIN_SECONDS)
+                ends.append(self._api.place(order, client_key=client_key).call_end())
+        return end_of(ends)
 
     def _note(self, end: CallEnd, seconds: float) -> None:
         with self._lock:
@@ -181,7 +204,20 @@ class Load:
             accept_seconds=sorted(self._seconds),
             late=self._late,
             seconds=seconds,
+            asked_again=self._asked_again,
         )
+
+
+def end_of(tries: Sequence[CallEnd]) -> CallEnd:
+    """What a client knows after some tries under one key.
+
+    One that was accepted is. Else one that may have arrived leaves it unknown, whatever was said
+    to those after it.
+    """
+    last = tries[-1]
+    if last.outcome is Outcome.OK:
+        return last
+    return next((end for end in tries if end.outcome is Outcome.UNKNOWN), last)
 
 
 def read_settled(

@@ -6,7 +6,7 @@ of. As everywhere, what was done here is no evidence: processes, events and node
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
@@ -27,6 +27,16 @@ class Node:
     name: str
     schedulable: bool
     processes: tuple[str, ...]
+
+
+class ClusterAct(StrEnum):
+    """What of this port a drill uses, so that it can be asked beforehand whether it may."""
+
+    DELETE = "delete"
+    ROLL = "roll"
+    DRAIN = "drain"
+    DIVERT = "divert"
+    WATCH_INSIDE = "watch inside"
 
 
 class Eviction(StrEnum):
@@ -96,6 +106,10 @@ class ClusterTarget(Target, Protocol):
 
     A node's name is the cluster's; a service's is its own, as in `Target`.
     """
+
+    def why_not_permitted(self, acts: Iterable[ClusterAct]) -> str | None:
+        """What of it this account may not do, named; None when it may do all. Changes nothing."""
+        ...
 
     def delete(self, process: str, *, grace_seconds: int) -> str:
         """Delete its object, so that the cluster puts another in its place; its incarnation.

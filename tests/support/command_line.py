@@ -28,11 +28,13 @@ class CommandLine:
     Attributes:
         home: its folder of environments, nobody else's.
         extra: variables its commands, and so its services, get beside the usual ones.
+        seconds_max: how long one of its commands may take.
     """
 
     home: Path
     extra: Mapping[str, str] = field(default_factory=dict)
     name: str = NAME
+    seconds_max: int = COMMAND_SECONDS_MAX
 
     def variables(self) -> dict[str, str]:
         own = {"BOOKPAY_HOME": str(self.home), "BOOKPAY_NAME": self.name}
@@ -45,7 +47,7 @@ class CommandLine:
             cwd=self.home.parent,
             capture_output=True,
             text=True,
-            timeout=COMMAND_SECONDS_MAX,
+            timeout=self.seconds_max,
             check=False,
         )
 

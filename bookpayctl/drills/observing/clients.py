@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final
 
-from bookpayctl.clients.orders_api import Outcome
+from bookpayctl.clients.orders_api import NOT_SENT, Outcome
 from bookpayctl.drill.scenario import DrillContext
 from bookpayctl.faults.process import TimeAway
 from bookpayctl.load.history import TimedCall, calls_between
@@ -64,4 +64,6 @@ def answers_during(context: DrillContext, window: TimeAway, *, refusing: bool) -
 def _is_right(call: TimedCall, *, refusing: bool) -> bool:
     if call.outcome is Outcome.OK:
         return True
-    return refusing and call.outcome is Outcome.UNKNOWN and call.status in _LATER
+    later = call.outcome is Outcome.UNKNOWN and call.status in _LATER
+    # No connection: nothing can have been done, and the client knows it.
+    return refusing and (later or call.code == NOT_SENT)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
+from bookpayctl.targets.cluster_target import ClusterAct
 from bookpayctl.targets.kube.cluster import Cluster, Document
 from bookpayctl.targets.kube.errors import ForbiddenError
 from bookpayctl.targets.kube.kinds import Kind
@@ -17,6 +18,30 @@ _REVIEW: Final = Kind(
 _ASKING_AT_ONCE: Final = 16
 _WRITING: Final = ("get", "list", "create", "patch", "delete")
 _NAMED_MAX: Final = 5
+
+# Verb, group, resource, part.
+_Words = tuple[str, str, str, str]
+_IN_NAMESPACE: Final[Mapping[ClusterAct, tuple[_Words, ...]]] = {
+    ClusterAct.DELETE: (("delete", "", "pods", ""),),
+    ClusterAct.ROLL: (
+        ("patch", "apps", "deployments", ""),
+        ("patch", "apps", "statefulsets", ""),
+    ),
+    ClusterAct.DRAIN: (("create", "", "pods", "eviction"),),
+    ClusterAct.DIVERT: tuple(
+        (verb, group, resource, "")
+        for group, resource in (
+            ("", "pods"),
+            ("", "services"),
+            ("networking.k8s.io", "networkpolicies"),
+        )
+        for verb in ("list", "create", "patch", "delete")
+    ),
+    ClusterAct.WATCH_INSIDE: (("create", "", "pods", "exec"), ("get", "", "pods", "log")),
+}
+_IN_CLUSTER: Final[Mapping[ClusterAct, tuple[_Words, ...]]] = {
+    ClusterAct.DRAIN: (("list", "", "nodes", ""), ("patch", "", "nodes", "")),
+}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -59,6 +84,16 @@ def deeds_of(cluster: Cluster, documents: Iterable[Document]) -> set[Deed]:
                 for verb in ("list", "delete")
             ),
         }
+    return deeds
+
+
+def deeds_of_acts(acts: Iterable[ClusterAct], namespaces: Iterable[str]) -> set[Deed]:
+    """What drills do beyond that, in each of these namespaces and, where it is so, to nodes."""
+    deeds: set[Deed] = set()
+    for act in acts:
+        for namespace in namespaces:
+            deeds |= {Deed(*words, namespace) for words in _IN_NAMESPACE[act]}
+        deeds |= {Deed(*words, "") for words in _IN_CLUSTER.get(act, ())}
     return deeds
 
 

@@ -15,6 +15,7 @@ from typing import Final
 from bookpayctl.clients.http import HttpAnswer, NoAnswer, ask
 from bookpayctl.runs.waiting import wait_until
 from bookpayctl.targets.cluster_target import (
+    ClusterAct,
     DiversionState,
     Eviction,
     Node,
@@ -23,9 +24,9 @@ from bookpayctl.targets.cluster_target import (
 )
 from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.errors import NoSuchProcessError, TargetError
-from bookpayctl.targets.kube import diversion, logs, nodes, rolling, witnesses
+from bookpayctl.targets.kube import diversion, logs, nodes, permissions, rolling, witnesses
 from bookpayctl.targets.kube.cluster import Cluster, Document
-from bookpayctl.targets.kube.errors import ClusterError
+from bookpayctl.targets.kube.errors import ClusterError, ForbiddenError
 from bookpayctl.targets.kube.kinds import NAMESPACE, POD
 from bookpayctl.targets.kube.manifests import DRILLS_ALLOWED, DRILLS_LABEL
 from bookpayctl.targets.kube.pods import (
@@ -154,6 +155,14 @@ class KubeTarget:
         if process_of(pod).incarnation == frozen:
             send_signal(self._cluster, pod, signal.SIGCONT)
         note_frozen(self._cluster, pod, None)
+
+    def why_not_permitted(self, acts: Iterable[ClusterAct]) -> str | None:
+        deeds = permissions.deeds_of_acts(acts, self._namespaces)
+        try:
+            permissions.refuse_without(self._cluster, deeds)
+        except ForbiddenError as error:
+            return str(error)
+        return None
 
     def delete(self, process: str, *, grace_seconds: int) -> str:
         pod = self._one(process)

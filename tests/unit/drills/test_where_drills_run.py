@@ -14,6 +14,7 @@ from bookpayctl.drills.catalogue import CATALOGUE, Entry
 from bookpayctl.session import RefusedError
 from bookpayctl.targets import environment as environments
 from bookpayctl.targets.environment import Environment
+from bookpayctl.targets.kube.permissions import deeds_of_acts
 from bookpayctl.targets.platforms import CLUSTERS, LOCAL, NAMES
 from tests.support.many_commands import run_all
 
@@ -52,6 +53,15 @@ def test_every_drill_says_where_it_runs(entry: Entry) -> None:
 
     assert platforms
     assert set(platforms) <= set(NAMES)
+
+
+@pytest.mark.parametrize("entry", CATALOGUE, ids=lambda entry: entry.slug)
+def test_one_of_a_cluster_says_what_its_account_must_be_allowed(entry: Entry) -> None:
+    drill = load_drill(entry)
+
+    assert bool(drill.acts) is (entry in IN_CLUSTERS)
+    for act in drill.acts:
+        assert deeds_of_acts([act], ["shop"]), f"nobody knows what {act} takes"
 
 
 @pytest.mark.parametrize("entry", IN_CLUSTERS, ids=lambda entry: entry.slug)

@@ -9,6 +9,7 @@ import pytest
 from bookpayctl.clients.orders_api import NOT_SENT, CallEnd, Outcome, outcome_of
 from bookpayctl.judge.ledgers import ClientOperation, History
 from bookpayctl.load.history import HistoryError, HistoryFile, read_history
+from bookpayctl.load.sender import end_of
 
 
 def history_file(path: Path) -> HistoryFile:
@@ -92,3 +93,28 @@ def test_a_broken_line_in_the_middle_is_not_passed_over(tmp_path: Path) -> None:
 def test_a_file_without_a_beginning_is_refused() -> None:
     with pytest.raises(HistoryError, match="no such begin line"):
         read_history(['{"type":"invoke","key":"k"}\n'])
+
+
+ACCEPTED = CallEnd(Outcome.OK, 201, order_id="ord_1")
+REFUSED = CallEnd(Outcome.FAIL, 422, code="sku_unknown")
+NO_ANSWER = CallEnd(Outcome.UNKNOWN, None)
+NEVER_LEFT = CallEnd(Outcome.FAIL, None, code=NOT_SENT)
+
+
+@pytest.mark.parametrize(
+    ("tries", "known"),
+    [
+        ([ACCEPTED], ACCEPTED),
+        ([REFUSED], REFUSED),
+        ([NO_ANSWER, ACCEPTED], ACCEPTED),
+        ([NEVER_LEFT, NEVER_LEFT], NEVER_LEFT),
+        ([NEVER_LEFT, REFUSED], REFUSED),
+        # The first one may have made an order, whatever became of the others.
+        ([NO_ANSWER, NEVER_LEFT], NO_ANSWER),
+        ([NO_ANSWER, REFUSED], NO_ANSWER),
+    ],
+)
+def test_who_asks_again_knows_no_less_and_no_more_than_all_tries_say(
+    tries: list[CallEnd], known: CallEnd
+) -> None:
+    assert end_of(tries) is known
