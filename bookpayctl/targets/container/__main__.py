@@ -159,7 +159,10 @@ def _add_drills(command: Callable[[str, str], argparse.ArgumentParser]) -> None:
 def _forwarding(text: str) -> object:
     from bookpayctl.targets.container.proxy import parse_forwarding
 
-    return parse_forwarding(text)
+    try:
+        return parse_forwarding(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:

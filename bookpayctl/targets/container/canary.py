@@ -50,6 +50,9 @@ class HttpConnection:
     def __init__(self, host: str, port: int) -> None:
         # No time-out: the silence of a connection is what is looked for.
         self._http = http.client.HTTPConnection(host, port)
+        self._http.connect()
+        # One that was closed would be opened anew without a word, and pass for the old one.
+        self._http.auto_open = 0
 
     def ask(self) -> str:
         try:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -94,6 +96,27 @@ def test_a_canary_says_each_question_before_its_answer_and_why_none_came() -> No
         assert (first["number"], first["asked"]) == (1, True)
         assert (second["number"], second["answer"]) == (1, "HTTP 200")
     assert lines(canary.KEPT)[-1]["error"] == "reset by peer"
+
+
+def test_a_connection_that_was_closed_is_not_opened_anew_in_its_place() -> None:
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        while True:
+            try:
+                conn, _ = listener.accept()
+            except OSError:
+                return
+            with conn:
+                conn.recv(4096)
+                conn.sendall(answer)
+
+    threading.Thread(target=serve, daemon=True).start()
+    with listener, closing(canary.HttpConnection(*listener.getsockname())) as connection:
+        assert connection.ask() == "HTTP 200"
+        with pytest.raises(OSError, match="NotConnected"):
+            connection.ask()
 
 
 def test_what_a_witness_said_is_kept_with_when_it_was_heard() -> None:
