@@ -110,7 +110,15 @@ def cluster(session: nox.Session) -> None:
 def operators(session: nox.Session) -> None:
     """Each component with its real operator, one stack after another; some minutes each."""
     session.env["BOOKPAY_OPERATORS"] = "1"
-    pytest(session, "tests/cluster/operators")
+    # First: it wants to install one itself.
+    pytest(session, "tests/cluster/test_operator_installed.py", "tests/cluster/operators")
+
+
+@nox.session(default=False)
+def kind(session: nox.Session) -> None:
+    """A cluster of the real kind, made, used and deleted (tests/support/kind.py)."""
+    session.env["BOOKPAY_KIND"] = "1"
+    pytest(session, "tests/cluster/test_on_kind.py")
 
 
 @nox.session(default=False)
