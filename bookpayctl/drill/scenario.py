@@ -149,9 +149,9 @@ class Drill:
     Attributes:
         points: where it can strike, name -> meaning; the first is the default.
         platforms: where it runs; elsewhere it is refused.
+        acts: what it does that only a cluster can; an account that may not is refused.
         why_not: asked of the environment before anything is done: what it lacks for this drill;
             None where it lacks nothing.
-        acts: what it does that only a cluster can; an account that may not is refused.
     """
 
     slug: str
@@ -161,8 +161,8 @@ class Drill:
     points: dict[str, str]
     scenario: type[Scenario]
     platforms: tuple[str, ...] = NAMES
-    why_not: Callable[[Target], str | None] = fits_everywhere
     acts: tuple[ClusterAct, ...] = ()
+    why_not: Callable[[Target], str | None] = fits_everywhere
 
     def why_not_on(self, environment: Environment) -> str | None:
         """Why it cannot be run on an environment, whatever state that is in; None where it can."""

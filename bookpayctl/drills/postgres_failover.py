@@ -114,6 +114,7 @@ DRILL: Final = Drill(
     },
     scenario=PostgresFailoverScenario,
     platforms=CLUSTERS,
+    acts=(ClusterAct.DELETE,),
     why_not=why_not,
     acts=(ClusterAct.DELETE,),
 )

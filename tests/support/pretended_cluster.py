@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from bookpayctl.targets.cluster_target import ClusterTarget, Eviction, Node
+from bookpayctl.targets.cluster_target import ClusterTarget, Eviction, Node, PostgresInstances
 from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.errors import TargetError
 from bookpayctl.targets.target import Mark, Process, ProcessEnd, ProcessEvents
@@ -29,6 +29,7 @@ class PretendedCluster:
         placed: where each process is; one that is nowhere waits for a node.
         budgets: how many of each service may be let go.
         broken: what is refused, by the name of the method.
+        instances: PostgreSQL's, as an operator tells of them; None without an operator.
     """
 
     def __init__(self, root: Path, processes: Sequence[Process], nodes: Sequence[str]) -> None:
@@ -55,6 +56,7 @@ class PretendedCluster:
         self.ends: list[ProcessEnd] = []
         self.tells_ends = True
         self.broken: Mapping[str, str] = {}
+        self.instances: PostgresInstances | None = None
         self._nodes = list(nodes)
 
     @property
@@ -112,6 +114,11 @@ class PretendedCluster:
 
     def restore_service(self, service: str) -> None:
         self._ask("restore_service", service)
+
+    def postgres_instances(self) -> PostgresInstances | None:
+        if "postgres_instances" in self.broken:
+            raise TargetError(self.broken["postgres_instances"])
+        return self.instances
 
     def thaw(self, name: str) -> None:
         """Nobody is frozen here."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,10 +11,16 @@ import pytest
 from bookpayctl.clients.orders_api import Outcome
 from bookpayctl.drills.observing.recovery import Recovery, recovery
 from bookpayctl.drills.postgres_failover import why_nobody_takes_over
-from bookpayctl.faults.failover import is_later
+from bookpayctl.faults import undo
+from bookpayctl.faults.failover import PrimaryDeleted, is_later
+from bookpayctl.faults.fault import FaultError
 from bookpayctl.load.history import TimedCall
+from bookpayctl.report.verdict import Verdict
+from bookpayctl.runs import directory
+from bookpayctl.runs.directory import Run, UndoEntry
 from bookpayctl.targets.cluster_target import PostgresInstances
 from bookpayctl.targets.kube.postgres_instances import instances_of
+from tests.support.pretended_cluster import PretendedCluster, process
 
 OF_THREE = PostgresInstances(
     keeper="CloudNativePG's cluster bookstore-platform",
@@ -88,6 +95,63 @@ def test_only_a_later_timeline_that_was_told_both_times_is_a_promotion(
     before: int | None, after: int | None, promoted: bool
 ) -> None:
     assert is_later(after, before) is promoted
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> PretendedCluster:
+    names = [f"bookstore-platform-{n}" for n in (1, 2, 3)]
+    found = PretendedCluster(tmp_path, [process(name, "postgres") for name in names], ["one"])
+    found.instances = OF_THREE
+    return found
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return directory.begin(tmp_path / "runs", "postgres-failover")
+
+
+def deletion(cluster: PretendedCluster, run: Run) -> PrimaryDeleted:
+    return PrimaryDeleted(
+        cluster.target, run, prefix="postgres-failover", grace_seconds=0, seconds_max=0.0
+    )
+
+
+def test_what_is_waited_for_at_the_end_is_on_disk_before_anything_is_done(
+    cluster: PretendedCluster, run: Run
+) -> None:
+    deletion(cluster, run).plan_undo()
+
+    assert [entry.op for entry in directory.read_undo(run.path)] == [undo.POSTGRES_WHOLE]
+    assert cluster.asked == []
+
+
+def test_nothing_is_deleted_while_no_other_instance_is_ready(
+    cluster: PretendedCluster, run: Run
+) -> None:
+    cluster.instances = replace(OF_THREE, ready=1)
+
+    with pytest.raises(FaultError, match="no other instance that is ready"):
+        deletion(cluster, run).inject()
+
+    assert cluster.asked == []
+
+
+def test_a_deletion_that_nobody_saw_is_unknown(cluster: PretendedCluster, run: Run) -> None:
+    items = deletion(cluster, run).prove(deadline_seconds=0.0)
+
+    assert [item.verdict for item in items] == [Verdict.UNKNOWN] * 2
+
+
+def test_it_is_undone_when_as_many_are_ready_as_there_are_to_be(
+    cluster: PretendedCluster,
+) -> None:
+    entry = UndoEntry(1, undo.POSTGRES_WHOLE, {}, done=False)
+
+    undo.undo(cluster.target, entry)
+    cluster.broken = {"postgres_instances": "the cluster does not answer"}
+
+    with pytest.raises(undo.UndoError, match="could not be asked: the cluster does not answer"):
+        undo.undo(cluster.target, entry)
 
 
 def test_recovery_ends_with_the_last_answer_that_was_no_acceptance() -> None:
