@@ -15,9 +15,9 @@ from typing import Final
 
 from bookpayctl.judge import invariants, quiescence
 from bookpayctl.judge.invariants.events import lagging_offsets
-from bookpayctl.judge.ledgers import History
 from bookpayctl.judge.readers.postgres import read_clock
 from bookpayctl.judge.readers.runs import excluded
+from bookpayctl.judge.rows import History
 from bookpayctl.judge.snapshot import Snapshot, digest, facts_of, log_of, take_snapshot
 from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.report.money import shown_sums

@@ -15,10 +15,10 @@ from typing import Final
 
 from bookpayctl.clients.kafka import BrokerError, LogReadError
 from bookpayctl.judge.invariants.facts import Excluded, Facts, is_due
-from bookpayctl.judge.ledgers import Database, History, Log, Stripe, StripeRequestRow
 from bookpayctl.judge.readers.kafka import read_log
 from bookpayctl.judge.readers.postgres import read_database
 from bookpayctl.judge.readers.stripe import StripeReadError, read_stripe, read_tapped
+from bookpayctl.judge.rows import Database, History, Log, Stripe, StripeRequestRow
 from bookpayctl.targets.environment import Environment
 
 DEFAULT_WEBHOOK_WINDOW_SECONDS: Final = 900

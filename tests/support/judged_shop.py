@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bookpayctl.judge.invariants import Facts
-from bookpayctl.judge.ledgers import (
+from bookpayctl.judge.rows import (
     CallRow,
     ChargeRow,
     ClientOperation,

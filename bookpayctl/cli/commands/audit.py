@@ -21,7 +21,7 @@ from bookpayctl.cli.reports import (
 from bookpayctl.report.exit_code import ExitCode
 
 if TYPE_CHECKING:
-    from bookpayctl.judge.ledgers import History
+    from bookpayctl.judge.rows import History
 
 
 def audit(

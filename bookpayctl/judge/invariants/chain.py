@@ -12,8 +12,8 @@ from uuid import UUID
 
 from bookpayctl.judge.invariants.facts import Facts
 from bookpayctl.judge.invariants.finding import Finding, Violation, finding
-from bookpayctl.judge.ledgers import OrderRow, OutboxRow
-from bookpayctl.report.money import shown_money
+from bookpayctl.judge.rows import OrderRow, OutboxRow
+from bookpayctl.report.money import shown_money, shown_sums
 from runtime.domain.names import TOPIC_OF_EVENT_TYPE, TOPICS_OF_GROUP, EventType, Service
 
 # What was given back may be a part of the order, and a dead letter repeats what it was made of.
@@ -142,7 +142,8 @@ def charges_are_claimed(facts: Facts) -> Finding:
         words = f"{shown_money(charge.amount_cents, charge.currency)} taken for nobody we know"
         unclaimed.append(Violation(charge.id, words, charge.amount_cents))
     if facts.account_is_shared and unclaimed:
-        excused = f"excused: {len(unclaimed)} charges of others in a shared account"
+        money = shown_sums((v.amount_cents, "usd") for v in unclaimed)
+        excused = f"excused: {len(unclaimed)} charges of {money} of others in a shared account"
         return finding(examined, (), excused=(excused,))
     return finding(examined, unclaimed)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from bookpayctl.judge.invariants.facts import Facts, group
 from bookpayctl.judge.invariants.finding import Finding, Violation, finding
-from bookpayctl.judge.ledgers import ClientOperation, OrderRow
+from bookpayctl.judge.rows import ClientOperation, OrderRow
 from bookpayctl.report.money import shown_money
 
 

@@ -9,7 +9,7 @@ from typing import Final
 from bookpayctl.judge.invariants.facts import Facts
 from bookpayctl.judge.invariants.finding import Finding, Violation, finding
 from bookpayctl.judge.invariants.topics import retention_of
-from bookpayctl.judge.ledgers import Log, OutboxRow
+from bookpayctl.judge.rows import Log, OutboxRow
 from runtime.domain.names import TOPIC_OF_EVENT_TYPE, EventType
 
 # What must exist before the event on the left can: an OrderPaid nobody was paid for is a lie even

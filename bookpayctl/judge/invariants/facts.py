@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Final, TypeVar
 
-from bookpayctl.judge.ledgers import (
+from bookpayctl.judge.rows import (
     ChargeRow,
     Database,
     DisputeRow,

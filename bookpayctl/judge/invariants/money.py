@@ -17,7 +17,7 @@ from bookpayctl.judge.invariants.outside import (
     is_our_refund,
     unexplained_of,
 )
-from bookpayctl.judge.ledgers import ChargeRow, OrderRow
+from bookpayctl.judge.rows import ChargeRow, OrderRow
 from bookpayctl.report.money import shown_money
 from runtime.domain.names import EventType, OrderStatus, PaymentState, ReservationState
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from bookpayctl.judge.invariants.facts import Facts, dispute_stands
 from bookpayctl.judge.invariants.finding import Violation
-from bookpayctl.judge.ledgers import OrderRow, StripeDisputeRow, StripeRefundRow
+from bookpayctl.judge.rows import OrderRow, StripeDisputeRow, StripeRefundRow
 from bookpayctl.report.money import shown_money
 
 COUNTED_REFUNDS: Final = ("succeeded", "pending")

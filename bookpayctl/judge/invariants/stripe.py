@@ -8,7 +8,7 @@ from typing import Final
 
 from bookpayctl.judge.invariants.facts import Facts, group
 from bookpayctl.judge.invariants.finding import Finding, Violation, finding
-from bookpayctl.judge.ledgers import StripeRequestRow
+from bookpayctl.judge.rows import StripeRequestRow
 from runtime.domain.names import PaymentState
 
 # The Stripe events that decide a payment, and the states in which each has had its effect.

@@ -13,7 +13,7 @@ from typing import Final
 
 from bookpayctl.judge.invariants.facts import Facts
 from bookpayctl.judge.invariants.finding import Finding, Violation, finding
-from bookpayctl.judge.ledgers import TopicRow
+from bookpayctl.judge.rows import TopicRow
 from runtime.domain.names import PARTITIONS, Topic
 
 RETENTION_MIN: Final = timedelta(days=7)

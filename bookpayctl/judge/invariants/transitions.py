@@ -12,7 +12,7 @@ from typing import Final
 
 from bookpayctl.judge.invariants.facts import Facts
 from bookpayctl.judge.invariants.finding import Finding, Violation, finding
-from bookpayctl.judge.ledgers import Transition
+from bookpayctl.judge.rows import Transition
 
 # A step to the same state is a note on it: a lease taken over, a cancellation asked for, a refund
 # that failed. Final states take no notes. A record older than a key's life is born unknown.

@@ -16,7 +16,7 @@ from bookpayctl.clients.kafka import (
     records_between,
     topic_settings,
 )
-from bookpayctl.judge.ledgers import GroupOffset, Log, PartitionRow, RecordRow, TopicRow
+from bookpayctl.judge.rows import GroupOffset, Log, PartitionRow, RecordRow, TopicRow
 from runtime.domain.names import TOPICS_OF_GROUP, Topic
 
 

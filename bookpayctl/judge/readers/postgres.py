@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, LiteralString
 
 from bookpayctl.clients.database import Connection, DatabaseError, reading
-from bookpayctl.judge.ledgers import (
+from bookpayctl.judge.rows import (
     CallRow,
     Database,
     DeadLetterRow,

@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 
 from bookpayctl.clients.stripe_api import Collection, StripeApi, StripeReadError
 from bookpayctl.clients.stripe_twin import TwinControl, TwinError
-from bookpayctl.judge.ledgers import (
+from bookpayctl.judge.readers.tap import is_executed, read_tap
+from bookpayctl.judge.rows import (
     ChargeRow,
     IntentRow,
     Stripe,
@@ -25,7 +26,6 @@ from bookpayctl.judge.ledgers import (
     StripeRefundRow,
     StripeRequestRow,
 )
-from bookpayctl.judge.readers.tap import is_executed, read_tap
 from bookpayctl.targets.environment import Environment
 
 __all__ = ["StripeHasNoLedgerError", "StripeReadError", "StripeReader", "read_stripe"]

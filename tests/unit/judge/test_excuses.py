@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bookpayctl.judge.invariants import Facts, judge
 from bookpayctl.judge.invariants.stripe import stored_webhooks_are_stripes
-from bookpayctl.judge.ledgers import ChargeRow, IntentRow, TopicRow, WebhookRow
+from bookpayctl.judge.rows import ChargeRow, IntentRow, TopicRow, WebhookRow
 from bookpayctl.judge.snapshot import Snapshot, digest
-from bookpayctl.report.verdict import Item, Verdict
+from bookpayctl.report.verdict import Verdict
 from tests.support import judged_shop as shop
+from tests.support.judging import answer, violated
 
 D, S, K = shop.DATABASE, shop.STRIPE, shop.LOG
 SHADOW = IntentRow(
@@ -22,14 +22,6 @@ SHADOWED = shop.with_stripe(
     intents=(*S.intents, SHADOW),
     charges=(*S.charges, ChargeRow("ch_s", "pi_shadow", "succeeded", 4999, "usd", 0)),
 )
-
-
-def answer(facts: Facts, invariant_id: str) -> Item:
-    return next(item for item in judge(facts) if item.id == invariant_id)
-
-
-def violated(facts: Facts) -> set[str]:
-    return {item.id for item in judge(facts) if item.verdict is Verdict.VIOLATED}
 
 
 def test_a_second_charge_that_calls_itself_a_shadow_is_a_second_charge() -> None:

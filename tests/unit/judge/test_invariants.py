@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from bookpayctl.judge.invariants import INVARIANTS, Excluded, Facts, judge
-from bookpayctl.judge.ledgers import (
+from bookpayctl.judge import evaluation
+from bookpayctl.judge.invariants import INVARIANTS, Excluded, Facts
+from bookpayctl.judge.rows import (
     ChargeRow,
     ClientOperation,
     DeadLetterRow,
@@ -24,14 +25,11 @@ from bookpayctl.judge.ledgers import (
 )
 from bookpayctl.report.verdict import Item, Verdict
 from tests.support import judged_shop as shop
+from tests.support.judging import judge, judged_by_hand, violated
 
 
 def answers(facts: Facts) -> dict[str, Item]:
     return {item.id: item for item in judge(facts)}
-
-
-def violated(facts: Facts) -> set[str]:
-    return {item.id for item in judge(facts) if item.verdict is Verdict.VIOLATED}
 
 
 def first(rows: tuple[Any, ...], **changes: object) -> tuple[Any, ...]:
@@ -219,12 +217,15 @@ def test_a_missing_history_skips_its_invariants_and_says_so() -> None:
 
 
 def test_a_question_that_raises_is_unknown() -> None:
-    broken = shop.with_database(stock=(None,))
+    with judged_by_hand(shop.healthy()) as connection:
+        connection.execute("DROP TABLE inventory")
+        connection.execute("CREATE TABLE inventory (sku VARCHAR, unreadable VARCHAR)")
 
-    found = answers(broken)
+        found = {item.id: item for item in evaluation.judge(connection)}
 
     assert found["I16"].verdict is Verdict.UNKNOWN
-    assert "AttributeError" in found["I16"].reason
+    assert found["I16"].reason.startswith("the question failed: BinderException")
+    assert found["I18"].verdict is Verdict.HOLDS
 
 
 def test_probes_are_left_out_by_their_client_key() -> None:

@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from bookpayctl.judge.invariants import Facts, judge
+from bookpayctl.judge.invariants import Facts
 from bookpayctl.judge.invariants.facts import dispute_stands
-from bookpayctl.judge.ledgers import (
+from bookpayctl.judge.rows import (
     DisputeRow,
     OutsideRefundRow,
     StripeDisputeRow,
@@ -17,8 +17,9 @@ from bookpayctl.judge.ledgers import (
     StripeRefundRow,
     StripeRequestRow,
 )
-from bookpayctl.report.verdict import Item, Verdict
+from bookpayctl.report.verdict import Verdict
 from tests.support import judged_shop as shop
+from tests.support.judging import answer, violated
 
 D, S = shop.DATABASE, shop.STRIPE
 PI = shop.INTENT[shop.PAID]
@@ -26,14 +27,6 @@ DISPUTE = StripeDisputeRow("du_1", PI, "ch_paid", "lost", 4999, shop.at(10))
 KNOWN_DISPUTE = DisputeRow("du_1", PI, 4999, "lost")
 REFUND = StripeRefundRow("re_9", PI, "ch_paid", "succeeded", 500, None, shop.at(10))
 KNOWN_REFUND = OutsideRefundRow("re_9", PI, 500, "succeeded")
-
-
-def answer(facts: Facts, invariant_id: str) -> Item:
-    return next(item for item in judge(facts) if item.id == invariant_id)
-
-
-def violated(facts: Facts) -> set[str]:
-    return {item.id for item in judge(facts) if item.verdict is Verdict.VIOLATED}
 
 
 def test_a_lost_dispute_that_our_tables_know_is_a_warning_that_names_the_order() -> None:
