@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from bookpayctl.judge.ledgers.absence import Absence
 from bookpayctl.judge.ledgers.store import Connection, StoreError, quoted
 from bookpayctl.judge.ledgers.tables import TIMESTAMP, UNREADABLE, tables
 from bookpayctl.judge.rules import (
@@ -25,6 +26,7 @@ from bookpayctl.judge.rules import (
     Rule,
     derived_tables,
     rules,
+    words_of,
 )
 from bookpayctl.report.money import shown_money, shown_sums
 from bookpayctl.report.verdict import Item, Verdict, unanswered
@@ -61,14 +63,6 @@ class Violation:
 
 
 @dataclass(frozen=True, slots=True)
-class Absence:
-    """Why a table is not there; `chosen` when this stack has none, or nobody gave it."""
-
-    reason: str
-    chosen: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Findings:
     """Places of one kind: how many, the worst of them by money, and the first and last in time."""
 
@@ -92,9 +86,8 @@ class Answer:
 def judge(connection: Connection) -> list[Item]:
     """Ask every rule, in order; none is skipped because another failed.
 
-    Needs the tables of the schema, as `open_folder` or `fill` make them.
+    Needs the tables of the schema, as `open_folder` or `fill` make them, and `prepare`.
     """
-    prepare(connection)
     absent = absences(connection)
     unreadable = unreadable_columns(connection)
     return [item_of(connection, rule, absent, unreadable) for rule in rules()]
@@ -173,13 +166,13 @@ def missing_table(rule: Rule, absent: dict[str, Absence]) -> Absence | None:
 
 def blind_spots(rule: Rule, unreadable: dict[str, int]) -> str:
     """Which rows this rule would have to guess about; empty when there is none."""
-    needed = {name for alternatives in rule.needs for name in alternatives}
     spots = []
     for place, count in sorted(unreadable.items()):
         table, _, column = place.partition(".")
         kinds = {c.name: c.type for c in tables()[table].columns}
         is_time = kinds.get(column) == TIMESTAMP
-        if table in needed and (not is_time or place in rule.times):
+        reads = {table, column} <= words_of(rule)
+        if reads and (not is_time or place in rule.times):
             spots.append(f"{count} rows have a {place} that could not be read")
     return "; ".join(spots)
 

@@ -29,8 +29,14 @@ EXPLAINED: Final = "explained"
 EXCUSED: Final = "excused"
 ANSWERS: Final = frozenset({VIOLATIONS, EXAMINED, WAITING, EXPLAINED, EXCUSED})
 
+PROBE_EVENT_PREFIX: Final = "evt_bookpayprobe_"
+"""Of the signed webhook by which `check` sees that a good one is taken, as I20 knows it."""
+
 _HEAD: Final = re.compile(r"^-- (\w+): (.+)$")
 _SECTION: Final = re.compile(r"^-- ([a-z_]+)(?::.*)?\n((?:--.*\n)*)", re.MULTILINE)
+_CREATED: Final = re.compile(r"CREATE TABLE (\w+)")
+_WORD: Final = re.compile(r"\b[a-z_][a-z0-9_]*\b")
+_TEXT: Final = re.compile(r"'[^']*'")
 
 
 class RuleError(ValueError):
@@ -92,6 +98,18 @@ def rules_sha256() -> str:
     for file_name, text in sorted(_files()):
         hashed.update(f"\n{file_name}\n{text}".encode())
     return hashed.hexdigest()
+
+
+def words_of(rule: Rule) -> frozenset[str]:
+    """Every name that the rule's statements read, through the tables that they stand on, too."""
+    made = {found[1]: text for text in derived_tables() if (found := _CREATED.match(text.strip()))}
+    words: set[str] = set()
+    texts = [*rule.tables.values(), *rule.statements.values()]
+    while texts:
+        fresh = set(_WORD.findall(_TEXT.sub("", texts.pop()))) - words
+        words |= fresh
+        texts += [made[name] for name in fresh if name in made]
+    return frozenset(words)
 
 
 def rule_of(name: str, text: str) -> Rule:

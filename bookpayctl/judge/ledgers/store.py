@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -72,8 +72,13 @@ def keep_csv(connection: Connection, table: Table, csv: Path, folder: Path) -> P
     """The same of what `COPY ... TO STDOUT (FORMAT csv, HEADER)` wrote.
 
     Raises:
-        StoreError: as above.
+        StoreError: as above, or its columns are not the table's.
     """
+    with csv.open(encoding="utf-8") as lines:
+        head = lines.readline().strip().split(",")
+    # What is read goes by its place in the line, so a column too many would move all others.
+    if tuple(head) != table.names:
+        raise StoreError(f"{table.name} was read with columns {', '.join(head)}")
     columns = _shape(table)
     source = (
         f"read_csv({quoted(csv)}, header = true, auto_detect = false, delim = ',', quote = '\"',"
@@ -83,21 +88,28 @@ def keep_csv(connection: Connection, table: Table, csv: Path, folder: Path) -> P
     return _keep(connection, table, source, folder)
 
 
-def open_folder(connection: Connection, folder: Path, names: Iterable[str] | None = None) -> None:
+def open_folder(connection: Connection, folder: Path, schema: str = "main") -> None:
     """Make a view of each table's file, and an empty table where there is none.
+
+    Args:
+        schema: where they are made; what was in it is gone.
 
     Raises:
         StoreError: a file is no Parquet, or has other columns.
     """
+    if schema != "main":
+        connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+        connection.execute(f"CREATE SCHEMA {schema}")
     for table in tables().values():
         path = folder / f"{table.name}{SUFFIX}"
-        if path.is_file() and (names is None or table.name in names):
+        name = f"{schema}.{table.name}"
+        if path.is_file():
             columns = ", ".join(table.names)
             connection.execute(
-                f"CREATE VIEW {table.name} AS SELECT {columns} FROM read_parquet({quoted(path)})"
+                f"CREATE VIEW {name} AS SELECT {columns} FROM read_parquet({quoted(path)})"
             )
         else:
-            connection.execute(table.statement)
+            connection.execute(table.statement.replace(table.name, name, 1))
 
 
 def fill(connection: Connection, table: Table, lines: Path) -> None:

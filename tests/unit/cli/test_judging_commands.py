@@ -54,9 +54,9 @@ def test_explain_tells_what_a_check_asks_and_why(tmp_path: Path) -> None:
 
 def test_explain_knows_every_check_and_invariant(tmp_path: Path) -> None:
     from bookpayctl.checks import CHECKS
-    from bookpayctl.judge.invariants import INVARIANTS
+    from bookpayctl.judge.rules import rules
 
-    known = [check.id for check in CHECKS] + [invariant.id for invariant in INVARIANTS]
+    known = [check.id for check in CHECKS] + [rule.id for rule in rules()]
 
     told = run(["explain", "nothing"], tmp_path).err
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from bookpayctl.judge.rows import ChargeRow, DeadLetterRow, IntentRow, OutboxRow, RecordRow
 from bookpayctl.report.verdict import Verdict
 from tests.support import judged_shop as shop
 from tests.support.judging import answer
+from tests.support.shop_rows import ChargeRow, DeadLetterRow, IntentRow, OutboxRow, RecordRow
 
 D, S, K = shop.DATABASE, shop.STRIPE, shop.LOG
 

@@ -8,12 +8,13 @@ from typing import Final
 import pytest
 
 from bookpayctl.judge import evaluation
-from bookpayctl.judge.evaluation import EVIDENCE_MAX, Absence, blind_spots, missing_table, shown
-from bookpayctl.judge.rows import ChargeRow
+from bookpayctl.judge.evaluation import EVIDENCE_MAX, blind_spots, missing_table, shown
+from bookpayctl.judge.ledgers.absence import Absence
 from bookpayctl.judge.rules import Rule, rules
 from bookpayctl.report.verdict import Item, Verdict
 from tests.support import judged_shop as shop
-from tests.support.judging import judge, judged_by_hand
+from tests.support.judging import judge, judged_by_hand, violated
+from tests.support.shop_rows import ChargeRow
 
 D, S = shop.DATABASE, shop.STRIPE
 RULES: Final = {rule.id: rule for rule in rules()}
@@ -69,6 +70,7 @@ def test_one_of_two_witnesses_is_enough() -> None:
 def marked_unreadable(table: str, column: str, change: str = "") -> dict[str, Item]:
     with judged_by_hand(shop.healthy()) as connection:
         connection.execute(f"UPDATE {table} SET {column} = NULL, unreadable = '{column}'{change}")
+        evaluation.prepare(connection)
         return {item.id: item for item in evaluation.judge(connection)}
 
 
@@ -102,10 +104,7 @@ def test_a_payment_dated_ahead_does_not_wait_for_its_customer_for_ever() -> None
             *D.payments[1:],
         )
     )
-    with judged_by_hand(facts) as connection:
-        found = {item.id: item for item in evaluation.judge(connection)}
-
-    assert found["I25"].verdict is Verdict.VIOLATED
+    assert "I25" in violated(facts)
 
 
 def test_an_answer_says_how_long_it_took_and_where_to_look() -> None:

@@ -9,11 +9,16 @@ from typing import Any
 import pytest
 
 from bookpayctl.judge import evaluation
-from bookpayctl.judge.invariants import INVARIANTS, Excluded, Facts
-from bookpayctl.judge.rows import (
+from bookpayctl.judge.rows import ClientOperation
+from bookpayctl.judge.rules import rules
+from bookpayctl.report.verdict import Item, Verdict
+from tests.support import judged_shop as shop
+from tests.support.judging import judge, judged_by_hand, violated
+from tests.support.shop_rows import (
     ChargeRow,
-    ClientOperation,
     DeadLetterRow,
+    Excluded,
+    Facts,
     GroupOffset,
     IntentRow,
     RecordRow,
@@ -23,9 +28,6 @@ from bookpayctl.judge.rows import (
     StripeRequestRow,
     WebhookRow,
 )
-from bookpayctl.report.verdict import Item, Verdict
-from tests.support import judged_shop as shop
-from tests.support.judging import judge, judged_by_hand, violated
 
 
 def answers(facts: Facts) -> dict[str, Item]:
@@ -166,7 +168,7 @@ def test_a_seeded_defect_violates_its_invariant(invariant_id: str) -> None:
 
 
 def test_every_invariant_has_a_seeded_defect() -> None:
-    assert {invariant.id for invariant in INVARIANTS} == set(DEFECTS)
+    assert {rule.id for rule in rules()} == set(DEFECTS)
 
 
 def test_a_double_charge_is_found_even_if_the_second_one_was_refunded() -> None:
@@ -220,6 +222,7 @@ def test_a_question_that_raises_is_unknown() -> None:
     with judged_by_hand(shop.healthy()) as connection:
         connection.execute("DROP TABLE inventory")
         connection.execute("CREATE TABLE inventory (sku VARCHAR, unreadable VARCHAR)")
+        evaluation.prepare(connection)
 
         found = {item.id: item for item in evaluation.judge(connection)}
 

@@ -7,19 +7,19 @@ from datetime import timedelta
 
 import pytest
 
-from bookpayctl.judge.invariants import Facts
-from bookpayctl.judge.invariants.facts import dispute_stands
-from bookpayctl.judge.rows import (
+from bookpayctl.judge import evaluation
+from bookpayctl.report.verdict import Verdict
+from tests.support import judged_shop as shop
+from tests.support.judging import answer, judged_by_hand, violated
+from tests.support.shop_rows import (
     DisputeRow,
+    Facts,
     OutsideRefundRow,
     StripeDisputeRow,
     StripeEventRow,
     StripeRefundRow,
     StripeRequestRow,
 )
-from bookpayctl.report.verdict import Verdict
-from tests.support import judged_shop as shop
-from tests.support.judging import answer, violated
 
 D, S = shop.DATABASE, shop.STRIPE
 PI = shop.INTENT[shop.PAID]
@@ -116,7 +116,15 @@ def test_a_won_dispute_gives_the_money_back() -> None:
     ],
 )
 def test_stripes_word_for_a_dispute_says_where_the_money_is(status: str, stands: str) -> None:
-    assert dispute_stands(status) == stands
+    facts = replace(
+        shop.with_stripe(disputes=(replace(DISPUTE, status=status),)),
+        database=replace(D, disputes=(replace(KNOWN_DISPUTE, status=status),)),
+    )
+    with judged_by_hand(facts) as connection:
+        evaluation.prepare(connection)
+        told = connection.execute("SELECT DISTINCT stands FROM dispute_words").fetchall()
+
+    assert told == [(stands,)]
 
 
 def test_a_cancelled_order_whose_dispute_was_lost_holds_nothing_and_owes_nothing() -> None:
