@@ -10,7 +10,14 @@ from pathlib import Path
 import pytest
 
 from bookpayctl.judge.ledgers.sink import RowSink, Value
-from bookpayctl.judge.ledgers.store import Connection, keep_csv, keep_lines, open_folder, opened
+from bookpayctl.judge.ledgers.store import (
+    Connection,
+    StoreError,
+    keep_csv,
+    keep_lines,
+    open_folder,
+    opened,
+)
 from bookpayctl.judge.ledgers.tables import UNREADABLE, tables
 from bookpayctl.judge.rules import RuleError, derived_tables, rule_of, rules
 from runtime.domain.names import TOPIC_OF_EVENT_TYPE, TOPICS_OF_GROUP, Service
@@ -122,6 +129,34 @@ def test_what_postgresql_copies_is_read_as_it_was(engine: Connection, tmp_path: 
 
     found = engine.execute("SELECT * FROM letters").fetchall()
     assert found == [("", None), ('a "b"\n,c', None), (None, "event_id")]
+
+
+def test_every_type_is_read_as_postgresql_writes_it(engine: Connection, tmp_path: Path) -> None:
+    csv = tmp_path / "webhooks.csv"
+    csv.write_text(
+        "stripe_event_id,type,object_id,received_at,processed,parked,unreadable\n"
+        'evt_1,"a,b",,2026-11-22 12:00:00.5,t,f,\n'
+        "evt_2,c,x,,f,t,received_at\n"
+    )
+
+    keep_csv(engine, tables()["webhooks"], csv, tmp_path)
+    open_folder(engine, tmp_path)
+
+    at = datetime(2026, 11, 22, 12, 0, 0, 500_000)  # noqa: DTZ001 - ledgers hold UTC
+    assert engine.execute("SELECT * FROM webhooks").fetchall() == [
+        ("evt_1", "a,b", None, at, True, False, None),
+        ("evt_2", "c", "x", None, False, True, "received_at"),
+    ]
+
+
+def test_columns_in_another_order_than_the_tables_are_refused(
+    engine: Connection, tmp_path: Path
+) -> None:
+    csv = tmp_path / "letters.csv"
+    csv.write_text("unreadable,event_id\n")
+
+    with pytest.raises(StoreError, match="letters was read with columns unreadable, event_id"):
+        keep_csv(engine, tables()["letters"], csv, tmp_path)
 
 
 def test_what_several_rules_ask_of_can_be_made_of_empty_ledgers(

@@ -7,9 +7,9 @@ SELECT
     from_state,
     to_state,
     cause,
-    CASE WHEN at BETWEEN '0001-01-01 00:00+00' AND '9999-12-31 23:59:59.999999+00'
-        THEN at AT TIME ZONE 'UTC' END AS happened_at,
+    CASE WHEN "at" BETWEEN '0001-01-01 00:00+00' AND '9999-12-31 23:59:59.999999+00'
+        THEN "at" AT TIME ZONE 'UTC' END AS happened_at,
     NULLIF(concat_ws(', ',
-        CASE WHEN at NOT BETWEEN '0001-01-01 00:00+00'
+        CASE WHEN "at" NOT BETWEEN '0001-01-01 00:00+00'
             AND '9999-12-31 23:59:59.999999+00' THEN 'happened_at' END), '') AS unreadable
 FROM order_events
