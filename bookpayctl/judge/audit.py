@@ -24,7 +24,7 @@ from bookpayctl.judge import evaluation, quiescence
 from bookpayctl.judge.agreement import digests, whole_digest
 from bookpayctl.judge.ledgers import manifest
 from bookpayctl.judge.ledgers.store import Connection, open_folder, opened
-from bookpayctl.judge.looks import Look, side_by_side, take_look
+from bookpayctl.judge.looks import LedgerLook, side_by_side, take_look
 from bookpayctl.judge.readers.postgres import read_clock
 from bookpayctl.judge.rows import History
 from bookpayctl.judge.rules import rules, rules_sha256
@@ -73,8 +73,8 @@ class AuditRequest:
 
 @dataclass(frozen=True, slots=True)
 class _Looks:
-    earlier: Look
-    later: Look
+    earlier: LedgerLook
+    later: LedgerLook
     cut_off: datetime
     digest: str
     agree: bool
@@ -222,7 +222,7 @@ def _forget_looks(connection: Connection, root: Path) -> None:
         shutil.rmtree(folder)
 
 
-def _sources(environment: Environment, later: Look) -> dict[str, str]:
+def _sources(environment: Environment, later: LedgerLook) -> dict[str, str]:
     return {
         "postgresql": later.moment.version,
         "kafka": environment.kafka_bootstrap_servers,

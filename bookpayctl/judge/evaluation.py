@@ -23,7 +23,7 @@ from bookpayctl.judge.rules import (
     EXPLAINED,
     VIOLATIONS,
     WAITING,
-    Rule,
+    Invariant,
     derived_tables,
     rules,
     words_of,
@@ -73,7 +73,7 @@ class Findings:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class RuleAnswer:
     """What SQL answered to one rule; `excused` is a sentence."""
 
     examined: int
@@ -125,7 +125,7 @@ def unreadable_columns(connection: Connection) -> dict[str, int]:
 
 
 def item_of(
-    connection: Connection, rule: Rule, absent: dict[str, Absence], unreadable: dict[str, int]
+    connection: Connection, rule: Invariant, absent: dict[str, Absence], unreadable: dict[str, int]
 ) -> Item:
     """One rule's answer; whatever goes wrong in it, it is an item."""
     missing = missing_table(rule, absent)
@@ -156,7 +156,7 @@ def item_of(
     )
 
 
-def missing_table(rule: Rule, absent: dict[str, Absence]) -> Absence | None:
+def missing_table(rule: Invariant, absent: dict[str, Absence]) -> Absence | None:
     """Why the rule cannot be asked; None when it can."""
     for alternatives in rule.needs:
         if all(name in absent for name in alternatives):
@@ -164,7 +164,7 @@ def missing_table(rule: Rule, absent: dict[str, Absence]) -> Absence | None:
     return None
 
 
-def blind_spots(rule: Rule, unreadable: dict[str, int]) -> str:
+def blind_spots(rule: Invariant, unreadable: dict[str, int]) -> str:
     """Which rows this rule would have to guess about; empty when there is none."""
     spots = []
     for place, count in sorted(unreadable.items()):
@@ -177,7 +177,7 @@ def blind_spots(rule: Rule, unreadable: dict[str, int]) -> str:
     return "; ".join(spots)
 
 
-def ask(connection: Connection, rule: Rule) -> Answer:
+def ask(connection: Connection, rule: Invariant) -> RuleAnswer:
     """Run the rule's statements.
 
     Raises:
@@ -185,7 +185,7 @@ def ask(connection: Connection, rule: Rule) -> Answer:
     """
     for name, statement in rule.tables.items():
         connection.execute(f"CREATE TABLE {name} AS {statement}")
-    return Answer(
+    return RuleAnswer(
         examined=_number(connection, rule.statements[EXAMINED]),
         violations=_findings(connection, rule.statements[VIOLATIONS]),
         waiting=_number(connection, rule.statements.get(WAITING)),
@@ -194,7 +194,7 @@ def ask(connection: Connection, rule: Rule) -> Answer:
     )
 
 
-def all_of(connection: Connection, rule: Rule, kind: str = VIOLATIONS) -> Iterator[Violation]:
+def all_of(connection: Connection, rule: Invariant, kind: str = VIOLATIONS) -> Iterator[Violation]:
     """Every violation of a rule, or every explained one; `prepare` was called.
 
     Raises:
@@ -270,7 +270,7 @@ def _violation(row: Sequence[Any]) -> Violation:
     return Violation(subject or "(no id)", order_id, int(amount or 0), currency, words, at)
 
 
-def _excused(connection: Connection, rule: Rule) -> tuple[str, ...]:
+def _excused(connection: Connection, rule: Invariant) -> tuple[str, ...]:
     statement = rule.statements.get(EXCUSED)
     if statement is None:
         return ()
@@ -284,7 +284,7 @@ def _excused(connection: Connection, rule: Rule) -> tuple[str, ...]:
     return (f"{EXCUSED_WORD} {count} {rule.excuses.replace('{money}', money)}",)
 
 
-def _without(rule: Rule, absence: Absence) -> Item:
+def _without(rule: Invariant, absence: Absence) -> Item:
     """A ledger that this stack does not have is a choice; any other missing one is a hole."""
     if not absence.chosen:
         return unanswered(rule.id, rule.title, rule.required, absence.reason)
@@ -299,7 +299,7 @@ def _without(rule: Rule, absence: Absence) -> Item:
     )
 
 
-def _verdict(answer: Answer) -> Verdict:
+def _verdict(answer: RuleAnswer) -> Verdict:
     if answer.violations.count:
         return Verdict.VIOLATED
     if answer.explained.count:
@@ -307,7 +307,7 @@ def _verdict(answer: Answer) -> Verdict:
     return Verdict.HOLDS if answer.examined > 0 else Verdict.VACUOUS
 
 
-def _observed(answer: Answer) -> str:
+def _observed(answer: RuleAnswer) -> str:
     seen = [f"{answer.violations.count} violations"]
     if answer.waiting:
         seen.append(f"{answer.waiting} waiting by right")
@@ -316,7 +316,7 @@ def _observed(answer: Answer) -> str:
     return ", ".join([*seen, *answer.excused])
 
 
-def _fix(connection: Connection, rule: Rule, answer: Answer) -> str:
+def _fix(connection: Connection, rule: Invariant, answer: RuleAnswer) -> str:
     """Where to look first: at the worst order, when one is named, else at what the rule means."""
     found = answer.violations.worst or answer.explained.worst
     if not found:
@@ -335,7 +335,7 @@ def _existing(connection: Connection, order_ids: Iterable[str]) -> str | None:
     return None
 
 
-def _forget(connection: Connection, rule: Rule) -> None:
+def _forget(connection: Connection, rule: Invariant) -> None:
     for name in (*rule.tables, "found"):
         _tried(connection, f"DROP TABLE IF EXISTS {name}")
 

@@ -44,7 +44,7 @@ CLOCK_SKEW_MAX: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class LedgerLook:
     """One look: where its ledgers lie, when it was, and why a table is missing."""
 
     folder: Path
@@ -52,7 +52,7 @@ class Look:
     absent: dict[str, Absence]
 
 
-def take_look(environment: Environment, connection: Connection, folder: Path) -> Look:
+def take_look(environment: Environment, connection: Connection, folder: Path) -> LedgerLook:
     """Read Stripe, then Kafka, then PostgreSQL.
 
     Money and records are read before the rows that explain them, so a charge or record seen here
@@ -78,14 +78,14 @@ def take_look(environment: Environment, connection: Connection, folder: Path) ->
         read_log(environment.kafka_bootstrap_servers, ledgers)
     except (LogReadError, BrokerError) as error:
         absent |= _missing(LOG_TABLES, f"Kafka could not be read: {error}")
-    return Look(folder, read_database(environment.dsn, ledgers), absent)
+    return LedgerLook(folder, read_database(environment.dsn, ledgers), absent)
 
 
 def side_by_side(
     environment: Environment,
     connection: Connection,
-    earlier: Look,
-    later: Look,
+    earlier: LedgerLook,
+    later: LedgerLook,
     *,
     cut_off: datetime,
     history: History | None,

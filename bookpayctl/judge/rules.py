@@ -44,7 +44,7 @@ class RuleError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class Invariant:
     """One invariant.
 
     Attributes:
@@ -74,7 +74,7 @@ class Rule:
 
 
 @cache
-def rules() -> tuple[Rule, ...]:
+def rules() -> tuple[Invariant, ...]:
     """Every invariant, by id.
 
     Raises:
@@ -100,7 +100,7 @@ def rules_sha256() -> str:
     return hashed.hexdigest()
 
 
-def words_of(rule: Rule) -> frozenset[str]:
+def words_of(rule: Invariant) -> frozenset[str]:
     """Every name that the rule's statements read, through the tables that they stand on, too."""
     made = {found[1]: text for text in derived_tables() if (found := _CREATED.match(text.strip()))}
     words: set[str] = set()
@@ -112,7 +112,7 @@ def words_of(rule: Rule) -> frozenset[str]:
     return frozenset(words)
 
 
-def rule_of(name: str, text: str) -> Rule:
+def rule_of(name: str, text: str) -> Invariant:
     """One file as a rule.
 
     Raises:
@@ -134,7 +134,7 @@ def rule_of(name: str, text: str) -> Rule:
     if missing or not name.startswith(f"{head['id']}_"):
         raise RuleError(f"{name} has no {', '.join(sorted(missing)) or 'name of its id'}")
     needs = [need.strip() for need in head["needs"].split(",")]
-    return Rule(
+    return Invariant(
         id=head["id"],
         title=head["title"],
         asks=head["asks"],

@@ -9,7 +9,7 @@ from bookpayctl.drills import load_drill
 from bookpayctl.drills.catalogue import CATALOGUE
 from bookpayctl.forgery import CASES
 from bookpayctl.judge.ledgers.tables import tables
-from bookpayctl.judge.rules import Rule, rules
+from bookpayctl.judge.rules import Invariant, rules
 from bookpayctl.report.exit_code import MEANINGS, REASONS, ExitCode, code_of, worst
 from bookpayctl.report.verdict import MEANINGS as VERDICT_MEANINGS
 from bookpayctl.report.verdict import Verdict
@@ -35,11 +35,11 @@ def invariants() -> str:
     )
 
 
-def _left_out(rule: Rule) -> str:
+def _left_out(rule: Invariant) -> str:
     return rule.excuses.replace(" of {money}", "")
 
 
-def _ledgers(rule: Rule) -> str:
+def _ledgers(rule: Invariant) -> str:
     found = [" or ".join(dict.fromkeys(map(_ledger, names))) for names in rule.needs]
     return ", ".join(dict.fromkeys(found))
 

@@ -10,7 +10,7 @@ import pytest
 from bookpayctl.judge import evaluation
 from bookpayctl.judge.evaluation import EVIDENCE_MAX, blind_spots, missing_table, shown
 from bookpayctl.judge.ledgers.absence import Absence
-from bookpayctl.judge.rules import Rule, rules
+from bookpayctl.judge.rules import Invariant, rules
 from bookpayctl.report.verdict import Item, Verdict
 from tests.support import judged_shop as shop
 from tests.support.judging import judge, judged_by_hand, violated
@@ -20,7 +20,7 @@ D, S = shop.DATABASE, shop.STRIPE
 RULES: Final = {rule.id: rule for rule in rules()}
 
 
-def rule_that_needs(*tables: str) -> Rule:
+def rule_that_needs(*tables: str) -> Invariant:
     return replace(RULES["I16"], needs=tuple(tuple(t.split("|")) for t in tables), times=())
 
 

@@ -24,7 +24,7 @@ from bookpayctl.judge.ledgers.manifest import (
 from bookpayctl.judge.ledgers.store import Connection, open_folder, opened
 from bookpayctl.judge.ledgers.tables import tables
 from bookpayctl.judge.ledgers.writer import LedgerWriter
-from bookpayctl.judge.looks import Look, side_by_side
+from bookpayctl.judge.looks import LedgerLook, side_by_side
 from bookpayctl.judge.readers.kafka import row_of
 from bookpayctl.judge.readers.postgres import DatabaseMoment, selects
 from bookpayctl.judge.topics import topic_violations
@@ -125,8 +125,8 @@ def combined(
     side_by_side(
         environment(root),
         engine,
-        Look(kept(engine, root / "one", earlier), moment, absent),
-        Look(kept(engine, root / "two", later), moment, {}),
+        LedgerLook(kept(engine, root / "one", earlier), moment, absent),
+        LedgerLook(kept(engine, root / "two", later), moment, {}),
         cut_off=shop.at(30),
         history=shop.HISTORY,
         folder=root / "ledgers",
