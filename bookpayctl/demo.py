@@ -104,7 +104,7 @@ def _parts(
     )
     yield Part("the checklist", checked)
     try:
-        audited = _audit(environment, drilled, observe, deadline_seconds)
+        audited = _audit(environment, run, drilled, observe, deadline_seconds)
     except Exception as error:  # noqa: BLE001 - an audit that broke has not acquitted anyone
         broken = unanswered("demo/audited", "the audit ran to its end", "no error", f"{error!r}")
         audited = replace(drilled, items=(broken,), incidents=())
@@ -218,7 +218,11 @@ def _checks(environment: Environment, observe: Observer, deadline_seconds: float
 
 
 def _audit(
-    environment: Environment, drilled: Report, observe: Observer, deadline_seconds: float
+    environment: Environment,
+    run: Run,
+    drilled: Report,
+    observe: Observer,
+    deadline_seconds: float,
 ) -> Report:
     """Every order there is, with what the clients of the drill saw."""
     history = None
@@ -227,6 +231,10 @@ def _audit(
         with path.open(encoding="utf-8") as lines:
             history = read_history(lines)
     request = AuditRequest(
-        environment, age_seconds=0.0, deadline_seconds=deadline_seconds, history=history
+        environment,
+        age_seconds=0.0,
+        deadline_seconds=deadline_seconds,
+        history=history,
+        run=run,
     )
     return audit(request, observe)

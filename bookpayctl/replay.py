@@ -16,9 +16,9 @@ from typing import Any, Final
 from bookpayctl.clients import kafka
 from bookpayctl.clients.database import reading
 from bookpayctl.faults import undo
-from bookpayctl.judge.invariants.topics import retention_of, topic_violations
 from bookpayctl.judge.readers.kafka import read_topics
 from bookpayctl.judge.readers.stripe import StripeReader, StripeReadError
+from bookpayctl.judge.topics import retention_of, topic_violations
 from bookpayctl.runs.directory import Run, UndoEntry
 from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.errors import TargetError

@@ -17,7 +17,7 @@ from bookpayctl.clients.http import HttpAnswer
 from bookpayctl.clients.http import ask as ask_http
 from bookpayctl.forgery.case import event as harmless_event
 from bookpayctl.forgery.signing import stripe_signature
-from bookpayctl.judge.invariants.stripe import PROBE_EVENT_PREFIX
+from bookpayctl.judge.rules import PROBE_EVENT_PREFIX
 from bookpayctl.load import probe_orders
 from bookpayctl.runs.waiting import wait_until
 

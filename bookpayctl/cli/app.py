@@ -35,6 +35,7 @@ from bookpayctl.cli.commands import (
     status,
     stripe,
     up,
+    verify,
     webhook,
 )
 
@@ -44,7 +45,7 @@ OPTIMIZED_WITHOUT_DOCSTRINGS: Final = 2
 # In the order of `--help`.
 _GROUPS: Final = (
     *(up, attach, status, doctor, logs, env, config),
-    *(demo, order, load, webhook, check, audit, drill, replay),
+    *(demo, order, load, webhook, check, audit, verify, drill, replay),
     *(stripe, dlq, refund, shadow, recover, explain, image),
 )
 

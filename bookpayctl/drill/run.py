@@ -247,6 +247,7 @@ def _audit(context: DrillContext) -> Report:
         age_seconds=0.0,
         deadline_seconds=context.deadline_seconds,
         history=history,
+        run=context.run,
     )
     return audit(request, context.observe)
 

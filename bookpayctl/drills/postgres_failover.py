@@ -116,5 +116,4 @@ DRILL: Final = Drill(
     platforms=CLUSTERS,
     acts=(ClusterAct.DELETE,),
     why_not=why_not,
-    acts=(ClusterAct.DELETE,),
 )

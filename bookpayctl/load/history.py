@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final, TextIO
 
 from bookpayctl.clients.orders_api import CallEnd, Outcome
-from bookpayctl.judge.ledgers import ClientOperation, History
+from bookpayctl.judge.rows import ClientOperation, History
 
 VERSION: Final = 1
 

@@ -7,10 +7,10 @@ Pure values; exit codes are derived from them in `report`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 
 class Verdict(StrEnum):
@@ -84,6 +84,26 @@ def worst(verdicts: Iterable[Verdict], *, each_must_answer: bool) -> Verdict:
     if not answered:
         return Verdict.VACUOUS
     return max(answered, key=_RANK.__getitem__)
+
+
+def item_of(document: Mapping[str, Any]) -> Item:
+    """An item as a report's document has it.
+
+    Raises:
+        KeyError, ValueError, TypeError: it is no item.
+    """
+    return Item(
+        id=document["id"],
+        title=document["title"],
+        verdict=Verdict(document["verdict"]),
+        required=document["required"],
+        observed=document["observed"],
+        examined=int(document["examined"]),
+        evidence=tuple(document["evidence"]),
+        fix=document["fix"],
+        reason=document["reason"],
+        duration_ms=int(document["duration_ms"]),
+    )
 
 
 def unanswered(item_id: str, title: str, required: str, reason: str) -> Item:

@@ -8,9 +8,11 @@ would judge or disturb the system starts, because its answer would be about the 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import secrets
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,6 +27,12 @@ UNDO_FILE: Final = "undo.jsonl"
 PROBES_FILE: Final = "probes.jsonl"
 HISTORY_FILE: Final = "history.jsonl"
 REPORT_FILE: Final = "report.json"
+
+PREVIOUS: Final = "previous"
+"""Field of a journal's line: the SHA-256 of the line before it."""
+
+FIRST: Final = "0" * 64
+"""What the first line of a journal has there."""
 
 PROBE_KINDS: Final = ("client_key", "event", "stripe_event")
 
@@ -58,14 +66,25 @@ class Run:
         self.run_id = run_id
         self.kind = kind
         self._undo_number = len(read_undo(path))
+        self._journal_end: str | None = None
+        self._writing = threading.Lock()
 
     @property
     def history_path(self) -> Path:
         return self.path / HISTORY_FILE
 
     def journal(self, event: str, **facts: Any) -> None:
-        """Append one line of what happened, with the wall clock."""
-        _append(self.path / JOURNAL_FILE, {"at": now(), "event": event, **facts})
+        """Append one line of what happened, with the wall clock.
+
+        Each line carries the SHA-256 of the one before it, so that none can be changed, taken out
+        or put in afterwards without all that follow.
+        """
+        path = self.path / JOURNAL_FILE
+        with self._writing:
+            if self._journal_end is None:
+                self._journal_end = _end_of(path)
+            line = {"at": now(), "event": event, **facts, PREVIOUS: self._journal_end}
+            self._journal_end = _sha256(_append(path, line))
 
     def probe(self, kind: str, identifier: str) -> None:
         """Register something this run makes, before it is made, so that no audit judges it."""
@@ -134,11 +153,49 @@ def unrecovered(runs_dir: Path) -> list[Unrecovered]:
     return found
 
 
-def _append(path: Path, line: dict[str, Any]) -> None:
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line, separators=(",", ":"), default=str) + "\n")
+def broken_links(path: Path) -> list[str]:
+    """Where a journal is not the one that was written, one sentence each; empty when it is.
+
+    A last line that a crash cut short was never promised and breaks nothing.
+
+    Raises:
+        OSError: it is not there, or cannot be read.
+    """
+    found = []
+    previous = FIRST
+    for number, line in enumerate(_whole_lines(path.read_bytes()), start=1):
+        try:
+            said = json.loads(line)[PREVIOUS]
+        except (ValueError, KeyError, TypeError):
+            said = None
+        if said != previous:
+            found.append(f"line {number} does not follow the one before it")
+        previous = _sha256(line)
+    return found
+
+
+def _end_of(path: Path) -> str:
+    """The SHA-256 of a journal's last whole line."""
+    lines = _whole_lines(path.read_bytes()) if path.exists() else []
+    return _sha256(lines[-1]) if lines else FIRST
+
+
+def _whole_lines(text: bytes) -> list[bytes]:
+    return text[: text.rfind(b"\n") + 1].splitlines()
+
+
+def _sha256(line: bytes) -> str:
+    return hashlib.sha256(line).hexdigest()
+
+
+def _append(path: Path, line: dict[str, Any]) -> bytes:
+    """Write a line, durably; returns it without its end."""
+    written = json.dumps(line, separators=(",", ":"), default=str).encode()
+    with path.open("ab") as file:
+        file.write(written + b"\n")
         file.flush()
         os.fsync(file.fileno())
+    return written
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:

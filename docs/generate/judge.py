@@ -8,38 +8,57 @@ from bookpayctl.checks import CHECKS
 from bookpayctl.drills import load_drill
 from bookpayctl.drills.catalogue import CATALOGUE
 from bookpayctl.forgery import CASES
-from bookpayctl.judge.invariants import INVARIANTS, Invariant
+from bookpayctl.judge.ledgers.tables import tables
+from bookpayctl.judge.rules import Invariant, rules
 from bookpayctl.report.exit_code import MEANINGS, REASONS, ExitCode, code_of, worst
 from bookpayctl.report.verdict import MEANINGS as VERDICT_MEANINGS
 from bookpayctl.report.verdict import Verdict
-from docs.generate.markdown import code, one_line, table
+from docs.generate.markdown import code, table
 
-LEDGERS = {
-    "history": "client history",
-    "log": "Kafka",
-    "stripe": "Stripe",
-    "requests": "Stripe's request journal (the twin's, or the recording tap's)",
-    "keys": "Stripe, or the recording tap",
-    "topics": "Kafka",
-    "deliveries": "Stripe's deliveries (the twin's)",
+LEDGERS = {"log": "Kafka", "stripe": "Stripe", "client": "client history"}
+"""Where a table is read, by how its name begins; the others are PostgreSQL's."""
+
+WITNESSES = {
+    "stripe_requests": "Stripe's request journal (the twin's, or the recording tap's)",
+    "stripe_deliveries": "Stripe's deliveries (the twin's)",
 }
 
 
 def invariants() -> str:
     """Every invariant of the audit, with the question that it asks and what it reads."""
     return table(
-        ("id", "name", "question", "required", "reads"),
-        [(i.id, i.title, question(i), i.required, _ledgers(i)) for i in INVARIANTS],
+        ("id", "name", "question", "required", "examined", "left out, counted", "reads"),
+        [
+            (r.id, r.title, r.asks, r.required, r.examines, _left_out(r), _ledgers(r))
+            for r in rules()
+        ],
     )
 
 
-def question(invariant: Invariant) -> str:
-    """The docstring of the function that asks, without the id in front."""
-    return one_line(invariant.ask.__doc__).removeprefix(f"{invariant.id}: ")
+def _left_out(rule: Invariant) -> str:
+    return rule.excuses.replace(" of {money}", "")
 
 
-def _ledgers(invariant: Invariant) -> str:
-    return ", ".join(["PostgreSQL", *(LEDGERS[need] for need in invariant.needs)])
+def _ledgers(rule: Invariant) -> str:
+    found = [" or ".join(dict.fromkeys(map(_ledger, names))) for names in rule.needs]
+    return ", ".join(dict.fromkeys(found))
+
+
+def _ledger(table_name: str) -> str:
+    ledger = LEDGERS.get(table_name.partition("_")[0], "PostgreSQL")
+    return WITNESSES.get(table_name, ledger)
+
+
+def ledgers() -> str:
+    """Every canonical table with its columns."""
+    return "\n\n".join(
+        f"### `{found.name}`\n\n{found.meaning}\n\n"
+        + table(
+            ("column", "type", "meaning"),
+            [(code(c.name), c.type, c.meaning) for c in found.columns],
+        )
+        for found in tables().values()
+    )
 
 
 def checks() -> str:

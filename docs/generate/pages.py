@@ -32,6 +32,7 @@ PARTS: Final[dict[str, Callable[[], str]]] = {
     "failpoints": failpoints.table_of_points,
     "failpoint actions": failpoints.table_of_actions,
     "invariants": judge.invariants,
+    "ledgers": judge.ledgers,
     "checks": judge.checks,
     "drills": judge.drills,
     "webhook cases": judge.webhook_cases,

@@ -30,6 +30,7 @@ CONTEXTS: Final[dict[str, tuple[str, ...]]] = {
     "DemoReport": ("environment", "target", "run"),
     "DrillReport": ("environment", "target", "stripe", "drill", "point", "seed", "run"),
     "ForgeReport": ("environment", "target", "receiver"),
+    "VerificationReport": ("run", "rules", "judged_orders"),
 }
 REFUSED: Final = ("environment", "target", "refused")
 NOT_RUN: Final = ("environment", "target", "not_run")

@@ -12,15 +12,15 @@ JUDGE_MUTANTS: Final = (
         "a question that the judge could not even ask counts as answered with yes",
         (
             Replacement(
-                "bookpayctl/judge/invariants/__init__.py",
+                "bookpayctl/judge/evaluation.py",
                 """        reason = f"the question failed: {type(error).__name__}: {error}"
-        return unanswered(invariant.id, invariant.title, invariant.required, reason)
+        return unanswered(rule.id, rule.title, rule.required, " ".join(reason.split()))
 """,
                 """        return Item(
-            id=invariant.id,
-            title=invariant.title,
+            id=rule.id,
+            title=rule.title,
             verdict=Verdict.HOLDS,
-            required=invariant.required,
+            required=rule.required,
             observed=f"0 violations ({type(error).__name__} ignored)",
             examined=1,
         )
@@ -36,5 +36,53 @@ JUDGE_MUTANTS: Final = (
             ),
             unit("judge/test_invariants", "test_a_seeded_defect_violates_its_invariant"),
         ),
+    ),
+    Mutant(
+        "M70",
+        "a row with a value that no ledger can hold is judged as if it had been read",
+        (
+            Replacement(
+                "bookpayctl/judge/evaluation.py",
+                "    if guess and not answer.violations.count:\n",
+                "    if guess is None:\n",
+            ),
+        ),
+        (
+            unit(
+                "judge/test_evaluation",
+                "test_a_value_that_could_not_be_held_makes_what_needs_it_unknown",
+            ),
+        ),
+        (unit("judge/test_evaluation", "test_money_is_shown_in_its_own_minor_units"),),
+    ),
+    Mutant(
+        "M71",
+        "a ledger that was edited after the audit is judged again as if it were the recorded one",
+        (
+            Replacement(
+                "bookpayctl/judge/ledgers/manifest.py",
+                """        elif sha256_of(path) != table["sha256"]:
+""",
+                """        elif not table["sha256"]:
+""",
+            ),
+        ),
+        (unit("judge/test_verification", "test_an_edited_ledger_is_told_and_not_judged"),),
+        (unit("judge/test_verification", "test_what_was_recorded_comes_out_again"),),
+    ),
+    Mutant(
+        "M72",
+        "a journal whose lines were changed or taken out passes for the one that was written",
+        (
+            Replacement(
+                "bookpayctl/runs/directory.py",
+                """        if said != previous:
+            found.append""",
+                """        if said is not None and not said:
+            found.append""",
+            ),
+        ),
+        (unit("judge/test_verification", "test_a_journal_that_was_changed_is_told"),),
+        (unit("judge/test_verification", "test_what_was_recorded_comes_out_again"),),
     ),
 )

@@ -18,6 +18,7 @@ WORDS: Final = {
     "ID": "1",
     "ORDER": "ord_1",
     "PI": "pi_1",
+    "RUN": "nobody",
 }
 # Options without which a command does nothing, or waits longer than a test should.
 NEEDED: Final = {

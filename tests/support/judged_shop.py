@@ -10,14 +10,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bookpayctl.judge.invariants import Facts
-from bookpayctl.judge.ledgers import (
+from bookpayctl.judge.rows import ClientOperation, History, TopicRow
+from tests.support.shop_rows import (
     CallRow,
     ChargeRow,
-    ClientOperation,
     Database,
+    Facts,
     GroupOffset,
-    History,
     IntentRow,
     Log,
     OrderRow,
@@ -32,7 +31,6 @@ from bookpayctl.judge.ledgers import (
     StripeEventRow,
     StripeRefundRow,
     StripeRequestRow,
-    TopicRow,
     Transition,
     WebhookRow,
 )

@@ -132,7 +132,7 @@ class PretendedCluster:
         raise TargetError("nobody pretends to do this")
 
     # Without these it would be no cluster's target.
-    postgres_instances = reserve = why_not_broken = status = kill = stop = start = freeze = _never
+    reserve = why_not_broken = status = kill = stop = start = freeze = _never
     log_since = log_lines = follow = accepts_connections = ask = run_once = _never
     why_not_permitted = delete = revisions = roll = divert = set_passage = diversion = listen = (
         place_witness

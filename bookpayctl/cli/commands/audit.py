@@ -21,7 +21,9 @@ from bookpayctl.cli.reports import (
 from bookpayctl.report.exit_code import ExitCode
 
 if TYPE_CHECKING:
-    from bookpayctl.judge.ledgers import History
+    from bookpayctl.judge.rows import History
+    from bookpayctl.report.result import Report
+    from bookpayctl.targets.environment import Environment
 
 
 def audit(
@@ -43,42 +45,75 @@ def audit(
 ) -> None:
     """Prove from PostgreSQL, Kafka and Stripe that nobody was charged twice and nothing is lost.
 
-    Reads only; judges what is older than --age, so the shop may go on selling.
+    Reads only; judges what is older than --age, so the shop may go on selling. What was read stays
+    in a run's folder, so that `bookpayctl verify` can judge it again.
 
     Example: bookpayctl audit --age 30s -o json
     """
     from bookpayctl.cli.durations import duration_of
-    from bookpayctl.clients.database import DatabaseError
-    from bookpayctl.judge.audit import AuditRequest
-    from bookpayctl.judge.audit import audit as run
-    from bookpayctl.session import RefusedError, guard, refused_report
 
     files = report_files(report, output, inputs=[history] if history else [])
     age_seconds = duration_of(age, "--age")
     deadline_seconds = duration_of(timeout, "--timeout")
     recorded = _history(history)
     environment = environment_of(name)
+    result = _audited(
+        environment,
+        age_seconds=age_seconds,
+        deadline_seconds=deadline_seconds,
+        history=recorded,
+        strict=strict,
+    )
+    finish(result, output, files, detailed=verbose)
+
+
+def _audited(
+    environment: Environment,
+    *,
+    age_seconds: float,
+    deadline_seconds: float,
+    history: History | None,
+    strict: bool,
+) -> Report:
+    """Audit in a run of its own, or refuse while an earlier run is not recovered."""
+    from bookpayctl.clients.database import DatabaseError
+    from bookpayctl.judge.audit import AuditRequest
+    from bookpayctl.judge.audit import audit as run_audit
+    from bookpayctl.judge.ledgers.store import StoreError
+    from bookpayctl.runs import directory
+    from bookpayctl.session import RefusedError, guard, refused_report
+
     try:
         guard(environment)
-        result = run(
+        run = directory.begin(environment.runs_dir, "audit")
+        run.journal("begin", age_seconds=age_seconds)
+        result = run_audit(
             AuditRequest(
                 environment,
                 age_seconds=age_seconds,
                 deadline_seconds=deadline_seconds,
-                history=recorded,
+                history=history,
                 strict=strict,
+                run=run,
             ),
             hint,
         )
+        run.journal("verdict", verdict=result.verdict.value, code=int(result.code))
     except RefusedError as refused:
-        finish(refused_report("AuditReport", environment, refused), output, files)
+        return refused_report("AuditReport", environment, refused)
     except DatabaseError as error:
         fail(
             f"the audit could not read PostgreSQL: {str(error).strip()}",
             ExitCode.UNKNOWN,
             fix="bookpayctl status",
         )
-    finish(result, output, files, detailed=verbose)
+    except (OSError, StoreError) as error:
+        fail(
+            f"the audit could not keep its ledgers: {str(error).strip()}",
+            ExitCode.UNKNOWN,
+            fix="bookpayctl doctor",
+        )
+    return result
 
 
 def _history(path: Path | None) -> History | None:

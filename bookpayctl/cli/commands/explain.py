@@ -42,21 +42,21 @@ def explanation(title: str, lines: Mapping[str, str]) -> Document:
 def _told(identifier: str) -> tuple[str, dict[str, str]] | None:
     """Title and labelled lines of what has this name; None when nothing has."""
     from bookpayctl.checks import CHECKS
-    from bookpayctl.cli.texts import docstring_of
     from bookpayctl.drills import find_drill
-    from bookpayctl.judge.invariants import INVARIANTS
+    from bookpayctl.judge.rules import rules
 
     for item in CHECKS:
         if item.id == identifier.upper():
             lines = {"asks": item.question, "requires": item.required}
             return f"{item.id}  {item.title}", {**lines, "why": item.why, "fix": item.fix}
-    for invariant in INVARIANTS:
-        if invariant.id == identifier.upper():
-            question = " ".join(docstring_of(invariant.ask).split())
-            return f"{invariant.id}  {invariant.title}", {
-                "asks": question.removeprefix(f"{invariant.id}: "),
-                "requires": invariant.required,
-                "reads": ", ".join(("postgresql", *invariant.needs)),
+    for rule in rules():
+        if rule.id == identifier.upper():
+            return f"{rule.id}  {rule.title}", {
+                "asks": rule.asks,
+                "requires": rule.required,
+                "examines": rule.examines,
+                **({"excuses": rule.excuses.replace(" of {money}", "")} if rule.excuses else {}),
+                "reads": ", ".join(" or ".join(names) for names in rule.needs),
             }
     # An item's id leads to its drill: crash-mid-charge/charged-once.
     drill = find_drill(identifier.partition("/")[0])
@@ -69,11 +69,11 @@ def _told(identifier: str) -> tuple[str, dict[str, str]] | None:
 def _known() -> list[str]:
     from bookpayctl.checks import CHECKS
     from bookpayctl.drills.catalogue import CATALOGUE
-    from bookpayctl.judge.invariants import INVARIANTS
+    from bookpayctl.judge.rules import rules
 
     return [
         *(item.id for item in CHECKS),
-        *(invariant.id for invariant in INVARIANTS),
+        *(rule.id for rule in rules()),
         *(entry.slug for entry in CATALOGUE),
     ]
 

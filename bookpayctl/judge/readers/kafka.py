@@ -1,57 +1,98 @@
 """Kafka as evidence: every record of our topics from the log start to the log end seen at start.
 
 Reads with assigned partitions and never commits, so looking leaves no trace in any group. Only
-committed records are read.
+committed records are read, and none is kept in memory.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import datetime
+from typing import Any
 
 from bookpayctl.clients.kafka import (
+    LogRecord,
     group_offsets,
     log_ranges,
     open_consumer,
     records_between,
     topic_settings,
 )
-from bookpayctl.judge.ledgers import GroupOffset, Log, PartitionRow, RecordRow, TopicRow
-from runtime.domain.names import TOPICS_OF_GROUP, Topic
+from bookpayctl.judge.ledgers.sink import Value
+from bookpayctl.judge.ledgers.writer import LedgerWriter
+from bookpayctl.judge.rows import TopicRow
+from runtime.domain.names import TOPICS_OF_GROUP, Header, Topic
+
+Ranges = dict[tuple[str, int], tuple[int, int]]
 
 
-def read_log(bootstrap_servers: str) -> Log:
-    """Read all our topics and where each group stands.
+def read_log(bootstrap_servers: str, ledgers: LedgerWriter) -> None:
+    """Read all our topics, how they are set, and where each group stands.
 
     Raises:
         LogReadError, BrokerError: nothing may be concluded from a part of the log.
+        StoreError: what was read could not be kept.
     """
     consumer = open_consumer(bootstrap_servers)
     try:
         ranges = log_ranges(consumer, [topic.value for topic in Topic])
         oldest: dict[tuple[str, int], datetime | None] = {}
-        rows: list[RecordRow] = []
-        for record in records_between(consumer, ranges):
-            oldest.setdefault((record.topic, record.partition), record.at)
-            rows.append(
-                RecordRow(
-                    record.topic,
-                    record.partition,
-                    record.offset,
-                    record.key,
-                    record.event_id,
-                    record.event_type,
-                    record.payload_sha256,
-                )
-            )
+        with ledgers.sink("log_records") as records:
+            for record in records_between(consumer, ranges):
+                oldest.setdefault((record.topic, record.partition), record.at)
+                records.put(row_of(record))
     finally:
         consumer.close()
-    partitions = tuple(
-        PartitionRow(topic, partition, first, end, oldest.get((topic, partition)))
-        for (topic, partition), (first, end) in ranges.items()
-    )
-    committed = tuple(_committed(bootstrap_servers, list(ranges)))
-    return Log(tuple(rows), partitions, committed, read_topics(bootstrap_servers))
+    with ExitStack() as open_sinks:
+        partitions, groups, topics = (
+            open_sinks.enter_context(ledgers.sink(name))
+            for name in ("log_partitions", "log_groups", "log_topics")
+        )
+        for where, (low, high) in ranges.items():
+            partitions.put(
+                {**_place(where), "low_offset": low, "high_offset": high,
+                 "oldest_at": oldest.get(where)}
+            )  # fmt: skip
+        for group in _groups(bootstrap_servers, ranges):
+            groups.put(group)
+        for topic in read_topics(bootstrap_servers):
+            topics.put(topic_row(topic))
+    ledgers.keep(records, partitions, groups, topics)
+
+
+def row_of(record: LogRecord) -> dict[str, Value]:
+    """One record as the ledger has it; what its payload does not say as it should is NULL."""
+    payload = record.payload
+    return {
+        "topic": record.topic,
+        "partition_number": record.partition,
+        "record_offset": record.offset,
+        "recorded_at": record.at,
+        "record_key": _shown(record.key),
+        "event_id": _shown(record.event_id),
+        "event_type": _shown(record.event_type),
+        "order_id": _shown(payload.get("order_id")),
+        "root_event_id": _shown(payload.get("root_event_id")),
+        "amount": _whole(payload.get("amount_cents")),
+        "currency": _shown(payload.get("currency")),
+        "payload_sha256": record.payload_sha256,
+        "publisher_term": _number(record.headers.get(Header.PUBLISHER_TERM.value)),
+    }
+
+
+def topic_row(topic: TopicRow) -> dict[str, Value]:
+    """A topic's settings as the ledger has them."""
+    return {
+        "topic": topic.name,
+        "partitions": topic.partitions,
+        "replicas": topic.replicas,
+        "retention_ms": topic.retention_ms,
+        "retention_bytes": topic.retention_bytes,
+        "cleanup_policy": topic.cleanup_policy,
+        "insync_min": topic.insync_min,
+        "unclean_election": topic.unclean_election,
+    }
 
 
 def read_topics(bootstrap_servers: str) -> tuple[TopicRow, ...]:
@@ -77,10 +118,29 @@ def read_topics(bootstrap_servers: str) -> tuple[TopicRow, ...]:
     )
 
 
-def _committed(bootstrap_servers: str, partitions: list[tuple[str, int]]) -> Iterator[GroupOffset]:
+def _groups(bootstrap_servers: str, ranges: Ranges) -> Iterator[dict[str, Value]]:
     for group, topics in TOPICS_OF_GROUP.items():
-        read = [(topic, partition) for topic, partition in partitions if topic in topics]
-        for (topic, partition), offset in group_offsets(
-            bootstrap_servers, group.value, read
-        ).items():
-            yield GroupOffset(group.value, topic, partition, offset)
+        read = [where for where in ranges if where[0] in topics]
+        for where, offset in group_offsets(bootstrap_servers, group.value, read).items():
+            yield {**_place(where), "consumer_group": group.value, "committed_offset": offset}
+
+
+def _place(where: tuple[str, int]) -> dict[str, Value]:
+    return {"topic": where[0], "partition_number": where[1]}
+
+
+def _shown(value: Any) -> str | None:
+    """Text as any engine holds it: poison may have anything in it, and equals nothing of ours."""
+    if not isinstance(value, str):
+        return None
+    return value.replace("\x00", "\ufffd").encode(errors="replace").decode()
+
+
+def _whole(value: Any) -> int | None:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return value if whole and abs(value) < 2**63 else None
+
+
+def _number(text: str | None) -> int | None:
+    fits = text is not None and len(text) <= 18 and text.isascii() and text.isdigit()
+    return int(text) if text is not None and fits else None

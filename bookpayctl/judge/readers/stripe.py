@@ -8,7 +8,7 @@ guessed around.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -16,15 +16,9 @@ from urllib.parse import urlsplit
 
 from bookpayctl.clients.stripe_api import Collection, StripeApi, StripeReadError
 from bookpayctl.clients.stripe_twin import TwinControl, TwinError
-from bookpayctl.judge.ledgers import (
-    ChargeRow,
-    IntentRow,
-    Stripe,
-    StripeDisputeRow,
-    StripeEventRow,
-    StripeRefundRow,
-    StripeRequestRow,
-)
+from bookpayctl.judge.ledgers.absence import Absence
+from bookpayctl.judge.ledgers.sink import RowSink, Value
+from bookpayctl.judge.ledgers.writer import LedgerWriter
 from bookpayctl.judge.readers.tap import is_executed, read_tap
 from bookpayctl.targets.environment import Environment
 
@@ -37,6 +31,10 @@ AUDIT_KEY_VARIABLE: Final = "BOOKPAY_AUDIT_STRIPE_KEY"
 SANDBOX_HOST: Final = "api.stripe.com"
 CREATE_PATH: Final = "/v1/payment_intents"
 
+DELIVERIES: Final = "stripe_deliveries"
+REQUESTS: Final = "stripe_requests"
+
+NO_DELIVERIES: Final = "only the twin shows what it delivered"
 NO_LEDGER: Final = "this Stripe keeps no ledger (stripe-mock): who was charged cannot be proven"
 
 
@@ -166,21 +164,6 @@ def is_creation(row: dict[str, Any]) -> bool:
     return (row["method"], row["path"]) == ("POST", CREATE_PATH)
 
 
-def read_tapped(environment: Environment) -> tuple[StripeRequestRow, ...] | None:
-    """The POSTs that the recording tap saw; None where none stands.
-
-    Raises:
-        StripeReadError: its journal cannot be read.
-    """
-    if environment.tap_journal is None:
-        return None
-    return tuple(
-        _request({**row, "executed": is_executed(row)})
-        for row in read_tap(environment.tap_journal)
-        if row["method"] == "POST"
-    )
-
-
 def why_nothing_is_paid(environment: Environment) -> str | None:
     """Why no payment can end here, so that nothing is begun that waits for it; None if it can.
 
@@ -195,109 +178,152 @@ def why_nothing_is_paid(environment: Environment) -> str | None:
     return None
 
 
-def read_stripe(environment: Environment) -> Stripe:
-    """Read Stripe's whole side of the judgement.
+def read_stripe(environment: Environment, ledgers: LedgerWriter) -> dict[str, Absence]:
+    """Read Stripe's whole side of the judgement; what it does not show is returned by table.
 
     Raises:
         StripeHasNoLedgerError: stripe-mock, which remembers nothing.
         StripeReadError: it could not be read, so nothing may be concluded.
+        StoreError: what was read could not be kept.
     """
     reader = StripeReader(environment)
     if not reader.keeps_a_ledger:
         raise StripeHasNoLedgerError(NO_LEDGER)
+    sinks = {name: ledgers.sink(name) for name in LISTS}
     # Lists are paged and each page waits for the one before it, so the lists go side by side.
-    with ThreadPoolExecutor(max_workers=5, thread_name_prefix="stripe-list") as pool:
-        intents = pool.submit(lambda: tuple(map(_intent, reader.objects("payment_intents"))))
-        charges = pool.submit(lambda: tuple(map(_charge, reader.objects("charges"))))
-        refunds = pool.submit(lambda: tuple(map(_refund, reader.objects("refunds"))))
-        events = pool.submit(lambda: tuple(map(_event, reader.objects("events"))))
-        disputes = pool.submit(lambda: tuple(map(_dispute, reader.objects("disputes"))))
-        requests = delivered = None
-        if reader.is_twin:
-            requests = tuple(map(_request, reader.requests(method="POST")))
-            delivered = reader.delivered()
-        return Stripe(
-            intents.result(),
-            charges.result(),
-            refunds.result(),
-            events.result(),
-            requests,
-            disputes.result(),
-            delivered,
-        )
+    with ThreadPoolExecutor(max_workers=len(LISTS), thread_name_prefix="stripe-list") as pool:
+        asked = [pool.submit(_list, reader, name, sink) for name, sink in sinks.items()]
+    for one in asked:
+        one.result()
+    ledgers.keep(*sinks.values())
+    if not reader.is_twin:
+        return {DELIVERIES: Absence(NO_DELIVERIES, chosen=True)}
+    with ledgers.sink(DELIVERIES) as delivered:
+        for event_id in sorted(reader.delivered()):
+            delivered.put({"stripe_event_id": event_id})
+    ledgers.keep(delivered)
+    return {}
 
 
-def _intent(row: dict[str, Any]) -> IntentRow:
+def read_requests(environment: Environment, ledgers: LedgerWriter) -> bool:
+    """Read the POSTs that reached Stripe: the twin's journal, else what the recording tap saw.
+
+    Returns:
+        Whether there is such a journal.
+
+    Raises:
+        StripeReadError: there is one, and it cannot be read.
+        StoreError: what was read could not be kept.
+    """
+    reader = StripeReader(environment)
+    if reader.is_twin:
+        found = reader.requests(method="POST")
+    elif reader.is_tapped:
+        posts = (row for row in reader.tapped() if row["method"] == "POST")
+        found = [{**row, "executed": is_executed(row)} for row in posts]
+    else:
+        return False
+    with ledgers.sink(REQUESTS) as requests:
+        for row in found:
+            requests.put(_request(row))
+    ledgers.keep(requests)
+    return True
+
+
+def _list(reader: StripeReader, table_name: str, sink: RowSink) -> None:
+    collection, row_of = LISTS[table_name]
+    for found in reader.objects(collection):
+        sink.put(row_of(found))
+
+
+def _intent(row: dict[str, Any]) -> dict[str, Value]:
     metadata = row.get("metadata") or {}
-    return IntentRow(
-        row["id"],
-        row["status"],
-        row["amount"],
-        row["currency"],
-        metadata.get("event_id"),
-        metadata.get("order_id"),
-        metadata.get("env"),
-        metadata.get("shadow") == "true",
-    )
+    return {
+        "payment_intent_id": row["id"],
+        "status": row["status"],
+        "amount": row["amount"],
+        "currency": row["currency"],
+        "event_id": metadata.get("event_id"),
+        "order_id": metadata.get("order_id"),
+        "environment": metadata.get("env"),
+        "shadow": metadata.get("shadow") == "true",
+        "created_at": _time(row),
+    }
 
 
-def _charge(row: dict[str, Any]) -> ChargeRow:
-    return ChargeRow(
-        row["id"],
-        row.get("payment_intent"),
-        row["status"],
-        row["amount"],
-        row["currency"],
-        row.get("amount_refunded") or 0,
-        _time(row),
-    )
+def _charge(row: dict[str, Any]) -> dict[str, Value]:
+    return {
+        "charge_id": row["id"],
+        "payment_intent_id": row.get("payment_intent"),
+        "status": row["status"],
+        "amount": row["amount"],
+        "currency": row["currency"],
+        "amount_refunded": row.get("amount_refunded") or 0,
+        "created_at": _time(row),
+    }
 
 
-def _refund(row: dict[str, Any]) -> StripeRefundRow:
-    return StripeRefundRow(
-        row["id"],
-        row.get("payment_intent"),
-        row.get("charge"),
-        row["status"],
-        row["amount"],
-        (row.get("metadata") or {}).get("refund_id"),
-        _time(row),
-    )
+def _refund(row: dict[str, Any]) -> dict[str, Value]:
+    return {
+        "stripe_refund_id": row["id"],
+        "payment_intent_id": row.get("payment_intent"),
+        "charge_id": row.get("charge"),
+        "status": row["status"],
+        "amount": row["amount"],
+        "refund_id": (row.get("metadata") or {}).get("refund_id"),
+        "created_at": _time(row),
+    }
 
 
-def _dispute(row: dict[str, Any]) -> StripeDisputeRow:
-    return StripeDisputeRow(
-        row["id"],
-        row.get("payment_intent"),
-        row.get("charge"),
-        row["status"],
-        row["amount"],
-        _time(row),
-    )
+def _dispute(row: dict[str, Any]) -> dict[str, Value]:
+    return {
+        "stripe_dispute_id": row["id"],
+        "payment_intent_id": row.get("payment_intent"),
+        "charge_id": row.get("charge"),
+        "status": row["status"],
+        "amount": row["amount"],
+        "created_at": _time(row),
+    }
 
 
-def _time(row: dict[str, Any]) -> datetime | None:
+def _event(row: dict[str, Any]) -> dict[str, Value]:
+    return {
+        "stripe_event_id": row["id"],
+        "type": row["type"],
+        "object_id": (row.get("data") or {}).get("object", {}).get("id"),
+        "idempotency_key": (row.get("request") or {}).get("idempotency_key"),
+        "created_at": _time(row),
+    }
+
+
+def _request(row: dict[str, Any]) -> dict[str, Value]:
+    return {
+        "idempotency_key": row.get("idempotency_key"),
+        "path": row["path"],
+        "body_sha256": row["body_sha256"],
+        "executed": bool(row["executed"]),
+        "environment": row.get("env"),
+        "object_id": row.get("object_id"),
+        "request_id": row.get("request_id"),
+    }
+
+
+def _time(row: dict[str, Any]) -> Value:
+    """When it was made; a number that is no time stays one, and the ledger says so."""
     created = row.get("created")
-    return None if created is None else datetime.fromtimestamp(created, UTC)
+    if created is None:
+        return None
+    try:
+        return datetime.fromtimestamp(created, UTC)
+    except (OverflowError, OSError, ValueError, TypeError):
+        return str(created)
 
 
-def _event(row: dict[str, Any]) -> StripeEventRow:
-    return StripeEventRow(
-        row["id"],
-        row["type"],
-        (row.get("data") or {}).get("object", {}).get("id"),
-        (row.get("request") or {}).get("idempotency_key"),
-        _time(row),
-    )
-
-
-def _request(row: dict[str, Any]) -> StripeRequestRow:
-    return StripeRequestRow(
-        row.get("idempotency_key"),
-        row["path"],
-        row["body_sha256"],
-        bool(row["executed"]),
-        row.get("env"),
-        row.get("object_id"),
-        row.get("request_id"),
-    )
+LISTS: Final[dict[str, tuple[Collection, Callable[[dict[str, Any]], dict[str, Value]]]]] = {
+    "stripe_payment_intents": ("payment_intents", _intent),
+    "stripe_charges": ("charges", _charge),
+    "stripe_refunds": ("refunds", _refund),
+    "stripe_events": ("events", _event),
+    "stripe_disputes": ("disputes", _dispute),
+}
+"""What is listed, by the table that it fills."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
+from pathlib import Path
 from uuid import UUID
 
 import pytest
 
 from bookpayctl.clients.database import reading
+from bookpayctl.judge.ledgers.store import open_folder, opened
+from bookpayctl.judge.ledgers.writer import LedgerWriter
 from bookpayctl.judge.readers.postgres import read_database
 from bookpayctl.targets.backlog import read_ledger
 from runtime.adapters.store import missed, reconcile
@@ -86,16 +89,28 @@ def test_an_order_dated_ahead_is_looked_after_as_long_as_the_others(database: Da
     assert {order.order_id for order in waiting} == {f"ord_{at}" for at in TIMES}
 
 
-def test_the_judge_reads_a_table_that_holds_such_times(database: Database) -> None:
+def test_the_judge_reads_a_table_that_holds_such_times(database: Database, tmp_path: Path) -> None:
     for at in TIMES:
         write_order(database, f"ord_{at}", at)
         event_id = write_event(database)
         database.run("UPDATE outbox SET created_at = %s WHERE event_id = %s", *(at, event_id))
 
-    read = read_database(database.dsn)
+    with opened() as connection:
+        read_database(database.dsn, LedgerWriter(connection, tmp_path))
+        open_folder(connection, tmp_path)
+        orders = connection.execute(
+            "SELECT order_id, EXTRACT(YEAR FROM created_at), unreadable FROM orders ORDER BY 1"
+        ).fetchall()
+        events = connection.execute("SELECT COUNT(*), COUNT(unreadable) FROM outbox").fetchall()
 
-    assert {order.id for order in read.orders} == {f"ord_{at}" for at in TIMES}
-    assert len(read.outbox) == len(TIMES)
+    assert orders == [
+        ("ord_-infinity", None, "created_at"),
+        ("ord_2100-01-01", 2100, None),
+        ("ord_294276-12-31", None, "created_at"),
+        ("ord_4713-01-01 BC", None, "created_at"),
+        ("ord_infinity", None, "created_at"),
+    ]
+    assert events == [(5, 4)]
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import tarfile
 from pathlib import Path
 
 import pytest
 
+from tests.support import judged_shop
 from tests.support.many_commands import Ran, run_all
+from tests.support.recorded_run import recorded
 
 CASES = {
     "no environment": (["check"], "no environment"),
@@ -23,6 +26,8 @@ CASES = {
     "bad status": (["order", "place", "--wait", "happy"], "--wait 'happy'"),
     "unknown start": (["replay", "--from", "latest"], "only earliest"),
     "unknown history": (["audit", "--history", "/nowhere.jsonl"], "--history"),
+    "unknown run": (["verify", "./nowhere"], "no environment"),
+    "no archive": (["verify", __file__], "cannot be unpacked"),
     "unknown id": (["explain", "BP-C999"], "nothing is called"),
 }
 
@@ -54,9 +59,9 @@ def test_explain_tells_what_a_check_asks_and_why(tmp_path: Path) -> None:
 
 def test_explain_knows_every_check_and_invariant(tmp_path: Path) -> None:
     from bookpayctl.checks import CHECKS
-    from bookpayctl.judge.invariants import INVARIANTS
+    from bookpayctl.judge.rules import rules
 
-    known = [check.id for check in CHECKS] + [invariant.id for invariant in INVARIANTS]
+    known = [check.id for check in CHECKS] + [rule.id for rule in rules()]
 
     told = run(["explain", "nothing"], tmp_path).err
 
@@ -102,3 +107,21 @@ def test_a_tool_that_broke_is_unknown_and_not_a_violation(tmp_path: Path) -> Non
     assert done.code == 3
     assert "secret 'stripe-api-key'" in done.err
     assert "Traceback" not in done.err
+
+
+def test_a_recorded_run_is_verified_from_a_tar_file_without_any_stack(tmp_path: Path) -> None:
+    (tmp_path / "made").mkdir()
+    recorded_at = recorded(tmp_path / "made", judged_shop.healthy())
+    archive = tmp_path / "run.tar"
+    with tarfile.open(archive, "w") as packed:
+        packed.add(recorded_at.path, arcname=recorded_at.run_id)
+    home = tmp_path / "home"
+    home.mkdir()
+
+    done = run(["verify", str(archive), "-o", "json"], home)
+
+    document = json.loads(done.out)
+    assert done.code == 0, done.err
+    assert document["kind"] == "VerificationReport"
+    assert document["context"]["judged_orders"] == "3"
+    assert list(home.iterdir()) == []

@@ -17,8 +17,6 @@ from bookpayctl.drill.run import run_drill
 from bookpayctl.drill.scenario import DrillRequest
 from bookpayctl.drills import load_drill
 from bookpayctl.drills.catalogue import CATALOGUE
-from bookpayctl.judge import invariants
-from bookpayctl.judge.invariants import Facts
 from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.report.result import Report
 from bookpayctl.report.verdict import Verdict
@@ -27,7 +25,9 @@ from bookpayctl.session import RefusedError, refused_report
 from bookpayctl.targets.environment import Environment
 from docs.generate import report_schema
 from tests.support import judged_shop
+from tests.support.judging import judge
 from tests.support.report_schema import problems
+from tests.support.shop_rows import Facts
 
 
 def printed(report: Report) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def audited(facts: Facts, *incidents: ExitCode) -> Report:
     return Report(
         kind="AuditReport",
         context=dict.fromkeys(names, "as it was"),
-        items=tuple(invariants.judge(facts)),
+        items=tuple(judge(facts)),
         started_at=directory.now(),
         duration_seconds=1.5,
         each_must_answer=False,

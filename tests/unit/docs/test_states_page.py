@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from bookpayctl.judge.invariants.transitions import ORDER_STEPS, PAYMENT_STEPS
+from bookpayctl.judge.ledgers.store import opened
+from bookpayctl.judge.rules import derived_tables
 from docs.generate import states
 from runtime.domain.names import OrderStatus, PaymentState, RefundState
 
@@ -39,16 +40,24 @@ def test_every_status_of_an_order_can_be_reached() -> None:
 
 
 @pytest.mark.parametrize(
-    ("part", "allowed"),
-    [(states.payment, PAYMENT_STEPS), (states.order, ORDER_STEPS)],
-    ids=["payment", "order"],
+    ("part", "kind"),
+    [(states.payment, "payment"), (states.order, "order")],
 )
 def test_what_the_machine_can_do_is_allowed_by_the_judge(
-    part: Callable[[], str], allowed: dict[str | None, frozenset[str]]
+    part: Callable[[], str], kind: str
 ) -> None:
-    drawn = {(None if s == "[*]" else s, t) for s, t in arrows(part())}
+    drawn = {("" if s == "[*]" else s, t) for s, t in arrows(part())}
 
-    assert [step for step in sorted(drawn, key=str) if step[1] not in allowed[step[0]]] == []
+    assert sorted(drawn - allowed_steps(kind)) == []
+
+
+def allowed_steps(kind: str) -> set[tuple[str, str]]:
+    """The judge's own relation; a row begins in ''."""
+    (made,) = [text for text in derived_tables() if "CREATE TABLE allowed_steps" in text]
+    with opened() as engine:
+        engine.execute(made)
+        steps = "SELECT from_state, to_state FROM allowed_steps WHERE kind = ?"
+        return set(engine.execute(steps, [kind]).fetchall())
 
 
 def test_a_charge_under_way_is_never_sent_twice_nor_given_back() -> None:

@@ -6,16 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from bookpayctl.judge.invariants import Facts, judge
-from bookpayctl.judge.ledgers import ChargeRow, DeadLetterRow, IntentRow, OutboxRow, RecordRow
-from bookpayctl.report.verdict import Item, Verdict
+from bookpayctl.report.verdict import Verdict
 from tests.support import judged_shop as shop
+from tests.support.judging import answer
+from tests.support.shop_rows import ChargeRow, DeadLetterRow, IntentRow, OutboxRow, RecordRow
 
 D, S, K = shop.DATABASE, shop.STRIPE, shop.LOG
-
-
-def answer(facts: Facts, invariant_id: str) -> Item:
-    return next(item for item in judge(facts) if item.id == invariant_id)
 
 
 def event_changed(event_type: str, **changes: object) -> tuple[OutboxRow, ...]:
@@ -113,7 +109,7 @@ def test_in_an_account_that_is_declared_shared_it_is_counted() -> None:
     item = answer(replace(CHARGED, account_is_shared=True), "I35")
 
     assert item.verdict is Verdict.HOLDS
-    assert "excused: 1 charges of others in a shared account" in item.observed
+    assert "excused: 1 charges of 7.78 usd of others in a shared account" in item.observed
 
 
 def test_a_charge_that_v1_made_is_v1s() -> None:

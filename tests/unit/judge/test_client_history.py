@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bookpayctl.clients.orders_api import NOT_SENT, CallEnd, Outcome, outcome_of
-from bookpayctl.judge.ledgers import ClientOperation, History
+from bookpayctl.judge.rows import ClientOperation, History
 from bookpayctl.load.history import HistoryError, HistoryFile, read_history
 from bookpayctl.load.sender import end_of
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
@@ -13,7 +11,6 @@ from bookpayctl.checks.single_publisher import PublisherTerm, late_records
 from bookpayctl.checks.webhook_signature import deliveries
 from bookpayctl.clients.kafka import LogRecord
 from bookpayctl.forgery.signing import stripe_signature
-from bookpayctl.judge.snapshot import Snapshot, digest
 from bookpayctl.runs.waiting import wait_until
 from bookpayctl.targets.local.supervise.endings import parse_log
 from bookpayctl.targets.target import ProcessEnd
@@ -100,36 +97,6 @@ def test_only_switches_of_the_planner_are_taken_over_from_a_publisher() -> None:
     lines = "enable_seqscan=off\nenable_sort=on\nwork_mem=1GB\nenable_x=off; DROP TABLE outbox\n"
 
     assert planner_settings(lines) == {"enable_seqscan": "off", "enable_sort": "on"}
-
-
-def looked_at(**changes: Any) -> Snapshot:
-    return Snapshot(replace(shop.DATABASE, **changes), shop.LOG, shop.STRIPE)
-
-
-def test_two_looks_at_the_same_state_have_one_digest() -> None:
-    assert digest(looked_at(), cut_off=shop.at(30), read_at=shop.at(90)) == digest(
-        looked_at(), cut_off=shop.at(30), read_at=shop.at(90)
-    )
-
-
-def test_anything_of_a_judged_order_that_moved_changes_the_digest() -> None:
-    moved = replace(shop.DATABASE.payments[0], state="refunding")
-
-    changed = looked_at(payments=(moved, *shop.DATABASE.payments[1:]))
-
-    assert digest(looked_at(), cut_off=shop.at(30), read_at=shop.at(90)) != digest(
-        changed, cut_off=shop.at(30), read_at=shop.at(90)
-    )
-
-
-def test_orders_after_the_cut_off_do_not_change_the_digest() -> None:
-    young = replace(shop.DATABASE.orders[0], id="ord_young", created_at=shop.at(31))
-
-    later = looked_at(orders=(*shop.DATABASE.orders, young), read_at=shop.at(90))
-
-    assert digest(looked_at(), cut_off=shop.at(30), read_at=shop.at(90)) == digest(
-        later, cut_off=shop.at(30), read_at=shop.at(90)
-    )
 
 
 def test_a_story_is_told_in_time_order_with_its_gaps() -> None:

@@ -8,11 +8,17 @@ from typing import Any
 
 import pytest
 
-from bookpayctl.judge.invariants import INVARIANTS, Excluded, Facts, judge
-from bookpayctl.judge.ledgers import (
+from bookpayctl.judge import evaluation
+from bookpayctl.judge.rows import ClientOperation
+from bookpayctl.judge.rules import rules
+from bookpayctl.report.verdict import Item, Verdict
+from tests.support import judged_shop as shop
+from tests.support.judging import judge, judged_by_hand, violated
+from tests.support.shop_rows import (
     ChargeRow,
-    ClientOperation,
     DeadLetterRow,
+    Excluded,
+    Facts,
     GroupOffset,
     IntentRow,
     RecordRow,
@@ -22,16 +28,10 @@ from bookpayctl.judge.ledgers import (
     StripeRequestRow,
     WebhookRow,
 )
-from bookpayctl.report.verdict import Item, Verdict
-from tests.support import judged_shop as shop
 
 
 def answers(facts: Facts) -> dict[str, Item]:
     return {item.id: item for item in judge(facts)}
-
-
-def violated(facts: Facts) -> set[str]:
-    return {item.id for item in judge(facts) if item.verdict is Verdict.VIOLATED}
 
 
 def first(rows: tuple[Any, ...], **changes: object) -> tuple[Any, ...]:
@@ -168,7 +168,7 @@ def test_a_seeded_defect_violates_its_invariant(invariant_id: str) -> None:
 
 
 def test_every_invariant_has_a_seeded_defect() -> None:
-    assert {invariant.id for invariant in INVARIANTS} == set(DEFECTS)
+    assert {rule.id for rule in rules()} == set(DEFECTS)
 
 
 def test_a_double_charge_is_found_even_if_the_second_one_was_refunded() -> None:
@@ -219,12 +219,16 @@ def test_a_missing_history_skips_its_invariants_and_says_so() -> None:
 
 
 def test_a_question_that_raises_is_unknown() -> None:
-    broken = shop.with_database(stock=(None,))
+    with judged_by_hand(shop.healthy()) as connection:
+        connection.execute("DROP TABLE inventory")
+        connection.execute("CREATE TABLE inventory (sku VARCHAR, unreadable VARCHAR)")
+        evaluation.prepare(connection)
 
-    found = answers(broken)
+        found = {item.id: item for item in evaluation.judge(connection)}
 
     assert found["I16"].verdict is Verdict.UNKNOWN
-    assert "AttributeError" in found["I16"].reason
+    assert found["I16"].reason.startswith("the question failed: BinderException")
+    assert found["I18"].verdict is Verdict.HOLDS
 
 
 def test_probes_are_left_out_by_their_client_key() -> None:

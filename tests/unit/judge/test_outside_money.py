@@ -7,18 +7,19 @@ from datetime import timedelta
 
 import pytest
 
-from bookpayctl.judge.invariants import Facts, judge
-from bookpayctl.judge.invariants.facts import dispute_stands
-from bookpayctl.judge.ledgers import (
+from bookpayctl.judge import evaluation
+from bookpayctl.report.verdict import Verdict
+from tests.support import judged_shop as shop
+from tests.support.judging import answer, judged_by_hand, violated
+from tests.support.shop_rows import (
     DisputeRow,
+    Facts,
     OutsideRefundRow,
     StripeDisputeRow,
     StripeEventRow,
     StripeRefundRow,
     StripeRequestRow,
 )
-from bookpayctl.report.verdict import Item, Verdict
-from tests.support import judged_shop as shop
 
 D, S = shop.DATABASE, shop.STRIPE
 PI = shop.INTENT[shop.PAID]
@@ -26,14 +27,6 @@ DISPUTE = StripeDisputeRow("du_1", PI, "ch_paid", "lost", 4999, shop.at(10))
 KNOWN_DISPUTE = DisputeRow("du_1", PI, 4999, "lost")
 REFUND = StripeRefundRow("re_9", PI, "ch_paid", "succeeded", 500, None, shop.at(10))
 KNOWN_REFUND = OutsideRefundRow("re_9", PI, 500, "succeeded")
-
-
-def answer(facts: Facts, invariant_id: str) -> Item:
-    return next(item for item in judge(facts) if item.id == invariant_id)
-
-
-def violated(facts: Facts) -> set[str]:
-    return {item.id for item in judge(facts) if item.verdict is Verdict.VIOLATED}
 
 
 def test_a_lost_dispute_that_our_tables_know_is_a_warning_that_names_the_order() -> None:
@@ -123,7 +116,15 @@ def test_a_won_dispute_gives_the_money_back() -> None:
     ],
 )
 def test_stripes_word_for_a_dispute_says_where_the_money_is(status: str, stands: str) -> None:
-    assert dispute_stands(status) == stands
+    facts = replace(
+        shop.with_stripe(disputes=(replace(DISPUTE, status=status),)),
+        database=replace(D, disputes=(replace(KNOWN_DISPUTE, status=status),)),
+    )
+    with judged_by_hand(facts) as connection:
+        evaluation.prepare(connection)
+        told = connection.execute("SELECT DISTINCT stands FROM dispute_words").fetchall()
+
+    assert told == [(stands,)]
 
 
 def test_a_cancelled_order_whose_dispute_was_lost_holds_nothing_and_owes_nothing() -> None:

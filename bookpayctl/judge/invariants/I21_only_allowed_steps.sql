@@ -1,0 +1,19 @@
+-- id: I21
+-- title: only allowed steps
+-- asks: every recorded step of an order or payment is one the protocol knows.
+-- required: every transition is in the protocol
+-- needs: orders, order_steps, payments, payment_steps
+-- examined: steps of judged orders and their payments
+
+-- violations
+SELECT s.order_id AS subject, s.order_id, 0 AS amount, CAST(NULL AS VARCHAR) AS currency,
+    COALESCE(s.from_state, 'None') || ' -> ' || s.to_state || ' by ' || s.cause AS detail, s.happened_at
+FROM judged_steps AS s
+WHERE NOT EXISTS (
+    SELECT 1 FROM allowed_steps AS a
+    WHERE a.kind = s.kind AND a.from_state = COALESCE(s.from_state, '')
+        AND a.to_state = s.to_state
+);
+
+-- examined
+SELECT COUNT(*) FROM judged_steps;

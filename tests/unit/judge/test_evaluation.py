@@ -1,0 +1,113 @@
+"""What SQL answers becomes an item: counted, the worst first, never green where it is a guess."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+import pytest
+
+from bookpayctl.judge import evaluation
+from bookpayctl.judge.evaluation import EVIDENCE_MAX, blind_spots, missing_table, shown
+from bookpayctl.judge.ledgers.absence import Absence
+from bookpayctl.judge.rules import Invariant, rules
+from bookpayctl.report.verdict import Item, Verdict
+from tests.support import judged_shop as shop
+from tests.support.judging import judge, judged_by_hand, violated
+from tests.support.shop_rows import ChargeRow
+
+D, S = shop.DATABASE, shop.STRIPE
+RULES: Final = {rule.id: rule for rule in rules()}
+
+
+def rule_that_needs(*tables: str) -> Invariant:
+    return replace(RULES["I16"], needs=tuple(tuple(t.split("|")) for t in tables), times=())
+
+
+def test_many_violations_are_counted_and_the_worst_listed_first() -> None:
+    strangers = tuple(
+        ChargeRow(f"ch_{n:02}", None, "succeeded", n, "usd", 0, shop.at(n)) for n in range(1, 13)
+    )
+    item = next(i for i in judge(shop.with_stripe(charges=strangers)) if i.id == "I35")
+
+    assert item.observed == "12 violations"
+    assert item.evidence[0] == "ch_12: 0.12 usd taken for nobody we know"
+    assert len(item.evidence) == EVIDENCE_MAX + 2
+    assert item.evidence[-2] == "and 2 more"
+    assert item.evidence[-1] == (
+        "first ch_01 2026-11-22T12:00:01.000, last ch_12 2026-11-22T12:00:12.000"
+    )
+
+
+@pytest.mark.parametrize(
+    ("detail", "words"),
+    [
+        ("paid {4999 usd}, held {-1 jpy}", "paid 49.99 usd, held -1 jpy"),
+        ("{12 xyz}", "12 minor units of xyz"),
+        ("key {none}", "key {none}"),
+    ],
+)
+def test_money_is_shown_in_its_own_minor_units(detail: str, words: str) -> None:
+    assert shown(detail) == words
+
+
+def test_a_table_that_is_not_there_is_missed_by_who_needs_it() -> None:
+    hole = {"inventory": Absence("gone", chosen=False)}
+
+    assert missing_table(rule_that_needs("orders", "inventory"), hole) == hole["inventory"]
+    assert missing_table(rule_that_needs("orders"), hole) is None
+
+
+def test_one_of_two_witnesses_is_enough() -> None:
+    one = {"stripe_requests": Absence("not shown", chosen=False)}
+    both = {**one, "stripe_events": Absence("not read", chosen=False)}
+    either = rule_that_needs("stripe_requests|stripe_events")
+
+    assert missing_table(either, one) is None
+    assert missing_table(either, both) == one["stripe_requests"]
+
+
+def marked_unreadable(table: str, column: str, change: str = "") -> dict[str, Item]:
+    with judged_by_hand(shop.healthy()) as connection:
+        connection.execute(f"UPDATE {table} SET {column} = NULL, unreadable = '{column}'{change}")
+        evaluation.prepare(connection)
+        return {item.id: item for item in evaluation.judge(connection)}
+
+
+def test_a_value_that_could_not_be_held_makes_what_needs_it_unknown() -> None:
+    found = marked_unreadable("inventory", "sold")
+
+    assert found["I16"].verdict is Verdict.UNKNOWN
+    assert found["I16"].reason == "1 rows have a inventory.sold that could not be read"
+    assert found["I18"].verdict is Verdict.HOLDS
+
+
+def test_a_violation_is_one_whatever_else_could_not_be_read() -> None:
+    found = marked_unreadable("inventory", "sold", ", on_hand = -1")
+
+    assert found["I16"].verdict is Verdict.VIOLATED
+
+
+def test_what_has_no_time_is_judged_and_only_who_compares_times_is_in_doubt() -> None:
+    found = marked_unreadable("outbox", "created_at")
+
+    assert found["I08"].verdict is Verdict.UNKNOWN
+    assert found["I04"].verdict is Verdict.HOLDS
+    assert found["I04"].examined == 3
+    assert blind_spots(RULES["I04"], {"outbox.created_at": 11}) == ""
+
+
+def test_a_payment_dated_ahead_does_not_wait_for_its_customer_for_ever() -> None:
+    facts = shop.with_database(
+        payments=(
+            replace(D.payments[0], state="processing", created_at=shop.at(9_999)),
+            *D.payments[1:],
+        )
+    )
+    assert "I25" in violated(facts)
+
+
+def test_an_answer_says_how_long_it_took_and_where_to_look() -> None:
+    item = next(i for i in judge(shop.with_stripe(charges=S.charges[1:])) if i.id == "I11")
+
+    assert item.fix == f"bookpayctl order trace {shop.PAID}"
