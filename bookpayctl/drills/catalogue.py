@@ -31,7 +31,7 @@ CATALOGUE: Final = (
     Entry("outage", "a server or a service is away for ten seconds", "16s"),
     Entry("pod-delete", "a pod is deleted with a second's notice", "15s"),
     # From the freeze to the end of what is left takes half a minute.
-    Entry("pod-ghost", "a worker that was deleted by force wakes beside its successor", "45s"),
+    Entry("pod-ghost", "a worker whose pod was deleted wakes beside its successor", "45s"),
     # Eight Deployments, each with two or three pods that come up one after another.
     Entry("rollout", "every Deployment is rolled, one after another", "2m"),
     Entry("node-drain", "a node is cordoned and its pods are evicted", "40s"),

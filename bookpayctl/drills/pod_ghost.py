@@ -1,8 +1,9 @@
-"""pod-ghost: a worker that the cluster has forgotten wakes up while others do its work.
+"""pod-ghost: a worker that the cluster has given up wakes up while others do its work.
 
-It is frozen in the middle of charges and its pod is deleted by force: another pod comes at once,
-and the old container lives on. It wakes when its leases have run out and others have charged under
-the same keys. Expected: what it still brings is fenced off, and it changes nothing.
+It is frozen in the middle of charges and its pod is deleted: another pod comes at once, and the old
+container lives on, as it cannot hear that it shall end. It wakes when its leases have run out and
+others have charged under the same keys. Expected: what it still brings is fenced off, and it
+changes nothing.
 """
 
 from __future__ import annotations
@@ -25,8 +26,7 @@ from bookpayctl.targets.cluster_target import ClusterAct
 from bookpayctl.targets.platforms import CLUSTERS
 from runtime.domain.names import Service
 
-# After the leases of a small stack (15 s) and their takeover, and before the node ends what is
-# not wanted there any more (30 s after it was deleted).
+# After the leases of a small stack (15 s) and their takeover.
 WAKE_SECONDS: Final = 22.0
 
 # So that every worker has charges under way at every moment.
@@ -77,10 +77,10 @@ class PodGhostScenario(Scenario):
 
 DRILL: Final = Drill(
     slug="pod-ghost",
-    question="a worker is forgotten by the cluster in the middle of charges and wakes beside its"
+    question="a worker is given up by the cluster in the middle of charges and wakes beside its"
     " successor: is anybody charged twice, or is a newer result overwritten?",
     expected="others take its leases over under the same keys, and what it brings is fenced off",
-    blast_radius="one payments-worker pod, deleted by force; charges take"
+    blast_radius="one payments-worker pod, frozen and deleted; charges take"
     f" {STRIPE_SECONDS:g} s and webhooks come {WEBHOOK_DELAY_SECONDS} s late while it lasts",
     points={Service.WORKER.value: "attempts at Stripe are under way"},
     scenario=PodGhostScenario,

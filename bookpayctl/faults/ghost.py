@@ -1,13 +1,17 @@
-"""A ghost: a process that the cluster has forgotten, and that runs beside its own successor.
+"""A ghost: a process that the cluster counts no more, and that runs beside its own successor.
 
-It is frozen while it holds leases, then its pod is deleted by force: the object is gone at once,
-another pod takes its place, and the container lives on until its node ends it. It is woken in
-between, when its leases are others' by then. What it does is told by a witness that was placed
-in its container before, and by its log; nobody can ask the API server about it any more.
+It is frozen while it holds leases, then its pod is deleted with a long notice: another pod takes
+its place at once, and the container lives on, since what is frozen cannot hear that it shall end.
+It is woken in between, when its leases are others' by then, hears it, and brings what it still
+has. What it does is told by a witness that was placed in its container before, and by its log.
+
+Not by force: since the kubelet keeps to a grace of 0, what is deleted by force ends within a
+second or two, before it has a successor, and long before its leases are anybody else's.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -30,7 +34,8 @@ from runtime.domain.names import PaymentState
 
 _LEASES_SECONDS_MAX: Final = 20.0
 _WITNESS_SECONDS_MAX: Final = 20.0
-# A node ends a container that is not wanted within its grace, thirty seconds for a worker.
+# From its waking on: a worker that is told to end takes fifteen seconds at most.
+_ENDING_SECONDS: Final = 30
 _OUTLIVES_SECONDS_MAX: Final = 60.0
 
 FROZEN: Final = "T"
@@ -52,22 +57,22 @@ class Haunting:
     """What the witness saw of the ghost.
 
     Attributes:
-        frozen_before: it stood still before its object was deleted.
-        after_gone: how often it was seen when the API server knew it no more.
+        frozen_before: it stood still before it was deleted.
+        after_given_up: how often it was seen when the cluster counted it no more.
         beside_successor: how often when its successor ran as well.
         awake: how often it was seen running again after it was frozen.
         ended: it was seen to be gone.
     """
 
     frozen_before: bool
-    after_gone: int
+    after_given_up: int
     beside_successor: int
     awake: int
     ended: bool
 
     @property
     def is_proven(self) -> bool:
-        return self.frozen_before and self.after_gone > 0 and self.beside_successor > 0
+        return self.frozen_before and self.after_given_up > 0 and self.beside_successor > 0
 
 
 class GhostPod(Fault):
@@ -89,7 +94,7 @@ class GhostPod(Fault):
         self.log: Witness | None = None
         self._wake_seconds = wake_seconds
         self._witness: Witness | None = None
-        self._deleted_at = self._gone_at = self._successor_at = float("inf")
+        self._deleted_at = self._given_up_at = self._successor_at = float("inf")
         self._successors: dict[str, str] = {}
 
     def plan_undo(self) -> None:
@@ -113,8 +118,9 @@ class GhostPod(Fault):
         if not self._hears_state(FROZEN):
             raise FaultError(f"{self.ghost} was not seen to stand still")
         self._deleted_at = time.monotonic()
-        self.cluster.delete(self.ghost, grace_seconds=0)
-        self.run.journal("deleted_by_force", process=self.ghost, leases=len(self.leases))
+        notice = math.ceil(self._wake_seconds) + _ENDING_SECONDS
+        self.cluster.delete(self.ghost, grace_seconds=notice)
+        self.run.journal("deleted", process=self.ghost, leases=len(self.leases), notice=notice)
         self._see_successor(before)
         self._witness.wait_for(
             lambda lines: bool(lines) and state_in(lines[-1]) == GONE,
@@ -128,20 +134,20 @@ class GhostPod(Fault):
         return haunting_in(
             lines,
             deleted_at=self._deleted_at,
-            gone_at=self._gone_at,
+            given_up_at=self._given_up_at,
             successor_at=self._successor_at,
         )
 
     def prove(self, *, deadline_seconds: float) -> list[Item]:
-        """It was seen in its container when the API server knew it no more and a successor ran."""
+        """It was seen in its container when its pod was leaving and a successor ran."""
         del deadline_seconds  # it has ended: what the witness has not told it never will
         title = "a ghost ran beside its successor"
         required = (
-            "frozen, unknown to the API server, and still seen when another pod ran in its place"
+            "frozen, counted no more by the cluster, and still seen when another pod ran for it"
         )
         seen = self.haunting()
         told = (
-            f"{self.ghost}: seen {seen.after_gone} times after its object was gone, and"
+            f"{self.ghost}: seen {seen.after_given_up} times after it was given up, and"
             f" {seen.beside_successor} beside {', '.join(sorted(self._successors)) or 'nobody'}"
         )
         if not seen.is_proven:
@@ -186,13 +192,13 @@ class GhostPod(Fault):
         return waited.reached
 
     def _see_successor(self, before: dict[str, str]) -> None:
-        """Note when the object was seen to be gone, and when another pod ran."""
-        gone = wait_until(
-            lambda: self.ghost in self.target.processes(),
-            lambda there: not there,
+        """Note when the ghost was counted no more, and when another pod ran."""
+        given_up = wait_until(
+            lambda: self.ghost in incarnations(self.target.processes().values()),
+            lambda counted: not counted,
             deadline_seconds=RUNNING_IN_CLUSTER_SECONDS_MAX,
         )
-        self._gone_at = time.monotonic() if gone.reached else float("inf")
+        self._given_up_at = time.monotonic() if given_up.reached else float("inf")
         come = wait_until(
             lambda: successors(before, self.target.processes().values(), service=self.service),
             bool,
@@ -217,7 +223,7 @@ def state_in(line: HeardLine) -> str:
 
 
 def haunting_in(
-    lines: Sequence[HeardLine], *, deleted_at: float, gone_at: float, successor_at: float
+    lines: Sequence[HeardLine], *, deleted_at: float, given_up_at: float, successor_at: float
 ) -> Haunting:
     """What the witness told beside what the API server told, by one clock: when it was heard."""
     told = [(line.at, state_in(line)) for line in lines]
@@ -225,7 +231,7 @@ def haunting_in(
     frozen = [at for at, state in alive if state == FROZEN]
     return Haunting(
         frozen_before=any(at <= deleted_at for at in frozen),
-        after_gone=sum(at > gone_at for at, _ in alive),
+        after_given_up=sum(at > given_up_at for at, _ in alive),
         beside_successor=sum(at > successor_at for at, _ in alive),
         awake=sum(bool(frozen) and at > frozen[0] and state != FROZEN for at, state in alive),
         ended=any(state == GONE for _, state in told),

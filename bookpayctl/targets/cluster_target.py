@@ -114,8 +114,8 @@ class ClusterTarget(Target, Protocol):
     def delete(self, process: str, *, grace_seconds: int) -> str:
         """Delete its object, so that the cluster puts another in its place; its incarnation.
 
-        With a grace of 0 the object is gone at once, and the process lives on until its node has
-        ended it: nobody waits for that.
+        What is frozen lives on until the grace is over. With a grace of 0 the object is gone at
+        once and nobody waits for the end of the process, which its node brings about soon.
         """
         ...
 

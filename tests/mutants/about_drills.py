@@ -31,8 +31,8 @@ DRILL_MUTANTS: Final = (
         (
             Replacement(
                 "bookpayctl/faults/ghost.py",
-                "return self.frozen_before and self.after_gone > 0 and self.beside_successor > 0",
-                "return self.frozen_before and self.after_gone > 0",
+                "return self.frozen_before and self.after_given_up > 0 and self.beside_successor > 0",
+                "return self.frozen_before and self.after_given_up > 0",
             ),
         ),
         (

@@ -104,14 +104,14 @@ def seen(*told: tuple[float, str]) -> list[HeardLine]:
 
 
 def haunting(*told: tuple[float, str], successor_at: float = 3.0) -> Haunting:
-    return haunting_in(seen(*told), deleted_at=1.0, gone_at=2.0, successor_at=successor_at)
+    return haunting_in(seen(*told), deleted_at=1.0, given_up_at=2.0, successor_at=successor_at)
 
 
 def test_a_ghost_is_proven_by_who_sees_it_beside_its_successor() -> None:
     found = haunting((0.5, "T"), (2.5, "T"), (3.5, "T"), (4.0, "S"), (4.5, "gone"))
 
     assert found == Haunting(
-        frozen_before=True, after_gone=3, beside_successor=2, awake=1, ended=True
+        frozen_before=True, after_given_up=3, beside_successor=2, awake=1, ended=True
     )
     assert found.is_proven
 
@@ -134,7 +134,7 @@ def test_a_ghost_that_nobody_saw_beside_its_successor_is_not(found: Haunting) ->
 def test_a_witness_that_tells_something_else_has_seen_nothing() -> None:
     lines = [HeardLine(3.5, "Traceback (most recent call last):"), HeardLine(3.6, "[]")]
 
-    found = haunting_in(lines, deleted_at=1.0, gone_at=2.0, successor_at=3.0)
+    found = haunting_in(lines, deleted_at=1.0, given_up_at=2.0, successor_at=3.0)
 
     assert not found.is_proven
 
