@@ -42,3 +42,15 @@ def gateway_alone(
         **key,
     }
     return ServiceProcess("gateway", ARGUMENTS["gateway"], own, directory)
+
+
+def reconciler_alone(dsn: str, directory: Path) -> ServiceProcess:
+    """A reconciler whose gateway is not there: it looks at its database all the same."""
+    own = {
+        **DEADLINES,
+        "DB_DSN": dsn,
+        "BOOKPAY_ENV": ENVIRONMENT,
+        "GATEWAY_URL": "http://127.0.0.1:9",
+        "GATEWAY_TOKEN": GATEWAY_TOKEN,
+    }
+    return ServiceProcess("reconciler", ARGUMENTS["reconciler"], own, directory)

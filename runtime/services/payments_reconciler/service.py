@@ -21,6 +21,7 @@ from runtime.adapters import gateway_client
 from runtime.adapters.gateway_client import GatewayClient
 from runtime.adapters.http.admin import serve_admin_port
 from runtime.adapters.store import database, far_times, reconcile
+from runtime.domain.names import FINAL_PAYMENT_STATES, PaymentState
 from runtime.domain.retry import CONNECTION_BACKOFF
 from runtime.lifecycle import repeat
 from runtime.process import Process
@@ -57,7 +58,11 @@ class Reconciler:
     tools: Tools
     missed: missed_events.MissedEvents
     listing: outside.AccountListing
-    _known_states: set[str] = field(default_factory=set)
+    # From the start: where nothing is open each is told to be zero, which is another thing than a
+    # reconciler that does not count.
+    _known_states: set[str] = field(
+        default_factory=lambda: {state.value for state in set(PaymentState) - FINAL_PAYMENT_STATES}
+    )
     _outages: dict[str, Outage] = field(default_factory=dict)
     _published_at: float = 0.0
     _looked_far_at: float = 0.0
