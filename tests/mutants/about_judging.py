@@ -38,7 +38,7 @@ JUDGE_MUTANTS: Final = (
         ),
     ),
     Mutant(
-        "M70",
+        "M69",
         "a row with a value that no ledger can hold is judged as if it had been read",
         (
             Replacement(
@@ -56,7 +56,7 @@ JUDGE_MUTANTS: Final = (
         (unit("judge/test_evaluation", "test_money_is_shown_in_its_own_minor_units"),),
     ),
     Mutant(
-        "M71",
+        "M70",
         "a ledger that was edited after the audit is judged again as if it were the recorded one",
         (
             Replacement(
@@ -71,7 +71,7 @@ JUDGE_MUTANTS: Final = (
         (unit("judge/test_verification", "test_what_was_recorded_comes_out_again"),),
     ),
     Mutant(
-        "M72",
+        "M71",
         "a journal whose lines were changed or taken out passes for the one that was written",
         (
             Replacement(
