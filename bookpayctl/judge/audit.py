@@ -268,7 +268,11 @@ def _agreement(looks: _Looks, request: AuditRequest, sizes: tuple[str, ...], *, 
 
 def _dated_ahead(count: int) -> tuple[str, ...]:
     """Dates that have not come yet put nothing off, and are odd enough to be told."""
-    return (f"{count} orders are dated ahead of the clock; they were judged",) if count else ()
+    return (
+        (f"{count} orders are dated ahead of the clock, or at no time; they were judged",)
+        if count
+        else ()
+    )
 
 
 def _ledger_sizes(connection: Connection) -> tuple[str, ...]:

@@ -96,7 +96,7 @@ def _journal(run_dir: Path) -> Item:
     """V01: the journal is the one that was written, and names the manifest that is there."""
     title, required = (
         "the journal is whole",
-        "each line follows the one before; the manifest is its",
+        "each line follows the one before, and one names the manifest",
     )
     path = run_dir / JOURNAL_FILE
     try:
