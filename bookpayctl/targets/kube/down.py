@@ -20,12 +20,13 @@ from bookpayctl.targets.kube.manifests import ENVIRONMENT_LABEL
 
 _LOOK_SECONDS: Final = 0.5
 
-# What Kubernetes itself keeps in every namespace, or makes for what others made.
+# What Kubernetes itself keeps in every namespace, and what istiod writes into each that there is.
 _ITS_OWN: Final = frozenset(
     {
         ("ServiceAccount", "default"),
         ("ConfigMap", "kube-root-ca.crt"),
         ("ConfigMap", "istio-ca-root-cert"),
+        ("ConfigMap", "istio-ca-crl"),
     }
 )
 _FOLLOWING: Final = frozenset(
@@ -156,11 +157,14 @@ def _foreign(cluster: Cluster, namespace: str, kind: Kind) -> list[str]:
     if kind.kind in ("Event", "Endpoints", "EndpointSlice"):
         return []
     return [
-        _named(document) for document in cluster.objects(kind, namespace) if not _follows(document)
+        _named(document)
+        for document in cluster.objects(kind, namespace)
+        if not is_nobodys(document)
     ]
 
 
-def _follows(document: Document) -> bool:
+def is_nobodys(document: Document) -> bool:
+    """Whether it keeps no namespace: it is the platform's, an owner's or an environment's."""
     meta = document["metadata"]
     named = (document["kind"], meta["name"])
     return (
