@@ -57,6 +57,7 @@ ANSWERS: Final[dict[str, set[int]]] = {
     "shadow report --day": {5},
     # No order may be so old yet; and the lies that were sent before are found.
     "audit --age 30s": {0, 1, 5},
+    "verify ": {0, 1, 5},
     # In so short a storm not every process of a busy machine is killed, and none is no proof.
     "drill run kill-storm --duration 15s": {0, 3},
     # What this machine lacks a little of is a warning.
@@ -71,6 +72,7 @@ STANDS_FOR: Final = (
     ("stripe deliver", "EVENT", "event"),
     ("stripe complete", "PI", "waiting PaymentIntent"),
     ("dlq show", "17", "dead letter"),
+    ("verify", "20261129-101500-audit-3f2a", "run of an audit"),
     ("webhook quarantine release", "3 4", "two lies"),
     ("webhook quarantine release", "3", "lie"),
     ("webhook quarantine discard", "4", "other lie"),
@@ -220,7 +222,9 @@ def made(shop: CommandLine, folder: Path) -> dict[str, str]:
     waiting = eventually(lambda: intent_of(shop, action["id"]), "a PaymentIntent that waits")
     eventually(lambda: intent_of(shop, processing["id"]), "a PaymentIntent that is processed")
     v1_says(folder, paid["id"])
+    audited = shop.ask("audit", "--timeout", "20s")
     return {
+        "run of an audit": Path(audited["run_dir"]).name,
         "paid order": paid["id"],
         "another paid order": other["id"],
         "order whose refund failed": failing["id"],

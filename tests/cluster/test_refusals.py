@@ -148,10 +148,9 @@ def full_disk(folder: Path) -> Iterator[Path]:
         pytest.skip("only root may mount a small disk")
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", folder], check=True)
     try:
-        with (folder / "filled").open("wb") as file, suppress(OSError):
+        with (folder / "filled").open("wb", buffering=0) as file, suppress(OSError):
             while True:
                 file.write(b"x" * 4096)
-                file.flush()
         (folder / "home").mkdir()
         yield folder
     finally:
