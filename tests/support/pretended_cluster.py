@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from bookpayctl.targets.cluster_target import ClusterTarget, Eviction, Node, PostgresInstances
-from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.errors import TargetError
 from bookpayctl.targets.target import Mark, Process, ProcessEnd, ProcessEvents
+from tests.support.environments import environment_away
 
 
 def process(name: str, service: str, *, runs: bool = True) -> Process:
@@ -33,21 +33,7 @@ class PretendedCluster:
     """
 
     def __init__(self, root: Path, processes: Sequence[Process], nodes: Sequence[str]) -> None:
-        self.environment = Environment(
-            name="trial",
-            root=root,
-            target="kube",
-            dsn="postgresql://nobody@127.0.0.1:1/none",
-            kafka_bootstrap_servers="127.0.0.1:1",
-            stripe_api_base="http://127.0.0.1:1",
-            stripe_control_url=None,
-            orders_url="http://127.0.0.1:1",
-            gateway_url="http://127.0.0.1:1",
-            webhook_url="http://127.0.0.1:1/stripe/webhook",
-            mail_dir=root,
-            tenant_id="acme-books",
-            processes=(),
-        )
+        self.environment = environment_away(root, name="trial", target="kube")
         self.asked: list[tuple[str, ...]] = []
         self.there = {found.name: found for found in processes}
         self.placed = dict.fromkeys(self.there, nodes[0])

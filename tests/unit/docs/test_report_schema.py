@@ -25,6 +25,7 @@ from bookpayctl.session import RefusedError, refused_report
 from bookpayctl.targets.environment import Environment
 from docs.generate import report_schema
 from tests.support import judged_shop
+from tests.support.environments import environment_away
 from tests.support.judging import judge
 from tests.support.report_schema import problems
 from tests.support.shop_rows import Facts
@@ -39,21 +40,7 @@ def environment(root: Path) -> Environment:
     """An environment on disk whose servers are all away."""
     (root / "secrets").mkdir()
     (root / "secrets" / "stripe-api-key").write_text("sk_test_of_nobody")
-    return Environment(
-        name="default",
-        root=root,
-        target="local",
-        dsn="postgresql://nobody@127.0.0.1:1/none",
-        kafka_bootstrap_servers="127.0.0.1:1",
-        stripe_api_base="http://127.0.0.1:1",
-        stripe_control_url=None,
-        orders_url="http://127.0.0.1:1",
-        gateway_url="http://127.0.0.1:1",
-        webhook_url="http://127.0.0.1:1/stripe/webhook",
-        mail_dir=root,
-        tenant_id="acme-books",
-        processes=(),
-    )
+    return environment_away(root)
 
 
 def audited(facts: Facts, *incidents: ExitCode) -> Report:

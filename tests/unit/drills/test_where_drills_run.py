@@ -14,31 +14,12 @@ from bookpayctl.drills import load_drill
 from bookpayctl.drills.catalogue import CATALOGUE, Entry
 from bookpayctl.session import RefusedError
 from bookpayctl.targets import environment as environments
-from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.kube.permissions import deeds_of_acts
 from bookpayctl.targets.platforms import CLUSTERS, LOCAL, NAMES
+from tests.support.environments import environment_away
 from tests.support.many_commands import run_all
 
 IN_CLUSTERS = [entry for entry in CATALOGUE if load_drill(entry).platforms == CLUSTERS]
-
-
-def local(root: Path) -> Environment:
-    """An environment of this machine whose servers are all away."""
-    return Environment(
-        name="default",
-        root=root,
-        target=LOCAL,
-        dsn="postgresql://nobody@127.0.0.1:1/none",
-        kafka_bootstrap_servers="127.0.0.1:1",
-        stripe_api_base="http://127.0.0.1:1",
-        stripe_control_url=None,
-        orders_url="http://127.0.0.1:1",
-        gateway_url="http://127.0.0.1:1",
-        webhook_url="http://127.0.0.1:1/stripe/webhook",
-        mail_dir=root,
-        tenant_id="acme-books",
-        processes=(),
-    )
 
 
 WHERE: Final = ", ".join(CLUSTERS)
@@ -73,7 +54,7 @@ def test_one_of_a_cluster_is_refused_on_this_machine_and_begins_nothing(
     entry: Entry, tmp_path: Path
 ) -> None:
     drill = load_drill(entry)
-    request = DrillRequest(local(tmp_path), point=next(iter(drill.points)))
+    request = DrillRequest(environment_away(tmp_path), point=next(iter(drill.points)))
 
     with pytest.raises(RefusedError, match=rf"{entry.slug} runs on {WHERE} alone, .* is on local"):
         run_drill(drill, request, lambda _: None)
@@ -84,8 +65,8 @@ def test_one_of_a_cluster_is_refused_on_this_machine_and_begins_nothing(
 def test_its_plan_says_that_it_would_be_refused(tmp_path: Path) -> None:
     here, there = load_drill(IN_CLUSTERS[0]), load_drill(CATALOGUE[0])
 
-    refused = dict(plan(here, DrillRequest(local(tmp_path), next(iter(here.points)))))
-    allowed = dict(plan(there, DrillRequest(local(tmp_path), next(iter(there.points)))))
+    refused = dict(plan(here, DrillRequest(environment_away(tmp_path), next(iter(here.points)))))
+    allowed = dict(plan(there, DrillRequest(environment_away(tmp_path), next(iter(there.points)))))
 
     assert refused["runs on"] == WHERE
     assert f"runs on {WHERE} alone" in refused["refused here"]
@@ -94,7 +75,7 @@ def test_its_plan_says_that_it_would_be_refused(tmp_path: Path) -> None:
 
 def test_the_command_ends_with_6_and_one_document_that_says_why(tmp_path: Path) -> None:
     root = tmp_path / "default"
-    environments.save(local(root))
+    environments.save(environment_away(root))
 
     (done,) = run_all(
         [["drill", "pod-delete", "-o", "json"]], tmp_path, {"BOOKPAY_HOME": str(tmp_path)}

@@ -29,8 +29,8 @@ from bookpayctl.judge.readers.kafka import row_of
 from bookpayctl.judge.readers.postgres import DatabaseMoment, selects
 from bookpayctl.judge.topics import topic_violations
 from bookpayctl.report.verdict import Verdict
-from bookpayctl.targets.environment import Environment
 from tests.support import judged_shop as shop
+from tests.support.environments import environment_away
 from tests.support.shop_rows import Facts
 from tests.support.shop_tables import rows_of
 
@@ -99,31 +99,12 @@ def test_an_order_dated_ahead_belongs_to_the_digest_of_both_looks(
     assert moved(engine, tmp_path, orders=(*D.orders, ahead)) == {"orders"}
 
 
-def environment(root: Path) -> Environment:
-    """An environment on disk; nothing of it is asked here but its folder and its name."""
-    return Environment(
-        name=shop.ENVIRONMENT,
-        root=root,
-        target="local",
-        dsn="",
-        kafka_bootstrap_servers="",
-        stripe_api_base="",
-        stripe_control_url=None,
-        orders_url="",
-        gateway_url="",
-        webhook_url="",
-        mail_dir=root,
-        tenant_id="acme-books",
-        processes=(),
-    )
-
-
 def combined(
     engine: Connection, root: Path, earlier: Facts, later: Facts, **absent: Absence
 ) -> Path:
     moment = DatabaseMoment(shop.at(60), timedelta(0), "18")
     side_by_side(
-        environment(root),
+        environment_away(root, name=shop.ENVIRONMENT),
         engine,
         LedgerLook(kept(engine, root / "one", earlier), moment, absent),
         LedgerLook(kept(engine, root / "two", later), moment, {}),

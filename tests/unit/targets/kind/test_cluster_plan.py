@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.kind.plan import (
     ClusterStep,
     ImageStep,
@@ -17,6 +17,7 @@ from bookpayctl.targets.kind.plan import (
     is_made_for_us,
     record_of,
 )
+from tests.support.environments import environment_away
 
 OURS = KindRecord("bookpay", created=True, api_port=30_001)
 TAKEN = KindRecord("bookpay", created=False)
@@ -69,21 +70,8 @@ def test_only_the_cluster_that_was_made_for_the_environment_may_be_deleted(
 
 @pytest.mark.parametrize("record", [OURS, TAKEN, KindRecord("other", created=True)])
 def test_what_is_written_down_is_what_is_read(record: KindRecord) -> None:
-    environment = Environment(
-        name="shop",
-        root=Path("/nowhere"),
-        target="kind",
-        dsn="",
-        kafka_bootstrap_servers="",
-        stripe_api_base="",
-        stripe_control_url=None,
-        orders_url="",
-        gateway_url="",
-        webhook_url="",
-        mail_dir=Path("/nowhere"),
-        tenant_id="",
-        processes=(),
-        settings=record.as_settings(),
+    environment = replace(
+        environment_away(Path("/nowhere"), target="kind"), settings=record.as_settings()
     )
 
     assert record_of(environment) == record
