@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from bookpayctl.report.result import Report
-from bookpayctl.report.verdict import Item, Verdict, unanswered
+from bookpayctl.report.verdict import Item, Verdict, not_asked, unanswered
 from bookpayctl.runs.directory import Run
 from bookpayctl.session import Observer, open_session
 from bookpayctl.targets.environment import Environment
@@ -165,15 +165,7 @@ def _item(check: Check, answer: CheckAnswer) -> Item:
 
 
 def _skip(check: Check) -> Item:
-    return Item(
-        id=check.id,
-        title=check.title,
-        verdict=Verdict.SKIPPED,
-        required=check.required,
-        observed="not asked",
-        examined=0,
-        reason="skipped by --skip",
-    )
+    return not_asked(check.id, check.title, check.required, "skipped by --skip")
 
 
 def judged(

@@ -30,7 +30,7 @@ from bookpayctl.forgery.case import (
 )
 from bookpayctl.load import probe_orders
 from bookpayctl.report.result import Report
-from bookpayctl.report.verdict import Item, Verdict, unanswered
+from bookpayctl.report.verdict import Item, Verdict, not_asked, unanswered
 from bookpayctl.runs.directory import Run
 from bookpayctl.targets.environment import Environment
 
@@ -93,15 +93,9 @@ class Forger:
 
     def _ask(self, case: Case) -> Item:
         if case.needs == "outage":
-            return Item(
-                case.id,
-                case.title,
-                Verdict.SKIPPED,
-                required="503 while the database is away",
-                observed="not asked",
-                examined=0,
-                reason="takes the database away; bookpayctl drill run outage does that",
-            )
+            required = "503 while the database is away"
+            reason = "takes the database away; bookpayctl drill run outage does that"
+            return not_asked(case.id, case.title, required, reason)
         problem = self._control()
         if problem:
             reason = f"an honest event was not received ({problem}), so a refusal says nothing"

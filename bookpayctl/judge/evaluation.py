@@ -29,7 +29,7 @@ from bookpayctl.judge.rules import (
     words_of,
 )
 from bookpayctl.report.money import shown_money, shown_sums
-from bookpayctl.report.verdict import Item, Verdict, unanswered
+from bookpayctl.report.verdict import Item, Verdict, not_asked, unanswered
 
 EXCUSED_WORD: Final = "excused:"
 """How a sentence begins that names what an invariant left out, and why."""
@@ -286,17 +286,8 @@ def _excused(connection: Connection, rule: Invariant) -> tuple[str, ...]:
 
 def _without(rule: Invariant, absence: Absence) -> Item:
     """A ledger that this stack does not have is a choice; any other missing one is a hole."""
-    if not absence.chosen:
-        return unanswered(rule.id, rule.title, rule.required, absence.reason)
-    return Item(
-        id=rule.id,
-        title=rule.title,
-        verdict=Verdict.SKIPPED,
-        required=rule.required,
-        observed="not asked",
-        examined=0,
-        reason=absence.reason,
-    )
+    answer = not_asked if absence.chosen else unanswered
+    return answer(rule.id, rule.title, rule.required, absence.reason)
 
 
 def _verdict(answer: RuleAnswer) -> Verdict:

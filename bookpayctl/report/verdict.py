@@ -119,6 +119,19 @@ def unanswered(item_id: str, title: str, required: str, reason: str) -> Item:
     )
 
 
+def not_asked(item_id: str, title: str, required: str, reason: str) -> Item:
+    """A question that was left out on purpose."""
+    return Item(
+        id=item_id,
+        title=title,
+        verdict=Verdict.SKIPPED,
+        required=required,
+        observed="not asked",
+        examined=0,
+        reason=reason,
+    )
+
+
 def count_by_verdict(items: Iterable[Item]) -> dict[str, int]:
     """How many of each verdict, every verdict named, also those with none."""
     counts = {verdict.value: 0 for verdict in Verdict}

@@ -23,12 +23,18 @@ REFUSED_CLEARLY: Final = (
 )
 
 
-def answers_during(context: DrillContext, window: TimeAway, *, refusing: bool) -> list[Item]:
+def answers_during(context: DrillContext, window: TimeAway | None, *, refusing: bool) -> list[Item]:
     """Items about the calls of this run that were sent within the window.
 
     Args:
+        window: when the fault was there; None when it never was.
         refusing: whether orders are refused while this part is away, instead of accepted.
+
+    Raises:
+        LookupError: there was no fault that clients could have met.
     """
+    if window is None:
+        raise LookupError("the fault was never there")
     with context.run.history_path.open(encoding="utf-8") as lines:
         calls = calls_between(lines, window.began_at, window.ended_at)
     title = "orders were refused clearly" if refusing else "orders were accepted"
