@@ -153,6 +153,12 @@ def unrecovered(runs_dir: Path) -> list[Unrecovered]:
     return found
 
 
+def is_dead(runs_dir: Path, run_id: str) -> bool:
+    """Whether a run began here and its process is no more; False for one of somewhere else."""
+    file = runs_dir / run_id / RUN_FILE
+    return bool(run_id) and file.is_file() and not _is_alive(json.loads(file.read_text()))
+
+
 def broken_links(path: Path) -> list[str]:
     """Where a journal is not the one that was written, one sentence each; empty when it is.
 

@@ -75,18 +75,22 @@ CASES = [
 ]
 
 
+def holders(cluster: TestCluster) -> list[dict[str, Any]]:
+    """The Lease of whoever is at work, or was killed at it a moment ago."""
+    leases = json.loads(cluster.kubectl("get", "leases", "-n", SPACE, "-o", "json"))["items"]
+    mine = [lease for lease in leases if lease["metadata"]["name"] == reservation.NAME]
+    return [lease for lease in mine if not reservation.is_over(lease, datetime.now(UTC))]
+
+
 @pytest.fixture(autouse=True)
 def nobody_is_at_work(in_cluster: CommandLine, cluster: TestCluster) -> None:
     """A run that a test has killed stands in the way for as long as its Lease lasts."""
     assert in_cluster.root.is_dir()
 
-    def holders() -> list[dict[str, Any]]:
-        leases = json.loads(cluster.kubectl("get", "leases", "-n", SPACE, "-o", "json"))["items"]
-        mine = [lease for lease in leases if lease["metadata"]["name"] == reservation.NAME]
-        return [lease for lease in mine if not reservation.is_over(lease, datetime.now(UTC))]
-
     free = wait_until(
-        holders, lambda held: not held, deadline_seconds=3.0 * reservation.LEASE_SECONDS
+        lambda: holders(cluster),
+        lambda held: not held,
+        deadline_seconds=3.0 * reservation.LEASE_SECONDS,
     )
     assert free.reached, free.value
 
@@ -131,7 +135,25 @@ def test_after_a_kill_in_the_middle_of_a_drain_recover_uncordons_the_node(
         "processes_running": "undone",
     }
     assert traces_of_drills(cluster) == []
+    assert holders(cluster) == []
     assert in_cluster.ask("recover")["exit"] == {"code": 0, "reason": "nothing_to_recover"}
+
+
+def test_a_killed_run_with_nothing_to_undo_stands_in_nobodys_way_who_sees_it_dead(
+    in_cluster: CommandLine, cluster: TestCluster
+) -> None:
+    begun = in_cluster.begin("check")
+    try:
+        held = wait_until(lambda: holders(cluster), bool, deadline_seconds=LANDED_SECONDS_MAX)
+    finally:
+        begun.kill()
+        begun.communicate()
+    assert held.reached
+    assert holders(cluster), "it has ended by itself, so nothing was asked"
+
+    document = in_cluster.ask("check", "--only", "BP-C001")
+
+    assert document["exit"]["code"] == 0, unhappy(document)
 
 
 @long

@@ -59,6 +59,10 @@ class CommandLine:
         done = self.run(*arguments, "-o", "json")
         document: dict[str, Any] = json.loads(done.stdout)
         assert document["exit"]["code"] == done.returncode, done.stderr
+        if done.returncode:
+            # Read only where a test fails: then it is what one wants to know first.
+            said = f"{document['exit']} {document.get('context', '')}"
+            sys.stderr.write(f"{arguments} ended with {said}\n{done.stderr}\n")
         if is_report(document):
             assert problems(document) == []
         return document

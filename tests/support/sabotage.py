@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+from bookpayctl.runs.waiting import wait_until
 from tests.support.cluster import TestCluster
 
 # What a client library does when it is given no key: a new one for every attempt. And a receiver
@@ -34,6 +35,7 @@ if "payments-webhook-receiver" in sys.orig_argv:
 
 NAMESPACE: Final = "bookstore-platform-payments"
 GATEWAY: Final = "payments-gateway"
+ENDING_SECONDS_MAX: Final = 180.0
 _NAME: Final = "sabotage"
 _FOLDER: Final = "/sabotage"
 
@@ -79,7 +81,20 @@ def _container(cluster: TestCluster) -> dict[str, Any]:
 
 
 def _patch(cluster: TestCluster, pod: dict[str, Any]) -> None:
-    """Change the pods of the gateway, and wait until all of them are the changed ones."""
+    """Change the pods of the gateway, and wait until only changed ones are there.
+
+    A rollout has ended when the new ones serve; the old ones may still be busy with ending.
+    """
     change = json.dumps({"spec": {"template": {"spec": pod}}})
     cluster.kubectl("-n", NAMESPACE, "patch", "deployment", GATEWAY, "-p", change)
     cluster.kubectl("-n", NAMESPACE, "rollout", "status", f"deployment/{GATEWAY}", "--timeout=300s")
+    gone = wait_until(
+        lambda: _ending(cluster), lambda pods: not pods, deadline_seconds=ENDING_SECONDS_MAX
+    )
+    assert gone.reached, gone.value
+
+
+def _ending(cluster: TestCluster) -> list[str]:
+    pods = json.loads(cluster.kubectl("-n", NAMESPACE, "get", "pods", "-o", "json"))["items"]
+    found = [pod["metadata"] for pod in pods]
+    return [pod["name"] for pod in found if pod.get("deletionTimestamp")]

@@ -21,6 +21,7 @@ def recover(name: NameOption = None, output: OutputOption = OutputFormat.TABLE) 
     from bookpayctl.faults import undo
     from bookpayctl.runs import directory
     from bookpayctl.runs.interrupts import shielded
+    from bookpayctl.targets.errors import ReservedError
     from bookpayctl.targets.platforms import open_target
 
     environment = environment_of(name)
@@ -32,8 +33,15 @@ def recover(name: NameOption = None, output: OutputOption = OutputFormat.TABLE) 
             codes.append(ExitCode.REFUSED)
             continue
         hint(f"recovering {left.run_id}")
-        with shielded():
-            results = undo.undo_all(open_target(environment), directory.resume(left.path))
+        target = open_target(environment)
+        try:
+            # Shielded within: a wait for somebody else may be given up, an undo may not.
+            with target.reserve(f"recover-{left.run_id}"), shielded():
+                results = undo.undo_all(target, directory.resume(left.path))
+        except ReservedError as reserved:
+            rows.append((left.run_id, "-", str(reserved)))
+            codes.append(ExitCode.REFUSED)
+            continue
         for result in results:
             rows.append((left.run_id, result.entry.op, result.error or "undone"))
             did(f"{left.run_id}, {result.entry.op}: {result.error or 'undone'}")

@@ -1,7 +1,8 @@
 """One run at a time in a namespace: a Lease that names its holder and ends with it.
 
 Kept alive by a thread of the command. A holder that was killed keeps nobody out for longer than the
-lease lasts. Times are the API server's, because two machines may tell different ones.
+lease lasts, and not at all who can see that it is dead: whoever has its run's folder. Times are the
+API server's, because two machines may tell different ones.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -25,17 +26,27 @@ from bookpayctl.targets.kube.manifests import ENVIRONMENT_LABEL
 NAME: Final = "bookpayctl-run"
 LEASE_SECONDS: Final = 30
 _RENEW_SECONDS: Final = 10.0
+_OF: Final = " of "
 
 
 @contextmanager
-def reserved(cluster: Cluster, namespace: str, environment: str, run_id: str) -> Iterator[None]:
+def reserved(
+    cluster: Cluster,
+    namespace: str,
+    environment: str,
+    run_id: str,
+    is_dead: Callable[[str], bool],
+) -> Iterator[None]:
     """Hold the namespace for one run.
+
+    Args:
+        is_dead: whether the run of that id is known to be at work no more.
 
     Raises:
         ReservedError: another run holds it; the message names it.
     """
-    holder = f"{run_id} of {getpass.getuser()}@{socket.gethostname()} (pid {os.getpid()})"
-    held = _take(cluster, namespace, environment, holder)
+    holder = f"{run_id}{_OF}{getpass.getuser()}@{socket.gethostname()} (pid {os.getpid()})"
+    held = _take(cluster, namespace, environment, holder, is_dead)
     ending = threading.Event()
     keeper = threading.Thread(
         target=_keep, args=(cluster, held, ending), name="reservation", daemon=True
@@ -59,7 +70,19 @@ def is_over(lease: Document, now: datetime) -> bool:
     return now > renewed + lasts
 
 
-def _take(cluster: Cluster, namespace: str, environment: str, holder: str) -> Document:
+def run_of(lease: Document) -> str:
+    """The id of the run that took it; empty for one of nobody."""
+    holder: str = (lease.get("spec") or {}).get("holderIdentity") or ""
+    return holder.partition(_OF)[0]
+
+
+def _take(
+    cluster: Cluster,
+    namespace: str,
+    environment: str,
+    holder: str,
+    is_dead: Callable[[str], bool],
+) -> Document:
     now = cluster.now()
     wanted: Document = {
         "apiVersion": LEASE.api_version,
@@ -80,7 +103,7 @@ def _take(cluster: Cluster, namespace: str, environment: str, holder: str) -> Do
         return cluster.create(LEASE, wanted, namespace)
     except ConflictError:
         found = cluster.get(LEASE, NAME, namespace)
-    if not is_over(found, now):
+    if not is_over(found, now) and not is_dead(run_of(found)):
         raise ReservedError(
             f"{found['spec']['holderIdentity']} is at work in namespace {namespace}; one run at a"
             f" time. One that was killed stands in the way for {LEASE_SECONDS} s at most"

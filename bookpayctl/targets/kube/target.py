@@ -9,10 +9,11 @@ import signal
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Final
 
 from bookpayctl.clients.http import HttpAnswer, NoAnswer, ask
+from bookpayctl.runs import directory
 from bookpayctl.runs.waiting import wait_until
 from bookpayctl.targets.cluster_target import (
     ClusterAct,
@@ -88,7 +89,13 @@ class KubeTarget:
         return self._environment
 
     def reserve(self, run_id: str) -> AbstractContextManager[None]:
-        return reserved(self._cluster, self._namespaces[0], self._environment.name, run_id)
+        return reserved(
+            self._cluster,
+            self._namespaces[0],
+            self._environment.name,
+            run_id,
+            partial(directory.is_dead, self._environment.runs_dir),
+        )
 
     def why_not_broken(self) -> str | None:
         for name in self._namespaces:

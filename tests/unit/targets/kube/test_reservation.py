@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bookpayctl.targets.kube.reservation import is_over
+from bookpayctl.targets.kube.reservation import is_over, run_of
 
 NOW = datetime(2026, 11, 29, 12, 0, 0, tzinfo=UTC)
 
@@ -36,3 +36,15 @@ def test_one_that_was_not_does_not(spec: dict[str, object]) -> None:
 
 def test_a_lease_of_nobody_keeps_nobody_out() -> None:
     assert is_over({}, NOW)
+
+
+@pytest.mark.parametrize(
+    ("holder", "run"),
+    [("20261129-183607-check-6277 of ana@box (pid 7)", "20261129-183607-check-6277"), ("", "")],
+)
+def test_a_lease_tells_its_run(holder: str, run: str) -> None:
+    assert run_of(lease(holderIdentity=holder)) == run
+
+
+def test_a_lease_of_nobody_is_of_no_run() -> None:
+    assert run_of({}) == ""
