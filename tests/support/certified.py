@@ -24,10 +24,14 @@ def certify(command: CommandLine, cluster: TestCluster) -> None:
     The last leaves orders that were charged twice.
     """
     command = replace(command, seconds_max=SECONDS_MAX)
+    paid = 0
     with told(f"{ORDERS} orders"):
-        load = command.ask(*LOAD)
-    assert load["exit"]["code"] == 0
-    assert load["orders_by_status"] == {"paid": ORDERS}, load
+        # A machine that is too slow for the rate sends fewer of them a round, and says so.
+        while paid < ORDERS:
+            load = command.ask(*LOAD)
+            assert load["exit"]["code"] == 0
+            assert set(load["orders_by_status"]) == {"paid"}, load
+            paid += load["orders_by_status"]["paid"]
 
     with told("check"):
         checked = command.ask("check")
