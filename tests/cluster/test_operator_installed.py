@@ -15,6 +15,7 @@ from typing import Final
 import pytest
 import yaml
 
+from bookpayctl.runs.waiting import wait_until
 from bookpayctl.targets.kube.operators.pins import pinned_operators
 from tests.support.cluster import ROOT, TestCluster, lab_command, lab_script, left_in, run_long
 from tests.support.command_line import CommandLine, verdicts
@@ -36,6 +37,7 @@ CLUSTER_WIDE: Final = (
     "mutatingwebhookconfigurations,validatingwebhookconfigurations"
 )
 UP_SECONDS_MAX: Final = 420
+NODE_REPORTS_SECONDS_MAX: Final = 90.0
 
 
 @pytest.fixture(scope="module")
@@ -90,11 +92,18 @@ def overlay(cluster: TestCluster, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 def labs_postgres(cluster: TestCluster) -> str:
-    names = cluster.kubectl("get", "nodes", "-o", "jsonpath={.items[*].status.images[*].names[*]}")
-    found = sorted(name for name in names.split() if "/postgresql:" in name)
+    # A node tells of a new image when it reports the next time.
+    found = wait_until(
+        lambda: _postgres_images(cluster), bool, deadline_seconds=NODE_REPORTS_SECONDS_MAX
+    ).value
     if not found:
         pytest.skip("the node has no PostgreSQL for CloudNativePG: lab.sh pg trixie 17")
     return found[-1]
+
+
+def _postgres_images(cluster: TestCluster) -> list[str]:
+    names = cluster.kubectl("get", "nodes", "-o", "jsonpath={.items[*].status.images[*].names[*]}")
+    return sorted(name for name in names.split() if "/postgresql:" in name)
 
 
 @pytest.fixture(scope="module")
