@@ -73,6 +73,8 @@ STANDS_FOR: Final = (
     ("stripe complete", "PI", "waiting PaymentIntent"),
     ("dlq show", "17", "dead letter"),
     ("verify", "20261129-101500-audit-3f2a", "run of an audit"),
+    ("runs diff", "20261129-101500-audit-3f2a", "run of an audit"),
+    ("runs diff", "20261129-103000-audit-77c1", "run of an audit"),
     ("webhook quarantine release", "3 4", "two lies"),
     ("webhook quarantine release", "3", "lie"),
     ("webhook quarantine discard", "4", "other lie"),

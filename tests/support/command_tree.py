@@ -28,6 +28,7 @@ NEEDED: Final = {
     "dlq redrive": ("--all",),
     "webhook forge": ("--case", "W01"),
     "load": ("--duration", "1s", "--settle", "1s"),
+    "runs prune": ("--keep", "1"),
 }
 
 
