@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
 
@@ -40,14 +40,20 @@ class ReportFormat(StrEnum):
     TABLE = "table"
     JSON = "json"
     JUNIT = "junit"
+    MARKDOWN = "markdown"
 
+
+FILE_FORMATS: Final = tuple(kind for kind in ReportFormat if kind is not ReportFormat.TABLE)
+"""What a report beside stdout may be; a table is for a screen."""
 
 FormatOption = Annotated[
     ReportFormat, typer.Option("--output", "-o", help="What is written to stdout.")
 ]
 ReportOption = Annotated[
     list[str] | None,
-    typer.Option("--report", metavar="FORMAT=FILE", help="Also write json=F or junit=F."),
+    typer.Option(
+        "--report", metavar="FORMAT=FILE", help="Also write json=F, junit=F or markdown=F."
+    ),
 ]
 StrictOption = Annotated[bool, typer.Option("--strict", help="Warnings exit 4.")]
 VerboseOption = Annotated[
@@ -96,8 +102,9 @@ def report_files(
     files = []
     for text in given or []:
         name, _, path = text.partition("=")
-        if name not in (ReportFormat.JSON, ReportFormat.JUNIT) or not path:
-            fail(f"--report {text!r} must be json=FILE or junit=FILE", ExitCode.USAGE)
+        if name not in FILE_FORMATS or not path:
+            known = ", ".join(f"{kind.value}=FILE" for kind in FILE_FORMATS)
+            fail(f"--report {text!r} must be one of {known}", ExitCode.USAGE)
         try:
             place = destination(path)
         except DestinationError as error:
@@ -136,6 +143,7 @@ def render(
 ) -> str:
     """The report in one format, complete."""
     from bookpayctl.report.junit import junit_document
+    from bookpayctl.report.markdown import markdown_document
     from bookpayctl.report.text import report_lines
 
     match output:
@@ -145,10 +153,15 @@ def render(
             return Document(report.kind, report.code, report.reason, report.body()).to_json()
         case ReportFormat.JUNIT:
             return junit_document(report)
+        case ReportFormat.MARKDOWN:
+            return markdown_document(report).rstrip("\n")
 
 
-def write_files(report: Report, files: Sequence[ReportFile]) -> Report:
+def write_files(report: Report, files: Sequence[ReportFile], *, kept: bool = False) -> Report:
     """Write the report into its run's folder and wherever it was asked for.
+
+    Args:
+        kept: it was read from its run's folder, which stays as it is.
 
     Returns:
         The report as it is to be shown: with what could not be written, and the code of that. All
@@ -158,7 +171,7 @@ def write_files(report: Report, files: Sequence[ReportFile]) -> Report:
     from bookpayctl.runs.destinations import DestinationKind
 
     ordered = sorted(files, key=lambda file: file.place.kind is not DestinationKind.FILE)
-    if report.run_dir is not None:
+    if report.run_dir is not None and not kept:
         ordered = [_in_the_run(Path(report.run_dir)), *ordered]
     written: list[ReportFile] = []
     for file in ordered:
@@ -204,10 +217,11 @@ def finish(
     *,
     detailed: bool = False,
     fold: str | None = None,
+    kept: bool = False,
 ) -> NoReturn:
     """Write the report's files, print it, and end the command with the report's code."""
     told(report)
-    report = write_files(report, files)
+    report = write_files(report, files, kept=kept)
     print_line(render(report, output, detailed=detailed, fold=fold))
     leave(report.code)
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from bookpayctl.report.difference import Difference
     from bookpayctl.runs.listing import ListedRun
     from bookpayctl.runs.marks import JournalMark
-    from bookpayctl.runs.pruning import PrunedRun, Judged
+    from bookpayctl.runs.pruning import Judged, PrunedRun
 
 
 def run_list(runs: Sequence[ListedRun], *, total: int) -> Document:

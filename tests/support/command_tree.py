@@ -44,11 +44,11 @@ def leaves(command: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[st
 
 
 def formats(command: Any) -> list[str]:
-    """The machine formats of its -o; none when it has no such option."""
+    """The formats of its -o that a program reads; none when it has no such option."""
     for parameter in command.params:
         if "--output" in parameter.opts:
             kinds = parameter.type_descriptor.annotation
-            return [kind.value for kind in kinds if kind.value != "table"]
+            return [kind.value for kind in kinds if kind.value in ("json", "junit")]
     return []
 
 

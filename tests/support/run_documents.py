@@ -12,7 +12,7 @@ from bookpayctl.cli.run_documents import pruned, run_difference, run_list, run_s
 from bookpayctl.report.difference import Change, Difference
 from bookpayctl.runs.listing import ListedRun, RunState
 from bookpayctl.runs.marks import JournalMark, MarkKind
-from bookpayctl.runs.pruning import PrunedRun, Judged
+from bookpayctl.runs.pruning import Judged, PrunedRun
 
 _BEGAN_AT: Final = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
