@@ -41,6 +41,7 @@ class ReportFormat(StrEnum):
     JSON = "json"
     JUNIT = "junit"
     MARKDOWN = "markdown"
+    HTML = "html"
 
 
 FILE_FORMATS: Final = tuple(kind for kind in ReportFormat if kind is not ReportFormat.TABLE)
@@ -52,7 +53,7 @@ FormatOption = Annotated[
 ReportOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--report", metavar="FORMAT=FILE", help="Also write json=F, junit=F or markdown=F."
+        "--report", metavar="FORMAT=FILE", help="Also write json=F, junit=F, markdown=F or html=F."
     ),
 ]
 StrictOption = Annotated[bool, typer.Option("--strict", help="Warnings exit 4.")]
@@ -139,9 +140,18 @@ def _not_here(place: Destination, output: ReportFormat, inputs: Sequence[Path]) 
 
 
 def render(
-    report: Report, output: ReportFormat, *, detailed: bool = False, fold: str | None = None
+    report: Report,
+    output: ReportFormat,
+    *,
+    detailed: bool = False,
+    fold: str | None = None,
+    folder: Path | None = None,
 ) -> str:
-    """The report in one format, complete."""
+    """The report in one format, complete.
+
+    Args:
+        folder: of the run whose course a page shows; None: where the report says.
+    """
     from bookpayctl.report.junit import junit_document
     from bookpayctl.report.markdown import markdown_document
     from bookpayctl.report.text import report_lines
@@ -155,13 +165,21 @@ def render(
             return junit_document(report)
         case ReportFormat.MARKDOWN:
             return markdown_document(report).rstrip("\n")
+        case ReportFormat.HTML:
+            from bookpayctl.run_report.page import html_page
+            from bookpayctl.run_report.view import view_of
+
+            own = None if report.run_dir is None else Path(report.run_dir)
+            return html_page(view_of(report, folder or own)).rstrip("\n")
 
 
-def write_files(report: Report, files: Sequence[ReportFile], *, kept: bool = False) -> Report:
+def write_files(
+    report: Report, files: Sequence[ReportFile], *, told_from: Path | None = None
+) -> Report:
     """Write the report into its run's folder and wherever it was asked for.
 
     Args:
-        kept: it was read from its run's folder, which stays as it is.
+        told_from: the folder of a run that it was made from, and that stays as it is.
 
     Returns:
         The report as it is to be shown: with what could not be written, and the code of that. All
@@ -171,11 +189,11 @@ def write_files(report: Report, files: Sequence[ReportFile], *, kept: bool = Fal
     from bookpayctl.runs.destinations import DestinationKind
 
     ordered = sorted(files, key=lambda file: file.place.kind is not DestinationKind.FILE)
-    if report.run_dir is not None and not kept:
+    if report.run_dir is not None and told_from is None:
         ordered = [_in_the_run(Path(report.run_dir)), *ordered]
     written: list[ReportFile] = []
     for file in ordered:
-        error = _written(report, file)
+        error = _written(report, file, told_from)
         if error is None:
             written.append(file)
             continue
@@ -183,7 +201,9 @@ def write_files(report: Report, files: Sequence[ReportFile], *, kept: bool = Fal
         hint(f"error: report {lost}; it was asked for and is not there")
         report = replace(report, reports_lost=(*report.reports_lost, lost))
         for earlier in written:
-            if earlier.place.kind is DestinationKind.FILE and _written(report, earlier):
+            if earlier.place.kind is not DestinationKind.FILE:
+                continue
+            if _written(report, earlier, told_from):
                 hint(f"error: report {earlier.place.path} does not say that another is missing")
     return report
 
@@ -197,14 +217,14 @@ def _in_the_run(run_dir: Path) -> ReportFile:
     return ReportFile(ReportFormat.JSON, place)
 
 
-def _written(report: Report, file: ReportFile) -> OSError | None:
+def _written(report: Report, file: ReportFile, folder: Path | None) -> OSError | None:
     """Write one; why it could not be."""
     from bookpayctl.runs.destinations import deliver
 
     # Behind what this process has printed before, where it goes to one of its own streams.
     sys.stdout.flush()
     try:
-        deliver(file.place, render(report, file.format) + "\n")
+        deliver(file.place, render(report, file.format, folder=folder) + "\n")
     except OSError as error:
         return error
     return None
@@ -217,12 +237,12 @@ def finish(
     *,
     detailed: bool = False,
     fold: str | None = None,
-    kept: bool = False,
+    told_from: Path | None = None,
 ) -> NoReturn:
     """Write the report's files, print it, and end the command with the report's code."""
     told(report)
-    report = write_files(report, files, kept=kept)
-    print_line(render(report, output, detailed=detailed, fold=fold))
+    report = write_files(report, files, told_from=told_from)
+    print_line(render(report, output, detailed=detailed, fold=fold, folder=told_from))
     leave(report.code)
 
 

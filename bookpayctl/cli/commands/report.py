@@ -33,7 +33,7 @@ def report(
     Needs no stack. What it left is followed by its hashes first: a run of which something was
     changed since exits 1, one of which something is missing 3.
 
-    Example: bookpayctl report 20261129-101500-audit-3f2a --report markdown=audit.md
+    Example: bookpayctl report 20261129-101500-audit-3f2a --report html=audit.html
     """
     from bookpayctl.run_report.recorded import NoReportError, recorded_report
     from bookpayctl.runs.directory import REPORT_FILE
@@ -44,7 +44,7 @@ def report(
             found = recorded_report(folder)
         except NoReportError as error:
             fail(str(error), error.code, fix=f"bookpayctl runs show {run}")
-        finish(found, output, places, detailed=verbose, kept=True)
+        finish(found, output, places, detailed=verbose, told_from=folder)
 
 
 def register(app: typer.Typer) -> None:

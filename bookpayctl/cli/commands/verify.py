@@ -45,7 +45,7 @@ def verify(
     files = report_files(report, output)
     with run_folder(run, name) as folder:
         result = judge_again(folder, with_current_rules=with_current_rules, strict=strict)
-    finish(result, output, files, detailed=verbose)
+        finish(result, output, files, detailed=verbose, told_from=folder)
 
 
 def register(app: typer.Typer) -> None:

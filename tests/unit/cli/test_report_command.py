@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tarfile
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -73,7 +75,7 @@ def test_a_violated_run_exits_1_in_every_format(home: Path) -> None:
 
     codes = {
         output: ran(home, run.run_id, "--format", output).code
-        for output in ("table", "json", "junit", "markdown")
+        for output in ("table", "json", "junit", "markdown", "html")
     }
 
     assert codes == dict.fromkeys(codes, 1)
@@ -82,9 +84,10 @@ def test_a_violated_run_exits_1_in_every_format(home: Path) -> None:
 def test_reports_are_written_beside_the_one_on_stdout(home: Path) -> None:
     good(home)
 
-    names = ("r.json", "r.xml", "r.md")
+    names = ("r.json", "r.xml", "r.md", "r.html")
     files = [
-        *("--report", "json=r.json", "--report", "junit=r.xml", "--report", "markdown=r.md"),
+        *("--report", "json=r.json", "--report", "junit=r.xml"),
+        *("--report", "markdown=r.md", "--report", "html=r.html"),
     ]
     assert ran(home, "latest", *files).code == 0
 
@@ -92,14 +95,30 @@ def test_reports_are_written_beside_the_one_on_stdout(home: Path) -> None:
     assert ElementTree.parse(home / "r.xml").getroot().get("failures") == "0"  # noqa: S314 - ours
 
 
-def test_a_report_that_could_not_be_written_is_never_exit_0(home: Path) -> None:
+@pytest.mark.parametrize("output", ["json", "junit", "markdown", "html"])
+def test_a_report_that_could_not_be_written_is_never_exit_0(home: Path, output: str) -> None:
     good(home)
 
-    document = answered(home, "latest", "--report", "markdown=/dev/full")
+    document = answered(home, "latest", "--report", f"{output}=/dev/full")
 
     assert document["exit"]["code"] == 3
     assert "/dev/full" in document["reports_lost"][0]
     assert document["verdict"] == "holds"
+
+
+def test_a_page_is_made_of_a_tar_of_the_folder_alone(home: Path, tmp_path: Path) -> None:
+    run = bad(home)
+    archive = tmp_path / "run.tar"
+    with tarfile.open(archive, "w") as packed:
+        packed.add(run.path, arcname=run.run_id)
+    shutil.rmtree(run.path)
+
+    told = ran(home, str(archive), "-o", "html")
+    judged = run_all([("verify", str(archive), "-o", "html")], tmp_path)[0]
+
+    assert told.code == 1
+    assert "Orders that answers name" in told.out
+    assert (judged.code, "What happened" in judged.out) == (1, True)
 
 
 def test_a_run_whose_ledger_was_edited_since_is_not_told_as_it_was(home: Path) -> None:
