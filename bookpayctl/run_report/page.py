@@ -36,7 +36,6 @@ _ORDERS_LEGEND: Final = (
     ("refunded", "refunded"),
     ("cancelled", "cancelled"),
     ("pending", "still open"),
-    ("span", "a fault lasts"),
 )
 _LATENCY_LEGEND: Final = (("median", "median"), ("p99", "99th percentile"))
 _BACKLOG_LEGEND: Final = (("open", "orders without an end"), ("unpublished", "events unpublished"))
@@ -133,7 +132,7 @@ def _course(view: RunView) -> Markup:
         _figure(
             "Orders placed, by what became of them",
             orders_figure(course),
-            [*_ORDERS_LEGEND, *_others(course)],
+            _orders_legend(course),
             *(["✗ named as wrong by an answer"] if any(course.offenders) else []),
         ),
         _figure("From order to end", latency_figure(course), _LATENCY_LEGEND)
@@ -148,21 +147,29 @@ def _course(view: RunView) -> Markup:
     )  # fmt: skip
 
 
-def _others(course: Course) -> list[tuple[str, str]]:
-    known = {name for name, _ in _ORDERS_LEGEND}
-    names = [status for status, counts in course.placed.items() if status not in known]
-    return [("other", ", ".join(names))] if names else []
+def _orders_legend(course: Course) -> list[tuple[str, str]]:
+    """What stands for what, of what there is in the figure."""
+    there = [status for status, counts in course.placed.items() if any(counts)]
+    known = [(name, words) for name, words in _ORDERS_LEGEND if name in there]
+    others = [status for status in there if status not in dict(_ORDERS_LEGEND)]
+    return [
+        *known,
+        *([("other", ", ".join(others))] if others else []),
+        *([("span", "a fault lasts")] if course.spans else []),
+    ]
 
 
 def _figure(caption: str, figure: Figure, legend: Sequence[tuple[str, str]], *more: str) -> Markup:
     entries = [
         element("li", element("span", class_=f"swatch {name}"), words) for name, words in legend
     ]
-    return joined(
+    return element(
+        "div",
         element("h3", caption),
         element("p", figure.words, class_="faint"),
         element("figure", figure.drawn),
         element("ul", entries, [element("li", words) for words in more], class_="legend faint"),
+        class_="figure",
     )
 
 
