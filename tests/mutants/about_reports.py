@@ -8,7 +8,7 @@ from tests.mutants.mutant import Mutant, Replacement, unit
 
 REPORT_MUTANTS: Final = (
     Mutant(
-        "M72",
+        "M75",
         "what a system said becomes part of the page that tells of it",
         (
             Replacement(
@@ -21,7 +21,7 @@ REPORT_MUTANTS: Final = (
         (unit("run_report/test_page", "test_the_verdict_stands_first"),),
     ),
     Mutant(
-        "M73",
+        "M76",
         "a kept report is believed whatever its answers come to",
         (
             Replacement(
@@ -34,7 +34,7 @@ REPORT_MUTANTS: Final = (
         (unit("report/test_markdown", "test_the_verdict_comes_first"),),
     ),
     Mutant(
-        "M74",
+        "M77",
         "a run is deleted although what it changed is not undone",
         (
             Replacement(
@@ -47,7 +47,7 @@ REPORT_MUTANTS: Final = (
         (unit("runs/test_pruning", "test_a_deleted_run_is_gone_and_its_bytes_are_told"),),
     ),
     Mutant(
-        "M75",
+        "M78",
         "the probes of a deleted run are forgotten, and an audit takes them for a customer's orders",
         (
             Replacement(
