@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from bookpayctl.judge.ledgers.store import Connection, quoted
@@ -17,12 +17,18 @@ SELECT o.order_id, o.created_at, o.status, ended.happened_at AS ended_at
 FROM orders AS o
 LEFT JOIN (
     SELECT order_id, MIN(happened_at) AS happened_at FROM order_steps
-    WHERE to_state IN ('paid', 'cancelled') GROUP BY order_id
+    WHERE to_state IN ('paid', 'cancelled') AND isfinite(happened_at)
+        AND happened_at <= (SELECT COALESCE(MAX(ahead_from), 'infinity') FROM judgement)
+    GROUP BY order_id
 ) AS ended ON ended.order_id = o.order_id
-WHERE o.created_at IS NOT NULL AND NOT EXISTS (
+WHERE isfinite(o.created_at) AND NOT EXISTS (
     SELECT 1 FROM probes AS p WHERE p.kind = 'client_key' AND p.id = o.client_key
 )
 """
+
+
+DAYS_MAX: Final = 31
+"""How far back a figure of all orders reaches; one order of a wrong year must not flatten it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,13 @@ def prepare(connection: Connection) -> None:
         StoreError: the ledgers are not what they should be.
     """
     connection.execute(_ORDERS_TOLD)
+
+
+def time_of_all(connection: Connection) -> tuple[datetime | None, datetime | None]:
+    """Between which times orders stand in a figure of all orders."""
+    row = connection.execute("SELECT MAX(read_at), MAX(ahead_from) FROM judgement").fetchone()
+    read_at, ahead_from = map(_aware, row or (None, None))
+    return None if read_at is None else read_at - timedelta(days=DAYS_MAX), ahead_from
 
 
 def extent(connection: Connection, since: datetime | None, until: datetime | None) -> Extent:

@@ -6,6 +6,7 @@ answers are shown whatever is missing.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -20,7 +21,7 @@ from bookpayctl.run_report import ledgers
 from bookpayctl.run_report.course import Course, shown_marks, window_of
 from bookpayctl.run_report.timelines import OffenderTimelines, timelines_of
 from bookpayctl.runs.directory import JOURNAL_FILE, read_lines
-from bookpayctl.runs.listing import ListedRun, RunState, described
+from bookpayctl.runs.listing import ListedRun, described
 from bookpayctl.runs.marks import JournalMark, MarkKind, Span, marks_of, spans_of, time_of
 
 # Runs that judge a whole environment: their own minutes are not those of its orders.
@@ -82,8 +83,7 @@ def _with_ledgers(
 ) -> RunView:
     ledgers.prepare(connection)
     timelines = timelines_of(connection, view.report.items)
-    course = _course(view, connection, timelines, lines)
-    missing = view.missing if course else (*view.missing, "no order was placed in the run's time")
+    course, missing = _course(view, connection, timelines, lines)
     try:
         kept = manifest.read_manifest(folder / manifest.FILE)
     except manifest.ManifestError as error:
@@ -109,43 +109,56 @@ def _course(
     connection: Connection,
     timelines: OffenderTimelines,
     lines: Sequence[dict[str, Any]],
-) -> Course | None:
-    """The course over the run's own time, or over all orders where it judged them all."""
-    since, until = _own_time(view)
-    extent = ledgers.extent(connection, since, until)
-    if not extent.orders and since is not None:
-        since, until = None, None
-        extent = ledgers.extent(connection, None, None)
+) -> tuple[Course | None, tuple[str, ...]]:
+    """The course over the run's own time, or over all orders where it judged them all.
+
+    Returns:
+        The course, None without an order; and what stands in no figure.
+    """
+    own = _own_time(view)
+    extent = ledgers.extent(connection, *(own or (None, None)))
+    if own is None or not extent.orders:
+        own = None
+        every = ledgers.extent(connection, None, None).orders
+        extent = ledgers.extent(connection, *ledgers.time_of_all(connection))
+        left_out = every - extent.orders
+        missing = (_LEFT_OUT.format(left_out),) if left_out else ()
+    else:
+        missing = ()
     if extent.first_at is None or extent.last_at is None:
-        return None
-    others = [] if since is not None and view.run and view.run.kind != "demo" else (
-        _recorded_lines(connection)
-    )  # fmt: skip
-    known = _distinct([*lines, *others])
-    times = [mark.at for mark in marks_of(known) if mark.kind is not MarkKind.STEP]
-    acting = [at for at in times if since is None or since <= at <= (until or at)]
-    within = acting if since is not None else []
+        return None, (*missing, "no order has a time that could be shown")
+    is_alone = own is not None and view.run is not None and view.run.kind != "demo"
+    known = _distinct([*lines, *([] if is_alone else _recorded_lines(connection))])
+    marks = marks_of(known)
+    acting = [mark.at for mark in marks if mark.kind is not MarkKind.STEP]
+    within = [at for at in acting if own is not None and own[0] <= at <= own[1]]
     window = window_of(min([extent.first_at, *within]), max([extent.last_at, *within]))
-    marks, left_out = shown_marks(marks_of(known), window)
-    return replace(
+    shown, marks_left_out = shown_marks(marks, window)
+    course = replace(
         ledgers.course_of(connection, window, timelines.offenders),
-        marks=marks,
-        marks_left_out=left_out,
+        marks=shown,
+        marks_left_out=marks_left_out,
         spans=_within(spans_of(known), window.began_at, window.ended_at),
     )
+    return course, missing
 
 
-def _own_time(view: RunView) -> tuple[datetime | None, datetime | None]:
+_LEFT_OUT: Final = (
+    f"{{}} orders are of a time before the last {ledgers.DAYS_MAX} days, or ahead of the clock,"
+    " and stand in no figure"
+)
+
+
+def _own_time(view: RunView) -> tuple[datetime, datetime] | None:
+    """From when to when the run itself placed orders; None where it did not."""
     run = view.run
-    if run is None or run.state is RunState.UNREADABLE or run.kind in _OF_THE_WHOLE:
-        return None, None
-    return run.began_at, max((mark.at for mark in view.marks), default=None)
+    if run is None or run.began_at is None or run.kind in _OF_THE_WHOLE or not view.marks:
+        return None
+    return run.began_at, max(mark.at for mark in view.marks)
 
 
 def _recorded_lines(connection: Connection) -> list[dict[str, Any]]:
     """Lines of every run's journal about faults, as the ledgers keep them."""
-    import json
-
     found = []
     for (detail,) in connection.execute("SELECT detail FROM faults WHERE detail IS NOT NULL"
                                         " ORDER BY happened_at").fetchall():  # fmt: skip

@@ -91,6 +91,23 @@ def test_what_runs_placed_themselves_is_no_customers_order(connection: Connectio
     assert ledgers.extent(connection, None, None).orders == 1
 
 
+def test_an_order_of_a_wrong_year_does_not_flatten_the_figure(connection: Connection) -> None:
+    connection.execute(
+        "INSERT INTO judgement (read_at, ahead_from)"
+        " VALUES (TIMESTAMP '2026-11-22 12:01:00', TIMESTAMP '2026-11-22 12:02:00')"
+    )
+    placed(connection, [("a", "paid", 0, 0.2), ("late", "paid", 1, 9e8), ("old", "paid", -9e8, 0)])
+    for name, time in (("never", "-infinity"), ("ever", "infinity"), ("none", None)):
+        connection.execute(
+            "INSERT INTO orders (order_id, status, created_at) VALUES (?, 'paid', ?)", [name, time]
+        )
+    ledgers.prepare(connection)
+
+    found = ledgers.extent(connection, *ledgers.time_of_all(connection))
+
+    assert (found.first_at, found.last_at, found.orders) == (NOON, after(1), 2)
+
+
 def test_where_nobody_marks_events_as_published_none_is_said_to_wait(
     connection: Connection,
 ) -> None:
