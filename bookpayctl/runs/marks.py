@@ -54,7 +54,6 @@ EVENTS: Final[Mapping[str, tuple[MarkKind, str]]] = {
 
 # Events between which a fault lasted, and the field by which they belong together.
 _PAIRS: Final = (
-    ("injecting", "injected", "point"),
     ("cut", "passes", "service"),
     ("cordoned", "uncordoned", "node"),
 )
@@ -109,17 +108,31 @@ _PLUMBING: Final = frozenset({"at", "event", "previous"})
 
 
 def spans_of(lines: Sequence[Mapping[str, Any]]) -> list[Span]:
-    """The times in which faults lasted, where two lines or a line's own seconds tell them."""
-    found = [span for line in lines if (span := _until_back(line)) is not None]
+    """The times in which faults lasted, where two lines or a line's own seconds tell them.
+
+    While a drill injects, a fault lasts; where something within that time is told more exactly,
+    that counts instead.
+    """
+    exact = [span for line in lines if (span := _until_back(line)) is not None]
     for begin, end, field in _PAIRS:
-        open_since: dict[str, datetime] = {}
-        for line in lines:
-            at, subject = time_of(line.get("at")), str(line.get(field, ""))
-            if at is not None and line.get("event") == begin:
-                open_since.setdefault(subject, at)
-            elif at is not None and line.get("event") == end and subject in open_since:
-                found.append(Span(open_since.pop(subject), at, f"{begin} {subject}".strip()))
-    return sorted(found, key=lambda span: (span.began_at, span.words))
+        exact += _between(lines, begin, end, field)
+    rough = [
+        span
+        for span in _between(lines, *_OF_THE_WHOLE, "point")
+        if not any(span.began_at <= o.began_at and o.ended_at <= span.ended_at for o in exact)
+    ]
+    return sorted([*exact, *rough], key=lambda span: (span.began_at, span.words))
+
+
+def _between(lines: Sequence[Mapping[str, Any]], begin: str, end: str, field: str) -> list[Span]:
+    found, open_since = [], dict[str, datetime]()
+    for line in lines:
+        at, subject = time_of(line.get("at")), str(line.get(field, ""))
+        if at is not None and line.get("event") == begin:
+            open_since.setdefault(subject, at)
+        elif at is not None and line.get("event") == end and subject in open_since:
+            found.append(Span(open_since.pop(subject), at, f"{begin} {subject}".strip()))
+    return found
 
 
 def faults_of(marks: Iterable[JournalMark]) -> list[str]:

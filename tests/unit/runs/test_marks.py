@@ -53,6 +53,23 @@ def test_a_kill_lasts_until_the_successor_runs() -> None:
     assert (span.began_at.second, span.ended_at.second) == (7, 9)
 
 
+def test_a_fault_that_is_told_by_its_injection_alone_lasts_as_long_as_that() -> None:
+    (span,) = spans_of([line(2, "injecting", point="kafka"), line(9, "injected", point="kafka")])
+
+    assert (span.began_at.second, span.ended_at.second, span.words) == (2, 9, "injecting kafka")
+
+
+def test_what_is_told_exactly_counts_instead_of_the_whole_injection() -> None:
+    lines = [
+        line(2, "injecting", point="postgres"),
+        line(5, "cut", service="postgres"),
+        line(8, "passes", service="postgres"),
+        line(9, "injected", point="postgres"),
+    ]
+
+    assert [span.words for span in spans_of(lines)] == ["cut postgres"]
+
+
 def test_a_kill_after_which_nobody_came_has_no_end() -> None:
     assert spans_of([line(9, "killed", process="worker-1", back_seconds=None)]) == []
 
