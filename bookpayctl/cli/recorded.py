@@ -64,11 +64,11 @@ def _by_id(run: str, name: str | None) -> Path:
 
 def _unpacked(archive: Path, scratch: Path) -> Path:
     """The folder that a tar file holds; nothing of it gets outside of `scratch`."""
-    from bookpayctl.runs.archive import ArchiveError, unpack
+    from bookpayctl.runs.archive import PackedRunError, unpack
 
     try:
         unpack(archive, scratch)
-    except ArchiveError as error:
+    except PackedRunError as error:
         fail(f"{archive} cannot be unpacked: {error}", ExitCode.USAGE)
     inside = [entry for entry in scratch.iterdir() if entry.is_dir()]
     return inside[0] if len(inside) == 1 and not (scratch / "run.json").exists() else scratch

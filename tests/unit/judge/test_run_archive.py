@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bookpayctl.runs.archive import ArchiveError, unpack
+from bookpayctl.runs.archive import PackedRunError, unpack
 
 
 def packed(path: Path, *members: tarfile.TarInfo) -> Path:
@@ -83,7 +83,7 @@ def test_what_no_run_has_is_refused(
 ) -> None:
     archive = packed(tmp_path / "run.tar", member("run/run.json"), bad)
 
-    with pytest.raises(ArchiveError, match=why) as refused:
+    with pytest.raises(PackedRunError, match=why) as refused:
         unpack(archive, folder)
 
     assert repr(bad.name) in str(refused.value)
@@ -103,5 +103,5 @@ def test_a_file_that_is_cut_or_no_archive_is_refused(
     cut = tmp_path / "cut.tar"
     cut.write_bytes(whole.read_bytes()[:left])
 
-    with pytest.raises(ArchiveError):
+    with pytest.raises(PackedRunError):
         unpack(cut, folder)
