@@ -15,6 +15,7 @@ from tests.mutants.about_operators import OPERATOR_MUTANTS
 from tests.mutants.about_orders import ORDER_MUTANTS
 from tests.mutants.about_others import OTHERS_MUTANTS
 from tests.mutants.about_refunds import REFUND_MUTANTS
+from tests.mutants.about_reports import REPORT_MUTANTS
 from tests.mutants.about_webhooks import WEBHOOK_MUTANTS
 from tests.mutants.mutant import Mutant
 
@@ -34,6 +35,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = tuple(
             *OTHERS_MUTANTS,
             *WEBHOOK_MUTANTS,
             *JUDGE_MUTANTS,
+            *REPORT_MUTANTS,
             *DRILL_MUTANTS,
         ),
         key=lambda mutant: int(mutant.id.removeprefix("M")),

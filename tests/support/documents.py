@@ -58,6 +58,7 @@ from bookpayctl.targets.status import (
 )
 from bookpayctl.trace.collect import OrderTimeline
 from bookpayctl.trace.timeline import TimelineEvent, timeline
+from tests.support.run_documents import RUN_DOCUMENTS
 
 T0: Final = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 EVENT_ID: Final = "11111111-2222-4333-8444-555555555555"
@@ -328,5 +329,6 @@ DOCUMENTS: Final[dict[str, Callable[[], Document]]] = {
     "ShellEnvironment": lambda: env.shell_environment({"DB_DSN": ENVIRONMENT.dsn, "TOKEN": "t"}),
     "Status": _status,
     "WebhookSent": _webhook_sent,
+    **RUN_DOCUMENTS,
 }
 """What a function makes; a command that prints while it makes has its golden in the test."""
