@@ -13,31 +13,20 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from bookpayctl.clients import kafka
-from bookpayctl.clients.database import reading
 from bookpayctl.faults import undo
-from bookpayctl.judge.readers.stripe import StripeReader, StripeReadError
 from bookpayctl.replay.errors import ReplayError
 from bookpayctl.replay.ledger_cover import NotCoveredError, read_cover
+from bookpayctl.replay.money import Counted, changes, count, evidence_of, settled_keys
 from bookpayctl.replay.position import Ranges, Where, records_in
 from bookpayctl.replay.ranges import ReplayRange, choose
 from bookpayctl.runs.directory import Run, UndoEntry
 from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.errors import TargetError
 from bookpayctl.targets.target import Target
-from runtime.domain.names import FINAL_PAYMENT_STATES, Service, Topic
+from runtime.domain.names import Service, Topic
 
 TOPICS: Final = (Topic.ORDERS_PLACED.value, Topic.ORDERS_CANCELLED.value)
 """What the worker reads."""
-
-
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """Money and rows at one moment, for the keys settled before the replay."""
-
-    executions: int
-    stripe_calls: int
-    payments: int
-    states: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +52,7 @@ class Replayed:
 
     def problems(self) -> list[str]:
         """Everything that must not have happened."""
-        found = []
-        charges = self.after.executions - self.before.executions
-        if charges:
-            found.append(f"{charges} new executions at Stripe for settled keys")
-        calls = self.after.stripe_calls - self.before.stripe_calls
-        if calls:
-            found.append(f"{calls} new calls to Stripe in our journal for settled keys")
-        if self.after.payments != self.before.payments:
-            found.append(
-                f"payments of settled keys: {self.before.payments} -> {self.after.payments}"
-            )
-        if self.after.states != self.before.states:
-            found.append("a settled payment changed its state")
+        found = changes(self.before, self.after)
         if self.records < self.expected - self.left_out:
             found.append(
                 f"only {self.records} of {self.expected - self.left_out} records were reprocessed"
@@ -93,9 +70,7 @@ class Replayed:
 
     def evidence(self) -> tuple[str, ...]:
         return (
-            f"at Stripe: {self.before.executions} executions before, {self.after.executions} after",
-            f"stripe_calls: {self.before.stripe_calls} before, {self.after.stripe_calls} after",
-            f"payments: {self.before.payments} before, {self.after.payments} after",
+            *evidence_of(self.before, self.after),
             f"group {self.group}, deleted: {self.group_deleted}; malformed {self.malformed}",
         )
 
@@ -114,8 +89,8 @@ def replay(target: Target, run: Run, wanted: ReplayRange, *, deadline_seconds: f
     refusal = read_cover(environment, chosen.ranges).problem()
     if refusal is not None:
         raise NotCoveredError(refusal)
-    settled = _settled_keys(environment)
-    before = _count(environment, settled)
+    settled = settled_keys(environment)
+    before = count(environment, settled)
     ranges = _ranges(environment)
     starts = starting_offsets(ranges, chosen.ranges)
     left_out = sum(starts[where] - first for where, (first, _) in ranges.items())
@@ -125,7 +100,7 @@ def replay(target: Target, run: Run, wanted: ReplayRange, *, deadline_seconds: f
         if left_out:
             _prepare_group(environment, group, starts)
         summary = _run_worker(target, group, deadline_seconds)
-        after = _count(environment, settled)
+        after = count(environment, settled)
     finally:
         deleted = _delete_group(target, run, entry)
     expected = records_in(ranges)
@@ -142,33 +117,6 @@ def replay(target: Target, run: Run, wanted: ReplayRange, *, deadline_seconds: f
         after=after,
         group_deleted=deleted,
     )
-
-
-def _settled_keys(environment: Environment) -> list[str]:
-    with reading(environment.dsn) as conn:
-        rows = conn.execute(
-            "SELECT event_id::text FROM payments WHERE state = ANY(%s) ORDER BY event_id",
-            ([state.value for state in FINAL_PAYMENT_STATES],),
-        ).fetchall()
-    return [key for (key,) in rows]
-
-
-def _count(environment: Environment, settled: list[str]) -> Counted:
-    try:
-        executed = StripeReader(environment).executed_keys()
-    except StripeReadError as error:
-        raise ReplayError(f"charges cannot be counted at Stripe: {error}") from error
-    keys = set(settled)
-    with reading(environment.dsn) as conn:
-        row = conn.execute(
-            "SELECT (SELECT count(*) FROM stripe_calls WHERE event_id = ANY(%(keys)s::uuid[])),"
-            " count(*), coalesce(md5(string_agg(event_id || state, ',' ORDER BY event_id)), '')"
-            " FROM payments WHERE event_id = ANY(%(keys)s::uuid[])",
-            {"keys": settled},
-        ).fetchone()
-    if row is None:
-        raise ReplayError("the payments could not be counted")
-    return Counted(sum(1 for key in executed if key in keys), row[0], row[1], row[2])
 
 
 def starting_offsets(ranges: Ranges, chosen: Ranges) -> dict[Where, int]:

@@ -61,19 +61,30 @@ def position_of(text: str, option: str, edge: str) -> Position:
     place = _PLACE.fullmatch(text)
     if place is not None:
         return LogPlace(int(place[1]), int(place[2]))
+    return LogTime(time_of(text, option, f"{edge}, ", ", or PARTITION:OFFSET"))
+
+
+def time_of(text: str, option: str, before: str = "", behind: str = "") -> datetime:
+    """A time with its zone, as it was written after `option`.
+
+    Args:
+        before, behind: what else might stand there, for the message.
+
+    Raises:
+        PositionError: it is none, or one when there was no Kafka.
+    """
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
         raise PositionError(
-            f"{option} {text!r} must be {edge}, a time such as 2026-11-29T10:15:00Z, or"
-            " PARTITION:OFFSET"
+            f"{option} {text!r} must be {before}a time such as 2026-11-29T10:15:00Z{behind}"
         ) from None
     if at.tzinfo is None:
         raise PositionError(f"{option} {text!r} is a time without a zone; write {text}Z for UTC")
     if at < datetime(1970, 1, 1, tzinfo=UTC):
         # Kafka takes negative times for its own words, and would answer with an edge of the log.
         raise PositionError(f"{option} {text!r} is before 1970, when no record can have been made")
-    return LogTime(at)
+    return at
 
 
 def offsets_of(

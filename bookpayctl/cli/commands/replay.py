@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from bookpayctl.cli.commands.replay_outbox import (
+    AggregateOption,
+    SinceOption,
+    TypeOption,
+    UntilOption,
+    print_plan,
+    selection_of,
+    send,
+)
 from bookpayctl.cli.options import NameOption, environment_of
 from bookpayctl.cli.output import Document, fail, hint, print_json, print_line, print_table
 from bookpayctl.cli.reports import (
@@ -18,13 +29,22 @@ from bookpayctl.cli.reports import (
     finish,
     report_files,
 )
+from bookpayctl.replay.position import EARLIEST, EDGE, LATEST
 from bookpayctl.report.exit_code import ExitCode
 
 if TYPE_CHECKING:
     from bookpayctl.replay.evidence import SavedPosition
+    from bookpayctl.replay.outbox_rows import OutboxSelection
     from bookpayctl.replay.ranges import ReplayRange
     from bookpayctl.report.result import Report
     from bookpayctl.targets.environment import Environment
+
+
+class ReplaySource(StrEnum):
+    """Where records come from."""
+
+    LOG = "log"
+    OUTBOX = "outbox"
 
 
 class ReplayMode(StrEnum):
@@ -59,53 +79,124 @@ RateOption = Annotated[
 ResumeOption = Annotated[
     str | None, typer.Option("--resume", metavar="RUN", help="Go on where this run stopped.")
 ]
-DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would be read, and stop.")]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Say what would be read or sent, and stop.")
+]
 
 
 def replay(
     name: NameOption = None,
-    start: FromOption = "earliest",
-    end: ToOption = "latest",
+    start: FromOption = EARLIEST,
+    end: ToOption = LATEST,
     topic: TopicOption = None,
     mode: ModeOption = ReplayMode.LIVE,
     max_records: MaxOption = None,
+    source: Annotated[
+        ReplaySource,
+        typer.Option("--source", help="log: what Kafka retains; outbox: publish rows again."),
+    ] = ReplaySource.LOG,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    event_type: TypeOption = None,
+    aggregate: AggregateOption = None,
     rate: RateOption = None,
     resume: ResumeOption = None,
     dry_run: DryRunOption = False,
     timeout: Annotated[
-        str, typer.Option(metavar="DURATION", help="How long reading may take (live).")
+        str, typer.Option(metavar="DURATION", help="How long the worker, or consumers, may take.")
     ] = "5m",
     strict: StrictOption = False,
     verbose: EvidenceOption = True,
     output: FormatOption = ReportFormat.TABLE,
     report: ReportOption = None,
 ) -> None:
-    """Go through retained records again; nobody may be charged by it.
+    """Go through retained records, or the outbox, again; nobody may be charged by it.
 
     live: a new consumer group takes them through the real worker, and executions at Stripe, calls
     in our journal and payments are counted before and after. Refused where the payments ledger does
     not cover the range. The group is deleted at the end.
     verify: each record is compared with its outbox row, its order and its payment. Reads only.
+    --source outbox: rows that were published go out once more, with a header `replay`.
 
     Example: bookpayctl replay --mode verify --from 2026-11-29T10:00:00Z
     """
+    files = report_files(report, output)
+    choice = {"--since": since, "--until": until, "--type": event_type, "--aggregate": aggregate}
+    place = {"--from": start != EARLIEST, "--to": end != LATEST, "--topic": topic}
+    _refuse_dry_run(output, dry_run=dry_run, resume=resume)
+    how = _How(resume, _rate(rate), _seconds(timeout), dry_run, strict, output)
+    if source is ReplaySource.OUTBOX:
+        of_log = {**place, "--max-records": max_records, "--mode": mode is not ReplayMode.LIVE}
+        _refuse(of_log, "--source outbox")
+        _refuse(choice if resume else {}, "--resume")
+        selection = None if resume else selection_of(since, until, event_type, aggregate)
+        result = _from_the_outbox(name, selection, how)
+    else:
+        _refuse(choice, "--source log")
+        result = _from_the_log(name, mode, _wanted(mode, start, end, topic, max_records), how)
+    if result is not None:
+        finish(result, output, files, detailed=verbose)
+
+
+@dataclass(frozen=True, slots=True)
+class _How:
+    """What goes with every replay."""
+
+    resume: str | None
+    rate: int | None
+    deadline_seconds: float
+    dry_run: bool
+    strict: bool
+    output: ReportFormat
+
+
+def _from_the_log(
+    name: str | None, mode: ReplayMode, wanted: ReplayRange, how: _How
+) -> Report | None:
+    """The report of a replay of the log; None where only its plan was printed."""
+    if mode is ReplayMode.LIVE:
+        # A worker reads to the end as fast as it can.
+        bounds = {"--to": wanted.end != EDGE, "--rate": how.rate, "--resume": how.resume}
+        _refuse(bounds, "--mode live")
+    environment = environment_of(name)
+    if how.dry_run:
+        _print_plan(_planned(environment, wanted, mode), how.rate, how.output)
+        return None
+    if mode is ReplayMode.LIVE:
+        return _through_the_worker(environment, wanted, how)
+    position = None if how.resume else _planned(environment, wanted, mode)
+    return _compared(environment, mode, position, how)
+
+
+def _from_the_outbox(
+    name: str | None, selection: OutboxSelection | None, how: _How
+) -> Report | None:
+    """The report of rows that were published again; None where only the plan was printed."""
+    environment = environment_of(name)
+    if how.dry_run and selection is not None:
+        print_plan(environment, selection, how.rate, how.output)
+        return None
+    return send(
+        environment,
+        selection,
+        how.resume,
+        rate=how.rate,
+        deadline_seconds=how.deadline_seconds,
+        strict=how.strict,
+    )
+
+
+def _refuse_dry_run(output: ReportFormat, *, dry_run: bool, resume: str | None) -> None:
+    if dry_run and output is ReportFormat.JUNIT:
+        fail("--dry-run has no junit report", ExitCode.USAGE)
+    if dry_run and resume is not None:
+        fail("--resume and --dry-run do not go together", ExitCode.USAGE)
+
+
+def _seconds(timeout: str) -> float:
     from bookpayctl.cli.durations import duration_of
 
-    files = report_files(report, output)
-    wanted = _wanted(mode, start, end, topic, max_records)
-    per_second = _rate(rate)
-    deadline_seconds = duration_of(timeout, "--timeout")
-    _refuse_what_does_not_go_together(mode, end=end, rate=rate, resume=resume, dry_run=dry_run)
-    environment = environment_of(name)
-    if dry_run:
-        _print_plan(_planned(environment, wanted, mode), per_second, output)
-        return
-    if mode is ReplayMode.LIVE:
-        result = _through_the_worker(environment, wanted, deadline_seconds, strict=strict)
-    else:
-        position = None if resume else _planned(environment, wanted, mode)
-        result = _compared(environment, mode, position, resume, per_second, strict=strict)
-    finish(result, output, files, detailed=verbose)
+    return duration_of(timeout, "--timeout")
 
 
 def _wanted(
@@ -114,7 +205,7 @@ def _wanted(
     from bookpayctl.replay.errors import PositionError
     from bookpayctl.replay.live import TOPICS
     from bookpayctl.replay.planning import ALL_TOPICS
-    from bookpayctl.replay.position import EARLIEST, LATEST, position_of
+    from bookpayctl.replay.position import position_of
     from bookpayctl.replay.ranges import ReplayRange, topics_of
 
     try:
@@ -138,16 +229,11 @@ def _rate(text: str | None) -> int | None:
         fail(f"--rate {error}", ExitCode.USAGE)
 
 
-def _refuse_what_does_not_go_together(
-    mode: ReplayMode, *, end: str, rate: str | None, resume: str | None, dry_run: bool
-) -> None:
-    """A worker reads to the end as fast as it can, so what bounds it is refused and not ignored."""
-    given = {"--to": end != "latest", "--rate": rate is not None, "--resume": resume is not None}
-    strange = [option for option, is_given in given.items() if is_given]
-    if mode is ReplayMode.LIVE and strange:
-        fail(f"{strange[0]} does not go with --mode live", ExitCode.USAGE)
-    if dry_run and resume is not None:
-        fail("--resume and --dry-run do not go together", ExitCode.USAGE)
+def _refuse(given: Mapping[str, object], beside: str) -> None:
+    """What would have no effect is refused and not ignored; exit 2 names the first."""
+    strange = [option for option, value in given.items() if value]
+    if strange:
+        fail(f"{strange[0]} does not go with {beside}", ExitCode.USAGE)
 
 
 def _planned(environment: Environment, wanted: ReplayRange, mode: ReplayMode) -> SavedPosition:
@@ -166,9 +252,7 @@ def _not_answered(error: Exception) -> NoReturn:
     fail(str(error), ExitCode.UNKNOWN, fix="bookpayctl status")
 
 
-def _through_the_worker(
-    environment: Environment, wanted: ReplayRange, deadline_seconds: float, *, strict: bool
-) -> Report:
+def _through_the_worker(environment: Environment, wanted: ReplayRange, how: _How) -> Report:
     from bookpayctl.check import CheckRequest, run_checks
     from bookpayctl.checks import replay_charges_nobody
     from bookpayctl.replay.errors import PositionError, ReplayError
@@ -176,7 +260,10 @@ def _through_the_worker(
     from bookpayctl.session import RefusedError, guard, refused_report
 
     request = CheckRequest(
-        environment, deadline_seconds=deadline_seconds, replay_range=wanted, strict=strict
+        environment,
+        deadline_seconds=how.deadline_seconds,
+        replay_range=wanted,
+        strict=how.strict,
     )
     try:
         guard(environment)
@@ -193,13 +280,7 @@ def _through_the_worker(
 
 
 def _compared(
-    environment: Environment,
-    mode: ReplayMode,
-    planned: SavedPosition | None,
-    resume: str | None,
-    rate: int | None,
-    *,
-    strict: bool,
+    environment: Environment, mode: ReplayMode, planned: SavedPosition | None, how: _How
 ) -> Report:
     """Read and compare, in a run of its own or in the one that is resumed."""
     from bookpayctl.cli.pacing import shown_pace
@@ -212,7 +293,7 @@ def _compared(
 
     try:
         if planned is None:
-            run = directory.resume(environment.runs_dir / str(resume))
+            run = directory.resume(environment.runs_dir / str(how.resume))
             position = evidence.saved(run.path)
         else:
             run, position = directory.begin(environment.runs_dir, "replay"), planned
@@ -225,12 +306,12 @@ def _compared(
                 run,
                 COMPARISONS[position.mode],
                 position,
-                Pacing(rate, show),
-                strict=strict,
+                Pacing(how.rate, show),
+                strict=how.strict,
             )
         run.journal("verdict", verdict=result.verdict.value, code=int(result.code))
     except FileNotFoundError:
-        fail(f"no run is called {resume!r}", ExitCode.USAGE)
+        fail(f"no run is called {how.resume!r}", ExitCode.USAGE)
     except ReplayError as error:
         _not_answered(error)
     except (OSError, StoreError) as error:
@@ -265,8 +346,6 @@ def plan_document(planned: SavedPosition, rate: int | None) -> Document:
 
 def _print_plan(planned: SavedPosition, rate: int | None, output: ReportFormat) -> None:
     document = plan_document(planned, rate)
-    if output is ReportFormat.JUNIT:
-        fail("--dry-run has no junit report", ExitCode.USAGE)
     if output is ReportFormat.JSON:
         print_json(document)
         return

@@ -37,6 +37,23 @@ CASES = {
         ["replay", "--to", "2026-11-29T10:00:00Z"],
         "--to does not go with --mode live",
     ),
+    "outbox without a choice": (["replay", "--source", "outbox"], "needs --since, --until"),
+    "outbox of no such type": (
+        ["replay", "--source", "outbox", "--type", "OrderSung"],
+        "--type 'OrderSung' is not one of",
+    ),
+    "outbox since no zone": (
+        ["replay", "--source", "outbox", "--since", "2026-11-29"],
+        "--since '2026-11-29' is a time without a zone",
+    ),
+    "outbox by an offset": (
+        ["replay", "--source", "outbox", "--type", "OrderPaid", "--from", "0:1"],
+        "--from does not go with --source outbox",
+    ),
+    "rows of the log": (
+        ["replay", "--type", "OrderPaid"],
+        "--type does not go with --source log",
+    ),
     "unknown history": (["audit", "--history", "/nowhere.jsonl"], "--history"),
     "unknown run": (["verify", "./nowhere"], "no environment"),
     "no archive": (["verify", __file__], "cannot be unpacked"),

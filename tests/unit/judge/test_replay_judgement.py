@@ -9,7 +9,8 @@ import pytest
 
 from bookpayctl.checks.replay_charges_nobody import answer_of
 from bookpayctl.replay.coverage import Coverage, coverage_of
-from bookpayctl.replay.live import Counted, Replayed, starting_offsets
+from bookpayctl.replay.live import Replayed, starting_offsets
+from bookpayctl.replay.money import Counted
 from bookpayctl.replay.position import newest
 from bookpayctl.report.verdict import Verdict
 from tests.support import judged_shop as shop
@@ -41,6 +42,7 @@ def test_a_replay_that_changed_nothing_has_no_problems() -> None:
         (replace(CLEAN, after=replace(BEFORE, stripe_calls=8)), "2 new calls to Stripe"),
         (replace(CLEAN, after=replace(BEFORE, payments=4)), "5 -> 4"),
         (replace(CLEAN, after=replace(BEFORE, states="other")), "changed its state"),
+        (replace(CLEAN, after=replace(BEFORE, letters=1)), "1 new letters"),
         (replace(CLEAN, records=8), "only 8 of 9 records"),
         (replace(CLEAN, group_deleted=False), "could not be deleted"),
     ],
