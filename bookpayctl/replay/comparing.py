@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
@@ -57,18 +57,24 @@ class Comparison:
         mode: its name on the command line.
         prefix: of the ids of its questions.
         compares: the id of the question without whose answer nothing was compared.
-        tables: statements that make what its questions ask of, in their order.
+        made_by: the file with the statements that make what its questions ask of; empty for none.
+        digests: by question, the table whose two columns are to have one digest.
     """
 
     mode: str
     prefix: str
     compares: str
-    tables: tuple[str, ...] = ()
+    made_by: str = ""
+    digests: Mapping[str, str] = field(default_factory=dict)
 
 
 VERIFY: Final = Comparison("verify", "V", "V03")
 
-COMPARISONS: Final = {VERIFY.mode: VERIFY}
+SHADOW: Final = Comparison(
+    "shadow", "S", "S01", "shadow.sql", {"S01": "both_orders", "S02": "both_payments"}
+)
+
+COMPARISONS: Final = {VERIFY.mode: VERIFY, SHADOW.mode: SHADOW}
 
 
 @cache
@@ -186,13 +192,38 @@ def ask_all(connection: Connection, comparison: Comparison) -> list[Item]:
     connection.execute(
         f"CREATE TABLE event_topics AS SELECT * FROM (VALUES {known}) AS k (event_type, topic)"
     )
-    for statement in comparison.tables:
-        connection.execute(statement)
+    if comparison.made_by:
+        connection.execute(files(PLACE).joinpath(comparison.made_by).read_text(encoding="utf-8"))
     found = [
-        evaluation.item_of(connection, question, {}, {})
+        _told(evaluation.item_of(connection, question, {}, {}))
         for question in questions(comparison.prefix)
     ]
-    return [_told(item) for item in found]
+    return [
+        digested(item, *_digests(connection, comparison.digests[item.id]))
+        if item.id in comparison.digests
+        else item
+        for item in found
+    ]
+
+
+def digested(item: Item, rebuilt: str, live: str) -> Item:
+    """The answer with both digests: equal ones under no difference, or it is violated."""
+    line = f"digest of what the log tells {rebuilt[:16]}, of the live table {live[:16]}"
+    item = replace(item, evidence=(line, *item.evidence))
+    if rebuilt == live or item.verdict is not Verdict.HOLDS:
+        return item
+    return replace(item, verdict=Verdict.VIOLATED, observed=f"{item.observed}, but {line}")
+
+
+def _digests(connection: Connection, table: str) -> tuple[str, str]:
+    """Of both sides' rows, in whatever order they came."""
+    row = connection.execute(
+        "SELECT COALESCE(md5(STRING_AGG(a, '' ORDER BY a)), ''),"
+        " COALESCE(md5(STRING_AGG(b, '' ORDER BY b)), '')"
+        " FROM (SELECT md5(order_id || '|' || rebuilt_row) AS a,"
+        f" md5(order_id || '|' || live_row) AS b FROM {table}) AS rows_of_both"
+    ).fetchone()
+    return (row[0], row[1]) if row else ("", "")
 
 
 def _told(item: Item) -> Item:

@@ -13,7 +13,7 @@ from tests.support.waiting import eventually
 def write_paid_order(
     database: Database, *, tenant_id: str = "acme", is_marked: bool = False
 ) -> UUID:
-    """One paid order with its three outbox rows; returns its root event id.
+    """One paid order with its three outbox rows of a minute ago; returns its root event id.
 
     Args:
         is_marked: the rows say that they were published, so no publisher will.
@@ -48,8 +48,8 @@ def write_paid_order(
             payload["payment_intent_id"] = f"pi_{root.hex}"
         database.run(
             "INSERT INTO outbox (event_id, aggregate, aggregate_id, event_type, payload, tenant_id,"
-            " published_at)"
-            " VALUES (%s, %s, %s, %s, %s, %s, CASE WHEN %s THEN clock_timestamp() END)",
+            " published_at, created_at) VALUES (%s, %s, %s, %s, %s, %s,"
+            " CASE WHEN %s THEN clock_timestamp() END, clock_timestamp() - interval '1 minute')",
             *(
                 event_id,
                 aggregate,

@@ -29,7 +29,7 @@ from bookpayctl.cli.reports import (
     finish,
     report_files,
 )
-from bookpayctl.replay.position import EARLIEST, EDGE, LATEST
+from bookpayctl.replay.position import EARLIEST, EDGE, LATEST, LogPlace
 from bookpayctl.report.exit_code import ExitCode
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ class ReplayMode(StrEnum):
 
     LIVE = "live"
     VERIFY = "verify"
+    SHADOW = "shadow"
 
 
 FromOption = Annotated[
@@ -68,7 +69,7 @@ TopicOption = Annotated[
 ]
 ModeOption = Annotated[
     ReplayMode,
-    typer.Option("--mode", help="live: through the real worker; verify: compare only."),
+    typer.Option("--mode", help="live: through the real worker; verify, shadow: compare only."),
 ]
 MaxOption = Annotated[
     int | None, typer.Option(min=1, help="About so many of the newest; default: all.")
@@ -116,6 +117,7 @@ def replay(
     in our journal and payments are counted before and after. Refused where the payments ledger does
     not cover the range. The group is deleted at the end.
     verify: each record is compared with its outbox row, its order and its payment. Reads only.
+    shadow: orders and payments are rebuilt from the log and compared with the tables. Reads only.
     --source outbox: rows that were published go out once more, with a header `replay`.
 
     Example: bookpayctl replay --mode verify --from 2026-11-29T10:00:00Z
@@ -158,6 +160,15 @@ def _from_the_log(
         # A worker reads to the end as fast as it can.
         bounds = {"--to": wanted.end != EDGE, "--rate": how.rate, "--resume": how.resume}
         _refuse(bounds, "--mode live")
+    if mode is ReplayMode.SHADOW:
+        # Half of what happened to an order rebuilds another order.
+        parts = {
+            "--to": wanted.end != EDGE,
+            "--topic": wanted.named,
+            "--max-records": wanted.records_max,
+            "--from PARTITION:OFFSET": isinstance(wanted.start, LogPlace),
+        }
+        _refuse(parts, "--mode shadow")
     environment = environment_of(name)
     if how.dry_run:
         _print_plan(_planned(environment, wanted, mode), how.rate, how.output)

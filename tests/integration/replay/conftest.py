@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
+from bookpayctl.replay.position import LogTime
 from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.servers.contents import create_topics
 from tests.support.environments import environment_away
+from tests.support.paid_orders import wait_until_published, write_paid_order
 from tests.support.publishing import Publishers, publishers_on
 from tests.support.servers import running_servers
 from tests.support.stack import Database
@@ -36,3 +40,18 @@ def environment(database: Database, own_broker: str, tmp_path: Path) -> Environm
 def publishers(database: Database, own_broker: str, tmp_path: Path) -> Iterator[Publishers]:
     with publishers_on(database, own_broker, tmp_path) as start:
         yield start
+
+
+@pytest.fixture
+def since(own_broker: str) -> LogTime:
+    """Now: the broker keeps what earlier tests published for other databases."""
+    return LogTime(datetime.now(UTC))
+
+
+@pytest.fixture
+def roots(database: Database, publishers: Publishers, since: LogTime) -> list[UUID]:
+    """Three paid orders whose nine events are in the log."""
+    found = [write_paid_order(database) for _ in range(3)]
+    publishers(1)
+    wait_until_published(database)
+    return found

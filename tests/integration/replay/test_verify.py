@@ -23,26 +23,10 @@ from bookpayctl.report.result import Report
 from bookpayctl.report.verdict import Verdict
 from bookpayctl.runs import directory
 from bookpayctl.targets.environment import Environment
-from tests.support.paid_orders import wait_until_published, write_paid_order
-from tests.support.publishing import Publishers
+from tests.support.paid_orders import write_paid_order
 from tests.support.stack import Database
 
 FREELY = Pacing()
-
-
-@pytest.fixture
-def since(own_broker: str) -> LogTime:
-    """Now: the broker keeps what earlier tests published for other databases."""
-    return LogTime(datetime.now(UTC))
-
-
-@pytest.fixture
-def roots(database: Database, publishers: Publishers, since: LogTime) -> list[UUID]:
-    """Three paid orders whose nine events are in the log."""
-    found = [write_paid_order(database) for _ in range(3)]
-    publishers(1)
-    wait_until_published(database)
-    return found
 
 
 def verify(environment: Environment, wanted: ReplayRange, pacing: Pacing = FREELY) -> Report:

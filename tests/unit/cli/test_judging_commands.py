@@ -37,6 +37,14 @@ CASES = {
         ["replay", "--to", "2026-11-29T10:00:00Z"],
         "--to does not go with --mode live",
     ),
+    "a part for the shadow": (
+        ["replay", "--mode", "shadow", "--topic", "orders.placed"],
+        "--topic does not go with --mode shadow",
+    ),
+    "an offset for the shadow": (
+        ["replay", "--mode", "shadow", "--from", "0:1"],
+        "--from PARTITION:OFFSET does not go with --mode shadow",
+    ),
     "outbox without a choice": (["replay", "--source", "outbox"], "needs --since, --until"),
     "outbox of no such type": (
         ["replay", "--source", "outbox", "--type", "OrderSung"],
