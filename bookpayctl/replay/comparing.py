@@ -30,7 +30,7 @@ from bookpayctl.judge.readers.kafka import read_topics
 from bookpayctl.judge.rules import Invariant, rule_of
 from bookpayctl.judge.topics import retention_of
 from bookpayctl.replay.errors import ReplayError
-from bookpayctl.replay.evidence import SavedPosition, folder_of, schema
+from bookpayctl.replay.evidence import RECORDS_FILE, SavedPosition, folder_of, keep_records, schema
 from bookpayctl.replay.ledger import LedgerReading, selects
 from bookpayctl.replay.position import records_in
 from bookpayctl.replay.reading import Pacing, oldest_records, read_log
@@ -159,7 +159,8 @@ def keep(
     folder = folder_of(run)
     tables = schema()
     # The records stay as they came, too: a position speaks of them until the run is over.
-    for name in ("records", *selects()):
+    keep_records(connection, run)
+    for name in selects():
         keep_csv(connection, tables[name], folder / f"{name}.csv", folder)
     rows: Mapping[str, list[dict[str, Value]]] = {
         "asked": [_asked(position)],
@@ -173,8 +174,9 @@ def keep(
                 sink.put(row)
         keep_lines(connection, tables[name], lines, folder)
         lines.unlink()
-    for name in ("records", *selects()):
+    for name in selects():
         (folder / f"{name}.csv").unlink()
+    (folder / RECORDS_FILE).unlink()
 
 
 def answers(connection: Connection, run: Path, comparison: Comparison) -> list[Item]:

@@ -1,13 +1,12 @@
 """The files of a replay: records as they come, and where it is, so that it can be taken up again.
 
-`RUN/replay/` has `records.csv` while records are read, `position.json` beside it, and at the end
+`RUN/replay/` has `records.lines` while records are read, `position.json` beside it, and at the end
 one Parquet file for each table. The position is written after the records that it speaks of are on
 disk; what a crash wrote behind it is cut off, so no record is there twice and none is missing.
 """
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -17,17 +16,18 @@ from datetime import datetime
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Any, BinaryIO, Final
 
+from bookpayctl.judge.ledgers.store import SUFFIX, Connection, quoted
 from bookpayctl.judge.ledgers.tables import Table, tables_of
 from bookpayctl.replay.errors import ReplayError
 from bookpayctl.replay.position import Ranges, Where
-from bookpayctl.replay.records import COLUMNS, Line
+from bookpayctl.replay.records import HEAD
 from bookpayctl.runs.files import write_atomically
 
 FOLDER: Final = "replay"
 POSITION_FILE: Final = "position.json"
-RECORDS_FILE: Final = "records.csv"
+RECORDS_FILE: Final = "records.lines"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +109,12 @@ def saved(run: Path) -> SavedPosition:
 class RecordsFile:
     """Takes lines, and says how long the file is with them."""
 
-    def __init__(self, file: TextIO) -> None:
+    def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self._writer = csv.writer(file, lineterminator="\n")
 
-    def put(self, lines: Iterable[Line]) -> int:
+    def put(self, lines: Iterable[bytes]) -> int:
         """Write lines; the length of the file with them."""
-        self._writer.writerows(lines)
+        self._file.writelines(line + b"\n" for line in lines)
         self._file.flush()
         return os.fstat(self._file.fileno()).st_size
 
@@ -133,12 +132,28 @@ def records_file(run: Path, length: int) -> Iterator[RecordsFile]:
     if there < length:
         # A run that was over has made its ledgers of them; one that lost them has to begin anew.
         raise ReplayError(f"{run.name} is over, or its records are gone: nothing to go on from")
-    with path.open("a", encoding="utf-8", newline="") as file:
+    with path.open("ab") as file:
         os.truncate(path, length)
         records = RecordsFile(file)
         if length == 0:
-            records.put([COLUMNS])
+            records.put([HEAD])
         yield records
+
+
+def keep_records(connection: Connection, run: Path) -> None:
+    """Turn the lines of a run into the table's Parquet file; the lines stay.
+
+    Raises:
+        StoreError: they could not be read again, or the file not be written.
+    """
+    table, folder = schema()["records"], folder_of(run)
+    columns = ", ".join(f"{column.name}: {quoted(column.type)}" for column in table.columns)
+    connection.execute(
+        f"COPY (SELECT * FROM read_csv({quoted(folder / RECORDS_FILE)}, header = true,"
+        " auto_detect = false, delim = chr(31), quote = '', escape = '', nullstr = '',"
+        f" new_line = '\\n', max_line_size = 20000000, columns = {{{columns}}}))"
+        f" TO {quoted(folder / f'{table.name}{SUFFIX}')} (FORMAT parquet, COMPRESSION zstd)"
+    )
 
 
 def _ranges(found: list[tuple[str, int, tuple[int, int]]]) -> Ranges:

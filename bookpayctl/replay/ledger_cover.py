@@ -17,7 +17,7 @@ from bookpayctl.clients.database import DatabaseError, reading
 from bookpayctl.clients.kafka_log import batches_between
 from bookpayctl.replay.errors import ReplayError
 from bookpayctl.replay.position import Ranges, Where
-from bookpayctl.replay.records import COLUMNS, line_of
+from bookpayctl.replay.records import COLUMNS, cells_of, line_of
 from bookpayctl.targets.environment import Environment
 from runtime.domain.names import Service, Topic
 
@@ -139,11 +139,11 @@ def _placed(servers: str, ranges: Ranges) -> list[PlacedRecord]:
     try:
         for batch, _ in batches_between(consumer, ranges):
             for record in batch:
-                line = line_of(record)
-                ids = tuple(str(line[n]) for n in (_EVENT_ID, _OWN_ID, _ORDER_ID) if line[n])
-                if line[_DIGEST] is not None and line[_ORDER_ID] and line[_EVENT_ID]:
-                    where = (str(line[0]), int(line[1] or 0), int(line[2] or 0))
-                    found.append(PlacedRecord(*where, ids))
+                cells = cells_of(line_of(record))
+                ids = tuple(cells[n] for n in (_EVENT_ID, _OWN_ID, _ORDER_ID) if cells[n])
+                if cells[_DIGEST] and cells[_ORDER_ID] and cells[_EVENT_ID]:
+                    place = (cells[0], int(cells[1]), int(cells[2]))
+                    found.append(PlacedRecord(*place, ids))
     finally:
         consumer.close()
     return found

@@ -6,6 +6,11 @@
 -- examined: keys of records that are events of ours
 -- fix: bookpayctl audit
 
+-- scattered
+SELECT topic, record_key FROM records
+WHERE problem IS NULL AND record_key IS NOT NULL
+GROUP BY topic, record_key HAVING MIN(partition_number) <> MAX(partition_number);
+
 -- violations
 SELECT r.record_key AS subject, ANY_VALUE(r.order_id) AS order_id,
     COALESCE(MAX(r.amount), 0) AS amount, ANY_VALUE(r.currency) AS currency,
@@ -14,9 +19,9 @@ SELECT r.record_key AS subject, ANY_VALUE(r.order_id) AS order_id,
             ORDER BY CAST(r.partition_number AS VARCHAR)) AS detail,
     MIN(make_timestamp(r.recorded_ms * 1000)) AS happened_at
 FROM records AS r
-WHERE r.problem IS NULL AND r.record_key IS NOT NULL
-GROUP BY r.topic, r.record_key
-HAVING COUNT(DISTINCT r.partition_number) > 1;
+JOIN scattered AS s ON s.topic = r.topic AND s.record_key = r.record_key
+WHERE r.problem IS NULL
+GROUP BY r.topic, r.record_key;
 
 -- examined
 SELECT COUNT(DISTINCT record_key) FROM records WHERE problem IS NULL;

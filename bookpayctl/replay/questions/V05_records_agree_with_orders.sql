@@ -5,11 +5,12 @@
 -- needs: records, orders
 -- examined: records that speak of an order
 
--- spoken
-SELECT r.*, o.order_id IS NULL AS no_order,
+-- differing
+SELECT r.event_id, r.event_type, r.topic, r.partition_number, r.record_offset, r.recorded_ms,
+    r.order_id, r.amount, r.currency, o.status,
+    o.order_id IS NULL AS no_order,
     COALESCE(o.amount <> r.amount OR o.currency <> r.currency, FALSE) AS other_money,
     COALESCE(o.tenant_id <> r.tenant_id, FALSE) AS other_tenant,
-    o.status,
     COALESCE(
         (r.event_type = 'OrderPaid' AND o.status = 'pending')
         OR (r.event_type = 'OrderCancelled' AND o.status IN ('pending', 'paid')),
@@ -17,6 +18,7 @@ SELECT r.*, o.order_id IS NULL AS no_order,
     ) AS not_there
 FROM records AS r LEFT JOIN orders AS o ON o.order_id = r.order_id
 WHERE r.problem IS NULL AND r.order_id IS NOT NULL
+    AND (no_order OR other_money OR other_tenant OR not_there)
     AND NOT EXISTS (SELECT 1 FROM probes AS p WHERE p.event_id = r.event_id);
 
 -- violations
@@ -28,8 +30,9 @@ SELECT r.event_id AS subject, r.order_id, COALESCE(r.amount, 0) AS amount, r.cur
             WHEN other_tenant THEN 'which is another tenant''s'
             ELSE 'which is ' || status END AS detail,
     make_timestamp(r.recorded_ms * 1000) AS happened_at
-FROM spoken AS r
-WHERE no_order OR other_money OR other_tenant OR not_there;
+FROM differing AS r;
 
 -- examined
-SELECT COUNT(*) FROM spoken;
+SELECT COUNT(*) FROM records AS r
+WHERE r.problem IS NULL AND r.order_id IS NOT NULL
+    AND NOT EXISTS (SELECT 1 FROM probes AS p WHERE p.event_id = r.event_id);

@@ -5,8 +5,9 @@
 -- needs: records, payments
 -- examined: records of payments, and of orders that have one
 
--- spoken
-SELECT r.*, p.event_id IS NULL AS no_payment, p.state,
+-- differing
+SELECT r.event_id, r.event_type, r.topic, r.partition_number, r.record_offset, r.recorded_ms,
+    r.order_id, r.amount, r.currency, p.event_id IS NULL AS no_payment, p.state,
     COALESCE(p.amount <> r.amount OR p.currency <> r.currency, FALSE) AS other_money,
     COALESCE(p.tenant_id <> r.tenant_id, FALSE) AS other_tenant,
     COALESCE(p.event_id <> r.root_event_id, FALSE) AS other_root,
@@ -21,6 +22,7 @@ SELECT r.*, p.event_id IS NULL AS no_payment, p.state,
 FROM records AS r LEFT JOIN payments AS p ON p.order_id = r.order_id
 WHERE r.problem IS NULL AND r.order_id IS NOT NULL
     AND (p.event_id IS NOT NULL OR r.topic LIKE 'payments.%')
+    AND (no_payment OR other_money OR other_tenant OR other_root OR other_intent OR not_there)
     AND NOT EXISTS (SELECT 1 FROM probes AS x WHERE x.event_id = r.event_id);
 
 -- violations
@@ -34,8 +36,10 @@ SELECT r.event_id AS subject, r.order_id, COALESCE(r.amount, 0) AS amount, r.cur
             WHEN other_intent THEN 'whose payment has another PaymentIntent'
             ELSE 'whose payment is ' || state END AS detail,
     make_timestamp(r.recorded_ms * 1000) AS happened_at
-FROM spoken AS r
-WHERE no_payment OR other_money OR other_tenant OR other_root OR other_intent OR not_there;
+FROM differing AS r;
 
 -- examined
-SELECT COUNT(*) FROM spoken;
+SELECT COUNT(*) FROM records AS r LEFT JOIN payments AS p ON p.order_id = r.order_id
+WHERE r.problem IS NULL AND r.order_id IS NOT NULL
+    AND (p.event_id IS NOT NULL OR r.topic LIKE 'payments.%')
+    AND NOT EXISTS (SELECT 1 FROM probes AS x WHERE x.event_id = r.event_id);

@@ -10,7 +10,7 @@ import pytest
 
 from bookpayctl.replay.errors import ReplayError
 from bookpayctl.replay.evidence import SavedPosition, folder_of, records_file, save, saved
-from bookpayctl.replay.records import COLUMNS
+from bookpayctl.replay.records import COLUMNS, SEPARATOR
 
 WHERE = ("orders.placed", 1)
 BEGUN = SavedPosition(
@@ -25,13 +25,14 @@ BEGUN = SavedPosition(
 )
 
 
-def line(offset: int) -> tuple[str | int | None, ...]:
-    return tuple(offset if name == "record_offset" else None for name in COLUMNS)
+def line(offset: int) -> bytes:
+    cells = (str(offset).encode() if name == "record_offset" else b"" for name in COLUMNS)
+    return SEPARATOR.join(cells)
 
 
 def offsets(run: Path) -> list[str]:
-    text = (folder_of(run) / "records.csv").read_text()
-    return [row.split(",")[2] for row in text.splitlines()[1:]]
+    text = (folder_of(run) / "records.lines").read_text()
+    return [row.split("\x1f")[2] for row in text.splitlines()[1:]]
 
 
 def test_a_position_is_read_as_it_was_written(tmp_path: Path) -> None:
@@ -62,7 +63,7 @@ def test_records_behind_the_saved_position_are_cut_off_and_read_again(tmp_path: 
 def test_a_run_whose_records_are_gone_is_not_resumed(tmp_path: Path) -> None:
     with records_file(tmp_path, 0) as file:
         length = file.put([line(2)])
-    (folder_of(tmp_path) / "records.csv").unlink()
+    (folder_of(tmp_path) / "records.lines").unlink()
 
     with (
         pytest.raises(ReplayError, match="nothing to go on from"),
