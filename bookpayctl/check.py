@@ -1,7 +1,7 @@
 """How checks are asked: in order, each to its end, with evidence, and without one hiding another.
 
 A check that raises is unknown. A check that looked at nothing is vacuous and spoils the whole: a
-checklist is only as good as its emptiest item. The content, the six checks, is in `checks`.
+checklist is only as good as its emptiest item. The content, the checks themselves, is in `checks`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Final
 
 from bookpayctl.replay.live import TOPICS
@@ -25,6 +26,15 @@ DEFAULT_DEADLINE_SECONDS: Final = 30.0
 
 WHOLE: Final = ReplayRange(TOPICS)
 """All that the worker reads, from earliest."""
+
+
+class Category(StrEnum):
+    """What a check is for."""
+
+    CHECKLIST = "checklist"
+    """Whether payments are wired correctly: the chapter's items, by behaviour."""
+    OPERATIONS = "operations"
+    """Whether the stack can be relied on now: what waits, what fills up, what drifts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +92,7 @@ class Check:
     """One question with a stable id.
 
     Attributes:
+        category: CHECKLIST, or OPERATIONS.
         question: the checklist's sentence, as the operator knows it.
         required: what has to be true, testable by hand.
         why: what goes wrong in production when it is not.
@@ -95,6 +106,7 @@ class Check:
     why: str
     fix: str
     ask: Callable[[Inquiry], CheckAnswer]
+    category: Category = Category.CHECKLIST
 
 
 def run_checks(checks: Sequence[Check], request: CheckRequest, observe: Observer) -> Report:
@@ -182,6 +194,14 @@ def judged(
         return CheckAnswer(Verdict.VIOLATED, seen, examined, tuple(evidence), fix=fix)
     verdict = Verdict.HOLDS if examined > 0 else Verdict.VACUOUS
     return CheckAnswer(verdict, observed, examined, tuple(evidence))
+
+
+def warned(
+    worries: Sequence[str], observed: str, examined: int, evidence: Sequence[str], fix: str = ""
+) -> CheckAnswer:
+    """The end of a check of what is likely to go wrong: a warning if there are worries."""
+    answer = judged(worries, observed, examined, evidence, fix)
+    return replace(answer, verdict=Verdict.WARNING) if worries else answer
 
 
 def cannot_tell(reason: str, *, fix: str = "", evidence: Sequence[str] = ()) -> CheckAnswer:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tarfile
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -72,10 +71,11 @@ def _folder(run: str, name: str | None) -> Iterator[Path]:
 
 def _unpacked(archive: Path, scratch: Path) -> Path:
     """The folder that a tar file holds; nothing of it gets outside of `scratch`."""
+    from bookpayctl.runs.archive import PackedRunError, unpack
+
     try:
-        with tarfile.open(archive) as packed:
-            packed.extractall(scratch, filter="data")
-    except (tarfile.TarError, OSError, EOFError) as error:
+        unpack(archive, scratch)
+    except PackedRunError as error:
         fail(f"{archive} cannot be unpacked: {error}", ExitCode.USAGE)
     inside = [entry for entry in scratch.iterdir() if entry.is_dir()]
     return inside[0] if len(inside) == 1 and not (scratch / "run.json").exists() else scratch
