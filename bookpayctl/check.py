@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
+from bookpayctl.replay.live import TOPICS
+from bookpayctl.replay.ranges import ReplayRange
 from bookpayctl.report.result import Report
 from bookpayctl.report.verdict import Item, Verdict, not_asked, unanswered
 from bookpayctl.runs.directory import Run
@@ -21,6 +23,9 @@ from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.target import Target
 
 DEFAULT_DEADLINE_SECONDS: Final = 30.0
+
+WHOLE: Final = ReplayRange(TOPICS)
+"""All that the worker reads, from earliest."""
 
 
 class Category(StrEnum):
@@ -38,13 +43,13 @@ class CheckRequest:
 
     Attributes:
         deadline_seconds: how long each wait inside a check may take.
-        replay_records_max: how much of the topic check 6 reads; None reads all of it.
+        replay_range: what check 6 reads again.
         skipped: ids of checks that are reported as skipped.
     """
 
     environment: Environment
     deadline_seconds: float = DEFAULT_DEADLINE_SECONDS
-    replay_records_max: int | None = None
+    replay_range: ReplayRange = WHOLE
     skipped: tuple[str, ...] = ()
     strict: bool = False
 
@@ -68,14 +73,14 @@ class Inquiry:
     Attributes:
         run: where probes are registered before they are made, and undo is promised.
         deadline_seconds: how long each wait inside a check may take.
-        replay_records_max: how much of the topic check 6 reads; None reads all of it.
+        replay_range: what check 6 reads again.
     """
 
     target: Target
     run: Run
     observe: Observer
     deadline_seconds: float = DEFAULT_DEADLINE_SECONDS
-    replay_records_max: int | None = None
+    replay_range: ReplayRange = WHOLE
 
     @property
     def environment(self) -> Environment:
@@ -120,7 +125,7 @@ def run_checks(checks: Sequence[Check], request: CheckRequest, observe: Observer
             session.run,
             observe,
             request.deadline_seconds,
-            request.replay_records_max,
+            request.replay_range,
         )
         for check in checks:
             item = _skip(check) if check.id in request.skipped else _ask(check, inquiry)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -92,13 +93,13 @@ def run_all(
     strict: bool,
 ) -> Report:
     """Ask the checks in a run of their own, or refuse while an earlier run is not recovered."""
-    from bookpayctl.check import CheckRequest, run_checks
+    from bookpayctl.check import WHOLE, CheckRequest, run_checks
     from bookpayctl.session import RefusedError, refused_report
 
     request = CheckRequest(
         environment,
         deadline_seconds=deadline_seconds,
-        replay_records_max=records_max,
+        replay_range=replace(WHOLE, records_max=records_max),
         skipped=tuple(skipped),
         strict=strict,
     )
