@@ -2,7 +2,7 @@
 -- title: every charge is somebody's
 -- asks: every succeeded charge in the account says whose it is, unless others use it, too.
 -- required: 0 charges that name no order, no environment
--- needs: payments, shadows, stripe_payment_intents, stripe_charges
+-- needs: payments, shadows?, stripe_payment_intents, stripe_charges
 -- examined: succeeded charges in the account
 -- excuses: charges of {money} of others in a shared account
 

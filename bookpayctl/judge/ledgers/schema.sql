@@ -11,6 +11,7 @@
 -- What is judged and until when: one row for the whole judgement.
 CREATE TABLE judgement (
     environment             VARCHAR,    -- the `env` in the metadata of our PaymentIntents
+    mapping                 VARCHAR,    -- the mapping that this was read by; NULL of a stack of ours
     read_at                 TIMESTAMP,  -- when the database was read, by its own clock
     cut_off                 TIMESTAMP,  -- what was made before this is old enough to be judged
     ahead_from              TIMESTAMP,  -- what is dated later than this is not young: judged, too
@@ -25,7 +26,7 @@ CREATE TABLE judgement (
 
 -- Which tables are not here, and why.
 CREATE TABLE absent (
-    table_name  VARCHAR,  -- a table of this schema
+    table_name  VARCHAR,  -- a table of this schema, or `table.column` where one column is missing
     reason      VARCHAR,  -- why it is not here, for a person
     chosen      BOOLEAN   -- true: this stack has no such ledger, or nobody gave it; false: a hole
 );

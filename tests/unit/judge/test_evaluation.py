@@ -21,7 +21,7 @@ RULES: Final = {rule.id: rule for rule in rules()}
 
 
 def rule_that_needs(*tables: str) -> Invariant:
-    return replace(RULES["I16"], needs=tuple(tuple(t.split("|")) for t in tables), times=())
+    return replace(RULES["I16"], needs=tuple(tuple(t.split("|")) for t in tables), columns=())
 
 
 def test_many_violations_are_counted_and_the_worst_listed_first() -> None:

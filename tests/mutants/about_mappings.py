@@ -1,0 +1,53 @@
+"""Sabotages of judging a stack that is not ours: nothing is written there, and nothing guessed."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.mutants.mutant import Mutant, Replacement, integration, unit
+
+FOREIGN: Final = "mapped_stacks/test_foreign_shop"
+
+MAPPING_MUTANTS: Final = (
+    Mutant(
+        "M76",
+        "a ledger that a mapping does not speak of counts as one that the stack does not have",
+        (
+            Replacement(
+                "bookpayctl/judge/stacks/mapped.py",
+                'nor says that it is absent", chosen=False)\n',
+                'nor says that it is absent", chosen=True)\n',
+            ),
+        ),
+        (
+            unit(
+                "judge/test_mapping",
+                "test_what_a_mapping_says_is_absent_is_chosen_and_what_it_leaves_out_is_a_hole",
+            ),
+        ),
+        (unit("judge/test_mapping", "test_the_smallest_mapping_has_a_name_and_orders"),),
+    ),
+    Mutant(
+        "M77",
+        "a SELECT of a mapping may write into the database that it is to read",
+        (
+            Replacement(
+                "bookpayctl/clients/read_only.py",
+                "        conn.read_only = True\n",
+                "        conn.read_only = False\n",
+            ),
+            Replacement(
+                "bookpayctl/clients/read_only.py",
+                'if value(conn, "SHOW transaction_read_only") != "on":',
+                'if value(conn, "SHOW transaction_read_only") is None:',
+            ),
+        ),
+        (integration(FOREIGN, "test_a_mapping_that_does_not_fit_is_named_and_touches_nothing"),),
+        (
+            integration(
+                FOREIGN,
+                "test_a_healthy_shop_of_others_holds_and_what_it_lacks_is_said_first",
+            ),
+        ),
+    ),
+)
