@@ -122,7 +122,7 @@ def _mapped(path: Path, *, age_seconds: float, deadline_seconds: float, strict: 
         strict=strict,
     )
     try:
-        return _recorded(request, fix="see that psql reaches it as the mapping says")
+        return _recorded(request, fix=f"bookpayctl mapping test {path}")
     except MappingError as error:
         wrong_mapping(path, error)
 

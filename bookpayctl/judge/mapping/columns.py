@@ -207,8 +207,8 @@ def _time(column: Found, time_zone: str | None) -> _Read:
         inside = f"{at} BETWEEN {_FIRST}::timestamp AND {_LAST}::timestamp"
         at = f"({at} AT TIME ZONE {literal(time_zone or 'UTC')})"
     else:
-        inside = f"{at} BETWEEN {_FIRST}::timestamp AT TIME ZONE 'UTC'"
-        inside += f" AND {_LAST}::timestamp AT TIME ZONE 'UTC'"
+        inside = f"{at} BETWEEN ({_FIRST}::timestamp AT TIME ZONE 'UTC')"
+        inside += f" AND ({_LAST}::timestamp AT TIME ZONE 'UTC')"
     return _Read(f"CASE WHEN {inside} THEN {at} AT TIME ZONE 'UTC' END", f"NOT ({inside})")
 
 

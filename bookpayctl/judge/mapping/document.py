@@ -14,6 +14,9 @@ VERSION: Final = 1
 STRIPE: Final = "stripe"
 KAFKA: Final = "kafka"
 
+OTHERS: Final = "others"
+"""In `absent`: every ledger that the file does not read."""
+
 DEFAULT_STATEMENT_TIMEOUT_SECONDS: Final = 600
 DEFAULT_PAYMENT_WINDOW_SECONDS: Final = 900
 DEFAULT_STRIPE_API_BASE: Final = "https://api.stripe.com"
@@ -87,7 +90,8 @@ class Mapping:
 
     Attributes:
         tables: by canonical name, in the order of the file.
-        absent: what the stack does not have, with the reason: canonical tables, `stripe`, `kafka`.
+        absent: what the stack does not have, with the reason: canonical tables, `stripe`, `kafka`,
+            `others`.
         stripe: None where the file has no such section.
     """
 

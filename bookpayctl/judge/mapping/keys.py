@@ -48,7 +48,8 @@ KEYS: Final = (
         "how long a payment in `processing` may wait for its customer",
         str(DEFAULT_PAYMENT_WINDOW_SECONDS)),
     Key(TOP, "absent", dict,
-        "what this stack does not have, each with the reason: tables, `stripe`, `kafka`"),
+        "what this stack does not have, each with the reason: tables, `stripe`, `kafka`,"
+        " or `others`, which is all that the file does not read"),
     Key(DATABASE, "dsn", str, "a connection string without a password (`passfile=` names its file)",
         "libpq's variables"),
     Key(DATABASE, "dsn_file", str, "a file that holds the connection string"),

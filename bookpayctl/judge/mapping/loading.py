@@ -14,6 +14,7 @@ from typing import Any, Final
 from bookpayctl.judge.mapping import keys
 from bookpayctl.judge.mapping.document import (
     KAFKA,
+    OTHERS,
     STRIPE,
     VERSION,
     DatabaseSource,
@@ -28,7 +29,7 @@ from bookpayctl.report.money import minor_digits
 
 SECTIONS: Final = ("database", "stripe", "tables")
 PLAIN: Final = ("change_data_capture", "payment_window_seconds")
-LEDGERS: Final = (*REQUIRED, STRIPE, KAFKA)
+LEDGERS: Final = (*REQUIRED, STRIPE, KAFKA, OTHERS)
 """What a mapping can say to be absent."""
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,39}")

@@ -18,7 +18,7 @@ from bookpayctl.judge.ledgers.sink import Value
 from bookpayctl.judge.ledgers.store import Connection
 from bookpayctl.judge.ledgers.writer import LedgerWriter
 from bookpayctl.judge.looks import LOG_TABLES, STRIPE_TABLES, LedgerLook
-from bookpayctl.judge.mapping.document import KAFKA, STRIPE, Mapping, StripeSource
+from bookpayctl.judge.mapping.document import KAFKA, OTHERS, STRIPE, Mapping, StripeSource
 from bookpayctl.judge.mapping.tables import REQUIRED
 from bookpayctl.judge.readers.mapped import read_mapped, read_mapped_clock
 from bookpayctl.judge.readers.postgres import DatabaseMoment
@@ -141,6 +141,7 @@ def absences_of(mapping: Mapping) -> dict[str, Absence]:
 
 
 def _absence(mapping: Mapping, name: str) -> Absence:
-    if name in mapping.absent:
-        return Absence(f"this stack has no {name}: {mapping.absent[name]}", chosen=True)
+    reason = mapping.absent.get(name, mapping.absent.get(OTHERS))
+    if reason is not None:
+        return Absence(f"this stack has no {name}: {reason}", chosen=True)
     return Absence(f"the mapping neither reads {name} nor says that it is absent", chosen=False)

@@ -3,37 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.command_line import CommandLine, verdicts
-from tests.support.foreign_shop import VARIABLES, ForeignShop, open_shop
-from tests.support.servers import Servers, running_servers
-from tests.support.twin import running_twin
+from tests.support.foreign_shop import ForeignShop
 
 PAST = ("--age", "1ms")
-
-
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    with running_servers(tmp_path_factory.mktemp("laden"), with_kafka=False) as running:
-        yield running
-
-
-@pytest.fixture
-def shop(postgres: Servers, tmp_path: Path) -> Iterator[ForeignShop]:
-    with running_twin(tmp_path / "twin") as twin:
-        opened = open_shop(postgres, twin)
-        yield opened
-        opened.conn.close()
-
-
-@pytest.fixture
-def cli(tmp_path: Path) -> CommandLine:
-    return CommandLine(tmp_path / "home", VARIABLES)
 
 
 def audited(cli: CommandLine, mapping: Path) -> dict[str, Any]:

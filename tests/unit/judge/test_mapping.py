@@ -104,6 +104,13 @@ def test_what_a_mapping_says_is_absent_is_chosen_and_what_it_leaves_out_is_a_hol
     assert "orders" not in found
 
 
+def test_a_mapping_can_say_that_there_is_nothing_else() -> None:
+    found = absences_of(mapping_of(HEAD + "absent = { others = 'two tables' }\n" + ORDERS))
+
+    assert all(absence.chosen for absence in found.values())
+    assert found["stripe_charges"].reason == "this stack has no stripe: two tables"
+
+
 @pytest.mark.parametrize(
     ("found", "told"),
     [
