@@ -50,4 +50,28 @@ MAPPING_MUTANTS: Final = (
             ),
         ),
     ),
+    Mutant(
+        "M78",
+        "what reads Stripe's lists can also write there",
+        (
+            Replacement(
+                "bookpayctl/clients/stripe_api.py",
+                """        if request.method != "GET":
+""",
+                """        if not request.method:
+""",
+            ),
+        ),
+        (
+            unit(
+                "clients/test_stripe_reading", "test_whatever_is_no_get_is_refused_before_it_leaves"
+            ),
+        ),
+        (
+            unit(
+                "clients/test_stripe_reading",
+                "test_a_restricted_live_key_may_read_stripe_when_that_is_asked_for",
+            ),
+        ),
+    ),
 )

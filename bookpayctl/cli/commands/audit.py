@@ -8,6 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bookpayctl.cli.mapped_options import (
+    LiveOption,
+    MappedOptions,
+    MappingOption,
+    SampleOption,
+    SinceOption,
+    UntilOption,
+    mapped_options,
+)
 from bookpayctl.cli.options import NameOption, environment_of
 from bookpayctl.cli.output import fail, hint
 from bookpayctl.cli.reports import (
@@ -40,10 +49,11 @@ def audit(
         Path | None,
         typer.Option(metavar="FILE", help="Client history of a load or drill; adds I01 and I02."),
     ] = None,
-    mapping: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Judge a stack that is not ours, as FILE describes it."),
-    ] = None,
+    mapping: MappingOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    sample: SampleOption = None,
+    read_only_live: LiveOption = False,
     strict: StrictOption = False,
     verbose: VerboseOption = False,
     output: FormatOption = ReportFormat.TABLE,
@@ -64,12 +74,22 @@ def audit(
     age_seconds = duration_of(age, "--age")
     deadline_seconds = duration_of(timeout, "--timeout")
     recorded = _history(history)
+    options = mapped_options(since, until, sample, read_only_live=read_only_live)
     if mapping is not None:
         if name is not None or history is not None:
             other = "--name" if name is not None else "--history"
             fail(f"--mapping and {other} speak of different stacks", ExitCode.USAGE)
         result = _mapped(
-            mapping, age_seconds=age_seconds, deadline_seconds=deadline_seconds, strict=strict
+            mapping,
+            options,
+            age_seconds=age_seconds,
+            deadline_seconds=deadline_seconds,
+            strict=strict,
+        )
+    elif options.are_given:
+        fail(
+            "--since, --until, --sample and --read-only-live go with --mapping alone",
+            ExitCode.USAGE,
         )
     else:
         result = _audited(
@@ -109,16 +129,26 @@ def _audited(
     return _recorded(request, fix="bookpayctl status")
 
 
-def _mapped(path: Path, *, age_seconds: float, deadline_seconds: float, strict: bool) -> Report:
+def _mapped(
+    path: Path,
+    options: MappedOptions,
+    *,
+    age_seconds: float,
+    deadline_seconds: float,
+    strict: bool,
+) -> Report:
     """Audit what a mapping describes, in a run of its own."""
     from bookpayctl.cli.mapped_stack import stack_of, wrong_mapping
     from bookpayctl.judge.audit import AuditRequest
     from bookpayctl.judge.mapping.document import MappingError
+    from bookpayctl.judge.stacks.mapped import Scope
 
+    scope = Scope(options.since, options.sample_percent)
     request = AuditRequest(
-        stack_of(path),
+        stack_of(path, scope=scope, read_only_live=options.read_only_live),
         age_seconds=age_seconds,
         deadline_seconds=deadline_seconds,
+        cut_off=options.until,
         strict=strict,
     )
     try:

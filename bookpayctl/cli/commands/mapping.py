@@ -85,7 +85,7 @@ def examine_mapping(file: FileArgument, output: OutputOption = OutputFormat.TABL
     from bookpayctl.judge.mapping.document import MappingError
     from bookpayctl.judge.readers.mapped_columns import examine
 
-    stack = stack_of(file)
+    stack = stack_of(file, with_stripe=False)
     try:
         findings = examine(stack.dsn, stack.mapping)
     except MappingError as error:

@@ -14,9 +14,12 @@ CREATE TABLE judgement (
     mapping                 VARCHAR,    -- the mapping that this was read by; NULL of a stack of ours
     read_at                 TIMESTAMP,  -- when the database was read, by its own clock
     cut_off                 TIMESTAMP,  -- what was made before this is old enough to be judged
+    since                   TIMESTAMP,  -- orders from before this are not judged; NULL: all are
+    sample_below            VARCHAR,    -- only orders whose md5 is below are judged; NULL: all are
     ahead_from              TIMESTAMP,  -- what is dated later than this is not young: judged, too
     stripe_cut_off          TIMESTAMP,  -- the cut-off on Stripe's clock, which drills may move
     stripe_ahead_from       TIMESTAMP,  -- `ahead_from` on Stripe's clock
+    events_since            TIMESTAMP,  -- Stripe's events from before this are not listed; NULL: all
     waiting_since           TIMESTAMP,  -- a payment made after this may still wait for its customer
     change_data_capture     BOOLEAN,    -- events leave by capture, so none is ever marked published
     account_is_shared       BOOLEAN,    -- others use the Stripe account, as the operator declared

@@ -17,7 +17,7 @@ from bookpayctl.judge.ledgers.absence import Absence, missing
 from bookpayctl.judge.ledgers.sink import Value
 from bookpayctl.judge.ledgers.store import Connection
 from bookpayctl.judge.ledgers.writer import LedgerWriter
-from bookpayctl.judge.looks import LOG_TABLES, STRIPE_TABLES, LedgerLook
+from bookpayctl.judge.looks import CLOCK_SKEW_MAX, LOG_TABLES, STRIPE_TABLES, LedgerLook
 from bookpayctl.judge.mapping.document import KAFKA, OTHERS, STRIPE, Mapping, StripeSource
 from bookpayctl.judge.mapping.tables import REQUIRED
 from bookpayctl.judge.readers.mapped import read_mapped, read_mapped_clock
@@ -39,7 +39,32 @@ NO_REQUESTS: Final = "only our twin and our recording tap show the requests"
 NO_PUBLISHERS: Final = "only our own publisher keeps its terms"
 TARGET: Final = "mapping"
 
+# Stripe's API reference, "Events": they can be listed for 30 days.
+STRIPE_KEEPS_EVENTS: Final = timedelta(days=30)
+
 GROUPS: Final = {STRIPE: STRIPE_TABLES, KAFKA: LOG_TABLES}
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which orders are judged: from `since` on, and of those so many percent; None for all."""
+
+    since: datetime | None = None
+    sample_percent: float | None = None
+
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the verdict must know of it."""
+        found = []
+        if self.since is not None:
+            found.append(
+                f"judged are orders from {self.since.isoformat()} on; orders without a time are not"
+            )
+        if self.sample_percent is not None:
+            found.append(
+                f"a sample: {self.sample_percent:g} % of the orders are judged, chosen by the md5"
+                " of their id; of the others nothing is said"
+            )
+        return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +75,8 @@ class MappedStack:
     dsn: str
     stripe_key: str | None
     runs_dir: Path
+    scope: Scope = Scope()
+    read_only_live: bool = False
 
     def settle(self, *, deadline_seconds: float) -> str:
         """Nobody knows what rest is for a stack of others: two looks that agree must do."""
@@ -75,13 +102,18 @@ class MappedStack:
         if self.mapping.stripe is not None:
             absent |= self._read_stripe(self.mapping.stripe, ledgers)
         read = read_mapped(self.dsn, self.mapping, ledgers)
-        return LedgerLook(folder, read.moment, {**absent, **read.absent}, read.notes)
+        notes = (*self.scope.notes(), *read.notes)
+        return LedgerLook(folder, read.moment, {**absent, **read.absent}, notes)
 
     def judgement(self, moment: DatabaseMoment) -> dict[str, Value]:
         """Its name at Stripe, and what the mapping says that changes the answers."""
         stripe = self.mapping.stripe
         waits = timedelta(seconds=self.mapping.payment_window_seconds)
+        since, share = self.scope.since, self.scope.sample_percent
         return {
+            "since": since,
+            "sample_below": None if share is None else _threshold(share),
+            "events_since": self._events_since(moment),
             "environment": stripe.environment if stripe else None,
             "mapping": self.mapping.name,
             "waiting_since": moment.read_at - waits,
@@ -103,12 +135,18 @@ class MappedStack:
             "mapping": name,
         }
 
+    def _events_since(self, moment: DatabaseMoment) -> datetime | None:
+        source = self.mapping.stripe
+        is_stripe = source is not None and urlsplit(source.api_base).hostname == SANDBOX_HOST
+        kept = moment.read_at - STRIPE_KEEPS_EVENTS if is_stripe else None
+        return max((one for one in (self.scope.since, kept) if one is not None), default=None)
+
     @property
     def _stripe_name(self) -> str:
         return self.mapping.stripe.api_base if self.mapping.stripe else "none"
 
     def _read_stripe(self, source: StripeSource, ledgers: LedgerWriter) -> dict[str, Absence]:
-        api = StripeApi(source.api_base, self.stripe_key or "")
+        api = StripeApi(source.api_base, self.stripe_key or "", read_only_live=self.read_only_live)
         keys = MetadataKeys(
             order_id=source.order_metadata,
             event_id=source.payment_metadata,
@@ -118,10 +156,24 @@ class MappedStack:
             is_stripe = urlsplit(source.api_base).hostname == SANDBOX_HOST
             if not is_stripe and not api.remembers():
                 raise StripeHasNoLedgerError(NO_LEDGER)
-            read_lists(api.objects, ledgers, keys)
+            read_lists(lambda name: api.objects(name, **self._range()), ledgers, keys)
         except StripeReadError as error:
             return missing(LISTS, str(error))
         return {}
+
+    def _range(self) -> dict[str, dict[str, int]]:
+        """From when on Stripe's lists are read; to their end, for late money belongs to somebody.
+
+        An order is made before its money moves, but on another clock.
+        """
+        if self.scope.since is None:
+            return {}
+        return {"created": {"gte": int((self.scope.since - CLOCK_SKEW_MAX).timestamp())}}
+
+
+def _threshold(percent: float) -> str:
+    """Below which an order's md5 lies in a sample of so many percent; eight digits suffice."""
+    return f"{min(round(percent / 100 * 2**32), 2**32 - 1):08x}"
 
 
 def absences_of(mapping: Mapping) -> dict[str, Absence]:

@@ -167,3 +167,35 @@ def test_a_live_key_is_refused_before_anything_is_read(
     assert done.returncode == 6
     assert "51Nobody" not in done.stderr
     assert not (live.home / "mapped_stacks").exists()
+
+
+def test_only_what_is_young_enough_is_judged_and_the_report_says_so(
+    cli: CommandLine, shop: ForeignShop, tmp_path: Path
+) -> None:
+    old = shop.sell(4200, charged=0)
+    shop.conn.execute(
+        "UPDATE laden.purchase SET placed = placed - interval '3 days' WHERE id = %s", (old,)
+    )
+    shop.sell(1999)
+    mapping = shop.mapping(tmp_path / "laden.toml")
+
+    young = cli.ask("audit", "--mapping", str(mapping), "--since", "48h")
+    before = cli.ask("audit", "--mapping", str(mapping), "--until", "48h")
+
+    assert (young["exit"]["code"], young["context"]["judged_orders"]) == (0, "1")
+    assert young["notes"][0].startswith("judged are orders from ")
+    assert (before["exit"]["code"], before["context"]["judged_orders"]) == (1, "1")
+
+
+def test_a_sample_judges_a_share_of_the_orders_and_says_which(
+    cli: CommandLine, shop: ForeignShop, tmp_path: Path
+) -> None:
+    for _ in range(12):
+        shop.sell(1999)
+    mapping = shop.mapping(tmp_path / "laden.toml")
+
+    document = cli.ask("audit", "--mapping", str(mapping), *PAST, "--sample", "50%")
+
+    # 6, 9 and 11, as the md5 of the numbers 1 to 12 has it.
+    assert document["context"]["judged_orders"] == "3"
+    assert document["notes"][0].startswith("a sample: 50 % of the orders")
