@@ -30,7 +30,7 @@ def stack_of(
         read_only_live: whether a restricted live key is taken, to read by it.
     """
     from bookpayctl.clients.stripe_api import why_refused
-    from bookpayctl.judge.mapping.access import dsn_of, stripe_key_of
+    from bookpayctl.judge.mapping.access import dsn_of, kafka_properties_of, stripe_key_of
     from bookpayctl.judge.mapping.document import MappingError
     from bookpayctl.judge.mapping.loading import mapping_of
     from bookpayctl.judge.stacks.mapped import MappedStack, Scope
@@ -49,6 +49,7 @@ def stack_of(
             if why is not None:
                 fail(f"{path}: stripe: {why}", ExitCode.REFUSED, reason="live_key")
         dsn = dsn_of(mapping.database, os.environ)
+        properties = kafka_properties_of(mapping.kafka) if mapping.kafka else {}
     except (OSError, UnicodeDecodeError) as error:
         fail(f"--mapping {path} cannot be read: {error}", ExitCode.USAGE)
     except MappingError as error:
@@ -56,7 +57,13 @@ def stack_of(
     # No environment can be called so: the underscore is none of its letters.
     runs_dir = environments_dir().absolute() / "mapped_stacks" / mapping.name / "runs"
     return MappedStack(
-        mapping, dsn, key, runs_dir, scope=scope or Scope(), read_only_live=read_only_live
+        mapping,
+        dsn,
+        key,
+        runs_dir,
+        scope=scope or Scope(),
+        kafka_properties=properties,
+        read_only_live=read_only_live,
     )
 
 

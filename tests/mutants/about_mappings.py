@@ -74,4 +74,44 @@ MAPPING_MUTANTS: Final = (
             ),
         ),
     ),
+    Mutant(
+        "M79",
+        "a column that a mapping leaves out is taken for NULL by rules that cannot do without it",
+        (
+            Replacement(
+                "bookpayctl/judge/evaluation.py",
+                """        if column in absent:
+""",
+                """        if column in absent and not absent[column].chosen:
+""",
+            ),
+        ),
+        (unit("judge/test_evaluation", "test_what_needs_a_column_that_nobody_gives_is_not_asked"),),
+        (
+            unit(
+                "judge/test_evaluation",
+                "test_a_table_that_a_stack_does_without_is_asked_as_empty_and_that_is_said",
+            ),
+        ),
+    ),
+    Mutant(
+        "M80",
+        "a word of a state that nobody translated passes for one that means nothing",
+        (
+            Replacement(
+                "bookpayctl/judge/mapping/columns.py",
+                """    return _Read(value, f"({text} IS NOT NULL AND ({text} IN ({listed})) IS NOT TRUE)")
+""",
+                """    return _Read(value)
+""",
+            ),
+        ),
+        (integration(FOREIGN, "test_a_word_that_nobody_translated_is_named_and_makes_unknown"),),
+        (
+            integration(
+                FOREIGN,
+                "test_a_healthy_shop_of_others_holds_and_what_it_lacks_is_said_first",
+            ),
+        ),
+    ),
 )

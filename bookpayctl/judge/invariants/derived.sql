@@ -13,7 +13,10 @@ SELECT * FROM (VALUES
     ('PaymentFailed', 'payments.failed'),
     ('PaymentRefunded', 'payments.refunded'),
     ('PaymentParked', 'orders.placed.dlq')
-) AS known (event_type, topic);
+) AS known (event_type, topic)
+WHERE NOT EXISTS (SELECT 1 FROM judgement AS j WHERE j.mapping IS NOT NULL)
+UNION ALL
+SELECT event_type, topic FROM declared_topics;
 
 -- Topics whose events customers are told of.
 CREATE TABLE told_topics AS

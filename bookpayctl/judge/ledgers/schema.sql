@@ -200,6 +200,13 @@ CREATE TABLE publisher_terms (
     unreadable      VARCHAR     -- columns that could not be held
 );
 
+-- In which topic each type of event is, where that is not as in a stack of ours.
+CREATE TABLE declared_topics (
+    event_type  VARCHAR,  -- OrderPlaced and the like
+    topic       VARCHAR,  -- where it is published
+    unreadable  VARCHAR   -- columns that could not be held
+);
+
 -- Kafka's records, committed ones only.
 CREATE TABLE log_records (
     topic               VARCHAR,    -- topic,

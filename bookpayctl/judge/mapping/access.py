@@ -9,7 +9,12 @@ from collections.abc import Mapping as Variables
 from pathlib import Path
 
 from bookpayctl.clients import libpq
-from bookpayctl.judge.mapping.document import DatabaseSource, MappingError, StripeSource
+from bookpayctl.judge.mapping.document import (
+    DatabaseSource,
+    KafkaSource,
+    MappingError,
+    StripeSource,
+)
 
 
 def dsn_of(source: DatabaseSource, environ: Variables[str, str]) -> str:
@@ -45,6 +50,25 @@ def stripe_key_of(source: StripeSource, environ: Variables[str, str]) -> str:
     if source.key_file is not None:
         return _file(source.key_file, "stripe.key_file")
     return _variable(source.key_variable or "", environ, "stripe.key_variable")
+
+
+def kafka_properties_of(source: KafkaSource) -> dict[str, str]:
+    """librdkafka's properties of the file that the mapping names; none without one.
+
+    Raises:
+        MappingError: it cannot be read, or a line of it is no property.
+    """
+    if source.properties_file is None:
+        return {}
+    where = "kafka.properties_file"
+    found = {}
+    for number, line in enumerate(_file(source.properties_file, where).splitlines(), start=1):
+        name, sign, value = line.strip().partition("=")
+        if name and not name.startswith("#"):
+            if not sign:
+                raise MappingError(f"{where}: line {number} is no name=value")
+            found[name.strip()] = value.strip()
+    return found
 
 
 def _has_password(dsn: str, where: str) -> bool:

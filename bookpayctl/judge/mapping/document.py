@@ -85,6 +85,47 @@ class StripeSource:
 
 
 @dataclass(frozen=True, slots=True)
+class TopicMapping:
+    """How the records of one topic are read; each fact by its path (`paths.py`), None for nowhere.
+
+    Attributes:
+        types: the stack's own word for a type of event to the canonical one.
+    """
+
+    event_id: str
+    event_type: str
+    order_id: str | None = None
+    root_event_id: str | None = None
+    amount: str | None = None
+    currency: str | None = None
+    money: MoneyUnit = MoneyUnit.MINOR
+    types: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaSource:
+    """Where Kafka is, its topics by name, and which topics each consumer group reads."""
+
+    bootstrap_servers: str
+    topics: dict[str, TopicMapping]
+    groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    properties_file: str | None = None
+    timeout_seconds: int = DEFAULT_STATEMENT_TIMEOUT_SECONDS
+
+    @property
+    def topic_of_type(self) -> dict[str, str]:
+        """The topic in which each canonical type of event is, as far as the mapping says."""
+        found: dict[str, str] = {}
+        for name, topic in self.topics.items():
+            constant = topic.event_type.removeprefix("=")
+            types = [*topic.types.values()]
+            if topic.event_type.startswith("="):
+                types = [topic.types.get(constant, constant)]
+            found |= dict.fromkeys(types, name)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
 class Mapping:
     """One stack.
 
@@ -92,7 +133,7 @@ class Mapping:
         tables: by canonical name, in the order of the file.
         absent: what the stack does not have, with the reason: canonical tables, `stripe`, `kafka`,
             `others`.
-        stripe: None where the file has no such section.
+        stripe, kafka: None where the file has no such section.
     """
 
     name: str
@@ -100,5 +141,6 @@ class Mapping:
     tables: dict[str, TableMapping]
     absent: dict[str, str]
     stripe: StripeSource | None
+    kafka: KafkaSource | None = None
     change_data_capture: bool = False
     payment_window_seconds: int = DEFAULT_PAYMENT_WINDOW_SECONDS

@@ -15,6 +15,8 @@ TOP: Final = ""
 DATABASE: Final = "database"
 STRIPE: Final = "stripe"
 TABLE: Final = "tables.NAME"
+KAFKA: Final = "kafka"
+TOPIC: Final = "kafka.topics.NAME"
 
 KINDS: Final[dict[type, str]] = {
     str: "a text",
@@ -69,6 +71,24 @@ KEYS: Final = (
     Key(STRIPE, "environment", str, "what this stack writes there"),
     Key(STRIPE, "account_is_shared", bool,
         "others use the account, so a charge that nobody here knows is only counted", "false"),
+    Key(KAFKA, "bootstrap_servers", str, "where Kafka is", "required"),
+    Key(KAFKA, "properties_file", str,
+        "a file of librdkafka's properties, `name=value` a line: TLS, passwords"),
+    Key(KAFKA, "timeout_seconds", int, "how long reading all topics may take",
+        str(DEFAULT_STATEMENT_TIMEOUT_SECONDS)),
+    Key(KAFKA, "topics", dict, "the topics, each with the keys below", "required"),
+    Key(KAFKA, "groups", dict, "for each consumer group, the list of topics that it reads"),
+    Key(TOPIC, "event_id", str,
+        "where a record has it: `key`, `header:NAME`, `$.name[0].name`, `=constant`", "required"),
+    Key(TOPIC, "event_type", str, "the same for the type of the event", "required"),
+    Key(TOPIC, "order_id", str, "the same for the order"),
+    Key(TOPIC, "root_event_id", str, "the same for the OrderPlaced that it follows from"),
+    Key(TOPIC, "amount", str, "the same for the amount"),
+    Key(TOPIC, "currency", str, "the same for its currency"),
+    Key(TOPIC, "money", str, "what amounts count: `minor` or `major`", "minor"),
+    Key(TOPIC, "types", dict,
+        "each of its types of events and the canonical one; says where each is published:"
+        " `types = { order_created = \"OrderPlaced\" }`"),
     Key(TABLE, "select", str, "one SELECT whose columns have the canonical names", "required"),
     Key(TABLE, "money", str, "what amounts count: `minor` units (cents) or `major` ones", "minor"),
     Key(TABLE, "currency", str, "of the amounts, where the SELECT gives no `currency`"),

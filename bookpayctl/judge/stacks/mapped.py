@@ -6,12 +6,13 @@ hole, and unknown.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from bookpayctl.clients.kafka import BrokerError, LogReadError
 from bookpayctl.clients.stripe_api import StripeApi
 from bookpayctl.judge.ledgers.absence import Absence, missing
 from bookpayctl.judge.ledgers.sink import Value
@@ -21,6 +22,7 @@ from bookpayctl.judge.looks import CLOCK_SKEW_MAX, LOG_TABLES, STRIPE_TABLES, Le
 from bookpayctl.judge.mapping.document import KAFKA, OTHERS, STRIPE, Mapping, StripeSource
 from bookpayctl.judge.mapping.tables import REQUIRED
 from bookpayctl.judge.readers.mapped import read_mapped, read_mapped_clock
+from bookpayctl.judge.readers.mapped_log import read_mapped_log
 from bookpayctl.judge.readers.postgres import DatabaseMoment
 from bookpayctl.judge.readers.stripe import (
     DELIVERIES,
@@ -37,6 +39,7 @@ from bookpayctl.judge.readers.stripe import (
 
 NO_REQUESTS: Final = "only our twin and our recording tap show the requests"
 NO_PUBLISHERS: Final = "only our own publisher keeps its terms"
+NO_SETTINGS: Final = "how others set their topics is theirs to say"
 TARGET: Final = "mapping"
 
 # Stripe's API reference, "Events": they can be listed for 30 days.
@@ -76,6 +79,7 @@ class MappedStack:
     stripe_key: str | None
     runs_dir: Path
     scope: Scope = Scope()
+    kafka_properties: dict[str, str] = field(default_factory=dict)
     read_only_live: bool = False
 
     def settle(self, *, deadline_seconds: float) -> str:
@@ -91,7 +95,7 @@ class MappedStack:
         return read_mapped_clock(self.dsn, self.mapping)
 
     def look(self, connection: Connection, folder: Path) -> LedgerLook:
-        """Read Stripe, then PostgreSQL.
+        """Read Stripe, then Kafka, then PostgreSQL.
 
         Raises:
             MappingError: the mapping does not fit the database.
@@ -101,6 +105,7 @@ class MappedStack:
         absent = absences_of(self.mapping)
         if self.mapping.stripe is not None:
             absent |= self._read_stripe(self.mapping.stripe, ledgers)
+        absent |= self._read_log(ledgers)
         read = read_mapped(self.dsn, self.mapping, ledgers)
         notes = (*self.scope.notes(), *read.notes)
         return LedgerLook(folder, read.moment, {**absent, **read.absent}, notes)
@@ -123,7 +128,8 @@ class MappedStack:
 
     def sources(self, moment: DatabaseMoment) -> dict[str, str]:
         """The servers that were read."""
-        return {"postgresql": moment.version, "stripe": self._stripe_name}
+        kafka = self.mapping.kafka.bootstrap_servers if self.mapping.kafka else "none"
+        return {"postgresql": moment.version, "kafka": kafka, "stripe": self._stripe_name}
 
     def context(self) -> dict[str, str]:
         """The mapping by its name, in the place of an environment."""
@@ -161,6 +167,20 @@ class MappedStack:
             return missing(LISTS, str(error))
         return {}
 
+    def _read_log(self, ledgers: LedgerWriter) -> dict[str, Absence]:
+        source = self.mapping.kafka
+        with ledgers.sink("declared_topics") as topics:
+            for kind, topic in (source.topic_of_type if source else {}).items():
+                topics.put({"event_type": kind, "topic": topic})
+        ledgers.keep(topics)
+        if source is None:
+            return {}
+        try:
+            read_mapped_log(source, self.kafka_properties, ledgers)
+        except (LogReadError, BrokerError) as error:
+            return missing(LOG_TABLES[:3], f"Kafka could not be read: {error}")
+        return {}
+
     def _range(self) -> dict[str, dict[str, int]]:
         """From when on Stripe's lists are read; to their end, for late money belongs to somebody.
 
@@ -187,8 +207,10 @@ def absences_of(mapping: Mapping) -> dict[str, Absence]:
         if name not in mapping.tables:
             found[name] = _absence(mapping, name)
     for group, tables in GROUPS.items():
-        if group != STRIPE or mapping.stripe is None:
+        if (mapping.stripe if group == STRIPE else mapping.kafka) is None:
             found |= dict.fromkeys(tables, _absence(mapping, group))
+    if mapping.kafka is not None:
+        found["log_topics"] = Absence(NO_SETTINGS, chosen=True)
     return found
 
 

@@ -58,6 +58,8 @@ class OurStack:
         """
         environment, ledgers = self.environment, LedgerWriter(connection, folder)
         absent: dict[str, Absence] = {}
+        # Which topic an event is in is what the rules know of a stack of ours by themselves.
+        ledgers.keep(ledgers.sink("declared_topics"))
         try:
             absent |= read_stripe(environment, ledgers)
         except StripeReadError as error:

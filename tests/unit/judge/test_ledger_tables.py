@@ -42,7 +42,7 @@ def engine() -> Iterator[Connection]:
 def test_every_column_of_the_schema_has_a_type_and_a_meaning() -> None:
     found = tables()
 
-    assert len(found) == 32
+    assert len(found) == 33
     assert [t.name for t in found.values() if not t.meaning.endswith(".")] == []
     assert all(column.meaning for table in found.values() for column in table.columns)
     assert {c.type for t in found.values() for c in t.columns} <= {
