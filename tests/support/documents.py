@@ -19,6 +19,7 @@ from bookpayctl.cli.commands import (
     explain,
     image,
     load,
+    mapping,
     order,
     recover,
     refund,
@@ -37,6 +38,8 @@ from bookpayctl.drills import load_drill
 from bookpayctl.drills.catalogue import CATALOGUE
 from bookpayctl.image.build import Built, BuiltLayer, ImageFile
 from bookpayctl.image.platforms import ImagePlatform
+from bookpayctl.judge.mapping.loading import mapping_of
+from bookpayctl.judge.readers.mapped_columns import ColumnFinding, MappingFindings
 from bookpayctl.load.plan import OrderKind
 from bookpayctl.load.sender import Accepted, SettledOrders
 from bookpayctl.operate.dead_letters import DeadLetterEntry
@@ -194,6 +197,23 @@ def _status() -> Document:
     return status.status_document(STATUS)
 
 
+def _mapping_test() -> Document:
+    text = (
+        'version = 1\nname = "corner"\nabsent = { kafka = "no broker" }\n'
+        "[tables.orders]\nselect = 'SELECT'"
+    )
+    column = ColumnFinding(
+        "orders",
+        "status",
+        required=True,
+        type_name="text",
+        examples=("done -> paid",),
+        not_asked=("I98", "I99"),
+    )
+    findings = MappingFindings((column,), ("a problem",), ("a note",))
+    return mapping.mapping_tested(mapping_of(text), findings)
+
+
 def _order_list() -> Document:
     paid = OrderEntry(ORDER_ID, "paid", "succeeded", 4999, "usd", T0, INTENT)
     return order.order_list([paid, replace(paid, id="ord_2", payment=None, intent=None)])
@@ -332,6 +352,8 @@ DOCUMENTS: Final[dict[str, Callable[[], Document]]] = {
     "Failure": _failure,
     "ImageBuilt": lambda: image.image_built(IMAGE),
     "LoadReport": _load_report,
+    "MappingBegun": lambda: mapping.mapping_begun(Path("shop.toml"), tables=7, guesses=5),
+    "MappingTest": _mapping_test,
     "OperatorRequests": _operator_requests,
     "OrderList": _order_list,
     "OrderTrace": _order_trace,
