@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -104,6 +106,22 @@ def test_a_report_that_could_not_be_written_is_never_exit_0(home: Path, output: 
     assert document["exit"]["code"] == 3
     assert "/dev/full" in document["reports_lost"][0]
     assert document["verdict"] == "holds"
+
+
+@pytest.mark.parametrize(
+    ("output", "code"), [("html", 3), ("markdown", 3), ("junit", 3), ("json", 3), ("table", 0)]
+)
+def test_a_document_that_stdout_did_not_take_is_never_exit_0(
+    home: Path, output: str, code: int
+) -> None:
+    run = good(home)
+    command = [sys.executable, "-m", "bookpayctl", "report", str(run.path), "-o", output]
+
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+
+    assert done.returncode == code, done.stderr
+    assert "stdout took no answer" in done.stderr
 
 
 def test_a_page_is_made_of_a_tar_of_the_folder_alone(home: Path, tmp_path: Path) -> None:
