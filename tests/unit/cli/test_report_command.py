@@ -72,6 +72,15 @@ def test_a_runs_report_comes_out_again_and_its_folder_stays_as_it_is(home: Path)
     assert contents(run.path) == before
 
 
+def test_the_latest_is_the_last_run_with_a_report(home: Path) -> None:
+    run = good(home)
+    directory.begin(home / "default" / "runs", "check").journal("verdict", verdict="holds", code=0)
+
+    told = answered(home, "latest")
+
+    assert told["run_dir"] == str(run.path)
+
+
 def test_a_violated_run_exits_1_in_every_format(home: Path) -> None:
     run = bad(home)
 
