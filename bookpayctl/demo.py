@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from bookpayctl.check import CheckRequest, run_checks
-from bookpayctl.checks import CHECKS
+from bookpayctl.checks import CHECKLIST
 from bookpayctl.clients.orders_api import OrderReply
 from bookpayctl.drill.run import run_drill
 from bookpayctl.drill.scenario import DrillRequest
 from bookpayctl.drills import crash_mid_charge
 from bookpayctl.judge.audit import AuditRequest, audit
 from bookpayctl.judge.readers.stripe import why_nothing_is_paid
+from bookpayctl.judge.stacks.ours import OurStack
 from bookpayctl.load import probe_orders
 from bookpayctl.load.history import read_history
 from bookpayctl.load.plan import PAYMENT_METHOD_OF_KIND, OrderKind
@@ -214,7 +215,7 @@ def _serve(
 
 
 def _checks(environment: Environment, observe: Observer, deadline_seconds: float) -> Report:
-    return run_checks(CHECKS, CheckRequest(environment, deadline_seconds), observe)
+    return run_checks(CHECKLIST, CheckRequest(environment, deadline_seconds), observe)
 
 
 def _audit(
@@ -231,7 +232,7 @@ def _audit(
         with path.open(encoding="utf-8") as lines:
             history = read_history(lines)
     request = AuditRequest(
-        environment,
+        OurStack(environment),
         age_seconds=0.0,
         deadline_seconds=deadline_seconds,
         history=history,

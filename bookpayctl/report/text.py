@@ -77,6 +77,9 @@ class Look:
 
 def report_lines(report: Report, look: Look) -> Iterator[str]:
     """The whole report; the last line has verdict, exit code and where the evidence is."""
+    yield from (printable(note) for note in report.notes)
+    if report.notes:
+        yield ""
     yield from items_lines(report.items, look)
     if report.items:
         yield ""
@@ -162,7 +165,11 @@ def summary_lines(report: Report, look: Look) -> Iterator[str]:
     if report.run_dir:
         yield f"evidence: {report.run_dir}"
     name = report.context.get("environment", DEFAULT_NAME)
-    if name != DEFAULT_NAME and any(item.fix for item in report.items):
+    if (
+        "mapping" not in report.context
+        and name != DEFAULT_NAME
+        and any(item.fix for item in report.items)
+    ):
         yield f"environment: {name}; for the fixes above: export BOOKPAY_NAME={name}"
 
 

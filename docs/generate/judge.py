@@ -40,7 +40,7 @@ def _left_out(rule: Invariant) -> str:
 
 
 def _ledgers(rule: Invariant) -> str:
-    found = [" or ".join(dict.fromkeys(map(_ledger, names))) for names in rule.needs]
+    found = [" or ".join(dict.fromkeys(map(_ledger, names))) for names in rule.reads]
     return ", ".join(dict.fromkeys(found))
 
 
@@ -62,10 +62,10 @@ def ledgers() -> str:
 
 
 def checks() -> str:
-    """The checklist."""
+    """The checklist, and what an operator asks besides."""
     return table(
-        ("id", "name", "question", "required", "what goes wrong without it"),
-        [(c.id, c.title, c.question, c.required, c.why) for c in CHECKS],
+        ("id", "category", "name", "question", "required", "what goes wrong without it"),
+        [(c.id, c.category, c.title, c.question, c.required, c.why) for c in CHECKS],
     )
 
 

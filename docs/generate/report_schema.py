@@ -30,6 +30,10 @@ CONTEXTS: Final[dict[str, tuple[str, ...]]] = {
     "DemoReport": ("environment", "target", "run"),
     "DrillReport": ("environment", "target", "stripe", "drill", "point", "seed", "run"),
     "ForgeReport": ("environment", "target", "receiver"),
+    "ReplayReport": (
+        *("environment", "target", "run"),
+        *("mode", "topics", "records", "ledger_at"),
+    ),
     "VerificationReport": ("run", "rules", "judged_orders"),
 }
 REFUSED: Final = ("environment", "target", "refused")
@@ -55,6 +59,11 @@ def schema() -> dict[str, Any]:
         "kind": {"enum": sorted(CONTEXTS)},
         "exit": {"$ref": "#/$defs/exit"},
         "context": {"type": "object", "additionalProperties": {"type": "string"}},
+        "notes": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "what could not be asked at all, or only of a part; empty where all was",
+        },
         "verdict": {"$ref": "#/$defs/verdict"},
         "started_at": {"type": "string", "format": "date-time"},
         "duration_seconds": {"type": "number", "minimum": 0},

@@ -19,9 +19,12 @@ from bookpayctl.cli.commands import (
     explain,
     image,
     load,
+    mapping,
     order,
     recover,
     refund,
+    replay,
+    replay_outbox,
     shadow,
     status,
     webhook,
@@ -35,6 +38,8 @@ from bookpayctl.drills import load_drill
 from bookpayctl.drills.catalogue import CATALOGUE
 from bookpayctl.image.build import Built, BuiltLayer, ImageFile
 from bookpayctl.image.platforms import ImagePlatform
+from bookpayctl.judge.mapping.loading import mapping_of
+from bookpayctl.judge.readers.mapped_columns import ColumnFinding, MappingFindings
 from bookpayctl.load.plan import OrderKind
 from bookpayctl.load.sender import Accepted, SettledOrders
 from bookpayctl.operate.dead_letters import DeadLetterEntry
@@ -42,6 +47,8 @@ from bookpayctl.operate.orders import OrderEntry
 from bookpayctl.operate.quarantine import QuarantineEntry
 from bookpayctl.operate.refunds import RefundEntry
 from bookpayctl.operate.shadow import DayOutcome, Imported, Mismatch, Parity
+from bookpayctl.replay.evidence import SavedPosition
+from bookpayctl.replay.outbox_rows import CountedRows
 from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.runs.directory import Run
 from bookpayctl.targets.environment import Environment, ProcessSpec
@@ -190,6 +197,23 @@ def _status() -> Document:
     return status.status_document(STATUS)
 
 
+def _mapping_test() -> Document:
+    text = (
+        'version = 1\nname = "corner"\nabsent = { kafka = "no broker" }\n'
+        "[tables.orders]\nselect = 'SELECT'"
+    )
+    column = ColumnFinding(
+        "orders",
+        "status",
+        required=True,
+        type_name="text",
+        examples=("done -> paid",),
+        not_asked=("I98", "I99"),
+    )
+    findings = MappingFindings((column,), ("a problem",), ("a note",))
+    return mapping.mapping_tested(mapping_of(text), findings)
+
+
 def _order_list() -> Document:
     paid = OrderEntry(ORDER_ID, "paid", "succeeded", 4999, "usd", T0, INTENT)
     return order.order_list([paid, replace(paid, id="ord_2", payment=None, intent=None)])
@@ -305,6 +329,17 @@ IMAGE: Final = Built(
     ),
 )
 
+PLANNED_REPLAY: Final = SavedPosition(
+    mode="verify",
+    began_at=T0,
+    retained={("orders.placed", 0): (0, 10), ("orders.placed", 1): (3, 9)},
+    ranges={("orders.placed", 0): (4, 10), ("orders.placed", 1): (3, 7)},
+    reached={("orders.placed", 0): 4, ("orders.placed", 1): 3},
+    bytes=0,
+    by_time=True,
+)
+COUNTED_ROWS: Final = CountedRows("OrderPaid", 12, T0, T0 + timedelta(hours=1))
+
 DOCUMENTS: Final[dict[str, Callable[[], Document]]] = {
     "Config": _config,
     "DeadLetter": lambda: dlq.dead_letter(LETTER, '{"amount_cents": 1}'),
@@ -317,6 +352,8 @@ DOCUMENTS: Final[dict[str, Callable[[], Document]]] = {
     "Failure": _failure,
     "ImageBuilt": lambda: image.image_built(IMAGE),
     "LoadReport": _load_report,
+    "MappingBegun": lambda: mapping.mapping_begun(Path("shop.toml"), tables=7, guesses=5),
+    "MappingTest": _mapping_test,
     "OperatorRequests": _operator_requests,
     "OrderList": _order_list,
     "OrderTrace": _order_trace,
@@ -324,6 +361,8 @@ DOCUMENTS: Final[dict[str, Callable[[], Document]]] = {
     "RecoverReport": _recover_report,
     "RedrivePlan": lambda: dlq.redrive_plan([LETTER]),
     "RefundList": _refund_list,
+    "ReplayPlan": lambda: replay.plan_document(PLANNED_REPLAY, 2),
+    "RepublishPlan": lambda: replay_outbox.plan_document([COUNTED_ROWS], None),
     "ShadowImport": lambda: shadow.shadow_import(Imported(new=12, known=3)),
     "ShadowReport": lambda: shadow.shadow_report(PARITY),
     "ShellEnvironment": lambda: env.shell_environment({"DB_DSN": ENVIRONMENT.dsn, "TOKEN": "t"}),

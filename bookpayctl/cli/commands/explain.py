@@ -47,8 +47,12 @@ def _told(identifier: str) -> tuple[str, dict[str, str]] | None:
 
     for item in CHECKS:
         if item.id == identifier.upper():
-            lines = {"asks": item.question, "requires": item.required}
-            return f"{item.id}  {item.title}", {**lines, "why": item.why, "fix": item.fix}
+            lines = {"asks": item.question, "requires": item.required, "why": item.why}
+            return f"{item.id}  {item.title}", {
+                **lines,
+                "fix": item.fix,
+                "category": item.category.value,
+            }
     for rule in rules():
         if rule.id == identifier.upper():
             return f"{rule.id}  {rule.title}", {
@@ -56,7 +60,7 @@ def _told(identifier: str) -> tuple[str, dict[str, str]] | None:
                 "requires": rule.required,
                 "examines": rule.examines,
                 **({"excuses": rule.excuses.replace(" of {money}", "")} if rule.excuses else {}),
-                "reads": ", ".join(" or ".join(names) for names in rule.needs),
+                "reads": ", ".join(" or ".join(names) for names in rule.reads),
             }
     # An item's id leads to its drill: crash-mid-charge/charged-once.
     drill = find_drill(identifier.partition("/")[0])
