@@ -134,7 +134,7 @@ def run_checks(checks: Sequence[Check], request: CheckRequest, observe: Observer
             )
             items.append(item)
     environment = request.environment
-    return Report(
+    report = Report(
         kind="CheckReport",
         context={
             "environment": environment.name,
@@ -150,6 +150,8 @@ def run_checks(checks: Sequence[Check], request: CheckRequest, observe: Observer
         incidents=tuple(session.incidents),
         run_dir=str(session.run.path),
     )
+    session.run.journal("verdict", verdict=report.verdict.value, code=int(report.code))
+    return report
 
 
 def _ask(check: Check, inquiry: Inquiry) -> Item:

@@ -20,6 +20,7 @@ from bookpayctl.drill.scenario import DrillRequest
 from bookpayctl.drills import crash_mid_charge
 from bookpayctl.judge.audit import AuditRequest, audit
 from bookpayctl.judge.readers.stripe import why_nothing_is_paid
+from bookpayctl.judge.stacks.ours import OurStack
 from bookpayctl.load import probe_orders
 from bookpayctl.load.history import read_history
 from bookpayctl.load.plan import PAYMENT_METHOD_OF_KIND, OrderKind
@@ -231,7 +232,7 @@ def _audit(
         with path.open(encoding="utf-8") as lines:
             history = read_history(lines)
     request = AuditRequest(
-        environment,
+        OurStack(environment),
         age_seconds=0.0,
         deadline_seconds=deadline_seconds,
         history=history,

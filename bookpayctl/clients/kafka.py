@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -56,7 +56,10 @@ class LogReadError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class LogRecord:
-    """One record with everything on it that a check or a trace shows."""
+    """One record with everything on it that a check or a trace shows.
+
+    `document` is its value as JSON, of any kind; `payload` is that of an object, else empty.
+    """
 
     topic: str
     partition: int
@@ -66,6 +69,7 @@ class LogRecord:
     payload: dict[str, Any]
     at: datetime | None
     payload_sha256: str = ""
+    document: Any = None
 
     @property
     def event_id(self) -> str | None:
@@ -78,10 +82,15 @@ class LogRecord:
         return self.headers.get("event_type")
 
 
-def open_consumer(bootstrap_servers: str) -> Consumer:
-    """A consumer that reads assigned partitions only and never commits."""
+def open_consumer(bootstrap_servers: str, properties: Mapping[str, str] | None = None) -> Consumer:
+    """A consumer that reads assigned partitions only and never commits.
+
+    Args:
+        properties: of librdkafka, such as TLS; none of them changes what is said here.
+    """
     return Consumer(
         {
+            **(properties or {}),
             "bootstrap.servers": bootstrap_servers,
             "group.id": f"bookpay-judge-{uuid4()}",
             "enable.auto.commit": False,
@@ -127,7 +136,10 @@ def since(
 
 
 def records_between(
-    consumer: Consumer, ranges: dict[tuple[str, int], tuple[int, int]]
+    consumer: Consumer,
+    ranges: dict[tuple[str, int], tuple[int, int]],
+    *,
+    deadline_seconds: float = READ_DEADLINE_SECONDS,
 ) -> Iterator[LogRecord]:
     """Every record from first to end offset of each partition.
 
@@ -138,7 +150,7 @@ def records_between(
     if not open_ends:
         return
     consumer.assign([TopicPartition(t, p, ranges[(t, p)][0]) for t, p in open_ends])
-    give_up_at = time.monotonic() + READ_DEADLINE_SECONDS
+    give_up_at = time.monotonic() + deadline_seconds
     while open_ends:
         for message in consumer.consume(num_messages=BATCH_MAX, timeout=BATCH_SECONDS):
             record = _record(message)
@@ -150,7 +162,7 @@ def records_between(
             if position.offset >= end:
                 del open_ends[(position.topic, position.partition)]
         if time.monotonic() > give_up_at:
-            raise LogReadError(f"no end of {sorted(open_ends)} in {READ_DEADLINE_SECONDS:.0f} s")
+            raise LogReadError(f"no end of {sorted(open_ends)} in {deadline_seconds:.0f} s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +250,7 @@ def group_offsets(
     partitions: Iterable[tuple[str, int]],
     *,
     timeout_seconds: float = REQUEST_TIMEOUT_SECONDS,
+    properties: Mapping[str, str] | None = None,
 ) -> dict[tuple[str, int], int | None]:
     """What a group has committed of each partition; None where it has committed nothing.
 
@@ -247,7 +260,7 @@ def group_offsets(
     wanted = [TopicPartition(topic, partition) for topic, partition in partitions]
     if not wanted:
         return {}
-    with _without_joining(bootstrap_servers, group) as consumer:
+    with _without_joining(bootstrap_servers, group, properties) as consumer:
         answer = _refuse_errors(consumer.committed(wanted, timeout=timeout_seconds))
     return {
         (found.topic, found.partition): None if found.offset == OFFSET_INVALID else found.offset
@@ -256,7 +269,9 @@ def group_offsets(
 
 
 @contextmanager
-def _without_joining(bootstrap_servers: str, group: str) -> Iterator[Consumer]:
+def _without_joining(
+    bootstrap_servers: str, group: str, properties: Mapping[str, str] | None = None
+) -> Iterator[Consumer]:
     """A consumer that speaks of a group's offsets and is no member of it.
 
     The admin client could ask the same, but a connection that is cut while it does so ends the
@@ -264,6 +279,7 @@ def _without_joining(bootstrap_servers: str, group: str) -> Iterator[Consumer]:
     """
     consumer = Consumer(
         {
+            **(properties or {}),
             "bootstrap.servers": bootstrap_servers,
             "group.id": group,
             "enable.auto.commit": False,
@@ -299,13 +315,16 @@ def _record(message: Message) -> LogRecord | None:
         if kind == TIMESTAMP_NOT_AVAILABLE
         else datetime.fromtimestamp(milliseconds / 1000, UTC)
     )
+    document = _json(message.value())
     return LogRecord(
         topic=message.topic() or "",
         partition=message.partition() or 0,
         offset=message.offset() or 0,
         key=_decoded(message.key()),
         headers=_headers(message.headers()),
-        payload=_object(message.value()),
+        # Empty for poison, which the judge then sees has no event id.
+        payload=document if isinstance(document, dict) else {},
+        document=document,
         at=at,
         payload_sha256=hashlib.sha256(message.value() or b"").hexdigest(),
     )
@@ -321,13 +340,12 @@ def _decoded(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _object(value: Any) -> dict[str, Any]:
-    """The payload as an object; empty for poison, which the judge then sees has no event id."""
+def _json(value: Any) -> Any:
+    """A value as JSON; None when it is none."""
     try:
-        document = json.loads(value or b"")
+        return json.loads(value or b"")
     except ValueError:
-        return {}
-    return document if isinstance(document, dict) else {}
+        return None
 
 
 def _text_or_none(value: object) -> str | None:

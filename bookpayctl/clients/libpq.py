@@ -19,10 +19,11 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import MutableMapping
+from pathlib import Path
 from typing import Final
 
 from psycopg import ProgrammingError
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import Conninfo
 
 # /dev/null is no folder, so nothing can be below it; libpq takes each as a file that is not there.
@@ -34,6 +35,17 @@ FILES_OF_NOBODY: Final = {
     "sslkey": "/dev/null/name-the-sslkey-in-the-dsn",
     "sslcrl": "/dev/null/name-the-sslcrl-in-the-dsn",
 }
+
+_FILES_OF_THE_HOME: Final = {
+    "passfile": ".pgpass",
+    "sslrootcert": ".postgresql/root.crt",
+    "sslcert": ".postgresql/postgresql.crt",
+    "sslkey": ".postgresql/postgresql.key",
+    "sslcrl": ".postgresql/root.crl",
+}
+
+# The session sets these itself.
+_NOT_OF_A_STRING: Final = frozenset({b"options", b"replication", b"fallback_application_name"})
 
 _PREFIX: Final = "PG"
 
@@ -55,6 +67,44 @@ def known_variables() -> frozenset[str]:
     """Every variable that this libpq, and so a psql, takes a connection's properties from."""
     found = {entry.envvar.decode() for entry in Conninfo.get_defaults() if entry.envvar}
     return frozenset({*found, *_MORE})
+
+
+def shell_dsn() -> str:
+    """What a psql without arguments would connect to: variables, service and files of the home.
+
+    For who judges a stack that is not ours and says so nowhere else. Call it before anything
+    connects, because the variables are gone afterwards. It may hold a password: show it to nobody.
+    """
+    found = {
+        entry.keyword.decode(): entry.val.decode()
+        for entry in Conninfo.get_defaults()
+        if entry.val and entry.keyword not in _NOT_OF_A_STRING
+    }
+    home = Path.home()
+    for name, file in _FILES_OF_THE_HOME.items():
+        if name not in found and (home / file).is_file():
+            found[name] = str(home / file)
+    return make_conninfo(**found)
+
+
+def has_password(dsn: str) -> bool:
+    """Whether the string itself holds a password.
+
+    Raises:
+        ValueError: it is no connection string; the message has no part of it in it.
+    """
+    try:
+        return bool(conninfo_to_dict(dsn).get("password"))
+    except ProgrammingError:
+        # Its own words would show a part of the string, which may be the password.
+        raise ValueError("no connection string that libpq reads") from None
+
+
+def place_of(dsn: str) -> str:
+    """Where a connection goes, in words without a secret."""
+    parts = conninfo_to_dict(dsn)
+    where = parts.get("host") or parts.get("hostaddr") or "the local socket"
+    return f"database {parts.get('dbname') or parts.get('user') or 'default'} on {where}"
 
 
 def parameters(dsn: str) -> dict[str, str]:

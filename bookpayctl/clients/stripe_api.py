@@ -1,6 +1,7 @@
 """Stripe's API as this tool reads it: the official SDK, with a key of the judge's own.
 
-Lists only, never search: a list is consistent at once, search lags. Nothing here writes.
+Lists only, never search: a list is consistent at once, search lags. Nothing here writes, and the
+transport refuses whatever is no GET, so that no slip above it can.
 """
 
 from __future__ import annotations
@@ -30,6 +31,16 @@ Collection = Literal[
 ]
 
 
+LIVE_READING_PREFIX: Final = "rk_live_"
+"""Of a restricted live key, the only live one that is ever taken, and only to read by it."""
+
+LIVE_BASE: Final = "https://api.stripe.com"
+
+
+class WriteRefusedError(RuntimeError):
+    """A request that is no GET was about to be sent; it was not."""
+
+
 class StripeReadError(RuntimeError):
     """Stripe could not be read; the message says what was asked and what came back."""
 
@@ -37,14 +48,18 @@ class StripeReadError(RuntimeError):
 class StripeApi:
     """One account of Stripe, or a twin; safe to share between threads."""
 
-    def __init__(self, api_base: str, key: str) -> None:
+    def __init__(self, api_base: str, key: str, *, read_only_live: bool = False) -> None:
         """Take a test key.
 
+        Args:
+            read_only_live: take a restricted live key, too, for Stripe itself alone.
+
         Raises:
-            StripeReadError: it is a live one; nothing here may come near real money.
+            StripeReadError: it is another live one; nothing here may come near real money.
         """
-        if key.startswith(LIVE_KEY_PREFIXES):
-            raise StripeReadError("a live key is refused here, also for reading; use a test key")
+        why = why_refused(api_base, key, read_only_live=read_only_live)
+        if why is not None:
+            raise StripeReadError(why)
         self._api_base = api_base.rstrip("/")
         self._key = key
         self._of_thread = threading.local()
@@ -115,6 +130,39 @@ class StripeApi:
         return client
 
 
+def why_refused(api_base: str, key: str, *, read_only_live: bool) -> str | None:
+    """Why a key is not used; None when it is. The words hold nothing of the key."""
+    if not key.startswith(LIVE_KEY_PREFIXES):
+        return None
+    if not read_only_live:
+        return "a live key is refused here, also for reading; use a test key"
+    if not key.startswith(LIVE_READING_PREFIX):
+        return "only a restricted live key (rk_live_) may read, never a secret one"
+    if api_base.rstrip("/") != LIVE_BASE:
+        return f"a live key goes to {LIVE_BASE} alone"
+    return None
+
+
+class GetOnly(httpx.BaseTransport):
+    """A way to a server on which nothing but a GET goes out."""
+
+    def __init__(self, way: httpx.BaseTransport) -> None:
+        self._way = way
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a GET; anything else is refused before it leaves.
+
+        Raises:
+            WriteRefusedError: it was no GET.
+        """
+        if request.method != "GET":
+            raise WriteRefusedError(f"{request.method} {request.url.path} is not sent: reads only")
+        return self._way.handle_request(request)
+
+    def close(self) -> None:
+        self._way.close()
+
+
 class _DirectClient(stripe.HTTPXClient):
     """The SDK's client, without the shell's proxies.
 
@@ -124,9 +172,9 @@ class _DirectClient(stripe.HTTPXClient):
 
     def __init__(self, *, timeout: httpx.Timeout) -> None:
         super().__init__(timeout=timeout, allow_sync_methods=True)
-        self._client = httpx.Client(
-            verify=ssl.create_default_context(cafile=stripe.ca_bundle_path), trust_env=False
-        )
+        verify = ssl.create_default_context(cafile=stripe.ca_bundle_path)
+        way = httpx.HTTPTransport(verify=verify, trust_env=False)
+        self._client = httpx.Client(transport=GetOnly(way), trust_env=False)
 
 
 def _close_all(clients: list[stripe.HTTPXClient]) -> None:

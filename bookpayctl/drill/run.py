@@ -17,6 +17,7 @@ from bookpayctl.drill.scenario import Drill, DrillContext, DrillRequest, Scenari
 from bookpayctl.judge import quiescence
 from bookpayctl.judge.audit import AuditRequest, audit
 from bookpayctl.judge.readers.stripe import why_nothing_is_paid
+from bookpayctl.judge.stacks.ours import OurStack
 from bookpayctl.load.background import BackgroundLoad
 from bookpayctl.load.history import read_history
 from bookpayctl.load.sender import Accepted
@@ -114,6 +115,7 @@ def _act(drill: Drill, context: DrillContext, progress: _Progress) -> None:
         load.start()
         stop.wait(HEAD_START_SECONDS)
         context.observe(f"injecting {context.request.point}")
+        context.run.journal("injecting", point=context.request.point)
         scenario.inject()
         context.run.journal("injected", point=context.request.point)
         if load.has_accepted(context.deadline_seconds):
@@ -243,7 +245,7 @@ def _audit(context: DrillContext) -> Report:
     with context.run.history_path.open(encoding="utf-8") as lines:
         history = read_history(lines)
     request = AuditRequest(
-        context.environment,
+        OurStack(context.environment),
         age_seconds=0.0,
         deadline_seconds=context.deadline_seconds,
         history=history,

@@ -20,12 +20,11 @@ from typing import Any, Final
 
 import duckdb
 
-from bookpayctl.judge import evaluation, quiescence
+from bookpayctl.judge import evaluation
 from bookpayctl.judge.agreement import digests, whole_digest
 from bookpayctl.judge.ledgers import manifest
 from bookpayctl.judge.ledgers.store import Connection, open_folder, opened
-from bookpayctl.judge.looks import LedgerLook, side_by_side, take_look
-from bookpayctl.judge.readers.postgres import read_clock
+from bookpayctl.judge.looks import LedgerLook, Stack, side_by_side
 from bookpayctl.judge.rows import History
 from bookpayctl.judge.rules import rules, rules_sha256
 from bookpayctl.report.exit_code import ExitCode
@@ -33,7 +32,6 @@ from bookpayctl.report.money import shown_sums
 from bookpayctl.report.result import Report
 from bookpayctl.report.verdict import Item, Verdict, unanswered
 from bookpayctl.runs.directory import Run
-from bookpayctl.targets.environment import Environment
 
 # Orders younger than this are left to finish before they are judged.
 DEFAULT_AGE_SECONDS: Final = 10.0
@@ -62,7 +60,7 @@ class AuditRequest:
         run: keeps the ledgers, so that they can be judged again; None keeps none.
     """
 
-    environment: Environment
+    stack: Stack
     age_seconds: float = DEFAULT_AGE_SECONDS
     deadline_seconds: float = DEFAULT_DEADLINE_SECONDS
     cut_off: datetime | None = None
@@ -95,7 +93,7 @@ def audit(request: AuditRequest, observe: Observer) -> Report:
         looks = _look_until_they_agree(request, connection, root, observe)
         folder = root / LEDGERS_DIR
         side_by_side(
-            request.environment,
+            request.stack,
             connection,
             looks.earlier,
             looks.later,
@@ -110,7 +108,7 @@ def audit(request: AuditRequest, observe: Observer) -> Report:
             folder,
             root / manifest.FILE,
             rules_sha256=rules_sha256(),
-            sources=_sources(request.environment, looks.later),
+            sources={**request.stack.sources(looks.later.moment), "duckdb": duckdb.__version__},
         )
         if request.run is not None:
             request.run.journal(LEDGERS_KEPT, sha256=manifest.sha256_of(root / manifest.FILE))
@@ -135,17 +133,16 @@ def _judged(
     evaluation.prepare(connection)
     judged, ahead = _counted(connection)
     observe(f"judging {judged} orders")
+    notes = evaluation.left_out(connection) if evaluation.is_mapped(connection) else ()
     answers = evaluation.judge(connection)
     probes = _one(connection, "SELECT COUNT(DISTINCT id) FROM probes WHERE kind = 'client_key'")
     return Report(
         kind="AuditReport",
         context={
-            "environment": request.environment.name,
-            "target": request.environment.target,
+            **request.stack.context(),
             "cut_off": looks.cut_off.isoformat(timespec="milliseconds"),
             "judged_orders": str(judged),
             "probes_excluded": str(probes),
-            "stripe": request.environment.stripe_name,
             "excused": "; ".join(
                 f"{item.id} {line}" for item in answers for line in excuses_of(item)
             ),
@@ -157,6 +154,7 @@ def _judged(
         strict=request.strict,
         incidents=() if judged else (ExitCode.VACUOUS,),
         run_dir=None if request.run is None else str(request.run.path),
+        notes=(*looks.later.notes, *notes),
     )
 
 
@@ -169,18 +167,16 @@ def _look_until_they_agree(
     request: AuditRequest, connection: Connection, root: Path, observe: Observer
 ) -> _Looks:
     give_up_at = time.monotonic() + request.deadline_seconds
-    rest = quiescence.wait_until_quiescent(
-        request.environment, deadline_seconds=request.deadline_seconds
-    )
-    observe(f"looking twice; {rest.value.sentence()}")
+    rest = request.stack.settle(deadline_seconds=request.deadline_seconds)
+    observe(f"looking twice; {rest}")
     # Told before the first ledger is read: what came in before the cut-off, Stripe then knows.
-    now = read_clock(request.environment.dsn)
+    now = request.stack.read_clock()
     cut_off = request.cut_off or now - timedelta(seconds=request.age_seconds)
-    earlier = take_look(request.environment, connection, root / "look-1")
+    earlier = request.stack.look(connection, root / "look-1")
     taken = 1
     while True:
         time.sleep(BETWEEN_LOOKS_SECONDS)
-        later = take_look(request.environment, connection, root / f"look-{taken + 1}")
+        later = request.stack.look(connection, root / f"look-{taken + 1}")
         taken += 1
         read_at = later.moment.read_at
         parts = [
@@ -220,15 +216,6 @@ def _forget_looks(connection: Connection, root: Path) -> None:
         connection.execute(f"DROP SCHEMA IF EXISTS {name} CASCADE")
     for folder in root.glob("look-*"):
         shutil.rmtree(folder)
-
-
-def _sources(environment: Environment, later: LedgerLook) -> dict[str, str]:
-    return {
-        "postgresql": later.moment.version,
-        "kafka": environment.kafka_bootstrap_servers,
-        "stripe": environment.stripe_name,
-        "duckdb": duckdb.__version__,
-    }
 
 
 def _counted(connection: Connection) -> tuple[int, int]:

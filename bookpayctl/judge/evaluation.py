@@ -148,7 +148,7 @@ def item_of(
         title=rule.title,
         verdict=_verdict(answer),
         required=rule.required,
-        observed=_observed(answer),
+        observed=_observed(answer, [name for name in rule.spares if name in absent]),
         examined=answer.examined,
         evidence=(*evidence_of(answer.violations), *evidence_of(answer.explained)),
         fix=_fix(connection, rule, answer),
@@ -156,12 +156,35 @@ def item_of(
     )
 
 
+def left_out(connection: Connection) -> tuple[str, ...]:
+    """Which rules are not asked or cannot be, by what they miss, a sentence each."""
+    absent = absences(connection)
+    groups: dict[Absence, list[str]] = {}
+    for rule in rules():
+        absence = missing_table(rule, absent)
+        if absence is not None:
+            groups.setdefault(absence, []).append(rule.id)
+    count = sum(map(len, groups.values()))
+    if not count:
+        return ()
+    head = f"{count} of {len(rules())} invariants are not asked of this stack, or unknown:"
+    lines = [
+        f"{'not asked' if absence.chosen else 'unknown'}: {', '.join(ids)}; {absence.reason}"
+        for absence, ids in groups.items()
+    ]
+    return (head, *lines)
+
+
 def missing_table(rule: Invariant, absent: dict[str, Absence]) -> Absence | None:
     """Why the rule cannot be asked; None when it can."""
     for alternatives in rule.needs:
         if all(name in absent for name in alternatives):
             return absent[alternatives[0]]
-    return None
+    for column in rule.columns:
+        if column in absent:
+            return absent[column]
+    unread = (absent[name] for name in rule.spares if name in absent)
+    return next((absence for absence in unread if not absence.chosen), None)
 
 
 def blind_spots(rule: Invariant, unreadable: dict[str, int]) -> str:
@@ -172,7 +195,7 @@ def blind_spots(rule: Invariant, unreadable: dict[str, int]) -> str:
         kinds = {c.name: c.type for c in tables()[table].columns}
         is_time = kinds.get(column) == TIMESTAMP
         reads = {table, column} <= words_of(rule)
-        if reads and (not is_time or place in rule.times):
+        if reads and (not is_time or place in rule.columns):
             spots.append(f"{count} rows have a {place} that could not be read")
     return "; ".join(spots)
 
@@ -298,12 +321,14 @@ def _verdict(answer: RuleAnswer) -> Verdict:
     return Verdict.HOLDS if answer.examined > 0 else Verdict.VACUOUS
 
 
-def _observed(answer: RuleAnswer) -> str:
+def _observed(answer: RuleAnswer, without: list[str]) -> str:
     seen = [f"{answer.violations.count} violations"]
     if answer.waiting:
         seen.append(f"{answer.waiting} waiting by right")
     if answer.explained.count:
         seen.append(f"{answer.explained.count} explained by our own tables")
+    if without:
+        seen.append(f"asked without {' and '.join(without)}, which this stack does not have")
     return ", ".join([*seen, *answer.excused])
 
 
@@ -315,7 +340,14 @@ def _fix(connection: Connection, rule: Invariant, answer: RuleAnswer) -> str:
     named = _existing(connection, (v.order_id for v in found if v.order_id))
     if rule.fix:
         return rule.fix
-    return f"bookpayctl explain {rule.id}" if named is None else f"bookpayctl order trace {named}"
+    if named is None or is_mapped(connection):
+        return f"bookpayctl explain {rule.id}"
+    return f"bookpayctl order trace {named}"
+
+
+def is_mapped(connection: Connection) -> bool:
+    """Whether the shop is not ours, so that no command of ours but this one knows it."""
+    return bool(_number(connection, "SELECT COUNT(*) FROM judgement WHERE mapping IS NOT NULL"))
 
 
 def _existing(connection: Connection, order_ids: Iterable[str]) -> str | None:

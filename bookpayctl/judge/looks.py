@@ -1,4 +1,4 @@
-"""The three ledgers read for the judge, twice, and put side by side.
+"""The ledgers of a stack read for the judge, twice, and put side by side.
 
 A single look at three systems sees three different moments. Each look is a folder of ledgers; of
 two that agree, the money and the log of the earlier one are judged against the rows of the later
@@ -10,33 +10,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
-from bookpayctl.clients.kafka import BrokerError, LogReadError
 from bookpayctl.judge.ledgers.absence import Absence
+from bookpayctl.judge.ledgers.sink import Value
 from bookpayctl.judge.ledgers.store import SUFFIX, Connection
+from bookpayctl.judge.ledgers.tables import tables
 from bookpayctl.judge.ledgers.writer import LedgerWriter
 from bookpayctl.judge.readers.clients import keep_history
-from bookpayctl.judge.readers.kafka import read_log
-from bookpayctl.judge.readers.postgres import DatabaseMoment, read_database, selects
+from bookpayctl.judge.readers.postgres import DatabaseMoment
 from bookpayctl.judge.readers.runs import read_runs
-from bookpayctl.judge.readers.stripe import (
-    DELIVERIES,
-    LISTS,
-    REQUESTS,
-    StripeReadError,
-    read_requests,
-    read_stripe,
-)
+from bookpayctl.judge.readers.stripe import DELIVERIES, LISTS, REQUESTS
 from bookpayctl.judge.rows import History
-from bookpayctl.targets.environment import Environment
 
-DEFAULT_WEBHOOK_WINDOW_SECONDS: Final = 900
-
-NO_REQUESTS: Final = "only the twin and a recording tap (`up --tap`) show the requests"
 NO_HISTORY: Final = "no client history was given"
 
 LOG_TABLES: Final = ("log_records", "log_partitions", "log_groups", "log_topics")
+STRIPE_TABLES: Final = (*LISTS, DELIVERIES, REQUESTS)
+
+# Made when looks are put side by side, and not by a look.
+_MADE_HERE: Final = ("judgement", "absent", "client_operations", "probes", "faults")
 
 # How far the clock of a service may be ahead of the database's. What is dated later than this is
 # not young: nothing that is being worked on now can have been made then.
@@ -45,44 +38,58 @@ CLOCK_SKEW_MAX: Final = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class LedgerLook:
-    """One look: where its ledgers lie, when it was, and why a table is missing."""
+    """One look.
+
+    Attributes:
+        folder: where its ledgers lie.
+        moment: when it was.
+        absent: why a table, or a column `table.column`, is missing.
+        notes: what a reader of the verdict must know of it, a sentence each.
+    """
 
     folder: Path
     moment: DatabaseMoment
     absent: dict[str, Absence]
+    notes: tuple[str, ...] = ()
 
 
-def take_look(environment: Environment, connection: Connection, folder: Path) -> LedgerLook:
-    """Read Stripe, then Kafka, then PostgreSQL.
+class Stack(Protocol):
+    """What is judged: a stack of ours, by its environment, or anybody's, by a mapping."""
 
-    Money and records are read before the rows that explain them, so a charge or record seen here
-    has had its row written for as long as the protocol promises.
+    @property
+    def runs_dir(self) -> Path:
+        """Where its runs lie."""
 
-    Raises:
-        DatabaseError: without our own books there is nothing to judge.
-        StoreError: what was read could not be kept.
-    """
-    ledgers = LedgerWriter(connection, folder)
-    absent: dict[str, Absence] = {}
-    try:
-        absent |= read_stripe(environment, ledgers)
-    except StripeReadError as error:
-        absent |= _missing((*LISTS, DELIVERIES), str(error))
-    try:
-        if not read_requests(environment, ledgers):
-            told = absent.get("stripe_events")
-            absent[REQUESTS] = Absence(told.reason if told else NO_REQUESTS, chosen=False)
-    except StripeReadError as error:
-        absent[REQUESTS] = Absence(str(error), chosen=False)
-    try:
-        read_log(environment.kafka_bootstrap_servers, ledgers)
-    except (LogReadError, BrokerError) as error:
-        absent |= _missing(LOG_TABLES, f"Kafka could not be read: {error}")
-    return LedgerLook(folder, read_database(environment.dsn, ledgers), absent)
+    def settle(self, *, deadline_seconds: float) -> str:
+        """Wait until it is at rest, at most so long; what still moves, in words."""
+
+    def read_clock(self) -> datetime:
+        """Its database's wall clock.
+
+        Raises:
+            DatabaseError: it could not be asked.
+        """
+
+    def look(self, connection: Connection, folder: Path) -> LedgerLook:
+        """Read money first, then the log, then the rows that explain both.
+
+        Raises:
+            DatabaseError: without the books there is nothing to judge.
+            StoreError: what was read could not be kept.
+        """
+
+    def judgement(self, moment: DatabaseMoment) -> dict[str, Value]:
+        """What the judgement's one row says of this stack, beside what is the same of any."""
+
+    def sources(self, moment: DatabaseMoment) -> dict[str, str]:
+        """What was read, name to version or address; no secret."""
+
+    def context(self) -> dict[str, str]:
+        """What a report says that was looked at."""
 
 
 def side_by_side(
-    environment: Environment,
+    stack: Stack,
     connection: Connection,
     earlier: LedgerLook,
     later: LedgerLook,
@@ -105,46 +112,31 @@ def side_by_side(
         absent["client_operations"] = Absence(NO_HISTORY, chosen=True)
     else:
         keep_history(history, ledgers)
-    read_runs(environment.runs_dir, ledgers)
-    taken = {
-        **dict.fromkeys((*LISTS, DELIVERIES, REQUESTS, *LOG_TABLES), earlier),
-        **dict.fromkeys(("log_groups", *selects()), later),
-    }
-    for name, look in taken.items():
-        if name not in absent:
+    read_runs(stack.runs_dir, ledgers)
+    of_the_earlier = {*STRIPE_TABLES, *LOG_TABLES} - {"log_groups"}
+    for name in tables():
+        look = earlier if name in of_the_earlier else later
+        if name not in absent and name not in _MADE_HERE:
             (look.folder / f"{name}{SUFFIX}").replace(folder / f"{name}{SUFFIX}")
     with ledgers.sink("absent") as told:
         for name, absence in sorted(absent.items()):
             told.put({"table_name": name, "reason": absence.reason, "chosen": absence.chosen})
     with ledgers.sink("judgement") as judgement:
-        judgement.put(_judgement(environment, later.moment, cut_off=cut_off, history=history))
+        judgement.put(_judgement(stack, later.moment, cut_off=cut_off, history=history))
     ledgers.keep(told, judgement)
 
 
 def _judgement(
-    environment: Environment,
-    moment: DatabaseMoment,
-    *,
-    cut_off: datetime,
-    history: History | None,
-) -> dict[str, str | bool | datetime | int | None]:
-    window = environment.settings.get("webhook_window_seconds")
-    waits = timedelta(seconds=float(window or DEFAULT_WEBHOOK_WINDOW_SECONDS))
+    stack: Stack, moment: DatabaseMoment, *, cut_off: datetime, history: History | None
+) -> dict[str, Value]:
     ahead_from = moment.read_at + CLOCK_SKEW_MAX
     return {
-        "environment": environment.settings.get("env", environment.name),
         "read_at": moment.read_at,
         "cut_off": cut_off,
         "ahead_from": ahead_from,
         "stripe_cut_off": cut_off + moment.clock_ahead,
         "stripe_ahead_from": ahead_from + moment.clock_ahead,
-        "waiting_since": moment.read_at - waits,
-        "change_data_capture": False,
-        "account_is_shared": environment.settings.get("stripe_shared") == "on",
         "history_tenant_id": history.tenant_id if history else None,
         "history_key_prefix": history.key_prefix if history else None,
+        **stack.judgement(moment),
     }
-
-
-def _missing(names: tuple[str, ...], reason: str) -> dict[str, Absence]:
-    return {name: Absence(reason, chosen=False) for name in names}

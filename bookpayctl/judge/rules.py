@@ -27,6 +27,7 @@ EXAMINED: Final = "examined"
 WAITING: Final = "waiting"
 EXPLAINED: Final = "explained"
 EXCUSED: Final = "excused"
+SPARED: Final = "?"
 ANSWERS: Final = frozenset({VIOLATIONS, EXAMINED, WAITING, EXPLAINED, EXCUSED})
 
 PROBE_EVENT_PREFIX: Final = "evt_bookpayprobe_"
@@ -50,8 +51,11 @@ class Invariant:
     Attributes:
         asks: what it asks, in a sentence or two.
         needs: groups of tables, of each of which one must be there.
-        times: columns `table.column` without whose times the answer would be a guess. Elsewhere
-            what has no time is judged.
+        spares: tables (`name?` in the head) that are asked as empty where the stack has no such
+            thing; one that could not be read is missed all the same.
+        columns: columns `table.column` without which the answer would be a guess: that a source
+            does not give, or, of times, whose value could not be read. Elsewhere what has no time
+            is judged.
         examines: what is counted as examined, in words.
         excuses: what is left out because another ledger accounts for it, in words, with `{money}`
             where its money is told; empty where nothing is.
@@ -65,12 +69,18 @@ class Invariant:
     asks: str
     required: str
     needs: tuple[tuple[str, ...], ...]
-    times: tuple[str, ...]
+    spares: tuple[str, ...]
+    columns: tuple[str, ...]
     examines: str
     excuses: str
     fix: str
     tables: dict[str, str]
     statements: dict[str, str]
+
+    @property
+    def reads(self) -> tuple[tuple[str, ...], ...]:
+        """Groups of tables that it asks of, with those that a stack may do without."""
+        return (*self.needs, *((name,) for name in self.spares))
 
 
 @cache
@@ -140,9 +150,12 @@ def rule_of(name: str, text: str) -> Invariant:
         asks=head["asks"],
         required=head["required"],
         needs=tuple(
-            tuple(one.strip() for one in need.split("|")) for need in needs if "." not in need
+            tuple(one.strip() for one in need.split("|"))
+            for need in needs
+            if "." not in need and not need.endswith(SPARED)
         ),
-        times=tuple(need for need in needs if "." in need),
+        spares=tuple(need.rstrip(SPARED) for need in needs if need.endswith(SPARED)),
+        columns=tuple(need for need in needs if "." in need),
         examines=head[EXAMINED],
         excuses=head.get("excuses", ""),
         fix=head.get("fix", ""),

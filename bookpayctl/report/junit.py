@@ -30,6 +30,8 @@ def junit_document(report: Report) -> str:
         "verdict": report.verdict.value,
     }.items():
         ElementTree.SubElement(properties, "property", name=name, value=_clean(value))
+    for note in report.notes:
+        ElementTree.SubElement(properties, "property", name="note", value=_clean(note))
     for item in report.items:
         _add_case(suite, report, item)
     if not report.items or (report.code is not ExitCode.PASS and not _has_problem(suite)):

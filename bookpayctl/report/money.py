@@ -53,3 +53,11 @@ def shown_sums(amounts: Iterable[tuple[int, str]]) -> str:
     for minor_units, currency in amounts:
         sums[currency] = sums.get(currency, 0) + minor_units
     return " + ".join(shown_money(total, name) for name, total in sorted(sums.items())) or "nothing"
+
+
+def currencies_by_digits() -> dict[int, tuple[str, ...]]:
+    """Every currency that Stripe knows, in small letters, by how many decimals it has."""
+    found: dict[int, tuple[str, ...]] = {}
+    for currency, digits in _DIGITS.items():
+        found[digits] = (*found.get(digits, ()), currency)
+    return found

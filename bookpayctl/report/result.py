@@ -30,6 +30,8 @@ class Report:
             where the whole had nothing to look at although some item did.
         reports_lost: reports that were asked for and could not be written, with the reason; the
             verdict is what it is, but without its report it is no pass.
+        notes: what has to be known before the first answer is read, a sentence each: what could not
+            be asked at all, or only of a part.
         each_must_answer: whether one item that examined nothing spoils the whole.
     """
 
@@ -43,6 +45,7 @@ class Report:
     incidents: tuple[ExitCode, ...] = ()
     reports_lost: tuple[str, ...] = ()
     run_dir: str | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -79,6 +82,7 @@ class Report:
         """JSON-ready, beside apiVersion, kind and exit."""
         return {
             "context": self.context,
+            "notes": list(self.notes),
             "verdict": self.verdict.value,
             "started_at": self.started_at,
             "duration_seconds": round(self.duration_seconds, 3),

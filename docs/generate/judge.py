@@ -40,7 +40,7 @@ def _left_out(rule: Invariant) -> str:
 
 
 def _ledgers(rule: Invariant) -> str:
-    found = [" or ".join(dict.fromkeys(map(_ledger, names))) for names in rule.needs]
+    found = [" or ".join(dict.fromkeys(map(_ledger, names))) for names in rule.reads]
     return ", ".join(dict.fromkeys(found))
 
 

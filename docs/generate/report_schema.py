@@ -59,6 +59,11 @@ def schema() -> dict[str, Any]:
         "kind": {"enum": sorted(CONTEXTS)},
         "exit": {"$ref": "#/$defs/exit"},
         "context": {"type": "object", "additionalProperties": {"type": "string"}},
+        "notes": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "what could not be asked at all, or only of a part; empty where all was",
+        },
         "verdict": {"$ref": "#/$defs/verdict"},
         "started_at": {"type": "string", "format": "date-time"},
         "duration_seconds": {"type": "number", "minimum": 0},

@@ -58,6 +58,7 @@ ANSWERS: Final[dict[str, set[int]]] = {
     # No order may be so old yet; and the lies that were sent before are found.
     "audit --age 30s": {0, 1, 5},
     "verify ": {0, 1, 5},
+    "bookpayctl report ": {0, 1, 5},
     # In so short a storm not every process of a busy machine is killed, and none is no proof.
     "drill run kill-storm --duration 15s": {0, 3},
     # What this machine lacks a little of is a warning.
@@ -73,6 +74,9 @@ STANDS_FOR: Final = (
     ("stripe complete", "PI", "waiting PaymentIntent"),
     ("dlq show", "17", "dead letter"),
     ("verify", "20261129-101500-audit-3f2a", "run of an audit"),
+    ("report", "20261129-101500-audit-3f2a", "run of an audit"),
+    ("runs diff", "20261129-101500-audit-3f2a", "run of an audit"),
+    ("runs diff", "20261129-103000-audit-77c1", "run of an audit"),
     ("webhook quarantine release", "3 4", "two lies"),
     ("webhook quarantine release", "3", "lie"),
     ("webhook quarantine discard", "4", "other lie"),
@@ -149,9 +153,10 @@ def test_every_block_is_on_a_page_whose_commands_are_typed() -> None:
 
     assert len(BLOCKS) == whole > 15
     # tests/unit/docs/test_developers_commands.py has those of CONTRIBUTING.md.
-    # docs/kubernetes.md needs a cluster, and some of it the internet.
+    # docs/kubernetes.md needs a cluster, and some of it the internet; the page about others' stacks
+    # needs one of those, which tests/integration/mapped_stacks has.
     assert {block.page for block in BLOCKS} == {
-        *("README.md", "CONTRIBUTING.md"),
+        *("README.md", "CONTRIBUTING.md", "docs/audit-your-own-stack.md"),
         *("docs/kubernetes.md", "docs/operating.md", "docs/stripe-twin.md"),
     }
     assert all(block.commands for block in BLOCKS)
@@ -261,8 +266,10 @@ def intent_of(shop: CommandLine, order_id: str) -> str | None:
 def test_the_example_of_every_help_does_what_it_says(
     shop: CommandLine, folder: Path, made: dict[str, str]
 ) -> None:
-    # tests/cluster/test_taken_over.py has a cluster to attach to, and an image wants a cache.
+    # tests/cluster/test_taken_over.py has a cluster to attach to, and an image wants a cache;
+    # tests/integration/mapped_stacks has a stack of others.
     apart = {"up", "demo", "down", "stripe serve", "attach", "image build"}
+    apart |= {"mapping init", "mapping test"}
     lines = {name: filled(line, made) for name, line in examples().items() if name not in apart}
     bare = [re.sub(r'^eval "\$\((.+)\)"$', r"\1", line) for line in lines.values()]
 

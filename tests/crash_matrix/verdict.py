@@ -10,6 +10,7 @@ from typing import Final
 
 from bookpayctl.judge import quiescence
 from bookpayctl.judge.audit import AuditRequest, audit
+from bookpayctl.judge.stacks.ours import OurStack
 from bookpayctl.load.history import read_history
 from bookpayctl.report.verdict import Verdict
 from runtime.domain.names import EventType, OrderStatus
@@ -117,7 +118,7 @@ def judged(
         recorded = read_history(lines)
     report = audit(
         AuditRequest(
-            matrix.environment,
+            OurStack(matrix.environment),
             age_seconds=0.0,
             deadline_seconds=deadline_seconds,
             history=recorded,

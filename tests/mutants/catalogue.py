@@ -10,12 +10,14 @@ from tests.mutants.about_drills import DRILL_MUTANTS
 from tests.mutants.about_events import EVENT_MUTANTS
 from tests.mutants.about_judging import JUDGE_MUTANTS
 from tests.mutants.about_leases import LEASE_MUTANTS
+from tests.mutants.about_mappings import MAPPING_MUTANTS
 from tests.mutants.about_money import MONEY_MUTANTS
 from tests.mutants.about_operators import OPERATOR_MUTANTS
 from tests.mutants.about_orders import ORDER_MUTANTS
 from tests.mutants.about_others import OTHERS_MUTANTS
 from tests.mutants.about_refunds import REFUND_MUTANTS
 from tests.mutants.about_replaying import REPLAY_MUTANTS
+from tests.mutants.about_reports import REPORT_MUTANTS
 from tests.mutants.about_webhooks import WEBHOOK_MUTANTS
 from tests.mutants.mutant import Mutant
 
@@ -36,6 +38,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = tuple(
             *OTHERS_MUTANTS,
             *WEBHOOK_MUTANTS,
             *JUDGE_MUTANTS,
+            *REPORT_MUTANTS,
+            *MAPPING_MUTANTS,
             *DRILL_MUTANTS,
         ),
         key=lambda mutant: int(mutant.id.removeprefix("M")),

@@ -19,6 +19,7 @@ from bookpayctl.cli.commands import (
     explain,
     image,
     load,
+    mapping,
     order,
     recover,
     refund,
@@ -37,6 +38,8 @@ from bookpayctl.drills import load_drill
 from bookpayctl.drills.catalogue import CATALOGUE
 from bookpayctl.image.build import Built, BuiltLayer, ImageFile
 from bookpayctl.image.platforms import ImagePlatform
+from bookpayctl.judge.mapping.loading import mapping_of
+from bookpayctl.judge.readers.mapped_columns import ColumnFinding, MappingFindings
 from bookpayctl.load.plan import OrderKind
 from bookpayctl.load.sender import Accepted, SettledOrders
 from bookpayctl.operate.dead_letters import DeadLetterEntry
@@ -62,6 +65,7 @@ from bookpayctl.targets.status import (
 )
 from bookpayctl.trace.collect import OrderTimeline
 from bookpayctl.trace.timeline import TimelineEvent, timeline
+from tests.support.run_documents import RUN_DOCUMENTS
 
 T0: Final = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 EVENT_ID: Final = "11111111-2222-4333-8444-555555555555"
@@ -191,6 +195,23 @@ PARITY: Final = Parity(
 
 def _status() -> Document:
     return status.status_document(STATUS)
+
+
+def _mapping_test() -> Document:
+    text = (
+        'version = 1\nname = "corner"\nabsent = { kafka = "no broker" }\n'
+        "[tables.orders]\nselect = 'SELECT'"
+    )
+    column = ColumnFinding(
+        "orders",
+        "status",
+        required=True,
+        type_name="text",
+        examples=("done -> paid",),
+        not_asked=("I98", "I99"),
+    )
+    findings = MappingFindings((column,), ("a problem",), ("a note",))
+    return mapping.mapping_tested(mapping_of(text), findings)
 
 
 def _order_list() -> Document:
@@ -331,6 +352,8 @@ DOCUMENTS: Final[dict[str, Callable[[], Document]]] = {
     "Failure": _failure,
     "ImageBuilt": lambda: image.image_built(IMAGE),
     "LoadReport": _load_report,
+    "MappingBegun": lambda: mapping.mapping_begun(Path("shop.toml"), tables=7, guesses=5),
+    "MappingTest": _mapping_test,
     "OperatorRequests": _operator_requests,
     "OrderList": _order_list,
     "OrderTrace": _order_trace,
@@ -345,5 +368,6 @@ DOCUMENTS: Final[dict[str, Callable[[], Document]]] = {
     "ShellEnvironment": lambda: env.shell_environment({"DB_DSN": ENVIRONMENT.dsn, "TOKEN": "t"}),
     "Status": _status,
     "WebhookSent": _webhook_sent,
+    **RUN_DOCUMENTS,
 }
 """What a function makes; a command that prints while it makes has its golden in the test."""

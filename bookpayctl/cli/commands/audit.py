@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bookpayctl.cli.mapped_options import (
+    LiveOption,
+    MappedOptions,
+    MappingOption,
+    SampleOption,
+    SinceOption,
+    UntilOption,
+    mapped_options,
+)
 from bookpayctl.cli.options import NameOption, environment_of
 from bookpayctl.cli.output import fail, hint
 from bookpayctl.cli.reports import (
@@ -21,6 +31,7 @@ from bookpayctl.cli.reports import (
 from bookpayctl.report.exit_code import ExitCode
 
 if TYPE_CHECKING:
+    from bookpayctl.judge.audit import AuditRequest
     from bookpayctl.judge.rows import History
     from bookpayctl.report.result import Report
     from bookpayctl.targets.environment import Environment
@@ -38,6 +49,11 @@ def audit(
         Path | None,
         typer.Option(metavar="FILE", help="Client history of a load or drill; adds I01 and I02."),
     ] = None,
+    mapping: MappingOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    sample: SampleOption = None,
+    read_only_live: LiveOption = False,
     strict: StrictOption = False,
     verbose: VerboseOption = False,
     output: FormatOption = ReportFormat.TABLE,
@@ -46,24 +62,43 @@ def audit(
     """Prove from PostgreSQL, Kafka and Stripe that nobody was charged twice and nothing is lost.
 
     Reads only; judges what is older than --age, so the shop may go on selling. What was read stays
-    in a run's folder, so that `bookpayctl verify` can judge it again.
+    in a run's folder, so that `bookpayctl verify` can judge it again. With --mapping it needs no
+    environment, and judges what the mapping says is there.
 
     Example: bookpayctl audit --age 30s -o json
     """
     from bookpayctl.cli.durations import duration_of
 
-    files = report_files(report, output, inputs=[history] if history else [])
+    inputs = [path for path in (history, mapping) if path is not None]
+    files = report_files(report, output, inputs=inputs)
     age_seconds = duration_of(age, "--age")
     deadline_seconds = duration_of(timeout, "--timeout")
     recorded = _history(history)
-    environment = environment_of(name)
-    result = _audited(
-        environment,
-        age_seconds=age_seconds,
-        deadline_seconds=deadline_seconds,
-        history=recorded,
-        strict=strict,
-    )
+    options = mapped_options(since, until, sample, read_only_live=read_only_live)
+    if mapping is not None:
+        if name is not None or history is not None:
+            other = "--name" if name is not None else "--history"
+            fail(f"--mapping and {other} speak of different stacks", ExitCode.USAGE)
+        result = _mapped(
+            mapping,
+            options,
+            age_seconds=age_seconds,
+            deadline_seconds=deadline_seconds,
+            strict=strict,
+        )
+    elif options.are_given:
+        fail(
+            "--since, --until, --sample and --read-only-live go with --mapping alone",
+            ExitCode.USAGE,
+        )
+    else:
+        result = _audited(
+            environment_of(name),
+            age_seconds=age_seconds,
+            deadline_seconds=deadline_seconds,
+            history=recorded,
+            strict=strict,
+        )
     finish(result, output, files, detailed=verbose)
 
 
@@ -76,36 +111,69 @@ def _audited(
     strict: bool,
 ) -> Report:
     """Audit in a run of its own, or refuse while an earlier run is not recovered."""
-    from bookpayctl.clients.database import DatabaseError
     from bookpayctl.judge.audit import AuditRequest
-    from bookpayctl.judge.audit import audit as run_audit
-    from bookpayctl.judge.ledgers.store import StoreError
-    from bookpayctl.runs import directory
+    from bookpayctl.judge.stacks.ours import OurStack
     from bookpayctl.session import RefusedError, guard, refused_report
 
     try:
         guard(environment)
-        run = directory.begin(environment.runs_dir, "audit")
-        run.journal("begin", age_seconds=age_seconds)
-        result = run_audit(
-            AuditRequest(
-                environment,
-                age_seconds=age_seconds,
-                deadline_seconds=deadline_seconds,
-                history=history,
-                strict=strict,
-                run=run,
-            ),
-            hint,
-        )
-        run.journal("verdict", verdict=result.verdict.value, code=int(result.code))
     except RefusedError as refused:
         return refused_report("AuditReport", environment, refused)
+    request = AuditRequest(
+        OurStack(environment),
+        age_seconds=age_seconds,
+        deadline_seconds=deadline_seconds,
+        history=history,
+        strict=strict,
+    )
+    return _recorded(request, fix="bookpayctl status")
+
+
+def _mapped(
+    path: Path,
+    options: MappedOptions,
+    *,
+    age_seconds: float,
+    deadline_seconds: float,
+    strict: bool,
+) -> Report:
+    """Audit what a mapping describes, in a run of its own."""
+    from bookpayctl.cli.mapped_stack import stack_of, wrong_mapping
+    from bookpayctl.judge.audit import AuditRequest
+    from bookpayctl.judge.mapping.document import MappingError
+    from bookpayctl.judge.stacks.mapped import Scope
+
+    scope = Scope(options.since, options.sample_percent)
+    request = AuditRequest(
+        stack_of(path, scope=scope, read_only_live=options.read_only_live),
+        age_seconds=age_seconds,
+        deadline_seconds=deadline_seconds,
+        cut_off=options.until,
+        strict=strict,
+    )
+    try:
+        return _recorded(request, fix=f"bookpayctl mapping test {path}")
+    except MappingError as error:
+        wrong_mapping(path, error)
+
+
+def _recorded(request: AuditRequest, *, fix: str) -> Report:
+    """Audit with a folder that keeps what was read; exit 3 where nothing could be."""
+    from bookpayctl.clients.database import DatabaseError
+    from bookpayctl.judge.audit import audit as run_audit
+    from bookpayctl.judge.ledgers.store import StoreError
+    from bookpayctl.runs import directory
+
+    try:
+        run = directory.begin(request.stack.runs_dir, "audit")
+        run.journal("begin", age_seconds=request.age_seconds)
+        result = run_audit(replace(request, run=run), hint)
+        run.journal("verdict", verdict=result.verdict.value, code=int(result.code))
     except DatabaseError as error:
         fail(
             f"the audit could not read PostgreSQL: {str(error).strip()}",
             ExitCode.UNKNOWN,
-            fix="bookpayctl status",
+            fix=fix,
         )
     except (OSError, StoreError) as error:
         fail(

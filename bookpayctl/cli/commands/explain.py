@@ -60,7 +60,7 @@ def _told(identifier: str) -> tuple[str, dict[str, str]] | None:
                 "requires": rule.required,
                 "examines": rule.examines,
                 **({"excuses": rule.excuses.replace(" of {money}", "")} if rule.excuses else {}),
-                "reads": ", ".join(" or ".join(names) for names in rule.needs),
+                "reads": ", ".join(" or ".join(names) for names in rule.reads),
             }
     # An item's id leads to its drill: crash-mid-charge/charged-once.
     drill = find_drill(identifier.partition("/")[0])

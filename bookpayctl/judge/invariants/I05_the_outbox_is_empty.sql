@@ -2,7 +2,7 @@
 -- title: the outbox is empty
 -- asks: every event left the outbox, or was set aside as unpublishable on record. Where events leave by change data capture none is ever marked, and I06 asks for all of them.
 -- required: 0 events unpublished
--- needs: orders, outbox, dead_letters
+-- needs: orders, outbox, outbox.published, dead_letters?
 -- examined: events of judged orders
 
 -- violations

@@ -2,7 +2,7 @@
 -- title: no published event is missing
 -- asks: every event marked published is in its topic, for as long as the topic promised. Where the topic's log begins excuses only what is older than that: records that were trimmed before their time are missing.
 -- required: every published event is in its topic
--- needs: orders, outbox, log_records, log_partitions
+-- needs: orders, outbox, outbox.published, log_records, log_partitions
 -- examined: published events of judged orders that their topic still has to have
 -- excuses: events older than their topic keeps records
 

@@ -2,7 +2,7 @@
 -- title: stock is conserved
 -- asks: initial = on hand + reserved + sold, and none of them negative.
 -- required: initial = on hand + reserved + sold, none negative
--- needs: inventory
+-- needs: inventory, inventory.initial, inventory.on_hand
 -- examined: what is sold, by sku
 
 -- violations

@@ -2,7 +2,7 @@
 -- title: no Stripe event was forgotten
 -- asks: what Stripe decided is what our payment says, by webhook or by reconciliation.
 -- required: each decided its payment
--- needs: orders, payments, webhooks, stripe_events
+-- needs: orders, payments, payments.payment_intent_id, webhooks?, stripe_events
 -- examined: Stripe events that decide a judged payment, and webhooks that we stored
 
 -- violations

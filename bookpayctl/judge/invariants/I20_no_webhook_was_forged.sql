@@ -15,6 +15,8 @@ FROM webhooks AS w
 CROSS JOIN judgement AS j
 LEFT JOIN stripe_events AS e ON e.stripe_event_id = w.stripe_event_id
 WHERE (w.received_at IS NULL OR w.received_at < j.cut_off OR w.received_at > j.ahead_from)
+    -- Stripe lists no event for ever, and one that it does not list any more was not forged.
+    AND (j.events_since IS NULL OR COALESCE(w.received_at >= j.events_since, FALSE))
     AND NOT EXISTS (
         SELECT 1 FROM probes AS p WHERE p.kind = 'stripe_event' AND p.id = w.stripe_event_id
     );

@@ -2,7 +2,7 @@
 -- title: every key is ours
 -- asks: every executed POST carries the key that a row of ours gives to that very operation. A request without a key, or with one no row explains, is how a customer gets charged twice: the client library invents a new key on every retry. A key of another operation excuses nothing. What others did to a PaymentIntent of ours under keys of their own is only counted, but for a refund: that our tables must know. Where Stripe shows no requests, its events name the key that caused them.
 -- required: every executed POST has a key of our rows
--- needs: payments, refunds, outside_refunds, calls, stripe_requests | stripe_events
+-- needs: payments, refunds, refunds.idempotency_key, outside_refunds, calls, stripe_requests | stripe_events
 -- examined: executed POSTs about our payments
 -- excuses: requests of others about our payments
 

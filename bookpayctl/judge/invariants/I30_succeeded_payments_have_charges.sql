@@ -2,7 +2,7 @@
 -- title: succeeded payments have charges
 -- asks: a payment that says it took money names a PaymentIntent whose charge did.
 -- required: each names a charge that succeeded
--- needs: orders, payments, shadows, stripe_payment_intents, stripe_charges
+-- needs: orders, payments, payments.payment_intent_id, shadows?, stripe_payment_intents, stripe_charges
 -- examined: payments of judged orders that say they took money
 
 -- violations

@@ -2,7 +2,7 @@
 -- title: amounts agree
 -- asks: an order, its payment, its events and its PaymentIntent say one amount and currency.
 -- required: order, payment, events and PaymentIntent say one amount
--- needs: orders, outbox, payments
+-- needs: orders, outbox?, payments
 -- examined: places that name the amount of a judged order
 
 -- said: what was given back may be a part of the order, and a dead letter repeats what it was made of

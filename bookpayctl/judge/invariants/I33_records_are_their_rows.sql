@@ -2,7 +2,7 @@
 -- title: records are their rows
 -- asks: a record has the key, topic and payload of its outbox row, each time it was sent. Change data capture writes the payload in its own way, so there nobody is asked.
 -- required: each record has its row's key, topic and payload
--- needs: outbox, log_records
+-- needs: outbox, outbox.root_event_id, log_records
 -- examined: records that have an outbox row
 
 -- violations

@@ -2,7 +2,7 @@
 -- title: our journal has every call
 -- asks: every PaymentIntent and refund of ours at Stripe has its call in our journal. The row is written before the call leaves, so there is no moment in which it may be missing.
 -- required: a call for each of ours that Stripe executed
--- needs: calls, refunds, stripe_payment_intents
+-- needs: calls, refunds, refunds.idempotency_key, stripe_payment_intents
 -- examined: PaymentIntents of ours that name an event, and refunds that Stripe made for us
 
 -- violations

@@ -2,7 +2,7 @@
 -- title: every charge is somebody's
 -- asks: every succeeded charge in the account says whose it is, unless others use it, too.
 -- required: 0 charges that name no order, no environment
--- needs: payments, shadows, stripe_payment_intents, stripe_charges
+-- needs: payments, shadows?, stripe_payment_intents, stripe_charges
 -- examined: succeeded charges in the account
 -- excuses: charges of {money} of others in a shared account
 
@@ -16,6 +16,8 @@ WHERE c.status = 'succeeded'
         c.created_at IS NULL OR c.created_at < j.stripe_cut_off
         OR c.created_at > j.stripe_ahead_from
     )
+    -- A PaymentIntent that is older than what was listed may say whose it is.
+    AND (j.since IS NULL OR c.payment_intent_id IS NULL OR i.payment_intent_id IS NOT NULL)
     AND COALESCE(NULLIF(i.environment, ''), NULLIF(i.order_id, ''), NULLIF(i.event_id, '')) IS NULL
     AND NOT EXISTS (SELECT 1 FROM payments AS p WHERE p.payment_intent_id = c.payment_intent_id)
     AND NOT EXISTS (

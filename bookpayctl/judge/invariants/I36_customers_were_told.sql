@@ -2,7 +2,7 @@
 -- title: customers were told
 -- asks: every event that customers are told of has its letter, or a dead letter, on record.
 -- required: a letter, or a dead letter, for each event of theirs
--- needs: orders, outbox, dead_letters, letters
+-- needs: orders, outbox, dead_letters?, letters
 -- examined: published events that customers are told of
 
 -- due

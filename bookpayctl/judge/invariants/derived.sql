@@ -13,7 +13,10 @@ SELECT * FROM (VALUES
     ('PaymentFailed', 'payments.failed'),
     ('PaymentRefunded', 'payments.refunded'),
     ('PaymentParked', 'orders.placed.dlq')
-) AS known (event_type, topic);
+) AS known (event_type, topic)
+WHERE NOT EXISTS (SELECT 1 FROM judgement AS j WHERE j.mapping IS NOT NULL)
+UNION ALL
+SELECT event_type, topic FROM declared_topics;
 
 -- Topics whose events customers are told of.
 CREATE TABLE told_topics AS
@@ -53,10 +56,13 @@ SELECT * FROM (VALUES
     ('payment', 'refunding', 'refunding'), ('payment', 'refunding', 'refunded')
 ) AS known (kind, from_state, to_state);
 
--- Every order that is no probe of a run; `judged` when it is old enough. What is not dated is judged.
+-- Every order that is no probe of a run; `judged` when it is old enough. What is not dated is judged,
+-- unless only what is younger than a time is: then its money may be older than what was listed.
 CREATE TABLE customers_orders AS
 SELECT o.*,
-    o.created_at IS NULL OR o.created_at < j.cut_off OR o.created_at > j.ahead_from AS judged
+    (o.created_at IS NULL OR o.created_at < j.cut_off OR o.created_at > j.ahead_from)
+        AND (j.since IS NULL OR COALESCE(o.created_at >= j.since, FALSE))
+        AND (j.sample_below IS NULL OR MD5(o.order_id) < j.sample_below) AS judged
 FROM orders AS o CROSS JOIN judgement AS j
 WHERE NOT EXISTS (SELECT 1 FROM probes AS p WHERE p.kind = 'client_key' AND p.id = o.client_key);
 

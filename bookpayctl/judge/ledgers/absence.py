@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -11,3 +12,8 @@ class Absence:
 
     reason: str
     chosen: bool
+
+
+def missing(names: Iterable[str], reason: str) -> dict[str, Absence]:
+    """Tables that should be there and are not, for one reason."""
+    return {name: Absence(reason, chosen=False) for name in names}

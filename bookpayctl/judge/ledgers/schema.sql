@@ -11,11 +11,15 @@
 -- What is judged and until when: one row for the whole judgement.
 CREATE TABLE judgement (
     environment             VARCHAR,    -- the `env` in the metadata of our PaymentIntents
+    mapping                 VARCHAR,    -- the mapping that this was read by; NULL of a stack of ours
     read_at                 TIMESTAMP,  -- when the database was read, by its own clock
     cut_off                 TIMESTAMP,  -- what was made before this is old enough to be judged
+    since                   TIMESTAMP,  -- orders from before this are not judged; NULL: all are
+    sample_below            VARCHAR,    -- only orders whose md5 is below are judged; NULL: all are
     ahead_from              TIMESTAMP,  -- what is dated later than this is not young: judged, too
     stripe_cut_off          TIMESTAMP,  -- the cut-off on Stripe's clock, which drills may move
     stripe_ahead_from       TIMESTAMP,  -- `ahead_from` on Stripe's clock
+    events_since            TIMESTAMP,  -- Stripe's events from before this are not listed; NULL: all
     waiting_since           TIMESTAMP,  -- a payment made after this may still wait for its customer
     change_data_capture     BOOLEAN,    -- events leave by capture, so none is ever marked published
     account_is_shared       BOOLEAN,    -- others use the Stripe account, as the operator declared
@@ -25,7 +29,7 @@ CREATE TABLE judgement (
 
 -- Which tables are not here, and why.
 CREATE TABLE absent (
-    table_name  VARCHAR,  -- a table of this schema
+    table_name  VARCHAR,  -- a table of this schema, or `table.column` where one column is missing
     reason      VARCHAR,  -- why it is not here, for a person
     chosen      BOOLEAN   -- true: this stack has no such ledger, or nobody gave it; false: a hole
 );
@@ -194,6 +198,13 @@ CREATE TABLE publisher_terms (
     began_at        TIMESTAMP,  -- when it took the lock
     ended_at        TIMESTAMP,  -- when it said that it gave it back; NULL when it never did
     unreadable      VARCHAR     -- columns that could not be held
+);
+
+-- In which topic each type of event is, where that is not as in a stack of ours.
+CREATE TABLE declared_topics (
+    event_type  VARCHAR,  -- OrderPlaced and the like
+    topic       VARCHAR,  -- where it is published
+    unreadable  VARCHAR   -- columns that could not be held
 );
 
 -- Kafka's records, committed ones only.

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from bookpayctl.judge.ledgers.sink import RowSink
-from bookpayctl.judge.ledgers.store import Connection, keep_csv, keep_lines
-from bookpayctl.judge.ledgers.tables import tables
+from bookpayctl.judge.ledgers.store import SUFFIX, Connection, keep_csv, keep_lines, quoted, rows
+from bookpayctl.judge.ledgers.tables import UNREADABLE, tables
 
 LINES: Final = ".jsonl"
 CSV: Final = ".csv"
@@ -52,3 +52,13 @@ class LedgerWriter:
         path = self.csv_path(table_name)
         keep_csv(self._connection, tables()[table_name], path, self.folder)
         path.unlink()
+
+    def count_unreadable(self, table_name: str) -> int:
+        """How many rows of a kept table have a value that could not be held.
+
+        Raises:
+            StoreError: as above.
+        """
+        path = self.folder / f"{table_name}{SUFFIX}"
+        question = f"SELECT COUNT({UNREADABLE}) FROM read_parquet({quoted(path)})"  # noqa: S608 - ours
+        return int(next(rows(self._connection, question))[0])

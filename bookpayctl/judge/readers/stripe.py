@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -36,6 +37,23 @@ REQUESTS: Final = "stripe_requests"
 
 NO_DELIVERIES: Final = "only the twin shows what it delivered"
 NO_LEDGER: Final = "this Stripe keeps no ledger (stripe-mock): who was charged cannot be proven"
+
+
+@dataclass(frozen=True, slots=True)
+class MetadataKeys:
+    """Under which keys of its metadata a Stripe object names what it is for; None: under none."""
+
+    order_id: str | None = None
+    event_id: str | None = None
+    environment: str | None = None
+    shadow: str | None = None
+    refund_id: str | None = None
+
+
+OUR_METADATA: Final = MetadataKeys("order_id", "event_id", "env", "shadow", "refund_id")
+
+Lister = Callable[[Collection], Iterator[dict[str, Any]]]
+RowOf = Callable[[dict[str, Any], MetadataKeys], dict[str, Value]]
 
 
 class StripeHasNoLedgerError(StripeReadError):
@@ -189,13 +207,7 @@ def read_stripe(environment: Environment, ledgers: LedgerWriter) -> dict[str, Ab
     reader = StripeReader(environment)
     if not reader.keeps_a_ledger:
         raise StripeHasNoLedgerError(NO_LEDGER)
-    sinks = {name: ledgers.sink(name) for name in LISTS}
-    # Lists are paged and each page waits for the one before it, so the lists go side by side.
-    with ThreadPoolExecutor(max_workers=len(LISTS), thread_name_prefix="stripe-list") as pool:
-        asked = [pool.submit(_list, reader, name, sink) for name, sink in sinks.items()]
-    for one in asked:
-        one.result()
-    ledgers.keep(*sinks.values())
+    read_lists(reader.objects, ledgers, OUR_METADATA)
     if not reader.is_twin:
         return {DELIVERIES: Absence(NO_DELIVERIES, chosen=True)}
     with ledgers.sink(DELIVERIES) as delivered:
@@ -203,6 +215,22 @@ def read_stripe(environment: Environment, ledgers: LedgerWriter) -> dict[str, Ab
             delivered.put({"stripe_event_id": event_id})
     ledgers.keep(delivered)
     return {}
+
+
+def read_lists(objects: Lister, ledgers: LedgerWriter, metadata: MetadataKeys) -> None:
+    """Read every list of an account.
+
+    Raises:
+        StripeReadError: one could not be read to its end.
+        StoreError: what was read could not be kept.
+    """
+    sinks = {name: ledgers.sink(name) for name in LISTS}
+    # Lists are paged and each page waits for the one before it, so the lists go side by side.
+    with ThreadPoolExecutor(max_workers=len(LISTS), thread_name_prefix="stripe-list") as pool:
+        asked = [pool.submit(_list, objects, name, sink, metadata) for name, sink in sinks.items()]
+    for one in asked:
+        one.result()
+    ledgers.keep(*sinks.values())
 
 
 def read_requests(environment: Environment, ledgers: LedgerWriter) -> bool:
@@ -230,28 +258,28 @@ def read_requests(environment: Environment, ledgers: LedgerWriter) -> bool:
     return True
 
 
-def _list(reader: StripeReader, table_name: str, sink: RowSink) -> None:
+def _list(objects: Lister, table_name: str, sink: RowSink, metadata: MetadataKeys) -> None:
     collection, row_of = LISTS[table_name]
-    for found in reader.objects(collection):
-        sink.put(row_of(found))
+    for found in objects(collection):
+        sink.put(row_of(found, metadata))
 
 
-def _intent(row: dict[str, Any]) -> dict[str, Value]:
+def _intent(row: dict[str, Any], keys: MetadataKeys) -> dict[str, Value]:
     metadata = row.get("metadata") or {}
     return {
         "payment_intent_id": row["id"],
         "status": row["status"],
         "amount": row["amount"],
         "currency": row["currency"],
-        "event_id": metadata.get("event_id"),
-        "order_id": metadata.get("order_id"),
-        "environment": metadata.get("env"),
-        "shadow": metadata.get("shadow") == "true",
+        "event_id": metadata.get(keys.event_id),
+        "order_id": metadata.get(keys.order_id),
+        "environment": metadata.get(keys.environment),
+        "shadow": metadata.get(keys.shadow) == "true",
         "created_at": _time(row),
     }
 
 
-def _charge(row: dict[str, Any]) -> dict[str, Value]:
+def _charge(row: dict[str, Any], _keys: MetadataKeys) -> dict[str, Value]:
     return {
         "charge_id": row["id"],
         "payment_intent_id": row.get("payment_intent"),
@@ -263,19 +291,19 @@ def _charge(row: dict[str, Any]) -> dict[str, Value]:
     }
 
 
-def _refund(row: dict[str, Any]) -> dict[str, Value]:
+def _refund(row: dict[str, Any], keys: MetadataKeys) -> dict[str, Value]:
     return {
         "stripe_refund_id": row["id"],
         "payment_intent_id": row.get("payment_intent"),
         "charge_id": row.get("charge"),
         "status": row["status"],
         "amount": row["amount"],
-        "refund_id": (row.get("metadata") or {}).get("refund_id"),
+        "refund_id": (row.get("metadata") or {}).get(keys.refund_id),
         "created_at": _time(row),
     }
 
 
-def _dispute(row: dict[str, Any]) -> dict[str, Value]:
+def _dispute(row: dict[str, Any], _keys: MetadataKeys) -> dict[str, Value]:
     return {
         "stripe_dispute_id": row["id"],
         "payment_intent_id": row.get("payment_intent"),
@@ -286,7 +314,7 @@ def _dispute(row: dict[str, Any]) -> dict[str, Value]:
     }
 
 
-def _event(row: dict[str, Any]) -> dict[str, Value]:
+def _event(row: dict[str, Any], _keys: MetadataKeys) -> dict[str, Value]:
     return {
         "stripe_event_id": row["id"],
         "type": row["type"],
@@ -319,7 +347,7 @@ def _time(row: dict[str, Any]) -> Value:
         return str(created)
 
 
-LISTS: Final[dict[str, tuple[Collection, Callable[[dict[str, Any]], dict[str, Value]]]]] = {
+LISTS: Final[dict[str, tuple[Collection, RowOf]]] = {
     "stripe_payment_intents": ("payment_intents", _intent),
     "stripe_charges": ("charges", _charge),
     "stripe_refunds": ("refunds", _refund),

@@ -16,7 +16,10 @@ CASES = {
     "no environment": (["check"], "no environment"),
     "unknown check": (["check", "--only", "BP-C999"], "no check 'BP-C999'"),
     "unknown skip": (["check", "--skip", "X"], "no check 'X'"),
-    "bad report": (["check", "--report", "html=x"], "json=FILE or junit=FILE"),
+    "bad report": (
+        ["check", "--report", "pdf=x"],
+        "markdown=FILE, html=FILE",
+    ),
     "report nowhere": (["check", "--report", "json=/nowhere/x.json"], "does not exist"),
     "bad timeout": (["check", "--timeout", "soon"], "--timeout 'soon'"),
     "unknown drill": (["drill", "run", "nonsense"], "no drill 'nonsense'"),

@@ -21,7 +21,7 @@ RULES: Final = {rule.id: rule for rule in rules()}
 
 
 def rule_that_needs(*tables: str) -> Invariant:
-    return replace(RULES["I16"], needs=tuple(tuple(t.split("|")) for t in tables), times=())
+    return replace(RULES["I16"], needs=tuple(tuple(t.split("|")) for t in tables), columns=())
 
 
 def test_many_violations_are_counted_and_the_worst_listed_first() -> None:
@@ -111,3 +111,34 @@ def test_an_answer_says_how_long_it_took_and_where_to_look() -> None:
     item = next(i for i in judge(shop.with_stripe(charges=S.charges[1:])) if i.id == "I11")
 
     assert item.fix == f"bookpayctl order trace {shop.PAID}"
+
+
+def item_without(name: str, rule_id: str, *, chosen: bool) -> Item:
+    """A healthy shop's answer to one rule, where a table or a column is said not to be there."""
+    with judged_by_hand(shop.healthy()) as connection:
+        connection.execute("INSERT INTO absent VALUES (?, 'not given', ?)", [name, chosen])
+        evaluation.prepare(connection)
+        return next(one for one in evaluation.judge(connection) if one.id == rule_id)
+
+
+@pytest.mark.parametrize(
+    ("column", "rule_id"),
+    [
+        ("outbox.published", "I05"),
+        ("payments.payment_intent_id", "I30"),
+        ("outbox.created_at", "I08"),
+    ],
+)
+def test_what_needs_a_column_that_nobody_gives_is_not_asked(column: str, rule_id: str) -> None:
+    item = item_without(column, rule_id, chosen=True)
+
+    assert (item.verdict, item.reason) == (Verdict.SKIPPED, "not given")
+
+
+def test_a_table_that_a_stack_does_without_is_asked_as_empty_and_that_is_said() -> None:
+    without = item_without("shadows", "I30", chosen=True)
+    unread = item_without("shadows", "I30", chosen=False)
+
+    assert without.verdict is Verdict.HOLDS
+    assert without.observed.endswith("asked without shadows, which this stack does not have")
+    assert unread.verdict is Verdict.UNKNOWN

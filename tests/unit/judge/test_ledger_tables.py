@@ -42,7 +42,7 @@ def engine() -> Iterator[Connection]:
 def test_every_column_of_the_schema_has_a_type_and_a_meaning() -> None:
     found = tables()
 
-    assert len(found) == 32
+    assert len(found) == 33
     assert [t.name for t in found.values() if not t.meaning.endswith(".")] == []
     assert all(column.meaning for table in found.values() for column in table.columns)
     assert {c.type for t in found.values() for c in t.columns} <= {
@@ -184,8 +184,8 @@ def test_the_names_in_the_rules_are_those_of_the_protocol(
 
 
 def test_every_rule_needs_tables_of_the_schema() -> None:
-    needed = {name for rule in rules() for group in rule.needs for name in group}
-    times = {tuple(place.split(".")) for rule in rules() for place in rule.times}
+    needed = {name for rule in rules() for group in rule.reads for name in group}
+    times = {tuple(place.split(".")) for rule in rules() for place in rule.columns}
     columns = {(table.name, name) for table in tables().values() for name in table.names}
 
     assert len(rules()) == 36
@@ -197,7 +197,7 @@ def test_a_rule_is_its_head_and_its_statements() -> None:
     rule = rule_of("I99_a_title.sql", f"{HEAD}-- own: why\nSELECT 0 -- not this\n;\n\n{BODY}")
 
     assert rule.needs == (("orders",), ("payments", "outbox"))
-    assert rule.times == ("outbox.created_at",)
+    assert rule.columns == ("outbox.created_at",)
     assert list(rule.tables) == ["own"]
     assert rule.statements == {"violations": "SELECT 1", "examined": "SELECT 2"}
 

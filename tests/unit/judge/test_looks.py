@@ -27,6 +27,7 @@ from bookpayctl.judge.ledgers.writer import LedgerWriter
 from bookpayctl.judge.looks import LedgerLook, side_by_side
 from bookpayctl.judge.readers.kafka import row_of
 from bookpayctl.judge.readers.postgres import DatabaseMoment, selects
+from bookpayctl.judge.stacks.ours import OurStack
 from bookpayctl.judge.topics import topic_violations
 from bookpayctl.report.verdict import Verdict
 from tests.support import judged_shop as shop
@@ -104,7 +105,7 @@ def combined(
 ) -> Path:
     moment = DatabaseMoment(shop.at(60), timedelta(0), "18")
     side_by_side(
-        environment_away(root, name=shop.ENVIRONMENT),
+        OurStack(environment_away(root, name=shop.ENVIRONMENT)),
         engine,
         LedgerLook(kept(engine, root / "one", earlier), moment, absent),
         LedgerLook(kept(engine, root / "two", later), moment, {}),

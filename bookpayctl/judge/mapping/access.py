@@ -1,0 +1,95 @@
+"""How a mapping's secrets are found: in a file, in a variable, or in what libpq knows.
+
+Nothing that is secret comes from the mapping itself, and no message holds what was read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as Variables
+from pathlib import Path
+
+from bookpayctl.clients import libpq
+from bookpayctl.judge.mapping.document import (
+    DatabaseSource,
+    KafkaSource,
+    MappingError,
+    StripeSource,
+)
+
+
+def dsn_of(source: DatabaseSource, environ: Variables[str, str]) -> str:
+    """The connection string.
+
+    Raises:
+        MappingError: there is none, or the mapping has a password in it.
+    """
+    if source.dsn is not None:
+        if _has_password(source.dsn, "database.dsn"):
+            raise MappingError(
+                "database.dsn has a password in it; a mapping is no place for one: name a passfile,"
+                " or use dsn_file"
+            )
+        return source.dsn
+    if source.dsn_file is not None:
+        found = _file(source.dsn_file, "database.dsn_file")
+        _has_password(found, "database.dsn_file")
+        return found
+    if source.dsn_variable is not None:
+        found = _variable(source.dsn_variable, environ, "database.dsn_variable")
+        _has_password(found, "database.dsn_variable")
+        return found
+    return libpq.shell_dsn()
+
+
+def stripe_key_of(source: StripeSource, environ: Variables[str, str]) -> str:
+    """Stripe's key.
+
+    Raises:
+        MappingError: there is none.
+    """
+    if source.key_file is not None:
+        return _file(source.key_file, "stripe.key_file")
+    return _variable(source.key_variable or "", environ, "stripe.key_variable")
+
+
+def kafka_properties_of(source: KafkaSource) -> dict[str, str]:
+    """librdkafka's properties of the file that the mapping names; none without one.
+
+    Raises:
+        MappingError: it cannot be read, or a line of it is no property.
+    """
+    if source.properties_file is None:
+        return {}
+    where = "kafka.properties_file"
+    found = {}
+    for number, line in enumerate(_file(source.properties_file, where).splitlines(), start=1):
+        name, sign, value = line.strip().partition("=")
+        if name and not name.startswith("#"):
+            if not sign:
+                raise MappingError(f"{where}: line {number} is no name=value")
+            found[name.strip()] = value.strip()
+    return found
+
+
+def _has_password(dsn: str, where: str) -> bool:
+    try:
+        return libpq.has_password(dsn)
+    except ValueError as error:
+        raise MappingError(f"{where} holds {error}") from None
+
+
+def _file(path: str, where: str) -> str:
+    try:
+        found = Path(path).expanduser().read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise MappingError(f"{where} {path} cannot be read: {type(error).__name__}") from error
+    if not found:
+        raise MappingError(f"{where} {path} is empty")
+    return found
+
+
+def _variable(name: str, environ: Variables[str, str], where: str) -> str:
+    found = environ.get(name, "").strip()
+    if not found:
+        raise MappingError(f"{where}: the variable {name} is not set")
+    return found

@@ -1,0 +1,94 @@
+"""Kafka of a stack that is not ours: its records by the paths of a mapping, and nothing committed.
+
+Partitions are assigned, no group is joined, and only committed records are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from datetime import datetime
+
+from bookpayctl.clients.kafka import (
+    LogReadError,
+    LogRecord,
+    group_offsets,
+    log_ranges,
+    open_consumer,
+    records_between,
+)
+from bookpayctl.judge.ledgers.sink import Value
+from bookpayctl.judge.ledgers.writer import LedgerWriter
+from bookpayctl.judge.mapping.document import KafkaSource, TopicMapping
+from bookpayctl.judge.mapping.paths import Record, found_at, minor_units, text_at
+
+Ranges = dict[tuple[str, int], tuple[int, int]]
+
+
+def read_mapped_log(
+    source: KafkaSource, properties: Mapping[str, str], ledgers: LedgerWriter
+) -> None:
+    """Read every topic of the mapping to the end that it has now, and where each group stands.
+
+    Args:
+        properties: librdkafka's, for a broker that wants TLS or a password.
+
+    Raises:
+        LogReadError, BrokerError: nothing may be concluded from a part of the log.
+        StoreError: what was read could not be kept.
+    """
+    consumer = open_consumer(source.bootstrap_servers, properties)
+    oldest: dict[tuple[str, int], datetime | None] = {}
+    try:
+        ranges = log_ranges(consumer, source.topics)
+        lost = sorted(set(source.topics) - {topic for topic, _ in ranges})
+        if lost:
+            raise LogReadError(f"there is no topic {', '.join(lost)}")
+        with ledgers.sink("log_records") as records:
+            found = records_between(consumer, ranges, deadline_seconds=source.timeout_seconds)
+            for record in found:
+                oldest.setdefault((record.topic, record.partition), record.at)
+                records.put(row_of(record, source.topics[record.topic]))
+    finally:
+        consumer.close()
+    with ExitStack() as open_sinks:
+        partitions = open_sinks.enter_context(ledgers.sink("log_partitions"))
+        groups = open_sinks.enter_context(ledgers.sink("log_groups"))
+        for where, (low, high) in ranges.items():
+            partitions.put(
+                {**_place(where), "low_offset": low, "high_offset": high,
+                 "oldest_at": oldest.get(where)}
+            )  # fmt: skip
+        for group, topics in source.groups.items():
+            read = [where for where in ranges if where[0] in topics]
+            committed = group_offsets(source.bootstrap_servers, group, read, properties=properties)
+            for where, offset in committed.items():
+                row = {"consumer_group": group, "committed_offset": offset}
+                groups.put({**_place(where), **row})
+    ledgers.keep(records, partitions, groups)
+
+
+def row_of(record: LogRecord, topic: TopicMapping) -> dict[str, Value]:
+    """One record as the ledger has it; what is not where the mapping says is NULL."""
+    seen = Record(record.key, record.headers, record.document)
+    kind = text_at(topic.event_type, seen)
+    currency = (text_at(topic.currency, seen) or "").lower() or None
+    amount = None if topic.amount is None else found_at(topic.amount, seen)
+    return {
+        "topic": record.topic,
+        "partition_number": record.partition,
+        "record_offset": record.offset,
+        "recorded_at": record.at,
+        "record_key": text_at("key", seen),
+        "event_id": text_at(topic.event_id, seen),
+        "event_type": None if kind is None else topic.types.get(kind, kind),
+        "order_id": text_at(topic.order_id, seen),
+        "root_event_id": text_at(topic.root_event_id, seen),
+        "amount": minor_units(amount, currency, topic.money),
+        "currency": currency,
+        "payload_sha256": record.payload_sha256,
+    }
+
+
+def _place(where: tuple[str, int]) -> dict[str, Value]:
+    return {"topic": where[0], "partition_number": where[1]}

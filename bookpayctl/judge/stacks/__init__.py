@@ -1,0 +1,1 @@
+"""What can be judged: a module for each kind of stack, in one shape (`looks.Stack`)."""

@@ -1,0 +1,117 @@
+"""Sabotages of judging a stack that is not ours: nothing is written there, and nothing guessed."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.mutants.mutant import Mutant, Replacement, integration, unit
+
+FOREIGN: Final = "mapped_stacks/test_foreign_shop"
+
+MAPPING_MUTANTS: Final = (
+    Mutant(
+        "M79",
+        "a ledger that a mapping does not speak of counts as one that the stack does not have",
+        (
+            Replacement(
+                "bookpayctl/judge/stacks/mapped.py",
+                'nor says that it is absent", chosen=False)\n',
+                'nor says that it is absent", chosen=True)\n',
+            ),
+        ),
+        (
+            unit(
+                "judge/test_mapping",
+                "test_what_a_mapping_says_is_absent_is_chosen_and_what_it_leaves_out_is_a_hole",
+            ),
+        ),
+        (unit("judge/test_mapping", "test_the_smallest_mapping_has_a_name_and_orders"),),
+    ),
+    Mutant(
+        "M80",
+        "a SELECT of a mapping may write into the database that it is to read",
+        (
+            Replacement(
+                "bookpayctl/clients/read_only.py",
+                "        conn.read_only = True\n",
+                "        conn.read_only = False\n",
+            ),
+            Replacement(
+                "bookpayctl/clients/read_only.py",
+                'if value(conn, "SHOW transaction_read_only") != "on":',
+                'if value(conn, "SHOW transaction_read_only") is None:',
+            ),
+        ),
+        (integration(FOREIGN, "test_a_mapping_that_does_not_fit_is_named_and_touches_nothing"),),
+        (
+            integration(
+                FOREIGN,
+                "test_a_healthy_shop_of_others_holds_and_what_it_lacks_is_said_first",
+            ),
+        ),
+    ),
+    Mutant(
+        "M81",
+        "what reads Stripe's lists can also write there",
+        (
+            Replacement(
+                "bookpayctl/clients/stripe_api.py",
+                """        if request.method != "GET":
+""",
+                """        if not request.method:
+""",
+            ),
+        ),
+        (
+            unit(
+                "clients/test_stripe_reading", "test_whatever_is_no_get_is_refused_before_it_leaves"
+            ),
+        ),
+        (
+            unit(
+                "clients/test_stripe_reading",
+                "test_a_restricted_live_key_may_read_stripe_when_that_is_asked_for",
+            ),
+        ),
+    ),
+    Mutant(
+        "M82",
+        "a column that a mapping leaves out is taken for NULL by rules that cannot do without it",
+        (
+            Replacement(
+                "bookpayctl/judge/evaluation.py",
+                """        if column in absent:
+""",
+                """        if column in absent and not absent[column].chosen:
+""",
+            ),
+        ),
+        (unit("judge/test_evaluation", "test_what_needs_a_column_that_nobody_gives_is_not_asked"),),
+        (
+            unit(
+                "judge/test_evaluation",
+                "test_a_table_that_a_stack_does_without_is_asked_as_empty_and_that_is_said",
+            ),
+        ),
+    ),
+    Mutant(
+        "M83",
+        "a word of a state that nobody translated passes for one that means nothing",
+        (
+            Replacement(
+                "bookpayctl/judge/mapping/columns.py",
+                """    return _Read(value, f"({text} IS NOT NULL AND ({text} IN ({listed})) IS NOT TRUE)")
+""",
+                """    return _Read(value)
+""",
+            ),
+        ),
+        (integration(FOREIGN, "test_a_word_that_nobody_translated_is_named_and_makes_unknown"),),
+        (
+            integration(
+                FOREIGN,
+                "test_a_healthy_shop_of_others_holds_and_what_it_lacks_is_said_first",
+            ),
+        ),
+    ),
+)
