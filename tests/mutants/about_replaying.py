@@ -11,7 +11,7 @@ SHADOW: Final = "replay/test_shadow_questions"
 
 REPLAY_MUTANTS: Final = (
     Mutant(
-        "M81",
+        "M84",
         "a record that the outbox never had passes for one of ours",
         (
             Replacement(
@@ -29,7 +29,7 @@ REPLAY_MUTANTS: Final = (
         ),
     ),
     Mutant(
-        "M82",
+        "M85",
         "orders that a lost ledger does not know go through the worker again, and are charged",
         (
             Replacement(
@@ -51,7 +51,7 @@ REPLAY_MUTANTS: Final = (
         ),
     ),
     Mutant(
-        "M83",
+        "M86",
         "a resumed replay keeps records from behind its position, and reads them once more",
         (
             Replacement(
@@ -69,7 +69,7 @@ REPLAY_MUTANTS: Final = (
         (unit("replay/test_replay_evidence", "test_a_position_is_read_as_it_was_written"),),
     ),
     Mutant(
-        "M84",
+        "M87",
         "that nobody was charged is claimed before the consumers have seen what was sent",
         (
             Replacement(
@@ -87,7 +87,7 @@ REPLAY_MUTANTS: Final = (
         (unit("replay/test_republished", "test_all_that_was_chosen_and_sent_holds"),),
     ),
     Mutant(
-        "M85",
+        "M88",
         "the rebuilt payment is compared with itself instead of with the live one",
         (
             Replacement(
