@@ -1,9 +1,10 @@
 """What `replay --mode verify` costs beside a bare consumer: records a second, and their ratio.
 
-Both read the same log on the same broker, in turns, each in a process of its own. The bare consumer
-does nothing with a record but have it; it is confluent-kafka as anybody would write it. The replay
-is all of it: reading into the run's folder beside the ledger's tables, and the answers. What counts
-is the ratio of the two, as the median over rounds; how long each part took is told beside it.
+All read the same log on the same broker, in turns, each in a process of its own. The bare consumer
+does nothing with a record but have it; the second one has its headers, too, which the client makes
+only when they are asked for. The replay is all of it: reading into the run's folder beside the
+ledger's tables, and the answers. What counts is the ratio, as the median over rounds; reading alone
+and processors are told beside it.
 
 Runs on a PostgreSQL and a Kafka of its own.
 
@@ -20,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -115,8 +117,8 @@ def publish(dsn: str, bootstrap_servers: str) -> int:
     return sent
 
 
-def bare(bootstrap_servers: str) -> Read:
-    """A consumer that has each record and does nothing with it."""
+def bare(bootstrap_servers: str, *, with_headers: bool) -> Read:
+    """A consumer that has each record, or its headers as well, and does nothing with it."""
     consumer = Consumer(
         {
             "bootstrap.servers": bootstrap_servers,
@@ -134,10 +136,12 @@ def bare(bootstrap_servers: str) -> Read:
         for message in consumer.consume(num_messages=5_000, timeout=0.05):
             assert message.error() is None
             message.value()
+            if with_headers:
+                message.headers()
             records += 1
     seconds = time.perf_counter() - began
     consumer.close()
-    return Read("bare", records, seconds, seconds, _cpu_seconds())
+    return Read("headers" if with_headers else "bare", records, seconds, seconds, _cpu_seconds())
 
 
 def verified(dsn: str, bootstrap_servers: str) -> Read:
@@ -193,8 +197,8 @@ def main() -> None:
     for hidden in ("--way", "--dsn", "--kafka"):
         arguments.add_argument(hidden, help=argparse.SUPPRESS)
     chosen = arguments.parse_args()
-    if chosen.way == "bare":
-        print(json.dumps(asdict(bare(chosen.kafka))))
+    if chosen.way in ("bare", "headers"):
+        print(json.dumps(asdict(bare(chosen.kafka, with_headers=chosen.way == "headers"))))
     elif chosen.way == "verify":
         print(json.dumps(asdict(verified(chosen.dsn, chosen.kafka))))
     else:
@@ -211,24 +215,37 @@ def measure(orders: int, rounds: int) -> None:
         fill(servers.dsn, orders)
         records = publish(servers.dsn, servers.kafka_bootstrap_servers)
         print(f"{records:,} records of {orders:,} orders")
-        whole, read = [], []
-        for number in range(rounds):
-            one = in_a_process("bare", servers.dsn, servers.kafka_bootstrap_servers)
-            other = in_a_process("verify", servers.dsn, servers.kafka_bootstrap_servers)
-            assert one.records == other.records == records, (one, other)
-            assert other.verdict == "holds", other
-            whole.append(other.per_second / one.per_second)
-            read.append(one.seconds / other.reading_seconds)
-            print(
-                f"round {number + 1}: bare {one.per_second:9,.0f}/s, verify"
-                f" {other.per_second:9,.0f}/s ({other.reading_seconds:.2f} s of"
-                f" {other.seconds:.2f} s reading), ratio {whole[-1]:.2f}, reading alone"
-                f" {read[-1]:.2f}; {one.cpu_seconds:.2f} and"
-                f" {other.cpu_seconds:.2f} s of processors"
-            )
-    print(
-        f"ratio {statistics.median(whole):.2f}, goal {GOAL}; reading {statistics.median(read):.2f}"
-    )
+        rounds_of: dict[str, list[Read]] = {"bare": [], "headers": [], "verify": []}
+        for _ in range(rounds):
+            for way, found in rounds_of.items():
+                one = in_a_process(way, servers.dsn, servers.kafka_bootstrap_servers)
+                assert one.records == records, one
+                assert one.verdict in ("", "holds"), one
+                found.append(one)
+        tell(rounds_of)
+
+
+def tell(rounds_of: Mapping[str, Sequence[Read]]) -> None:
+    """Each way's medians, and the ratios to the bare consumer of the same round."""
+    for way, found in rounds_of.items():
+        ratios = {
+            "all": [b.seconds / o.seconds for b, o in zip(rounds_of["bare"], found, strict=True)],
+            "reading": [
+                b.seconds / o.reading_seconds for b, o in zip(rounds_of["bare"], found, strict=True)
+            ],
+            "processors": [
+                b.cpu_seconds / o.cpu_seconds for b, o in zip(rounds_of["bare"], found, strict=True)
+            ],
+        }
+        told = ", ".join(f"{what} {statistics.median(of):.2f}" for what, of in ratios.items())
+        rate = statistics.median(one.per_second for one in found)
+        reading = statistics.median(one.records / one.reading_seconds for one in found)
+        cpu = statistics.median(one.cpu_seconds / one.records * 1e6 for one in found)
+        print(
+            f"{way:8} {rate:9,.0f}/s, reading {reading:9,.0f}/s, {cpu:5.1f} us of processors a"
+            f" record; to bare: {told}"
+        )
+    print(f"goal: {GOAL} of the bare consumer's rate")
 
 
 if __name__ == "__main__":

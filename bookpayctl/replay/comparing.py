@@ -143,6 +143,9 @@ def _compared(
     with opened(run.path) as connection:
         keep(environment, connection, run.path, position)
         items = tuple(answers(connection, run.path, comparison))
+    # Not before the answers: until then a resumed run can still be brought to its end.
+    for name in (RECORDS_FILE, *(f"{table}.csv" for table in selects())):
+        (folder_of(run.path) / name).unlink()
     for item in items:
         run.journal("question", id=item.id, verdict=item.verdict.value, observed=item.observed)
     return items
@@ -158,7 +161,6 @@ def keep(
     """
     folder = folder_of(run)
     tables = schema()
-    # The records stay as they came, too: a position speaks of them until the run is over.
     keep_records(connection, run)
     for name in selects():
         keep_csv(connection, tables[name], folder / f"{name}.csv", folder)
@@ -174,9 +176,6 @@ def keep(
                 sink.put(row)
         keep_lines(connection, tables[name], lines, folder)
         lines.unlink()
-    for name in selects():
-        (folder / f"{name}.csv").unlink()
-    (folder / RECORDS_FILE).unlink()
 
 
 def answers(connection: Connection, run: Path, comparison: Comparison) -> list[Item]:

@@ -235,6 +235,36 @@ def test_a_replay_of_fewer_records_than_there_are_partitions_comes_to_its_end(
     assert document["items"][0]["observed"].startswith("1 records reprocessed")
 
 
+@pytest.mark.parametrize(("mode", "decisive"), [("verify", "V03"), ("shadow", "S01")])
+def test_a_replay_that_reads_finds_log_and_ledger_agree(
+    mode: str, decisive: str, shop: CommandLine
+) -> None:
+    planned = shop.ask("replay", "--mode", mode, "--dry-run")
+
+    document = shop.ask("replay", "--mode", mode)
+
+    examined = {item["id"]: item["examined"] for item in document["items"]}
+    assert document["exit"]["code"] == 0, document["items"]
+    assert 0 < examined[decisive] <= planned["records"]
+    kept = {path.name for path in (Path(document["run_dir"]) / "replay").iterdir()}
+    assert {"records.parquet", "events.parquet", "orders.parquet", "position.json"} <= kept
+
+
+def test_rows_of_the_outbox_that_go_out_again_charge_nobody(shop: CommandLine) -> None:
+    rows = ("--source", "outbox", "--type", "OrderPlaced", "--type", "PaymentCompleted")
+
+    planned = shop.ask("replay", *rows, "--dry-run")
+    document = shop.ask("replay", *rows, "--timeout", "60s")
+
+    assert document["exit"]["code"] == 0, document["items"]
+    assert document["context"]["records"] == f"{planned['rows']} of {planned['rows']} chosen rows"
+    assert verdicts(document) == {
+        "replay/sent": "holds",
+        "replay/consumed": "holds",
+        "replay/nobody-charged": "holds",
+    }
+
+
 def test_a_load_keeps_a_history_that_the_audit_agrees_with(shop: CommandLine) -> None:
     load = shop.ask("load", "--rate", "10", "--duration", "3s", "--mix", "ok=4,declined=1")
 

@@ -16,6 +16,7 @@ from tests.mutants.about_operators import OPERATOR_MUTANTS
 from tests.mutants.about_orders import ORDER_MUTANTS
 from tests.mutants.about_others import OTHERS_MUTANTS
 from tests.mutants.about_refunds import REFUND_MUTANTS
+from tests.mutants.about_replaying import REPLAY_MUTANTS
 from tests.mutants.about_reports import REPORT_MUTANTS
 from tests.mutants.about_webhooks import WEBHOOK_MUTANTS
 from tests.mutants.mutant import Mutant
@@ -31,6 +32,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = tuple(
             *MONEY_MUTANTS,
             *LEASE_MUTANTS,
             *REFUND_MUTANTS,
+            *REPLAY_MUTANTS,
             *ORDER_MUTANTS,
             *OPERATOR_MUTANTS,
             *OTHERS_MUTANTS,

@@ -169,6 +169,17 @@ def _from_the_log(
             "--from PARTITION:OFFSET": isinstance(wanted.start, LogPlace),
         }
         _refuse(parts, "--mode shadow")
+    if how.resume:
+        # The run knows what it was to read.
+        _refuse(
+            {
+                "--from": wanted.start != EDGE,
+                "--to": wanted.end != EDGE,
+                "--topic": wanted.named,
+                "--max-records": wanted.records_max,
+            },
+            "--resume",
+        )
     environment = environment_of(name)
     if how.dry_run:
         _print_plan(_planned(environment, wanted, mode), how.rate, how.output)

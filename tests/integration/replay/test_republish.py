@@ -9,22 +9,26 @@ from uuid import UUID
 
 import pytest
 
+from bookpayctl.replay.live import TOPICS, refusal_of
 from bookpayctl.replay.outbox_rows import OutboxSelection
 from bookpayctl.replay.pace import ReplayProgress
+from bookpayctl.replay.position import LogTime
+from bookpayctl.replay.ranges import ReplayRange
 from bookpayctl.replay.reading import Pacing
 from bookpayctl.replay.republish import Sending, choose_rows, publish_again, save, saved
 from bookpayctl.report.verdict import Item, Verdict
 from bookpayctl.runs import directory
 from bookpayctl.runs.directory import Run
 from bookpayctl.targets.environment import Environment
+from bookpayctl.targets.lag import group_lags
 from tests.support.environments import environment_away
 from tests.support.records import headers_in
-from tests.support.stack import Shop
+from tests.support.stack import Database, Shop
 from tests.support.twin import API_KEY
 from tests.support.waiting import eventually
 
 FREELY = Pacing()
-TOPICS = ("orders.placed", "payments.completed", "orders.paid")
+SENT_TO = ("orders.placed", "payments.completed", "orders.paid")
 
 
 @pytest.fixture
@@ -97,7 +101,7 @@ def test_events_that_were_sent_again_charge_nobody_and_tell_nobody_twice(
     assert len(shop.stack.mail.about(order_id)) == 1
     again = [
         headers
-        for headers in headers_in(shop.stack.bootstrap_servers, *TOPICS)
+        for headers in headers_in(shop.stack.bootstrap_servers, *SENT_TO)
         if headers.get("replay") == run.run_id
     ]
     assert sorted(headers["event_type"] for headers in again) == [
@@ -136,7 +140,7 @@ def test_a_replay_that_was_cut_off_sends_the_rest(
     assert by_id(items)["replay/sent"].observed == "2 of 3 rows sent, 1 by the run before"
     again = [
         headers["event_type"]
-        for headers in headers_in(shop.stack.bootstrap_servers, *TOPICS)
+        for headers in headers_in(shop.stack.bootstrap_servers, *SENT_TO)
         if headers.get("replay") == run.run_id
     ]
     assert len(again) == len(set(again)) == 3
@@ -159,3 +163,25 @@ def test_a_position_is_read_as_it_was_written(
     save(run.path, sending)
 
     assert saved(run.path) == sending
+
+
+def test_a_live_replay_is_refused_where_the_ledger_does_not_know_the_orders(
+    environment: Environment, shop: Shop, database: Database
+) -> None:
+    began = LogTime(datetime.now(UTC))
+    _, root = shop.place()
+    shop.wait_payment(root, "succeeded")
+    eventually(lambda: not _behind(environment), "the worker has committed what it took in")
+    wanted = ReplayRange(TOPICS, start=began)
+    # As if the database had been restored from before these orders, while Kafka has them.
+    restored = replace(environment, dsn=database.dsn)
+
+    refusal = refusal_of(restored, wanted)
+
+    assert refusal_of(environment, wanted) is None
+    assert refusal is not None
+    assert refusal.startswith("the payments ledger does not cover the range: 1 of 1 orders")
+
+
+def _behind(environment: Environment) -> int:
+    return group_lags(environment.kafka_bootstrap_servers)["payments-worker"]

@@ -48,6 +48,10 @@ CASES = {
         ["replay", "--mode", "shadow", "--from", "0:1"],
         "--from PARTITION:OFFSET does not go with --mode shadow",
     ),
+    "another range for a run": (
+        ["replay", "--mode", "verify", "--resume", "nobody", "--from", "0:1"],
+        "--from does not go with --resume",
+    ),
     "outbox without a choice": (["replay", "--source", "outbox"], "needs --since, --until"),
     "outbox of no such type": (
         ["replay", "--source", "outbox", "--type", "OrderSung"],
