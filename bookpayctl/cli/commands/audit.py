@@ -12,6 +12,7 @@ from bookpayctl.cli.mapped_options import (
     LiveOption,
     MappedOptions,
     MappingOption,
+    RedactOption,
     SampleOption,
     SinceOption,
     UntilOption,
@@ -54,6 +55,7 @@ def audit(
     until: UntilOption = None,
     sample: SampleOption = None,
     read_only_live: LiveOption = False,
+    redact: RedactOption = False,
     strict: StrictOption = False,
     verbose: VerboseOption = False,
     output: FormatOption = ReportFormat.TABLE,
@@ -74,7 +76,7 @@ def audit(
     age_seconds = duration_of(age, "--age")
     deadline_seconds = duration_of(timeout, "--timeout")
     recorded = _history(history)
-    options = mapped_options(since, until, sample, read_only_live=read_only_live)
+    options = mapped_options(since, until, sample, read_only_live=read_only_live, redact=redact)
     if mapping is not None:
         if name is not None or history is not None:
             other = "--name" if name is not None else "--history"
@@ -88,7 +90,7 @@ def audit(
         )
     elif options.are_given:
         fail(
-            "--since, --until, --sample and --read-only-live go with --mapping alone",
+            "--since, --until, --sample, --redact and --read-only-live go with --mapping alone",
             ExitCode.USAGE,
         )
     else:
@@ -145,7 +147,7 @@ def _mapped(
 
     scope = Scope(options.since, options.sample_percent)
     request = AuditRequest(
-        stack_of(path, scope=scope, read_only_live=options.read_only_live),
+        stack_of(path, scope=scope, read_only_live=options.read_only_live, redact=options.redact),
         age_seconds=age_seconds,
         deadline_seconds=deadline_seconds,
         cut_off=options.until,
