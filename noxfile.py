@@ -118,7 +118,7 @@ def operators(session: nox.Session) -> None:
 def kind(session: nox.Session) -> None:
     """A cluster of the real kind, made, used and deleted (tests/support/kind.py)."""
     session.env["BOOKPAY_KIND"] = "1"
-    pytest(session, "tests/cluster/test_on_kind.py")
+    pytest(session, "tests/cluster/test_on_kind.py", "-rP")
 
 
 @nox.session(default=False)

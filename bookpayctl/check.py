@@ -1,7 +1,7 @@
 """How checks are asked: in order, each to its end, with evidence, and without one hiding another.
 
 A check that raises is unknown. A check that looked at nothing is vacuous and spoils the whole: a
-checklist is only as good as its emptiest item. The content, the six checks, is in `checks`.
+checklist is only as good as its emptiest item. The content, the checks themselves, is in `checks`.
 """
 
 from __future__ import annotations
@@ -10,8 +10,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Final
 
+from bookpayctl.replay.live import TOPICS
+from bookpayctl.replay.ranges import ReplayRange
 from bookpayctl.report.result import Report
 from bookpayctl.report.verdict import Item, Verdict, not_asked, unanswered
 from bookpayctl.runs.directory import Run
@@ -21,6 +24,18 @@ from bookpayctl.targets.target import Target
 
 DEFAULT_DEADLINE_SECONDS: Final = 30.0
 
+WHOLE: Final = ReplayRange(TOPICS)
+"""All that the worker reads, from earliest."""
+
+
+class Category(StrEnum):
+    """What a check is for."""
+
+    CHECKLIST = "checklist"
+    """Whether payments are wired correctly: the chapter's items, by behaviour."""
+    OPERATIONS = "operations"
+    """Whether the stack can be relied on now: what waits, what fills up, what drifts."""
+
 
 @dataclass(frozen=True, slots=True)
 class CheckRequest:
@@ -28,13 +43,13 @@ class CheckRequest:
 
     Attributes:
         deadline_seconds: how long each wait inside a check may take.
-        replay_records_max: how much of the topic check 6 reads; None reads all of it.
+        replay_range: what check 6 reads again.
         skipped: ids of checks that are reported as skipped.
     """
 
     environment: Environment
     deadline_seconds: float = DEFAULT_DEADLINE_SECONDS
-    replay_records_max: int | None = None
+    replay_range: ReplayRange = WHOLE
     skipped: tuple[str, ...] = ()
     strict: bool = False
 
@@ -58,14 +73,14 @@ class Inquiry:
     Attributes:
         run: where probes are registered before they are made, and undo is promised.
         deadline_seconds: how long each wait inside a check may take.
-        replay_records_max: how much of the topic check 6 reads; None reads all of it.
+        replay_range: what check 6 reads again.
     """
 
     target: Target
     run: Run
     observe: Observer
     deadline_seconds: float = DEFAULT_DEADLINE_SECONDS
-    replay_records_max: int | None = None
+    replay_range: ReplayRange = WHOLE
 
     @property
     def environment(self) -> Environment:
@@ -77,6 +92,7 @@ class Check:
     """One question with a stable id.
 
     Attributes:
+        category: CHECKLIST, or OPERATIONS.
         question: the checklist's sentence, as the operator knows it.
         required: what has to be true, testable by hand.
         why: what goes wrong in production when it is not.
@@ -90,6 +106,7 @@ class Check:
     why: str
     fix: str
     ask: Callable[[Inquiry], CheckAnswer]
+    category: Category = Category.CHECKLIST
 
 
 def run_checks(checks: Sequence[Check], request: CheckRequest, observe: Observer) -> Report:
@@ -108,7 +125,7 @@ def run_checks(checks: Sequence[Check], request: CheckRequest, observe: Observer
             session.run,
             observe,
             request.deadline_seconds,
-            request.replay_records_max,
+            request.replay_range,
         )
         for check in checks:
             item = _skip(check) if check.id in request.skipped else _ask(check, inquiry)
@@ -117,7 +134,7 @@ def run_checks(checks: Sequence[Check], request: CheckRequest, observe: Observer
             )
             items.append(item)
     environment = request.environment
-    return Report(
+    report = Report(
         kind="CheckReport",
         context={
             "environment": environment.name,
@@ -133,6 +150,8 @@ def run_checks(checks: Sequence[Check], request: CheckRequest, observe: Observer
         incidents=tuple(session.incidents),
         run_dir=str(session.run.path),
     )
+    session.run.journal("verdict", verdict=report.verdict.value, code=int(report.code))
+    return report
 
 
 def _ask(check: Check, inquiry: Inquiry) -> Item:
@@ -177,6 +196,14 @@ def judged(
         return CheckAnswer(Verdict.VIOLATED, seen, examined, tuple(evidence), fix=fix)
     verdict = Verdict.HOLDS if examined > 0 else Verdict.VACUOUS
     return CheckAnswer(verdict, observed, examined, tuple(evidence))
+
+
+def warned(
+    worries: Sequence[str], observed: str, examined: int, evidence: Sequence[str], fix: str = ""
+) -> CheckAnswer:
+    """The end of a check of what is likely to go wrong: a warning if there are worries."""
+    answer = judged(worries, observed, examined, evidence, fix)
+    return replace(answer, verdict=Verdict.WARNING) if worries else answer
 
 
 def cannot_tell(reason: str, *, fix: str = "", evidence: Sequence[str] = ()) -> CheckAnswer:

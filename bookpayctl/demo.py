@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bookpayctl.check import CheckRequest, run_checks
-from bookpayctl.checks import CHECKS
+from bookpayctl.checks import CHECKLIST
 from bookpayctl.clients.orders_api import OrderReply
 from bookpayctl.drill.run import run_drill
 from bookpayctl.drill.scenario import DrillRequest
@@ -215,7 +215,7 @@ def _serve(
 
 
 def _checks(environment: Environment, observe: Observer, deadline_seconds: float) -> Report:
-    return run_checks(CHECKS, CheckRequest(environment, deadline_seconds), observe)
+    return run_checks(CHECKLIST, CheckRequest(environment, deadline_seconds), observe)
 
 
 def _audit(

@@ -3,7 +3,8 @@
 The proof is not that Stripe would have answered the same: a replay must not get as far as Stripe.
 The payments row is the guard, also long after Stripe has forgotten the keys. A replay shows
 nothing about an order whose record is gone, so the log is held against the settled orders, too, and
-the topics against what they promised to keep.
+the topics against what they promised to keep. A log with orders that the ledger does not know is
+not replayed at all: it would charge them, and that is what is found.
 """
 
 from __future__ import annotations
@@ -11,7 +12,10 @@ from __future__ import annotations
 from typing import Final
 
 from bookpayctl.check import Check, CheckAnswer, Inquiry, cannot_tell, judged
-from bookpayctl.replay import Coverage, Replayed, ReplayError, read_coverage, replay
+from bookpayctl.replay.coverage import Coverage, read_coverage
+from bookpayctl.replay.errors import ReplayError
+from bookpayctl.replay.ledger_cover import NotCoveredError
+from bookpayctl.replay.live import Replayed, replay
 from bookpayctl.report.verdict import Verdict
 
 
@@ -23,11 +27,13 @@ def ask(inquiry: Inquiry) -> CheckAnswer:
         result = replay(
             inquiry.target,
             inquiry.run,
-            records_max=inquiry.replay_records_max,
+            inquiry.replay_range,
             deadline_seconds=max(60.0, inquiry.deadline_seconds),
         )
     except ReplayError as error:
         problems = coverage.problems() if coverage else []
+        if isinstance(error, NotCoveredError):
+            problems.append(str(error))
         if coverage and problems:
             # What is wrong stays wrong when the rest could not be asked.
             evidence = (coverage.evidence(), f"not replayed: {error}")

@@ -32,6 +32,8 @@ from bookpayctl.cli.commands import (
     recover,
     refund,
     replay,
+    report,
+    runs,
     shadow,
     status,
     stripe,
@@ -46,7 +48,7 @@ OPTIMIZED_WITHOUT_DOCSTRINGS: Final = 2
 # In the order of `--help`.
 _GROUPS: Final = (
     *(up, attach, status, doctor, logs, env, config),
-    *(demo, order, load, webhook, check, audit, mapping, verify, drill, replay),
+    *(demo, order, load, webhook, check, audit, mapping, verify, drill, replay, runs, report),
     *(stripe, dlq, refund, shadow, recover, explain, image),
 )
 

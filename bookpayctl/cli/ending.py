@@ -29,6 +29,7 @@ from bookpayctl.runs.interrupts import Stopped
 
 # Letters of options without a value, which may stand before the `o` in one word: `-vo json`.
 _CLUSTER: Final = re.compile(r"-[fhv]*o(.*)", re.DOTALL)
+_FORMAT_OPTIONS: Final = ("--output", "--format")
 _MACHINE_FORMATS: Final = ("json", "junit")
 COMPLETION_VARIABLE: Final = "_BOOKPAYCTL_COMPLETE"
 
@@ -49,10 +50,9 @@ def format_asked(arguments: Sequence[str]) -> str | None:
         if word == "--":
             break
         cluster = _CLUSTER.fullmatch(word)
-        if word == "--output":
-            asked = next(words, None)
-        elif word.startswith("--output="):
-            asked = word.removeprefix("--output=")
+        name, equals, value = word.partition("=")
+        if name in _FORMAT_OPTIONS:
+            asked = value if equals else next(words, None)
         elif cluster and not word.startswith("--"):
             asked = cluster[1].removeprefix("=") or next(words, None)
     return asked if asked in _MACHINE_FORMATS else None

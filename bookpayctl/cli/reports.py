@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
 
@@ -40,14 +40,21 @@ class ReportFormat(StrEnum):
     TABLE = "table"
     JSON = "json"
     JUNIT = "junit"
+    MARKDOWN = "markdown"
+    HTML = "html"
 
+
+FILE_FORMATS: Final = tuple(kind for kind in ReportFormat if kind is not ReportFormat.TABLE)
+"""What a report beside stdout may be; a table is for a screen."""
 
 FormatOption = Annotated[
     ReportFormat, typer.Option("--output", "-o", help="What is written to stdout.")
 ]
 ReportOption = Annotated[
     list[str] | None,
-    typer.Option("--report", metavar="FORMAT=FILE", help="Also write json=F or junit=F."),
+    typer.Option(
+        "--report", metavar="FORMAT=FILE", help="Also write json=F, junit=F, markdown=F or html=F."
+    ),
 ]
 StrictOption = Annotated[bool, typer.Option("--strict", help="Warnings exit 4.")]
 VerboseOption = Annotated[
@@ -96,8 +103,9 @@ def report_files(
     files = []
     for text in given or []:
         name, _, path = text.partition("=")
-        if name not in (ReportFormat.JSON, ReportFormat.JUNIT) or not path:
-            fail(f"--report {text!r} must be json=FILE or junit=FILE", ExitCode.USAGE)
+        if name not in FILE_FORMATS or not path:
+            known = ", ".join(f"{kind.value}=FILE" for kind in FILE_FORMATS)
+            fail(f"--report {text!r} must be one of {known}", ExitCode.USAGE)
         try:
             place = destination(path)
         except DestinationError as error:
@@ -132,10 +140,20 @@ def _not_here(place: Destination, output: ReportFormat, inputs: Sequence[Path]) 
 
 
 def render(
-    report: Report, output: ReportFormat, *, detailed: bool = False, fold: str | None = None
+    report: Report,
+    output: ReportFormat,
+    *,
+    detailed: bool = False,
+    fold: str | None = None,
+    folder: Path | None = None,
 ) -> str:
-    """The report in one format, complete."""
+    """The report in one format, complete.
+
+    Args:
+        folder: of the run whose course a page shows; None: where the report says.
+    """
     from bookpayctl.report.junit import junit_document
+    from bookpayctl.report.markdown import markdown_document
     from bookpayctl.report.text import report_lines
 
     match output:
@@ -145,10 +163,23 @@ def render(
             return Document(report.kind, report.code, report.reason, report.body()).to_json()
         case ReportFormat.JUNIT:
             return junit_document(report)
+        case ReportFormat.MARKDOWN:
+            return markdown_document(report).rstrip("\n")
+        case ReportFormat.HTML:
+            from bookpayctl.run_report.page import html_page
+            from bookpayctl.run_report.view import view_of
+
+            own = None if report.run_dir is None else Path(report.run_dir)
+            return html_page(view_of(report, folder or own)).rstrip("\n")
 
 
-def write_files(report: Report, files: Sequence[ReportFile]) -> Report:
+def write_files(
+    report: Report, files: Sequence[ReportFile], *, told_from: Path | None = None
+) -> Report:
     """Write the report into its run's folder and wherever it was asked for.
+
+    Args:
+        told_from: the folder of a run that it was made from, and that stays as it is.
 
     Returns:
         The report as it is to be shown: with what could not be written, and the code of that. All
@@ -158,11 +189,11 @@ def write_files(report: Report, files: Sequence[ReportFile]) -> Report:
     from bookpayctl.runs.destinations import DestinationKind
 
     ordered = sorted(files, key=lambda file: file.place.kind is not DestinationKind.FILE)
-    if report.run_dir is not None:
+    if report.run_dir is not None and told_from is None:
         ordered = [_in_the_run(Path(report.run_dir)), *ordered]
     written: list[ReportFile] = []
     for file in ordered:
-        error = _written(report, file)
+        error = _written(report, file, told_from)
         if error is None:
             written.append(file)
             continue
@@ -170,7 +201,9 @@ def write_files(report: Report, files: Sequence[ReportFile]) -> Report:
         hint(f"error: report {lost}; it was asked for and is not there")
         report = replace(report, reports_lost=(*report.reports_lost, lost))
         for earlier in written:
-            if earlier.place.kind is DestinationKind.FILE and _written(report, earlier):
+            if earlier.place.kind is not DestinationKind.FILE:
+                continue
+            if _written(report, earlier, told_from):
                 hint(f"error: report {earlier.place.path} does not say that another is missing")
     return report
 
@@ -184,14 +217,14 @@ def _in_the_run(run_dir: Path) -> ReportFile:
     return ReportFile(ReportFormat.JSON, place)
 
 
-def _written(report: Report, file: ReportFile) -> OSError | None:
+def _written(report: Report, file: ReportFile, folder: Path | None) -> OSError | None:
     """Write one; why it could not be."""
     from bookpayctl.runs.destinations import deliver
 
     # Behind what this process has printed before, where it goes to one of its own streams.
     sys.stdout.flush()
     try:
-        deliver(file.place, render(report, file.format) + "\n")
+        deliver(file.place, render(report, file.format, folder=folder) + "\n")
     except OSError as error:
         return error
     return None
@@ -204,11 +237,12 @@ def finish(
     *,
     detailed: bool = False,
     fold: str | None = None,
+    told_from: Path | None = None,
 ) -> NoReturn:
     """Write the report's files, print it, and end the command with the report's code."""
     told(report)
-    report = write_files(report, files)
-    print_line(render(report, output, detailed=detailed, fold=fold))
+    report = write_files(report, files, told_from=told_from)
+    print_line(render(report, output, detailed=detailed, fold=fold, folder=told_from))
     leave(report.code)
 
 

@@ -43,6 +43,9 @@ BATCH_MAX: Final = 5_000
 BATCH_SECONDS: Final = 0.1
 
 
+LogConsumer = Consumer
+"""What `open_consumer` makes."""
+
 BrokerError = KafkaException
 """What the broker, or the way to it, answered instead of what was asked for."""
 

@@ -115,6 +115,7 @@ def _act(drill: Drill, context: DrillContext, progress: _Progress) -> None:
         load.start()
         stop.wait(HEAD_START_SECONDS)
         context.observe(f"injecting {context.request.point}")
+        context.run.journal("injecting", point=context.request.point)
         scenario.inject()
         context.run.journal("injected", point=context.request.point)
         if load.has_accepted(context.deadline_seconds):

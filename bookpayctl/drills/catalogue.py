@@ -37,5 +37,5 @@ CATALOGUE: Final = (
     Entry("node-drain", "a node is cordoned and its pods are evicted", "40s"),
     Entry("partition", "nothing passes between a service and its callers for ten seconds", "16s"),
     # Long enough that orders come after another instance has taken over.
-    Entry("postgres-failover", "PostgreSQL's primary is lost and a standby takes over", "30s"),
+    Entry("postgres-failover", "PostgreSQL's primary is lost and a standby takes over", "90s"),
 )

@@ -75,6 +75,19 @@ def verify(run_dir: Path, *, with_current_rules: bool, strict: bool = False) -> 
     )
 
 
+def evidence(run_dir: Path) -> list[Item]:
+    """V01 and V02: whether what the run left is what it wrote; without ledgers V01 alone."""
+    keeps = any((run_dir / name).exists() for name in (LEDGERS_DIR, manifests.FILE))
+    if keeps or _names_a_manifest(run_dir):
+        return [_journal(run_dir), _files(run_dir, _recorded(run_dir))]
+    return [_journal(run_dir, of_ledgers=False)]
+
+
+def _names_a_manifest(run_dir: Path) -> bool:
+    path = run_dir / JOURNAL_FILE
+    return path.is_file() and f'"{LEDGERS_KEPT}"' in path.read_text("utf-8", "replace")
+
+
 def _may_judge(rules: Item) -> bool:
     return rules.verdict in (Verdict.HOLDS, Verdict.WARNING)
 
@@ -92,23 +105,25 @@ def _recorded(run_dir: Path) -> _Recorded:
     return _Recorded(manifest, items)
 
 
-def _journal(run_dir: Path) -> Item:
+def _journal(run_dir: Path, *, of_ledgers: bool = True) -> Item:
     """V01: the journal is the one that was written, and names the manifest that is there."""
     title, required = (
         "the journal is whole",
         "each line follows the one before, and one names the manifest",
     )
+    if not of_ledgers:
+        required = "each line follows the one before"
     path = run_dir / JOURNAL_FILE
     try:
         broken = broken_links(path)
         lines = [] if broken else list(read_lines(path))
-        found = manifests.sha256_of(run_dir / manifests.FILE)
+        found = manifests.sha256_of(run_dir / manifests.FILE) if of_ledgers else ""
     except OSError as error:
         return unanswered("V01", title, required, f"a part is missing: {error}")
-    named = [line["sha256"] for line in lines if line["event"] == LEDGERS_KEPT]
-    if not broken and not named:
+    named = [line.get("sha256") for line in lines if line.get("event") == LEDGERS_KEPT]
+    if of_ledgers and not broken and not named:
         return unanswered("V01", title, required, "the journal names no manifest")
-    if not broken and named[-1] != found:
+    if of_ledgers and not broken and named[-1] != found:
         broken = [f"{manifests.FILE} is not the file that the journal names"]
     return _item("V01", title, required, broken, len(lines), f"{len(lines)} lines in one chain")
 

@@ -1,1 +1,1 @@
-"""What a judgement says: verdicts, results, and the three forms they are printed in. Pure."""
+"""What a judgement says: verdicts, results, and the forms they are printed in. Pure."""

@@ -18,6 +18,7 @@ ID_WIDTH_MIN: Final = 8
 DEFAULT_NAME: Final = "default"
 EVIDENCE_WIDTH: Final = 140
 INDENT: Final = " " * 11
+_NEXT_UNIT: Final = 1_000
 
 SYMBOLS: Final = {
     Verdict.HOLDS: "✓",
@@ -188,6 +189,15 @@ def printable(text: str) -> str:
     """One line without control characters: no answer of a server drives the reader's terminal."""
     one_line = " ".join(text.split())
     return "".join(char if char.isprintable() else "\ufffd" for char in one_line)
+
+
+def shown_size(size_bytes: int) -> str:
+    """Bytes for a person, in powers of 1,000: `812 B`, `31.4 kB`, `2.1 MB`."""
+    size, units = float(size_bytes), ["B", "kB", "MB", "GB"]
+    while size >= _NEXT_UNIT and len(units) > 1:
+        size /= _NEXT_UNIT
+        units.pop(0)
+    return f"{size:.0f} {units[0]}" if units[0] == "B" else f"{size:.1f} {units[0]}"
 
 
 def _labelled(label: str, text: str) -> str:

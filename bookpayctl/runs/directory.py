@@ -149,14 +149,16 @@ def unrecovered(runs_dir: Path) -> list[Unrecovered]:
         if not pending:
             continue
         document = json.loads((path / RUN_FILE).read_text())
-        found.append(Unrecovered(path.name, path, document["kind"], pending, _is_alive(document)))
+        found.append(
+            Unrecovered(path.name, path, document["kind"], pending, driver_lives(document))
+        )
     return found
 
 
 def is_dead(runs_dir: Path, run_id: str) -> bool:
     """Whether a run began here and its process is no more; False for one of somewhere else."""
     file = runs_dir / run_id / RUN_FILE
-    return bool(run_id) and file.is_file() and not _is_alive(json.loads(file.read_text()))
+    return bool(run_id) and file.is_file() and not driver_lives(json.loads(file.read_text()))
 
 
 def broken_links(path: Path) -> list[str]:
@@ -219,8 +221,12 @@ def _driver() -> dict[str, Any]:
     return {"pid": os.getpid(), "pid_began_at": psutil.Process().create_time()}
 
 
-def _is_alive(document: dict[str, Any]) -> bool:
-    """Whether the very process that began the run lives; a reused pid is not it."""
+def driver_lives(document: dict[str, Any]) -> bool:
+    """Whether the very process that began the run lives; a reused pid is not it.
+
+    Raises:
+        KeyError, TypeError, ValueError: the document is not the one of a run.
+    """
     import psutil
 
     try:

@@ -37,24 +37,24 @@ class ReadinessAnswer:
     detail: str = ""
 
 
-def postgres_answers(dsn: str) -> bool:
+def postgres_answers(dsn: str, *, seconds: float = ASK_SECONDS_MAX) -> bool:
     """Whether a session can be opened at `dsn`."""
     try:
         # Whole seconds, at least 2: libpq takes less for 2 anyway.
-        connect(dsn, timeout_seconds=2).close()
+        connect(dsn, timeout_seconds=max(2, int(seconds))).close()
     except DatabaseError:
         return False
     return True
 
 
-def kafka_answers(bootstrap_servers: str) -> bool:
+def kafka_answers(bootstrap_servers: str, *, seconds: float = ASK_SECONDS_MAX) -> bool:
     """Whether a broker there answers with its metadata."""
     if not accepts(bootstrap_servers):
         return False
     # log_level 0: while the broker starts, a refused connection is expected, not worth a line.
     client = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
     try:
-        client.list_topics(timeout=ASK_SECONDS_MAX)
+        client.list_topics(timeout=seconds)
     except KafkaException:
         return False
     return True
@@ -75,10 +75,10 @@ def accepts(bootstrap_servers: str) -> bool:
     return True
 
 
-def smtp_answers(port: int) -> bool:
+def smtp_answers(port: int, *, seconds: float = ASK_SECONDS_MAX) -> bool:
     """Whether a mail server greets us on 127.0.0.1."""
     try:
-        with smtplib.SMTP("127.0.0.1", port, timeout=ASK_SECONDS_MAX) as client:
+        with smtplib.SMTP("127.0.0.1", port, timeout=seconds) as client:
             return client.noop()[0] == 250  # RFC 5321: action completed
     except (OSError, smtplib.SMTPException):
         return False

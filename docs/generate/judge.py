@@ -62,10 +62,10 @@ def ledgers() -> str:
 
 
 def checks() -> str:
-    """The checklist."""
+    """The checklist, and what an operator asks besides."""
     return table(
-        ("id", "name", "question", "required", "what goes wrong without it"),
-        [(c.id, c.title, c.question, c.required, c.why) for c in CHECKS],
+        ("id", "category", "name", "question", "required", "what goes wrong without it"),
+        [(c.id, c.category, c.title, c.question, c.required, c.why) for c in CHECKS],
     )
 
 

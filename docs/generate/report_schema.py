@@ -30,6 +30,10 @@ CONTEXTS: Final[dict[str, tuple[str, ...]]] = {
     "DemoReport": ("environment", "target", "run"),
     "DrillReport": ("environment", "target", "stripe", "drill", "point", "seed", "run"),
     "ForgeReport": ("environment", "target", "receiver"),
+    "ReplayReport": (
+        *("environment", "target", "run"),
+        *("mode", "topics", "records", "ledger_at"),
+    ),
     "VerificationReport": ("run", "rules", "judged_orders"),
 }
 REFUSED: Final = ("environment", "target", "refused")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -25,6 +26,7 @@ from runtime.domain.outcome import Outcome, Retry, Unknown
 from runtime.faults import http
 from runtime.faults.http import OnSent
 from runtime.lifecycle import Readiness
+from runtime.telemetry import Outage
 
 T = TypeVar("T")
 
@@ -353,11 +355,25 @@ WATCHED_SECONDS: Final = 60.0
 """How long a word that it answers counts without being said again."""
 
 
-def watch(gateway: GatewayClient, readiness: Readiness, stop: threading.Event) -> None:
-    """Keep readiness `gateway` true to the gateway, from a thread of its own."""
+UNHEARD_SECONDS: Final = 10.0
+"""How long one that has not answered yet may be starting; after that it is away."""
+
+
+def watch(
+    gateway: GatewayClient,
+    readiness: Readiness,
+    stop: threading.Event,
+    outage: Outage | None = None,
+) -> None:
+    """Keep readiness `gateway` true to the gateway, from a thread of its own.
+
+    Args:
+        outage: told when the gateway goes and comes back; None where the calls themselves tell.
+    """
 
     def look() -> None:
-        holds = False
+        holds = met = False
+        began = time.monotonic()
         # Quick while it is missing, so that a start is not a second longer than it has to be.
         while not stop.wait(1.0 if holds else 0.1):
             holds = gateway.is_ready()
@@ -367,6 +383,13 @@ def watch(gateway: GatewayClient, readiness: Readiness, stop: threading.Event) -
                 "payments-gateway does not answer or is not ready",
                 within_seconds=WATCHED_SECONDS if holds else None,
             )
+            met = met or holds
+            if outage is None:
+                continue
+            if holds:
+                outage.recovered()
+            elif met or time.monotonic() - began >= UNHEARD_SECONDS:
+                outage.failed(GatewayUnavailableError("it does not answer, or is not ready"))
 
     readiness.expect(CHECK)
     threading.Thread(target=look, name="gateway-watch", daemon=True).start()

@@ -7,6 +7,7 @@ own and is purged at the end.
 from __future__ import annotations
 
 import json
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from bookpayctl.runs import directory
 from bookpayctl.runs.waiting import wait_until
 from bookpayctl.targets import environment as environments
 from tests.support.command_line import CommandLine, environment_that_is_up, verdicts
+from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
 
@@ -63,6 +65,66 @@ def test_every_check_holds_with_evidence(shop: CommandLine) -> None:
     assert verdicts(document) == {check.id: "holds" for check in CHECKS}
     assert document["exit"]["code"] == 0
     assert all(item["examined"] > 0 and item["evidence"] for item in document["items"])
+
+
+def test_what_waits_for_a_person_is_a_warning_that_counts_when_one_is_strict(
+    shop: CommandLine,
+) -> None:
+    shop.execute("INSERT INTO dead_letters (source, reason) VALUES ('test', 'malformed')")
+    try:
+        document = shop.ask("check", "--only", "BP-O004")
+        strict = shop.ask("check", "--only", "BP-O004", "--strict")
+    finally:
+        shop.execute("DELETE FROM dead_letters WHERE source = 'test'")
+
+    assert verdicts(document) == {"BP-O004": "warning"}
+    assert document["items"][0]["observed"] == "1 dead letters"
+    assert document["items"][0]["fix"] == "bookpayctl dlq list"
+    assert document["exit"]["code"] == 0
+    assert strict["exit"]["code"] == 4
+
+
+def test_a_consumer_that_stands_still_is_a_warning(shop: CommandLine) -> None:
+    workers = [
+        process
+        for process in shop.ask("status")["processes"]
+        if process["service"] == "payments-worker"
+    ]
+    for worker in workers:
+        os.kill(worker["pid"], signal.SIGSTOP)
+    try:
+        shop.ask("order", "place")
+        standing = eventually(
+            lambda: next(
+                (
+                    item
+                    for item in shop.ask("check", "--only", "BP-O002", "--timeout", "1s")["items"]
+                    if item["verdict"] == "warning"
+                ),
+                None,
+            ),
+            "the order's record waits for a worker",
+        )
+    finally:
+        for worker in workers:
+            os.kill(worker["pid"], signal.SIGCONT)
+
+    assert "payments-worker is" in standing["observed"]
+    assert verdicts(shop.ask("check", "--only", "BP-O002")) == {"BP-O002": "holds"}
+
+
+def test_a_slot_that_nobody_reads_is_seen_by_a_run_of_one_category(
+    shop: CommandLine,
+) -> None:
+    shop.execute("SELECT pg_create_physical_replication_slot('forgotten', true)")
+    try:
+        document = shop.ask("check", "--category", "operations")
+    finally:
+        shop.execute("SELECT pg_drop_replication_slot('forgotten')")
+
+    assert {name[:4] for name in verdicts(document)} == {"BP-O"}
+    wal = next(item for item in document["items"] if item["id"] == "BP-O006")
+    assert any(line.startswith("slot forgotten: reserved") for line in wal["evidence"])
 
 
 def test_a_missing_partial_index_is_a_violation(shop: CommandLine) -> None:

@@ -58,6 +58,7 @@ ANSWERS: Final[dict[str, set[int]]] = {
     # No order may be so old yet; and the lies that were sent before are found.
     "audit --age 30s": {0, 1, 5},
     "verify ": {0, 1, 5},
+    "bookpayctl report ": {0, 1, 5},
     # In so short a storm not every process of a busy machine is killed, and none is no proof.
     "drill run kill-storm --duration 15s": {0, 3},
     # What this machine lacks a little of is a warning.
@@ -73,6 +74,9 @@ STANDS_FOR: Final = (
     ("stripe complete", "PI", "waiting PaymentIntent"),
     ("dlq show", "17", "dead letter"),
     ("verify", "20261129-101500-audit-3f2a", "run of an audit"),
+    ("report", "20261129-101500-audit-3f2a", "run of an audit"),
+    ("runs diff", "20261129-101500-audit-3f2a", "run of an audit"),
+    ("runs diff", "20261129-103000-audit-77c1", "run of an audit"),
     ("webhook quarantine release", "3 4", "two lies"),
     ("webhook quarantine release", "3", "lie"),
     ("webhook quarantine discard", "4", "other lie"),

@@ -25,7 +25,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
 
 
 def test_the_checklist_is_answered_but_for_what_only_stripe_knows(shop: CommandLine) -> None:
-    document = shop.ask("check", "--timeout", "30s")
+    document = shop.ask("check", "--category", "checklist", "--timeout", "30s")
 
     assert verdicts(document) == {
         "BP-C001": "holds",

@@ -6,21 +6,19 @@ Opt-in, because each round brings a stack of its own up. The figures are printed
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests.support.certified import certify, told
 from tests.support.cluster import (
     UP_SECONDS_MAX,
     TestCluster,
     kill_half_way,
     left_in,
+    run_long,
 )
-from tests.support.command_line import CommandLine, verdicts
-from tests.support.sabotage import sabotaged_gateway
+from tests.support.command_line import CommandLine
 
 OPTED_IN = bool(os.environ.get("BOOKPAY_CERTIFY"))
 
@@ -29,10 +27,6 @@ pytestmark = [
     pytest.mark.timeout(2400),
     pytest.mark.skipif(not OPTED_IN, reason="set BOOKPAY_CERTIFY=1: brings three stacks up"),
 ]
-
-ORDERS = 500
-CHECKS = 6
-LOAD = ("load", "--rate", "25", "--duration", "20s", "--mix", "ok=100", "--settle", "180s")
 
 
 @pytest.mark.parametrize("before", ["nothing", "nothing again", "an up that was killed half-way"])
@@ -46,33 +40,12 @@ def test_from_a_clean_cluster_to_a_verdict_and_back(
         if "killed" in before:
             kill_half_way(cluster, command, up)
         with told("up"):
-            done = command.run(*up)
+            done = run_long(command, *up)
         assert done.returncode == 0, done.stderr
-
-        with told(f"{ORDERS} orders"):
-            load = command.ask(*LOAD)
-        with told("check"):
-            checked = command.ask("check")
-        with told("crash-mid-charge"):
-            crash = command.ask("drill", "crash-mid-charge")
-        with sabotaged_gateway(cluster), told("its control"):
-            control = command.ask("drill", "crash-mid-charge", "--duration", "3s")
+        certify(command, cluster)
     finally:
         with told("down"):
-            down = command.run("down", "--timeout", "300s")
+            down = run_long(command, "down", "--timeout", "300s")
 
     assert down.returncode == 0, down.stderr
     assert left_in(cluster) == []
-    assert load["exit"]["code"] == 0
-    assert load["orders_by_status"] == {"paid": ORDERS}, load
-    assert [item["verdict"] for item in checked["items"]] == ["holds"] * CHECKS
-    assert crash["verdict"] == "holds"
-    assert control["exit"]["code"] == 1
-    assert verdicts(control)["I10"] == "violated"
-
-
-@contextmanager
-def told(what: str) -> Iterator[None]:
-    began_at = time.monotonic()
-    yield
-    print(f"{what}: {time.monotonic() - began_at:.1f} s")  # noqa: T201 - figures for a reader

@@ -15,6 +15,8 @@ ON_THE_WIRE: Final = (
     "tests/contract/test_answers_of_others.py"
     "::test_an_answer_that_is_not_stripes_is_unknown_whatever_its_number"
 )
+WATCH: Final = "runtime/adapters/gateway_client.py"
+WATCHED: Final = "tests/contract/test_gateway_is_watched.py"
 IN_THE_GATEWAYS_PLACE: Final = (
     "tests/contract/test_answers_in_the_gateways_place.py"
     "::test_an_answer_that_is_not_the_gateways_is_unknown_whatever_its_number"
@@ -103,5 +105,29 @@ ANSWER_MUTANTS: Final = (
             ),
         ),
         (f"{IN_THE_GATEWAYS_PLACE}[charge]",),
+    ),
+    Mutant(
+        "M73",
+        "a gateway that goes away is told by nobody",
+        (
+            Replacement(
+                WATCH,
+                "elif met or time.monotonic()",
+                "elif not met and time.monotonic()",
+            ),
+        ),
+        (f"{WATCHED}::test_one_that_goes_and_comes_back_is_told_once_each",),
+    ),
+    Mutant(
+        "M74",
+        "a gateway that is still starting is told as an outage",
+        (
+            Replacement(
+                WATCH,
+                "elif met or time.monotonic() - began >= UNHEARD_SECONDS:",
+                "elif time.monotonic() >= began:",
+            ),
+        ),
+        (f"{WATCHED}::test_one_that_is_still_starting_is_no_outage",),
     ),
 )

@@ -57,4 +57,21 @@ CLUSTER_MUTANTS: Final = (
         ),
         smoke=DECIDED,
     ),
+    Mutant(
+        "M72",
+        "a run that was killed keeps out whoever sees that it is dead",
+        (
+            Replacement(
+                "bookpayctl/targets/kube/reservation.py",
+                "    return is_over(lease, now) or is_dead(run_of(lease))\n",
+                '    return is_over(lease, now) or is_dead("")\n',
+            ),
+        ),
+        (
+            unit(
+                "targets/kube/test_reservation",
+                "test_a_holder_that_is_known_to_be_dead_keeps_nobody_out",
+            ),
+        ),
+    ),
 )

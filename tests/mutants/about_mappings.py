@@ -10,7 +10,7 @@ FOREIGN: Final = "mapped_stacks/test_foreign_shop"
 
 MAPPING_MUTANTS: Final = (
     Mutant(
-        "M76",
+        "M79",
         "a ledger that a mapping does not speak of counts as one that the stack does not have",
         (
             Replacement(
@@ -28,7 +28,7 @@ MAPPING_MUTANTS: Final = (
         (unit("judge/test_mapping", "test_the_smallest_mapping_has_a_name_and_orders"),),
     ),
     Mutant(
-        "M77",
+        "M80",
         "a SELECT of a mapping may write into the database that it is to read",
         (
             Replacement(
@@ -51,7 +51,7 @@ MAPPING_MUTANTS: Final = (
         ),
     ),
     Mutant(
-        "M78",
+        "M81",
         "what reads Stripe's lists can also write there",
         (
             Replacement(
@@ -75,7 +75,7 @@ MAPPING_MUTANTS: Final = (
         ),
     ),
     Mutant(
-        "M79",
+        "M82",
         "a column that a mapping leaves out is taken for NULL by rules that cannot do without it",
         (
             Replacement(
@@ -95,7 +95,7 @@ MAPPING_MUTANTS: Final = (
         ),
     ),
     Mutant(
-        "M80",
+        "M83",
         "a word of a state that nobody translated passes for one that means nothing",
         (
             Replacement(

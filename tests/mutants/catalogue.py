@@ -16,6 +16,7 @@ from tests.mutants.about_operators import OPERATOR_MUTANTS
 from tests.mutants.about_orders import ORDER_MUTANTS
 from tests.mutants.about_others import OTHERS_MUTANTS
 from tests.mutants.about_refunds import REFUND_MUTANTS
+from tests.mutants.about_reports import REPORT_MUTANTS
 from tests.mutants.about_webhooks import WEBHOOK_MUTANTS
 from tests.mutants.mutant import Mutant
 
@@ -35,6 +36,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = tuple(
             *OTHERS_MUTANTS,
             *WEBHOOK_MUTANTS,
             *JUDGE_MUTANTS,
+            *REPORT_MUTANTS,
             *MAPPING_MUTANTS,
             *DRILL_MUTANTS,
         ),

@@ -28,6 +28,7 @@ NEEDED: Final = {
     "dlq redrive": ("--all",),
     "webhook forge": ("--case", "W01"),
     "load": ("--duration", "1s", "--settle", "1s"),
+    "runs prune": ("--keep", "1"),
 }
 
 
@@ -43,11 +44,11 @@ def leaves(command: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[st
 
 
 def formats(command: Any) -> list[str]:
-    """The machine formats of its -o; none when it has no such option."""
+    """The formats of its -o that a program reads; none when it has no such option."""
     for parameter in command.params:
         if "--output" in parameter.opts:
             kinds = parameter.type_descriptor.annotation
-            return [kind.value for kind in kinds if kind.value != "table"]
+            return [kind.value for kind in kinds if kind.value in ("json", "junit")]
     return []
 
 

@@ -23,6 +23,8 @@ from bookpayctl.cli.commands import (
     order,
     recover,
     refund,
+    replay,
+    replay_outbox,
     shadow,
     status,
     webhook,
@@ -45,6 +47,8 @@ from bookpayctl.operate.orders import OrderEntry
 from bookpayctl.operate.quarantine import QuarantineEntry
 from bookpayctl.operate.refunds import RefundEntry
 from bookpayctl.operate.shadow import DayOutcome, Imported, Mismatch, Parity
+from bookpayctl.replay.evidence import SavedPosition
+from bookpayctl.replay.outbox_rows import CountedRows
 from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.runs.directory import Run
 from bookpayctl.targets.environment import Environment, ProcessSpec
@@ -61,6 +65,7 @@ from bookpayctl.targets.status import (
 )
 from bookpayctl.trace.collect import OrderTimeline
 from bookpayctl.trace.timeline import TimelineEvent, timeline
+from tests.support.run_documents import RUN_DOCUMENTS
 
 T0: Final = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 EVENT_ID: Final = "11111111-2222-4333-8444-555555555555"
@@ -324,6 +329,17 @@ IMAGE: Final = Built(
     ),
 )
 
+PLANNED_REPLAY: Final = SavedPosition(
+    mode="verify",
+    began_at=T0,
+    retained={("orders.placed", 0): (0, 10), ("orders.placed", 1): (3, 9)},
+    ranges={("orders.placed", 0): (4, 10), ("orders.placed", 1): (3, 7)},
+    reached={("orders.placed", 0): 4, ("orders.placed", 1): 3},
+    bytes=0,
+    by_time=True,
+)
+COUNTED_ROWS: Final = CountedRows("OrderPaid", 12, T0, T0 + timedelta(hours=1))
+
 DOCUMENTS: Final[dict[str, Callable[[], Document]]] = {
     "Config": _config,
     "DeadLetter": lambda: dlq.dead_letter(LETTER, '{"amount_cents": 1}'),
@@ -345,10 +361,13 @@ DOCUMENTS: Final[dict[str, Callable[[], Document]]] = {
     "RecoverReport": _recover_report,
     "RedrivePlan": lambda: dlq.redrive_plan([LETTER]),
     "RefundList": _refund_list,
+    "ReplayPlan": lambda: replay.plan_document(PLANNED_REPLAY, 2),
+    "RepublishPlan": lambda: replay_outbox.plan_document([COUNTED_ROWS], None),
     "ShadowImport": lambda: shadow.shadow_import(Imported(new=12, known=3)),
     "ShadowReport": lambda: shadow.shadow_report(PARITY),
     "ShellEnvironment": lambda: env.shell_environment({"DB_DSN": ENVIRONMENT.dsn, "TOKEN": "t"}),
     "Status": _status,
     "WebhookSent": _webhook_sent,
+    **RUN_DOCUMENTS,
 }
 """What a function makes; a command that prints while it makes has its golden in the test."""

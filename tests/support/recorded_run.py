@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Final
 
+from bookpayctl.cli.output import Document
 from bookpayctl.judge import evaluation
 from bookpayctl.judge.audit import AGREEMENT_REQUIRED, AGREEMENT_TITLE, LEDGERS_KEPT
 from bookpayctl.judge.ledgers import manifest
 from bookpayctl.judge.ledgers.store import open_folder, opened
 from bookpayctl.judge.ledgers.writer import LedgerWriter
 from bookpayctl.judge.rules import rules_sha256
-from bookpayctl.report.result import item_document
+from bookpayctl.report.result import Report
 from bookpayctl.report.verdict import Item, Verdict
 from bookpayctl.runs import directory
 from bookpayctl.runs.directory import Run
@@ -41,6 +41,22 @@ def recorded(folder: Path, facts: Facts, rules: str = "") -> Run:
         evaluation.prepare(connection)
         items = [AGREED, *evaluation.judge(connection)]
     run.journal(LEDGERS_KEPT, sha256=manifest.sha256_of(path))
-    run.journal("verdict", code=0)
-    run.keep_report(json.dumps({"items": [item_document(item) for item in items]}))
+    report = Report(
+        kind="AuditReport",
+        context={
+            "environment": "shop",
+            "target": "local",
+            "stripe": "twin",
+            "cut_off": "2026-11-22T12:00:00.000+00:00",
+            "judged_orders": "3",
+            "probes_excluded": "0",
+        },
+        items=tuple(items),
+        started_at="2026-11-22T12:00:00.000+00:00",
+        duration_seconds=1.25,
+        each_must_answer=False,
+        run_dir=str(run.path),
+    )
+    run.journal("verdict", verdict=report.verdict.value, code=int(report.code))
+    run.keep_report(Document(report.kind, report.code, report.reason, report.body()).to_json())
     return run

@@ -1,7 +1,8 @@
-"""`check`: the chapter's six items, by behaviour."""
+"""`check`: the chapter's six items, by behaviour, and what an operator looks at besides."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -27,6 +28,13 @@ if TYPE_CHECKING:
 OnlyOption = Annotated[
     list[str] | None, typer.Option("--only", metavar="ID", help="Ask only this one; repeatable.")
 ]
+CategoryOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="CATEGORY",
+        help="Ask only `checklist` or `operations`; repeatable.",
+    ),
+]
 SkipOption = Annotated[
     list[str] | None, typer.Option("--skip", metavar="ID", help="Leave this one out; repeatable.")
 ]
@@ -36,6 +44,7 @@ def check(
     name: NameOption = None,
     only: OnlyOption = None,
     skip: SkipOption = None,
+    category: CategoryOption = None,
     timeout: Annotated[
         str, typer.Option(metavar="DURATION", help="How long each wait may take.")
     ] = "30s",
@@ -48,16 +57,19 @@ def check(
     output: FormatOption = ReportFormat.TABLE,
     report: ReportOption = None,
 ) -> None:
-    """Ask whether payments are wired correctly: the checklist's six items, by behaviour.
+    """Ask whether payments are wired correctly, and whether the stack can be relied on now.
 
-    Places two probe orders with test cards; they are registered and never audited.
+    The checklist's six items (BP-C…) are asked by behaviour: two probe orders with test cards are
+    placed, registered and never audited. Then what an operator looks at (BP-O…): backlogs, what
+    waits for a person, retention, WAL, clocks, disk. There a worry is a warning, and counts with
+    --strict.
 
     Example: bookpayctl check --only BP-C001 --report junit=check.xml
     """
     from bookpayctl.cli.durations import duration_of
 
     files = report_files(report, output)
-    chosen = _chosen(only, skip)
+    chosen = _chosen(only, skip, category)
     deadline_seconds = duration_of(timeout, "--timeout")
     environment = environment_of(name)
     result = run_all(
@@ -81,13 +93,13 @@ def run_all(
     strict: bool,
 ) -> Report:
     """Ask the checks in a run of their own, or refuse while an earlier run is not recovered."""
-    from bookpayctl.check import CheckRequest, run_checks
+    from bookpayctl.check import WHOLE, CheckRequest, run_checks
     from bookpayctl.session import RefusedError, refused_report
 
     request = CheckRequest(
         environment,
         deadline_seconds=deadline_seconds,
-        replay_records_max=records_max,
+        replay_range=replace(WHOLE, records_max=records_max),
         skipped=tuple(skipped),
         strict=strict,
     )
@@ -97,15 +109,26 @@ def run_all(
         return refused_report("CheckReport", environment, refused)
 
 
-def _chosen(only: list[str] | None, skip: list[str] | None) -> list[Check]:
-    """The checks asked for, in the checklist's order; exit 2 on an id nobody knows."""
+def _chosen(
+    only: list[str] | None, skip: list[str] | None, categories: list[str] | None
+) -> list[Check]:
+    """The checks asked for, in the table's order; exit 2 on an id or category nobody knows."""
+    from bookpayctl.check import Category
     from bookpayctl.checks import CHECKS
 
     known = [item.id for item in CHECKS]
     unknown = [text for text in [*(only or []), *(skip or [])] if text not in known]
     if unknown:
         fail(f"no check {unknown[0]!r}; there are {', '.join(known)}", ExitCode.USAGE)
-    return [item for item in CHECKS if only is None or item.id in only]
+    there = [category.value for category in Category]
+    strange = [text for text in categories or [] if text not in there]
+    if strange:
+        fail(f"no category {strange[0]!r}; there are {', '.join(there)}", ExitCode.USAGE)
+    return [
+        item
+        for item in CHECKS
+        if (only is None or item.id in only) and (categories is None or item.category in categories)
+    ]
 
 
 def register(app: typer.Typer) -> None:

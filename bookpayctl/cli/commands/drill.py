@@ -143,8 +143,8 @@ def drill_list(drills: Sequence[tuple[Entry, Drill]]) -> Document:
 def _print_plan(drill: Drill, request: DrillRequest, output: ReportFormat) -> None:
     from bookpayctl.drill.scenario import plan
 
-    if output is ReportFormat.JUNIT:
-        fail("--plan has no JUnit form; nothing was judged", ExitCode.USAGE)
+    if output not in (ReportFormat.TABLE, ReportFormat.JSON):
+        fail(f"--plan has no form as {output.value}; nothing was judged", ExitCode.USAGE)
     lines = plan(drill, request)
     if output is ReportFormat.TABLE:
         print_table(("plan", drill.slug), lines)

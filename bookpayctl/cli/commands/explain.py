@@ -47,8 +47,12 @@ def _told(identifier: str) -> tuple[str, dict[str, str]] | None:
 
     for item in CHECKS:
         if item.id == identifier.upper():
-            lines = {"asks": item.question, "requires": item.required}
-            return f"{item.id}  {item.title}", {**lines, "why": item.why, "fix": item.fix}
+            lines = {"asks": item.question, "requires": item.required, "why": item.why}
+            return f"{item.id}  {item.title}", {
+                **lines,
+                "fix": item.fix,
+                "category": item.category.value,
+            }
     for rule in rules():
         if rule.id == identifier.upper():
             return f"{rule.id}  {rule.title}", {

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import tarfile
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from bookpayctl.cli.options import NameOption, environment_of
-from bookpayctl.cli.output import fail
+from bookpayctl.cli.options import NameOption
+from bookpayctl.cli.recorded import RunArgument, run_folder
 from bookpayctl.cli.reports import (
     FormatOption,
     ReportFormat,
@@ -22,13 +17,10 @@ from bookpayctl.cli.reports import (
     finish,
     report_files,
 )
-from bookpayctl.report.exit_code import ExitCode
 
 
 def verify(
-    run: Annotated[
-        str, typer.Argument(metavar="RUN", help="A run's id, its folder, or a tar file of it.")
-    ],
+    run: RunArgument,
     name: NameOption = None,
     with_current_rules: Annotated[
         bool,
@@ -51,34 +43,9 @@ def verify(
     from bookpayctl.judge.verification import verify as judge_again
 
     files = report_files(report, output)
-    with _folder(run, name) as folder:
+    with run_folder(run, name) as folder:
         result = judge_again(folder, with_current_rules=with_current_rules, strict=strict)
-    finish(result, output, files, detailed=verbose)
-
-
-@contextmanager
-def _folder(run: str, name: str | None) -> Iterator[Path]:
-    """The run's folder; exit 2 where there is none."""
-    path = Path(run)
-    if path.is_file():
-        with tempfile.TemporaryDirectory(prefix="bookpay-verify-") as scratch:
-            yield _unpacked(path, Path(scratch))
-        return
-    folder = path if path.is_dir() else environment_of(name).runs_dir / run
-    if not folder.is_dir():
-        fail(f"no run is called {run!r}, and no folder or file", ExitCode.USAGE)
-    yield folder
-
-
-def _unpacked(archive: Path, scratch: Path) -> Path:
-    """The folder that a tar file holds; nothing of it gets outside of `scratch`."""
-    try:
-        with tarfile.open(archive) as packed:
-            packed.extractall(scratch, filter="data")
-    except (tarfile.TarError, OSError, EOFError) as error:
-        fail(f"{archive} cannot be unpacked: {error}", ExitCode.USAGE)
-    inside = [entry for entry in scratch.iterdir() if entry.is_dir()]
-    return inside[0] if len(inside) == 1 and not (scratch / "run.json").exists() else scratch
+        finish(result, output, files, detailed=verbose, told_from=folder)
 
 
 def register(app: typer.Typer) -> None:

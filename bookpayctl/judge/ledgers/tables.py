@@ -51,7 +51,11 @@ class Table:
 @cache
 def tables() -> dict[str, Table]:
     """Every table by its name, in the order of the file."""
-    text = files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
+    return tables_of(files(__package__).joinpath("schema.sql").read_text(encoding="utf-8"))
+
+
+def tables_of(text: str) -> dict[str, Table]:
+    """The tables of a schema that is written as ours is, by name, in the order of the text."""
     found = [
         Table(name, _joined(comment), tuple(Column(*parts) for parts in _COLUMN.findall(body)))
         for comment, name, body in _TABLE.findall(text)

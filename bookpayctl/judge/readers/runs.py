@@ -13,7 +13,7 @@ from bookpayctl.judge.ledgers.writer import LedgerWriter
 from bookpayctl.runs import directory
 
 # Lines of a run's journal that tell of a fault, by how they name it.
-FAULT_NAMES: Final = ("fault", "point", "op", "target", "process")
+FAULT_NAMES: Final = ("fault", "point", "op", "target", "process", "service", "node")
 
 
 def read_runs(runs_dir: Path, ledgers: LedgerWriter) -> None:

@@ -70,6 +70,11 @@ def is_over(lease: Document, now: datetime) -> bool:
     return now > renewed + lasts
 
 
+def may_be_taken(lease: Document, now: datetime, is_dead: Callable[[str], bool]) -> bool:
+    """Whether nobody is at work who holds it: it is over, or its run is known to be dead."""
+    return is_over(lease, now) or is_dead(run_of(lease))
+
+
 def run_of(lease: Document) -> str:
     """The id of the run that took it; empty for one of nobody."""
     holder: str = (lease.get("spec") or {}).get("holderIdentity") or ""
@@ -103,7 +108,7 @@ def _take(
         return cluster.create(LEASE, wanted, namespace)
     except ConflictError:
         found = cluster.get(LEASE, NAME, namespace)
-    if not is_over(found, now) and not is_dead(run_of(found)):
+    if not may_be_taken(found, now, is_dead):
         raise ReservedError(
             f"{found['spec']['holderIdentity']} is at work in namespace {namespace}; one run at a"
             f" time. One that was killed stands in the way for {LEASE_SECONDS} s at most"

@@ -76,7 +76,9 @@ def run(process: Process) -> None:
     )
     serve_admin_port(process)
     database.watch(pool, readiness, process.lifecycle.stop)
-    gateway_client.watch(gateway, readiness, process.lifecycle.stop)
+    # Attempts that meet a gateway away are told one by one, and as what they are: a later try.
+    gateway_outage = Outage(logger, "payments-gateway")
+    gateway_client.watch(gateway, readiness, process.lifecycle.stop, gateway_outage)
     ingesting = _spawn("ingest", lambda: _until_stop(process, loop.run))
     _until_stop(process, lambda: _execute(process, executor, database_outage))
     # One deadline for both: an ingest that hangs must not use up the attempts' time twice over.

@@ -16,7 +16,10 @@ CASES = {
     "no environment": (["check"], "no environment"),
     "unknown check": (["check", "--only", "BP-C999"], "no check 'BP-C999'"),
     "unknown skip": (["check", "--skip", "X"], "no check 'X'"),
-    "bad report": (["check", "--report", "html=x"], "json=FILE or junit=FILE"),
+    "bad report": (
+        ["check", "--report", "pdf=x"],
+        "markdown=FILE, html=FILE",
+    ),
     "report nowhere": (["check", "--report", "json=/nowhere/x.json"], "does not exist"),
     "bad timeout": (["check", "--timeout", "soon"], "--timeout 'soon'"),
     "unknown drill": (["drill", "run", "nonsense"], "no drill 'nonsense'"),
@@ -24,7 +27,44 @@ CASES = {
     "bad mix": (["load", "--mix", "fast=1"], "--mix"),
     "bad duration": (["load", "--duration", "0s"], "--duration '0s'"),
     "bad status": (["order", "place", "--wait", "happy"], "--wait 'happy'"),
-    "unknown start": (["replay", "--from", "latest"], "only earliest"),
+    "unknown start": (["replay", "--from", "latest"], "--from 'latest' must be earliest"),
+    "start without a zone": (
+        ["replay", "--from", "2026-11-29T10:00:00"],
+        "a time without a zone",
+    ),
+    "start before there was Kafka": (["replay", "--from", "0001-01-01T00:00:00Z"], "before 1970"),
+    "unknown topic": (["replay", "--mode", "verify", "--topic", "orders"], "is not one of"),
+    "no topic of the worker": (["replay", "--topic", "orders.paid"], "is not one of"),
+    "bad rate": (["replay", "--mode", "verify", "--rate", "0"], "--rate '0' must be"),
+    "an end for the worker": (
+        ["replay", "--to", "2026-11-29T10:00:00Z"],
+        "--to does not go with --mode live",
+    ),
+    "a part for the shadow": (
+        ["replay", "--mode", "shadow", "--topic", "orders.placed"],
+        "--topic does not go with --mode shadow",
+    ),
+    "an offset for the shadow": (
+        ["replay", "--mode", "shadow", "--from", "0:1"],
+        "--from PARTITION:OFFSET does not go with --mode shadow",
+    ),
+    "outbox without a choice": (["replay", "--source", "outbox"], "needs --since, --until"),
+    "outbox of no such type": (
+        ["replay", "--source", "outbox", "--type", "OrderSung"],
+        "--type 'OrderSung' is not one of",
+    ),
+    "outbox since no zone": (
+        ["replay", "--source", "outbox", "--since", "2026-11-29"],
+        "--since '2026-11-29' is a time without a zone",
+    ),
+    "outbox by an offset": (
+        ["replay", "--source", "outbox", "--type", "OrderPaid", "--from", "0:1"],
+        "--from does not go with --source outbox",
+    ),
+    "rows of the log": (
+        ["replay", "--type", "OrderPaid"],
+        "--type does not go with --source log",
+    ),
     "unknown history": (["audit", "--history", "/nowhere.jsonl"], "--history"),
     "unknown run": (["verify", "./nowhere"], "no environment"),
     "no archive": (["verify", __file__], "cannot be unpacked"),

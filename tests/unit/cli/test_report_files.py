@@ -225,7 +225,7 @@ def test_what_nothing_can_be_written_to_is_refused_before_anything_begins(
         f"json={tmp_path}/astray": "does not exist",
         f"json={tmp_path}/socket": "socket",
         f"json={tmp_path}/loop": "symbolic links",
-        "html=x": "json=FILE",
+        "pdf=x": "json=FILE",
         "json=": "json=FILE",
     }
 

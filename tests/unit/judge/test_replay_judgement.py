@@ -8,7 +8,10 @@ from datetime import timedelta
 import pytest
 
 from bookpayctl.checks.replay_charges_nobody import answer_of
-from bookpayctl.replay import Counted, Coverage, Replayed, coverage_of, starting_offsets
+from bookpayctl.replay.coverage import Coverage, coverage_of
+from bookpayctl.replay.live import Replayed, starting_offsets
+from bookpayctl.replay.money import Counted
+from bookpayctl.replay.position import newest
 from bookpayctl.report.verdict import Verdict
 from tests.support import judged_shop as shop
 
@@ -39,6 +42,7 @@ def test_a_replay_that_changed_nothing_has_no_problems() -> None:
         (replace(CLEAN, after=replace(BEFORE, stripe_calls=8)), "2 new calls to Stripe"),
         (replace(CLEAN, after=replace(BEFORE, payments=4)), "5 -> 4"),
         (replace(CLEAN, after=replace(BEFORE, states="other")), "changed its state"),
+        (replace(CLEAN, after=replace(BEFORE, letters=1)), "1 new letters"),
         (replace(CLEAN, records=8), "only 8 of 9 records"),
         (replace(CLEAN, group_deleted=False), "could not be deleted"),
     ],
@@ -53,28 +57,36 @@ def test_what_was_left_out_is_said_and_not_missed() -> None:
     partial = replace(CLEAN, left_out=4, records=5)
 
     assert partial.problems() == []
-    assert "4 older ones left out" in partial.sentence()
+    assert "4 others left out" in partial.sentence()
 
 
 def test_all_is_read_without_a_limit() -> None:
     ranges = {("orders.placed", 0): (3, 10), ("orders.placed", 1): (0, 2)}
 
-    assert starting_offsets(ranges, None) == {("orders.placed", 0): 3, ("orders.placed", 1): 0}
+    assert newest(ranges, None) == ranges
 
 
 def test_a_limit_below_the_number_of_partitions_reads_the_fullest() -> None:
     ranges = {("orders.cancelled", 0): (0, 1), ("orders.placed", 0): (3, 10)}
 
-    assert starting_offsets(ranges, 1) == {("orders.cancelled", 0): 1, ("orders.placed", 0): 9}
+    assert newest(ranges, 1) == {("orders.cancelled", 0): (1, 1), ("orders.placed", 0): (9, 10)}
 
 
 def test_a_limit_reads_the_newest_and_never_more() -> None:
     ranges = {("orders.placed", 0): (3, 10), ("orders.placed", 1): (0, 2)}
 
-    starts = starting_offsets(ranges, 4)
+    limited = newest(ranges, 4)
 
-    assert starts == {("orders.placed", 0): 8, ("orders.placed", 1): 0}
-    assert sum(ranges[where][1] - start for where, start in starts.items()) <= 4
+    assert limited == {("orders.placed", 0): (8, 10), ("orders.placed", 1): (0, 2)}
+    assert sum(end - first for first, end in limited.values()) <= 4
+
+
+def test_a_partition_that_was_not_chosen_is_read_from_its_end() -> None:
+    ranges = {("orders.cancelled", 0): (0, 5), ("orders.placed", 0): (3, 10)}
+
+    starts = starting_offsets(ranges, {("orders.placed", 0): (8, 10)})
+
+    assert starts == {("orders.cancelled", 0): 5, ("orders.placed", 0): 8}
 
 
 WEEK = timedelta(days=7)

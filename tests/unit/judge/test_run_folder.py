@@ -44,6 +44,17 @@ def test_a_promise_that_was_not_kept_is_found_after_a_kill(tmp_path: Path) -> No
     assert [entry.op for entry in left.pending] == ["disarm_failpoints"]
 
 
+def test_a_run_is_dead_only_when_it_began_here_and_its_process_is_no_more(tmp_path: Path) -> None:
+    alive, dead = directory.begin(tmp_path, "check"), directory.begin(tmp_path, "check")
+    as_if_killed(dead)
+
+    assert directory.is_dead(tmp_path, dead.run_id)
+    assert not directory.is_dead(tmp_path, alive.run_id)
+    # Of another folder, perhaps of another machine: nothing is known of it.
+    assert not directory.is_dead(tmp_path, "20261129-183607-check-6277")
+    assert not directory.is_dead(tmp_path, "")
+
+
 def test_a_run_whose_driver_lives_is_told_apart(tmp_path: Path) -> None:
     run = directory.begin(tmp_path, "check")
     run.promise_undo("delete_consumer_group", group="g")

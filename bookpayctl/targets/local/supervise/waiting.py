@@ -132,13 +132,14 @@ def probe(
         case ReadinessProbe.READYZ:
             return readiness.http_readiness(port, seconds=seconds)
         case ReadinessProbe.POSTGRES:
-            return _yes_or_no(readiness.postgres_answers(targets.dsn))
+            return _yes_or_no(readiness.postgres_answers(targets.dsn, seconds=seconds))
         case ReadinessProbe.KAFKA:
-            return _yes_or_no(readiness.kafka_answers(targets.kafka_bootstrap_servers))
+            servers = targets.kafka_bootstrap_servers
+            return _yes_or_no(readiness.kafka_answers(servers, seconds=seconds))
         case ReadinessProbe.LISTENS:
             return _yes_or_no(readiness.listens(port))
         case ReadinessProbe.SMTP:
-            return _yes_or_no(readiness.smtp_answers(port))
+            return _yes_or_no(readiness.smtp_answers(port, seconds=seconds))
     assert_never(kind)
 
 

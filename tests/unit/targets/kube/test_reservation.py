@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bookpayctl.targets.kube.reservation import is_over, run_of
+from bookpayctl.targets.kube.reservation import is_over, may_be_taken, run_of
 
 NOW = datetime(2026, 11, 29, 12, 0, 0, tzinfo=UTC)
 
@@ -36,6 +36,17 @@ def test_one_that_was_not_does_not(spec: dict[str, object]) -> None:
 
 def test_a_lease_of_nobody_keeps_nobody_out() -> None:
     assert is_over({}, NOW)
+
+
+@pytest.mark.parametrize(("dead", "taken"), [(["run-1"], True), (["run-2"], False), ([], False)])
+def test_a_holder_that_is_known_to_be_dead_keeps_nobody_out(dead: list[str], taken: bool) -> None:
+    held = lease(holderIdentity="run-1 of ana@box (pid 7)")
+
+    assert may_be_taken(held, NOW, dead.__contains__) is taken
+
+
+def test_one_that_was_not_heard_of_need_not_be_known_to_be_dead() -> None:
+    assert may_be_taken(lease(renewTime=None), NOW, lambda run_id: False)
 
 
 @pytest.mark.parametrize(

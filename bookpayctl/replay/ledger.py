@@ -1,0 +1,74 @@
+"""Our own books for a replay: one SELECT for each table, all of one instant, into the run's folder.
+
+Read while the log is: the ends of the log were looked up before, so every record up to them has its
+row already. One REPEATABLE READ, READ ONLY transaction on the primary; nothing is kept in memory.
+"""
+
+from __future__ import annotations
+
+import threading
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+from bookpayctl.clients.database import Connection, DatabaseError, reading
+from bookpayctl.judge.readers.postgres import read_clock as read_clock
+from bookpayctl.replay.errors import ReplayError
+from bookpayctl.replay.evidence import folder_of
+
+OURS = "bookpayctl.replay"
+
+
+@cache
+def selects() -> dict[str, str]:
+    """The SELECT of each table of ours, by the table of `schema.sql` that it fills."""
+    folder = files(OURS).joinpath("ours")
+    return {
+        entry.name.removesuffix(".sql"): entry.read_text(encoding="utf-8")
+        for entry in sorted(folder.iterdir(), key=lambda entry: entry.name)
+        if entry.name.endswith(".sql")
+    }
+
+
+class LedgerReading:
+    """The ledger on its way into CSV files, on a thread of its own."""
+
+    def __init__(self, dsn: str, run: Path) -> None:
+        """Begin to read; `finish` has the outcome."""
+        self._error: Exception | None = None
+        self._thread = threading.Thread(
+            target=self._read, args=(dsn, folder_of(run)), name="ledger", daemon=True
+        )
+        folder_of(run).mkdir(exist_ok=True)
+        self._thread.start()
+
+    def finish(self) -> None:
+        """Wait for the end.
+
+        Raises:
+            ReplayError: the ledger could not be read, so nothing can be said of the records.
+            OSError: it could not be kept.
+        """
+        self._thread.join()
+        if isinstance(self._error, DatabaseError):
+            said = str(self._error).strip()
+            raise ReplayError(f"the ledger could not be read: {said}") from self._error
+        if self._error is not None:
+            raise self._error
+
+    def _read(self, dsn: str, folder: Path) -> None:
+        try:
+            with reading(dsn) as conn:
+                # How times are written is a setting of the server and of the role, too.
+                conn.execute("SET datestyle TO 'ISO, YMD'")
+                for table, select in selects().items():
+                    _copy(conn, select, folder / f"{table}.csv")
+        except (DatabaseError, OSError) as error:
+            self._error = error
+
+
+def _copy(conn: Connection, select: str, path: Path) -> None:
+    statement = f"COPY ({select}) TO STDOUT (FORMAT csv, HEADER)".encode()
+    with conn.cursor() as cursor, path.open("wb") as file, cursor.copy(statement) as rows:
+        for part in rows:
+            file.write(part)
