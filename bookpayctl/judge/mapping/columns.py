@@ -144,8 +144,9 @@ def literal(text: str) -> str:
 
 
 def own(column: str) -> str:
-    """A column of the user's SELECT."""
-    return f'mapped."{column}"'
+    """A column of the user's SELECT, whatever it is called."""
+    quoted = column.replace('"', '""')
+    return f'mapped."{quoted}"'
 
 
 def _type_problem(table: str, column: Found, time_zone: str | None) -> Iterator[str]:

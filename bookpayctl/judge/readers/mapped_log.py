@@ -20,7 +20,7 @@ from bookpayctl.clients.kafka import (
 from bookpayctl.judge.ledgers.sink import Value
 from bookpayctl.judge.ledgers.writer import LedgerWriter
 from bookpayctl.judge.mapping.document import KafkaSource, TopicMapping
-from bookpayctl.judge.mapping.paths import Record, found_at, minor_units, text_at
+from bookpayctl.judge.mapping.paths import SeenRecord, found_at, minor_units, text_at
 from bookpayctl.judge.mapping.redaction import redacted
 
 Ranges = dict[tuple[str, int], tuple[int, int]]
@@ -75,7 +75,7 @@ def read_mapped_log(
 
 def row_of(record: LogRecord, topic: TopicMapping, salt: str | None = None) -> dict[str, Value]:
     """One record as the ledger has it; what is not where the mapping says is NULL."""
-    seen = Record(record.key, record.headers, record.document)
+    seen = SeenRecord(record.key, record.headers, record.document)
     kind = text_at(topic.event_type, seen)
     currency = (text_at(topic.currency, seen) or "").lower() or None
     amount = None if topic.amount is None else found_at(topic.amount, seen)

@@ -46,6 +46,9 @@ TARGET: Final = "mapping"
 # Stripe's API reference, "Events": they can be listed for 30 days.
 STRIPE_KEEPS_EVENTS: Final = timedelta(days=30)
 
+ONE_PERCENT: Final = 2**32 * 0.01
+"""Of the numbers that eight hexadecimal digits can be."""
+
 GROUPS: Final = {STRIPE: STRIPE_TABLES, KAFKA: LOG_TABLES}
 
 
@@ -199,7 +202,7 @@ class MappedStack:
 
 def _threshold(percent: float) -> str:
     """Below which an order's md5 lies in a sample of so many percent; eight digits suffice."""
-    return f"{min(round(percent / 100 * 2**32), 2**32 - 1):08x}"
+    return f"{min(round(percent * ONE_PERCENT), 2**32 - 1):08x}"
 
 
 def absences_of(mapping: Mapping) -> dict[str, Absence]:
