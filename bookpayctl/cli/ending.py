@@ -31,6 +31,8 @@ from bookpayctl.runs.interrupts import Stopped
 _CLUSTER: Final = re.compile(r"-[fhv]*o(.*)", re.DOTALL)
 _FORMAT_OPTIONS: Final = ("--output", "--format")
 _MACHINE_FORMATS: Final = ("json", "junit")
+# What is redirected into a file to be kept; a table is read as it comes.
+_KEPT_FORMATS: Final = (*_MACHINE_FORMATS, "markdown", "html")
 COMPLETION_VARIABLE: Final = "_BOOKPAYCTL_COMPLETE"
 
 
@@ -44,6 +46,12 @@ class Ending:
 
 def format_asked(arguments: Sequence[str]) -> str | None:
     """`json` or `junit` when that is what stdout must carry; read before anything can go wrong."""
+    asked = _output_asked(arguments)
+    return asked if asked in _MACHINE_FORMATS else None
+
+
+def _output_asked(arguments: Sequence[str]) -> str | None:
+    """Whatever stands behind -o, the last one counting."""
     asked = None
     words = iter(arguments)
     for word in words:
@@ -55,7 +63,7 @@ def format_asked(arguments: Sequence[str]) -> str | None:
             asked = value if equals else next(words, None)
         elif cluster and not word.startswith("--"):
             asked = cluster[1].removeprefix("=") or next(words, None)
-    return asked if asked in _MACHINE_FORMATS else None
+    return asked
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -72,7 +80,7 @@ def run(arguments: Sequence[str]) -> int:
             signal.signal(number, signal.SIG_DFL)
     _print_document(out, wanted, ending)
     out.flush()
-    return _code_after_printing(out, wanted, ending)
+    return _code_after_printing(out, ending, kept=_output_asked(arguments) in _KEPT_FORMATS)
 
 
 def _end_of(arguments: Sequence[str]) -> Ending:
@@ -187,8 +195,12 @@ def _rendered(failure: Failure, wanted: str, *, one_line: bool) -> str:
     return failure_document(failure).to_json(one_line=one_line)
 
 
-def _code_after_printing(out: Stream, wanted: str | None, ending: Ending) -> int:
-    """The code of the work; on stderr, what stdout did not take."""
+def _code_after_printing(out: Stream, ending: Ending, *, kept: bool) -> int:
+    """The code of the work; on stderr, what stdout did not take.
+
+    Args:
+        kept: what was to be printed is a document that is kept, not read as it comes.
+    """
     failed_after_deeds = ending.failure is not None and WORK_DONE.deeds
     if out.lost is not None and (WORK_DONE.deeds or not out.reader_left):
         hint(f"stdout took no answer: {out.lost}; the exit code is that of the work")
@@ -196,7 +208,7 @@ def _code_after_printing(out: Stream, wanted: str | None, ending: Ending) -> int
         for deed in WORK_DONE.deeds:
             hint(f"done: {deed}")
     by_choice = out.was_closed or out.reader_left
-    if out.lost is not None and not by_choice and wanted and WORK_DONE.answer_is_the_work:
+    if out.lost is not None and not by_choice and kept and WORK_DONE.answer_is_the_work:
         return int(worst([ExitCode(ending.code), ExitCode.UNKNOWN]))
     return int(ending.code)
 

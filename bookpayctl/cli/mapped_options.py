@@ -34,6 +34,11 @@ LiveOption = Annotated[
     typer.Option("--read-only-live", help="With --mapping: take a restricted live key, to read."),
 ]
 
+RedactOption = Annotated[
+    bool,
+    typer.Option("--redact", help="With --mapping: keep ids of orders and clients as digests."),
+]
+
 WHOLE: Final = 100.0
 
 
@@ -45,14 +50,20 @@ class MappedOptions:
     until: datetime | None
     sample_percent: float | None
     read_only_live: bool
+    redact: bool
 
     @property
     def are_given(self) -> bool:
-        return self != MappedOptions(None, None, None, read_only_live=False)
+        return self != MappedOptions(None, None, None, read_only_live=False, redact=False)
 
 
 def mapped_options(
-    since: str | None, until: str | None, sample: str | None, *, read_only_live: bool
+    since: str | None,
+    until: str | None,
+    sample: str | None,
+    *,
+    read_only_live: bool,
+    redact: bool,
 ) -> MappedOptions:
     """The options as values; exit 2 where one makes no sense."""
     now = datetime.now(UTC)
@@ -61,7 +72,7 @@ def mapped_options(
     if begins is not None and begins >= (ends or now):
         fail(f"--since {since} leaves no time before its end", ExitCode.USAGE)
     share = None if sample is None else _share(sample)
-    return MappedOptions(begins, ends, share, read_only_live)
+    return MappedOptions(begins, ends, share, read_only_live, redact)
 
 
 def _moment(text: str, option: str, now: datetime) -> datetime:

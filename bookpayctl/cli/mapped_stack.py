@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import secrets
+import string
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -11,6 +13,8 @@ from bookpayctl.report.exit_code import ExitCode
 
 if TYPE_CHECKING:
     from bookpayctl.judge.stacks.mapped import MappedStack, Scope
+
+SALT_FILE: Final = "redaction-salt"
 
 SIZE_MAX_BYTES: Final = 1 << 20
 """A mapping is written by a person; what is larger is another file."""
@@ -22,12 +26,14 @@ def stack_of(
     scope: Scope | None = None,
     with_stripe: bool = True,
     read_only_live: bool = False,
+    redact: bool = False,
 ) -> MappedStack:
     """The stack that a mapping describes; exit 2 when it is none, exit 6 for a live key.
 
     Args:
         with_stripe: whether Stripe is to be asked, so that its key is needed.
         read_only_live: whether a restricted live key is taken, to read by it.
+        redact: whether what may name a customer is kept as digests alone.
     """
     from bookpayctl.clients.stripe_api import why_refused
     from bookpayctl.judge.mapping.access import dsn_of, kafka_properties_of, stripe_key_of
@@ -64,7 +70,24 @@ def stack_of(
         scope=scope or Scope(),
         kafka_properties=properties,
         read_only_live=read_only_live,
+        salt=_salt(runs_dir.parent / SALT_FILE) if redact else None,
     )
+
+
+def _salt(path: Path) -> str:
+    """The stack's own salt, made when it is first asked for; exit 3 where it cannot be kept."""
+    from bookpayctl.runs.files import SECRET, write_atomically
+
+    try:
+        if not path.is_file():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, secrets.token_hex(16), mode=SECRET)
+        found = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        fail(f"the salt of the digests cannot be kept in {path}: {error}", ExitCode.UNKNOWN)
+    if not found or not set(found) <= set(string.hexdigits):
+        fail(f"{path} is no salt: hexadecimal digits", ExitCode.UNKNOWN)
+    return found
 
 
 def wrong_mapping(path: Path, error: Exception) -> NoReturn:

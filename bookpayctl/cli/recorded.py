@@ -23,11 +23,14 @@ RunArgument = Annotated[
 
 
 @contextmanager
-def run_folder(run: str, name: str | None) -> Iterator[Path]:
+def run_folder(run: str, name: str | None, *, judged: bool = False) -> Iterator[Path]:
     """The run's folder; exit 2 where there is none, or more than one.
 
     A path counts before an id, but for `latest`: `./latest` is a folder of that name. Asks no
     stack, only what the environment wrote down.
+
+    Args:
+        judged: `latest` is the last one with a report; the last to begin may be a part of a demo.
     """
     from bookpayctl.runs.listing import LATEST
 
@@ -36,18 +39,19 @@ def run_folder(run: str, name: str | None) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix="bookpay-run-") as scratch:
             yield _unpacked(path, Path(scratch))
         return
-    yield path if run != LATEST and path.is_dir() else _by_id(run, name)
+    yield path if run != LATEST and path.is_dir() else _by_id(run, name, judged)
 
 
-def _by_id(run: str, name: str | None) -> Path:
+def _by_id(run: str, name: str | None, judged: bool) -> Path:
     from bookpayctl.runs import listing
 
     environment = recorded_environment(name)
     runs = listing.listed_runs(environment.runs_dir)
     if run == listing.LATEST:
-        last = listing.newest(runs)
+        last = listing.newest(runs, judged=judged)
         if last is None:
-            fail(f"environment {environment.name!r} has no run yet", ExitCode.USAGE)
+            what = "run with a report" if judged else "run"
+            fail(f"environment {environment.name!r} has no {what} yet", ExitCode.USAGE)
         return last.path
     known = [one.run_id for one in runs if one.state is not listing.RunState.FOREIGN]
     found = listing.matching(known, run)

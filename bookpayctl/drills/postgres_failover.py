@@ -28,6 +28,10 @@ AT_ONCE, IN_ORDER = "at-once", "in-order"
 GRACE_SECONDS: Final = {AT_ONCE: 0, IN_ORDER: 1800}
 
 
+ACCEPTED_AGAIN_SECONDS_MAX: Final = 60.0
+"""What a stack may be without its database; a longer --timeout allows more."""
+
+
 class PostgresFailoverScenario(Scenario):
     def __init__(self, context: DrillContext) -> None:
         super().__init__(context)
@@ -41,6 +45,10 @@ class PostgresFailoverScenario(Scenario):
         )
 
     @property
+    def _accepted_within(self) -> float:
+        return max(self.context.deadline_seconds, ACCEPTED_AGAIN_SECONDS_MAX)
+
+    @property
     def faults(self) -> tuple[PrimaryDeleted]:
         return (self.deleted,)
 
@@ -51,7 +59,7 @@ class PostgresFailoverScenario(Scenario):
             raise LookupError("no primary was deleted")
         return [
             *answers_during(self.context, window, refusing=True),
-            accepted_again(self.context, window.began_at),
+            accepted_again(self.context, window.began_at, seconds_max=self._accepted_within),
             self._whole_again(),
             said_once(self.context, self.before, noticed=True),
         ]

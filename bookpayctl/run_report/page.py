@@ -155,7 +155,7 @@ def _orders_legend(course: Course) -> list[tuple[str, str]]:
     return [
         *known,
         *([("other", ", ".join(others))] if others else []),
-        *([("span", "a fault lasts")] if course.spans else []),
+        *([("span", "a fault is being injected, or lasts")] if course.spans else []),
     ]
 
 

@@ -85,6 +85,11 @@ class ListedRun:
     size_bytes: int = 0
     why: str = ""
 
+    @property
+    def is_judged(self) -> bool:
+        """Whether it has a report with a verdict; parts of a demo and loads have none."""
+        return self.verdict is not None and self.took_seconds is not None
+
 
 def listed_runs(runs_dir: Path) -> list[ListedRun]:
     """Every entry, newest first; what has no beginning comes last, by name."""
@@ -128,9 +133,9 @@ def matching(names: Iterable[str], text: str) -> list[str]:
     return [text] if text in known else [name for name in known if text and name.startswith(text)]
 
 
-def newest(runs: Sequence[ListedRun]) -> ListedRun | None:
-    """The run that began last, whether it ended or not."""
-    dated = [run for run in runs if run.began_at is not None]
+def newest(runs: Sequence[ListedRun], *, judged: bool = False) -> ListedRun | None:
+    """The run that began last, whether it ended or not; or the last one with a verdict."""
+    dated = [run for run in runs if run.began_at is not None and (run.is_judged or not judged)]
     return max(dated, key=_age_of, default=None)
 
 

@@ -12,6 +12,7 @@ from bookpayctl.cli.mapped_options import (
     LiveOption,
     MappedOptions,
     MappingOption,
+    RedactOption,
     SampleOption,
     SinceOption,
     UntilOption,
@@ -37,23 +38,27 @@ if TYPE_CHECKING:
     from bookpayctl.targets.environment import Environment
 
 
+AgeOption = Annotated[str, typer.Option(metavar="DURATION", help="Judge orders at least this old.")]
+TimeoutOption = Annotated[
+    str, typer.Option(metavar="DURATION", help="How long the ledgers may take to agree.")
+]
+HistoryOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Client history of a load or drill; adds I01 and I02."),
+]
+
+
 def audit(
     name: NameOption = None,
-    age: Annotated[
-        str, typer.Option(metavar="DURATION", help="Judge orders at least this old.")
-    ] = "10s",
-    timeout: Annotated[
-        str, typer.Option(metavar="DURATION", help="How long the ledgers may take to agree.")
-    ] = "60s",
-    history: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Client history of a load or drill; adds I01 and I02."),
-    ] = None,
+    age: AgeOption = "10s",
+    timeout: TimeoutOption = "60s",
+    history: HistoryOption = None,
     mapping: MappingOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
     sample: SampleOption = None,
     read_only_live: LiveOption = False,
+    redact: RedactOption = False,
     strict: StrictOption = False,
     verbose: VerboseOption = False,
     output: FormatOption = ReportFormat.TABLE,
@@ -74,22 +79,15 @@ def audit(
     age_seconds = duration_of(age, "--age")
     deadline_seconds = duration_of(timeout, "--timeout")
     recorded = _history(history)
-    options = mapped_options(since, until, sample, read_only_live=read_only_live)
+    options = mapped_options(since, until, sample, read_only_live=read_only_live, redact=redact)
+    _see_one_stack(mapping, options, name=name, history=history)
     if mapping is not None:
-        if name is not None or history is not None:
-            other = "--name" if name is not None else "--history"
-            fail(f"--mapping and {other} speak of different stacks", ExitCode.USAGE)
         result = _mapped(
             mapping,
             options,
             age_seconds=age_seconds,
             deadline_seconds=deadline_seconds,
             strict=strict,
-        )
-    elif options.are_given:
-        fail(
-            "--since, --until, --sample and --read-only-live go with --mapping alone",
-            ExitCode.USAGE,
         )
     else:
         result = _audited(
@@ -100,6 +98,20 @@ def audit(
             strict=strict,
         )
     finish(result, output, files, detailed=verbose)
+
+
+def _see_one_stack(
+    mapping: Path | None, options: MappedOptions, *, name: str | None, history: Path | None
+) -> None:
+    """End with 2 where the options speak of two stacks, or of a mapping that is not there."""
+    if mapping is None and options.are_given:
+        fail(
+            "--since, --until, --sample, --redact and --read-only-live go with --mapping alone",
+            ExitCode.USAGE,
+        )
+    other = "--name" if name is not None else "--history" if history is not None else None
+    if mapping is not None and other is not None:
+        fail(f"--mapping and {other} speak of different stacks", ExitCode.USAGE)
 
 
 def _audited(
@@ -145,7 +157,7 @@ def _mapped(
 
     scope = Scope(options.since, options.sample_percent)
     request = AuditRequest(
-        stack_of(path, scope=scope, read_only_live=options.read_only_live),
+        stack_of(path, scope=scope, read_only_live=options.read_only_live, redact=options.redact),
         age_seconds=age_seconds,
         deadline_seconds=deadline_seconds,
         cut_off=options.until,

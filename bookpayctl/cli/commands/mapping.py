@@ -36,11 +36,16 @@ def init(
         str | None,
         typer.Option(metavar="DSN", help="The database, without a password; else libpq's words."),
     ] = None,
+    like: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Copy one that is shipped; `--like list` names them."),
+    ] = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Write a first mapping from a database's catalogue, with every guess marked.
 
-    Looks at names and types alone, at no row. An existing FILE is never overwritten.
+    Looks at names and types alone, at no row; with --like at no database. An existing FILE is never
+    overwritten.
 
     Example: bookpayctl mapping init shop.toml
     """
@@ -52,9 +57,13 @@ def init(
 
     if file.exists():
         fail(f"{file} is there already, and is not overwritten", ExitCode.USAGE)
+    tables = 0
     try:
-        catalogue = read_catalogue(dsn_of(DatabaseSource(dsn=dsn), {}))
-        text = first_mapping(_name_of(file), catalogue, dsn=dsn)
+        if like is not None:
+            text = _shipped(like)
+        else:
+            catalogue = read_catalogue(dsn_of(DatabaseSource(dsn=dsn), {}))
+            text, tables = first_mapping(_name_of(file), catalogue, dsn=dsn), len(catalogue)
         with file.open("x", encoding="utf-8") as written:
             written.write(text)
     except MappingError as error:
@@ -63,7 +72,8 @@ def init(
         fail(f"the catalogue could not be read: {str(error).strip()}", ExitCode.UNKNOWN)
     except OSError as error:
         fail(f"{file} could not be written: {error}", ExitCode.USAGE)
-    document = mapping_begun(file, tables=len(catalogue), guesses=text.count(GUESS) - 1)
+    guesses = 0 if like is not None else text.count(GUESS) - 1
+    document = mapping_begun(file, tables=tables, guesses=guesses)
     did(f"wrote {file}")
     if output is OutputFormat.JSON:
         print_json(document)
@@ -172,6 +182,15 @@ def _print(document: Document) -> None:
             if one["not_asked"]
         ],
     )
+
+
+def _shipped(name: str) -> str:
+    """A mapping that is shipped; exit 2 where there is none of that name."""
+    from bookpayctl.judge.mapping import shipped
+
+    if name not in shipped.names():
+        fail(f"--like {name} must be one of {', '.join(shipped.names())}", ExitCode.USAGE)
+    return shipped.text_of(name)
 
 
 def _name_of(file: Path) -> str:

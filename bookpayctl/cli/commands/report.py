@@ -38,7 +38,7 @@ def report(
     from bookpayctl.run_report.recorded import NoReportError, recorded_report
     from bookpayctl.runs.directory import REPORT_FILE
 
-    with run_folder(run, name) as folder:
+    with run_folder(run, name, judged=True) as folder:
         places = report_files(files, output, inputs=[folder / REPORT_FILE])
         try:
             found = recorded_report(folder)

@@ -43,7 +43,7 @@ def verify(
     from bookpayctl.judge.verification import verify as judge_again
 
     files = report_files(report, output)
-    with run_folder(run, name) as folder:
+    with run_folder(run, name, judged=True) as folder:
         result = judge_again(folder, with_current_rules=with_current_rules, strict=strict)
         finish(result, output, files, detailed=verbose, told_from=folder)
 

@@ -19,6 +19,7 @@ from bookpayctl.judge.ledgers.tables import (
     tables,
 )
 from bookpayctl.judge.mapping.document import MoneyUnit, TableMapping
+from bookpayctl.judge.mapping.redaction import REDACTED, redacted_sql
 from bookpayctl.judge.mapping.tables import (
     CURRENCY,
     MAY_BE_NULL,
@@ -95,8 +96,14 @@ def missing_columns(mapping: TableMapping, found: list[Found]) -> list[str]:
     return [name for name in columns_of(mapping.name) if name not in given]
 
 
-def select_of(mapping: TableMapping, found: list[Found], time_zone: str | None) -> str:
-    """The SELECT that gives the canonical table's columns, in its order; `found` fits it."""
+def select_of(
+    mapping: TableMapping, found: list[Found], time_zone: str | None, salt: str | None = None
+) -> str:
+    """The SELECT that gives the canonical table's columns, in its order; `found` fits it.
+
+    Args:
+        salt: makes digests of what may name a customer; None leaves it as it is.
+    """
     given = {column.name: column for column in found}
     reads = {
         column.name: _read(mapping, column.name, column.type, given, time_zone)
@@ -109,8 +116,12 @@ def select_of(mapping: TableMapping, found: list[Found], time_zone: str | None) 
         if read.bad is not None
     ]
     unreadable = f"NULLIF(concat_ws(', ', {', '.join(told)}), '')" if told else "NULL"
-    columns = [f"{read.value} AS {name}" for name, read in reads.items()]
+    columns = [f"{_kept(name, read.value, salt)} AS {name}" for name, read in reads.items()]
     return f"SELECT {', '.join([*columns, f'{unreadable} AS {UNREADABLE}'])}\n{source_of(mapping)}"
+
+
+def _kept(name: str, value: str, salt: str | None) -> str:
+    return value if salt is None or name not in REDACTED else redacted_sql(value, salt)
 
 
 def source_of(mapping: TableMapping) -> str:
@@ -133,8 +144,9 @@ def literal(text: str) -> str:
 
 
 def own(column: str) -> str:
-    """A column of the user's SELECT."""
-    return f'mapped."{column}"'
+    """A column of the user's SELECT, whatever it is called."""
+    quoted = column.replace('"', '""')
+    return f'mapped."{quoted}"'
 
 
 def _type_problem(table: str, column: Found, time_zone: str | None) -> Iterator[str]:

@@ -81,7 +81,7 @@ SELECT id AS order_id, amount, currency, status, created_at FROM orders
 _PLAIN: Final = re.compile(r"[a-z_][a-z0-9_]*")
 
 
-class Column(Protocol):
+class NamedColumn(Protocol):
     """A column of the catalogue, as far as a guess looks at it."""
 
     @property
@@ -102,7 +102,7 @@ class Relation(Protocol):
     @property
     def name(self) -> str: ...
     @property
-    def columns(self) -> tuple[Column, ...]: ...
+    def columns(self) -> tuple[NamedColumn, ...]: ...
 
 
 def first_mapping(name: str, relations: Iterable[Relation], *, dsn: str | None = None) -> str:
@@ -164,7 +164,7 @@ def _table(table: str, relation: Relation) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _pairs(table: str, relation: Relation) -> Iterator[tuple[str, Column]]:
+def _pairs(table: str, relation: Relation) -> Iterator[tuple[str, NamedColumn]]:
     """Which column of theirs is which of ours; none of theirs is used twice."""
     theirs = {column.name.lower(): column for column in relation.columns}
     used: set[str] = set()
@@ -181,7 +181,7 @@ def _pairs(table: str, relation: Relation) -> Iterator[tuple[str, Column]]:
                 break
 
 
-def _fits(table: str, column: str, own: Column) -> bool:
+def _fits(table: str, column: str, own: NamedColumn) -> bool:
     wanted = next(c.type for c in tables()[table].columns if c.name == column)
     if wanted == TIMESTAMP:
         return own.type_name in ("timestamptz", "timestamp")
@@ -192,7 +192,7 @@ def _fits(table: str, column: str, own: Column) -> bool:
     return own.category in TEXT_CATEGORIES or own.type_name in TEXT_TYPES
 
 
-def _translation(table: str, column: str, own: Column) -> Iterator[str]:
+def _translation(table: str, column: str, own: NamedColumn) -> Iterator[str]:
     known = WORDS.get((table, column))
     if known is None or (own.labels and set(own.labels) <= set(known)):
         return

@@ -25,7 +25,7 @@ _STEP: Final = re.compile(r"\.([A-Za-z_][\w-]*)|\[(\d{1,6})\]")
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class SeenRecord:
     """What of a record a path can lead to; `document` is its value as JSON, None for poison."""
 
     key: str
@@ -43,7 +43,7 @@ def problem_of(path: str) -> str | None:
     return f"{path!r} is none of key, header:NAME, $.name[0].name, =constant"
 
 
-def found_at(path: str, record: Record) -> Any:
+def found_at(path: str, record: SeenRecord) -> Any:
     """What stands there; None where nothing does."""
     if path == KEY:
         return record.key or None
@@ -57,7 +57,7 @@ def found_at(path: str, record: Record) -> Any:
     return place
 
 
-def text_at(path: str | None, record: Record) -> str | None:
+def text_at(path: str | None, record: SeenRecord) -> str | None:
     """What stands there as a text; a whole number is one, anything else is not."""
     value = None if path is None else found_at(path, record)
     if isinstance(value, bool) or not isinstance(value, str | int):

@@ -63,8 +63,10 @@ class MappedRead:
     notes: tuple[str, ...]
 
 
-def read_mapped(dsn: str, mapping: Mapping, ledgers: LedgerWriter) -> MappedRead:
-    """Read every table of the mapping, as all were at one instant.
+def read_mapped(
+    dsn: str, mapping: Mapping, ledgers: LedgerWriter, salt: str | None = None
+) -> MappedRead:
+    """Read every table of the mapping, as all were at one instant; `salt` makes it redacted.
 
     Raises:
         MappingError: it does not fit this database.
@@ -83,7 +85,7 @@ def read_mapped(dsn: str, mapping: Mapping, ledgers: LedgerWriter) -> MappedRead
                 reason = f"the mapping gives no {name}.{column}"
                 absent[f"{name}.{column}"] = Absence(reason, chosen=True)
             with _translated(f"tables.{name}"):
-                copy_csv(conn, select_of(table, found[name], zone), ledgers.csv_path(name))
+                copy_csv(conn, select_of(table, found[name], zone, salt), ledgers.csv_path(name))
                 ledgers.keep_csv(name)
                 if ledgers.count_unreadable(name):
                     notes += _unknown_words(conn, table, found[name])

@@ -80,9 +80,10 @@ def _examined(
     except MappingError as error:
         return [], [str(error)]
     told = [f"tables.{table.name}: {one}" for one in problems_of(table, given, time_zone)]
-    twice = len({column.name for column in given}) < len(given)
+    names = {column.name for column in given}
     examples: dict[str, tuple[str, ...]] = {}
-    if not twice:
+    # A name that is none of ours may be anything, and stands in no statement of ours.
+    if len(names) == len(given) and names <= set(columns_of(table.name)):
         try:
             examples = _examples(conn, table, given)
         except DatabaseError as error:

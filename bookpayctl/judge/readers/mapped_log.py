@@ -20,18 +20,23 @@ from bookpayctl.clients.kafka import (
 from bookpayctl.judge.ledgers.sink import Value
 from bookpayctl.judge.ledgers.writer import LedgerWriter
 from bookpayctl.judge.mapping.document import KafkaSource, TopicMapping
-from bookpayctl.judge.mapping.paths import Record, found_at, minor_units, text_at
+from bookpayctl.judge.mapping.paths import SeenRecord, found_at, minor_units, text_at
+from bookpayctl.judge.mapping.redaction import redacted
 
 Ranges = dict[tuple[str, int], tuple[int, int]]
 
 
 def read_mapped_log(
-    source: KafkaSource, properties: Mapping[str, str], ledgers: LedgerWriter
+    source: KafkaSource,
+    properties: Mapping[str, str],
+    ledgers: LedgerWriter,
+    salt: str | None = None,
 ) -> None:
     """Read every topic of the mapping to the end that it has now, and where each group stands.
 
     Args:
         properties: librdkafka's, for a broker that wants TLS or a password.
+        salt: makes digests of what may name a customer; None leaves it as it is.
 
     Raises:
         LogReadError, BrokerError: nothing may be concluded from a part of the log.
@@ -48,7 +53,7 @@ def read_mapped_log(
             found = records_between(consumer, ranges, deadline_seconds=source.timeout_seconds)
             for record in found:
                 oldest.setdefault((record.topic, record.partition), record.at)
-                records.put(row_of(record, source.topics[record.topic]))
+                records.put(row_of(record, source.topics[record.topic], salt))
     finally:
         consumer.close()
     with ExitStack() as open_sinks:
@@ -68,9 +73,9 @@ def read_mapped_log(
     ledgers.keep(records, partitions, groups)
 
 
-def row_of(record: LogRecord, topic: TopicMapping) -> dict[str, Value]:
+def row_of(record: LogRecord, topic: TopicMapping, salt: str | None = None) -> dict[str, Value]:
     """One record as the ledger has it; what is not where the mapping says is NULL."""
-    seen = Record(record.key, record.headers, record.document)
+    seen = SeenRecord(record.key, record.headers, record.document)
     kind = text_at(topic.event_type, seen)
     currency = (text_at(topic.currency, seen) or "").lower() or None
     amount = None if topic.amount is None else found_at(topic.amount, seen)
@@ -79,10 +84,10 @@ def row_of(record: LogRecord, topic: TopicMapping) -> dict[str, Value]:
         "partition_number": record.partition,
         "record_offset": record.offset,
         "recorded_at": record.at,
-        "record_key": text_at("key", seen),
+        "record_key": redacted(text_at("key", seen), salt),
         "event_id": text_at(topic.event_id, seen),
         "event_type": None if kind is None else topic.types.get(kind, kind),
-        "order_id": text_at(topic.order_id, seen),
+        "order_id": redacted(text_at(topic.order_id, seen), salt),
         "root_event_id": text_at(topic.root_event_id, seen),
         "amount": minor_units(amount, currency, topic.money),
         "currency": currency,

@@ -20,6 +20,7 @@ from bookpayctl.clients.stripe_twin import TwinControl, TwinError
 from bookpayctl.judge.ledgers.absence import Absence
 from bookpayctl.judge.ledgers.sink import RowSink, Value
 from bookpayctl.judge.ledgers.writer import LedgerWriter
+from bookpayctl.judge.mapping.redaction import redacted
 from bookpayctl.judge.readers.tap import is_executed, read_tap
 from bookpayctl.targets.environment import Environment
 
@@ -41,13 +42,17 @@ NO_LEDGER: Final = "this Stripe keeps no ledger (stripe-mock): who was charged c
 
 @dataclass(frozen=True, slots=True)
 class MetadataKeys:
-    """Under which keys of its metadata a Stripe object names what it is for; None: under none."""
+    """Under which keys of its metadata a Stripe object names what it is for; None: under none.
+
+    `salt` makes a digest of the order's id, None leaves it as it is.
+    """
 
     order_id: str | None = None
     event_id: str | None = None
     environment: str | None = None
     shadow: str | None = None
     refund_id: str | None = None
+    salt: str | None = None
 
 
 OUR_METADATA: Final = MetadataKeys("order_id", "event_id", "env", "shadow", "refund_id")
@@ -272,7 +277,7 @@ def _intent(row: dict[str, Any], keys: MetadataKeys) -> dict[str, Value]:
         "amount": row["amount"],
         "currency": row["currency"],
         "event_id": metadata.get(keys.event_id),
-        "order_id": metadata.get(keys.order_id),
+        "order_id": redacted(metadata.get(keys.order_id), keys.salt),
         "environment": metadata.get(keys.environment),
         "shadow": metadata.get(keys.shadow) == "true",
         "created_at": _time(row),

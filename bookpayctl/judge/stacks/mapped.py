@@ -40,10 +40,14 @@ from bookpayctl.judge.readers.stripe import (
 NO_REQUESTS: Final = "only our twin and our recording tap show the requests"
 NO_PUBLISHERS: Final = "only our own publisher keeps its terms"
 NO_SETTINGS: Final = "how others set their topics is theirs to say"
+REDACTION: Final = "ids of orders, sellers and clients are digests (--redact)"
 TARGET: Final = "mapping"
 
 # Stripe's API reference, "Events": they can be listed for 30 days.
 STRIPE_KEEPS_EVENTS: Final = timedelta(days=30)
+
+ONE_PERCENT: Final = 2**32 * 0.01
+"""Of the numbers that eight hexadecimal digits can be."""
 
 GROUPS: Final = {STRIPE: STRIPE_TABLES, KAFKA: LOG_TABLES}
 
@@ -72,7 +76,10 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class MappedStack:
-    """One stack by its mapping; `dsn` and `stripe_key` are secrets and shown nowhere."""
+    """One stack by its mapping; `dsn` and `stripe_key` are secrets and shown nowhere.
+
+    With a `salt`, nothing that may name a customer is kept but as a digest.
+    """
 
     mapping: Mapping
     dsn: str
@@ -81,6 +88,7 @@ class MappedStack:
     scope: Scope = Scope()
     kafka_properties: dict[str, str] = field(default_factory=dict)
     read_only_live: bool = False
+    salt: str | None = None
 
     def settle(self, *, deadline_seconds: float) -> str:
         """Nobody knows what rest is for a stack of others: two looks that agree must do."""
@@ -106,8 +114,8 @@ class MappedStack:
         if self.mapping.stripe is not None:
             absent |= self._read_stripe(self.mapping.stripe, ledgers)
         absent |= self._read_log(ledgers)
-        read = read_mapped(self.dsn, self.mapping, ledgers)
-        notes = (*self.scope.notes(), *read.notes)
+        read = read_mapped(self.dsn, self.mapping, ledgers, self.salt)
+        notes = (*self.scope.notes(), *([REDACTION] if self.salt else []), *read.notes)
         return LedgerLook(folder, read.moment, {**absent, **read.absent}, notes)
 
     def judgement(self, moment: DatabaseMoment) -> dict[str, Value]:
@@ -157,6 +165,7 @@ class MappedStack:
             order_id=source.order_metadata,
             event_id=source.payment_metadata,
             environment=source.environment_metadata,
+            salt=self.salt,
         )
         try:
             is_stripe = urlsplit(source.api_base).hostname == SANDBOX_HOST
@@ -176,7 +185,7 @@ class MappedStack:
         if source is None:
             return {}
         try:
-            read_mapped_log(source, self.kafka_properties, ledgers)
+            read_mapped_log(source, self.kafka_properties, ledgers, self.salt)
         except (LogReadError, BrokerError) as error:
             return missing(LOG_TABLES[:3], f"Kafka could not be read: {error}")
         return {}
@@ -193,7 +202,7 @@ class MappedStack:
 
 def _threshold(percent: float) -> str:
     """Below which an order's md5 lies in a sample of so many percent; eight digits suffice."""
-    return f"{min(round(percent / 100 * 2**32), 2**32 - 1):08x}"
+    return f"{min(round(percent * ONE_PERCENT), 2**32 - 1):08x}"
 
 
 def absences_of(mapping: Mapping) -> dict[str, Absence]:

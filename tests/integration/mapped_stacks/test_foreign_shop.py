@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from tests.support.command_line import CommandLine, verdicts
@@ -199,3 +201,24 @@ def test_a_sample_judges_a_share_of_the_orders_and_says_which(
     # 6, 9 and 11, as the md5 of the numbers 1 to 12 has it.
     assert document["context"]["judged_orders"] == "3"
     assert document["notes"][0].startswith("a sample: 50 % of the orders")
+
+
+def test_a_redacted_audit_finds_the_same_and_keeps_no_name(
+    cli: CommandLine, shop: ForeignShop, tmp_path: Path
+) -> None:
+    for _ in range(3):
+        shop.sell(1999)
+    twice = shop.sell(2500, charged=2)
+    change = {"SELECT id AS order_id": "SELECT id AS order_id, buyer_email AS tenant_id"}
+    mapping = shop.mapping(tmp_path / "laden.toml", **change)
+
+    document = cli.ask("audit", "--mapping", str(mapping), *PAST, "--redact")
+
+    run = Path(document["run_dir"])
+    salt = (run.parents[1] / "redaction-salt").read_text()
+    digest = hashlib.sha256(f"{salt}{twice}".encode()).hexdigest()[:16]
+    assert evidence(document, "I10").count(f"{digest}: 2 succeeded charges") == 1
+    assert verdicts(document)["I13"] == verdicts(document)["I30"] == "holds"
+    assert "digests" in " ".join(document["notes"])
+    kept = f"SELECT DISTINCT tenant_id FROM '{run}/ledgers/orders.parquet'"
+    assert [len(one) for (one,) in duckdb.connect().execute(kept).fetchall()] == [16]

@@ -85,3 +85,18 @@ def test_a_database_that_is_away_is_unknown_also_for_a_test(
 
     assert done.returncode == 3
     assert not (tmp_path / "a.toml").exists()
+
+
+def test_a_column_with_a_hostile_name_is_told_and_does_nothing(
+    cli: CommandLine, shop: ForeignShop, tmp_path: Path
+) -> None:
+    shop.sell(1999)
+    hostile = 'AS amount, 1 AS "a""::text FROM laden.purchase; COMMIT; BEGIN READ WRITE;'
+    hostile += ' DELETE FROM laden.transaction; COMMIT; --"'
+    mapping = shop.mapping(tmp_path / "laden.toml", **{"AS amount, ccy": f"{hostile}, ccy"})
+
+    document = cli.ask("mapping", "test", str(mapping))
+
+    assert document["exit"]["code"] == 2
+    assert "is no column of orders" in document["problems"][0]
+    assert shop.conn.execute("SELECT count(*) FROM laden.transaction").fetchone() == (1,)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -70,6 +72,15 @@ def test_a_runs_report_comes_out_again_and_its_folder_stays_as_it_is(home: Path)
     assert contents(run.path) == before
 
 
+def test_the_latest_is_the_last_run_with_a_report(home: Path) -> None:
+    run = good(home)
+    directory.begin(home / "default" / "runs", "check").journal("verdict", verdict="holds", code=0)
+
+    told = answered(home, "latest")
+
+    assert told["run_dir"] == str(run.path)
+
+
 def test_a_violated_run_exits_1_in_every_format(home: Path) -> None:
     run = bad(home)
 
@@ -104,6 +115,22 @@ def test_a_report_that_could_not_be_written_is_never_exit_0(home: Path, output: 
     assert document["exit"]["code"] == 3
     assert "/dev/full" in document["reports_lost"][0]
     assert document["verdict"] == "holds"
+
+
+@pytest.mark.parametrize(
+    ("output", "code"), [("html", 3), ("markdown", 3), ("junit", 3), ("json", 3), ("table", 0)]
+)
+def test_a_document_that_stdout_did_not_take_is_never_exit_0(
+    home: Path, output: str, code: int
+) -> None:
+    run = good(home)
+    command = [sys.executable, "-m", "bookpayctl", "report", str(run.path), "-o", output]
+
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+
+    assert done.returncode == code, done.stderr
+    assert "stdout took no answer" in done.stderr
 
 
 def test_a_page_is_made_of_a_tar_of_the_folder_alone(home: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from bookpayctl.judge.ledgers.tables import tables
 from bookpayctl.judge.mapping.access import dsn_of, stripe_key_of
-from bookpayctl.judge.mapping.columns import Found, missing_columns, problems_of, select_of
+from bookpayctl.judge.mapping.columns import Found, missing_columns, own, problems_of, select_of
 from bookpayctl.judge.mapping.document import (
     DatabaseSource,
     MappingError,
@@ -135,6 +135,13 @@ def test_columns_that_may_be_left_out_are_null_and_named() -> None:
     assert problems_of(table, orders(), None) == []
     assert missing_columns(table, orders()) == ["tenant_id", "client_key", "created_at"]
     assert "NULL AS client_key" in select_of(table, orders(), None)
+
+
+def test_no_name_and_no_word_of_a_mapping_ends_what_it_stands_in() -> None:
+    table = TableMapping("orders", "SELECT 1", translate={"status": {"a'b\\": "paid"}})
+
+    assert own('a"; DROP TABLE orders; --') == 'mapped."a""; DROP TABLE orders; --"'
+    assert r"E'a''b\\' THEN 'paid'" in select_of(table, orders(), None)
 
 
 def test_major_units_without_a_currency_are_refused() -> None:

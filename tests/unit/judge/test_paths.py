@@ -11,13 +11,13 @@ import pytest
 from bookpayctl.clients.kafka import LogRecord
 from bookpayctl.judge.mapping.document import MappingError, MoneyUnit, TopicMapping
 from bookpayctl.judge.mapping.loading import mapping_of
-from bookpayctl.judge.mapping.paths import Record, found_at, minor_units, problem_of, text_at
+from bookpayctl.judge.mapping.paths import SeenRecord, found_at, minor_units, problem_of, text_at
 from bookpayctl.judge.readers.mapped_log import row_of
 from docs.generate.pages import ROOT
 
 HEAD = "version = 1\nname = 'shop'\n[tables.orders]\nselect = 'SELECT'\n"
 KAFKA = HEAD + "[kafka]\nbootstrap_servers = 'a'\n"
-RECORD = Record("k1", {"id": "e1"}, {"a": {"b": [{"c": 7}]}, "inner": '{"x": "y"}', "t": True})
+RECORD = SeenRecord("k1", {"id": "e1"}, {"a": {"b": [{"c": 7}]}, "inner": '{"x": "y"}', "t": True})
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_what_is_no_path_is_told(path: str) -> None:
 
 @pytest.mark.parametrize("document", [None, 5, "text", '"{', [1], {"a": None}])
 def test_poison_leads_nowhere(document: Any) -> None:
-    assert found_at("$.a.b", Record("", {}, document)) is None
+    assert found_at("$.a.b", SeenRecord("", {}, document)) is None
 
 
 def test_only_texts_and_whole_numbers_are_ids() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+import tomllib
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -22,6 +23,7 @@ from tests.support.run_views import course_with, view_with
 from tests.support.sample_reports import ITEMS, report_of
 
 VOID = frozenset({"meta", "br", "hr"})
+ROOT = Path(__file__).parents[3]
 SVG_NAMESPACE = "http://www.w3.org/2000/svg"
 
 HOSTILE = (
@@ -219,3 +221,13 @@ def test_a_window_without_an_end_of_any_order_says_so() -> None:
     )
 
     assert "No order of this time has a known end." in html_page(view)
+
+
+def test_what_a_page_is_made_of_comes_with_the_package() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    shipped = set(settings["package-data"]["bookpayctl"])
+
+    parts = {path.suffix for path in (ROOT / "bookpayctl" / "run_report").iterdir()} - {".py", ""}
+
+    assert parts == {".css", ".sql"}
+    assert {f"run_report/*{suffix}" for suffix in parts} <= shipped
