@@ -26,6 +26,7 @@ from bookpayctl.judge.ledgers.store import (
     opened,
     quoted,
 )
+from bookpayctl.judge.ledgers.tables import tables
 from bookpayctl.judge.readers.kafka import read_topics
 from bookpayctl.judge.rules import Invariant, rule_of
 from bookpayctl.judge.topics import retention_of
@@ -160,10 +161,10 @@ def keep(
         StoreError: it could not be read again, or not be written.
     """
     folder = folder_of(run)
-    tables = schema()
+    ours = schema()
     keep_records(connection, run)
     for name in selects():
-        keep_csv(connection, tables[name], folder / f"{name}.csv", folder)
+        keep_csv(connection, ours[name], folder / f"{name}.csv", folder)
     rows: Mapping[str, list[dict[str, Value]]] = {
         "asked": [_asked(position)],
         "partitions": _partitions(environment, position),
@@ -171,10 +172,10 @@ def keep(
     }
     for name, found in rows.items():
         lines = folder / f"{name}.jsonl"
-        with RowSink(tables[name], lines) as sink:
+        with RowSink(ours[name], lines) as sink:
             for row in found:
                 sink.put(row)
-        keep_lines(connection, tables[name], lines, folder)
+        keep_lines(connection, ours[name], lines, folder)
         lines.unlink()
 
 
@@ -193,6 +194,8 @@ def ask_all(connection: Connection, comparison: Comparison) -> list[Item]:
     connection.execute(
         f"CREATE TABLE event_topics AS SELECT * FROM (VALUES {known}) AS k (event_type, topic)"
     )
+    # The judge's engine looks there for whose stack it is; a replay is always one of ours.
+    connection.execute(tables()["judgement"].statement)
     if comparison.made_by:
         connection.execute(files(PLACE).joinpath(comparison.made_by).read_text(encoding="utf-8"))
     found = [

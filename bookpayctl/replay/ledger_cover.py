@@ -61,9 +61,10 @@ class LedgerCover:
         if not self.gaps:
             return None
         return (
-            f"the payments ledger does not cover the range: {self.gaps} of {self.records} orders in"
-            f" {Topic.ORDERS_PLACED.value} have no payment and would be charged, such as"
-            f" {', '.join(self.named)}"
+            "the payments ledger does not cover the range:"
+            f" {self.gaps} of {self.records} records in"
+            f" {Topic.ORDERS_PLACED.value} are of orders without a payment and would charge them,"
+            f" such as {', '.join(self.named)}"
         )
 
 

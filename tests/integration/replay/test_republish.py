@@ -180,7 +180,7 @@ def test_a_live_replay_is_refused_where_the_ledger_does_not_know_the_orders(
 
     assert refusal_of(environment, wanted) is None
     assert refusal is not None
-    assert refusal.startswith("the payments ledger does not cover the range: 1 of 1 orders")
+    assert refusal.startswith("the payments ledger does not cover the range: 1 of 1 records")
 
 
 def _behind(environment: Environment) -> int:

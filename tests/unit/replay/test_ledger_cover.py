@@ -32,8 +32,8 @@ def test_an_order_that_nobody_knows_is_a_gap_and_is_named() -> None:
     found = cover("e-0", "e-1", "e-3")
 
     assert found.problem() == (
-        "the payments ledger does not cover the range: 1 of 4 orders in orders.placed have no"
-        " payment and would be charged, such as orders.placed/0/2"
+        "the payments ledger does not cover the range: 1 of 4 records in orders.placed are of"
+        " orders without a payment and would charge them, such as orders.placed/0/2"
     )
 
 
