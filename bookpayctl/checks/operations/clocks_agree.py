@@ -81,7 +81,8 @@ def answer(readings: Sequence[Reading]) -> CheckAnswer:
         f"{one.clock}: {one.shown:.1f}, asked {one.before:.1f}, heard {one.after:.1f}"
         for one in readings
     ]
-    return warned(worries, f"{names} agree with this machine", len(readings), evidence)
+    agree = "agrees" if len(readings) == 1 else "agree"
+    return warned(worries, f"{names} {agree} with this machine", len(readings), evidence)
 
 
 def _side(skew_seconds: float) -> str:

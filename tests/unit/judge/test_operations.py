@@ -160,7 +160,7 @@ def test_a_clock_is_off_by_what_no_delay_explains(reading: Reading, skew: float)
 @pytest.mark.parametrize(
     ("shown", "verdict", "words"),
     [
-        (104.9, Verdict.HOLDS, "agree"),
+        (104.9, Verdict.HOLDS, "PostgreSQL agrees"),
         (105.1, Verdict.WARNING, "5.1 s ahead"),
         (94.0, Verdict.WARNING, "6.0 s behind"),
     ],
