@@ -7,27 +7,21 @@ row already. One REPEATABLE READ, READ ONLY transaction on the primary; nothing 
 from __future__ import annotations
 
 import threading
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 
-from bookpayctl.clients.database import Connection, DatabaseError, reading
+from bookpayctl.clients.database import DatabaseError, reading
+from bookpayctl.clients.read_only import copy_csv
 from bookpayctl.judge.readers.postgres import read_clock as read_clock
+from bookpayctl.judge.readers.selects import selects_of
 from bookpayctl.replay.errors import ReplayError
 from bookpayctl.replay.evidence import folder_of
 
 OURS = "bookpayctl.replay"
 
 
-@cache
 def selects() -> dict[str, str]:
     """The SELECT of each table of ours, by the table of `schema.sql` that it fills."""
-    folder = files(OURS).joinpath("ours")
-    return {
-        entry.name.removesuffix(".sql"): entry.read_text(encoding="utf-8")
-        for entry in sorted(folder.iterdir(), key=lambda entry: entry.name)
-        if entry.name.endswith(".sql")
-    }
+    return selects_of(OURS)
 
 
 class LedgerReading:
@@ -62,13 +56,6 @@ class LedgerReading:
                 # How times are written is a setting of the server and of the role, too.
                 conn.execute("SET datestyle TO 'ISO, YMD'")
                 for table, select in selects().items():
-                    _copy(conn, select, folder / f"{table}.csv")
+                    copy_csv(conn, select, folder / f"{table}.csv")
         except (DatabaseError, OSError) as error:
             self._error = error
-
-
-def _copy(conn: Connection, select: str, path: Path) -> None:
-    statement = f"COPY ({select}) TO STDOUT (FORMAT csv, HEADER)".encode()
-    with conn.cursor() as cursor, path.open("wb") as file, cursor.copy(statement) as rows:
-        for part in rows:
-            file.write(part)

@@ -17,7 +17,7 @@ from bookpayctl.report.record import RecordError, report_of
 from bookpayctl.report.result import Report
 from bookpayctl.report.verdict import Item, Verdict
 from bookpayctl.runs.directory import JOURNAL_FILE, REPORT_FILE, read_lines
-from bookpayctl.runs.listing import STATES, described
+from bookpayctl.runs.listing import STATES, described, verdict_line
 
 REPORT_ID: Final = "V06"
 
@@ -75,8 +75,8 @@ def _document(folder: Path) -> dict[str, object]:
 
 def _contradicted(folder: Path, report: Report) -> list[Item]:
     """V06, where the journal, which cannot be changed unseen, ended with another verdict."""
-    said = [line for line in read_lines(folder / JOURNAL_FILE) if line.get("event") == "verdict"]
-    if not said or said[-1].get("verdict") == report.verdict.value:
+    said = verdict_line(read_lines(folder / JOURNAL_FILE))
+    if not said or said.get("verdict") == report.verdict.value:
         return []
     return [
         Item(
@@ -84,7 +84,7 @@ def _contradicted(folder: Path, report: Report) -> list[Item]:
             "the report is the journal's",
             Verdict.VIOLATED,
             "the verdict with which the journal ends",
-            f"the journal says {said[-1].get('verdict')}, {REPORT_FILE} {report.verdict.value}",
+            f"the journal says {said.get('verdict')}, {REPORT_FILE} {report.verdict.value}",
             1,
         )
     ]

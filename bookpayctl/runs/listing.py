@@ -190,12 +190,16 @@ def _read(path: Path, size_bytes: int, *, named: bool) -> ListedRun:
     )
 
 
+def verdict_line(lines: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """The line of a journal that says what the run came to, the last one; empty without one."""
+    said = [line for line in lines if line.get("event") == "verdict"]
+    return said[-1] if said else {}
+
+
 def _last_word(lines: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """What the journal says it came to: a drill of a demo has no report of its own."""
-    said = [line for line in lines if line.get("event") == "verdict"]
-    if not said:
-        return {}
-    return {"verdict": said[-1].get("verdict"), "exit": {"code": said[-1]["code"]}}
+    said = verdict_line(lines)
+    return {"verdict": said.get("verdict"), "exit": {"code": said["code"]}} if said else {}
 
 
 def _object(path: Path) -> dict[str, Any]:

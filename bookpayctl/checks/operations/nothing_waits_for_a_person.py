@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from bookpayctl.check import Category, Check, CheckAnswer, Inquiry, cannot_tell, warned
+from bookpayctl.targets.asked import ledger_of
 from bookpayctl.targets.status import UnknownFact, Waiting
 
 WHERE_TO_LOOK: Final = {
@@ -19,10 +20,10 @@ WHERE_TO_LOOK: Final = {
 
 def ask(inquiry: Inquiry) -> CheckAnswer:
     """Ask the database what waits."""
-    found = inquiry.target.status().waiting
+    found = ledger_of(inquiry.environment)
     if isinstance(found, UnknownFact):
         return cannot_tell(found.reason, fix="bookpayctl status")
-    return answer(found)
+    return answer(found.waiting)
 
 
 def answer(found: Sequence[Waiting]) -> CheckAnswer:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from bookpayctl.check import Category, Check, CheckAnswer, Inquiry, cannot_tell, warned
+from bookpayctl.targets.asked import ledger_of
 from bookpayctl.targets.status import OpenPayments, UnknownFact
 from runtime.domain.names import PaymentState
 
@@ -18,10 +19,10 @@ WITH_OTHERS: Final = frozenset({PaymentState.PROCESSING.value, PaymentState.REFU
 
 def ask(inquiry: Inquiry) -> CheckAnswer:
     """Ask the database which payments are open, and since when."""
-    found = inquiry.target.status().open_payments
+    found = ledger_of(inquiry.environment)
     if isinstance(found, UnknownFact):
         return cannot_tell(found.reason, fix="bookpayctl status")
-    return answer(found)
+    return answer(found.open_payments)
 
 
 def answer(found: Sequence[OpenPayments]) -> CheckAnswer:

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
-from importlib.resources import files
-from pathlib import Path
 from typing import Final
 
 from bookpayctl.clients.database import Connection, DatabaseError, reading
+from bookpayctl.clients.read_only import copy_csv
 from bookpayctl.judge.ledgers.writer import LedgerWriter
+from bookpayctl.judge.readers.selects import selects_of
 
 OURS: Final = "bookpayctl.judge.readers"
 
@@ -38,15 +37,9 @@ class DatabaseMoment:
     version: str
 
 
-@cache
 def selects() -> dict[str, str]:
     """The SELECT of each table of ours, by the canonical table that it fills."""
-    folder = files(OURS).joinpath("ours")
-    return {
-        entry.name.removesuffix(".sql"): entry.read_text(encoding="utf-8")
-        for entry in sorted(folder.iterdir(), key=lambda entry: entry.name)
-        if entry.name.endswith(".sql")
-    }
+    return selects_of(OURS)
 
 
 def read_database(dsn: str, ledgers: LedgerWriter) -> DatabaseMoment:
@@ -64,7 +57,7 @@ def read_database(dsn: str, ledgers: LedgerWriter) -> DatabaseMoment:
             if table_name in LATER_TABLES and not _is_there(conn, table_name):
                 ledgers.keep(ledgers.sink(table_name))
                 continue
-            _copy(conn, select, ledgers.csv_path(table_name))
+            copy_csv(conn, select, ledgers.csv_path(table_name))
             ledgers.keep_csv(table_name)
     return moment
 
@@ -77,13 +70,6 @@ def read_clock(dsn: str) -> datetime:
     """
     with reading(dsn) as conn:
         return _one_time(conn)
-
-
-def _copy(conn: Connection, select: str, path: Path) -> None:
-    statement = f"COPY ({select}) TO STDOUT (FORMAT csv, HEADER)".encode()
-    with conn.cursor() as cursor, path.open("wb") as file, cursor.copy(statement) as rows:
-        for part in rows:
-            file.write(part)
 
 
 def _is_there(conn: Connection, table: str) -> bool:
