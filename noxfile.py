@@ -137,6 +137,15 @@ def crash_matrix(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def controls(session: nox.Session) -> None:
+    """Every red control: checks, audit and drills, asked of what is wrong on purpose."""
+    python(session, "bookpayctl", "check", "--selftest", "--brief")
+    python(session, "bookpayctl", "audit", "--selftest")
+    for drill in ("crash-mid-charge", "kill-storm", "outage"):
+        python(session, "bookpayctl", "drill", "run", drill, "--control")
+
+
+@nox.session(default=False)
 def certify(session: nox.Session) -> None:
     """From a clean cluster to a verdict and back, three times, with what each step took."""
     session.env["BOOKPAY_CERTIFY"] = "1"

@@ -57,6 +57,10 @@ ReportOption = Annotated[
     ),
 ]
 StrictOption = Annotated[bool, typer.Option("--strict", help="Warnings exit 4.")]
+SelftestOption = Annotated[
+    bool,
+    typer.Option("--selftest", help="Ask what is wrong on purpose: each question must say no."),
+]
 VerboseOption = Annotated[
     bool, typer.Option("--verbose", "-v", help="Show the evidence also where all is well.")
 ]

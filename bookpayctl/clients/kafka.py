@@ -26,6 +26,8 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
     ConfigResource,
     ConfigSource,
 )
@@ -207,6 +209,22 @@ def topic_settings(bootstrap_servers: str, topics: Iterable[str]) -> list[TopicS
             )
         )
     return sorted(found, key=lambda topic: topic.name)
+
+
+def change_topic(bootstrap_servers: str, topic: str, settings: Mapping[str, str]) -> None:
+    """Set some of a topic's settings; the others stay.
+
+    Raises:
+        BrokerError: the broker refused, or did not say.
+    """
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
+    entries = [
+        ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+        for name, value in settings.items()
+    ]
+    resource = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=entries)
+    asked = admin.incremental_alter_configs([resource], request_timeout=REQUEST_TIMEOUT_SECONDS)
+    asked[resource].result()
 
 
 def delete_group(bootstrap_servers: str, group: str) -> None:

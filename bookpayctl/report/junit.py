@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 
 from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.report.result import Report
+from bookpayctl.report.text import UNCERTIFIED
 from bookpayctl.report.verdict import Item, Verdict
 
 _DECLARATION: Final = '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -76,6 +77,8 @@ def _add_case(suite: ElementTree.Element, report: Report, item: Item) -> None:
             f"examined: {item.examined}",
             *(f"evidence: {line}" for line in item.evidence),
             *([f"fix: {item.fix}"] if item.fix else []),
+            *([f"controls: {', '.join(item.controls)}"] if item.controls else []),
+            *([] if item.certified else [UNCERTIFIED]),
         )
     )
     kind = _element_of(item, report)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from bookpayctl.report.result import Report
-from bookpayctl.report.text import SYMBOLS, WORDS, printable
+from bookpayctl.report.text import SYMBOLS, UNCERTIFIED, WORDS, printable, uncertified
 from bookpayctl.report.verdict import Item, Verdict, count_by_verdict
 
 _SPECIAL: Final = re.compile(r"([\\`*_{}\[\]<>#|~@&])")
@@ -51,16 +51,21 @@ def _answers(report: Report) -> Iterator[str]:
         return
     counts = count_by_verdict(report.items)
     parts = [f"{counts[v.value]} {WORDS[v]}" for v in Verdict if counts[v.value]]
-    yield f"{len(report.items)} questions: {', '.join(parts)}."
+    yield f"{len(report.items)} questions: {', '.join(parts)}{uncertified(report.items)}."
     yield ""
     yield "| | id | question | examined | observed |"
     yield "|---|---|---|--:|---|"
     for item in report.items:
         symbol = f"{SYMBOLS[item.verdict]} {item.verdict.value}"
+        title = _escaped(item.title) + _label(item)
         yield (
-            f"| {symbol} | {_code(item.id)} | {_escaped(item.title)} | {item.examined}"
+            f"| {symbol} | {_code(item.id)} | {title} | {item.examined}"
             f" | {_code(item.reason or item.observed)} |"
         )
+
+
+def _label(item: Item) -> str:
+    return "" if item.certified else f" ({UNCERTIFIED})"
 
 
 def _details(item: Item) -> Iterator[str]:

@@ -106,4 +106,5 @@ def item_document(item: Item) -> dict[str, Any]:
         "fix": item.fix,
         "reason": item.reason,
         "duration_ms": item.duration_ms,
+        "controls": list(item.controls),
     }

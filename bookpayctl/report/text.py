@@ -5,7 +5,7 @@ Pure: a report in, lines out. Symbols have plain-letter forms, and no meaning ha
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -36,6 +36,9 @@ ASCII_SYMBOLS: Final = {
     Verdict.UNKNOWN: "??",
     Verdict.VIOLATED: "xx",
 }
+
+UNCERTIFIED: Final = "uncertified"
+"""Of a question that no control turns red: whether it could say no has not been shown."""
 
 WORDS: Final = {
     Verdict.HOLDS: "hold",
@@ -127,8 +130,8 @@ def item_lines(item: Item, look: Look, *, width: int = ID_WIDTH_MIN) -> Iterator
     head = (
         f"{mark(item.verdict, look)} {short_id(item):<{width}} {item.title:<{TITLE_WIDTH}}"
         f" {examined}{took}"
-    )
-    yield head.rstrip()
+    ).rstrip()
+    yield head if item.certified else f"{head}  {UNCERTIFIED}"
     if item.verdict is Verdict.HOLDS:
         if look.detailed:
             yield f"{INDENT}{printable(item.observed)}"
@@ -154,7 +157,7 @@ def summary_lines(report: Report, look: Look) -> Iterator[str]:
     counts = count_by_verdict(report.items)
     parts = [f"{counts[v.value]} {WORDS[v]}" for v in Verdict if counts[v.value]]
     if parts:
-        yield f"{len(report.items)} questions: {', '.join(parts)}"
+        yield f"{len(report.items)} questions: {', '.join(parts)}{uncertified(report.items)}"
     if "refused" in report.context:
         yield f"refused: {report.context['refused']}"
     yield (
@@ -171,6 +174,12 @@ def summary_lines(report: Report, look: Look) -> Iterator[str]:
         and any(item.fix for item in report.items)
     ):
         yield f"environment: {name}; for the fixes above: export BOOKPAY_NAME={name}"
+
+
+def uncertified(items: Iterable[Item]) -> str:
+    """How many questions nobody has shown to be able to say no; nothing where all are."""
+    count = sum(1 for item in items if not item.certified)
+    return f"; {count} {UNCERTIFIED}" if count else ""
 
 
 def mark(verdict: Verdict, look: Look) -> str:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from bookpayctl.controls.catalogue import CONTROL_PREFIX, controls_of
+
 
 class Verdict(StrEnum):
     """From best to worst for a person reading: the order of `_RANK`, not of the text."""
@@ -50,6 +52,8 @@ class Item:
         fix: the command or action to start with when this is not `holds`.
         reason: why it was skipped or could not be evaluated.
         duration_ms: how long the question took to answer.
+        controls: names of what is wrong on purpose and turns this question red; empty for one that
+            nobody has shown to be able to say no.
     """
 
     id: str
@@ -69,6 +73,16 @@ class Item:
             raise ValueError(f"{self.id} claims to hold but examined nothing; it is vacuous")
         if self.verdict in (Verdict.SKIPPED, Verdict.UNKNOWN) and not self.reason:
             raise ValueError(f"{self.id} is {self.verdict} without a reason")
+
+    @property
+    def controls(self) -> tuple[str, ...]:
+        """See above; they follow from the id."""
+        return controls_of(self.id)
+
+    @property
+    def certified(self) -> bool:
+        """Whether the question has a red control, or is one itself."""
+        return bool(self.controls) or self.id.startswith(CONTROL_PREFIX)
 
 
 def worst(verdicts: Iterable[Verdict], *, each_must_answer: bool) -> Verdict:

@@ -15,7 +15,7 @@ from importlib.resources import files
 from typing import Final
 
 from bookpayctl.report.exit_code import MEANINGS
-from bookpayctl.report.text import SYMBOLS, WORDS, shown_size
+from bookpayctl.report.text import SYMBOLS, UNCERTIFIED, WORDS, shown_size
 from bookpayctl.report.verdict import MEANINGS as VERDICT_MEANINGS
 from bookpayctl.report.verdict import Item, Verdict, count_by_verdict
 from bookpayctl.run_report.course import Course
@@ -219,6 +219,7 @@ def _item(number: int, item: Item) -> Markup:
                 title=VERDICT_MEANINGS[item.verdict]),
         element("code", item.id),
         element("span", item.title),
+        "" if item.certified else element("span", UNCERTIFIED, class_="examined"),
         element("span", f"examined {item.examined}{took}", class_="examined"),
     )  # fmt: skip
     return element(

@@ -13,6 +13,7 @@ from typing import Final
 
 from docs.generate import (
     configuration,
+    controls,
     decision_index,
     failpoints,
     glossary,
@@ -39,6 +40,8 @@ PARTS: Final[dict[str, Callable[[], str]]] = {
     "webhook cases": judge.webhook_cases,
     "verdicts": judge.verdicts,
     "exit codes": judge.exit_codes,
+    "controls": controls.controls,
+    "uncertified": controls.uncertified,
     "mapping keys": mapping.keys,
     "mapping columns": mapping.columns,
     "metrics": metrics.metrics,

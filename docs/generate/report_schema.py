@@ -34,6 +34,7 @@ CONTEXTS: Final[dict[str, tuple[str, ...]]] = {
         *("environment", "target", "run"),
         *("mode", "topics", "records", "ledger_at"),
     ),
+    "SelftestReport": ("asked", "controls"),
     "VerificationReport": ("run", "rules", "judged_orders"),
 }
 REFUSED: Final = ("environment", "target", "refused")
@@ -142,6 +143,7 @@ def _item() -> dict[str, Any]:
     sample = Item("I00", "title", Verdict.HOLDS, "required", "observed", 1)
     documented = _attributes_of(Item)
     kinds = {part.name: str(part.type) for part in fields(Item)}
+    kinds["controls"] = "tuple[str, ...]"
     properties = {
         name: {**_TYPES[kinds[name]], **documented.get(name, {})}
         for name in result.item_document(sample)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from bookpayctl.controls.events_and_orders import NO_INBOX
 from tests.mutants.mutant import Mutant, Replacement, integration
 
 INGEST: Final = "runtime/services/payments_worker/ingest.py"
@@ -17,29 +18,7 @@ EVENT_MUTANTS: Final = (
     Mutant(
         "M1",
         "no inbox check: an OrderPlaced that is known already starts its payment anew",
-        (
-            Replacement(
-                QUEUE,
-                """    return Inserted(
-        tuple(new),
-        tuple(known),
-        tuple(item for item in rest if item.event.root not in known),
-    )
-""",
-                """    conn.execute(
-        "UPDATE payments SET state = 'pending', next_attempt_at = environment_now(),"
-        " lease_owner = NULL, lease_incarnation = NULL, lease_token = NULL, lease_until = NULL"
-        " WHERE event_id = ANY (%s)",
-        (list(known),),
-    )
-    return Inserted(
-        (*new, *known),
-        (),
-        tuple(item for item in rest if item.event.root not in known),
-    )
-""",
-            ),
-        ),
+        NO_INBOX,
         (integration("whole_stack/test_bad_records", "test_an_order_read_twice_is_paid_once"),),
     ),
     Mutant(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from bookpayctl.controls.keys_and_signatures import KEY_WITH_ATTEMPT, NEW_KEY_EACH_TIME
 from tests.mutants.mutant import Mutant, Replacement, integration, unit
 
 CALLS: Final = "runtime/services/payments_gateway/calls.py"
@@ -25,54 +26,13 @@ MONEY_MUTANTS: Final = (
     Mutant(
         "M2",
         "the gateway makes up a key for every charge it sends",
-        (
-            Replacement(
-                CALLS,
-                "from dataclasses import dataclass\n\nfrom fastapi",
-                "from dataclasses import dataclass\nfrom uuid import uuid4\n\nfrom fastapi",
-            ),
-            Replacement(
-                CALLS,
-                "        key=str(body.event_id),\n        money=",
-                "        key=str(uuid4()),\n        money=",
-            ),
-        ),
+        NEW_KEY_EACH_TIME,
         (SPOILT_ANSWER,),
     ),
     Mutant(
         "M3",
         "the key of a retry includes the number of the attempt",
-        (
-            Replacement(
-                ATTEMPT,
-                "            row.payment_method,\n        )\n",
-                "            row.payment_method,\n            row.started_attempts,\n        )\n",
-            ),
-            Replacement(
-                CLIENT,
-                "    payment_method: str | None\n\n\n@dataclass(frozen=True, slots=True)\n"
-                "class GatewayAnswer:",
-                "    payment_method: str | None\n    attempt: int = 0\n\n\n"
-                "@dataclass(frozen=True, slots=True)\nclass GatewayAnswer:",
-            ),
-            Replacement(
-                CLIENT,
-                '            "currency": request.money.currency,\n        }\n',
-                '            "currency": request.money.currency,\n            "attempt": request.attempt,\n'
-                "        }\n",
-            ),
-            Replacement(
-                "runtime/services/payments_gateway/schema.py",
-                "    payment_method: Text | None = None\n",
-                "    payment_method: Text | None = None\n    attempt: int = 0\n",
-            ),
-            Replacement(
-                CALLS,
-                "        key=str(body.event_id),\n        money=",
-                '        key=f"{body.event_id}:{body.attempt}" if body.attempt else str(body.event_id),'
-                "\n        money=",
-            ),
-        ),
+        KEY_WITH_ATTEMPT,
         (SPOILT_ANSWER,),
     ),
     Mutant(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from bookpayctl.controls.events_and_orders import STOCK_KEPT
 from tests.mutants.mutant import Mutant, Replacement, integration, unit
 
 STOCK: Final = "runtime/adapters/store/stock.py"
@@ -36,13 +37,7 @@ ORDER_MUTANTS: Final = (
     Mutant(
         "M14",
         "the stock of a failed order is not released",
-        (
-            Replacement(
-                STOCK,
-                'self._moved.append(conn.execute(_RELEASE, {"order_id": order_id}))',
-                "pass",
-            ),
-        ),
+        STOCK_KEPT,
         (DECLINED,),
     ),
     Mutant(

@@ -11,6 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from bookpayctl.controls import edit
+from bookpayctl.controls.edit import Edit as Replacement
+from bookpayctl.controls.edit import NotApplicableError
+
+__all__ = ["Mutant", "NotApplicableError", "Replacement"]
+
 
 def integration(module: str, test: str) -> str:
     """The node id of a test that needs servers."""
@@ -26,15 +32,6 @@ HAPPY_PATH: Final = (
     integration("orders/test_order_to_money", "test_an_order_is_charged_once_and_paid"),
 )
 """Must stay green under a sabotage of the runtime: the stack starts, and an order is paid."""
-
-
-@dataclass(frozen=True, slots=True)
-class Replacement:
-    """One exact change of one file; `file` is relative to the repository."""
-
-    file: str
-    old: str
-    new: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,36 +57,16 @@ class Mutant:
         return all(node.startswith("tests/unit/") for node in self.caught_by)
 
 
-class NotApplicableError(Exception):
-    """The text to replace is not there exactly once, or what came of it does not compile."""
-
-
 def changed_texts(root: Path, mutant: Mutant) -> Mapping[str, str]:
     """The files a mutant changes, by name, as they would be.
 
     Raises:
         NotApplicableError: see there.
     """
-    texts: dict[str, str] = {}
-    for change in mutant.replacements:
-        path = root / change.file
-        if not path.is_file():
-            raise NotApplicableError(f"{mutant.id}: {change.file} is not there")
-        text = texts.get(change.file) or path.read_text()
-        found = text.count(change.old)
-        if found != 1:
-            line = change.old.strip().splitlines()[0]
-            raise NotApplicableError(f"{mutant.id}: {change.file} has {line!r} {found} times")
-        texts[change.file] = text.replace(change.old, change.new)
-    for name, text in texts.items():
-        if name.endswith(".py"):
-            try:
-                compile(text, name, "exec")
-            except SyntaxError as error:
-                raise NotApplicableError(
-                    f"{mutant.id}: {name} does not compile: {error}"
-                ) from error
-    return texts
+    try:
+        return edit.changed_texts(root, mutant.replacements)
+    except NotApplicableError as error:
+        raise NotApplicableError(f"{mutant.id}: {error}") from error
 
 
 def apply(root: Path, mutant: Mutant) -> None:
@@ -98,9 +75,7 @@ def apply(root: Path, mutant: Mutant) -> None:
     Raises:
         NotApplicableError: nothing was written.
     """
-    for name, text in changed_texts(root, mutant).items():
-        path = root / name
-        path.write_text(text)
-        # A compiled file is recognised by second and size; a quick edit can keep both.
-        for compiled in (path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"):
-            compiled.unlink()
+    try:
+        edit.apply(root, mutant.replacements)
+    except NotApplicableError as error:
+        raise NotApplicableError(f"{mutant.id}: {error}") from error

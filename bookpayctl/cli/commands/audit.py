@@ -24,6 +24,7 @@ from bookpayctl.cli.reports import (
     FormatOption,
     ReportFormat,
     ReportOption,
+    SelftestOption,
     StrictOption,
     VerboseOption,
     finish,
@@ -59,6 +60,7 @@ def audit(
     sample: SampleOption = None,
     read_only_live: LiveOption = False,
     redact: RedactOption = False,
+    selftest: SelftestOption = False,
     strict: StrictOption = False,
     verbose: VerboseOption = False,
     output: FormatOption = ReportFormat.TABLE,
@@ -68,7 +70,8 @@ def audit(
 
     Reads only; judges what is older than --age, so the shop may go on selling. What was read stays
     in a run's folder, so that `bookpayctl verify` can judge it again. With --mapping it needs no
-    environment, and judges what the mapping says is there.
+    environment, and judges what the mapping says is there. --selftest judges ledgers, and stacks,
+    that are wrong on purpose: an invariant that does not find out is broken.
 
     Example: bookpayctl audit --age 30s -o json
     """
@@ -76,6 +79,8 @@ def audit(
 
     inputs = [path for path in (history, mapping) if path is not None]
     files = report_files(report, output, inputs=inputs)
+    if selftest:
+        finish(_selftest(), output, files, detailed=verbose)
     age_seconds = duration_of(age, "--age")
     deadline_seconds = duration_of(timeout, "--timeout")
     recorded = _history(history)
@@ -98,6 +103,18 @@ def audit(
             strict=strict,
         )
     finish(result, output, files, detailed=verbose)
+
+
+def _selftest() -> Report:
+    """Judge ledgers that are wrong on purpose, then stacks that are."""
+    from bookpayctl.controls.catalogue import controls_asking
+    from bookpayctl.judge.rules import rules
+    from bookpayctl.selftest.ledgers import ledger_items
+    from bookpayctl.selftest.report import selftest_report
+    from bookpayctl.selftest.stacks import stack_items
+
+    controls = controls_asking("audit", {rule.id for rule in rules()})
+    return selftest_report("audit", ledger_items(), stack_items(controls, hint))
 
 
 def _see_one_stack(

@@ -14,6 +14,7 @@ from bookpayctl.cli.reports import (
     FormatOption,
     ReportFormat,
     ReportOption,
+    SelftestOption,
     StrictOption,
     finish,
     report_files,
@@ -52,6 +53,7 @@ def check(
         int | None,
         typer.Option(min=1, help="Replay about so many of the newest records; default: all."),
     ] = None,
+    selftest: SelftestOption = False,
     strict: StrictOption = False,
     verbose: EvidenceOption = True,
     output: FormatOption = ReportFormat.TABLE,
@@ -62,7 +64,8 @@ def check(
     The checklist's six items (BP-C…) are asked by behaviour: two probe orders with test cards are
     placed, registered and never audited. Then what an operator looks at (BP-O…): backlogs, what
     waits for a person, retention, WAL, clocks, disk. There a worry is a warning, and counts with
-    --strict.
+    --strict. --selftest asks stacks that are wrong on purpose, on this machine and apart from any
+    environment: a check that does not find out is broken.
 
     Example: bookpayctl check --only BP-C001 --report junit=check.xml
     """
@@ -71,6 +74,9 @@ def check(
     files = report_files(report, output)
     chosen = _chosen(only, skip, category)
     deadline_seconds = duration_of(timeout, "--timeout")
+    if selftest:
+        left = [item for item in chosen if item.id not in (skip or [])]
+        finish(_selftest(left), output, files, detailed=verbose)
     environment = environment_of(name)
     result = run_all(
         environment,
@@ -81,6 +87,18 @@ def check(
         strict=strict,
     )
     finish(result, output, files, detailed=verbose)
+
+
+def _selftest(chosen: list[Check]) -> Report:
+    """Ask the chosen checks of what is wrong on purpose."""
+    from bookpayctl.controls.catalogue import controls_asking
+    from bookpayctl.selftest.report import selftest_report
+    from bookpayctl.selftest.stacks import stack_items, without_control
+
+    controls = controls_asking("check", {item.id for item in chosen})
+    asked = {red.question for control in controls for red in control.red}
+    missing = (without_control(i.id, i.title) for i in chosen if i.id not in asked)
+    return selftest_report("check", stack_items(controls, hint), missing)
 
 
 def run_all(

@@ -31,6 +31,13 @@ TimeoutOption = Annotated[
 ]
 SeedOption = Annotated[int, typer.Option(help="Of the load; the same seed sends the same orders.")]
 PlanOption = Annotated[bool, typer.Option("--plan", help="Say what would be done, and stop.")]
+ControlOption = Annotated[
+    bool,
+    typer.Option(
+        "--control",
+        help="Run it on stacks that are wrong on purpose, on this machine: it must find out.",
+    ),
+]
 AllOption = Annotated[
     bool, typer.Option("--verbose", "-v", help="List every invariant, not only those that fail.")
 ]
@@ -48,6 +55,7 @@ def run(
     timeout: TimeoutOption = "60s",
     seed: SeedOption = 0,
     plan: PlanOption = False,
+    control: ControlOption = False,
     strict: StrictOption = False,
     verbose: AllOption = False,
     output: FormatOption = ReportFormat.TABLE,
@@ -66,6 +74,8 @@ def run(
     if drill is None:
         known = ", ".join(entry.slug for entry in CATALOGUE)
         fail(f"no drill {slug!r}; there are: {known}", ExitCode.USAGE)
+    if control:
+        finish(_controlled(drill), output, files, detailed=verbose)
     point = at or next(iter(drill.points))
     if point not in drill.points:
         fail(f"--at {point!r}: {slug} has {', '.join(drill.points)}", ExitCode.USAGE)
@@ -83,6 +93,17 @@ def run(
         return
     fold = None if verbose else "I"
     finish(perform(drill, request), output, files, detailed=True, fold=fold)
+
+
+def _controlled(drill: Drill) -> Report:
+    """Run a drill as its controls have it, each on a stack of its own."""
+    from bookpayctl.controls.catalogue import controls_of_drill
+    from bookpayctl.selftest.report import selftest_report
+    from bookpayctl.selftest.stacks import stack_items, without_control
+
+    controls = controls_of_drill(drill.slug)
+    missing = [] if controls else [without_control(drill.slug, drill.question)]
+    return selftest_report(f"drill {drill.slug}", stack_items(controls, hint), missing)
 
 
 def perform(drill: Drill, request: DrillRequest) -> Report:
@@ -169,6 +190,7 @@ def _named(entry: Entry) -> Callable[..., None]:
         timeout: TimeoutOption = "60s",
         seed: SeedOption = 0,
         plan: PlanOption = False,
+        control: ControlOption = False,
         strict: StrictOption = False,
         verbose: AllOption = False,
         output: FormatOption = ReportFormat.TABLE,
@@ -183,6 +205,7 @@ def _named(entry: Entry) -> Callable[..., None]:
             timeout=timeout,
             seed=seed,
             plan=plan,
+            control=control,
             strict=strict,
             verbose=verbose,
             output=output,

@@ -52,6 +52,7 @@ def _told(identifier: str) -> tuple[str, dict[str, str]] | None:
                 **lines,
                 "fix": item.fix,
                 "category": item.category.value,
+                "controls": _controls(item.id),
             }
     for rule in rules():
         if rule.id == identifier.upper():
@@ -61,13 +62,27 @@ def _told(identifier: str) -> tuple[str, dict[str, str]] | None:
                 "examines": rule.examines,
                 **({"excuses": rule.excuses.replace(" of {money}", "")} if rule.excuses else {}),
                 "reads": ", ".join(" or ".join(names) for names in rule.reads),
+                "controls": _controls(rule.id),
             }
     # An item's id leads to its drill: crash-mid-charge/charged-once.
     drill = find_drill(identifier.partition("/")[0])
     if drill is None:
         return None
     lines = {"asks": drill.question, "expects": drill.expected}
-    return drill.slug, {**lines, "risks": drill.blast_radius, "strikes": ", ".join(drill.points)}
+    return drill.slug, {
+        **lines,
+        "risks": drill.blast_radius,
+        "strikes": ", ".join(drill.points),
+        "controls": _controls(drill.slug),
+    }
+
+
+def _controls(question: str) -> str:
+    """What is wrong on purpose and turns it red, or why nothing does."""
+    from bookpayctl.controls.catalogue import WITHOUT, controls_of
+
+    why = WITHOUT.get(question, "no control turns it red")
+    return ", ".join(controls_of(question)) or f"uncertified: {why}"
 
 
 def _known() -> list[str]:

@@ -1,0 +1,161 @@
+"""Wrong runtimes: events that are lost, changed or taken twice, and orders that follow none."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bookpayctl.controls.control import RedAnswer, WrongStack
+from bookpayctl.controls.edit import Edit
+
+_PUBLISHER: Final = "runtime/services/outbox_publisher/service.py"
+
+PAID: Final = ("order", "place", "--wait", "paid")
+DECLINED: Final = (
+    *("order", "place", "--payment-method", "pm_card_chargeDeclined"),
+    *("--wait", "cancelled"),
+)
+AUDIT: Final = ("audit", "--age", "1s", "--timeout", "10s")
+
+NO_INBOX: Final = (
+    Edit(
+        "runtime/steps/queue.py",
+        """    return Inserted(
+        tuple(new),
+        tuple(known),
+        tuple(item for item in rest if item.event.root not in known),
+    )
+""",
+        """    conn.execute(
+        "UPDATE payments SET state = 'pending', next_attempt_at = environment_now(),"
+        " lease_owner = NULL, lease_incarnation = NULL, lease_token = NULL, lease_until = NULL"
+        " WHERE event_id = ANY (%s)",
+        (list(known),),
+    )
+    return Inserted(
+        (*new, *known),
+        (),
+        tuple(item for item in rest if item.event.root not in known),
+    )
+""",
+    ),
+)
+
+STOCK_KEPT: Final = (
+    Edit(
+        "runtime/adapters/store/stock.py",
+        'self._moved.append(conn.execute(_RELEASE, {"order_id": order_id}))',
+        "pass",
+    ),
+)
+
+WRONG_EVENTS_AND_ORDERS: Final = (
+    WrongStack(
+        "publishers-without-a-lock",
+        "every publisher takes itself for the leader",
+        ("check", "--only", "BP-C002"),
+        (RedAnswer("BP-C002", "0 sessions hold the publisher lock"),),
+        (
+            Edit(
+                "runtime/adapters/store/publisher_lock.py",
+                '    row = conn.execute("SELECT pg_try_advisory_lock(%s)",'
+                " (PUBLISHER_LOCK_KEY,)).fetchone()\n    return bool(row and row[0])\n",
+                "    return True\n",
+            ),
+        ),
+    ),
+    WrongStack(
+        "marked-whatever-the-broker-says",
+        "the publisher marks an event as published when it has given up sending it",
+        ("drill", "run", "outage", "--at", "kafka", "--duration", "14s", "--timeout", "20s"),
+        (RedAnswer("I06", ""),),
+        (
+            Edit(
+                _PUBLISHER,
+                "        if error is None:\n            in_flight.acknowledged(event_id)\n",
+                "        if True:\n            in_flight.acknowledged(event_id)\n",
+            ),
+            Edit(
+                "runtime/adapters/kafka.py",
+                '"message.timeout.ms": 30_000',
+                '"message.timeout.ms": 1_000',
+            ),
+        ),
+    ),
+    WrongStack(
+        "payload-written-anew",
+        "the publisher sends another text than the one that is in the row",
+        AUDIT,
+        (RedAnswer("I33", "another payload"),),
+        (
+            Edit(
+                "runtime/services/outbox_publisher/message.py",
+                "None if row.payload is None else row.payload.encode()",
+                'None if row.payload is None else (row.payload + " ").encode()',
+            ),
+        ),
+        before=(PAID,),
+    ),
+    WrongStack(
+        "no-inbox",
+        "the worker takes an order that it knows for a new one",
+        ("check", "--only", "BP-C006"),
+        (RedAnswer("BP-C006", ""),),
+        NO_INBOX,
+        before=(PAID,),
+    ),
+    WrongStack(
+        "stock-not-released",
+        "a cancelled order keeps its books",
+        ("check", "--only", "BP-C005", "--timeout", "10s"),
+        (RedAnswer("BP-C005", "not released"),),
+        STOCK_KEPT,
+    ),
+    WrongStack(
+        "paid-without-payment",
+        "an order whose payment failed becomes paid",
+        AUDIT,
+        (RedAnswer("I11", ""),),
+        (
+            Edit(
+                "runtime/domain/order.py",
+                """        case OrderEvent.PAYMENT_FAILED:
+            return (
+                OrderStep(OrderStatus.CANCELLED, Stock.RELEASE)
+""",
+                """        case OrderEvent.PAYMENT_FAILED:
+            return (
+                OrderStep(OrderStatus.PAID, Stock.SELL)
+""",
+            ),
+        ),
+        before=((*DECLINED[:-1], "paid"),),
+    ),
+    WrongStack(
+        "webhooks-forgotten",
+        "the receiver thanks for a webhook and does not keep it",
+        AUDIT,
+        (RedAnswer("I37", ""),),
+        (
+            Edit(
+                "runtime/services/webhook_receiver/intake.py",
+                "                self._store(parsed, body, headers, client)\n",
+                '                logger.info("a webhook was taken")\n',
+            ),
+        ),
+        before=(PAID,),
+    ),
+    WrongStack(
+        "nobody-is-told",
+        "the notifier takes note of an event and writes to nobody",
+        AUDIT,
+        (RedAnswer("I36", ""),),
+        (
+            Edit(
+                "runtime/services/notifier/service.py",
+                "        if not untold:\n            return\n        email = ",
+                "        if untold or not untold:\n            return\n        email = ",
+            ),
+        ),
+        before=(PAID,),
+    ),
+)
