@@ -74,7 +74,7 @@ def defect_item(defect: LedgerDefect) -> Item:
     seen = [f"{number}: {line}" for number in defect.red for line in answers[number].evidence[:1]]
     return Item(
         id=f"{CONTROL_PREFIX}{defect.name}",
-        title=defect.wrong,
+        title=f"{', '.join(defect.red)}: {defect.wrong}",
         verdict=Verdict.VIOLATED if problems else Verdict.HOLDS,
         required=f"violated: {', '.join(sorted(expected))}, and no other",
         observed="; ".join(problems) or f"violated: {', '.join(sorted(red))}",

@@ -92,7 +92,7 @@ def item_of(control: WrongStack, right: Asked, wrong: Asked) -> Item:
     ]
     return Item(
         id=f"{CONTROL_PREFIX}{control.name}",
-        title=control.wrong,
+        title=_title(control),
         verdict=Verdict.VIOLATED if problems else Verdict.HOLDS,
         required=_required(control),
         observed="; ".join(problems or pairs),
@@ -117,7 +117,12 @@ def _required(control: WrongStack) -> str:
 
 
 def _unknown(control: WrongStack, reason: str) -> Item:
-    return unanswered(f"{CONTROL_PREFIX}{control.name}", control.wrong, _required(control), reason)
+    name = f"{CONTROL_PREFIX}{control.name}"
+    return unanswered(name, _title(control), _required(control), reason)
+
+
+def _title(control: WrongStack) -> str:
+    return f"{', '.join(red.question for red in control.red)}: {control.wrong}"
 
 
 def _timed(

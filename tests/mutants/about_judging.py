@@ -85,4 +85,47 @@ JUDGE_MUTANTS: Final = (
         (unit("judge/test_verification", "test_a_journal_that_was_changed_is_told"),),
         (unit("judge/test_verification", "test_what_was_recorded_comes_out_again"),),
     ),
+    Mutant(
+        "M89",
+        "a question that stays good where it must be red passes its control",
+        (
+            Replacement(
+                "bookpayctl/selftest/stacks.py",
+                """    if verdict not in RED:
+        return f"{red.question} stays {verdict}"
+""",
+                "",
+            ),
+            Replacement(
+                "bookpayctl/selftest/ledgers.py",
+                'f"{missed} stays {answers[missed].verdict.value}" for missed in sorted(expected - red)',
+                "missed for missed in sorted(expected - red) if missed not in answers",
+            ),
+        ),
+        (
+            unit(
+                "selftest/test_stack_controls",
+                "test_a_question_that_does_not_find_out_is_broken[holds]",
+            ),
+            unit(
+                "selftest/test_ledger_controls",
+                "test_an_invariant_that_sees_nothing_fails_the_selftest",
+            ),
+        ),
+        (unit("selftest/test_stack_controls", "test_a_question_that_finds_out_holds"),),
+    ),
+    Mutant(
+        "M90",
+        "a letter that was noted counts as one that was sent",
+        (
+            Replacement(
+                "bookpayctl/judge/readers/ours/letters.sql", "WHERE sent_at IS NOT NULL\n", ""
+            ),
+        ),
+        (
+            "tests/acceptance/test_edited_ledgers.py"
+            "::test_what_was_edited_or_deleted_behind_our_back_is_found",
+        ),
+        (),
+    ),
 )
