@@ -6,6 +6,8 @@ from typing import Final
 
 from tests.mutants.mutant import Mutant, Replacement, unit
 
+EDITED: Final = "tests/acceptance/test_edited_ledgers.py"
+
 JUDGE_MUTANTS: Final = (
     Mutant(
         "M24",
@@ -122,10 +124,7 @@ JUDGE_MUTANTS: Final = (
                 "bookpayctl/judge/readers/ours/letters.sql", "WHERE sent_at IS NOT NULL\n", ""
             ),
         ),
-        (
-            "tests/acceptance/test_edited_ledgers.py"
-            "::test_what_was_edited_or_deleted_behind_our_back_is_found",
-        ),
-        (),
+        (f"{EDITED}::test_what_was_edited_or_deleted_behind_our_back_is_found",),
+        (unit("judge/test_verification", "test_what_was_recorded_comes_out_again"),),
     ),
 )

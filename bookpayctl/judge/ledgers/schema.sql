@@ -177,7 +177,7 @@ CREATE TABLE calls (
     unreadable      VARCHAR     -- columns that could not be held
 );
 
--- Letters to customers that are on record.
+-- Letters that were sent to customers.
 CREATE TABLE letters (
     event_id    VARCHAR,  -- the event that was told
     unreadable  VARCHAR   -- columns that could not be held
