@@ -6,13 +6,15 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from bookpayctl.cli.options import recorded_environment
 from bookpayctl.cli.output import fail
 from bookpayctl.report.exit_code import ExitCode
+
+LATEST: Final = "latest"
 
 RunArgument = Annotated[
     str,
@@ -32,8 +34,6 @@ def run_folder(run: str, name: str | None, *, judged: bool = False) -> Iterator[
     Args:
         judged: `latest` is the last one with a report; the last to begin may be a part of a demo.
     """
-    from bookpayctl.runs.listing import LATEST
-
     path = Path(run)
     if run != LATEST and path.is_file():
         with tempfile.TemporaryDirectory(prefix="bookpay-run-") as scratch:
@@ -47,7 +47,7 @@ def _by_id(run: str, name: str | None, judged: bool) -> Path:
 
     environment = recorded_environment(name)
     runs = listing.listed_runs(environment.runs_dir)
-    if run == listing.LATEST:
+    if run == LATEST:
         last = listing.newest(runs, judged=judged)
         if last is None:
             what = "run with a report" if judged else "run"

@@ -26,8 +26,6 @@ from bookpayctl.runs.directory import (
 )
 from bookpayctl.runs.marks import faults_of, marks_of, time_of
 
-LATEST: Final = "latest"
-
 PRUNED: Final = "pruned"
 """Folder among the runs in which `pruning` keeps what later audits need of runs that are gone."""
 

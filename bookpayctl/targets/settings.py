@@ -27,7 +27,9 @@ NAME_PATTERN: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
 # Nothing here takes a day. It also keeps out `inf`, which is a number to Python.
 _SECONDS_MAX: Final = 86_400.0
 
-_DURATION: Final = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?")
+_DURATION: Final = re.compile(
+    r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?"
+)
 
 
 class SettingsError(ValueError):
@@ -198,7 +200,7 @@ def seconds(values: Mapping[str, Value], key: str) -> float:
 
 
 def parse_duration(text: str) -> float:
-    """Seconds in a Go-style duration: `1h30m`, `90s`, `50ms`, or plain seconds.
+    """Seconds in a Go-style duration, with days: `7d`, `1h30m`, `90s`, `50ms`, or plain seconds.
 
     Raises:
         ValueError: it is not one.
@@ -206,8 +208,8 @@ def parse_duration(text: str) -> float:
     found = _DURATION.fullmatch(text)
     if not text or found is None:
         return float(text)
-    hours, minutes, seconds, thousandths = (float(part or 0) for part in found.groups())
-    return hours * 3600 + minutes * 60 + seconds + thousandths / 1000
+    days, hours, minutes, seconds, thousandths = (float(part or 0) for part in found.groups())
+    return days * 86_400 + hours * 3600 + minutes * 60 + seconds + thousandths / 1000
 
 
 def whole(values: Mapping[str, Value], key: str, *, least: int, most: int) -> int | None:

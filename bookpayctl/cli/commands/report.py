@@ -8,7 +8,7 @@ import typer
 
 from bookpayctl.cli.options import NameOption
 from bookpayctl.cli.output import fail
-from bookpayctl.cli.recorded import RunArgument, run_folder
+from bookpayctl.cli.recorded import LATEST, RunArgument, run_folder
 from bookpayctl.cli.reports import (
     ReportFormat,
     ReportOption,
@@ -19,7 +19,7 @@ from bookpayctl.cli.reports import (
 
 
 def report(
-    run: RunArgument,
+    run: RunArgument = LATEST,
     name: NameOption = None,
     verbose: VerboseOption = False,
     output: Annotated[
@@ -31,7 +31,7 @@ def report(
     """The report of a run, from what it left on disk; exits as the run did.
 
     Needs no stack. What it left is followed by its hashes first: a run of which something was
-    changed since exits 1, one of which something is missing 3.
+    changed since exits 1, one of which something is missing 3. Without a name it is the latest.
 
     Example: bookpayctl report 20261129-101500-audit-3f2a --report html=audit.html
     """

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from bookpayctl.cli.options import NameOption
-from bookpayctl.cli.recorded import RunArgument, run_folder
+from bookpayctl.cli.recorded import LATEST, RunArgument, run_folder
 from bookpayctl.cli.reports import (
     FormatOption,
     ReportFormat,
@@ -20,7 +20,7 @@ from bookpayctl.cli.reports import (
 
 
 def verify(
-    run: RunArgument,
+    run: RunArgument = LATEST,
     name: NameOption = None,
     with_current_rules: Annotated[
         bool,
@@ -36,7 +36,8 @@ def verify(
 ) -> None:
     """Judge the recorded ledgers of a run again, offline, and see that none of it was changed.
 
-    Needs no stack: a folder that was copied from elsewhere is enough.
+    Needs no stack: a folder that was copied from elsewhere is enough. Without a name it is the
+    latest run that judged.
 
     Example: bookpayctl verify 20261129-101500-audit-3f2a
     """

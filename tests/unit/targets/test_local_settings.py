@@ -59,7 +59,10 @@ def test_bad_environment_names_are_refused(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("90s", 90.0), ("5m", 300.0), ("1h30m", 5400.0), ("1.5s", 1.5), ("20", 20.0)],
+    [
+        *[("90s", 90.0), ("5m", 300.0), ("1h30m", 5400.0), ("1.5s", 1.5), ("20", 20.0)],
+        *[("7d", 604_800.0), ("1d12h", 129_600.0)],
+    ],
 )
 def test_durations_are_written_as_in_go(text: str, seconds: float) -> None:
     assert settings.parse_duration(text) == seconds
