@@ -63,7 +63,7 @@ class HttpClient:
     """Keeps connections, follows no redirect, repeats nothing, reads no proxy settings.
 
     May be shared by threads: each has a pool of its own, because one that they share closes
-    connections that another thread is reading (decision 0080).
+    connections that another thread is reading (decision 0040).
     """
 
     def __init__(self, *, timeout_seconds: float = TIMEOUT_SECONDS) -> None:

@@ -32,6 +32,7 @@ from tests.support.cluster import (
     run_long,
 )
 from tests.support.command_line import CommandLine
+from tests.support.twin import Twin
 from tests.support.waiting import eventually
 
 Json = Any  # a document as the API server gives it
@@ -168,6 +169,18 @@ def within_reach(command: CommandLine) -> Iterator[Environment]:
         for name, value in command.variables().items():
             patch.setenv(name, value)
         yield reached(environments.load(command.name))
+
+
+@contextmanager
+def twin_within_reach(command: CommandLine) -> Iterator[Twin]:
+    """The environment's twin, by addresses that work from here while the block lasts."""
+    with within_reach(command) as environment:
+        assert environment.stripe_control_url is not None
+        twin = Twin(environment.stripe_api_base, environment.stripe_control_url)
+        try:
+            yield twin
+        finally:
+            twin.http.close_connections()
 
 
 def pods_of(api: Cluster, app: str) -> list[Json]:

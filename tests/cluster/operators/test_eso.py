@@ -40,12 +40,12 @@ from tests.support.operators import (
     runs_of,
     stack,
     start,
+    twin_within_reach,
     up_arguments,
     wait_for,
     within_reach,
 )
 from tests.support.signing import signature
-from tests.support.twin import Twin
 from tests.support.vault import Vault
 from tests.support.waiting import eventually
 from tests.support.webhooks import PATH
@@ -204,11 +204,14 @@ def post(client: HttpClient, url: str, body: bytes, secret: str) -> int:
 def wait_for_all(urls: list[str], body: bytes, secret: str, status: int) -> None:
     """Each pod's kubelet writes the file when it comes round to it."""
     client = HttpClient()
-    eventually(
-        lambda: all(post(client, url, body, secret) == status for url in urls),
-        f"an event signed with it gets {status} everywhere",
-        KUBELET_SECONDS_MAX,
-    )
+    try:
+        eventually(
+            lambda: all(post(client, url, body, secret) == status for url in urls),
+            f"an event signed with it gets {status} everywhere",
+            KUBELET_SECONDS_MAX,
+        )
+    finally:
+        client.close_connections()
 
 
 def test_a_key_is_rolled_without_a_failed_charge_or_a_restart(
@@ -216,9 +219,7 @@ def test_a_key_is_rolled_without_a_failed_charge_or_a_restart(
 ) -> None:
     pods, old = pods_of(api, GATEWAY), held.key
     new = f"sk_test_{secrets.token_hex(12)}"
-    with within_reach(shop) as environment:
-        assert environment.stripe_control_url is not None
-        twin = Twin(environment.stripe_api_base, environment.stripe_control_url)
+    with twin_within_reach(shop) as twin:
         # As at Stripe: both are good until the old one is revoked.
         twin.ask("POST", "/keys", {"key": new, "account": TWINS_ACCOUNT})
         held.key = new

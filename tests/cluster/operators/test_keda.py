@@ -27,10 +27,9 @@ from tests.support.operators import (
     pods_of,
     stack,
     start,
+    twin_within_reach,
     wait_for,
-    within_reach,
 )
-from tests.support.twin import Twin
 from tests.support.waiting import eventually
 
 pytestmark = [asked_for, pytest.mark.acceptance]
@@ -81,9 +80,7 @@ def test_workers_follow_the_backlog_up_to_the_partitions_and_back(
         seen.add(wanted_workers(api))
         return MOST in seen and len(pods_of(api, "payments-worker")) == MOST
 
-    with within_reach(shop) as environment:
-        assert environment.stripe_control_url is not None
-        twin = Twin(environment.stripe_api_base, environment.stripe_control_url)
+    with twin_within_reach(shop) as twin:
         twin.ask("PUT", "/latency", {"milliseconds": SLOW_MILLISECONDS})
         try:
             # Eighteen hundred, of which twenty a second are paid for.
