@@ -141,6 +141,7 @@ def controls(session: nox.Session) -> None:
     """Every red control: checks, audit and drills, asked of what is wrong on purpose."""
     python(session, "bookpayctl", "check", "--selftest", "--brief")
     python(session, "bookpayctl", "audit", "--selftest")
+    python(session, "bookpayctl", "webhook", "forge", "--all", "--selftest")
     for drill in ("crash-mid-charge", "kill-storm", "outage"):
         python(session, "bookpayctl", "drill", "run", drill, "--control")
 

@@ -11,10 +11,12 @@ from bookpayctl.controls.defects import defects
 from bookpayctl.controls.events_and_orders import WRONG_EVENTS_AND_ORDERS
 from bookpayctl.controls.keys_and_signatures import WRONG_KEYS_AND_SIGNATURES
 from bookpayctl.controls.surroundings import WRONG_SURROUNDINGS
+from bookpayctl.controls.webhooks import WRONG_RECEIVERS
 
 WRONG_STACKS: Final[tuple[WrongStack, ...]] = (
     *WRONG_KEYS_AND_SIGNATURES,
     *WRONG_EVENTS_AND_ORDERS,
+    *WRONG_RECEIVERS,
     *WRONG_SURROUNDINGS,
 )
 

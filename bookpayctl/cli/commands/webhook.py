@@ -25,6 +25,7 @@ from bookpayctl.cli.reports import (
     FormatOption,
     ReportFormat,
     ReportOption,
+    SelftestOption,
     VerboseOption,
     finish,
     report_files,
@@ -66,6 +67,7 @@ def forge(
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Every case.")] = False,
     name: NameOption = None,
+    selftest: SelftestOption = False,
     verbose: VerboseOption = False,
     output: FormatOption = ReportFormat.TABLE,
     report: ReportOption = None,
@@ -82,11 +84,14 @@ def forge(
 
     Exit codes: 0 every answer as required, 1 not, 3 a control was not received or no answer came,
     5 nothing was sent. W22 waits for slow clients to be shown the door and takes half a minute.
+    --selftest sends the chosen ones to receivers that are wrong on purpose, on this machine.
 
     Example: bookpayctl webhook forge --case W07 --case W13 -v
     """
     files = report_files(report, output)
     chosen = _chosen(case, every)
+    if selftest:
+        finish(_selftest(chosen), output, files, detailed=verbose)
     finish(_forge(environment_of(name), chosen), output, files, detailed=verbose)
 
 
@@ -102,6 +107,18 @@ def _chosen(wanted: list[str] | None, every: bool) -> list[Case]:
         fail(f"no case {unknown[0]!r}; there are W01 to W44", ExitCode.USAGE)
     asked = {text.upper() for text in wanted or []}
     return [case for case in CASES if every or case.id in asked]
+
+
+def _selftest(chosen: list[Case]) -> Report:
+    """Send the chosen cases to what is wrong on purpose."""
+    from bookpayctl.controls.catalogue import controls_asking
+    from bookpayctl.selftest.report import selftest_report
+    from bookpayctl.selftest.stacks import stack_items, without_control
+
+    controls = controls_asking("webhook", {case.id for case in chosen})
+    asked = {red.question for control in controls for red in control.red}
+    missing = (without_control(case.id, case.title) for case in chosen if case.id not in asked)
+    return selftest_report("webhook forge", stack_items(controls, hint), missing)
 
 
 def _forge(environment: Environment, chosen: list[Case]) -> Report:

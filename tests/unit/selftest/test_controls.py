@@ -13,6 +13,7 @@ from bookpayctl.controls.control import WrongStack
 from bookpayctl.controls.defects import DefectError, defects, parsed
 from bookpayctl.controls.edit import Edit, NotApplicableError, changed_texts
 from bookpayctl.drills.catalogue import CATALOGUE
+from bookpayctl.forgery import CASES
 from bookpayctl.judge.rules import rules
 from runtime.domain.names import Topic
 
@@ -32,6 +33,7 @@ def test_reasons_are_given_for_questions_that_there_are() -> None:
     assert {red.question for stack in WRONG_STACKS for red in stack.red} <= {
         *(CHECK_IDS),
         *(RULE_IDS),
+        *(case.id for case in CASES),
         "crash-mid-charge/charged-once",
     }
     assert {slug for slug in map(drill_of, WRONG_STACKS) if slug} <= set(DRILLS)
