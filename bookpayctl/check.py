@@ -7,9 +7,9 @@ checklist is only as good as its emptiest item. The content, the checks themselv
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Final
 
@@ -20,6 +20,7 @@ from bookpayctl.report.verdict import Item, Verdict, not_asked, unanswered
 from bookpayctl.runs.directory import Run
 from bookpayctl.session import Observer, open_session
 from bookpayctl.targets.environment import Environment
+from bookpayctl.targets.suppressions import Suppression
 from bookpayctl.targets.target import Target
 
 DEFAULT_DEADLINE_SECONDS: Final = 30.0
@@ -45,12 +46,14 @@ class CheckRequest:
         deadline_seconds: how long each wait inside a check may take.
         replay_range: what check 6 reads again.
         skipped: ids of checks that are reported as skipped.
+        suppressions: checks that are asked and do not count until a day.
     """
 
     environment: Environment
     deadline_seconds: float = DEFAULT_DEADLINE_SECONDS
     replay_range: ReplayRange = WHOLE
     skipped: tuple[str, ...] = ()
+    suppressions: tuple[Suppression, ...] = ()
     strict: bool = False
 
 
@@ -129,8 +132,13 @@ def run_checks(checks: Sequence[Check], request: CheckRequest, observe: Observer
         )
         for check in checks:
             item = _skip(check) if check.id in request.skipped else _ask(check, inquiry)
+            item = suppress(item, request.suppressions, began_at.date())
             session.run.journal(
-                "check", id=item.id, verdict=item.verdict.value, observed=item.observed
+                "check",
+                id=item.id,
+                verdict=item.verdict.value,
+                observed=item.observed,
+                suppressed=item.suppressed,
             )
             items.append(item)
     environment = request.environment
@@ -149,6 +157,7 @@ def run_checks(checks: Sequence[Check], request: CheckRequest, observe: Observer
         strict=request.strict,
         incidents=tuple(session.incidents),
         run_dir=str(session.run.path),
+        notes=tuple(suppression_notes(checks, request, began_at.date())),
     )
     session.run.journal("verdict", verdict=report.verdict.value, code=int(report.code))
     return report
@@ -181,6 +190,33 @@ def _item(check: Check, answer: CheckAnswer) -> Item:
         fix="" if good else (answer.fix or check.fix),
         reason=answer.reason,
     )
+
+
+def suppress(item: Item, suppressions: Sequence[Suppression], today: date) -> Item:
+    """The answer with what makes it not count, where it is one that may be known and waited for.
+
+    A warning or a violation may. What is unknown or examined nothing is no answer: to suppress it
+    would make a pass of a question that nobody answered.
+    """
+    found = next((one for one in suppressions if one.id == item.id), None)
+    if found is None or item.verdict not in (Verdict.WARNING, Verdict.VIOLATED):
+        return item
+    if found.has_ended(today):
+        return replace(item, reason=f"its suppression ended: {found}")
+    return replace(item, suppressed=str(found))
+
+
+def suppression_notes(checks: Sequence[Check], request: CheckRequest, today: date) -> Iterator[str]:
+    """What a reader has to know first: which of the checklist do not count, and what is over."""
+    asked = {check.id: check for check in checks if check.id not in request.skipped}
+    for found in request.suppressions:
+        check = asked.get(found.id)
+        if check is None:
+            continue
+        if found.has_ended(today):
+            yield f"{found.id} counts again; its suppression ended: {found}"
+        elif check.category is Category.CHECKLIST:
+            yield f"{found.id} of the checklist does not count where it is violated, {found}"
 
 
 def _skip(check: Check) -> Item:

@@ -44,6 +44,7 @@ def report_of(document: Mapping[str, Any]) -> Report:
                 incidents=incidents,
                 reports_lost=tuple(map(str, document["reports_lost"])),
                 run_dir=document["run_dir"],
+                notes=tuple(map(str, document.get("notes", ()))),
             )
             if (report.verdict.value, report.code) == wanted:
                 return report

@@ -71,7 +71,8 @@ class Report:
 
     def _of_items(self) -> Verdict:
         return verdicts.worst(
-            (item.verdict for item in self.items), each_must_answer=self.each_must_answer
+            (item.verdict for item in self.items if not item.suppressed),
+            each_must_answer=self.each_must_answer,
         )
 
     @property
@@ -106,4 +107,5 @@ def item_document(item: Item) -> dict[str, Any]:
         "fix": item.fix,
         "reason": item.reason,
         "duration_ms": item.duration_ms,
+        "suppressed": item.suppressed,
     }

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bookpayctl.report.result import Report
-from bookpayctl.report.verdict import Item, Verdict, count_by_verdict
+from bookpayctl.report.verdict import SUPPRESSED, Item, Verdict, count_by_verdict
 
 TITLE_WIDTH: Final = 42
 LABEL_WIDTH: Final = 10
@@ -55,6 +55,9 @@ COLOURS: Final = {
     Verdict.VIOLATED: "\x1b[31m",
 }
 RESET: Final = "\x1b[0m"
+SUPPRESSED_SYMBOL: Final = "~"
+ASCII_SUPPRESSED_SYMBOL: Final = "~~"
+"""Of an answer that does not count, whatever its verdict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +127,8 @@ def item_lines(item: Item, look: Look, *, width: int = ID_WIDTH_MIN) -> Iterator
     """One answer: a line, then details if they were asked for or something is not as required."""
     examined = f"examined {item.examined:>6}" if item.examined else " " * 15
     took = f"{item.duration_ms:>7} ms" if item.duration_ms else ""
-    head = (
-        f"{mark(item.verdict, look)} {short_id(item):<{width}} {item.title:<{TITLE_WIDTH}}"
-        f" {examined}{took}"
-    )
+    symbol = _suppressed_mark(look) if item.suppressed else mark(item.verdict, look)
+    head = f"{symbol} {short_id(item):<{width}} {item.title:<{TITLE_WIDTH}} {examined}{took}"
     yield head.rstrip()
     if item.verdict is Verdict.HOLDS:
         if look.detailed:
@@ -139,6 +140,8 @@ def item_lines(item: Item, look: Look, *, width: int = ID_WIDTH_MIN) -> Iterator
         return
     if item.verdict is Verdict.VACUOUS and not look.detailed:
         return
+    if item.suppressed:
+        yield _labelled("verdict", suppression_of(item))
     yield _labelled("required", item.required)
     yield _labelled("observed", item.observed)
     if item.reason:
@@ -151,10 +154,8 @@ def item_lines(item: Item, look: Look, *, width: int = ID_WIDTH_MIN) -> Iterator
 
 def summary_lines(report: Report, look: Look) -> Iterator[str]:
     """What it all comes to."""
-    counts = count_by_verdict(report.items)
-    parts = [f"{counts[v.value]} {WORDS[v]}" for v in Verdict if counts[v.value]]
-    if parts:
-        yield f"{len(report.items)} questions: {', '.join(parts)}"
+    if report.items:
+        yield f"{len(report.items)} questions: {counted(report.items)}"
     if "refused" in report.context:
         yield f"refused: {report.context['refused']}"
     yield (
@@ -173,10 +174,28 @@ def summary_lines(report: Report, look: Look) -> Iterator[str]:
         yield f"environment: {name}; for the fixes above: export BOOKPAY_NAME={name}"
 
 
+def counted(items: Sequence[Item]) -> str:
+    """How many have each verdict and how many are suppressed, in words; none is left out."""
+    counts = count_by_verdict(items)
+    parts = [f"{counts[v.value]} {WORDS[v]}" for v in Verdict if counts[v.value]]
+    if counts[SUPPRESSED]:
+        parts.append(f"{counts[SUPPRESSED]} {SUPPRESSED}")
+    return ", ".join(parts)
+
+
+def suppression_of(item: Item) -> str:
+    """What an answer that does not count says, until when it does not, and why."""
+    return f"{item.verdict.value}, {SUPPRESSED} {item.suppressed}"
+
+
 def mark(verdict: Verdict, look: Look) -> str:
     """The symbol of a verdict."""
     symbol = (ASCII_SYMBOLS if look.ascii_only else SYMBOLS)[verdict]
     return f"{COLOURS[verdict]}{symbol}{RESET}" if look.colour else symbol
+
+
+def _suppressed_mark(look: Look) -> str:
+    return ASCII_SUPPRESSED_SYMBOL if look.ascii_only else SUPPRESSED_SYMBOL
 
 
 def shortened(text: str) -> str:

@@ -15,7 +15,7 @@ from bookpayctl.cli.output import API_VERSION
 from bookpayctl.report import result
 from bookpayctl.report.exit_code import MEANINGS, REASONS, ExitCode
 from bookpayctl.report.verdict import MEANINGS as VERDICT_MEANINGS
-from bookpayctl.report.verdict import Item, Verdict
+from bookpayctl.report.verdict import SUPPRESSED, Item, Verdict
 from docs.generate.markdown import one_line
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -93,9 +93,10 @@ def schema() -> dict[str, Any]:
 
 
 def _summary() -> dict[str, Any]:
-    counts = {verdict.value: {"type": "integer", "minimum": 0} for verdict in Verdict}
+    names = [*(verdict.value for verdict in Verdict), SUPPRESSED]
+    counts = {name: {"type": "integer", "minimum": 0} for name in names}
     return {
-        "description": "how many items have each verdict",
+        "description": "how many items have each verdict; what is suppressed is counted apart",
         "type": "object",
         "properties": counts,
         "required": list(counts),

@@ -6,6 +6,8 @@ from typing import Final
 
 from tests.mutants.mutant import Mutant, Replacement, unit
 
+SUPPRESSIONS: Final = "judge/test_suppressions"
+
 CHECK_MUTANTS: Final = (
     Mutant(
         "M89",
@@ -29,5 +31,37 @@ CHECK_MUTANTS: Final = (
                 "test_versions_that_go_together_hold_and_each_is_in_the_evidence",
             ),
         ),
+    ),
+    Mutant(
+        "M90",
+        "a suppression makes a pass of a question that nobody answered",
+        (
+            Replacement(
+                "bookpayctl/check.py",
+                "item.verdict not in (Verdict.WARNING, Verdict.VIOLATED):\n        return item\n",
+                "item.verdict is Verdict.HOLDS:\n        return item\n",
+            ),
+            Replacement(
+                "bookpayctl/report/verdict.py",
+                "        if self.suppressed and self.verdict not in"
+                " (Verdict.WARNING, Verdict.VIOLATED):\n",
+                "        if self.suppressed and self.verdict is Verdict.HOLDS:\n",
+            ),
+        ),
+        (unit(SUPPRESSIONS, "test_nobody_can_suppress_what_is_no_answer"),),
+        (unit(SUPPRESSIONS, "test_a_suppression_of_another_check_changes_nothing"),),
+    ),
+    Mutant(
+        "M91",
+        "a suppression that is over goes on",
+        (
+            Replacement(
+                "bookpayctl/targets/suppressions.py",
+                "        return today > self.until\n",
+                "        return False\n",
+            ),
+        ),
+        (unit(SUPPRESSIONS, "test_a_suppression_that_ended_counts_again_and_says_so"),),
+        (unit(SUPPRESSIONS, "test_a_suppression_of_another_check_changes_nothing"),),
     ),
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bookpayctl.cli.options import NameOption, environment_of
+from bookpayctl.cli.options import NameOption, environment_of, suppressions_of
 from bookpayctl.cli.output import fail, hint
 from bookpayctl.cli.reports import (
     EvidenceOption,
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from bookpayctl.check import Check
     from bookpayctl.report.result import Report
     from bookpayctl.targets.environment import Environment
+    from bookpayctl.targets.suppressions import Suppression
 
 OnlyOption = Annotated[
     list[str] | None, typer.Option("--only", metavar="ID", help="Ask only this one; repeatable.")
@@ -62,15 +63,17 @@ def check(
     The checklist's six items (BP-C…) are asked by behaviour: two probe orders with test cards are
     placed, registered and never audited. Then what an operator looks at (BP-O…): backlogs, what
     waits for a person, retention, WAL, clocks, disk. There a worry is a warning, and counts with
-    --strict.
+    --strict. What bookpay.toml suppresses with a reason and a last day is asked and does not count.
 
     Example: bookpayctl check --only BP-C001 --report junit=check.xml
     """
+    from bookpayctl.checks import CHECKS
     from bookpayctl.cli.durations import duration_of
 
     files = report_files(report, output)
     chosen = _chosen(only, skip, category)
     deadline_seconds = duration_of(timeout, "--timeout")
+    suppressions = suppressions_of([item.id for item in CHECKS])
     environment = environment_of(name)
     result = run_all(
         environment,
@@ -78,6 +81,7 @@ def check(
         skip or [],
         deadline_seconds=deadline_seconds,
         records_max=max_records,
+        suppressions=suppressions,
         strict=strict,
     )
     finish(result, output, files, detailed=verbose)
@@ -90,6 +94,7 @@ def run_all(
     *,
     deadline_seconds: float,
     records_max: int | None,
+    suppressions: tuple[Suppression, ...],
     strict: bool,
 ) -> Report:
     """Ask the checks in a run of their own, or refuse while an earlier run is not recovered."""
@@ -101,6 +106,7 @@ def run_all(
         deadline_seconds=deadline_seconds,
         replay_range=replace(WHOLE, records_max=records_max),
         skipped=tuple(skipped),
+        suppressions=suppressions,
         strict=strict,
     )
     try:
