@@ -156,6 +156,8 @@ def summary_lines(report: Report, look: Look) -> Iterator[str]:
     """What it all comes to."""
     if report.items:
         yield f"{len(report.items)} questions: {counted(report.items)}"
+    if len(report.attempts) > 1:
+        yield f"{len(report.attempts)} attempts: what did not hold was asked again"
     if "refused" in report.context:
         yield f"refused: {report.context['refused']}"
     yield (

@@ -6,6 +6,7 @@ from typing import Final
 
 from tests.mutants.mutant import Mutant, Replacement, unit
 
+ATTEMPTS: Final = "judge/test_attempts"
 SUPPRESSIONS: Final = "judge/test_suppressions"
 
 CHECK_MUTANTS: Final = (
@@ -63,5 +64,18 @@ CHECK_MUTANTS: Final = (
         ),
         (unit(SUPPRESSIONS, "test_a_suppression_that_ended_counts_again_and_says_so"),),
         (unit(SUPPRESSIONS, "test_a_suppression_of_another_check_changes_nothing"),),
+    ),
+    Mutant(
+        "M92",
+        "a check that held at last does not say that it did not at first",
+        (
+            Replacement(
+                "bookpayctl/report/attempt.py",
+                "    if len(asked) < 2:\n        return item\n",
+                "    if len(asked) < 2 or holds(item):\n        return item\n",
+            ),
+        ),
+        (unit(ATTEMPTS, "test_a_check_that_held_at_the_third_attempt_says_so"),),
+        (unit(ATTEMPTS, "test_only_what_did_not_hold_is_asked_again_until_it_holds"),),
     ),
 )

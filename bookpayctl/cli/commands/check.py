@@ -49,6 +49,10 @@ def check(
     timeout: Annotated[
         str, typer.Option(metavar="DURATION", help="How long each wait may take.")
     ] = "30s",
+    wait: Annotated[
+        str | None,
+        typer.Option(metavar="DURATION", help="Ask what does not hold again, for so long."),
+    ] = None,
     max_records: Annotated[
         int | None,
         typer.Option(min=1, help="Replay about so many of the newest records; default: all."),
@@ -64,6 +68,7 @@ def check(
     placed, registered and never audited. Then what an operator looks at (BP-O…): backlogs, what
     waits for a person, retention, WAL, clocks, disk. There a worry is a warning, and counts with
     --strict. What bookpay.toml suppresses with a reason and a last day is asked and does not count.
+    With --wait what does not hold is asked again until it does, and every attempt is on record.
 
     Example: bookpayctl check --only BP-C001 --report junit=check.xml
     """
@@ -73,6 +78,7 @@ def check(
     files = report_files(report, output)
     chosen = _chosen(only, skip, category)
     deadline_seconds = duration_of(timeout, "--timeout")
+    wait_seconds = duration_of(wait, "--wait") if wait is not None else 0.0
     suppressions = suppressions_of([item.id for item in CHECKS])
     environment = environment_of(name)
     result = run_all(
@@ -82,6 +88,7 @@ def check(
         deadline_seconds=deadline_seconds,
         records_max=max_records,
         suppressions=suppressions,
+        wait_seconds=wait_seconds,
         strict=strict,
     )
     finish(result, output, files, detailed=verbose)
@@ -95,6 +102,7 @@ def run_all(
     deadline_seconds: float,
     records_max: int | None,
     suppressions: tuple[Suppression, ...],
+    wait_seconds: float,
     strict: bool,
 ) -> Report:
     """Ask the checks in a run of their own, or refuse while an earlier run is not recovered."""
@@ -107,6 +115,7 @@ def run_all(
         replay_range=replace(WHOLE, records_max=records_max),
         skipped=tuple(skipped),
         suppressions=suppressions,
+        wait_seconds=wait_seconds,
         strict=strict,
     )
     try:
