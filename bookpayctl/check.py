@@ -7,22 +7,28 @@ checklist is only as good as its emptiest item. The content, the checks themselv
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Final
 
 from bookpayctl.replay.live import TOPICS
 from bookpayctl.replay.ranges import ReplayRange
+from bookpayctl.report.attempt import Attempt, holds, with_attempts
 from bookpayctl.report.result import Report
 from bookpayctl.report.verdict import Item, Verdict, not_asked, unanswered
 from bookpayctl.runs.directory import Run
+from bookpayctl.runs.waiting import wait_until
 from bookpayctl.session import Observer, open_session
 from bookpayctl.targets.environment import Environment
+from bookpayctl.targets.suppressions import Suppression
 from bookpayctl.targets.target import Target
 
 DEFAULT_DEADLINE_SECONDS: Final = 30.0
+
+PAUSE_SECONDS: Final = 5.0
+"""Between two attempts: some of the questions place an order or replay the log."""
 
 WHOLE: Final = ReplayRange(TOPICS)
 """All that the worker reads, from earliest."""
@@ -45,12 +51,18 @@ class CheckRequest:
         deadline_seconds: how long each wait inside a check may take.
         replay_range: what check 6 reads again.
         skipped: ids of checks that are reported as skipped.
+        suppressions: checks that are asked and do not count until a day.
+        wait_seconds: for so long what does not hold is asked again; 0: each is asked once.
+        pause_seconds: between two attempts.
     """
 
     environment: Environment
     deadline_seconds: float = DEFAULT_DEADLINE_SECONDS
     replay_range: ReplayRange = WHOLE
     skipped: tuple[str, ...] = ()
+    suppressions: tuple[Suppression, ...] = ()
+    wait_seconds: float = 0.0
+    pause_seconds: float = PAUSE_SECONDS
     strict: bool = False
 
 
@@ -112,27 +124,31 @@ class Check:
 def run_checks(checks: Sequence[Check], request: CheckRequest, observe: Observer) -> Report:
     """Ask each check in one run; those skipped are reported as such with the reason.
 
-    A signal ends the asking: what was answered until then is reported, with what came between.
+    What does not hold is asked again for `wait_seconds`, and what holds is not. A signal ends the
+    asking: what was answered until then is reported, with what came between.
 
     Raises:
         RefusedError: nothing may be asked here now.
     """
     began_at, began = datetime.now(UTC), time.monotonic()
-    items: list[Item] = []
     with open_session(request.environment, "check", observe) as session:
-        inquiry = Inquiry(
-            session.target,
-            session.run,
-            observe,
-            request.deadline_seconds,
-            request.replay_range,
+        asking = _Asking(
+            checks,
+            request,
+            Inquiry(
+                session.target,
+                session.run,
+                observe,
+                request.deadline_seconds,
+                request.replay_range,
+            ),
         )
-        for check in checks:
-            item = _skip(check) if check.id in request.skipped else _ask(check, inquiry)
-            session.run.journal(
-                "check", id=item.id, verdict=item.verdict.value, observed=item.observed
-            )
-            items.append(item)
+        wait_until(
+            asking.attempt,
+            lambda left: not left,
+            deadline_seconds=request.wait_seconds,
+            every_seconds=request.pause_seconds,
+        )
     environment = request.environment
     report = Report(
         kind="CheckReport",
@@ -142,16 +158,61 @@ def run_checks(checks: Sequence[Check], request: CheckRequest, observe: Observer
             "stripe": environment.stripe_name,
             "run": session.run.run_id,
         },
-        items=tuple(items),
+        items=tuple(asking.answers()),
         started_at=began_at.isoformat(timespec="milliseconds"),
         duration_seconds=time.monotonic() - began,
         each_must_answer=True,
         strict=request.strict,
         incidents=tuple(session.incidents),
         run_dir=str(session.run.path),
+        notes=tuple(suppression_notes(checks, request, began_at.date())),
+        attempts=tuple(asking.attempts),
     )
     session.run.journal("verdict", verdict=report.verdict.value, code=int(report.code))
     return report
+
+
+@dataclass(slots=True)
+class _Asking:
+    """What was answered until now, and in which attempt."""
+
+    checks: Sequence[Check]
+    request: CheckRequest
+    inquiry: Inquiry
+    items: dict[str, Item] = field(default_factory=dict)
+    attempts: list[Attempt] = field(default_factory=list)
+
+    def attempt(self) -> list[str]:
+        """Ask what does not hold yet; the ids of what still does not."""
+        now = datetime.now(UTC)
+        number = len(self.attempts) + 1
+        left = [check for check in self.checks if not self._holds(check.id)]
+        if number > 1:
+            self.inquiry.observe(f"attempt {number}: {len(left)} do not hold yet")
+        self.attempts.append(Attempt(number, now.isoformat(timespec="milliseconds")))
+        for check in left:
+            skipped = check.id in self.request.skipped
+            item = _skip(check) if skipped else _ask(check, self.inquiry)
+            item = suppress(item, self.request.suppressions, now.date())
+            self.inquiry.run.journal(
+                "check",
+                id=item.id,
+                verdict=item.verdict.value,
+                observed=item.observed,
+                suppressed=item.suppressed,
+                attempt=number,
+            )
+            self.items[check.id] = item
+            self.attempts[-1] = self.attempts[-1].with_answer(item)
+        return [check.id for check in self.checks if not self._holds(check.id)]
+
+    def answers(self) -> list[Item]:
+        """The last answer of each that was asked, in the order of the checks."""
+        asked = [self.items[check.id] for check in self.checks if check.id in self.items]
+        return [with_attempts(item, self.attempts) for item in asked]
+
+    def _holds(self, check_id: str) -> bool:
+        return check_id in self.items and holds(self.items[check_id])
 
 
 def _ask(check: Check, inquiry: Inquiry) -> Item:
@@ -181,6 +242,33 @@ def _item(check: Check, answer: CheckAnswer) -> Item:
         fix="" if good else (answer.fix or check.fix),
         reason=answer.reason,
     )
+
+
+def suppress(item: Item, suppressions: Sequence[Suppression], today: date) -> Item:
+    """The answer with what makes it not count, where it is one that may be known and waited for.
+
+    A warning or a violation may. What is unknown or examined nothing is no answer: to suppress it
+    would make a pass of a question that nobody answered.
+    """
+    found = next((one for one in suppressions if one.id == item.id), None)
+    if found is None or item.verdict not in (Verdict.WARNING, Verdict.VIOLATED):
+        return item
+    if found.has_ended(today):
+        return replace(item, reason=f"its suppression ended: {found}")
+    return replace(item, suppressed=str(found))
+
+
+def suppression_notes(checks: Sequence[Check], request: CheckRequest, today: date) -> Iterator[str]:
+    """What a reader has to know first: which of the checklist do not count, and what is over."""
+    asked = {check.id: check for check in checks if check.id not in request.skipped}
+    for found in request.suppressions:
+        check = asked.get(found.id)
+        if check is None:
+            continue
+        if found.has_ended(today):
+            yield f"{found.id} counts again; its suppression ended: {found}"
+        elif check.category is Category.CHECKLIST:
+            yield f"{found.id} of the checklist does not count where it is violated, {found}"
 
 
 def _skip(check: Check) -> Item:

@@ -19,7 +19,7 @@ from uuid import uuid4
 
 import psycopg
 
-from runtime import config, sql
+from runtime import config, metrics, sql, version
 from runtime.domain.names import Service
 from runtime.faults.points import Failpoints
 from runtime.lifecycle import Lifecycle
@@ -184,6 +184,7 @@ def _tell(text: str) -> None:
 def _compose(source: config.Source, service: str, role: str | None) -> Process:
     common = config.common(source, service, role)
     configure_logging(service, common.process, common.log_level)
+    metrics.BUILD.labels(version.package_version(), version.source_digest()).set(1)
     # New at each start: leases of an earlier life of this name can be told from ours.
     incarnation = uuid4()
     return Process(

@@ -16,6 +16,16 @@ from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
+# --- every process -------------------------------------------------------------------------
+
+# One series of value 1: what matters are its labels. `source` is a digest of the code, which tells
+# two images of one version apart.
+BUILD: Final = Gauge(
+    "bookpay_build_info",
+    "Always 1: the version of the runtime that this process runs, and a digest of its source",
+    ["version", "source"],
+)
+
 # --- orders-service -------------------------------------------------------------------------
 
 ORDERS_SHED: Final = Counter(

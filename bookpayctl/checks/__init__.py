@@ -25,6 +25,9 @@ _MODULES: Final = (
     "operations.wal_is_released",
     "operations.clocks_agree",
     "operations.disk_has_room",
+    "operations.versions_are_supported",
+    "operations.schema_is_current",
+    "operations.webhook_secret_is_young",
 )
 
 CHECKS: Final[tuple[Check, ...]] = tuple(

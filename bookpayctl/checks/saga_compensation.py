@@ -17,6 +17,7 @@ from uuid import uuid4
 from bookpayctl.check import Check, CheckAnswer, Inquiry, cannot_tell, judged
 from bookpayctl.clients import kafka
 from bookpayctl.clients.database import reading, writing
+from bookpayctl.clients.probe_tenant import TENANT_ID
 from bookpayctl.judge.readers.stripe import StripeReader
 from bookpayctl.load import probe_orders
 from bookpayctl.runs.waiting import Waited, wait_until
@@ -132,7 +133,7 @@ def _fail_payment(
                 probe.event_id,
                 EventType.PAYMENT_FAILED.value,
                 json.dumps(payload),
-                environment.tenant_id,
+                TENANT_ID,
             ),
         )
     inquiry.run.journal("payment_failed_sent", event_id=event_id, order_id=probe.order_id)

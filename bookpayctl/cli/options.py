@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +15,7 @@ from bookpayctl.report.exit_code import ExitCode
 if TYPE_CHECKING:
     from bookpayctl.targets.environment import Environment
     from bookpayctl.targets.settings import Value
+    from bookpayctl.targets.suppressions import Suppression
 
 NameOption = Annotated[
     str | None,
@@ -49,6 +50,25 @@ def config_path() -> Path:
     from bookpayctl.targets.settings import CONFIG_FILE, CONFIG_VARIABLE
 
     return Path(os.environ.get(CONFIG_VARIABLE) or Path.cwd() / CONFIG_FILE)
+
+
+def suppressions_of(known: Collection[str] | None = None) -> tuple[Suppression, ...]:
+    """The suppressions of the file of settings; exit 2 when one is wrong.
+
+    Args:
+        known: ids of the checks that there are; None where nobody asks them.
+    """
+    from bookpayctl.targets.settings import SettingsError, suppressions
+
+    try:
+        found = suppressions(os.environ, Path.cwd())
+    except SettingsError as error:
+        fail(str(error), ExitCode.USAGE)
+    for one in found:
+        if known is not None and one.id not in known:
+            there = ", ".join(known)
+            fail(f"{config_path()} suppresses {one.id!r}; there are {there}", ExitCode.USAGE)
+    return found
 
 
 def name_of(name: str | None) -> str:

@@ -47,6 +47,7 @@ class WrongStack:
         before: commands that are run before, so that there is something to see.
         sql: statements in its database, after those commands.
         topic_settings: topic -> setting -> value.
+        aged_files: files of its environment, by their paths in it, that are dated two years back.
     """
 
     name: str
@@ -57,3 +58,4 @@ class WrongStack:
     before: tuple[tuple[str, ...], ...] = ()
     sql: tuple[str, ...] = ()
     topic_settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    aged_files: tuple[str, ...] = ()

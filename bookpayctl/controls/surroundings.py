@@ -13,6 +13,10 @@ _HUNDRED_MEGABYTES_OF_LOG: Final = (
     " FROM generate_series(1, 10)"
 )
 
+_FORGET_MIGRATION: Final = (
+    "DELETE FROM schema_migrations WHERE number = (SELECT max(number) FROM schema_migrations)"
+)
+
 WRONG_SURROUNDINGS: Final = (
     WrongStack(
         "outbox-without-index",
@@ -82,5 +86,32 @@ WRONG_SURROUNDINGS: Final = (
             "SELECT pg_create_physical_replication_slot('forgotten', true)",
             *[_HUNDRED_MEGABYTES_OF_LOG] * 11,
         ),
+    ),
+    WrongStack(
+        "a-runtime-for-each-process",
+        "every process runs another build of the runtime",
+        ("check", "--only", "BP-O009"),
+        (RedAnswer("BP-O009", "the services run"),),
+        (
+            Edit(
+                "runtime/version.py",
+                "    return digest.hexdigest()[:DIGEST_LENGTH]\n",
+                '    return __import__("secrets").token_hex(DIGEST_LENGTH // 2)\n',
+            ),
+        ),
+    ),
+    WrongStack(
+        "migration-not-applied",
+        "the database does not know the newest migration",
+        ("check", "--only", "BP-O010"),
+        (RedAnswer("BP-O010", "is not applied"),),
+        sql=(_FORGET_MIGRATION,),
+    ),
+    WrongStack(
+        "webhook-secret-of-two-years",
+        "webhooks are signed with a secret that is two years old",
+        ("check", "--only", "BP-O011"),
+        (RedAnswer("BP-O011", "the secret is unchanged for 7"),),
+        aged_files=("secrets/stripe-webhook-secret",),
     ),
 )

@@ -13,6 +13,7 @@ from typing import Final
 
 from bookpayctl.clients import kafka
 from bookpayctl.clients.database import DatabaseError, reading, writing
+from bookpayctl.clients.probe_tenant import TENANT_ID, probe_tenants_api
 from bookpayctl.clients.stripe_twin import TwinControl, TwinError
 from bookpayctl.runs.directory import Run, UndoEntry, read_undo
 from bookpayctl.runs.waiting import wait_until
@@ -21,6 +22,7 @@ from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.errors import NoSuchProcessError, TargetError
 from bookpayctl.targets.platforms import cluster_of
 from bookpayctl.targets.target import Target
+from runtime.domain.names import OrderStatus
 
 DISARM_FAILPOINTS: Final = "disarm_failpoints"
 DELETE_CONSUMER_GROUP: Final = "delete_consumer_group"
@@ -29,6 +31,7 @@ PROCESSES_RUNNING: Final = "processes_running"
 POSTGRES_WHOLE: Final = "postgres_whole"
 UNCORDON_NODE: Final = "uncordon_node"
 RESTORE_SERVICE: Final = "restore_service"
+CLOSE_PROBE_ORDER: Final = "close_probe_order"
 
 RUNNING_SECONDS_MAX: Final = 60.0
 
@@ -198,6 +201,31 @@ def _restore_service(target: Target, arguments: dict[str, str]) -> None:
         raise UndoError(f"service {service} may still be led elsewhere: {error}") from error
 
 
+def _close_probe_order(target: Target, arguments: dict[str, str]) -> None:
+    """Cancel the probe order with this client key if it is pending; a settled one is closed."""
+    environment, client_key = target.environment, arguments["client_key"]
+    try:
+        order_id = _open_probe_order(environment, client_key)
+        if order_id is None:
+            return
+        with probe_tenants_api(environment.dsn, environment.orders_url) as api:
+            reply = api.cancel(order_id, "the probe has ended")
+        still_open = _open_probe_order(environment, client_key) is not None
+    except DatabaseError as error:
+        raise UndoError(f"probe order {client_key} may still be open: {error}") from error
+    if still_open:
+        raise UndoError(f"probe order {order_id} is still open: {reply.problem()}")
+
+
+def _open_probe_order(environment: Environment, client_key: str) -> str | None:
+    with reading(environment.dsn) as conn:
+        row = conn.execute(
+            "SELECT id FROM orders WHERE tenant_id = %s AND client_key = %s AND status = %s",
+            (TENANT_ID, client_key, OrderStatus.PENDING.value),
+        ).fetchone()
+    return None if row is None else str(row[0])
+
+
 def _cluster(target: Target) -> ClusterTarget:
     found = cluster_of(target)
     if found is None:
@@ -213,4 +241,5 @@ _OPERATIONS: Final[dict[str, Callable[[Target, dict[str, str]], None]]] = {
     POSTGRES_WHOLE: _postgres_whole,
     UNCORDON_NODE: _uncordon_node,
     RESTORE_SERVICE: _restore_service,
+    CLOSE_PROBE_ORDER: _close_probe_order,
 }

@@ -1,7 +1,8 @@
 """Orders the tool places for its own questions: registered before they exist, never judged.
 
-A probe goes the way every order goes, so that what it shows is true of customers too; only its
-client key, written to the run before the call, tells it apart.
+A probe goes the way every order goes, so that what it shows is true of customers too. Its tenant
+is the tool's own, and its client key, written to the run before the call, tells it apart. That it
+is left closed is promised before it is placed: one that is still pending is cancelled at the end.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from uuid import uuid4
 
 from bookpayctl.clients.database import reading
 from bookpayctl.clients.orders_api import OrdersApi
+from bookpayctl.clients.probe_tenant import probe_tenants_api
+from bookpayctl.faults.undo import CLOSE_PROBE_ORDER
 from bookpayctl.runs.directory import Run
 from bookpayctl.runs.waiting import Waited, wait_until
 from bookpayctl.targets.environment import Environment
@@ -75,7 +78,7 @@ def order_document(title: Title, *, payment_method: str, customer_id: str) -> di
 
 
 def place_probe(environment: Environment, run: Run, *, payment_method: str) -> ProbeOrder:
-    """Place one probe order.
+    """Place one probe order of the tenant `probe_tenant.TENANT_ID`.
 
     Raises:
         ProbeError: nothing is in stock, or the service did not accept it.
@@ -85,8 +88,10 @@ def place_probe(environment: Environment, run: Run, *, payment_method: str) -> P
         raise ProbeError("nothing is in stock, so no probe order can be placed")
     client_key = f"{run.run_id}-probe-{uuid4().hex[:8]}"
     run.probe("client_key", client_key)
+    run.promise_undo(CLOSE_PROBE_ORDER, client_key=client_key)
     document = order_document(titles[0], payment_method=payment_method, customer_id=CUSTOMER)
-    reply = orders_api(environment).place(document, client_key=client_key)
+    with probe_tenants_api(environment.dsn, environment.orders_url) as api:
+        reply = api.place(document, client_key=client_key)
     if not reply.ok:
         raise ProbeError(f"the probe order was not accepted: {reply.problem()}")
     run.journal("probe_placed", order_id=reply.body["id"], payment_method=payment_method)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from bookpayctl.report.verdict import Item
+from bookpayctl.report.verdict import SUPPRESSED, Item
 
 NOT_ASKED: Final = "-"
 """Stands where only the other report has the question."""
@@ -66,7 +66,10 @@ def difference(
 
 
 def _verdict(item: Item | None) -> str:
-    return NOT_ASKED if item is None else item.verdict.value
+    """What counts: the same verdict that is suppressed in one run comes to another exit code."""
+    if item is None:
+        return NOT_ASKED
+    return f"{item.verdict.value}, {SUPPRESSED}" if item.suppressed else item.verdict.value
 
 
 def _title(before: Item | None, after: Item | None) -> str:

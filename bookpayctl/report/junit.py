@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.report.result import Report
-from bookpayctl.report.text import UNCERTIFIED
+from bookpayctl.report.text import UNCERTIFIED, suppression_of
 from bookpayctl.report.verdict import Item, Verdict
 
 _DECLARATION: Final = '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -86,12 +86,16 @@ def _add_case(suite: ElementTree.Element, report: Report, item: Item) -> None:
         ElementTree.SubElement(case, "system-out").text = _clean(details)
         return
     message = item.reason or item.observed
+    if item.suppressed:
+        message = f"{suppression_of(item)}; observed: {item.observed}"
     problem = ElementTree.SubElement(case, kind, message=_clean(message))
     if kind != "skipped":
         problem.text = _clean(details)
 
 
 def _element_of(item: Item, report: Report) -> str | None:
+    if item.suppressed:
+        return "skipped"
     match item.verdict:
         case Verdict.HOLDS | Verdict.WARNING:
             return None

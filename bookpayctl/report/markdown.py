@@ -11,8 +11,15 @@ from collections.abc import Iterator
 from typing import Final
 
 from bookpayctl.report.result import Report
-from bookpayctl.report.text import SYMBOLS, UNCERTIFIED, WORDS, printable, uncertified
-from bookpayctl.report.verdict import Item, Verdict, count_by_verdict
+from bookpayctl.report.text import (
+    SUPPRESSED_SYMBOL,
+    SYMBOLS,
+    UNCERTIFIED,
+    counted,
+    printable,
+    suppression_of,
+)
+from bookpayctl.report.verdict import SUPPRESSED, Item, Verdict
 
 _SPECIAL: Final = re.compile(r"([\\`*_{}\[\]<>#|~@&])")
 _TOLD: Final = (Verdict.WARNING, Verdict.UNKNOWN, Verdict.VIOLATED)
@@ -32,6 +39,7 @@ def _lines(report: Report) -> Iterator[str]:
         f" began {_escaped(report.started_at)}."
     )
     yield from (f"\n**Report lost:** {_code(lost)}" for lost in report.reports_lost)
+    yield from (f"\n{_escaped(note)}" for note in report.notes)
     yield ""
     yield "| looked at | |"
     yield "|---|---|"
@@ -49,17 +57,14 @@ def _answers(report: Report) -> Iterator[str]:
     if not report.items:
         yield "Nothing was asked."
         return
-    counts = count_by_verdict(report.items)
-    parts = [f"{counts[v.value]} {WORDS[v]}" for v in Verdict if counts[v.value]]
-    yield f"{len(report.items)} questions: {', '.join(parts)}{uncertified(report.items)}."
+    yield f"{len(report.items)} questions: {counted(report.items)}."
     yield ""
     yield "| | id | question | examined | observed |"
     yield "|---|---|---|--:|---|"
     for item in report.items:
-        symbol = f"{SYMBOLS[item.verdict]} {item.verdict.value}"
         title = _escaped(item.title) + _label(item)
         yield (
-            f"| {symbol} | {_code(item.id)} | {title} | {item.examined}"
+            f"| {_shown(item)} | {_code(item.id)} | {title} | {item.examined}"
             f" | {_code(item.reason or item.observed)} |"
         )
 
@@ -70,13 +75,25 @@ def _label(item: Item) -> str:
 
 def _details(item: Item) -> Iterator[str]:
     yield ""
-    yield f"## {SYMBOLS[item.verdict]} {_escaped(item.id)} {_escaped(item.title)}"
+    yield f"## {_symbol(item)} {_escaped(item.id)} {_escaped(item.title)}"
     yield ""
+    if item.suppressed:
+        yield f"- verdict: {_code(suppression_of(item))}"
     told = (("required", item.required), ("observed", item.observed), ("because", item.reason))
     yield from (f"- {label}: {_code(text)}" for label, text in told if text)
     yield from (f"- evidence: {_code(line)}" for line in item.evidence)
     if item.fix:
         yield f"- fix: {_code(item.fix)}"
+
+
+def _shown(item: Item) -> str:
+    words = f"{item.verdict.value}, {SUPPRESSED}" if item.suppressed else item.verdict.value
+    return f"{_symbol(item)} {words}"
+
+
+def _symbol(item: Item) -> str:
+    # Escaped: two of them on a line would strike through what stands between.
+    return f"\\{SUPPRESSED_SYMBOL}" if item.suppressed else SYMBOLS[item.verdict]
 
 
 def _escaped(text: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from itertools import product
 from typing import Any, Final
 
+from bookpayctl.report.attempt import attempt_of
 from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.report.result import Report
 from bookpayctl.report.verdict import item_of
@@ -44,6 +45,8 @@ def report_of(document: Mapping[str, Any]) -> Report:
                 incidents=incidents,
                 reports_lost=tuple(map(str, document["reports_lost"])),
                 run_dir=document["run_dir"],
+                notes=tuple(map(str, document.get("notes", ()))),
+                attempts=tuple(map(attempt_of, document.get("attempts", ()))),
             )
             if (report.verdict.value, report.code) == wanted:
                 return report

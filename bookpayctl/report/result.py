@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from bookpayctl.report import verdict as verdicts
+from bookpayctl.report.attempt import Attempt, attempt_document
 from bookpayctl.report.exit_code import REASONS, ExitCode, code_of, worst
 from bookpayctl.report.verdict import Item, Verdict
 
@@ -33,6 +34,7 @@ class Report:
         notes: what has to be known before the first answer is read, a sentence each: what could not
             be asked at all, or only of a part.
         each_must_answer: whether one item that examined nothing spoils the whole.
+        attempts: of a command that asks again, each time of asking; else empty.
     """
 
     kind: str
@@ -46,6 +48,7 @@ class Report:
     reports_lost: tuple[str, ...] = ()
     run_dir: str | None = None
     notes: tuple[str, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -71,7 +74,8 @@ class Report:
 
     def _of_items(self) -> Verdict:
         return verdicts.worst(
-            (item.verdict for item in self.items), each_must_answer=self.each_must_answer
+            (item.verdict for item in self.items if not item.suppressed),
+            each_must_answer=self.each_must_answer,
         )
 
     @property
@@ -88,6 +92,7 @@ class Report:
             "duration_seconds": round(self.duration_seconds, 3),
             "summary": verdicts.count_by_verdict(self.items),
             "items": [item_document(item) for item in self.items],
+            "attempts": [attempt_document(attempt) for attempt in self.attempts],
             "reports_lost": list(self.reports_lost),
             "run_dir": self.run_dir,
         }
@@ -107,4 +112,5 @@ def item_document(item: Item) -> dict[str, Any]:
         "reason": item.reason,
         "duration_ms": item.duration_ms,
         "controls": list(item.controls),
+        "suppressed": item.suppressed,
     }

@@ -5,12 +5,12 @@ Pure: a report in, lines out. Symbols have plain-letter forms, and no meaning ha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from bookpayctl.report.result import Report
-from bookpayctl.report.verdict import Item, Verdict, count_by_verdict
+from bookpayctl.report.verdict import SUPPRESSED, Item, Verdict, count_by_verdict
 
 TITLE_WIDTH: Final = 42
 LABEL_WIDTH: Final = 10
@@ -58,6 +58,9 @@ COLOURS: Final = {
     Verdict.VIOLATED: "\x1b[31m",
 }
 RESET: Final = "\x1b[0m"
+SUPPRESSED_SYMBOL: Final = "~"
+ASCII_SUPPRESSED_SYMBOL: Final = "~~"
+"""Of an answer that does not count, whatever its verdict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +130,9 @@ def item_lines(item: Item, look: Look, *, width: int = ID_WIDTH_MIN) -> Iterator
     """One answer: a line, then details if they were asked for or something is not as required."""
     examined = f"examined {item.examined:>6}" if item.examined else " " * 15
     took = f"{item.duration_ms:>7} ms" if item.duration_ms else ""
-    head = (
-        f"{mark(item.verdict, look)} {short_id(item):<{width}} {item.title:<{TITLE_WIDTH}}"
-        f" {examined}{took}"
-    ).rstrip()
-    yield head if item.certified else f"{head}  {UNCERTIFIED}"
+    symbol = _suppressed_mark(look) if item.suppressed else mark(item.verdict, look)
+    head = f"{symbol} {short_id(item):<{width}} {item.title:<{TITLE_WIDTH}} {examined}{took}"
+    yield head.rstrip() if item.certified else f"{head.rstrip()}  {UNCERTIFIED}"
     if item.verdict is Verdict.HOLDS:
         if look.detailed:
             yield f"{INDENT}{printable(item.observed)}"
@@ -142,6 +143,8 @@ def item_lines(item: Item, look: Look, *, width: int = ID_WIDTH_MIN) -> Iterator
         return
     if item.verdict is Verdict.VACUOUS and not look.detailed:
         return
+    if item.suppressed:
+        yield _labelled("verdict", suppression_of(item))
     yield _labelled("required", item.required)
     yield _labelled("observed", item.observed)
     if item.reason:
@@ -154,10 +157,10 @@ def item_lines(item: Item, look: Look, *, width: int = ID_WIDTH_MIN) -> Iterator
 
 def summary_lines(report: Report, look: Look) -> Iterator[str]:
     """What it all comes to."""
-    counts = count_by_verdict(report.items)
-    parts = [f"{counts[v.value]} {WORDS[v]}" for v in Verdict if counts[v.value]]
-    if parts:
-        yield f"{len(report.items)} questions: {', '.join(parts)}{uncertified(report.items)}"
+    if report.items:
+        yield f"{len(report.items)} questions: {counted(report.items)}"
+    if len(report.attempts) > 1:
+        yield f"{len(report.attempts)} attempts: what did not hold was asked again"
     if "refused" in report.context:
         yield f"refused: {report.context['refused']}"
     yield (
@@ -176,16 +179,34 @@ def summary_lines(report: Report, look: Look) -> Iterator[str]:
         yield f"environment: {name}; for the fixes above: export BOOKPAY_NAME={name}"
 
 
-def uncertified(items: Iterable[Item]) -> str:
+def counted(items: Sequence[Item]) -> str:
+    """How many have each verdict and how many are suppressed, in words; none is left out."""
+    counts = count_by_verdict(items)
+    parts = [f"{counts[v.value]} {WORDS[v]}" for v in Verdict if counts[v.value]]
+    if counts[SUPPRESSED]:
+        parts.append(f"{counts[SUPPRESSED]} {SUPPRESSED}")
+    return ", ".join(parts) + _uncertified(items)
+
+
+def _uncertified(items: Sequence[Item]) -> str:
     """How many questions nobody has shown to be able to say no; nothing where all are."""
     count = sum(1 for item in items if not item.certified)
     return f"; {count} {UNCERTIFIED}" if count else ""
+
+
+def suppression_of(item: Item) -> str:
+    """What an answer that does not count says, until when it does not, and why."""
+    return f"{item.verdict.value}, {SUPPRESSED} {item.suppressed}"
 
 
 def mark(verdict: Verdict, look: Look) -> str:
     """The symbol of a verdict."""
     symbol = (ASCII_SYMBOLS if look.ascii_only else SYMBOLS)[verdict]
     return f"{COLOURS[verdict]}{symbol}{RESET}" if look.colour else symbol
+
+
+def _suppressed_mark(look: Look) -> str:
+    return ASCII_SUPPRESSED_SYMBOL if look.ascii_only else SUPPRESSED_SYMBOL
 
 
 def shortened(text: str) -> str:

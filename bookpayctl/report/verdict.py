@@ -54,6 +54,7 @@ class Item:
         duration_ms: how long the question took to answer.
         controls: names of what is wrong on purpose and turns this question red; empty for one that
             nobody has shown to be able to say no.
+        suppressed: until when, and why, a warning or violation does not count; empty where it does.
     """
 
     id: str
@@ -66,13 +67,16 @@ class Item:
     fix: str = ""
     reason: str = ""
     duration_ms: int = 0
+    suppressed: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse the two answers that would make a green of nothing."""
+        """Refuse the answers that would make a green of nothing."""
         if self.verdict is Verdict.HOLDS and self.examined <= 0:
             raise ValueError(f"{self.id} claims to hold but examined nothing; it is vacuous")
         if self.verdict in (Verdict.SKIPPED, Verdict.UNKNOWN) and not self.reason:
             raise ValueError(f"{self.id} is {self.verdict} without a reason")
+        if self.suppressed and self.verdict not in (Verdict.WARNING, Verdict.VIOLATED):
+            raise ValueError(f"{self.id} is {self.verdict}, which nobody can suppress")
 
     @property
     def controls(self) -> tuple[str, ...]:
@@ -117,6 +121,8 @@ def item_of(document: Mapping[str, Any]) -> Item:
         fix=document["fix"],
         reason=document["reason"],
         duration_ms=int(document["duration_ms"]),
+        # A report of an earlier version has none.
+        suppressed=str(document.get("suppressed", "")),
     )
 
 
@@ -146,9 +152,15 @@ def not_asked(item_id: str, title: str, required: str, reason: str) -> Item:
     )
 
 
+SUPPRESSED: Final = "suppressed"
+
+
 def count_by_verdict(items: Iterable[Item]) -> dict[str, int]:
-    """How many of each verdict, every verdict named, also those with none."""
-    counts = {verdict.value: 0 for verdict in Verdict}
+    """How many of each verdict, every verdict named, also those with none.
+
+    What is suppressed is counted apart, under SUPPRESSED, and under no verdict.
+    """
+    counts = {**{verdict.value: 0 for verdict in Verdict}, SUPPRESSED: 0}
     for item in items:
-        counts[item.verdict.value] += 1
+        counts[SUPPRESSED if item.suppressed else item.verdict.value] += 1
     return counts

@@ -15,9 +15,16 @@ from importlib.resources import files
 from typing import Final
 
 from bookpayctl.report.exit_code import MEANINGS
-from bookpayctl.report.text import SYMBOLS, UNCERTIFIED, WORDS, shown_size
+from bookpayctl.report.text import (
+    SUPPRESSED_SYMBOL,
+    SYMBOLS,
+    UNCERTIFIED,
+    WORDS,
+    shown_size,
+    suppression_of,
+)
 from bookpayctl.report.verdict import MEANINGS as VERDICT_MEANINGS
-from bookpayctl.report.verdict import Item, Verdict, count_by_verdict
+from bookpayctl.report.verdict import SUPPRESSED, Item, Verdict, count_by_verdict
 from bookpayctl.run_report.course import Course
 from bookpayctl.run_report.figures import (
     Figure,
@@ -92,10 +99,12 @@ def _verdict(view: RunView) -> Markup:
             "ul",
             [element("li", f"{SYMBOLS[v]} {counts[v.value]} {WORDS[v]}")
              for v in Verdict if counts[v.value]],
+            element("li", f"{SUPPRESSED_SYMBOL} {counts[SUPPRESSED]} {SUPPRESSED}")
+            if counts[SUPPRESSED] else "",
             class_="counts",
         ),
         _list("", [_link(number, item) for number, item in enumerate(report.items, start=1)
-                   if item.verdict in _NOT_WELL]),
+                   if item.verdict in _NOT_WELL and not item.suppressed]),
         class_=f"verdict {report.verdict.value}",
     )  # fmt: skip
 
@@ -110,6 +119,7 @@ def _notes(view: RunView) -> Markup:
     """What is not as a reader would take it to be, before anything else is shown."""
     report = view.report
     notes: list[Child] = [joined("report lost: ", said(lost)) for lost in report.reports_lost]
+    notes += [said(note) for note in report.notes]
     if "refused" in report.context:
         notes.append(joined("refused: ", said(report.context["refused"])))
     notes += [said(missing) for missing in view.missing]
@@ -204,6 +214,8 @@ def _answers(view: RunView) -> Markup:
 
 def _item(number: int, item: Item) -> Markup:
     told = [("required", item.required), ("observed", item.observed), ("because", item.reason)]
+    if item.suppressed:
+        told.insert(0, ("verdict", suppression_of(item)))
     parts = [
         joined(element("dt", label), element("dd", said(words))) for label, words in told if words
     ]
@@ -213,9 +225,10 @@ def _item(number: int, item: Item) -> Markup:
     if item.fix:
         parts.append(joined(element("dt", "fix"), element("dd", element("code", item.fix))))
     took = f", {item.duration_ms} ms" if item.duration_ms else ""
+    symbol = SUPPRESSED_SYMBOL if item.suppressed else SYMBOLS[item.verdict]
     heading = element(
         "h3",
-        element("span", f"{SYMBOLS[item.verdict]} {item.verdict.value}", class_="word",
+        element("span", f"{symbol} {item.verdict.value}", class_="word",
                 title=VERDICT_MEANINGS[item.verdict]),
         element("code", item.id),
         element("span", item.title),
@@ -226,7 +239,7 @@ def _item(number: int, item: Item) -> Markup:
         "article",
         heading,
         element("dl", parts),
-        class_=f"item {item.verdict.value}",
+        class_=f"item {'skipped' if item.suppressed else item.verdict.value}",
         id=f"answer-{number}",
     )
 

@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from bookpayctl.targets.environment import load_from
 
 NAME: Final = "selftest"
 COMMAND_SECONDS_MAX: Final = 900.0
+AGED_SECONDS: Final = 2 * 365 * 86_400.0
 _KEPT: Final = ("BOOKPAY_CACHE", "BOOKPAY_POSTGRES_USER")
 """Of the caller's variables that speak of the machine, not of a stack."""
 
@@ -93,7 +95,7 @@ class Throwaway:
         return {item["id"]: item for item in items}
 
     def arrange(self, control: WrongStack) -> None:
-        """Run its commands, then its statements, then set its topics.
+        """Run its commands, then its statements, then set its topics and date its files back.
 
         Raises:
             ThrowawayError: a command failed.
@@ -110,6 +112,9 @@ class Throwaway:
         servers = environment.kafka_bootstrap_servers
         for topic, settings in control.topic_settings.items():
             kafka.change_topic(servers, topic, settings)
+        long_ago = time.time() - AGED_SECONDS
+        for name in control.aged_files:
+            os.utime(environment.root / name, (long_ago, long_ago))
 
     def _variables(self) -> dict[str, str]:
         kept = {

@@ -123,5 +123,11 @@ def database_password(secrets_dir: Path) -> str:
 
 
 def _write(path: Path, value: str) -> None:
-    """Replace the file in one step; at no time is it readable by others."""
+    """Replace the file in one step; at no time is it readable by others.
+
+    One that holds this value already stays, and with it the time at which it came.
+    """
+    if path.exists() and path.read_text().strip() == value.strip():
+        path.chmod(SECRET)
+        return
     write_atomically(path, f"{value.strip()}\n", mode=SECRET)

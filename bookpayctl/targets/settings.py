@@ -15,6 +15,12 @@ from pathlib import Path
 from typing import Final
 
 from bookpayctl.targets.environment import DEFAULT_NAME
+from bookpayctl.targets.suppressions import (
+    SECTION,
+    Suppression,
+    SuppressionError,
+    suppressions_in,
+)
 
 CONFIG_FILE: Final = "bookpay.toml"
 CONFIG_VARIABLE: Final = "BOOKPAY_CONFIG"
@@ -152,8 +158,8 @@ def resolve(
     Raises:
         SettingsError: the file cannot be read, or has a key that is not a setting.
     """
-    path = Path(environ.get(CONFIG_VARIABLE) or directory / CONFIG_FILE)
-    in_file = _read(path, required=CONFIG_VARIABLE in environ)
+    path, document = _document(environ, directory)
+    in_file = _settings_in(path, document)
     values = {}
     for setting in SETTINGS:
         typed = flags.get(setting.key)
@@ -166,6 +172,16 @@ def resolve(
         else:
             values[setting.key] = Value(setting.default, "default")
     return values
+
+
+def suppressions(environ: Mapping[str, str], directory: Path) -> tuple[Suppression, ...]:
+    """The checks whose answers do not count for a while; arguments as of `resolve`.
+
+    Raises:
+        SettingsError: the file cannot be read, or an entry lacks its reason or its last day.
+    """
+    path, document = _document(environ, directory)
+    return _suppressions_in(path, document)
 
 
 def environment_name(values: Mapping[str, Value]) -> str:
@@ -269,21 +285,35 @@ def _wrong(key: str, value: Value, expected: str) -> SettingsError:
     return SettingsError(f"{key}={value.text!r} ({value.source}) must be {expected}")
 
 
-def _read(path: Path, *, required: bool) -> dict[str, str]:
+def _document(environ: Mapping[str, str], directory: Path) -> tuple[Path, dict[str, object]]:
+    """The file of settings as it is, and where it lies; empty when there is none."""
+    path = Path(environ.get(CONFIG_VARIABLE) or directory / CONFIG_FILE)
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        return path, tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        if required:
+        if CONFIG_VARIABLE in environ:
             raise SettingsError(f"${CONFIG_VARIABLE} names {path}, which does not exist") from None
-        return {}
+        return path, {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"{path} cannot be read: {error}") from error
-    unknown = sorted(document.keys() - _BY_KEY.keys())
+
+
+def _settings_in(path: Path, document: Mapping[str, object]) -> dict[str, str]:
+    unknown = sorted(document.keys() - _BY_KEY.keys() - {SECTION})
     if unknown:
         raise SettingsError(
             f"{path} has unknown settings: {', '.join(unknown)}; known are {', '.join(_BY_KEY)}"
         )
-    return {key: _text(path, key, value) for key, value in document.items()}
+    # Also where nobody asks for them: a file is right or it is not.
+    _suppressions_in(path, document)
+    return {key: _text(path, key, value) for key, value in document.items() if key != SECTION}
+
+
+def _suppressions_in(path: Path, document: Mapping[str, object]) -> tuple[Suppression, ...]:
+    try:
+        return suppressions_in(document.get(SECTION, {}))
+    except SuppressionError as error:
+        raise SettingsError(f"{path}: {error}") from error
 
 
 def _text(path: Path, key: str, value: object) -> str:

@@ -14,6 +14,7 @@ from typing import Final, Protocol
 from bookpayctl.clients.http import HttpAnswer
 from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.log_lines import LogLine
+from bookpayctl.targets.signing_secrets import SigningSecrets
 from bookpayctl.targets.status import Status
 from runtime.domain.names import Service
 
@@ -127,6 +128,10 @@ class Target(Protocol):
 
     def status(self) -> Status:
         """Everything `bookpayctl status` shows. Never raises for a part that is down or mute."""
+        ...
+
+    def signing_secrets(self) -> SigningSecrets | None:
+        """How many secrets the webhook receiver accepts, and since when; None where it has none."""
         ...
 
     def processes(self) -> dict[str, Process]:

@@ -13,9 +13,10 @@ from typing import Any, Final
 
 from bookpayctl.cli.output import API_VERSION
 from bookpayctl.report import result
+from bookpayctl.report.attempt import Attempt
 from bookpayctl.report.exit_code import MEANINGS, REASONS, ExitCode
 from bookpayctl.report.verdict import MEANINGS as VERDICT_MEANINGS
-from bookpayctl.report.verdict import Item, Verdict
+from bookpayctl.report.verdict import SUPPRESSED, Item, Verdict
 from docs.generate.markdown import one_line
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -70,6 +71,11 @@ def schema() -> dict[str, Any]:
         "duration_seconds": {"type": "number", "minimum": 0},
         "summary": _summary(),
         "items": {"type": "array", "items": {"$ref": "#/$defs/item"}},
+        "attempts": {
+            "type": "array",
+            "items": {"$ref": "#/$defs/attempt"},
+            "description": "each time of asking, oldest first; empty where nothing is asked again",
+        },
         "reports_lost": {
             "type": "array",
             "items": {"type": "string"},
@@ -89,14 +95,15 @@ def schema() -> dict[str, Any]:
         "required": list(properties),
         "additionalProperties": False,
         "allOf": [_context_of(kind, names) for kind, names in CONTEXTS.items()],
-        "$defs": {"verdict": _verdict(), "exit": _exit(), "item": _item()},
+        "$defs": {"verdict": _verdict(), "exit": _exit(), "item": _item(), "attempt": _attempt()},
     }
 
 
 def _summary() -> dict[str, Any]:
-    counts = {verdict.value: {"type": "integer", "minimum": 0} for verdict in Verdict}
+    names = [*(verdict.value for verdict in Verdict), SUPPRESSED]
+    counts = {name: {"type": "integer", "minimum": 0} for name in names}
     return {
-        "description": "how many items have each verdict",
+        "description": "how many items have each verdict; what is suppressed is counted apart",
         "type": "object",
         "properties": counts,
         "required": list(counts),
@@ -148,6 +155,32 @@ def _item() -> dict[str, Any]:
         name: {**_TYPES[kinds[name]], **documented.get(name, {})}
         for name in result.item_document(sample)
     }
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _attempt() -> dict[str, Any]:
+    answer = {
+        "id": {"type": "string"},
+        "verdict": {"$ref": "#/$defs/verdict"},
+        "observed": {"type": "string"},
+        "reason": {"type": "string"},
+    }
+    documented = _attributes_of(Attempt)
+    properties: dict[str, Any] = {
+        "number": {"type": "integer", "minimum": 1, **documented["number"]},
+        "began_at": {"type": "string", "format": "date-time", **documented["began_at"]},
+        "answers": {"type": "array", "items": _closed(answer), **documented["answers"]},
+    }
+    return _closed(properties)
+
+
+def _closed(properties: dict[str, Any]) -> dict[str, Any]:
+    """An object with these properties, all of them and no other."""
     return {
         "type": "object",
         "properties": properties,

@@ -127,6 +127,50 @@ def test_a_slot_that_nobody_reads_is_seen_by_a_run_of_one_category(
     assert any(line.startswith("slot forgotten: reserved") for line in wal["evidence"])
 
 
+def test_a_migration_that_is_not_recorded_is_a_violation_that_is_waited_for(
+    shop: CommandLine,
+) -> None:
+    shop.execute(
+        "CREATE TABLE put_aside AS SELECT * FROM schema_migrations WHERE number = 8;"
+        "DELETE FROM schema_migrations WHERE number = 8"
+    )
+    try:
+        document = shop.ask("check", "--only", "BP-O010", "--wait", "1s")
+    finally:
+        shop.execute("INSERT INTO schema_migrations SELECT * FROM put_aside; DROP TABLE put_aside")
+
+    assert document["exit"]["code"] == 1
+    assert document["items"][0]["observed"].startswith("0008_environment_owner is not applied")
+    assert len(document["attempts"]) > 1
+    assert verdicts(shop.ask("check", "--only", "BP-O010")) == {"BP-O010": "holds"}
+
+
+def test_two_webhook_secrets_that_stay_are_a_warning_that_can_be_suppressed(
+    shop: CommandLine, tmp_path: Path
+) -> None:
+    secret = shop.root / "secrets" / "stripe-webhook-secret"
+    text, times = secret.read_text(), secret.stat()
+    config = tmp_path / "settings.toml"
+    config.write_text(
+        '[[check.suppress]]\nid = "BP-O011"\nreason = "it is rolled"\nuntil = "9999-12-31"\n'
+    )
+    knowing = CommandLine(shop.home, {"BOOKPAY_CONFIG": str(config)})
+    words = ("check", "--only", "BP-O011", "--only", "BP-O008", "--strict")
+    secret.write_text(f"{text.strip()}\nwhsec_of_before\n")
+    os.utime(secret, (times.st_atime, times.st_mtime - 2 * 86_400))
+    try:
+        document = shop.ask(*words)
+        suppressed = knowing.ask(*words)
+    finally:
+        secret.write_text(text)
+
+    assert document["exit"]["code"] == 4
+    assert document["items"][1]["observed"] == "2 secrets are accepted, unchanged for 2 d"
+    assert suppressed["exit"]["code"] == 0
+    assert verdicts(suppressed) == {"BP-O008": "holds", "BP-O011": "warning"}
+    assert suppressed["items"][1]["suppressed"] == "until 9999-12-31: it is rolled"
+
+
 def test_a_missing_partial_index_is_a_violation(shop: CommandLine) -> None:
     shop.execute("DROP INDEX outbox_unpublished_idx")
     try:

@@ -63,6 +63,7 @@ from bookpayctl.targets.status import (
     UnknownFact,
     Waiting,
 )
+from bookpayctl.targets.suppressions import Suppression
 from bookpayctl.trace.collect import OrderTimeline
 from bookpayctl.trace.timeline import TimelineEvent, timeline
 from tests.support.run_documents import RUN_DOCUMENTS
@@ -298,7 +299,8 @@ def _operator_requests() -> Document:
 
 def _config() -> Document:
     values = {setting.key: Value(setting.default, "default") for setting in SETTINGS}
-    return config.config_document({**values, "name": Value("golden", "flag")})
+    suppressions = (Suppression("BP-O005", "until the new disks are in", date(2026, 12, 31)),)
+    return config.config_document({**values, "name": Value("golden", "flag")}, suppressions)
 
 
 def _failure() -> Document:

@@ -31,6 +31,11 @@ ITEMS = {
         "BP-C006", "replay charges nobody", Verdict.VIOLATED, "0 new charges",
         "1 new charge <&> for ord_1\x00", 3, evidence=("ch_1 4999 usd",), fix="bookpayctl audit",
     ),
+    "suppressed": Item(
+        "BP-O005", "the topics keep their records", Verdict.VIOLATED, "7 d or more",
+        "orders.paid: 3 d", 7, evidence=("orders.paid 3 d",), fix="bookpayctl explain I31",
+        suppressed="until 2026-12-31: until the new *disks* are in",
+    ),
 }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bookpayctl.cli.options import NameOption, environment_of
+from bookpayctl.cli.options import NameOption, environment_of, suppressions_of
 from bookpayctl.cli.output import fail, hint
 from bookpayctl.cli.reports import (
     EvidenceOption,
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from bookpayctl.check import Check
     from bookpayctl.report.result import Report
     from bookpayctl.targets.environment import Environment
+    from bookpayctl.targets.suppressions import Suppression
 
 OnlyOption = Annotated[
     list[str] | None, typer.Option("--only", metavar="ID", help="Ask only this one; repeatable.")
@@ -49,6 +50,10 @@ def check(
     timeout: Annotated[
         str, typer.Option(metavar="DURATION", help="How long each wait may take.")
     ] = "30s",
+    wait: Annotated[
+        str | None,
+        typer.Option(metavar="DURATION", help="Ask what does not hold again, for so long."),
+    ] = None,
     max_records: Annotated[
         int | None,
         typer.Option(min=1, help="Replay about so many of the newest records; default: all."),
@@ -64,19 +69,24 @@ def check(
     The checklist's six items (BP-C…) are asked by behaviour: two probe orders with test cards are
     placed, registered and never audited. Then what an operator looks at (BP-O…): backlogs, what
     waits for a person, retention, WAL, clocks, disk. There a worry is a warning, and counts with
-    --strict. --selftest asks stacks that are wrong on purpose, on this machine and apart from any
+    --strict. What bookpay.toml suppresses with a reason and a last day is asked and does not count.
+    With --wait what does not hold is asked again until it does, and every attempt is on record.
+    --selftest asks stacks that are wrong on purpose, on this machine and apart from any
     environment: a check that does not find out is broken.
 
     Example: bookpayctl check --only BP-C001 --report junit=check.xml
     """
+    from bookpayctl.checks import CHECKS
     from bookpayctl.cli.durations import duration_of
 
     files = report_files(report, output)
     chosen = _chosen(only, skip, category)
     deadline_seconds = duration_of(timeout, "--timeout")
+    wait_seconds = duration_of(wait, "--wait") if wait is not None else 0.0
     if selftest:
         left = [item for item in chosen if item.id not in (skip or [])]
         finish(_selftest(left), output, files, detailed=verbose)
+    suppressions = suppressions_of([item.id for item in CHECKS])
     environment = environment_of(name)
     result = run_all(
         environment,
@@ -84,6 +94,8 @@ def check(
         skip or [],
         deadline_seconds=deadline_seconds,
         records_max=max_records,
+        suppressions=suppressions,
+        wait_seconds=wait_seconds,
         strict=strict,
     )
     finish(result, output, files, detailed=verbose)
@@ -108,6 +120,8 @@ def run_all(
     *,
     deadline_seconds: float,
     records_max: int | None,
+    suppressions: tuple[Suppression, ...],
+    wait_seconds: float,
     strict: bool,
 ) -> Report:
     """Ask the checks in a run of their own, or refuse while an earlier run is not recovered."""
@@ -119,6 +133,8 @@ def run_all(
         deadline_seconds=deadline_seconds,
         replay_range=replace(WHOLE, records_max=records_max),
         skipped=tuple(skipped),
+        suppressions=suppressions,
+        wait_seconds=wait_seconds,
         strict=strict,
     )
     try:

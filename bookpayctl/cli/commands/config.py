@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import typer
 
-from bookpayctl.cli.options import NameOption, OutputOption, settings
-from bookpayctl.cli.output import Document, OutputFormat, print_json, print_table
+from bookpayctl.cli.options import NameOption, OutputOption, settings, suppressions_of
+from bookpayctl.cli.output import Document, OutputFormat, print_json, print_line, print_table
 from bookpayctl.report.exit_code import ExitCode
 
 if TYPE_CHECKING:
     from bookpayctl.targets.settings import Value
+    from bookpayctl.targets.suppressions import Suppression
 
 _app = typer.Typer(help="Settings and their sources.", no_args_is_help=True)
 
@@ -23,11 +24,13 @@ def show(name: NameOption = None, output: OutputOption = OutputFormat.TABLE) -> 
 
     Example: bookpayctl config show --name shop
     """
+    from bookpayctl.checks import CHECKS
     from bookpayctl.targets.settings import SETTINGS
 
     values = settings({"name": name})
+    suppressions = suppressions_of([check.id for check in CHECKS])
     if output is OutputFormat.JSON:
-        print_json(config_document(values))
+        print_json(config_document(values, suppressions))
         return
     print_table(
         ("setting", "value", "source", "meaning"),
@@ -41,9 +44,17 @@ def show(name: NameOption = None, output: OutputOption = OutputFormat.TABLE) -> 
             for setting in SETTINGS
         ],
     )
+    if suppressions:
+        print_line("")
+        print_table(
+            ("suppressed check", "until", "reason"),
+            [(one.id, one.until.isoformat(), one.reason) for one in suppressions],
+        )
 
 
-def config_document(values: Mapping[str, Value]) -> Document:
+def config_document(
+    values: Mapping[str, Value], suppressions: Sequence[Suppression] = ()
+) -> Document:
     """Every setting, its value and where that came from, as a document."""
     from bookpayctl.targets.settings import SETTINGS
 
@@ -59,7 +70,10 @@ def config_document(values: Mapping[str, Value]) -> Document:
         }
         for setting in SETTINGS
     ]
-    return Document("Config", ExitCode.PASS, "ok", {"settings": listed})
+    suppressed = [
+        {"id": one.id, "reason": one.reason, "until": one.until.isoformat()} for one in suppressions
+    ]
+    return Document("Config", ExitCode.PASS, "ok", {"settings": listed, "suppressions": suppressed})
 
 
 def register(app: typer.Typer) -> None:

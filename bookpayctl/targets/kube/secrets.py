@@ -17,6 +17,7 @@ from bookpayctl.targets.kube.kinds import SECRET
 from bookpayctl.targets.kube.made_secrets import DATABASE_SECRET
 from bookpayctl.targets.kube.manifests import ENVIRONMENT_LABEL
 from bookpayctl.targets.servers.postgres import DATABASE, ROLE, passfile_line
+from bookpayctl.targets.signing_secrets import SigningSecrets, accepted, written_at
 
 # File beside the environment -> Secret and key.
 PLACES: Final = {
@@ -49,6 +50,18 @@ def values_in(there: Iterable[Document], database_secret: str) -> dict[str, str]
     if password:
         found[credentials.PASSFILE] = passfile_line(password)
     return found
+
+
+def signing_secrets(cluster: Cluster, namespaces: Iterable[str]) -> SigningSecrets | None:
+    """How many secrets the Secret of the receiver holds, and since when; None without one."""
+    name, key = PLACES[credentials.WEBHOOK_SECRET]
+    for namespace in namespaces:
+        secret = cluster.find(SECRET, name, namespace)
+        if secret is not None:
+            changed_at = written_at(secret, key)
+            count = accepted(value_of(secret, key))
+            return SigningSecrets(count, changed_at, f"Secret {namespace}/{name}")
+    return None
 
 
 def documents(

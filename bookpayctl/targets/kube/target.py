@@ -25,7 +25,7 @@ from bookpayctl.targets.cluster_target import (
 )
 from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.errors import NoSuchProcessError, TargetError
-from bookpayctl.targets.kube import diversion, logs, nodes, permissions, rolling, witnesses
+from bookpayctl.targets.kube import diversion, logs, nodes, permissions, rolling, secrets, witnesses
 from bookpayctl.targets.kube.cluster import Cluster, Document
 from bookpayctl.targets.kube.errors import ClusterError, ForbiddenError
 from bookpayctl.targets.kube.kinds import NAMESPACE, POD
@@ -50,14 +50,9 @@ from bookpayctl.targets.kube.record import PodWatch
 from bookpayctl.targets.kube.reservation import reserved
 from bookpayctl.targets.kube.signalling import note_frozen, run_beside, send_signal
 from bookpayctl.targets.kube.status import read_status
-from bookpayctl.targets.kube.workloads import (
-    Workload,
-    keeper_of,
-    start_pods,
-    stop_pods,
-    workloads,
-)
+from bookpayctl.targets.kube.workloads import Workload, keeper_of, start_pods, stop_pods, workloads
 from bookpayctl.targets.log_lines import LogLine
+from bookpayctl.targets.signing_secrets import SigningSecrets
 from bookpayctl.targets.status import Status
 from bookpayctl.targets.target import Finished, Mark, Process, ProcessEvents
 from bookpayctl.targets.witness import Witness
@@ -99,8 +94,8 @@ class KubeTarget:
 
     def why_not_broken(self) -> str | None:
         for name in self._namespaces:
-            found = self._cluster.find(NAMESPACE, name)
-            labels = (found or {}).get("metadata", {}).get("labels") or {}
+            found = self._cluster.find(NAMESPACE, name) or {}
+            labels = found.get("metadata", {}).get("labels") or {}
             if labels.get(DRILLS_LABEL) != DRILLS_ALLOWED:
                 return (
                     f"namespace {name} does not allow drills; whoever owns it does:"
@@ -110,6 +105,9 @@ class KubeTarget:
 
     def status(self) -> Status:
         return read_status(self._environment, self._cluster, self._ways, self._namespaces)
+
+    def signing_secrets(self) -> SigningSecrets | None:
+        return secrets.signing_secrets(self._cluster, self._namespaces)
 
     def processes(self) -> dict[str, Process]:
         found = [process_of(pod) for pod in self._pods()]

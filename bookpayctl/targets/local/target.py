@@ -8,6 +8,7 @@ import socket
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime
 from typing import Final
 
 import psutil
@@ -15,6 +16,7 @@ import psutil
 from bookpayctl.clients.http import HttpAnswer, NoAnswer, ask
 from bookpayctl.runs.waiting import wait_until
 from bookpayctl.targets import children
+from bookpayctl.targets.credentials import WEBHOOK_SECRET
 from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.errors import NoSuchProcessError, TargetError
 from bookpayctl.targets.local.machine.state import socket_path
@@ -24,6 +26,7 @@ from bookpayctl.targets.local.supervise.configuration import LOG_FILE
 from bookpayctl.targets.local.supervise.endings import parse_log
 from bookpayctl.targets.local.supervise.supervisor import ProcessInfo, Supervisor
 from bookpayctl.targets.log_lines import LogLine
+from bookpayctl.targets.signing_secrets import SigningSecrets, accepted
 from bookpayctl.targets.status import Status
 from bookpayctl.targets.target import Finished, Mark, Process, ProcessEvents, named, processes_of
 
@@ -64,6 +67,15 @@ class LocalTarget:
 
     def status(self) -> Status:
         return read_status(self._environment)
+
+    def signing_secrets(self) -> SigningSecrets | None:
+        path = self._environment.secrets_dir / WEBHOOK_SECRET
+        try:
+            text, changed = path.read_text(), path.stat().st_mtime
+        except FileNotFoundError:
+            return None
+        count = accepted(text)
+        return SigningSecrets(count, datetime.fromtimestamp(changed, UTC), str(path))
 
     def processes(self) -> dict[str, Process]:
         return {

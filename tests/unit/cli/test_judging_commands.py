@@ -93,6 +93,28 @@ def test_a_wrong_call_exits_2_and_says_what_was_wrong(name: str, tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ('id = "BP-O999"\nreason = "r"\nuntil = "2026-12-31"', "suppresses 'BP-O999'; there are"),
+        ('id = "BP-O005"\nuntil = "2026-12-31"', "has no reason"),
+        ('id = "BP-O005"\nreason = "r"', "no `until`"),
+    ],
+)
+@pytest.mark.parametrize("words_of", [("check",), ("config", "show")])
+def test_a_suppression_that_cannot_be_meant_exits_2(
+    words_of: tuple[str, ...], entry: str, words: str, tmp_path: Path
+) -> None:
+    config = tmp_path / "settings.toml"
+    config.write_text(f"[[check.suppress]]\n{entry}\n")
+    variables = {"BOOKPAY_HOME": str(tmp_path / "home"), "BOOKPAY_CONFIG": str(config)}
+
+    (done,) = run_all([words_of], tmp_path, variables)
+
+    assert done.code == 2, done.err
+    assert words in done.err
+
+
 def test_explain_tells_what_a_check_asks_and_why(tmp_path: Path) -> None:
     done = run(["explain", "bp-c004"], tmp_path)
 

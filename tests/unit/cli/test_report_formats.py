@@ -20,7 +20,16 @@ from bookpayctl.report.text import Look, report_lines
 from tests.support.goldens import assert_golden
 from tests.support.sample_reports import ITEMS, report_of
 
-CODES = {"holds": 0, "warning": 4, "skipped": 5, "vacuous": 5, "unknown": 3, "violated": 1}
+CODES = {
+    "holds": 0,
+    "warning": 4,
+    "skipped": 5,
+    "vacuous": 5,
+    "unknown": 3,
+    "violated": 1,
+    # Alone it leaves nothing that counts.
+    "suppressed": 5,
+}
 
 PLAIN = Look(ascii_only=True, detailed=True)
 
@@ -73,7 +82,7 @@ def test_json_is_one_document_that_repeats_the_exit_code(
     assert document["kind"] == "CheckReport"
     assert document["exit"] == {"code": code, "reason": "violated"}
     assert document["summary"] == dict.fromkeys(
-        ("holds", "skipped", "warning", "vacuous", "unknown", "violated"), 1
+        ("holds", "skipped", "warning", "vacuous", "unknown", "violated", "suppressed"), 1
     )
 
 
@@ -82,10 +91,10 @@ def test_junit_is_one_document_with_a_case_per_item(capsys: pytest.CaptureFixtur
 
     suite = ElementTree.fromstring(out)  # noqa: S314 - ours
     assert suite.tag == "testsuite"
-    assert suite.get("tests") == "6"
+    assert suite.get("tests") == "7"
     assert suite.get("failures") == "1"
     assert suite.get("errors") == "2"
-    assert suite.get("skipped") == "1"
+    assert suite.get("skipped") == "2"
 
 
 @pytest.mark.parametrize(
@@ -95,8 +104,9 @@ def test_junit_is_one_document_with_a_case_per_item(capsys: pytest.CaptureFixtur
         report_of(incidents=(ExitCode.REFUSED,)),
         report_of("holds", incidents=(ExitCode.INTERRUPTED,)),
         report_of("skipped"),
+        report_of("suppressed"),
     ],
-    ids=["nothing", "refused", "interrupted", "all-skipped"],
+    ids=["nothing", "refused", "interrupted", "all-skipped", "all-suppressed"],
 )
 def test_junit_never_shows_green_for_a_code_that_is_not_0(report: Report) -> None:
     suite = ElementTree.fromstring(junit_document(report))  # noqa: S314 - ours

@@ -57,7 +57,7 @@ def test_a_wrong_runtime_can_be_made_of_the_one_that_there_is(stack: WrongStack)
 
     assert bool(changed) == bool(stack.edits)
     assert stack.red
-    assert stack.edits or stack.sql or stack.topic_settings
+    assert stack.edits or stack.sql or stack.topic_settings or stack.aged_files
     assert set(stack.topic_settings) <= {topic.value for topic in Topic}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -106,3 +107,19 @@ def test_the_password_verifier_has_the_servers_form_and_not_the_password() -> No
     assert verifier.startswith("SCRAM-SHA-256$4096:")
     assert "correct" not in verifier
     assert postgres.scram_verifier("correct horse") != verifier
+
+
+def test_a_secret_that_is_given_again_keeps_the_time_at_which_it_came(tmp_path: Path) -> None:
+    directory = tmp_path / "secrets"
+    credentials.ensure(directory, {"stripe-webhook-secret": "whsec_1"})
+    path = directory / "stripe-webhook-secret"
+    long_ago = path.stat().st_mtime - 1_000
+    os.utime(path, (long_ago, long_ago))
+
+    credentials.ensure(directory, {"stripe-webhook-secret": "whsec_1"})
+    same = path.stat().st_mtime
+    credentials.ensure(directory, {"stripe-webhook-secret": "whsec_2"})
+
+    assert same == long_ago
+    assert path.stat().st_mtime > long_ago
+    assert path.read_text() == "whsec_2\n"

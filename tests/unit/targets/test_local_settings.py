@@ -39,6 +39,23 @@ def test_an_unknown_setting_in_the_file_is_an_error_that_names_the_known_ones(
         resolved(tmp_path)
 
 
+def test_a_suppression_in_the_file_is_no_setting_and_is_looked_at_by_every_command(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "bookpay.toml"
+    good = '[[check.suppress]]\nid = "BP-O005"\nreason = "disks"\nuntil = 2026-12-31\n'
+    file.write_text(f"twin_latency_ms = 7\n{good}")
+
+    value = resolved(tmp_path)["twin_latency_ms"]
+    found = settings.suppressions({}, tmp_path)
+    file.write_text(good.replace("disks", ""))
+
+    assert value.text == "7"
+    assert [one.id for one in found] == ["BP-O005"]
+    with pytest.raises(SettingsError, match=r"bookpay.toml: .* has no reason"):
+        resolved(tmp_path)
+
+
 def test_a_named_file_that_is_missing_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="which does not exist"):
         settings.resolve({}, {"BOOKPAY_CONFIG": str(tmp_path / "none.toml")}, tmp_path)
