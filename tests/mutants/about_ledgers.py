@@ -44,4 +44,45 @@ LEDGER_MUTANTS: Final = (
         ),
         (unit(LISTS, "test_each_object_is_read_once_however_they_lie_in_time"),),
     ),
+    Mutant(
+        "M91",
+        "poison whose acknowledgement never came is not asked for, though it is in the log",
+        (
+            Replacement(
+                "bookpayctl/judge/invariants/I28_injected_poison_is_set_aside.sql",
+                "COALESCE(MAX(f.record_offset), MAX(r.record_offset)) AS record_offset",
+                "MAX(f.record_offset) AS record_offset",
+            ),
+        ),
+        (
+            unit(
+                "judge/test_invariants",
+                "test_poison_whose_acknowledgement_never_came_is_asked_for_where_the_log_has_it",
+            ),
+        ),
+        (unit("judge/test_invariants", "test_poison_that_is_read_past_has_a_letter_of_its_own"),),
+    ),
+    Mutant(
+        "M92",
+        "a record that is read past without a dead letter counts as one whose letter came first",
+        (
+            Replacement(
+                "bookpayctl/drills/observing/poison.py",
+                "if not self.letters.get(one))",
+                "if one not in self.read_past)",
+            ),
+        ),
+        (
+            unit(
+                "drills/test_poison",
+                "test_a_record_that_is_read_past_without_its_letter_got_its_offset_first",
+            ),
+        ),
+        (
+            unit(
+                "drills/test_poison",
+                "test_every_kind_of_poison_is_set_aside_for_the_reason_that_the_drill_expects",
+            ),
+        ),
+    ),
 )
