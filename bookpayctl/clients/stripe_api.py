@@ -54,11 +54,15 @@ class StripeBusyError(StripeReadError):
 
     Attributes:
         wait_seconds: how long it wants to be left alone (Retry-After); None when it did not say.
+        is_away: no answer came at all, so that perhaps nobody is there.
     """
 
-    def __init__(self, message: str, wait_seconds: float | None) -> None:
+    def __init__(
+        self, message: str, wait_seconds: float | None = None, *, is_away: bool = False
+    ) -> None:
         super().__init__(message)
         self.wait_seconds = wait_seconds
+        self.is_away = is_away
 
 
 class StripeForbiddenError(StripeReadError):
@@ -141,7 +145,9 @@ class StripeApi:
         except stripe.StripeError as error:
             where = f"GET {self._api_base}/v1/{collection}: {_said(error)}"
             if is_busy(error):
-                raise StripeBusyError(where, _wait_seconds(error)) from error
+                raise StripeBusyError(
+                    where, _wait_seconds(error), is_away=error.http_status is None
+                ) from error
             if error.http_status == FORBIDDEN:
                 raise StripeForbiddenError(where) from error
             raise StripeReadError(where) from error

@@ -4,7 +4,7 @@ A few workers share what is left of all lists. The first page of a list has no u
 shows is the newest that is read, and its range goes down from there. When a page says that more
 follow and a worker is idle, the older part goes to that one. A page that Stripe refuses for now
 (429, 5xx) is asked for again, behind the same object, after everybody has waited; an account that
-answers nothing for a minute is given up. At most one page a worker is held; none is kept here.
+gives no page for a minute is given up. At most one page a worker is held; none is kept here.
 """
 
 from __future__ import annotations
@@ -33,7 +33,10 @@ Source: docs.stripe.com/rate-limits.
 """
 
 BUSY_SECONDS_MAX: Final = 60.0
-"""Without any page for so long, the account is given up."""
+"""Without any page for so long, an account that refuses is given up."""
+
+AWAY_SECONDS_MAX: Final = 10.0
+"""The same of one that does not answer at all: a restart fits in, and an audit waits no more."""
 
 WAIT_SECONDS_MIN: Final = 0.5
 WAIT_SECONDS_MAX: Final = 8.0
@@ -60,7 +63,6 @@ def read_side_by_side(
     observe: Observer,
     *,
     since: int | None = None,
-    busy_seconds_max: float = BUSY_SECONDS_MAX,
 ) -> dict[Collection, str]:
     """Read lists to their ends, newest first within a range, ranges in any order.
 
@@ -70,7 +72,6 @@ def read_side_by_side(
         take: is given each page once, by one thread at a time.
         observe: is told how far it is, and when Stripe wants it to wait.
         since: second of Stripe's clock from which objects are read.
-        busy_seconds_max: how long Stripe may answer nothing.
 
     Returns:
         Lists that the key may not read, and what Stripe said of it; all others were read.
@@ -78,7 +79,7 @@ def read_side_by_side(
     Raises:
         StripeReadError: a list could not be read to its end.
     """
-    reading = _Reading(read_page, take, busy_seconds_max)
+    reading = _Reading(read_page, take)
     for collection in collections:
         reading.add(collection, CreatedRange(begin=since))
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="stripe-list") as pool:
@@ -107,10 +108,9 @@ def wait_seconds(refusals: int, told: float | None, rng: random.Random) -> float
 class _Reading:
     """What the workers share; every field is read and written under `_changed`."""
 
-    def __init__(self, read_page: PageReader, take: Take, busy_seconds_max: float) -> None:
+    def __init__(self, read_page: PageReader, take: Take) -> None:
         self._read_page = read_page
         self._take = take
-        self._busy_seconds_max = busy_seconds_max
         self._rng = random.Random()
         self._changed = threading.Condition()
         self._left: deque[tuple[Collection, CreatedRange]] = deque()
@@ -236,9 +236,10 @@ class _Reading:
             self._refused = str(error)
             now = time.monotonic()
             until = now + wait_seconds(refusals, error.wait_seconds, self._rng)
-            if until > self._answered_at + self._busy_seconds_max:
+            patience = AWAY_SECONDS_MAX if error.is_away else BUSY_SECONDS_MAX
+            if until > self._answered_at + patience:
                 raise StripeReadError(
-                    f"{error}; refused {refusals} times, and nothing was answered for"
-                    f" {now - self._answered_at:.0f} s (at most {self._busy_seconds_max:.0f} s)"
+                    f"{error}; refused {refusals} times, and no page came for"
+                    f" {now - self._answered_at:.0f} s (at most {patience:.0f} s)"
                 ) from error
             self._not_before = max(self._not_before, until)

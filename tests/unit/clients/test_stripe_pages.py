@@ -53,6 +53,7 @@ def test_a_page_that_is_refused_for_now_is_asked_for_once_and_tells_how_long_to_
         api.page("charges")
 
     assert refused.value.wait_seconds == 7.0
+    assert not refused.value.is_away
     assert len(server.heard) == 1
 
 
@@ -67,8 +68,10 @@ def test_a_wait_that_is_no_number_of_seconds_is_none(server: AnsweringServer, to
 
 
 def test_nobody_listening_may_be_back_later() -> None:
-    with pytest.raises(StripeBusyError):
+    with pytest.raises(StripeBusyError) as refused:
         StripeApi("http://127.0.0.1:1", "sk_test_reading").page("charges")
+
+    assert refused.value.is_away
 
 
 @pytest.mark.parametrize(

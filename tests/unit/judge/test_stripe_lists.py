@@ -138,7 +138,7 @@ def test_only_what_is_not_older_is_read_where_that_is_asked() -> None:
 
 def test_a_refused_page_is_asked_for_again_behind_the_same_object_and_told() -> None:
     account = Account(range(NOW - 100, NOW))
-    account.refusing = [StripeBusyError("GET /v1/charges: 429 slow down", None)] * 2
+    account.refusing = [StripeBusyError("GET /v1/charges: 429 slow down")] * 2
     told: list[str] = []
 
     seen = read(account, told)
@@ -158,11 +158,22 @@ def test_what_stripe_says_of_waiting_is_the_least_that_is_waited() -> None:
     assert 4.0 <= wait_seconds(2_000, None, rng) <= 8.0
 
 
-def test_an_account_that_answers_nothing_is_given_up_and_not_asked_sooner_than_it_allows() -> None:
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        StripeBusyError("GET /v1/charges: 429 slow down", 61.0),
+        StripeBusyError("GET /v1/charges: 503 not now", 3_600.0),
+        StripeBusyError("GET /v1/charges: connection refused", 11.0, is_away=True),
+    ],
+    ids=["refuses", "fails", "is away"],
+)
+def test_an_account_that_answers_nothing_is_given_up_and_not_asked_sooner_than_it_allows(
+    refusal: StripeBusyError,
+) -> None:
     account = Account(range(NOW - 100, NOW))
-    account.refusing = [StripeBusyError("GET /v1/charges: 429 slow down", 3_600.0)] * 9
+    account.refusing = [refusal] * 9
 
-    with pytest.raises(StripeReadError, match=r"429 slow down; refused 1 times"):
+    with pytest.raises(StripeReadError, match=rf"{refusal}; refused 1 times, and no page came"):
         read(account)
 
     assert len(account.asked) == 1
