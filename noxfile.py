@@ -142,7 +142,7 @@ def controls(session: nox.Session) -> None:
     python(session, "bookpayctl", "check", "--selftest", "--brief")
     python(session, "bookpayctl", "audit", "--selftest")
     python(session, "bookpayctl", "webhook", "forge", "--all", "--selftest")
-    for drill in ("crash-mid-charge", "kill-storm", "outage"):
+    for drill in ("crash-mid-charge", "kill-storm", "outage", "poison-message"):
         python(session, "bookpayctl", "drill", "run", drill, "--control")
 
 

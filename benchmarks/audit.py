@@ -1,10 +1,11 @@
-"""What judging costs: the rules over recorded ledgers, and reading a row into one, by size of shop.
+"""What judging costs by size of shop: two looks compared, the rules asked, and all of it verified.
 
-Ledgers of a shop where all went well are made at three sizes, each judged by a process of its own
-that says how long it took and how much memory it held at most. What counts is the ratio of the
-time for one order between the sizes: it must not grow. How fast rows come in is told beside it.
+Ledgers of a shop where all went well are made at three sizes. Of each, one process compares the two
+looks, asks the rules and records the run, and another one verifies that run; each says how long it
+took and how much memory it held at most. What counts is the ratio of the time for one order between
+the sizes: it must not grow. Reading is not in it; how fast rows come in is told beside it.
 
-    python -m benchmarks.audit [--orders 10000 200000] [--rows 200000]
+    python -m benchmarks.audit [--orders 10000 100000 1000000] [--rows 200000]
 """
 
 from __future__ import annotations
@@ -16,17 +17,34 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from bookpayctl.cli.output import Document
 from bookpayctl.judge import evaluation
+from bookpayctl.judge.agreement import digests
+from bookpayctl.judge.audit import (
+    AGREEMENT_REQUIRED,
+    AGREEMENT_TITLE,
+    LEDGERS_DIR,
+    LEDGERS_KEPT,
+)
+from bookpayctl.judge.ledgers import manifest
 from bookpayctl.judge.ledgers.store import SUFFIX, Connection, open_folder, opened, quoted
 from bookpayctl.judge.ledgers.tables import tables
 from bookpayctl.judge.ledgers.writer import LedgerWriter
-from bookpayctl.report.verdict import Verdict
+from bookpayctl.judge.rules import rules_sha256
+from bookpayctl.judge.verification import verify
+from bookpayctl.report.result import Report
+from bookpayctl.report.verdict import Item, Verdict
+from bookpayctl.runs import directory
 
 TIME: Final = "TIMESTAMP '2026-11-22 12:00:00'"
+CUT_OFF: Final = datetime(2026, 11, 22, 12, 30, tzinfo=UTC)
+READ_AT: Final = datetime(2026, 11, 22, 13, 0, tzinfo=UTC)
 EVENTS: Final = "(VALUES ('OrderPlaced', 0, 'orders.placed'), ('PaymentCompleted', 1,"
 EVENTS_END: Final = " 'payments.completed'), ('OrderPaid', 2, 'orders.paid')) AS e (kind, n, topic)"
 EVENT_ID: Final = "CASE WHEN n = 0 THEN 'root-' || i ELSE kind || '-' || i END"
@@ -93,16 +111,24 @@ SHOP: Final = {
 }
 
 
+STEPS: Final = ("agree", "judge", "verify")
+
+# Seconds by the clock that an audit and a verification may take, by orders; and what one may hold.
+AUDIT_SECONDS_MAX: Final = {200_000: 15.0, 1_000_000: 90.0}
+VERIFY_SECONDS_MAX: Final = {1_000_000: 15.0}
+RESIDENT_MB_MAX: Final = 1_000.0
+
+
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """One size of shop: seconds for all rules, by the clock and of processors, and what it took."""
+class Spent:
+    """One step at one size: by the clock, of processors, and the most memory its process held."""
 
     orders: int
+    step: str
     seconds: float
     cpu_seconds: float
     rss_mb: float
-    ledgers_mb: float
-    violated: list[str]
+    bad: list[str]
 
 
 def make_ledgers(folder: Path, orders: int) -> None:
@@ -129,20 +155,64 @@ def _write(connection: Connection, name: str, folder: Path) -> None:
     connection.execute(f"COPY {name} TO {path} (FORMAT parquet, COMPRESSION zstd)")
 
 
-def judge(folder: Path, orders: int) -> Judged:
-    """Judge ledgers in this process."""
+def step(name: str, run_dir: Path, orders: int) -> Spent:
+    """One step in this process."""
     began = time.perf_counter()
+    bad = {"agree": agree, "judge": judge, "verify": verify_run}[name](run_dir)
+    seconds = time.perf_counter() - began
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return Spent(orders, name, seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, bad)
+
+
+def agree(run_dir: Path) -> list[str]:
+    """Digest two looks, which are one here; what moved between them."""
+    folder = run_dir / LEDGERS_DIR
     with opened() as connection:
-        open_folder(connection, folder)
+        both = [
+            digests(connection, folder, name, cut_off=CUT_OFF, read_at=READ_AT)
+            for name in ("earlier", "later")
+        ]
+    return [part for part in both[0] if both[0][part] != both[1][part]]
+
+
+def judge(run_dir: Path) -> list[str]:
+    """Ask every rule and record the run, as an audit does; what does not hold."""
+    run = directory.resume(run_dir)
+    with opened() as connection:
+        open_folder(connection, run_dir / LEDGERS_DIR)
+        path = run_dir / manifest.FILE
+        manifest.write_manifest(
+            connection, run_dir / LEDGERS_DIR, path, rules_sha256=rules_sha256(), sources={}
+        )
         evaluation.prepare(connection)
         items = evaluation.judge(connection)
-    seconds = time.perf_counter() - began
-    size = sum(path.stat().st_size for path in folder.iterdir())
-    bad = [f"{i.id} {i.verdict.value}: {i.observed} {i.reason}" for i in items
-           if i.verdict not in (Verdict.HOLDS, Verdict.VACUOUS)]  # fmt: skip
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    cpu = used.ru_utime + used.ru_stime
-    return Judged(orders, seconds, cpu, used.ru_maxrss / 1024, size / 1e6, bad)
+    run.journal(LEDGERS_KEPT, sha256=manifest.sha256_of(path))
+    agreed = Item("I00", AGREEMENT_TITLE, Verdict.HOLDS, AGREEMENT_REQUIRED, "looks agree", 2)
+    report = Report(
+        kind="AuditReport",
+        context={"judged_orders": "all"},
+        items=(agreed, *items),
+        started_at=READ_AT.isoformat(),
+        duration_seconds=0.0,
+        each_must_answer=False,
+        run_dir=str(run_dir),
+    )
+    run.keep_report(Document(report.kind, report.code, report.reason, report.body()).to_json())
+    return not_held(items)
+
+
+def verify_run(run_dir: Path) -> list[str]:
+    """Follow the hashes and judge again; what does not hold."""
+    return not_held(verify(run_dir, with_current_rules=False).items)
+
+
+def not_held(items: Sequence[Item]) -> list[str]:
+    """Answers that are neither a pass nor about something that this shop does not have."""
+    return [
+        f"{item.id} {item.verdict.value}: {item.observed} {item.reason}"
+        for item in items
+        if item.verdict not in (Verdict.HOLDS, Verdict.VACUOUS)
+    ]
 
 
 def rows_per_second(rows: int) -> float:
@@ -167,39 +237,71 @@ def rows_per_second(rows: int) -> float:
         return rows / (time.perf_counter() - began)
 
 
-def main() -> None:
+def main() -> int:
+    """Measure, print; exit 1 when something is not held, or over its budget."""
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--orders", type=int, nargs="+", default=[10_000, 200_000])
+    arguments.add_argument("--orders", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     arguments.add_argument("--rows", type=int, default=200_000)
-    arguments.add_argument("--judge", type=Path, help=argparse.SUPPRESS)
+    arguments.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)
+    arguments.add_argument("--run", type=Path, help=argparse.SUPPRESS)
     chosen = arguments.parse_args()
-    if chosen.judge is not None:
-        print(json.dumps(asdict(judge(chosen.judge, chosen.orders[0]))))
-        return
-    judged = [in_a_process(orders) for orders in chosen.orders]
-    print(json.dumps([asdict(one) for one in judged], indent=2))
-    # Of processors, so that what else the machine does is not counted.
-    each = [one.cpu_seconds / one.orders * 1e6 for one in judged]
-    for one, microseconds in zip(judged, each, strict=True):
-        print(
-            f"{one.orders:>9} orders: {one.seconds:6.2f} s, {one.cpu_seconds:6.2f} s of processors,"
-            f" {microseconds:7.1f} us an order, {one.rss_mb:6.0f} MB resident,"
-            f" {one.ledgers_mb:6.1f} MB of ledgers"
-        )
-    print(f"one order costs {each[-1] / each[0]:.2f} times as much at the largest size")
+    if chosen.step is not None:
+        print(json.dumps(asdict(step(chosen.step, chosen.run, chosen.orders[0]))))
+        return 0
+    spent = [one for orders in chosen.orders for one in measured(orders)]
+    for name in STEPS:
+        of_step = [one for one in spent if one.step == name]
+        # Of processors, so that what else the machine does is not counted.
+        each = [one.cpu_seconds / one.orders for one in of_step]
+        print(f"{name}: one order costs {each[-1] / each[0]:.2f} times as much at the largest size")
     print(f"{rows_per_second(chosen.rows):,.0f} records a second into a ledger")
+    found = [*over_budget(spent), *(line for one in spent for line in one.bad)]
+    print("\n".join(found) or "nothing is over its budget")
+    return 1 if found else 0
 
 
-def in_a_process(orders: int) -> Judged:
-    """Make and judge one size; the process that judges has not held the shop."""
+def measured(orders: int) -> list[Spent]:
+    """Make one size and take its steps; no process that does has held the shop, or another step."""
+    found = []
     with tempfile.TemporaryDirectory() as scratch:
-        make_ledgers(Path(scratch), orders)
-        command = [sys.executable, "-m", "benchmarks.audit", "--judge", scratch]
-        done = subprocess.run(
-            [*command, "--orders", str(orders)], check=True, capture_output=True, text=True
-        )
-        return Judged(**json.loads(done.stdout))
+        run = directory.begin(Path(scratch), "audit")
+        folder = run.path / LEDGERS_DIR
+        folder.mkdir()
+        make_ledgers(folder, orders)
+        size_mb = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
+        for name in STEPS:
+            command = [sys.executable, "-m", "benchmarks.audit", "--step", name]
+            done = subprocess.run(
+                [*command, "--run", str(run.path), "--orders", str(orders)],
+                check=True, capture_output=True, text=True,
+            )  # fmt: skip
+            one = Spent(**json.loads(done.stdout))
+            print(
+                f"{orders:>9} orders ({size_mb:6.1f} MB), {name:6}: {one.seconds:7.2f} s,"
+                f" {one.cpu_seconds:7.2f} s of processors,"
+                f" {one.cpu_seconds / orders * 1e6:6.1f} us an order, {one.rss_mb:5.0f} MB",
+                flush=True,
+            )
+            found.append(one)
+    return found
+
+
+def over_budget(spent: Sequence[Spent]) -> list[str]:
+    """What took more than it may; sizes without a budget may take what they like."""
+    found = [
+        f"{one.orders} orders, {one.step}: {one.rss_mb:.0f} MB resident, at most"
+        f" {RESIDENT_MB_MAX:.0f}"
+        for one in spent
+        if one.rss_mb > RESIDENT_MB_MAX
+    ]
+    for budget, steps in ((AUDIT_SECONDS_MAX, STEPS[:2]), (VERIFY_SECONDS_MAX, STEPS[2:])):
+        for orders, most in budget.items():
+            took = sum(one.seconds for one in spent if one.orders == orders and one.step in steps)
+            if took > most:
+                names = " and ".join(steps)
+                found.append(f"{orders} orders, {names}: {took:.1f} s, at most {most:.0f}")
+    return found
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -72,13 +72,15 @@ _COPY = (
     INSERT INTO objects
         (id, account, kind, created, payment_intent, customer, subject, body, changed)
     SELECT renamed(id, i), account, kind, created - :spread + i * :spread / :charges,
-        renamed(payment_intent, i), customer, renamed(subject, i), renamed(body, i), i
+        renamed(payment_intent, i), customer, renamed(subject, i),
+        json_set(renamed(body, i), '$.created', created - :spread + i * :spread / :charges), i
     FROM numbers, (SELECT * FROM objects WHERE id IN (:intent, :charge, :method, :booked))
     """,
     """
     INSERT INTO events (id, account, created, type, object_id, body)
     SELECT renamed(id, i), account, created - :spread + i * :spread / :charges, type,
-        renamed(object_id, i), renamed(body, i)
+        renamed(object_id, i),
+        json_set(renamed(body, i), '$.created', created - :spread + i * :spread / :charges)
     FROM numbers, (SELECT * FROM events WHERE object_id IN (:intent, :charge))
     """,
     """

@@ -10,6 +10,7 @@ import ssl
 import threading
 import weakref
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import httpx
@@ -22,7 +23,10 @@ READ_SECONDS: Final = 15.0
 RETRIES_MAX: Final = 2
 PAGE_SIZE: Final = 100
 
+FORBIDDEN: Final = 403
 NOT_FOUND: Final = 404
+TOO_MANY_REQUESTS: Final = 429
+SERVER_ERRORS: Final = 500
 NOBODY_MADE: Final = "pi_bookpayctl_nobody_made_this"
 
 
@@ -43,6 +47,34 @@ class WriteRefusedError(RuntimeError):
 
 class StripeReadError(RuntimeError):
     """Stripe could not be read; the message says what was asked and what came back."""
+
+
+class StripeBusyError(StripeReadError):
+    """Stripe answered 429 or 5xx, or not at all: the same GET may be answered later.
+
+    Attributes:
+        wait_seconds: how long it wants to be left alone (Retry-After); None when it did not say.
+        is_away: no answer came at all, so that perhaps nobody is there.
+    """
+
+    def __init__(
+        self, message: str, wait_seconds: float | None = None, *, is_away: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.wait_seconds = wait_seconds
+        self.is_away = is_away
+
+
+class StripeForbiddenError(StripeReadError):
+    """The key may not read this; a restricted key may still read other lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListPage:
+    """One answer of a list: newest first, and whether older objects of its range follow."""
+
+    objects: list[dict[str, Any]]
+    has_more: bool
 
 
 class StripeApi:
@@ -80,6 +112,46 @@ class StripeApi:
             raise StripeReadError(
                 f"GET {self._api_base}/v1/{collection}: {_said(error)}"
             ) from error
+
+    def page(
+        self,
+        collection: Collection,
+        *,
+        begin: int | None = None,
+        end: int | None = None,
+        after: str | None = None,
+    ) -> ListPage:
+        """The newest objects of one collection with begin <= created < end, asked for once.
+
+        Args:
+            collection: what is listed.
+            begin: second of Stripe's clock; None is no bound.
+            end: the same.
+            after: id of an object; only older ones are wanted.
+
+        Raises:
+            StripeBusyError: ask again later, for the same.
+            StripeForbiddenError: this key may not.
+            StripeReadError: asking again would not help.
+        """
+        created = {"gte": begin, "lt": end}
+        wanted: dict[str, Any] = {"limit": PAGE_SIZE, "starting_after": after}
+        wanted["created"] = {name: bound for name, bound in created.items() if bound is not None}
+        asked = {name: value for name, value in wanted.items() if value}
+        service: Any = getattr(self._client.v1, collection)
+        try:
+            # Who reads many pages side by side decides himself when one is asked for again.
+            answer = service.list(asked, {"max_network_retries": 0})
+        except stripe.StripeError as error:
+            where = f"GET {self._api_base}/v1/{collection}: {_said(error)}"
+            if is_busy(error):
+                raise StripeBusyError(
+                    where, _wait_seconds(error), is_away=error.http_status is None
+                ) from error
+            if error.http_status == FORBIDDEN:
+                raise StripeForbiddenError(where) from error
+            raise StripeReadError(where) from error
+        return ListPage([found.to_dict() for found in answer.data], answer.has_more)
 
     def payment_intent(self, payment_intent_id: str) -> dict[str, Any]:
         """One PaymentIntent by its id.
@@ -128,6 +200,21 @@ class StripeApi:
             )
             self._of_thread.client = client
         return client
+
+
+def is_busy(error: stripe.StripeError) -> bool:
+    """Whether the same GET may get another answer later."""
+    status = error.http_status
+    if status is None:
+        return isinstance(error, stripe.APIConnectionError)
+    return status == TOO_MANY_REQUESTS or status >= SERVER_ERRORS
+
+
+def _wait_seconds(error: stripe.StripeError) -> float | None:
+    """Retry-After in seconds; Stripe sends no dates there, a proxy's date is no number here."""
+    headers = {str(name).lower(): value for name, value in dict(error.headers or {}).items()}
+    told = str(headers.get("retry-after", ""))
+    return float(told) if told.isascii() and told.isdigit() else None
 
 
 def why_refused(api_base: str, key: str, *, read_only_live: bool) -> str | None:

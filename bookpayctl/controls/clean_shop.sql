@@ -85,6 +85,11 @@ INSERT INTO webhooks
 VALUES
     ('evt_paid', 'payment_intent.succeeded', 'pi_paid', TIMESTAMP '2026-11-22 12:00:01', TRUE, FALSE);
 
+INSERT INTO dead_letters
+    (dead_letter_id, source, reason, event_id, resolved)
+VALUES
+    ('1', 'payments-worker', 'bad_json', 'poison', FALSE);
+
 INSERT INTO calls
     (operation, idempotency_key, event_id, request_id)
 VALUES
@@ -188,3 +193,12 @@ VALUES
     ('run-ord_declined', 'ok', 'ord_declined', 2900),
     ('run-ord_refunded', 'ok', 'ord_refunded', 3950);
 
+INSERT INTO faults
+    (run_id, event, fault, topic, partition_number, record_offset, event_id)
+VALUES
+    ('run-1', 'poisoned', 'bad-json', 'orders.placed', 0, 1, 'poison');
+
+INSERT INTO probes
+    (kind, id)
+VALUES
+    ('event', 'poison');

@@ -140,7 +140,11 @@ UPDATE orders SET status = 'pending' WHERE order_id = 'ord_paid';
 -- dead-letter-unexplained: an event was set aside, and nobody looked
 -- red: I27
 INSERT INTO dead_letters (dead_letter_id, source, reason, event_id, resolved)
-VALUES ('1', 'payments-worker', 'parked', 'root-paid', FALSE);
+VALUES ('2', 'payments-worker', 'parked', 'root-paid', FALSE);
+
+-- poison-lost: a record that nobody can read was read past, and nobody set it aside
+-- red: I28
+DELETE FROM dead_letters;
 
 -- row-without-history: a payment succeeded, and no step of it says so
 -- red: I29

@@ -104,6 +104,20 @@ WRONG_EVENTS_AND_ORDERS: Final = (
         before=(PAID,),
     ),
     WrongStack(
+        "unreadable-records-skipped",
+        "a consumer skips a record that it cannot read, and sets it aside for nobody",
+        ("drill", "run", "poison-message", "--duration", "5s", "--timeout", "20s"),
+        (RedAnswer("I28", "has no dead letter"),),
+        (
+            Edit(
+                "runtime/adapters/consumer_loop.py",
+                "    dead_letters.insert_record(conn, source=source, reason=reason,"
+                " record=record)\n",
+                "    del conn, source\n",
+            ),
+        ),
+    ),
+    WrongStack(
         "stock-not-released",
         "a cancelled order keeps its books",
         ("check", "--only", "BP-C005", "--timeout", "10s"),

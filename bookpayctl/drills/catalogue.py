@@ -29,6 +29,7 @@ CATALOGUE: Final = (
     Entry("kill-storm", "every process is killed, in random order, again and again", "1m"),
     # Ten seconds of outage need orders before, during and after them.
     Entry("outage", "a server or a service is away for ten seconds", "16s"),
+    Entry("poison-message", "records that nobody can read are put among those of orders.placed"),
     Entry("pod-delete", "a pod is deleted with a second's notice", "15s"),
     # From the freeze to the end of what is left takes half a minute.
     Entry("pod-ghost", "a worker whose pod was deleted wakes beside its successor", "45s"),

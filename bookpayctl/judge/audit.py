@@ -11,7 +11,6 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -24,7 +23,7 @@ from bookpayctl.judge import evaluation
 from bookpayctl.judge.agreement import digests, whole_digest
 from bookpayctl.judge.ledgers import manifest
 from bookpayctl.judge.ledgers.store import Connection, open_folder, opened
-from bookpayctl.judge.looks import LedgerLook, Stack, side_by_side
+from bookpayctl.judge.looks import LedgerLook, Observer, Stack, side_by_side
 from bookpayctl.judge.rows import History
 from bookpayctl.judge.rules import rules, rules_sha256
 from bookpayctl.report.exit_code import ExitCode
@@ -46,8 +45,6 @@ AGREEMENT_REQUIRED: Final = "two looks at the three ledgers have one digest up t
 LEDGERS_DIR: Final = "ledgers"
 LEDGERS_KEPT: Final = "ledgers_kept"
 """Line of the run's journal that has the SHA-256 of the manifest."""
-
-Observer = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,11 +169,11 @@ def _look_until_they_agree(
     # Told before the first ledger is read: what came in before the cut-off, Stripe then knows.
     now = request.stack.read_clock()
     cut_off = request.cut_off or now - timedelta(seconds=request.age_seconds)
-    earlier = request.stack.look(connection, root / "look-1")
+    earlier = request.stack.look(connection, root / "look-1", observe)
     taken = 1
     while True:
         time.sleep(BETWEEN_LOOKS_SECONDS)
-        later = request.stack.look(connection, root / f"look-{taken + 1}")
+        later = request.stack.look(connection, root / f"look-{taken + 1}", observe)
         taken += 1
         read_at = later.moment.read_at
         parts = [
@@ -285,11 +282,12 @@ def _ledger_sizes(connection: Connection) -> tuple[str, ...]:
         ).fetchall()
         charges = sum(row[0] for row in took)
         money = shown_sums((int(row[1] or 0), row[2] or "") for row in took)
-        asked = "" if "stripe_requests" in absent else f", {count('stripe_requests')} requests"
-        sizes.append(
-            f"Stripe: {charges} succeeded charges of {money},"
-            f" {count('stripe_refunds')} refunds{asked}"
+        beside = "".join(
+            f", {count(f'stripe_{name}')} {name}"
+            for name in ("refunds", "requests")
+            if f"stripe_{name}" not in absent
         )
+        sizes.append(f"Stripe: {charges} succeeded charges of {money}{beside}")
     return tuple(sizes)
 
 

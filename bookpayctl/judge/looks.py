@@ -7,6 +7,7 @@ one: what is in Stripe or Kafka at the first look must have its row at the secon
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -34,6 +35,9 @@ _MADE_HERE: Final = ("judgement", "absent", "client_operations", "probes", "faul
 # How far the clock of a service may be ahead of the database's. What is dated later than this is
 # not young: nothing that is being worked on now can have been made then.
 CLOCK_SKEW_MAX: Final = timedelta(minutes=1)
+
+
+Observer = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +74,10 @@ class Stack(Protocol):
             DatabaseError: it could not be asked.
         """
 
-    def look(self, connection: Connection, folder: Path) -> LedgerLook:
+    def look(self, connection: Connection, folder: Path, observe: Observer) -> LedgerLook:
         """Read money first, then the log, then the rows that explain both.
+
+        What takes long is told to `observe`.
 
         Raises:
             DatabaseError: without the books there is nothing to judge.

@@ -33,6 +33,8 @@ EVENTS: Final[Mapping[str, tuple[MarkKind, str]]] = {
     "deleted": (MarkKind.FAULT, "process"),
     "cordoned": (MarkKind.FAULT, "node"),
     "rolled": (MarkKind.FAULT, "service"),
+    "poisoning": (MarkKind.STEP, "event_id"),
+    "poisoned": (MarkKind.FAULT, "fault"),
     "diverted": (MarkKind.STEP, "service"),
     "passes": (MarkKind.RECOVERY, "service"),
     "uncordoned": (MarkKind.RECOVERY, "node"),

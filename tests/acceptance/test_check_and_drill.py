@@ -339,6 +339,39 @@ def test_an_order_nobody_paid_for_is_found(shop: CommandLine) -> None:
     assert found["I11"] == "violated"
 
 
+# Behind everything else: what is put into the topics stays there.
+
+
+@pytest.mark.parametrize("point", ["bad-json", "too-large"])
+def test_poison_is_set_aside_and_costs_no_order(point: str, shop: CommandLine) -> None:
+    document = shop.ask("drill", "poison-message", "--at", point, "--duration", "4s")
+
+    found = verdicts(document)
+    assert document["exit"]["code"] == 0, document["items"]
+    for name in ("poison-in-log", "partition-moves-on", "dead-letter-first", "at-rest"):
+        assert found[f"poison-message/{name}"] == "holds"
+    assert (found["I07"], found["I27"], found["I28"]) == ("holds", "holds", "holds")
+
+
+def test_poison_that_is_dropped_instead_of_set_aside_is_a_violation(shop: CommandLine) -> None:
+    shop.execute(
+        "CREATE FUNCTION no_letters() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN RETURN NULL; END $$;"
+        "CREATE TRIGGER no_letters BEFORE INSERT ON dead_letters"
+        " FOR EACH ROW EXECUTE FUNCTION no_letters()"
+    )
+    try:
+        document = shop.ask("drill", "poison-message", "--duration", "4s")
+    finally:
+        shop.execute("DROP TRIGGER no_letters ON dead_letters; DROP FUNCTION no_letters()")
+
+    found = verdicts(document)
+    assert document["exit"]["code"] == 1
+    assert found["poison-message/partition-moves-on"] == "holds"
+    assert found["poison-message/dead-letter-first"] == "violated"
+    assert found["I28"] == "violated"
+
+
 def wait_for_promise(shop: CommandLine) -> None:
     """Wait until a running drill has written down what it will have to undo."""
     waited = wait_until(lambda: directory.unrecovered(shop.runs_dir), bool, deadline_seconds=60)

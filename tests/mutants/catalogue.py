@@ -11,6 +11,7 @@ from tests.mutants.about_drills import DRILL_MUTANTS
 from tests.mutants.about_events import EVENT_MUTANTS
 from tests.mutants.about_judging import JUDGE_MUTANTS
 from tests.mutants.about_leases import LEASE_MUTANTS
+from tests.mutants.about_ledgers import LEDGER_MUTANTS
 from tests.mutants.about_mappings import MAPPING_MUTANTS
 from tests.mutants.about_money import MONEY_MUTANTS
 from tests.mutants.about_operators import OPERATOR_MUTANTS
@@ -43,6 +44,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = tuple(
             *REPORT_MUTANTS,
             *MAPPING_MUTANTS,
             *DRILL_MUTANTS,
+            *LEDGER_MUTANTS,
         ),
         key=lambda mutant: int(mutant.id.removeprefix("M")),
     )

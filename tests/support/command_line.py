@@ -61,8 +61,14 @@ class CommandLine:
         assert document["exit"]["code"] == done.returncode, done.stderr
         if done.returncode:
             # Read only where a test fails: then it is what one wants to know first.
-            said = f"{document['exit']} {document.get('context', '')}"
-            sys.stderr.write(f"{arguments} ended with {said}\n{done.stderr}\n")
+            said = [f"{document['exit']} {document.get('context', '')}"]
+            said += [
+                f"{item['id']} {item['verdict']}: {item['observed']} {item['reason']}"
+                for item in document.get("items") or ()
+                if item["verdict"] not in ("holds", "skipped")
+            ]
+            ended = "\n".join([f"{arguments} ended with", *said, done.stderr])
+            sys.stderr.write(f"{ended}\n")
         if is_report(document):
             assert problems(document) == []
         return document

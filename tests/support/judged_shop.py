@@ -15,6 +15,8 @@ from tests.support.shop_rows import (
     CallRow,
     ChargeRow,
     Database,
+    DeadLetterRow,
+    Excluded,
     Facts,
     GroupOffset,
     IntentRow,
@@ -23,6 +25,7 @@ from tests.support.shop_rows import (
     OutboxRow,
     PartitionRow,
     PaymentRow,
+    PoisonRow,
     RecordRow,
     RefundRow,
     ReservationRow,
@@ -143,7 +146,7 @@ DATABASE = Database(
             parked=False,
         ),
     ),
-    dead_letters=(),
+    dead_letters=(DeadLetterRow(1, "payments-worker", "bad_json", "poison", resolved=False),),
     calls=(
         *(call("charge", root, f"req_{root}", root) for root in ROOT.values()),
         call("refund", "key-ref-1", "req_ref"),
@@ -219,6 +222,10 @@ HISTORY = History(
 )
 
 
+POISON = PoisonRow("poison", "orders.placed", 0, 1)
+"""What a run put among the orders, and the worker has read past."""
+
+
 def healthy() -> Facts:
     """Facts of the shop as it should be."""
     return Facts(
@@ -228,6 +235,8 @@ def healthy() -> Facts:
         log=LOG,
         stripe=STRIPE,
         history=HISTORY,
+        excluded=Excluded(event_ids=frozenset({"poison"})),
+        poison=(POISON,),
     )
 
 

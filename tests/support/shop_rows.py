@@ -330,6 +330,16 @@ class Excluded:
 
 
 @dataclass(frozen=True, slots=True)
+class PoisonRow:
+    """A record that a run injected, as its journal tells it; no offset: it was only announced."""
+
+    event_id: str
+    topic: str
+    partition: int | None
+    offset: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What is judged.
 
@@ -341,6 +351,7 @@ class Facts:
         absent: why a ledger is None, by the names `log`, `stripe`, `requests`, `deliveries`.
         tapped: the POSTs that the recording tap saw; None where none records.
         account_is_shared: others use the Stripe account, too, as the operator declared.
+        poison: what runs put into topics on purpose.
     """
 
     environment: str
@@ -355,6 +366,7 @@ class Facts:
     absent: dict[str, str] = field(default_factory=dict)
     tapped: tuple[StripeRequestRow, ...] | None = None
     account_is_shared: bool = False
+    poison: tuple[PoisonRow, ...] = ()
 
     @property
     def requests(self) -> tuple[StripeRequestRow, ...] | None:

@@ -11,7 +11,7 @@ from bookpayctl.judge.ledgers.store import Connection, fill
 from bookpayctl.judge.ledgers.tables import tables
 from bookpayctl.judge.looks import CLOCK_SKEW_MAX, LOG_TABLES, NO_HISTORY
 from bookpayctl.judge.readers.stripe import DELIVERIES, LISTS, NO_DELIVERIES, REQUESTS
-from tests.support.shop_rows import Facts
+from tests.support.shop_rows import Facts, PoisonRow
 
 Row = dict[str, Value]
 
@@ -93,6 +93,7 @@ def rows_of(facts: Facts) -> Iterator[tuple[str, list[Row]]]:
     yield DELIVERIES, _named("stripe_event_id", stripe.delivered if stripe else ())
     yield REQUESTS, _rows(facts.requests, REQUEST)
     yield "client_operations", _rows(facts.history.operations if facts.history else (), OPERATION)
+    yield "faults", [_poisoned(row) for row in facts.poison]
     yield (
         "probes",
         [
@@ -110,6 +111,18 @@ def _rows(rows: Iterable[Any] | None, shape: str) -> list[Row]:
 
 def _named(column: str, ids: Iterable[str] | None) -> list[Row]:
     return [{column: id_} for id_ in sorted(ids or ())]
+
+
+def _poisoned(row: PoisonRow) -> Row:
+    return {
+        "run_id": "run-1",
+        "event": "poisoning" if row.offset is None else "poisoned",
+        "fault": "bad-json",
+        "topic": row.topic,
+        "partition_number": row.partition,
+        "record_offset": row.offset,
+        "event_id": row.event_id,
+    }
 
 
 def _judgement(facts: Facts) -> Row:

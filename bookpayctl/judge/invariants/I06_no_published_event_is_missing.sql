@@ -11,9 +11,11 @@
 SELECT topic, CASE WHEN COUNT(*) = COUNT(oldest_at) THEN MAX(oldest_at) END AS readable_since
 FROM log_partitions WHERE low_offset > 0 GROUP BY topic;
 
--- kept: a setting below the seven days that every environment promises does not lower the promise
+-- kept: a setting below the seven days that every environment promises does not lower the promise,
+-- nor does one that nobody could read: engines differ in what GREATEST makes of NULL, and in whether
+-- integers are divided as such
 SELECT topic, retention_ms = -1 AS for_ever,
-    GREATEST(604800, LEAST(retention_ms / 1000, 31536000000)) AS seconds
+    GREATEST(604800, LEAST(FLOOR(COALESCE(retention_ms, 604800000) / 1000), 31536000000)) AS seconds
 FROM log_topics;
 
 -- published

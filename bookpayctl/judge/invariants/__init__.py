@@ -1,5 +1,4 @@
 """What must hold of a shop's ledgers: one SQL file each, on the tables of `judge.ledgers`.
 
-`rules.py` says how a file is written, `derived.sql` holds what several of them ask of. I28 needs
-poison that a drill injected and is asked by that drill.
+`rules.py` says how a file is written, `derived.sql` holds what several of them ask of.
 """

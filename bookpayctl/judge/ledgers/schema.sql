@@ -349,6 +349,10 @@ CREATE TABLE faults (
     happened_at       TIMESTAMP,  -- when
     event       VARCHAR,    -- injected, proven, undone and the like
     fault       VARCHAR,    -- which
+    topic       VARCHAR,    -- of a record that was put there on purpose,
+    partition_number INTEGER,  -- its partition
+    record_offset BIGINT,   -- and offset, when Kafka has acknowledged it
+    event_id    VARCHAR,    -- the event that it was about, or that the record names
     detail      VARCHAR,    -- the journal's line
     unreadable  VARCHAR     -- columns that could not be held
 );

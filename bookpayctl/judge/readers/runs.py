@@ -40,6 +40,10 @@ def _faults(folder: Path) -> Iterator[dict[str, Value]]:
                 "happened_at": _time(line),
                 "event": str(line.get("event", "")),
                 "fault": named,
+                "topic": line.get("topic"),
+                "partition_number": line.get("partition"),
+                "record_offset": line.get("offset"),
+                "event_id": line.get("event_id"),
                 "detail": json.dumps(line, sort_keys=True),
             }
 

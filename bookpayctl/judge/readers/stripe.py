@@ -8,8 +8,8 @@ guessed around.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -18,9 +18,10 @@ from urllib.parse import urlsplit
 from bookpayctl.clients.stripe_api import Collection, StripeApi, StripeReadError
 from bookpayctl.clients.stripe_twin import TwinControl, TwinError
 from bookpayctl.judge.ledgers.absence import Absence
-from bookpayctl.judge.ledgers.sink import RowSink, Value
+from bookpayctl.judge.ledgers.sink import Value
 from bookpayctl.judge.ledgers.writer import LedgerWriter
 from bookpayctl.judge.mapping.redaction import redacted
+from bookpayctl.judge.readers.stripe_lists import Observer, PageReader, read_side_by_side
 from bookpayctl.judge.readers.tap import is_executed, read_tap
 from bookpayctl.targets.environment import Environment
 
@@ -57,7 +58,6 @@ class MetadataKeys:
 
 OUR_METADATA: Final = MetadataKeys("order_id", "event_id", "env", "shadow", "refund_id")
 
-Lister = Callable[[Collection], Iterator[dict[str, Any]]]
 RowOf = Callable[[dict[str, Any], MetadataKeys], dict[str, Value]]
 
 
@@ -96,6 +96,11 @@ class StripeReader:
     def objects(self, collection: Collection, **filters: str) -> Iterator[dict[str, Any]]:
         """Every object of one collection, newest first."""
         return self._api.objects(collection, **filters)
+
+    @property
+    def page(self) -> PageReader:
+        """Asks for one page of a list."""
+        return self._api.page
 
     def intent(self, payment_intent_id: str) -> dict[str, Any]:
         return self._api.payment_intent(payment_intent_id)
@@ -201,7 +206,9 @@ def why_nothing_is_paid(environment: Environment) -> str | None:
     return None
 
 
-def read_stripe(environment: Environment, ledgers: LedgerWriter) -> dict[str, Absence]:
+def read_stripe(
+    environment: Environment, ledgers: LedgerWriter, observe: Observer
+) -> dict[str, Absence]:
     """Read Stripe's whole side of the judgement; what it does not show is returned by table.
 
     Raises:
@@ -212,30 +219,54 @@ def read_stripe(environment: Environment, ledgers: LedgerWriter) -> dict[str, Ab
     reader = StripeReader(environment)
     if not reader.keeps_a_ledger:
         raise StripeHasNoLedgerError(NO_LEDGER)
-    read_lists(reader.objects, ledgers, OUR_METADATA)
+    absent = read_lists(reader.page, ledgers, OUR_METADATA, observe)
     if not reader.is_twin:
-        return {DELIVERIES: Absence(NO_DELIVERIES, chosen=True)}
+        return {**absent, DELIVERIES: Absence(NO_DELIVERIES, chosen=True)}
     with ledgers.sink(DELIVERIES) as delivered:
         for event_id in sorted(reader.delivered()):
             delivered.put({"stripe_event_id": event_id})
     ledgers.keep(delivered)
-    return {}
+    return absent
 
 
-def read_lists(objects: Lister, ledgers: LedgerWriter, metadata: MetadataKeys) -> None:
-    """Read every list of an account.
+def read_lists(
+    read_page: PageReader,
+    ledgers: LedgerWriter,
+    metadata: MetadataKeys,
+    observe: Observer,
+    *,
+    since: int | None = None,
+) -> dict[str, Absence]:
+    """Read every list of an account; rows come in no order, which nothing that reads them needs.
+
+    Returns:
+        The tables whose list the key may not read, a restricted one as a rule.
 
     Raises:
         StripeReadError: one could not be read to its end.
         StoreError: what was read could not be kept.
     """
     sinks = {name: ledgers.sink(name) for name in LISTS}
-    # Lists are paged and each page waits for the one before it, so the lists go side by side.
-    with ThreadPoolExecutor(max_workers=len(LISTS), thread_name_prefix="stripe-list") as pool:
-        asked = [pool.submit(_list, objects, name, sink, metadata) for name, sink in sinks.items()]
-    for one in asked:
-        one.result()
-    ledgers.keep(*sinks.values())
+    takers = {collection: (sinks[name], row_of) for name, (collection, row_of) in LISTS.items()}
+
+    def take(collection: Collection, objects: Sequence[dict[str, Any]]) -> None:
+        sink, row_of = takers[collection]
+        for found in objects:
+            sink.put(row_of(found, metadata))
+
+    with ExitStack() as held:
+        for sink in sinks.values():
+            held.enter_context(sink)
+        forbidden = read_side_by_side(read_page, tuple(takers), take, observe, since=since)
+    absent = {
+        name: Absence(forbidden[collection], chosen=False)
+        for name, (collection, _) in LISTS.items()
+        if collection in forbidden
+    }
+    ledgers.keep(*(sink for name, sink in sinks.items() if name not in absent))
+    for name in absent:
+        sinks[name].path.unlink()
+    return absent
 
 
 def read_requests(environment: Environment, ledgers: LedgerWriter) -> bool:
@@ -261,12 +292,6 @@ def read_requests(environment: Environment, ledgers: LedgerWriter) -> bool:
             requests.put(_request(row))
     ledgers.keep(requests)
     return True
-
-
-def _list(objects: Lister, table_name: str, sink: RowSink, metadata: MetadataKeys) -> None:
-    collection, row_of = LISTS[table_name]
-    for found in objects(collection):
-        sink.put(row_of(found, metadata))
 
 
 def _intent(row: dict[str, Any], keys: MetadataKeys) -> dict[str, Value]:

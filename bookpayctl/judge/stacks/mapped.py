@@ -18,7 +18,7 @@ from bookpayctl.judge.ledgers.absence import Absence, missing
 from bookpayctl.judge.ledgers.sink import Value
 from bookpayctl.judge.ledgers.store import Connection
 from bookpayctl.judge.ledgers.writer import LedgerWriter
-from bookpayctl.judge.looks import CLOCK_SKEW_MAX, LOG_TABLES, STRIPE_TABLES, LedgerLook
+from bookpayctl.judge.looks import CLOCK_SKEW_MAX, LOG_TABLES, STRIPE_TABLES, LedgerLook, Observer
 from bookpayctl.judge.mapping.document import KAFKA, OTHERS, STRIPE, Mapping, StripeSource
 from bookpayctl.judge.mapping.tables import REQUIRED
 from bookpayctl.judge.readers.mapped import read_mapped, read_mapped_clock
@@ -102,7 +102,7 @@ class MappedStack:
         """
         return read_mapped_clock(self.dsn, self.mapping)
 
-    def look(self, connection: Connection, folder: Path) -> LedgerLook:
+    def look(self, connection: Connection, folder: Path, observe: Observer) -> LedgerLook:
         """Read Stripe, then Kafka, then PostgreSQL.
 
         Raises:
@@ -112,7 +112,7 @@ class MappedStack:
         ledgers = LedgerWriter(connection, folder)
         absent = absences_of(self.mapping)
         if self.mapping.stripe is not None:
-            absent |= self._read_stripe(self.mapping.stripe, ledgers)
+            absent |= self._read_stripe(self.mapping.stripe, ledgers, observe)
         absent |= self._read_log(ledgers)
         read = read_mapped(self.dsn, self.mapping, ledgers, self.salt)
         notes = (*self.scope.notes(), *([REDACTION] if self.salt else []), *read.notes)
@@ -159,7 +159,9 @@ class MappedStack:
     def _stripe_name(self) -> str:
         return self.mapping.stripe.api_base if self.mapping.stripe else "none"
 
-    def _read_stripe(self, source: StripeSource, ledgers: LedgerWriter) -> dict[str, Absence]:
+    def _read_stripe(
+        self, source: StripeSource, ledgers: LedgerWriter, observe: Observer
+    ) -> dict[str, Absence]:
         api = StripeApi(source.api_base, self.stripe_key or "", read_only_live=self.read_only_live)
         keys = MetadataKeys(
             order_id=source.order_metadata,
@@ -171,10 +173,9 @@ class MappedStack:
             is_stripe = urlsplit(source.api_base).hostname == SANDBOX_HOST
             if not is_stripe and not api.remembers():
                 raise StripeHasNoLedgerError(NO_LEDGER)
-            read_lists(lambda name: api.objects(name, **self._range()), ledgers, keys)
+            return read_lists(api.page, ledgers, keys, observe, since=self._lists_since())
         except StripeReadError as error:
             return missing(LISTS, str(error))
-        return {}
 
     def _read_log(self, ledgers: LedgerWriter) -> dict[str, Absence]:
         source = self.mapping.kafka
@@ -190,14 +191,14 @@ class MappedStack:
             return missing(LOG_TABLES[:3], f"Kafka could not be read: {error}")
         return {}
 
-    def _range(self) -> dict[str, dict[str, int]]:
+    def _lists_since(self) -> int | None:
         """From when on Stripe's lists are read; to their end, for late money belongs to somebody.
 
         An order is made before its money moves, but on another clock.
         """
         if self.scope.since is None:
-            return {}
-        return {"created": {"gte": int((self.scope.since - CLOCK_SKEW_MAX).timestamp())}}
+            return None
+        return int((self.scope.since - CLOCK_SKEW_MAX).timestamp())
 
 
 def _threshold(percent: float) -> str:

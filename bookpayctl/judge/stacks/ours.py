@@ -13,7 +13,7 @@ from bookpayctl.judge.ledgers.absence import Absence, missing
 from bookpayctl.judge.ledgers.sink import Value
 from bookpayctl.judge.ledgers.store import Connection
 from bookpayctl.judge.ledgers.writer import LedgerWriter
-from bookpayctl.judge.looks import LOG_TABLES, LedgerLook
+from bookpayctl.judge.looks import LOG_TABLES, LedgerLook, Observer
 from bookpayctl.judge.readers.kafka import read_log
 from bookpayctl.judge.readers.postgres import DatabaseMoment, read_clock, read_database
 from bookpayctl.judge.readers.stripe import (
@@ -50,7 +50,7 @@ class OurStack:
         """The database's wall clock."""
         return read_clock(self.environment.dsn)
 
-    def look(self, connection: Connection, folder: Path) -> LedgerLook:
+    def look(self, connection: Connection, folder: Path, observe: Observer) -> LedgerLook:
         """Read Stripe, then Kafka, then PostgreSQL.
 
         Money and records are read before the rows that explain them, so a charge or record seen
@@ -61,7 +61,7 @@ class OurStack:
         # Which topic an event is in is what the rules know of a stack of ours by themselves.
         ledgers.keep(ledgers.sink("declared_topics"))
         try:
-            absent |= read_stripe(environment, ledgers)
+            absent |= read_stripe(environment, ledgers, observe)
         except StripeReadError as error:
             absent |= missing((*LISTS, DELIVERIES), str(error))
         try:

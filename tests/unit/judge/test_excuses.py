@@ -153,3 +153,17 @@ def test_a_retention_that_was_lowered_does_not_excuse_what_it_deleted() -> None:
     )
 
     assert {"I06", "I31"} <= violated(facts)
+
+
+@pytest.mark.parametrize(("days", "is_missing"), [(6, True), (8, False)])
+def test_a_retention_that_nobody_could_read_is_the_promised_one(
+    days: int, is_missing: bool
+) -> None:
+    topics = tuple(replace(t, retention_ms=None) for t in TOPICS)  # type: ignore[arg-type]
+    trimmed = tuple(replace(p, first_offset=1, oldest_at=shop.at(0.5)) for p in K.partitions)
+    log = replace(K, records=K.records[1:], partitions=trimmed, topics=topics)
+    database = replace(D, read_at=shop.T0 + timedelta(days=days))
+
+    found = violated(replace(shop.healthy(), log=log, database=database))
+
+    assert ("I06" in found) is is_missing

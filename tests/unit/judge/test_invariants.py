@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from bookpayctl.judge import evaluation
 from bookpayctl.judge.rows import ClientOperation
 from bookpayctl.report.verdict import Item, Verdict
@@ -13,9 +15,9 @@ from tests.support import judged_shop as shop
 from tests.support.judging import judge, judged_by_hand, violated
 from tests.support.shop_rows import (
     ChargeRow,
-    Excluded,
     Facts,
     IntentRow,
+    RecordRow,
     StripeRefundRow,
 )
 
@@ -109,7 +111,7 @@ def test_probes_are_left_out_by_their_client_key() -> None:
     facts = shop.with_database(orders=(*D.orders, probe))
 
     judged_without = violated(
-        replace(facts, excluded=Excluded(client_keys=frozenset({"check-probe-1"})))
+        replace(facts, excluded=replace(facts.excluded, client_keys=frozenset({"check-probe-1"})))
     )
 
     assert "I26" in violated(facts)
@@ -187,3 +189,36 @@ def test_a_charge_of_another_environment_is_not_our_orphan() -> None:
     )
 
     assert violated(facts) == set()
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict"),
+    [
+        ({"poison": ()}, Verdict.VACUOUS),
+        ({"poison": (replace(shop.POISON, offset=3),)}, Verdict.VACUOUS),
+        ({"poison": (shop.POISON,)}, Verdict.HOLDS),
+    ],
+    ids=["none was sent", "nobody has read past it", "it was set aside"],
+)
+def test_poison_that_nobody_met_acquits_nobody(changes: dict[str, Any], verdict: Verdict) -> None:
+    found = answers(replace(shop.healthy(), **changes))
+
+    assert found["I28"].verdict is verdict
+
+
+def test_poison_whose_acknowledgement_never_came_is_asked_for_where_the_log_has_it() -> None:
+    announced = replace(shop.POISON, event_id="unheard", partition=None, offset=None)
+    record = RecordRow("orders.placed", 0, 1, "k", "unheard", None)
+    sent = replace(shop.with_log(records=(*K.records, record)), poison=(shop.POISON, announced))
+    lost = replace(shop.healthy(), poison=(shop.POISON, announced))
+
+    assert answers(sent)["I28"].evidence[0].startswith("orders.placed/0/1: bad-json of run run-1")
+    assert answers(lost)["I28"].verdict is Verdict.HOLDS
+
+
+def test_poison_that_is_read_past_has_a_letter_of_its_own() -> None:
+    other = replace(shop.POISON, event_id="other", offset=2)
+    facts = replace(shop.healthy(), poison=(shop.POISON, other))
+
+    assert answers(facts)["I28"].verdict is Verdict.VIOLATED
+    assert answers(facts)["I28"].examined == 2

@@ -122,3 +122,23 @@ def test_a_report_is_replaced_whole(tmp_path: Path) -> None:
 
     assert path.read_text() == "second"
     assert os.listdir(tmp_path) == ["report.json"]
+
+
+def test_poison_of_a_run_is_among_the_ledgers_with_its_place(tmp_path: Path) -> None:
+    run = directory.begin(tmp_path / "runs", "poison-message")
+    named = {"fault": "bad-json", "topic": "orders.placed", "event_id": "e-1"}
+    run.journal("poisoning", **named)
+    run.journal("poisoned", **named, partition=2, offset=7)
+
+    with opened() as connection:
+        read_runs(tmp_path / "runs", LedgerWriter(connection, tmp_path / "ledgers"))
+        open_folder(connection, tmp_path / "ledgers")
+        found = connection.execute(
+            "SELECT event, topic, partition_number, record_offset, event_id FROM faults"
+            " ORDER BY event DESC"
+        ).fetchall()
+
+    assert found == [
+        ("poisoning", "orders.placed", None, None, "e-1"),
+        ("poisoned", "orders.placed", 2, 7, "e-1"),
+    ]
