@@ -23,7 +23,6 @@ READ_SECONDS: Final = 15.0
 RETRIES_MAX: Final = 2
 PAGE_SIZE: Final = 100
 
-FORBIDDEN: Final = 403
 NOT_FOUND: Final = 404
 TOO_MANY_REQUESTS: Final = 429
 SERVER_ERRORS: Final = 500
@@ -63,10 +62,6 @@ class StripeBusyError(StripeReadError):
         super().__init__(message)
         self.wait_seconds = wait_seconds
         self.is_away = is_away
-
-
-class StripeForbiddenError(StripeReadError):
-    """The key may not read this; a restricted key may still read other lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +126,6 @@ class StripeApi:
 
         Raises:
             StripeBusyError: ask again later, for the same.
-            StripeForbiddenError: this key may not.
             StripeReadError: asking again would not help.
         """
         created = {"gte": begin, "lt": end}
@@ -148,8 +142,6 @@ class StripeApi:
                 raise StripeBusyError(
                     where, _wait_seconds(error), is_away=error.http_status is None
                 ) from error
-            if error.http_status == FORBIDDEN:
-                raise StripeForbiddenError(where) from error
             raise StripeReadError(where) from error
         return ListPage([found.to_dict() for found in answer.data], answer.has_more)
 

@@ -282,12 +282,11 @@ def _ledger_sizes(connection: Connection) -> tuple[str, ...]:
         ).fetchall()
         charges = sum(row[0] for row in took)
         money = shown_sums((int(row[1] or 0), row[2] or "") for row in took)
-        beside = "".join(
-            f", {count(f'stripe_{name}')} {name}"
-            for name in ("refunds", "requests")
-            if f"stripe_{name}" not in absent
+        asked = "" if "stripe_requests" in absent else f", {count('stripe_requests')} requests"
+        sizes.append(
+            f"Stripe: {charges} succeeded charges of {money},"
+            f" {count('stripe_refunds')} refunds{asked}"
         )
-        sizes.append(f"Stripe: {charges} succeeded charges of {money}{beside}")
     return tuple(sizes)
 
 

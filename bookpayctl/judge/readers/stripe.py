@@ -219,14 +219,14 @@ def read_stripe(
     reader = StripeReader(environment)
     if not reader.keeps_a_ledger:
         raise StripeHasNoLedgerError(NO_LEDGER)
-    absent = read_lists(reader.page, ledgers, OUR_METADATA, observe)
+    read_lists(reader.page, ledgers, OUR_METADATA, observe)
     if not reader.is_twin:
-        return {**absent, DELIVERIES: Absence(NO_DELIVERIES, chosen=True)}
+        return {DELIVERIES: Absence(NO_DELIVERIES, chosen=True)}
     with ledgers.sink(DELIVERIES) as delivered:
         for event_id in sorted(reader.delivered()):
             delivered.put({"stripe_event_id": event_id})
     ledgers.keep(delivered)
-    return absent
+    return {}
 
 
 def read_lists(
@@ -236,11 +236,11 @@ def read_lists(
     observe: Observer,
     *,
     since: int | None = None,
-) -> dict[str, Absence]:
+) -> None:
     """Read every list of an account; rows come in no order, which nothing that reads them needs.
 
-    Returns:
-        The tables whose list the key may not read, a restricted one as a rule.
+    All of them or none: what stands on several lists would take one that is missing for an empty
+    one.
 
     Raises:
         StripeReadError: one could not be read to its end.
@@ -257,16 +257,8 @@ def read_lists(
     with ExitStack() as held:
         for sink in sinks.values():
             held.enter_context(sink)
-        forbidden = read_side_by_side(read_page, tuple(takers), take, observe, since=since)
-    absent = {
-        name: Absence(forbidden[collection], chosen=False)
-        for name, (collection, _) in LISTS.items()
-        if collection in forbidden
-    }
-    ledgers.keep(*(sink for name, sink in sinks.items() if name not in absent))
-    for name in absent:
-        sinks[name].path.unlink()
-    return absent
+        read_side_by_side(read_page, tuple(takers), take, observe, since=since)
+    ledgers.keep(*sinks.values())
 
 
 def read_requests(environment: Environment, ledgers: LedgerWriter) -> bool:

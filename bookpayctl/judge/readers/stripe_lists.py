@@ -17,13 +17,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Protocol
 
-from bookpayctl.clients.stripe_api import (
-    Collection,
-    ListPage,
-    StripeBusyError,
-    StripeForbiddenError,
-    StripeReadError,
-)
+from bookpayctl.clients.stripe_api import Collection, ListPage, StripeBusyError, StripeReadError
 from bookpayctl.judge.readers.stripe_ranges import CreatedRange, cut, rest_of
 
 WORKERS: Final = 8
@@ -63,7 +57,7 @@ def read_side_by_side(
     observe: Observer,
     *,
     since: int | None = None,
-) -> dict[Collection, str]:
+) -> None:
     """Read lists to their ends, newest first within a range, ranges in any order.
 
     Args:
@@ -72,9 +66,6 @@ def read_side_by_side(
         take: is given each page once, by one thread at a time.
         observe: is told how far it is, and when Stripe wants it to wait.
         since: second of Stripe's clock from which objects are read.
-
-    Returns:
-        Lists that the key may not read, and what Stripe said of it; all others were read.
 
     Raises:
         StripeReadError: a list could not be read to its end.
@@ -93,7 +84,6 @@ def read_side_by_side(
         worker.result()
     if reading.refusals:
         observe(reading.told())
-    return reading.forbidden
 
 
 def wait_seconds(refusals: int, told: float | None, rng: random.Random) -> float:
@@ -121,7 +111,6 @@ class _Reading:
         self._not_before = 0.0
         self._refused = ""
         self.refusals = 0
-        self.forbidden: dict[Collection, str] = {}
 
     def add(self, collection: Collection, part: CreatedRange) -> None:
         self._left.append((collection, part))
@@ -130,11 +119,7 @@ class _Reading:
         """Read ranges until none is left, or one cannot be read."""
         try:
             while (one := self._next()) is not None:
-                collection, part = one
-                try:
-                    self._read(collection, part)
-                except StripeForbiddenError as error:
-                    self.forbidden[collection] = str(error)
+                self._read(*one)
                 with self._changed:
                     self._at_work -= 1
                     self._changed.notify_all()

@@ -173,9 +173,10 @@ class MappedStack:
             is_stripe = urlsplit(source.api_base).hostname == SANDBOX_HOST
             if not is_stripe and not api.remembers():
                 raise StripeHasNoLedgerError(NO_LEDGER)
-            return read_lists(api.page, ledgers, keys, observe, since=self._lists_since())
+            read_lists(api.page, ledgers, keys, observe, since=self._lists_since())
         except StripeReadError as error:
             return missing(LISTS, str(error))
+        return {}
 
     def _read_log(self, ledgers: LedgerWriter) -> dict[str, Absence]:
         source = self.mapping.kafka

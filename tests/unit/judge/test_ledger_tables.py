@@ -188,7 +188,7 @@ def test_every_rule_needs_tables_of_the_schema() -> None:
     times = {tuple(place.split(".")) for rule in rules() for place in rule.columns}
     columns = {(table.name, name) for table in tables().values() for name in table.names}
 
-    assert len(rules()) == 36
+    assert len(rules()) == 37
     assert needed - set(tables()) == set()
     assert times - columns == set()
 

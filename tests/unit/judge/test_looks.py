@@ -30,6 +30,7 @@ from bookpayctl.judge.readers.postgres import DatabaseMoment, selects
 from bookpayctl.judge.stacks.ours import OurStack
 from bookpayctl.judge.topics import topic_violations
 from bookpayctl.report.verdict import Verdict
+from bookpayctl.runs import directory
 from tests.support import judged_shop as shop
 from tests.support.environments import environment_away
 from tests.support.shop_rows import Facts
@@ -100,12 +101,24 @@ def test_an_order_dated_ahead_belongs_to_the_digest_of_both_looks(
     assert moved(engine, tmp_path, orders=(*D.orders, ahead)) == {"orders"}
 
 
+def poison_sent(runs_dir: Path) -> None:
+    """The run that put into the topics what nobody can read."""
+    run, poison = directory.begin(runs_dir, "poison-message"), shop.POISON
+    run.probe("event", poison.event_id)
+    run.journal(
+        "poisoned", fault="bad-json", event_id=poison.event_id, topic=poison.topic,
+        partition=poison.partition, offset=poison.offset,
+    )  # fmt: skip
+
+
 def combined(
     engine: Connection, root: Path, earlier: Facts, later: Facts, **absent: Absence
 ) -> Path:
     moment = DatabaseMoment(shop.at(60), timedelta(0), "18")
+    stack = OurStack(environment_away(root, name=shop.ENVIRONMENT))
+    poison_sent(stack.runs_dir)
     side_by_side(
-        OurStack(environment_away(root, name=shop.ENVIRONMENT)),
+        stack,
         engine,
         LedgerLook(kept(engine, root / "one", earlier), moment, absent),
         LedgerLook(kept(engine, root / "two", later), moment, {}),

@@ -16,13 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bookpayctl.clients.stripe_api import (
-    Collection,
-    ListPage,
-    StripeBusyError,
-    StripeForbiddenError,
-    StripeReadError,
-)
+from bookpayctl.clients.stripe_api import Collection, ListPage, StripeBusyError, StripeReadError
 from bookpayctl.judge.ledgers.store import opened
 from bookpayctl.judge.ledgers.writer import LedgerWriter
 from bookpayctl.judge.readers.stripe import OUR_METADATA, read_lists
@@ -213,22 +207,13 @@ def test_a_second_is_not_cut_and_a_dense_list_is_cut_near_its_page() -> None:
     assert cut(rest, [{"id": "ch_1", "created": None}]) is None
 
 
-def test_a_list_that_the_key_may_not_read_is_absent_alone(tmp_path: Path) -> None:
+def test_one_list_that_the_key_may_not_read_leaves_no_table_of_any(tmp_path: Path) -> None:
     def page(collection: Collection, **_bounds: Any) -> ListPage:
         if collection == "disputes":
-            raise StripeForbiddenError("GET /v1/disputes: 403 the key may not")
+            raise StripeReadError("GET /v1/disputes: 403 the key may not")
         return ListPage([], has_more=False)
 
-    with opened() as connection:
-        absent = read_lists(page, LedgerWriter(connection, tmp_path), OUR_METADATA, print)
+    with opened() as connection, pytest.raises(StripeReadError, match="/v1/disputes: 403"):
+        read_lists(page, LedgerWriter(connection, tmp_path), OUR_METADATA, print)
 
-    assert {name: why.reason for name, why in absent.items()} == {
-        "stripe_disputes": "GET /v1/disputes: 403 the key may not"
-    }
-    assert not absent["stripe_disputes"].chosen
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "stripe_charges.parquet",
-        "stripe_events.parquet",
-        "stripe_payment_intents.parquet",
-        "stripe_refunds.parquet",
-    ]
+    assert [path.name for path in tmp_path.iterdir() if path.suffix == ".parquet"] == []
