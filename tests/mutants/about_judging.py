@@ -36,7 +36,10 @@ JUDGE_MUTANTS: Final = (
                 "judge/test_invariants",
                 "test_a_healthy_shop_violates_nothing_and_every_invariant_looked_at_something",
             ),
-            unit("judge/test_invariants", "test_a_seeded_defect_violates_its_invariant"),
+            unit(
+                "selftest/test_ledger_controls",
+                "test_a_defect_is_seen_by_its_invariants_and_by_no_other",
+            ),
         ),
     ),
     Mutant(
