@@ -20,6 +20,7 @@ from typing import Final
 from confluent_kafka.admin import AdminClient
 
 from bookpayctl.clients.kafka import REQUEST_TIMEOUT_SECONDS
+from bookpayctl.clients.kafka_frames import after_tags, unsigned_varint
 
 FEATURE: Final = "metadata.version"
 
@@ -116,14 +117,14 @@ def features_of(frame: bytes) -> dict[str, int]:
         correlation, error = struct.unpack_from(">ih", frame)
         if correlation != _CORRELATION or error:
             raise NotToldError(f"the broker answers ApiVersions with error {error}")
-        count, at = _unsigned(frame, 6)
+        count, at = unsigned_varint(frame, 6)
         for _ in range(count - 1):
-            at = _after_tags(frame, at + 6)
+            at = after_tags(frame, at + 6)
         # The throttle time.
-        tags, at = _unsigned(frame, at + 4)
+        tags, at = unsigned_varint(frame, at + 4)
         for _ in range(tags):
-            tag, at = _unsigned(frame, at)
-            size, at = _unsigned(frame, at)
+            tag, at = unsigned_varint(frame, at)
+            size, at = unsigned_varint(frame, at)
             if tag == _SUPPORTED_FEATURES:
                 return _features(frame, at)
             at += size
@@ -133,15 +134,15 @@ def features_of(frame: bytes) -> dict[str, int]:
 
 
 def _features(frame: bytes, at: int) -> dict[str, int]:
-    count, at = _unsigned(frame, at)
+    count, at = unsigned_varint(frame, at)
     found = {}
     for _ in range(count - 1):
-        size, at = _unsigned(frame, at)
+        size, at = unsigned_varint(frame, at)
         name = frame[at : at + size - 1].decode()
         at += size - 1
         _, newest = struct.unpack_from(">hh", frame, at)
         found[name] = newest
-        at = _after_tags(frame, at + 4)
+        at = after_tags(frame, at + 4)
     return found
 
 
@@ -168,24 +169,3 @@ def _exactly(connection: socket.socket, size: int) -> bytes:
 def _compact(text: str) -> bytes:
     encoded = text.encode()
     return bytes([len(encoded) + 1]) + encoded
-
-
-def _unsigned(frame: bytes, at: int) -> tuple[int, int]:
-    """An unsigned varint, and what comes after it."""
-    value = shift = 0
-    while True:
-        byte = frame[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-        shift += 7
-
-
-def _after_tags(frame: bytes, at: int) -> int:
-    count, at = _unsigned(frame, at)
-    for _ in range(count):
-        _, at = _unsigned(frame, at)
-        size, at = _unsigned(frame, at)
-        at += size
-    return at

@@ -18,6 +18,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from bookpayctl.clients.kafka_frames import after_tags, unsigned_varint
+
 Address = tuple[str, int]
 Translate = Callable[[str, int], Address]
 """The local address that stands for a broker's."""
@@ -107,10 +109,10 @@ def capped_versions(frame: bytes, version: int) -> bytes:
     (error,) = struct.unpack_from(">h", frame, 4)
     at = 6
     if version >= 3 and error != _UNSUPPORTED_VERSION:
-        count, at = _unsigned(frame, at)
+        count, at = unsigned_varint(frame, at)
         for _ in range(count - 1):
             _cap(answer, at)
-            at = _after_tags(frame, at + 6)
+            at = after_tags(frame, at + 6)
     else:
         (count,) = struct.unpack_from(">i", frame, at)
         for index in range(count):
@@ -176,24 +178,3 @@ def _string(frame: bytes, at: int) -> tuple[bytes, int]:
     if end > len(frame):
         raise NotKafkaError("a string longer than its frame")
     return frame[at:end], end
-
-
-def _unsigned(frame: bytes, at: int) -> tuple[int, int]:
-    """An unsigned varint, and what comes after it."""
-    value = shift = 0
-    while True:
-        byte = frame[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-        shift += 7
-
-
-def _after_tags(frame: bytes, at: int) -> int:
-    count, at = _unsigned(frame, at)
-    for _ in range(count):
-        _, at = _unsigned(frame, at)
-        size, at = _unsigned(frame, at)
-        at += size
-    return at
