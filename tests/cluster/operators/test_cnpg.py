@@ -190,5 +190,6 @@ def test_a_lost_primary_loses_no_acknowledged_order(
             *("orders-placed", "undone", "at-rest"),
         )
     }, report
-    assert set(found.values()) == {"holds"}
+    # Nobody put poison into a topic.
+    assert {name for name, verdict in found.items() if verdict != "holds"} == {"I28"}
     assert report["exit"]["code"] == 0
