@@ -15,7 +15,7 @@ from typing import Final
 
 from bookpayctl.replay.live import TOPICS
 from bookpayctl.replay.ranges import ReplayRange
-from bookpayctl.report.attempt import Attempt, holds, with_attempts
+from bookpayctl.report.attempt import Attempt, is_settled, with_attempts
 from bookpayctl.report.result import Report
 from bookpayctl.report.verdict import Item, Verdict, not_asked, unanswered
 from bookpayctl.runs.directory import Run
@@ -124,8 +124,9 @@ class Check:
 def run_checks(checks: Sequence[Check], request: CheckRequest, observe: Observer) -> Report:
     """Ask each check in one run; those skipped are reported as such with the reason.
 
-    What does not hold is asked again for `wait_seconds`, and what holds is not. A signal ends the
-    asking: what was answered until then is reported, with what came between.
+    What does not hold is asked again for `wait_seconds`, and what holds is not; a warning is good
+    enough unless the request is strict. A signal ends the asking: what was answered until then is
+    reported, with what came between.
 
     Raises:
         RefusedError: nothing may be asked here now.
@@ -186,7 +187,7 @@ class _Asking:
         """Ask what does not hold yet; the ids of what still does not."""
         now = datetime.now(UTC)
         number = len(self.attempts) + 1
-        left = [check for check in self.checks if not self._holds(check.id)]
+        left = [check for check in self.checks if not self._is_settled(check.id)]
         if number > 1:
             self.inquiry.observe(f"attempt {number}: {len(left)} do not hold yet")
         self.attempts.append(Attempt(number, now.isoformat(timespec="milliseconds")))
@@ -204,15 +205,16 @@ class _Asking:
             )
             self.items[check.id] = item
             self.attempts[-1] = self.attempts[-1].with_answer(item)
-        return [check.id for check in self.checks if not self._holds(check.id)]
+        return [check.id for check in self.checks if not self._is_settled(check.id)]
 
     def answers(self) -> list[Item]:
         """The last answer of each that was asked, in the order of the checks."""
         asked = [self.items[check.id] for check in self.checks if check.id in self.items]
         return [with_attempts(item, self.attempts) for item in asked]
 
-    def _holds(self, check_id: str) -> bool:
-        return check_id in self.items and holds(self.items[check_id])
+    def _is_settled(self, check_id: str) -> bool:
+        found = self.items.get(check_id)
+        return found is not None and is_settled(found, strict=self.request.strict)
 
 
 def _ask(check: Check, inquiry: Inquiry) -> Item:

@@ -50,9 +50,13 @@ class Attempt:
         return next((answer for answer in self.answers if answer.id == item_id), None)
 
 
-def holds(item: Item) -> bool:
-    """Whether there is nothing to wait for: it holds, was left out, or does not count."""
-    return item.verdict in (Verdict.HOLDS, Verdict.SKIPPED) or bool(item.suppressed)
+def is_settled(item: Item, *, strict: bool) -> bool:
+    """Whether there is nothing to wait for: it holds, was left out, or does not count.
+
+    A warning counts where the caller is strict; elsewhere a standing one would use up the time.
+    """
+    good = (Verdict.HOLDS, Verdict.SKIPPED, *(() if strict else (Verdict.WARNING,)))
+    return item.verdict in good or bool(item.suppressed)
 
 
 def with_attempts(item: Item, attempts: Sequence[Attempt]) -> Item:

@@ -49,6 +49,7 @@ NOT_TYPED: Final = {
 SHORTER: Final = {
     "--duration 30s": "--duration 3s",
     "--duration 2m": "--duration 15s",
+    "--wait 5m": "--wait 5s",
     # And so young a log has not come so far.
     "--from 2:1500": "--from 2:0",
 }

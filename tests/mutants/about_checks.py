@@ -72,7 +72,7 @@ CHECK_MUTANTS: Final = (
             Replacement(
                 "bookpayctl/report/attempt.py",
                 "    if len(asked) < 2:\n        return item\n",
-                "    if len(asked) < 2 or holds(item):\n        return item\n",
+                "    if len(asked) < 2 or is_settled(item, strict=True):\n        return item\n",
             ),
         ),
         (unit(ATTEMPTS, "test_a_check_that_held_at_the_third_attempt_says_so"),),

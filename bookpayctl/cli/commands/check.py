@@ -70,7 +70,8 @@ def check(
     placed, registered and never audited. Then what an operator looks at (BP-O…): backlogs, what
     waits for a person, retention, WAL, clocks, disk. There a worry is a warning, and counts with
     --strict. What bookpay.toml suppresses with a reason and a last day is asked and does not count.
-    With --wait what does not hold is asked again until it does, and every attempt is on record.
+    With --wait what does not hold is asked again until it does (a warning only with --strict), and
+    every attempt is on record.
     --selftest asks stacks that are wrong on purpose, on this machine and apart from any
     environment: a check that does not find out is broken.
 

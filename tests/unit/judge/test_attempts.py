@@ -43,7 +43,10 @@ class Asked:
 
 
 def checked(
-    root: Path, *asked: Callable[[Inquiry], CheckAnswer], wait_seconds: float = ENOUGH_SECONDS
+    root: Path,
+    *asked: Callable[[Inquiry], CheckAnswer],
+    wait_seconds: float = ENOUGH_SECONDS,
+    strict: bool = True,
 ) -> Report:
     """X1 and on, asked of an environment whose servers are away."""
     (root / "secrets").mkdir()
@@ -53,7 +56,7 @@ def checked(
         for n, ask in enumerate(asked, start=1)
     ]
     request = CheckRequest(
-        environment_away(root), wait_seconds=wait_seconds, pause_seconds=0.001, strict=True
+        environment_away(root), wait_seconds=wait_seconds, pause_seconds=0.001, strict=strict
     )
     return run_checks(checks, request, lambda _: None)
 
@@ -114,6 +117,16 @@ def test_what_never_holds_is_what_it_was_at_the_end_of_the_time(
     assert report.code is not ExitCode.PASS
     # It stayed the same, which is told once.
     assert len([line for line in report.items[0].evidence if line.startswith("attempt")]) == 1
+
+
+def test_a_standing_warning_holds_nobody_up_who_is_not_strict(tmp_path: Path) -> None:
+    standing = Asked(WARNING)
+
+    report = checked(tmp_path, standing, Asked(VIOLATED, HOLDS), strict=False)
+
+    assert standing.times == 1
+    assert told(report) == [{"X1": "warning", "X2": "violated"}, {"X2": "holds"}]
+    assert (report.verdict, report.code) == (Verdict.WARNING, ExitCode.PASS)
 
 
 def test_without_a_wait_each_is_asked_once_and_that_is_on_record(tmp_path: Path) -> None:
