@@ -52,11 +52,11 @@ def config_path() -> Path:
     return Path(os.environ.get(CONFIG_VARIABLE) or Path.cwd() / CONFIG_FILE)
 
 
-def suppressions_of(known: Collection[str] | None = None) -> tuple[Suppression, ...]:
+def suppressions_of(known: Collection[str]) -> tuple[Suppression, ...]:
     """The suppressions of the file of settings; exit 2 when one is wrong.
 
     Args:
-        known: ids of the checks that there are; None where nobody asks them.
+        known: ids of the checks that there are.
     """
     from bookpayctl.targets.settings import SettingsError, suppressions
 
@@ -65,7 +65,7 @@ def suppressions_of(known: Collection[str] | None = None) -> tuple[Suppression, 
     except SettingsError as error:
         fail(str(error), ExitCode.USAGE)
     for one in found:
-        if known is not None and one.id not in known:
+        if one.id not in known:
             there = ", ".join(known)
             fail(f"{config_path()} suppresses {one.id!r}; there are {there}", ExitCode.USAGE)
     return found

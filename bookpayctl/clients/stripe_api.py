@@ -16,10 +16,13 @@ from typing import Any, Final, Literal
 import httpx
 import stripe
 
+from bookpayctl.clients.http import HttpAnswer
+from bookpayctl.clients.http import ask as ask_http
 from runtime.domain.names import LIVE_KEY_PREFIXES
 
 CONNECT_SECONDS: Final = 3.0
 READ_SECONDS: Final = 15.0
+NOBODY_SECONDS_MAX: Final = 10.0
 RETRIES_MAX: Final = 2
 PAGE_SIZE: Final = 100
 
@@ -38,6 +41,11 @@ LIVE_READING_PREFIX: Final = "rk_live_"
 """Of a restricted live key, the only live one that is ever taken, and only to read by it."""
 
 LIVE_BASE: Final = "https://api.stripe.com"
+
+
+def answer_to_nobody(api_base: str) -> HttpAnswer:
+    """What Stripe answers to a request without a key: that it knows nobody, dated and versioned."""
+    return ask_http("GET", api_base + "/v1/", timeout_seconds=NOBODY_SECONDS_MAX)
 
 
 class WriteRefusedError(RuntimeError):

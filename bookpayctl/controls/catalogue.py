@@ -41,8 +41,7 @@ def controls_asking(command: str, questions: Collection[str]) -> list[WrongStack
     return [
         control
         for control in WRONG_STACKS
-        if control.command[0] == command
-        and any(red.question.partition("/")[0] in questions for red in control.red)
+        if control.command[0] == command and any(red.subject in questions for red in control.red)
     ]
 
 
@@ -54,6 +53,11 @@ def controls_of_drill(slug: str) -> list[WrongStack]:
 def drill_of(control: WrongStack) -> str | None:
     """The drill that a control is asked by; None where it is no drill."""
     return control.command[2] if control.command[:2] == ("drill", "run") else None
+
+
+def why_uncertified(question: str) -> str:
+    """Why a question has no control, as reports and `explain` say it."""
+    return f"uncertified: {WITHOUT.get(question, 'no control turns it red')}"
 
 
 def controls_of(question: str) -> tuple[str, ...]:
@@ -68,7 +72,7 @@ def controls_of(question: str) -> tuple[str, ...]:
 def _by_question() -> dict[str, tuple[str, ...]]:
     found: dict[str, list[str]] = {}
     for stack in WRONG_STACKS:
-        ids = [red.question.partition("/")[0] for red in stack.red]
+        ids = [red.subject for red in stack.red]
         for question in dict.fromkeys([*ids, *filter(None, [drill_of(stack)])]):
             found.setdefault(question, []).append(stack.name)
     for defect in defects():

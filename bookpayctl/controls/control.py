@@ -33,6 +33,11 @@ class RedAnswer:
     question: str
     says: str
 
+    @property
+    def subject(self) -> str:
+        """Whose answer it is: a check, an invariant, a case, or the drill of an item."""
+        return self.question.partition("/")[0]
+
 
 @dataclass(frozen=True, slots=True)
 class WrongStack:

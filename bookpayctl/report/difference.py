@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from bookpayctl.report.verdict import SUPPRESSED, Item
+from bookpayctl.report.verdict import Item
 
 NOT_ASKED: Final = "-"
 """Stands where only the other report has the question."""
@@ -69,7 +69,7 @@ def _verdict(item: Item | None) -> str:
     """What counts: the same verdict that is suppressed in one run comes to another exit code."""
     if item is None:
         return NOT_ASKED
-    return f"{item.verdict.value}, {SUPPRESSED}" if item.suppressed else item.verdict.value
+    return item.verdict_told
 
 
 def _title(before: Item | None, after: Item | None) -> str:

@@ -19,7 +19,7 @@ from bookpayctl.report.text import (
     printable,
     suppression_of,
 )
-from bookpayctl.report.verdict import SUPPRESSED, Item, Verdict
+from bookpayctl.report.verdict import Item, Verdict
 
 _SPECIAL: Final = re.compile(r"([\\`*_{}\[\]<>#|~@&])")
 _TOLD: Final = (Verdict.WARNING, Verdict.UNKNOWN, Verdict.VIOLATED)
@@ -87,8 +87,7 @@ def _details(item: Item) -> Iterator[str]:
 
 
 def _shown(item: Item) -> str:
-    words = f"{item.verdict.value}, {SUPPRESSED}" if item.suppressed else item.verdict.value
-    return f"{_symbol(item)} {words}"
+    return f"{_symbol(item)} {item.verdict_told}"
 
 
 def _symbol(item: Item) -> str:

@@ -196,7 +196,7 @@ def _uncertified(items: Sequence[Item]) -> str:
 
 def suppression_of(item: Item) -> str:
     """What an answer that does not count says, until when it does not, and why."""
-    return f"{item.verdict.value}, {SUPPRESSED} {item.suppressed}"
+    return f"{item.verdict_told} {item.suppressed}"
 
 
 def mark(verdict: Verdict, look: Look) -> str:

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from bookpayctl.controls.catalogue import CONTROL_PREFIX, controls_of
-
 
 class Verdict(StrEnum):
     """From best to worst for a person reading: the order of `_RANK`, not of the text."""
@@ -36,6 +34,9 @@ MEANINGS: Final = {
 }
 
 _RANK: Final = {verdict: rank for rank, verdict in enumerate(Verdict)}
+
+
+SUPPRESSED: Final = "suppressed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +82,22 @@ class Item:
     @property
     def controls(self) -> tuple[str, ...]:
         """See above; they follow from the id."""
+        # Not with the module: every command imports this one, and few make an item.
+        from bookpayctl.controls.catalogue import controls_of
+
         return controls_of(self.id)
 
     @property
     def certified(self) -> bool:
         """Whether the question has a red control, or is one itself."""
+        from bookpayctl.controls.catalogue import CONTROL_PREFIX
+
         return bool(self.controls) or self.id.startswith(CONTROL_PREFIX)
+
+    @property
+    def verdict_told(self) -> str:
+        """The verdict in words, with whether it counts."""
+        return f"{self.verdict.value}, {SUPPRESSED}" if self.suppressed else self.verdict.value
 
 
 def worst(verdicts: Iterable[Verdict], *, each_must_answer: bool) -> Verdict:
@@ -150,9 +161,6 @@ def not_asked(item_id: str, title: str, required: str, reason: str) -> Item:
         examined=0,
         reason=reason,
     )
-
-
-SUPPRESSED: Final = "suppressed"
 
 
 def count_by_verdict(items: Iterable[Item]) -> dict[str, int]:

@@ -47,7 +47,9 @@ def clean_item() -> Item:
     began = time.monotonic()
     with shop() as connection:
         answers = evaluation.judge(connection)
-    not_well = [f"{item.id}: {item.observed}" for item in answers if not _is_good(item)]
+    not_well = [
+        f"{item.id}: {item.observed}" for item in answers if item.verdict is not Verdict.HOLDS
+    ]
     return Item(
         id=CLEAN_ID,
         title="ledgers that agree",
@@ -83,10 +85,6 @@ def defect_item(defect: LedgerDefect) -> Item:
         fix=f"bookpayctl explain {defect.red[0]}" if problems else "",
         duration_ms=_milliseconds_since(began),
     )
-
-
-def _is_good(item: Item) -> bool:
-    return item.verdict is Verdict.HOLDS and item.examined > 0
 
 
 def _milliseconds_since(began: float) -> int:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from bookpayctl.clients.database import DatabaseError
 from bookpayctl.clients.kafka import BrokerError
-from bookpayctl.controls.catalogue import CONTROL_PREFIX, WITHOUT
+from bookpayctl.controls.catalogue import CONTROL_PREFIX, why_uncertified
 from bookpayctl.controls.control import RedAnswer, WrongStack
 from bookpayctl.controls.edit import NotApplicableError
 from bookpayctl.controls.events_and_orders import DECLINED, PAID
@@ -70,10 +70,25 @@ def stack_items(controls: Sequence[WrongStack], observe: Observer) -> Iterator[I
             yield _timed(control, right, partial(_asked_of_copy, control, observe), observe)
 
 
+def question_items(
+    controls: Sequence[WrongStack], questions: Mapping[str, str], observe: Observer
+) -> Iterator[Item]:
+    """An item for each control, then one for each question that none of them is made for.
+
+    Args:
+        questions: what was chosen, id -> title.
+    """
+    yield from stack_items(controls, observe)
+    certified = {red.subject for control in controls for red in control.red}
+    for question, title in questions.items():
+        if question not in certified:
+            yield without_control(question, title)
+
+
 def without_control(question: str, title: str) -> Item:
     """What is said of a question that no control turns red: it was not tested."""
-    reason = f"uncertified: {WITHOUT.get(question, 'no control turns it red')}"
-    return not_asked(f"{CONTROL_PREFIX}none-for-{question}", title, "a red control", reason)
+    name = f"{CONTROL_PREFIX}none-for-{question}"
+    return not_asked(name, title, "a red control", why_uncertified(question))
 
 
 def item_of(control: WrongStack, right: Asked, wrong: Asked) -> Item:

@@ -73,9 +73,8 @@ class Throwaway:
         """
         done = self.run(*arguments)
         if done.returncode != 0:
-            said = (done.stderr or done.stdout).strip().splitlines()
-            why = said[-1] if said else "it said nothing"
-            raise ThrowawayError(f"`{' '.join(arguments)}` ended with {done.returncode}: {why}")
+            command = " ".join(arguments)
+            raise ThrowawayError(f"`{command}` ended with {done.returncode}: {_last_words(done)}")
 
     def answers(self, command: Sequence[str]) -> dict[str, dict[str, Any]]:
         """What a command that reports answered, by the id of each item.
@@ -87,10 +86,9 @@ class Throwaway:
         try:
             items = json.loads(done.stdout)["items"]
         except (json.JSONDecodeError, KeyError) as error:
-            said = (done.stderr or done.stdout).strip().splitlines()
-            why = said[-1] if said else "it said nothing"
             raise ThrowawayError(
-                f"`{' '.join(command)}` ended with {done.returncode} and no report: {why}"
+                f"`{' '.join(command)}` ended with {done.returncode} and no report:"
+                f" {_last_words(done)}"
             ) from error
         return {item["id"]: item for item in items}
 
@@ -150,6 +148,11 @@ def throwaway(edits: Sequence[Edit], observe: Callable[[str], None]) -> Iterator
                 stack.run("down", "--purge")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _last_words(done: subprocess.CompletedProcess[str]) -> str:
+    said = (done.stderr or done.stdout).strip().splitlines()
+    return said[-1] if said else "it said nothing"
 
 
 def _wrong_copy(folder: Path, edits: Sequence[Edit]) -> Path:

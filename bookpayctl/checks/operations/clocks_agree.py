@@ -13,10 +13,9 @@ from typing import Final, LiteralString
 
 from bookpayctl.check import Category, Check, CheckAnswer, Inquiry, warned
 from bookpayctl.clients.database import reading
-from bookpayctl.clients.http import ask as ask_http
+from bookpayctl.clients.stripe_api import answer_to_nobody
 
 SKEW_SECONDS_MAX: Final = 5.0
-ASK_SECONDS_MAX: Final = 10.0
 _NOW: Final[LiteralString] = "SELECT extract(epoch FROM clock_timestamp())::float8"
 _DATE_SECONDS: Final = 1.0
 """What an HTTP date leaves out."""
@@ -54,8 +53,7 @@ def ask(inquiry: Inquiry) -> CheckAnswer:
 
     readings = [_read("PostgreSQL", of_postgres)]
     asked = time.time()
-    # Whatever it answers, also that it knows nobody, is dated.
-    heard = ask_http("GET", environment.stripe_api_base + "/v1/", timeout_seconds=ASK_SECONDS_MAX)
+    heard = answer_to_nobody(environment.stripe_api_base)
     date = heard.headers.get("date")
     if date is not None:
         shown = parsedate_to_datetime(date).timestamp()

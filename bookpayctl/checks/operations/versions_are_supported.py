@@ -10,9 +10,9 @@ from typing import Final
 
 from bookpayctl.check import Category, Check, CheckAnswer, Inquiry, cannot_tell, warned
 from bookpayctl.clients.database import DatabaseError, reading
-from bookpayctl.clients.http import ask as ask_http
 from bookpayctl.clients.kafka import BrokerError
 from bookpayctl.clients.kafka_versions import BrokerRelease, broker_releases
+from bookpayctl.clients.stripe_api import answer_to_nobody
 
 POSTGRES_MIN: Final = 18
 KAFKA_MIN: Final = (4, 0)
@@ -21,7 +21,6 @@ KAFKA_MIN: Final = (4, 0)
 STRIPE_VERSION_MIN: Final = "2019-02-11"
 """Events of older versions are quarantined: before it there were no PaymentIntents."""
 
-ASK_SECONDS_MAX: Final = 10.0
 _BUILD: Final = re.compile(r"^bookpay_build_info\{([^}]*)\} 1(?:\.0)?$", re.MULTILINE)
 _LABEL: Final = re.compile(r'(\w+)="([^"]*)"')
 
@@ -69,8 +68,7 @@ def ask(inquiry: Inquiry) -> CheckAnswer:
             runtime[process.name] = build_of(page.text)
         else:
             mute.append(f"{process.name}: {page.text}")
-    # Whatever it answers, also that it knows nobody, names the version.
-    heard = ask_http("GET", environment.stripe_api_base + "/v1/", timeout_seconds=ASK_SECONDS_MAX)
+    heard = answer_to_nobody(environment.stripe_api_base)
     stripe = heard.headers.get("stripe-version", "")
     tool = metadata.version("bookpay")
     return answer(Versions(postgres, brokers, runtime, tool, stripe, mute))

@@ -106,12 +106,11 @@ def _selftest(chosen: list[Check]) -> Report:
     """Ask the chosen checks of what is wrong on purpose."""
     from bookpayctl.controls.catalogue import controls_asking
     from bookpayctl.selftest.report import selftest_report
-    from bookpayctl.selftest.stacks import stack_items, without_control
+    from bookpayctl.selftest.stacks import question_items
 
-    controls = controls_asking("check", {item.id for item in chosen})
-    asked = {red.question for control in controls for red in control.red}
-    missing = (without_control(i.id, i.title) for i in chosen if i.id not in asked)
-    return selftest_report("check", stack_items(controls, hint), missing)
+    questions = {item.id: item.title for item in chosen}
+    controls = controls_asking("check", questions)
+    return selftest_report("check", question_items(controls, questions, hint))
 
 
 def run_all(

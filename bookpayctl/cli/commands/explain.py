@@ -79,10 +79,9 @@ def _told(identifier: str) -> tuple[str, dict[str, str]] | None:
 
 def _controls(question: str) -> str:
     """What is wrong on purpose and turns it red, or why nothing does."""
-    from bookpayctl.controls.catalogue import WITHOUT, controls_of
+    from bookpayctl.controls.catalogue import controls_of, why_uncertified
 
-    why = WITHOUT.get(question, "no control turns it red")
-    return ", ".join(controls_of(question)) or f"uncertified: {why}"
+    return ", ".join(controls_of(question)) or why_uncertified(question)
 
 
 def _known() -> list[str]:

@@ -113,12 +113,11 @@ def _selftest(chosen: list[Case]) -> Report:
     """Send the chosen cases to what is wrong on purpose."""
     from bookpayctl.controls.catalogue import controls_asking
     from bookpayctl.selftest.report import selftest_report
-    from bookpayctl.selftest.stacks import stack_items, without_control
+    from bookpayctl.selftest.stacks import question_items
 
-    controls = controls_asking("webhook", {case.id for case in chosen})
-    asked = {red.question for control in controls for red in control.red}
-    missing = (without_control(case.id, case.title) for case in chosen if case.id not in asked)
-    return selftest_report("webhook forge", stack_items(controls, hint), missing)
+    questions = {case.id: case.title for case in chosen}
+    controls = controls_asking("webhook", questions)
+    return selftest_report("webhook forge", question_items(controls, questions, hint))
 
 
 def _forge(environment: Environment, chosen: list[Case]) -> Report:
