@@ -36,7 +36,8 @@ SIGNATURE_TEST: Final = "tests/unit/runtime/test_runtime_signature.py"
 def test_the_required_sabotages_and_our_own_are_there_once_each() -> None:
     ids = [mutant.id for mutant in MUTANTS]
 
-    assert ids == [f"M{number}" for number in range(1, len(MUTANTS) + 1)]
+    assert len(set(ids)) == len(ids)
+    assert ids == sorted(ids, key=lambda name: int(name.removeprefix("M")))
     assert set(REQUIRED) <= set(ids)
     assert len(ids) >= len(REQUIRED) + 10
 
@@ -69,7 +70,7 @@ def test_every_test_a_sabotage_names_exists() -> None:
 
 def test_a_name_that_is_no_sabotage_is_refused() -> None:
     with pytest.raises(KeyError):
-        by_id(["M1", "M99"])
+        by_id(["M1", "M0"])
 
 
 @pytest.mark.parametrize(
