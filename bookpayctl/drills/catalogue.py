@@ -1,20 +1,46 @@
-"""The drills there are, as plain data: cheap to import, and one line each.
+"""The drills there are, as plain data: cheap to import, and one entry each.
 
-A line names the drill, what happens in words, and how long its load usually runs. The drill itself
-is `DRILL` in the module of the same name, with dashes for underscores.
+An entry names the drill, what it hits, what happens in words, and how long its load usually runs.
+The drill itself is `DRILL` in the module of the same name, with dashes for underscores.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
+
+
+class Area(StrEnum):
+    """What a drill can hit; drills are listed in this order, and chosen by these words."""
+
+    WORKER = "worker"
+    PUBLISHER = "publisher"
+    API = "api"
+    RECEIVER = "receiver"
+    SAGA = "saga"
+    KAFKA = "kafka"
+    POSTGRES = "postgres"
+    STRIPE = "stripe"
+    NETWORK = "network"
+    CLOCK = "clock"
+    RESOURCES = "resources"
+    ROLLOUT = "rollout"
+    SECRETS = "secrets"
+    LOAD = "load"
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One drill of the list; `duration` is the usual length of its load."""
+    """One drill of the list.
+
+    Attributes:
+        hits: what it hits; it is listed under the first.
+        duration: the usual length of its load.
+    """
 
     slug: str
+    hits: tuple[Area, ...]
     title: str
     duration: str = "10s"
 
@@ -24,19 +50,75 @@ class Entry:
 
 
 CATALOGUE: Final = (
-    Entry("crash-mid-charge", "a worker dies between Stripe's answer and our record of it"),
-    # A minute, to come round to every process a few times.
-    Entry("kill-storm", "every process is killed, in random order, again and again", "1m"),
-    # Ten seconds of outage need orders before, during and after them.
-    Entry("outage", "a server or a service is away for ten seconds", "16s"),
-    Entry("poison-message", "records that nobody can read are put among those of orders.placed"),
-    Entry("pod-delete", "a pod is deleted with a second's notice", "15s"),
-    # From the freeze to the end of what is left takes half a minute.
-    Entry("pod-ghost", "a worker whose pod was deleted wakes beside its successor", "45s"),
-    # Eight Deployments, each with two or three pods that come up one after another.
-    Entry("rollout", "every Deployment is rolled, one after another", "2m"),
-    Entry("node-drain", "a node is cordoned and its pods are evicted", "40s"),
-    Entry("partition", "nothing passes between a service and its callers for ten seconds", "16s"),
-    # Long enough that orders come after another instance has taken over.
-    Entry("postgres-failover", "PostgreSQL's primary is lost and a standby takes over", "90s"),
+    Entry(
+        "crash-mid-charge",
+        (Area.WORKER, Area.STRIPE),
+        "a worker dies between Stripe's answer and our record of it",
+    ),
+    Entry(
+        "kill-storm",
+        (
+            Area.WORKER,
+            Area.PUBLISHER,
+            Area.API,
+            Area.RECEIVER,
+            Area.SAGA,
+            Area.KAFKA,
+            Area.POSTGRES,
+        ),
+        "every process is killed, in random order, again and again",
+        # To come round to every process a few times.
+        "1m",
+    ),
+    Entry(
+        "pod-delete",
+        (Area.WORKER, Area.ROLLOUT),
+        "a pod is deleted with a second's notice",
+        "15s",
+    ),
+    Entry(
+        "pod-ghost",
+        (Area.WORKER,),
+        "a worker whose pod was deleted wakes beside its successor",
+        # From the freeze to the end of what is left takes half a minute.
+        "45s",
+    ),
+    Entry(
+        "poison-message",
+        (Area.KAFKA, Area.WORKER),
+        "records that nobody can read are put among those of orders.placed",
+    ),
+    Entry(
+        "outage",
+        (Area.KAFKA, Area.POSTGRES, Area.STRIPE, Area.API, Area.RECEIVER),
+        "a server or a service is away for ten seconds",
+        # Ten seconds of outage need orders before, during and after them.
+        "16s",
+    ),
+    Entry(
+        "postgres-failover",
+        (Area.POSTGRES,),
+        "PostgreSQL's primary is lost and a standby takes over",
+        # Long enough that orders come after another instance has taken over.
+        "90s",
+    ),
+    Entry(
+        "partition",
+        (Area.NETWORK,),
+        "nothing passes between a service and its callers for ten seconds",
+        "16s",
+    ),
+    Entry(
+        "rollout",
+        (Area.ROLLOUT,),
+        "every Deployment is rolled, one after another",
+        # Eight Deployments, each with two or three pods that come up one after another.
+        "2m",
+    ),
+    Entry(
+        "node-drain",
+        (Area.ROLLOUT,),
+        "a node is cordoned and its pods are evicted",
+        "40s",
+    ),
 )

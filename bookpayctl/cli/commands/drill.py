@@ -135,9 +135,15 @@ def list_drills(
         print_json(drill_list(drills))
         return
     print_table(
-        ("drill", "what happens", "runs on", "blast radius"),
+        ("hits", "drill", "what happens", "runs on", "blast radius"),
         [
-            (entry.slug, entry.title, ", ".join(drill.platforms), drill.blast_radius)
+            (
+                entry.hits[0],
+                entry.slug,
+                entry.title,
+                ", ".join(drill.platforms),
+                drill.blast_radius,
+            )
             for entry, drill in drills
         ],
     )
@@ -148,6 +154,7 @@ def drill_list(drills: Sequence[tuple[Entry, Drill]]) -> Document:
     listed = [
         {
             "slug": entry.slug,
+            "hits": list(entry.hits),
             "title": entry.title,
             "duration": entry.duration,
             "question": drill.question,

@@ -11,7 +11,7 @@ from bookpayctl import drills
 from bookpayctl.cli.commands import drill as command
 from bookpayctl.drill.scenario import Drill
 from bookpayctl.drills import load_drill
-from bookpayctl.drills.catalogue import CATALOGUE, Entry
+from bookpayctl.drills.catalogue import CATALOGUE, Area, Entry
 
 
 def test_every_module_of_a_drill_is_in_the_catalogue() -> None:
@@ -32,7 +32,14 @@ def test_a_line_that_leads_to_another_drill_is_found_out(monkeypatch: pytest.Mon
     monkeypatch.setattr(Entry, "module", property(lambda _: "bookpayctl.drills.outage"))
 
     with pytest.raises(LookupError, match=r"'outage'.*'kill-storm'"):
-        load_drill(Entry("kill-storm", "anything"))
+        load_drill(Entry("kill-storm", (Area.WORKER,), "anything"))
+
+
+def test_drills_are_listed_by_what_they_hit() -> None:
+    first = [list(Area).index(entry.hits[0]) for entry in CATALOGUE]
+
+    assert first == sorted(first)
+    assert all(len(set(entry.hits)) == len(entry.hits) for entry in CATALOGUE)
 
 
 def test_every_drill_has_a_command_of_its_own() -> None:

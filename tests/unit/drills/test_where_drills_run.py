@@ -27,7 +27,7 @@ WHERE: Final = ", ".join(CLUSTERS)
 
 def test_the_drills_of_a_cluster_are_these() -> None:
     assert [entry.slug for entry in IN_CLUSTERS] == [
-        "pod-delete", "pod-ghost", "rollout", "node-drain", "partition", "postgres-failover",
+        "pod-delete", "pod-ghost", "postgres-failover", "partition", "rollout", "node-drain",
     ]  # fmt: skip
     assert LOCAL not in CLUSTERS
 
