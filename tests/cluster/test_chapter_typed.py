@@ -105,7 +105,8 @@ def forwarded(shell: Shell, service: str, port: int) -> Iterator[int]:
     """`kubectl port-forward` to a service, in the background as it is typed."""
     local = free_port()
     words = ["kubectl", "-n", SPACE, "port-forward", f"svc/{service}", f"{local}:{port}"]
-    child = Child(f"forward-{service}", shell.folder / f"forward-{service}.log")
+    # A log of its own: what an earlier one said is no word of this one.
+    child = Child(f"forward-{service}", shell.folder / f"forward-{service}-{local}.log")
     child.launch(words, {**os.environ, **shell.variables})
     try:
         eventually(lambda: "Forwarding from" in child.log, lambda: child.log)

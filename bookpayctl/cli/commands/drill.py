@@ -24,9 +24,19 @@ from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.report.result import Report
 
 if TYPE_CHECKING:
+    from bookpayctl.cli.drill_choice import Choice
     from bookpayctl.drill.scenario import Drill, DrillRequest
     from bookpayctl.drill.series import Turn
+    from bookpayctl.report.verdict import Item
+    from bookpayctl.targets.environment import Environment
 
+SlugsArgument = Annotated[
+    list[str] | None, typer.Argument(metavar="[DRILL]...", help="See `drill list`.")
+]
+TagOption = Annotated[
+    list[Area] | None, typer.Option("--tag", help="Also every drill that hits this.")
+]
+EverythingOption = Annotated[bool, typer.Option("--all", help="Every drill there is.")]
 RateOption = Annotated[float, typer.Option(min=0.1, max=2000, help="Orders per second meanwhile.")]
 DurationOption = Annotated[
     str | None,
@@ -67,14 +77,10 @@ AtOption = Annotated[
 
 
 def run(
-    slugs: Annotated[
-        list[str] | None, typer.Argument(metavar="[DRILL]...", help="See `drill list`.")
-    ] = None,
+    slugs: SlugsArgument = None,
     name: NameOption = None,
-    tags: Annotated[
-        list[Area] | None, typer.Option("--tag", help="Also every drill that hits this.")
-    ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Every drill there is.")] = False,
+    tags: TagOption = None,
+    everything: EverythingOption = False,
     at: AtOption = None,
     every_point: EveryPointOption = False,
     repeat: RepeatOption = 1,
@@ -124,13 +130,21 @@ def run(
     if plan:
         _print_plan(turns, output)
         return
-    if choice.is_one and len(turns) == 1:
-        fold = None if verbose else "I"
-        done = perform(turns[0].drill, turns[0].request)
-        finish(done, output, files, detailed=True, fold=fold)
+    fold = "I" if choice.is_one and not verbose else None
+    finish(
+        _performed(environment, choice, turns, left_out), output, files, detailed=True, fold=fold
+    )
+
+
+def _performed(
+    environment: Environment, choice: Choice, turns: Sequence[Turn], left_out: Sequence[Item]
+) -> Report:
+    """One drill's own report, or the table of several."""
     from bookpayctl.drill.series import run_series
 
-    finish(run_series(environment, turns, left_out, _recorded, hint), output, files, detailed=True)
+    if choice.is_one:
+        return perform(turns[0].drill, turns[0].request)
+    return run_series(environment, turns, left_out, _recorded, hint)
 
 
 def _recorded(drill: Drill, request: DrillRequest) -> Report:
