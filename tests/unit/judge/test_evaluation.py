@@ -147,12 +147,12 @@ def test_a_table_that_a_stack_does_without_is_asked_as_empty_and_that_is_said() 
 def test_a_wrong_step_is_seen_though_the_history_ends_well() -> None:
     with judged_by_hand(shop.healthy()) as connection:
         connection.execute(
-            "UPDATE payment_steps SET to_state = 'parked' WHERE kind = 'transition'"
-            f" AND event_id = (SELECT event_id FROM payments WHERE order_id = '{shop.PAID}')"
-            " AND to_state = 'charging'"
+            "UPDATE order_steps SET to_state = 'cancelled'"
+            f" WHERE order_id = '{shop.REFUNDED}' AND to_state = 'paid'"
         )
         evaluation.prepare(connection)
         found = {item.id: item for item in evaluation.judge(connection)}
 
-    assert found["I22"].evidence == (f"{shop.PAID}: was parked, next step begins at charging",)
+    wrong = f"{shop.REFUNDED}: was cancelled, next step begins at paid"
+    assert found["I22"].evidence == (wrong,)
     assert found["I29"].verdict is Verdict.HOLDS
