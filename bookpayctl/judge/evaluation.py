@@ -24,8 +24,11 @@ from bookpayctl.judge.rules import (
     VIOLATIONS,
     WAITING,
     Invariant,
+    columns_read,
     derived_tables,
+    name_of,
     rules,
+    select_of,
     words_of,
 )
 from bookpayctl.report.money import shown_money, shown_sums
@@ -94,12 +97,20 @@ def judge(connection: Connection) -> list[Item]:
 
 
 def prepare(connection: Connection) -> None:
-    """Make what several rules ask of.
+    """Make what several rules ask of, with the columns that they read and no others.
 
     What cannot be made is missed by the rules that need it, and they are unknown then.
     """
     for statement in derived_tables():
-        _tried(connection, statement)
+        name, question = name_of(statement), select_of(statement)
+        try:
+            made = connection.execute(f"SELECT * FROM ({question}) AS made LIMIT 0").description
+            columns = [column[0] for column in made if column[0] in columns_read(name)]
+            connection.execute(
+                f"CREATE TABLE {name} AS SELECT {', '.join(columns)} FROM ({question}) AS made"
+            )
+        except StoreError:
+            continue
 
 
 def absences(connection: Connection) -> dict[str, Absence]:

@@ -35,7 +35,7 @@ PROBE_EVENT_PREFIX: Final = "evt_bookpayprobe_"
 
 _HEAD: Final = re.compile(r"^-- (\w+): (.+)$")
 _SECTION: Final = re.compile(r"^-- ([a-z_]+)(?::.*)?\n((?:--.*\n)*)", re.MULTILINE)
-_CREATED: Final = re.compile(r"CREATE TABLE (\w+)")
+_CREATED: Final = re.compile(r"CREATE TABLE (\w+) AS\s(.+)", re.DOTALL)
 _WORD: Final = re.compile(r"\b[a-z_][a-z0-9_]*\b")
 _TEXT: Final = re.compile(r"'[^']*'")
 
@@ -101,6 +101,45 @@ def derived_tables() -> tuple[str, ...]:
 
 
 @cache
+def columns_read(table: str) -> frozenset[str]:
+    """Names that may be columns of a derived table which a rule reads, if through others.
+
+    Every word of each rule that names the table, and of what is derived from it; what is not among
+    them can change no answer, so long as no rule asks for `*` in what counts or compares rows.
+    """
+    words: set[str] = set()
+    for rule in rules():
+        named = _names_in(*rule.tables.values(), *rule.statements.values())
+        words |= named if table in named else frozenset()
+    for statement in derived_tables():
+        made, named = name_of(statement), _names_in(statement)
+        if made != table and table in named:
+            words |= named | columns_read(made)
+    return frozenset(words)
+
+
+def name_of(derived: str) -> str:
+    """Which table a statement of `derived.sql` makes."""
+    return _parts(derived)[0]
+
+
+def select_of(derived: str) -> str:
+    """Of what rows a statement of `derived.sql` makes its table."""
+    return _parts(derived)[1]
+
+
+def _parts(derived: str) -> tuple[str, str]:
+    found = _CREATED.match(derived.strip())
+    if found is None:
+        raise RuleError(f"{DERIVED} has a statement that makes no table: {derived.strip()[:60]}")
+    return found[1], found[2]
+
+
+def _names_in(*texts: str) -> frozenset[str]:
+    return frozenset(word for text in texts for word in _WORD.findall(_TEXT.sub("", text)))
+
+
+@cache
 def rules_sha256() -> str:
     """What tells one rule set, with its schema, from any other."""
     place, name = SCHEMA
@@ -112,11 +151,11 @@ def rules_sha256() -> str:
 
 def words_of(rule: Invariant) -> frozenset[str]:
     """Every name that the rule's statements read, through the tables that they stand on, too."""
-    made = {found[1]: text for text in derived_tables() if (found := _CREATED.match(text.strip()))}
+    made = {name_of(text): text for text in derived_tables()}
     words: set[str] = set()
     texts = [*rule.tables.values(), *rule.statements.values()]
     while texts:
-        fresh = set(_WORD.findall(_TEXT.sub("", texts.pop()))) - words
+        fresh = _names_in(texts.pop()) - words
         words |= fresh
         texts += [made[name] for name in fresh if name in made]
     return frozenset(words)

@@ -130,4 +130,56 @@ JUDGE_MUTANTS: Final = (
         (f"{EDITED}::test_what_was_edited_or_deleted_behind_our_back_is_found",),
         (unit("judge/test_verification", "test_what_was_recorded_comes_out_again"),),
     ),
+    Mutant(
+        "M100",
+        "two looks agree when rows of one id are there, whatever else these rows say",
+        (
+            Replacement(
+                "bookpayctl/judge/agreement.py",
+                "SUM(hash(hash({', '.join(names)})))",
+                "SUM(hash(hash({names[0]})))",
+            ),
+        ),
+        (unit("judge/test_looks", "test_every_column_of_a_part_is_in_its_digest"),),
+        (unit("judge/test_looks", "test_two_looks_at_the_same_state_have_one_digest"),),
+    ),
+    Mutant(
+        "M101",
+        "two rows that say the same cancel each other in the digest of a look",
+        (
+            Replacement(
+                "bookpayctl/judge/agreement.py",
+                "SUM(hash(hash({', '.join(names)})))",
+                "BIT_XOR(hash(hash({', '.join(names)})))",
+            ),
+        ),
+        (unit("judge/test_looks", "test_rows_that_are_there_twice_do_not_cancel_each_other"),),
+        (unit("judge/test_looks", "test_two_looks_at_the_same_state_have_one_digest"),),
+    ),
+    Mutant(
+        "M102",
+        "of a history only its end is kept, so that a wrong step that healed is not seen",
+        (
+            Replacement(
+                "bookpayctl/judge/invariants/derived.sql",
+                "WHERE c.is_last OR a.kind IS NULL OR c.from_state IS DISTINCT FROM c.reached;",
+                "WHERE c.is_last;",
+            ),
+        ),
+        (unit("judge/test_evaluation", "test_a_wrong_step_is_seen_though_the_history_ends_well"),),
+        (unit("judge/test_evaluation", "test_money_is_shown_in_its_own_minor_units"),),
+    ),
+    Mutant(
+        "M103",
+        "tables that rules ask of are made without columns that only tables on top of them read",
+        (
+            Replacement(
+                "bookpayctl/judge/rules.py",
+                "            words |= named | columns_read(made)\n",
+                "            words |= set()\n",
+            ),
+        ),
+        (unit("judge/test_ledger_tables", "test_a_derived_table_has_what_tables_on_it_read"),),
+        (unit("judge/test_ledger_tables", "test_a_rule_is_its_head_and_its_statements"),),
+    ),
 )

@@ -6,13 +6,17 @@
 -- examined: judged orders that have a client key
 
 -- violations
+WITH used_twice AS (
+    SELECT client_key FROM judged_orders WHERE client_key <> ''
+    GROUP BY client_key HAVING COUNT(*) > 1
+)
 SELECT tenant_id || '/' || client_key AS subject, MIN(order_id) AS order_id, MAX(amount) AS amount,
     MIN(currency) AS currency,
     'orders ' || MIN(order_id)
         || CASE WHEN COUNT(*) > 2 THEN ' ... ' ELSE ', ' END || MAX(order_id) AS detail,
     MIN(created_at) AS happened_at
 FROM judged_orders
-WHERE client_key <> ''
+WHERE client_key IN (SELECT client_key FROM used_twice)
 GROUP BY tenant_id, client_key
 HAVING COUNT(*) > 1;
 

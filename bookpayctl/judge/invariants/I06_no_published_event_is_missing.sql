@@ -18,31 +18,42 @@ SELECT topic, retention_ms = -1 AS for_ever,
     GREATEST(604800, LEAST(FLOOR(COALESCE(retention_ms, 604800000) / 1000), 31536000000)) AS seconds
 FROM log_topics;
 
--- published
-SELECT e.event_id, e.event_type, e.order_id, e.currency, e.topic, e.created_at,
-    t.topic IS NULL OR e.created_at IS NULL OR COALESCE(k.for_ever, FALSE)
-        OR e.created_at
-            > j.read_at - INTERVAL '1' SECOND * CAST(COALESCE(k.seconds, 604800) AS BIGINT)
-        OR COALESCE(e.created_at > t.readable_since, FALSE) AS readable
-FROM judged_events AS e
+-- beginnings: what a topic that was trimmed may have lost is not younger than this
+SELECT t.topic,
+    CASE
+        WHEN t.readable_since < j.read_at - INTERVAL '1' SECOND * CAST(COALESCE(k.seconds, 604800) AS BIGINT)
+            THEN t.readable_since
+        ELSE j.read_at - INTERVAL '1' SECOND * CAST(COALESCE(k.seconds, 604800) AS BIGINT)
+    END AS lost_until
+FROM trimmed AS t
 CROSS JOIN judgement AS j
-LEFT JOIN trimmed AS t ON t.topic = e.topic
-LEFT JOIN kept AS k ON k.topic = e.topic
-WHERE e.published OR j.change_data_capture;
+LEFT JOIN kept AS k ON k.topic = t.topic
+WHERE NOT COALESCE(k.for_ever, FALSE);
 
 -- violations
-SELECT p.event_id AS subject, p.order_id, 0 AS amount, p.currency,
-    p.event_type || ' of ' || p.order_id || ' is marked published, not in ' || p.topic AS detail,
-    p.created_at AS happened_at
-FROM published AS p
-WHERE p.readable AND p.topic IS NOT NULL
+SELECT e.event_id AS subject, e.order_id, 0 AS amount, e.currency,
+    e.event_type || ' of ' || e.order_id || ' is marked published, not in ' || e.topic AS detail,
+    e.created_at AS happened_at
+FROM judged_events AS e
+CROSS JOIN judgement AS j
+WHERE (e.published OR j.change_data_capture) AND e.topic IS NOT NULL
     AND NOT EXISTS (
-        SELECT 1 FROM log_records AS r WHERE r.event_id = p.event_id AND r.topic = p.topic
+        SELECT 1 FROM log_records AS r WHERE r.event_id = e.event_id AND r.topic = e.topic
+    )
+    AND NOT EXISTS (
+        SELECT 1 FROM beginnings AS b WHERE b.topic = e.topic AND b.lost_until >= e.created_at
     );
 
 -- examined
-SELECT COUNT(*) FROM published WHERE readable;
+SELECT COUNT(*) FROM judged_events AS e
+CROSS JOIN judgement AS j
+LEFT JOIN beginnings AS b ON b.topic = e.topic
+WHERE (e.published OR j.change_data_capture)
+    AND (b.topic IS NULL OR e.created_at IS NULL OR e.created_at > b.lost_until);
 
 -- excused
 SELECT CAST(NULL AS BIGINT) AS amount, CAST(NULL AS VARCHAR) AS currency
-FROM published WHERE NOT readable;
+FROM judged_events AS e
+CROSS JOIN judgement AS j
+JOIN beginnings AS b ON b.topic = e.topic AND b.lost_until >= e.created_at
+WHERE e.published OR j.change_data_capture;

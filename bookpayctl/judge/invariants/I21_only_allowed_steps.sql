@@ -8,12 +8,8 @@
 -- violations
 SELECT s.order_id AS subject, s.order_id, 0 AS amount, CAST(NULL AS VARCHAR) AS currency,
     COALESCE(s.from_state, 'None') || ' -> ' || s.to_state || ' by ' || s.cause AS detail, s.happened_at
-FROM judged_steps AS s
-WHERE NOT EXISTS (
-    SELECT 1 FROM allowed_steps AS a
-    WHERE a.kind = s.kind AND a.from_state = COALESCE(s.from_state, '')
-        AND a.to_state = s.to_state
-);
+FROM telling_steps AS s
+WHERE NOT s.allowed;
 
 -- examined
-SELECT COUNT(*) FROM judged_steps;
+SELECT SUM(steps) FROM judged_step_counts;

@@ -10,8 +10,8 @@ SELECT s.order_id AS subject, s.order_id, 0 AS amount, CAST(NULL AS VARCHAR) AS 
     'was ' || COALESCE(s.reached, 'None') || ', next step begins at '
         || COALESCE(s.from_state, 'None') AS detail,
     s.happened_at
-FROM judged_steps AS s
+FROM telling_steps AS s
 WHERE s.from_state IS DISTINCT FROM s.reached;
 
 -- examined
-SELECT COUNT(*) FROM judged_steps;
+SELECT SUM(steps) FROM judged_step_counts;

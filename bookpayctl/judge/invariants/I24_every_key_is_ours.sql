@@ -6,51 +6,57 @@
 -- examined: executed POSTs about our payments
 -- excuses: requests of others about our payments
 
--- executed
-SELECT r.idempotency_key, r.path, r.object_id, d.operation,
-    EXISTS (
-        SELECT 1 FROM our_keys AS k
-        WHERE k.operation = d.operation AND k.idempotency_key = r.idempotency_key
-    ) AS explained,
-    r.environment = j.environment
-        OR EXISTS (SELECT 1 FROM absent AS a WHERE a.table_name = 'stripe_payment_intents')
-        OR EXISTS (SELECT 1 FROM our_keys AS k WHERE k.idempotency_key = r.idempotency_key)
-        OR EXISTS (SELECT 1 FROM calls AS c WHERE c.request_id <> '' AND c.request_id = r.request_id)
-        AS sent_by_us,
-    o.stripe_refund_id AS known_refund_id, o.payment_intent_id, o.amount
+-- kinds: what a path asks for
+SELECT path,
+    CASE
+        WHEN path = '/v1/payment_intents' THEN 'create'
+        WHEN path = '/v1/refunds' THEN 'refund'
+        WHEN path LIKE '%/cancel' THEN 'cancel'
+        ELSE 'another'
+    END AS operation
+FROM stripe_requests GROUP BY path;
+
+-- executed: what bears our environment's name is ours; who sent the rest, other ledgers are asked
+SELECT r.idempotency_key, r.path, r.object_id, d.operation, TRUE AS sent_by_us
 FROM stripe_requests AS r
 CROSS JOIN judgement AS j
-JOIN (
-    SELECT path,
-        CASE
-            WHEN path = '/v1/payment_intents' THEN 'create'
-            WHEN path = '/v1/refunds' THEN 'refund'
-            WHEN path LIKE '%/cancel' THEN 'cancel'
-            ELSE 'another'
-        END AS operation
-    FROM stripe_requests GROUP BY path
-) AS d ON d.path = r.path
-LEFT JOIN outside_refunds AS o ON o.stripe_refund_id = r.object_id
-WHERE r.executed
+JOIN kinds AS d ON d.path = r.path
+WHERE r.executed AND r.environment = j.environment
+UNION ALL
+SELECT r.idempotency_key, r.path, r.object_id, d.operation,
+    EXISTS (SELECT 1 FROM absent AS a WHERE a.table_name = 'stripe_payment_intents')
+        OR EXISTS (SELECT 1 FROM our_keys AS k WHERE k.idempotency_key = r.idempotency_key)
+        OR EXISTS (SELECT 1 FROM calls AS c WHERE c.request_id <> '' AND c.request_id = r.request_id)
+        AS sent_by_us
+FROM stripe_requests AS r
+CROSS JOIN judgement AS j
+JOIN kinds AS d ON d.path = r.path
+WHERE r.executed AND r.environment IS DISTINCT FROM j.environment
     AND (
-        r.environment = j.environment
         -- Only the recording tap is left then, and nobody but our gateway speaks through it.
-        OR EXISTS (SELECT 1 FROM absent AS a WHERE a.table_name = 'stripe_payment_intents')
+        EXISTS (SELECT 1 FROM absent AS a WHERE a.table_name = 'stripe_payment_intents')
         OR EXISTS (SELECT 1 FROM our_stripe_objects AS s WHERE s.id = r.object_id)
         OR EXISTS (SELECT 1 FROM calls AS c WHERE c.request_id <> '' AND c.request_id = r.request_id)
     );
+
+-- unexplained: no row of ours gives this key to this operation
+SELECT x.idempotency_key, x.path, x.operation, x.sent_by_us, o.stripe_refund_id AS known_refund_id,
+    o.payment_intent_id, o.amount
+FROM executed AS x
+LEFT JOIN outside_refunds AS o ON o.stripe_refund_id = x.object_id
+WHERE NOT EXISTS (
+    SELECT 1 FROM our_keys AS k
+    WHERE k.operation = x.operation AND k.idempotency_key = x.idempotency_key
+);
 
 -- violations
 SELECT COALESCE(NULLIF(x.idempotency_key, ''), '(no key)') AS subject,
     CAST(NULL AS VARCHAR) AS order_id, 0 AS amount, CAST(NULL AS VARCHAR) AS currency,
     x.path || ' was executed with a key no row of ours explains' AS detail,
     CAST(NULL AS TIMESTAMP) AS happened_at
-FROM executed AS x
-WHERE NOT x.explained
-    AND (
-        COALESCE(x.sent_by_us, FALSE) OR x.operation = 'create'
-        OR (x.operation = 'refund' AND x.known_refund_id IS NULL)
-    )
+FROM unexplained AS x
+WHERE x.sent_by_us OR x.operation = 'create'
+    OR (x.operation = 'refund' AND x.known_refund_id IS NULL)
 UNION ALL
 SELECT COALESCE(NULLIF(e.idempotency_key, ''), '(no key)') AS subject,
     CAST(NULL AS VARCHAR) AS order_id, 0 AS amount, CAST(NULL AS VARCHAR) AS currency,
@@ -79,11 +85,10 @@ SELECT (SELECT COUNT(*) FROM executed) + (
 SELECT COALESCE(i.order_id, x.known_refund_id) AS subject, i.order_id, x.amount,
     CAST(NULL AS VARCHAR) AS currency,
     'refund ' || x.known_refund_id || ' was made outside' AS detail, CAST(NULL AS TIMESTAMP) AS happened_at
-FROM executed AS x LEFT JOIN intent_orders AS i ON i.payment_intent_id = x.payment_intent_id
-WHERE NOT x.explained AND NOT COALESCE(x.sent_by_us, FALSE) AND x.operation = 'refund'
+FROM unexplained AS x LEFT JOIN intent_orders AS i ON i.payment_intent_id = x.payment_intent_id
+WHERE NOT x.sent_by_us AND x.operation = 'refund'
     AND x.known_refund_id IS NOT NULL;
 
 -- excused
-SELECT CAST(NULL AS BIGINT) AS amount, CAST(NULL AS VARCHAR) AS currency FROM executed AS x
-WHERE NOT x.explained AND NOT COALESCE(x.sent_by_us, FALSE)
-    AND x.operation NOT IN ('create', 'refund');
+SELECT CAST(NULL AS BIGINT) AS amount, CAST(NULL AS VARCHAR) AS currency FROM unexplained AS x
+WHERE NOT x.sent_by_us AND x.operation NOT IN ('create', 'refund');

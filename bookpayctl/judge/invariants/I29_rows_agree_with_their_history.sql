@@ -12,14 +12,14 @@ SELECT o.order_id AS subject, o.order_id, 0 AS amount, o.currency,
         AS detail,
     o.created_at AS happened_at
 FROM judged_orders AS o
-LEFT JOIN judged_steps AS s ON s.kind = 'order' AND s.subject = o.order_id AND s.is_last
+LEFT JOIN telling_steps AS s ON s.kind = 'order' AND s.subject = o.order_id AND s.is_last
 WHERE o.status IS DISTINCT FROM COALESCE(s.to_state, 'pending')
 UNION ALL
 SELECT p.order_id AS subject, p.order_id, 0 AS amount, p.currency,
     'payment says ' || p.state || ', its steps end at ' || COALESCE(s.to_state, 'None') AS detail,
     p.created_at AS happened_at
 FROM judged_payments AS p
-LEFT JOIN judged_steps AS s ON s.kind = 'payment' AND s.subject = p.event_id AND s.is_last
+LEFT JOIN telling_steps AS s ON s.kind = 'payment' AND s.subject = p.event_id AND s.is_last
 WHERE p.state IS DISTINCT FROM s.to_state;
 
 -- examined

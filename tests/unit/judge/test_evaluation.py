@@ -142,3 +142,17 @@ def test_a_table_that_a_stack_does_without_is_asked_as_empty_and_that_is_said() 
     assert without.verdict is Verdict.HOLDS
     assert without.observed.endswith("asked without shadows, which this stack does not have")
     assert unread.verdict is Verdict.UNKNOWN
+
+
+def test_a_wrong_step_is_seen_though_the_history_ends_well() -> None:
+    with judged_by_hand(shop.healthy()) as connection:
+        connection.execute(
+            "UPDATE order_steps SET to_state = 'cancelled'"
+            f" WHERE order_id = '{shop.REFUNDED}' AND to_state = 'paid'"
+        )
+        evaluation.prepare(connection)
+        found = {item.id: item for item in evaluation.judge(connection)}
+
+    wrong = f"{shop.REFUNDED}: was cancelled, next step begins at paid"
+    assert found["I22"].evidence == (wrong,)
+    assert found["I29"].verdict is Verdict.HOLDS

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bookpayctl.judge import evaluation
 from bookpayctl.judge.ledgers.sink import RowSink, Value
 from bookpayctl.judge.ledgers.store import (
     Connection,
@@ -19,7 +20,7 @@ from bookpayctl.judge.ledgers.store import (
     opened,
 )
 from bookpayctl.judge.ledgers.tables import UNREADABLE, tables
-from bookpayctl.judge.rules import RuleError, derived_tables, rule_of, rules
+from bookpayctl.judge.rules import RuleError, derived_tables, name_of, rule_of, rules
 from runtime.domain.names import TOPIC_OF_EVENT_TYPE, TOPICS_OF_GROUP, Service
 
 HEAD = """-- id: I99
@@ -166,7 +167,45 @@ def test_what_several_rules_ask_of_can_be_made_of_empty_ledgers(
 
     made = [engine.execute(statement).fetchall() for statement in derived_tables()]
 
-    assert len(made) == 22
+    assert len(made) == 23
+
+
+def made_columns(engine: Connection, folder: Path) -> dict[str, set[str]]:
+    """The columns of each derived table, as the judge makes them."""
+    open_folder(engine, folder)
+    evaluation.prepare(engine)
+    found: dict[str, set[str]] = {}
+    for table, column in engine.execute(
+        "SELECT table_name, column_name FROM information_schema.columns"
+    ).fetchall():
+        found.setdefault(table, set()).add(column)
+    return {name_of(text): found[name_of(text)] for text in derived_tables()}
+
+
+def test_a_derived_table_has_no_column_that_no_rule_reads(
+    engine: Connection, tmp_path: Path
+) -> None:
+    made = made_columns(engine, tmp_path)
+
+    assert made["judged_events"] == {
+        "event_id", "event_type", "order_id", "amount", "currency", "has_amount", "published",
+        "created_at", "topic",
+    }  # fmt: skip
+
+
+def test_a_derived_table_has_what_tables_on_it_read(engine: Connection, tmp_path: Path) -> None:
+    made = made_columns(engine, tmp_path)
+
+    assert {"judged", "client_key"} <= made["customers_orders"]
+    assert {"ours", "payment_intent_id", "status"} <= made["intents"]
+
+
+def test_no_rule_compares_rows_by_columns_that_it_does_not_name() -> None:
+    texts = [*derived_tables(), *(t for rule in rules() for t in rule.tables.values())]
+    texts += [text for rule in rules() for text in rule.statements.values()]
+    comparing = re.compile(r"\bDISTINCT\b(?! FROM)|\bUNION\b(?! ALL)|\bEXCEPT\b|\bINTERSECT\b")
+
+    assert [t for t in texts if re.search(r"SELECT (\w+\.)?\*", t) and comparing.search(t)] == []
 
 
 def test_the_names_in_the_rules_are_those_of_the_protocol(

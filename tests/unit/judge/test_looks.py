@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
 from bookpayctl.clients.kafka import LogRecord
 from bookpayctl.judge import evaluation
-from bookpayctl.judge.agreement import digests
+from bookpayctl.judge.agreement import PARTS, digest, digests
 from bookpayctl.judge.ledgers.absence import Absence
 from bookpayctl.judge.ledgers.manifest import (
     ManifestError,
@@ -99,6 +99,77 @@ def test_an_order_dated_ahead_belongs_to_the_digest_of_both_looks(
     ahead = replace(D.orders[0], id="ord_ahead", created_at=created_at)
 
     assert moved(engine, tmp_path, orders=(*D.orders, ahead)) == {"orders"}
+
+
+# In each part one row that belongs to a judged order; other columns are NULL.
+OF_ONE_ORDER: Final = {
+    "order_id": "ord_1",
+    "event_id": "evt_1",
+    "payment_intent_id": "pi_1",
+    "created_at": "2026-11-22 12:00:00",
+}
+ANOTHER: Final = {"VARCHAR": "'x'", "TIMESTAMP": "TIMESTAMP '2026-11-22 12:00:01'"}
+
+
+def one_order_look(engine: Connection) -> None:
+    """A look at one order, each part with one row."""
+    engine.execute("CREATE SCHEMA look")
+    for name in PARTS:
+        table = tables()[name]
+        engine.execute(table.statement.replace(name, f"look.{name}", 1))
+        row = ", ".join(
+            f"CAST('{OF_ONE_ORDER[column.name]}' AS {column.type})"
+            if column.name in OF_ONE_ORDER
+            else "NULL"
+            for column in table.columns
+        )
+        engine.execute(f"INSERT INTO look.{name} VALUES ({row})")
+    engine.execute("CREATE TABLE look.due_orders AS SELECT 'ord_1' AS order_id")
+    engine.execute(
+        "CREATE TABLE look.due_payments AS SELECT 'evt_1' AS event_id, 'pi_1' AS payment_intent_id"
+    )
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_column_of_a_part_is_in_its_digest(engine: Connection, part: str) -> None:
+    one_order_look(engine)
+    silent = []
+    before = digest(engine, "look", part)
+    for column in tables()[part].columns:
+        if column.name in OF_ONE_ORDER and column.name != "created_at":
+            continue
+        other = ANOTHER.get(column.type, f"CAST(1 AS {column.type})")
+        engine.execute("BEGIN")
+        engine.execute(f"UPDATE look.{part} SET {column.name} = {other}")
+        if digest(engine, "look", part) == before:
+            silent.append(column.name)
+        engine.execute("ROLLBACK")
+
+    assert before.startswith("1 ")
+    assert silent == (["published_at"] if part == "outbox" else [])
+
+
+def test_rows_that_are_there_twice_do_not_cancel_each_other(engine: Connection) -> None:
+    one_order_look(engine)
+    engine.execute("INSERT INTO look.order_steps SELECT * FROM look.order_steps")
+    twice = digest(engine, "look", "order_steps")
+
+    engine.execute("UPDATE look.order_steps SET to_state = 'paid'")
+
+    assert digest(engine, "look", "order_steps") != twice
+
+
+def test_values_that_changed_places_change_the_digest(engine: Connection) -> None:
+    one_order_look(engine)
+    engine.execute("UPDATE look.order_steps SET step_number = 1, to_state = 'pending'")
+    engine.execute(
+        "INSERT INTO look.order_steps (order_id, step_number, to_state) VALUES ('ord_1', 2, 'paid')"
+    )
+    before = digest(engine, "look", "order_steps")
+
+    engine.execute("UPDATE look.order_steps SET step_number = 3 - step_number")
+
+    assert digest(engine, "look", "order_steps") != before
 
 
 def poison_sent(runs_dir: Path) -> None:
