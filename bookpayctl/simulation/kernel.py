@@ -26,10 +26,10 @@ class Call:
     def __init__(self) -> None:
         self.answer: Any = None
         self.is_answered = False
-        self.waiter: tuple[Process, int, Task] | None = None
+        self.waiter: tuple[SimulatedProcess, int, Task] | None = None
 
 
-class Process:
+class SimulatedProcess:
     """One process: a name that survives restarts and an incarnation that does not.
 
     Attributes:
@@ -75,14 +75,14 @@ class Kernel:
         before_step: may crash or freeze the process whose task is next; False to drop the step.
     """
 
-    def __init__(self, before_step: Callable[[Process], bool]) -> None:
+    def __init__(self, before_step: Callable[[SimulatedProcess], bool]) -> None:
         self.now = 0.0
         self.steps = 0
         self.before_step = before_step
-        self._heap: list[tuple[float, int, Process | None, int, Any, Any]] = []
+        self._heap: list[tuple[float, int, SimulatedProcess | None, int, Any, Any]] = []
         self._made = 0
 
-    def spawn(self, process: Process, task: Task, delay: float = 0.0) -> None:
+    def spawn(self, process: SimulatedProcess, task: Task, delay: float = 0.0) -> None:
         """Begin a task of a process; it dies with this incarnation."""
         self._push(self.now + delay, process, process.incarnation, task, None)
 
@@ -99,7 +99,7 @@ class Kernel:
             process, incarnation, task = call.waiter
             self._push(self.now, process, incarnation, task, value)
 
-    def crash(self, process: Process, seconds: float) -> None:
+    def crash(self, process: SimulatedProcess, seconds: float) -> None:
         """End a process as SIGKILL would, and start it again after so many seconds."""
         process.incarnation += 1
         process.is_down = True
@@ -107,7 +107,7 @@ class Kernel:
         process.ended()
         self.at(seconds, lambda: self.boot(process))
 
-    def boot(self, process: Process) -> None:
+    def boot(self, process: SimulatedProcess) -> None:
         """Start the tasks of a process."""
         process.is_down = False
         for task in process.start():
@@ -133,7 +133,9 @@ class Kernel:
         self.now = max(self.now, until)
         return bool(heap)
 
-    def _resume(self, process: Process, incarnation: int, task: Task, value: object) -> None:
+    def _resume(
+        self, process: SimulatedProcess, incarnation: int, task: Task, value: object
+    ) -> None:
         self.steps += 1
         try:
             wait = task.send(value)
@@ -148,7 +150,12 @@ class Kernel:
             self._push(self.now + wait, process, incarnation, task, None)
 
     def _push(
-        self, at: float, process: Process | None, incarnation: int, task: object, value: object
+        self,
+        at: float,
+        process: SimulatedProcess | None,
+        incarnation: int,
+        task: object,
+        value: object,
     ) -> None:
         self._made += 1
         heappush(self._heap, (at, self._made, process, incarnation, task, value))

@@ -46,6 +46,7 @@ def ledgers_of(world: World) -> dict[str, list[Row]]:
             for name, reason in _NOT_KEPT.items()
         ],
         **_books(world),
+        **_stock_and_webhooks(world),
         **_log(world),
         **_stripe(world),
         "client_operations": [
@@ -83,7 +84,6 @@ def _judgement(world: World) -> Row:
 
 def _books(world: World) -> dict[str, list[Row]]:
     table = world.store.table
-    early = table(EARLY)
     return {
         "orders": [
             {
@@ -138,6 +138,13 @@ def _books(world: World) -> dict[str, list[Row]]:
             }
             for r in table(REFUNDS).values()
         ],
+    }
+
+
+def _stock_and_webhooks(world: World) -> dict[str, list[Row]]:
+    table = world.store.table
+    early = table(EARLY)
+    return {
         "inventory": [
             {
                 "sku": s.sku,

@@ -16,7 +16,7 @@ Place = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class LogRecord:
+class SimulatedRecord:
     topic: str
     partition: int
     offset: int
@@ -39,7 +39,7 @@ class Group:
 class Log:
     """All topics and groups."""
 
-    records: dict[Place, list[LogRecord]] = field(default_factory=dict)
+    records: dict[Place, list[SimulatedRecord]] = field(default_factory=dict)
     groups: dict[str, Group] = field(default_factory=dict)
 
     def append(self, event: OutboxRow, term: int, at: float) -> None:
@@ -47,7 +47,7 @@ class Log:
         topic = TOPIC_OF_EVENT_TYPE[event.event_type].value
         place = (topic, int(event.root[:8], 16) % PARTITIONS)
         records = self.records.setdefault(place, [])
-        records.append(LogRecord(*place, len(records), event, term, at))
+        records.append(SimulatedRecord(*place, len(records), event, term, at))
 
     def join(self, name: str, member: str) -> None:
         """Take a member in, or in again: partitions are given out anew."""
@@ -101,7 +101,7 @@ class Consumer:
     generation: int = -1
     positions: dict[Place, int] = field(default_factory=dict)
 
-    def poll(self, most: int) -> list[LogRecord]:
+    def poll(self, most: int) -> list[SimulatedRecord]:
         """Records behind the position, in each partition's order; joins first if it is out."""
         group = self.log.groups[self.group]
         if self.member not in group.members:
@@ -110,7 +110,7 @@ class Consumer:
             self.generation = group.generation
             places = self.log.assigned(self.group, self.member)
             self.positions = {place: group.committed.get(place, 0) for place in places}
-        found: list[LogRecord] = []
+        found: list[SimulatedRecord] = []
         for place, position in self.positions.items():
             records = self.log.records.get(place)
             if records and position < len(records):
@@ -122,7 +122,7 @@ class Consumer:
         """What was polled and not stored has to come again."""
         self.generation = -1
 
-    def commit(self, records: list[LogRecord]) -> bool:
+    def commit(self, records: list[SimulatedRecord]) -> bool:
         """Commit past these records."""
         offsets: dict[Place, int] = {}
         for record in records:

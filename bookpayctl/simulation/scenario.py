@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from bookpayctl.simulation.decisions import RIGHT, Decisions
-from bookpayctl.simulation.kernel import Process
+from bookpayctl.simulation.kernel import SimulatedProcess
 from bookpayctl.simulation.log import Group
 from bookpayctl.simulation.nemesis import Nemesis
 from bookpayctl.simulation.roles.api import customer, draw_customers, fill_shelves
-from bookpayctl.simulation.roles.operator import Operator
+from bookpayctl.simulation.roles.operator import OperatorRole
 from bookpayctl.simulation.roles.orders import PaymentFollower
 from bookpayctl.simulation.roles.publisher import Publisher
 from bookpayctl.simulation.roles.receiver import Receiver
@@ -70,14 +70,14 @@ def _play(world: World, orders: int) -> Ended:
     nemesis = Nemesis(world)
     world.kernel.at(1.0, nemesis.look)
     customers = draw_customers(world, orders)
-    client = Process(CLIENT, is_ours=False)
+    client = SimulatedProcess(CLIENT, is_ours=False)
     for at, wanted in customers:
         world.kernel.spawn(client, customer(world, api, wanted), at)
     try:
         world.kernel.run(customers[-1][0] + 2.0)
         nemesis.heal()
-        operator = Process("operator", is_ours=False)
-        Operator(world, operator)
+        operator = SimulatedProcess("operator", is_ours=False)
+        OperatorRole(world, operator)
         world.add(operator)
         drained = _drain(world)
     except Exception:  # noqa: BLE001 - a sabotage may raise anything; the seed is red, not the tool
@@ -85,30 +85,30 @@ def _play(world: World, orders: int) -> Ended:
     return Ended(world, drained, None)
 
 
-def _build(world: World) -> Process:
+def _build(world: World) -> SimulatedProcess:
     """Every service of the stack; the API's process, whose tasks are its clients'."""
-    api = Process("orders-service")
+    api = SimulatedProcess("orders-service")
     world.add(api)
     for n in (0, 1):
-        process = Process(f"outbox-publisher-{n}")
+        process = SimulatedProcess(f"outbox-publisher-{n}")
         Publisher(world, process)
         world.add(process)
     for n in (0, 1):
-        process = Process(f"payments-worker-{n}")
+        process = SimulatedProcess(f"payments-worker-{n}")
         Worker(world, process)
         world.add(process)
     for n in (0, 1):
-        process = Process(f"orders-consumer-{n}")
+        process = SimulatedProcess(f"orders-consumer-{n}")
         PaymentFollower(world, process)
         world.add(process)
-    process = Process("payments-webhook-receiver")
+    process = SimulatedProcess("payments-webhook-receiver")
     Receiver(world, process)
     world.add(process)
     # What a record's loss takes away is told again, and only there: where no record is lost, the
     # protocol has to come to rest without it.
     loses = world.swarm["log.skipped"].rate > 0.0
     for n in (0, 1):
-        process = Process(f"payments-reconciler-{n}")
+        process = SimulatedProcess(f"payments-reconciler-{n}")
         Reconciler(world, process, tells_again=loses)
         world.add(process)
     return api

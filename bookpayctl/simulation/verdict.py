@@ -20,6 +20,7 @@ OWN: Final[Mapping[str, tuple[str, str]]] = {
     "S02": ("everything comes to rest", "after the heal nothing waits for ever"),
     "S03": ("results are written under their lease", "a result's token is the row's"),
     "S04": ("a lease is taken when it is over", "by the clock of the environment"),
+    "S05": ("a success that is heard is heeded", "whoever hears of it first"),
 }
 """Invariants that only a simulation can ask: title and requirement."""
 
@@ -111,8 +112,8 @@ def _own(ended: Ended) -> dict[str, list[Finding]]:
         found["S01"] = [("", " ".join(ended.broken.split()))]
     elif not ended.drained:
         found["S02"] = [("", f"not at rest at {ended.world.now:.0f} s")]
-    if ended.world.leases_taken_early:
-        found["S04"] = [(row, "its lease was not over") for row in ended.world.leases_taken_early]
+    for invariant, subject, what in ended.world.alarms:
+        found.setdefault(invariant, []).append((subject, what))
     unfenced = list(_unfenced(ended.world.store.payment_steps))
     if unfenced:
         found["S03"] = unfenced

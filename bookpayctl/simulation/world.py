@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 from bookpayctl.simulation.decisions import Decisions
-from bookpayctl.simulation.kernel import Call, Kernel, Process
+from bookpayctl.simulation.kernel import Call, Kernel, SimulatedProcess
 from bookpayctl.simulation.log import Log
 from bookpayctl.simulation.seeds import Swarm, draw_swarm, stream
 from bookpayctl.simulation.settings import WORKER_HTTP_SECONDS
@@ -45,6 +45,7 @@ class World:
         history: everything notable in its order; two runs of one seed have the same.
         swarm_at_start: which faults it has, and how often; the heal ends them.
         counts: how often rare things happened; a run without them proves little.
+        alarms: invariants that did not hold at some moment, with subject and words.
         deliver: takes each Stripe event; set by whoever carries webhooks.
     """
 
@@ -63,7 +64,7 @@ class World:
         self.history: list[Note] = []
         self.counts: Counter[str] = Counter()
         self.operations: list[Operation] = []
-        self.processes: dict[str, Process] = {}
+        self.processes: dict[str, SimulatedProcess] = {}
         self.deliver: Callable[[StripeEvent], None] = _dropped
         self.delivered: dict[str, None] = {}
         self.under_way = 0
@@ -71,7 +72,7 @@ class World:
         self.log_down_until = 0.0
         self.halted_until = 0.0
         self.tokens = 0
-        self.leases_taken_early: list[str] = []
+        self.alarms: list[tuple[str, str, str]] = []
         self.account = Account(
             clock=lambda: self.environment_now,
             rng=self.psp,
@@ -103,6 +104,10 @@ class World:
         """Something rare has happened."""
         self.counts[what] += 1
 
+    def alarm(self, invariant: str, subject: str, what: str) -> None:
+        """Something is wrong at this moment, whatever becomes of it later."""
+        self.alarms.append((invariant, subject, what))
+
     def new_token(self) -> int:
         """A lease's token; there is none that was never a row's."""
         self.tokens += 1
@@ -110,7 +115,7 @@ class World:
 
     # --- processes ------------------------------------------------------------------------------
 
-    def add(self, process: Process) -> None:
+    def add(self, process: SimulatedProcess) -> None:
         """A process of the stack; its clock may be off."""
         self.processes[process.name] = process
         skew = self.swarm["clock.skew"]
@@ -118,7 +123,7 @@ class World:
             process.skew_seconds = skew.rng.uniform(-90.0, 90.0)
         self.kernel.boot(process)
 
-    def _before_step(self, process: Process) -> bool:
+    def _before_step(self, process: SimulatedProcess) -> bool:
         if self._crash.hits():
             self.note(process.name, "", "crashed")
             self.count("a crash")
@@ -255,7 +260,7 @@ class Role:
     """What every service has: the run it is in, and its own process."""
 
     world: World
-    process: Process
+    process: SimulatedProcess
     extra: dict[str, Any] = field(default_factory=dict)
 
     @property

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
 
-from bookpayctl.simulation.kernel import Process, Task
+from bookpayctl.simulation.kernel import SimulatedProcess, Task
 from bookpayctl.simulation.steps.orders import cancel_order
 from bookpayctl.simulation.steps.outbox import insert_event
 from bookpayctl.simulation.store import (
@@ -48,7 +48,7 @@ _METHODS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class SimulatedWanted:
     """One customer: what is ordered, and whether it is cancelled after a while."""
 
     client_key: str
@@ -59,7 +59,7 @@ class Wanted:
     repeats: bool
 
 
-def draw_customers(world: World, orders: int) -> list[tuple[float, Wanted]]:
+def draw_customers(world: World, orders: int) -> list[tuple[float, SimulatedWanted]]:
     """The workload: when each customer comes, and what they want."""
     rng = world.workload
     methods = [method for method, _ in _METHODS]
@@ -70,7 +70,7 @@ def draw_customers(world: World, orders: int) -> list[tuple[float, Wanted]]:
         # Mostly one title, so that its shelf is contended; others now and then.
         sku = SHELVES[min(int(rng.expovariate(0.7)), len(SHELVES) - 1)][0]
         cancels = rng.expovariate(1 / 3.0) if rng.random() < 0.12 else None
-        wanted = Wanted(
+        wanted = SimulatedWanted(
             f"run-{world.seed}-{number}",
             sku,
             rng.randint(1, 3),
@@ -90,7 +90,7 @@ def fill_shelves(world: World) -> None:
     world.store.apply(tx)
 
 
-def customer(world: World, process: Process, wanted: Wanted) -> Task:
+def customer(world: World, process: SimulatedProcess, wanted: SimulatedWanted) -> Task:
     """A client: posts under one key until it is answered, then may cancel."""
     lost = world.swarm["client.answer_lost"]
     answer: OrderRow | str | None = None
@@ -117,7 +117,7 @@ def customer(world: World, process: Process, wanted: Wanted) -> Task:
         yield 1.0
 
 
-def _is_up(world: World, process: Process) -> bool:
+def _is_up(world: World, process: SimulatedProcess) -> bool:
     """Whether the API can be reached; what befalls it in between is an answer that is lost."""
     crash = world.swarm["process.crash"]
     if process.is_down or process.frozen_until > world.now:
@@ -128,7 +128,7 @@ def _is_up(world: World, process: Process) -> bool:
     return True
 
 
-def _tell(world: World, wanted: Wanted, answer: OrderRow | str | None) -> None:
+def _tell(world: World, wanted: SimulatedWanted, answer: OrderRow | str | None) -> None:
     if isinstance(answer, OrderRow):
         amount = answer.total.amount_cents
         world.operations.append(Operation(wanted.client_key, "ok", answer.order_id, amount))
@@ -137,7 +137,7 @@ def _tell(world: World, wanted: Wanted, answer: OrderRow | str | None) -> None:
         world.operations.append(Operation(wanted.client_key, outcome, None, None))
 
 
-def _post(world: World, wanted: Wanted) -> OrderRow | str | None:
+def _post(world: World, wanted: SimulatedWanted) -> OrderRow | str | None:
     """The order; a refusal's code; None for a 503."""
     root = str(UUID(int=world.workload.getrandbits(128)))
 
@@ -158,7 +158,7 @@ def _post(world: World, wanted: Wanted) -> OrderRow | str | None:
     return placed
 
 
-def _place(world: World, tx: Transaction, wanted: Wanted, root: str) -> OrderRow | str:
+def _place(world: World, tx: Transaction, wanted: SimulatedWanted, root: str) -> OrderRow | str:
     """`place._write`: the order, its event and its books."""
     shelf: StockRow = tx.get(STOCK, wanted.sku)
     if shelf.on_hand < wanted.quantity:
@@ -204,7 +204,7 @@ def _stray(order: OrderRow) -> StripeEvent:
     )
 
 
-def _announce(world: World, tx: Transaction, order: OrderRow, wanted: Wanted) -> None:
+def _announce(world: World, tx: Transaction, order: OrderRow, wanted: SimulatedWanted) -> None:
     insert_event(
         world,
         tx,
@@ -216,7 +216,7 @@ def _announce(world: World, tx: Transaction, order: OrderRow, wanted: Wanted) ->
     )
 
 
-def _cancel(world: World, process: Process, order_id: str) -> bool:
+def _cancel(world: World, process: SimulatedProcess, order_id: str) -> bool:
     """`place.cancel_order`: whether the client was answered."""
     if not _is_up(world, process):
         return False

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bookpayctl.simulation.kernel import Process, Task
-from bookpayctl.simulation.log import Consumer, LogRecord
+from bookpayctl.simulation.kernel import SimulatedProcess, Task
+from bookpayctl.simulation.log import Consumer, SimulatedRecord
 from bookpayctl.simulation.settings import POLL_BATCH, SESSION_TIMEOUT_SECONDS
 from bookpayctl.simulation.store import UnavailableError
 from bookpayctl.simulation.world import World
@@ -18,9 +18,9 @@ IDLE_SECONDS_MAX = 1.0
 
 def consume(
     world: World,
-    process: Process,
+    process: SimulatedProcess,
     group: str,
-    handle: Callable[[list[LogRecord]], None],
+    handle: Callable[[list[SimulatedRecord]], None],
 ) -> Task:
     """One member of a group, for the life of this incarnation."""
     consumer = Consumer(world.log, group, process.name)
@@ -47,7 +47,7 @@ def consume(
             world.count("offsets that were refused")
 
 
-def leave_when_silent(world: World, process: Process, group: str) -> None:
+def leave_when_silent(world: World, process: SimulatedProcess, group: str) -> None:
     """A member that died is taken for dead after the session time-out, unless it is back."""
     incarnation = process.incarnation
 

@@ -6,7 +6,7 @@ that failed at the bank are asked for again.
 
 from __future__ import annotations
 
-from bookpayctl.simulation.kernel import Process, Task
+from bookpayctl.simulation.kernel import SimulatedProcess, Task
 from bookpayctl.simulation.steps import payments
 from bookpayctl.simulation.steps.orders import cancel_order
 from bookpayctl.simulation.steps.payments import Cause
@@ -19,10 +19,10 @@ from runtime.domain.payment_events import Redriven, Step
 LOOK_SECONDS = 10.0
 
 
-class Operator(Role):
+class OperatorRole(Role):
     """A person with a list."""
 
-    def __init__(self, world: World, process: Process) -> None:
+    def __init__(self, world: World, process: SimulatedProcess) -> None:
         super().__init__(world, process)
         self.redriven: set[str] = set()
         process.start = lambda: [self.loop()]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from bookpayctl.simulation.kernel import Process, Task
-from bookpayctl.simulation.log import LogRecord
+from bookpayctl.simulation.kernel import SimulatedProcess, Task
+from bookpayctl.simulation.log import SimulatedRecord
 from bookpayctl.simulation.roles.consuming import consume, leave_when_silent
 from bookpayctl.simulation.steps.orders import PaymentNews, follow_payment
 from bookpayctl.simulation.store import Transaction
@@ -23,7 +23,7 @@ EVENT_OF_TOPIC: Final[dict[str, OrderEvent]] = {
 class PaymentFollower(Role):
     """One process of the group."""
 
-    def __init__(self, world: World, process: Process) -> None:
+    def __init__(self, world: World, process: SimulatedProcess) -> None:
         super().__init__(world, process)
         process.start = self.start
         process.ended = lambda: leave_when_silent(world, process, Service.ORDERS)
@@ -31,7 +31,7 @@ class PaymentFollower(Role):
     def start(self) -> list[Task]:
         return [consume(self.world, self.process, Service.ORDERS, self.handle)]
 
-    def handle(self, records: list[LogRecord]) -> None:
+    def handle(self, records: list[SimulatedRecord]) -> None:
         """All records of a poll in one transaction."""
 
         def work(tx: Transaction) -> None:
@@ -40,7 +40,7 @@ class PaymentFollower(Role):
 
         self.world.transact(work)
 
-    def _follow(self, tx: Transaction, record: LogRecord) -> None:
+    def _follow(self, tx: Transaction, record: SimulatedRecord) -> None:
         event = record.event
         reason = dict(event.extra).get("reason") or "payment_failed"
         news = PaymentNews(EVENT_OF_TOPIC[record.topic], event.money, reason)

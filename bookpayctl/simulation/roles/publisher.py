@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from bookpayctl.simulation.kernel import Process, Task, Waiting
+from bookpayctl.simulation.kernel import SimulatedProcess, Task, Waiting
 from bookpayctl.simulation.settings import PUBLISH_BATCH
 from bookpayctl.simulation.store import OUTBOX, TERMS, OutboxRow, Transaction, UnavailableError
 from bookpayctl.simulation.world import Role, World
@@ -23,7 +23,7 @@ OUTAGE_SECONDS: Final = 0.3
 class Publisher(Role):
     """One publisher process."""
 
-    def __init__(self, world: World, process: Process) -> None:
+    def __init__(self, world: World, process: SimulatedProcess) -> None:
         super().__init__(world, process)
         self.session = 0
         process.start = self.start

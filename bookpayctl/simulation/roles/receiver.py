@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from bookpayctl.simulation.kernel import Process, Task
+from bookpayctl.simulation.kernel import SimulatedProcess, Task
 from bookpayctl.simulation.steps import webhooks
 from bookpayctl.simulation.store import UnavailableError
 from bookpayctl.simulation.world import Role, World
@@ -19,7 +19,7 @@ DELIVERIES_MAX: Final = 6
 class Receiver(Role):
     """The endpoint; each delivery is a task of its own."""
 
-    def __init__(self, world: World, process: Process) -> None:
+    def __init__(self, world: World, process: SimulatedProcess) -> None:
         super().__init__(world, process)
         world.deliver = self.send
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from bookpayctl.simulation.kernel import Process, Task, Waiting
+from bookpayctl.simulation.kernel import SimulatedProcess, Task, Waiting
 from bookpayctl.simulation.roles.gateway import cancel_request
 from bookpayctl.simulation.roles.telling_again import tell_again
 from bookpayctl.simulation.settings import (
@@ -57,7 +57,7 @@ _UNANSWERED = frozenset({PaymentState.UNKNOWN, PaymentState.PARKED})
 class Reconciler(Role):
     """One reconciler process; replicas are safe, since each claims its rows."""
 
-    def __init__(self, world: World, process: Process, *, tells_again: bool) -> None:
+    def __init__(self, world: World, process: SimulatedProcess, *, tells_again: bool) -> None:
         super().__init__(world, process)
         self.tells_again = tells_again
         process.start = self.start

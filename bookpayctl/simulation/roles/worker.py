@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bookpayctl.simulation.kernel import Process, Task
-from bookpayctl.simulation.log import LogRecord
+from bookpayctl.simulation.kernel import SimulatedProcess, Task
+from bookpayctl.simulation.log import SimulatedRecord
 from bookpayctl.simulation.roles.consuming import consume, leave_when_silent
 from bookpayctl.simulation.roles.gateway import charge_request, refund_request
 from bookpayctl.simulation.settings import CLAIM_BATCH, LEASE_SECONDS, SEND_WITHIN_SECONDS
@@ -35,7 +35,7 @@ PERSIST_TRIES_MAX = 20
 class Worker(Role):
     """One worker process; what is here is gone with it."""
 
-    def __init__(self, world: World, process: Process) -> None:
+    def __init__(self, world: World, process: SimulatedProcess) -> None:
         super().__init__(world, process)
         process.start = self.start
         process.ended = lambda: leave_when_silent(world, process, Service.WORKER)
@@ -48,7 +48,7 @@ class Worker(Role):
 
     # --- ingest ---------------------------------------------------------------------------------
 
-    def ingest(self, records: list[LogRecord]) -> None:
+    def ingest(self, records: list[SimulatedRecord]) -> None:
         """`ingest.Ingest._store`: store a batch and lease what is new, in one transaction."""
         claims: list[Claim] = []
 

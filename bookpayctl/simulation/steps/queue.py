@@ -6,8 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Final
 
-from bookpayctl.simulation.kernel import Process
-from bookpayctl.simulation.log import LogRecord
+from bookpayctl.simulation.kernel import SimulatedProcess
+from bookpayctl.simulation.log import SimulatedRecord
 from bookpayctl.simulation.settings import LEASE_SECONDS
 from bookpayctl.simulation.steps import payments
 from bookpayctl.simulation.steps.payments import Cause
@@ -39,7 +39,7 @@ class Claim:
     token: int
 
 
-def insert_placed(world: World, tx: Transaction, record: LogRecord) -> bool:
+def insert_placed(world: World, tx: Transaction, record: SimulatedRecord) -> bool:
     """`store.inbox.insert_placed`: whether the payment is new."""
     event = record.event
     if tx.get(PAYMENTS, event.root) is not None and world.decisions.inbox_checks:
@@ -106,7 +106,7 @@ def cancel(world: World, tx: Transaction, event: OutboxRow) -> str:
 
 
 def give_up_leases(
-    world: World, tx: Transaction, process: Process, orphans: Collection[int]
+    world: World, tx: Transaction, process: SimulatedProcess, orphans: Collection[int]
 ) -> int:
     """`steps.queue.give_up_leases` over `store.payments.lock_lost`."""
     lost = [row for row in _open(world, tx) if _is_lost(world, row, process, orphans)]
@@ -118,7 +118,9 @@ def give_up_leases(
     return len(lost)
 
 
-def _is_lost(world: World, row: PaymentRow, process: Process, orphans: Collection[int]) -> bool:
+def _is_lost(
+    world: World, row: PaymentRow, process: SimulatedProcess, orphans: Collection[int]
+) -> bool:
     if row.payment.state is not S.CHARGING:
         return False
     if row.lease_token in orphans:
@@ -129,11 +131,11 @@ def _is_lost(world: World, row: PaymentRow, process: Process, orphans: Collectio
     own = world.now + process.skew_seconds + world.store.environment_offset
     clock = world.environment_now if world.decisions.lease_of_environment else own
     if not mine and row.lease_until < clock and row.lease_until >= world.environment_now:
-        world.leases_taken_early.append(row.event_id)
+        world.alarm("S04", row.event_id, "its lease was not over")
     return mine or row.lease_until < clock
 
 
-def claim_due(world: World, tx: Transaction, process: Process, limit: int) -> list[Claim]:
+def claim_due(world: World, tx: Transaction, process: SimulatedProcess, limit: int) -> list[Claim]:
     """`steps.queue.claim_due` over `store.payments.lock_due`, oldest first."""
     now = world.environment_now
     due = [
@@ -148,14 +150,16 @@ def claim_due(world: World, tx: Transaction, process: Process, limit: int) -> li
 
 
 def claim_inserted(
-    world: World, tx: Transaction, process: Process, event_ids: list[str]
+    world: World, tx: Transaction, process: SimulatedProcess, event_ids: list[str]
 ) -> list[Claim]:
     """`steps.queue.claim_inserted`: in the very transaction that inserts them."""
     rows = [tx.get(PAYMENTS, event_id) for event_id in event_ids]
     return _claim(world, tx, [row for row in rows if row.payment.state is S.PENDING], process)
 
 
-def _claim(world: World, tx: Transaction, rows: list[PaymentRow], process: Process) -> list[Claim]:
+def _claim(
+    world: World, tx: Transaction, rows: list[PaymentRow], process: SimulatedProcess
+) -> list[Claim]:
     claims = []
     for row in rows:
         began, now = row.first_attempted_at, world.environment_now
@@ -169,7 +173,7 @@ def _claim(world: World, tx: Transaction, rows: list[PaymentRow], process: Proce
 
 
 def _lease(
-    world: World, tx: Transaction, row: PaymentRow, charging: Payment, process: Process
+    world: World, tx: Transaction, row: PaymentRow, charging: Payment, process: SimulatedProcess
 ) -> Claim:
     """`store.payments.lease`: the claim keeps the row as it was read."""
     token, now = world.new_token(), world.environment_now

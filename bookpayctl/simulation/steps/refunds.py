@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-from bookpayctl.simulation.kernel import Process
+from bookpayctl.simulation.kernel import SimulatedProcess
 from bookpayctl.simulation.settings import LEASE_SECONDS, REFUNDS_AT_A_TIME
 from bookpayctl.simulation.steps import payments
 from bookpayctl.simulation.steps.payments import Cause
@@ -37,7 +37,7 @@ class RefundClaim:
     token: int
 
 
-def claim_due(world: World, tx: Transaction, process: Process) -> list[RefundClaim]:
+def claim_due(world: World, tx: Transaction, process: SimulatedProcess) -> list[RefundClaim]:
     """`steps.refund.claim_due`: first give up lost leases, then lease what is due."""
     now = world.environment_now
     rows = [tx.get(REFUNDS, refund_id) for refund_id in world.store.open_refunds]
@@ -66,7 +66,7 @@ def claim_due(world: World, tx: Transaction, process: Process) -> list[RefundCla
 
 
 def _for_what_is_left(
-    world: World, tx: Transaction, row: RefundRow, process: Process
+    world: World, tx: Transaction, row: RefundRow, process: SimulatedProcess
 ) -> RefundRow | None:
     """`steps.refund._for_what_is_left`."""
     if row.refund.key.maybe_executed:
@@ -83,7 +83,7 @@ def _for_what_is_left(
     return None
 
 
-def _lease(world: World, tx: Transaction, row: RefundRow, process: Process) -> RefundClaim:
+def _lease(world: World, tx: Transaction, row: RefundRow, process: SimulatedProcess) -> RefundClaim:
     token, now = world.new_token(), world.environment_now
     leased = replace(
         row,

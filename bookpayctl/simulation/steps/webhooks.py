@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from enum import Enum, auto
+from typing import Final
 
 from bookpayctl.simulation.steps import payments, refunds
 from bookpayctl.simulation.steps.payments import Cause, ContradictionError
@@ -23,12 +24,17 @@ from bookpayctl.simulation.store import (
     WebhookRow,
 )
 from bookpayctl.simulation.world import World
+from runtime.domain.names import PaymentState
 from runtime.domain.outside import Claimant, is_ours
 from runtime.domain.payment import ORDER_CANCELLED, WEBHOOK_TIMEOUT
 from runtime.domain.payment_events import Event, Refused, SeenFailed, SeenOpen, SeenSucceeded, Step
 from runtime.domain.refund import RefundSeen
 from runtime.domain.stripe_answers import not_received
 from runtime.domain.stripe_event import Kind, StripeEvent
+
+_TOOK_MONEY: Final = frozenset(
+    {PaymentState.SUCCEEDED, PaymentState.REFUNDING, PaymentState.REFUNDED}
+)
 
 
 class Effect(Enum):
@@ -44,6 +50,10 @@ def store(world: World, tx: Transaction, event: StripeEvent) -> None:
         world.count("a webhook duplicate")
         return
     effect = apply_safely(world, tx, event)
+    if effect is Effect.DONE and event.kind is Kind.SUCCEEDED:
+        state = tx.get(PAYMENTS, event.metadata_event_id).payment.state
+        if state not in _TOOK_MONEY:
+            world.alarm("S05", str(event.metadata_event_id), f"it is {state} all the same")
     if effect is Effect.EARLY:
         world.count("a parked webhook")
         now = world.environment_now

@@ -16,7 +16,12 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from bookpayctl.simulation.settings import KEY_LIFE_SECONDS, SEARCH_LAG_SECONDS
-from bookpayctl.simulation.stripe.objects import Charge, Intent, Request, StripeRefund
+from bookpayctl.simulation.stripe.objects import (
+    Intent,
+    SimulatedCharge,
+    StripeRefund,
+    StripeRequest,
+)
 from runtime.domain.money import Money
 from runtime.domain.stripe_event import Kind, StripeEvent
 from runtime.domain.stripe_shape import Answer, Refusal, Shown
@@ -80,7 +85,7 @@ class Account:
     of_payment: dict[str, list[Intent]] = field(default_factory=dict)
     refunds: dict[str, StripeRefund] = field(default_factory=dict)
     events: list[StripeEvent] = field(default_factory=list)
-    requests: list[Request] = field(default_factory=list)
+    requests: list[StripeRequest] = field(default_factory=list)
     keys: dict[str, KeyEntry] = field(default_factory=dict)
     _made: int = 0
 
@@ -101,7 +106,7 @@ class Account:
             self.count("a key in flight")
             return Refusal(409, REQUEST_ID, "idempotency_error", "idempotency_key_in_use")
         if (entry.path, entry.body) != (posted.path, posted.body):
-            self.requests.append(Request(posted.key, posted.path, posted.body, False, None))
+            self.requests.append(StripeRequest(posted.key, posted.path, posted.body, False, None))
             return Refusal(400, REQUEST_ID, "idempotency_error")
         self.count("a replayed key")
         return _replayed(entry.answer)
@@ -114,12 +119,14 @@ class Account:
         """
         if fails and self.rng.random() < 0.5:
             answer: Answer = Refusal(500, REQUEST_ID, "api_error")
-            self.requests.append(Request(posted.key, posted.path, posted.body, False, None))
+            self.requests.append(StripeRequest(posted.key, posted.path, posted.body, False, None))
         else:
             shown = posted.execute()
-            executed = isinstance(shown, Shown) or shown.http_status == 402  # type: ignore[union-attr]
+            # A decline has executed, too: it leaves a PaymentIntent and a failed charge behind.
             made = _object_of(shown)
-            self.requests.append(Request(posted.key, posted.path, posted.body, executed, made))
+            self.requests.append(
+                StripeRequest(posted.key, posted.path, posted.body, made is not None, made)
+            )
             answer = Refusal(500, REQUEST_ID, "api_error") if fails else shown
         if posted.key is None:
             return answer
@@ -246,7 +253,7 @@ class Account:
         self._move(intent, "requires_payment_method", intent.key)
 
     def _charge(self, intent: Intent, status: str) -> None:
-        made = Charge(self._id("ch_"), status, intent.money.amount_cents, self.clock())
+        made = SimulatedCharge(self._id("ch_"), status, intent.money.amount_cents, self.clock())
         intent.charges.append(made)
 
     def _move(self, intent: Intent, status: str, key: str | None) -> None:

@@ -13,7 +13,7 @@ ENVIRONMENT = "simulated"
 
 
 @dataclass(slots=True)
-class Charge:
+class SimulatedCharge:
     charge_id: str
     status: str
     amount: int
@@ -31,7 +31,7 @@ class Intent:
     created_at: float
     key: str | None
     error_code: str | None = None
-    charges: list[Charge] = field(default_factory=list)
+    charges: list[SimulatedCharge] = field(default_factory=list)
 
     @property
     def received(self) -> int:
@@ -124,7 +124,7 @@ class StripeRefund:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class StripeRequest:
     """A POST that reached Stripe, for its journal."""
 
     key: str | None

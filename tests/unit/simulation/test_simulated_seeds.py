@@ -11,7 +11,7 @@ from bookpayctl.cli.reports import ReportFormat, render
 from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.report.verdict import Verdict
 from bookpayctl.simulation.decisions import RIGHT
-from bookpayctl.simulation.kernel import Call, Kernel, Process, Task
+from bookpayctl.simulation.kernel import Call, Kernel, SimulatedProcess, Task
 from bookpayctl.simulation.run import SimulationRequest, simulate
 from bookpayctl.simulation.scenario import play
 from bookpayctl.simulation.seeds import FAULTS, draw_swarm, stream
@@ -27,7 +27,7 @@ ORDERS = 40
 
 def test_a_crash_drops_what_waits_and_the_next_incarnation_begins_anew() -> None:
     seen: list[str] = []
-    kernel, process = Kernel(lambda _: True), Process("worker")
+    kernel, process = Kernel(lambda _: True), SimulatedProcess("worker")
 
     def task() -> Task:
         seen.append("began")
@@ -47,7 +47,7 @@ def test_a_crash_drops_what_waits_and_the_next_incarnation_begins_anew() -> None
 
 def test_a_frozen_process_goes_on_where_it_was_and_hears_what_came_meanwhile() -> None:
     heard: list[tuple[float, object]] = []
-    kernel, process, call = Kernel(lambda _: True), Process("worker"), Call()
+    kernel, process, call = Kernel(lambda _: True), SimulatedProcess("worker"), Call()
 
     def task() -> Task:
         answer = yield call
