@@ -29,8 +29,8 @@ SIMULATION_MUTANTS: Final = (
     ),
     Mutant(
         "M131",
-        "the simulation's checker lets a second charge pass",
-        (Replacement(CHECKER, "len(charges) > 1 and", "len(charges) > 2 and"),),
+        "the simulation's checker finds no second charge",
+        (Replacement(CHECKER, "len(charges) > 1 and", "len(charges) > 99 and"),),
         (
             unit(
                 JUDGEMENT_TESTS,
