@@ -10,6 +10,7 @@ installed here.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Final
@@ -158,6 +159,15 @@ def schemathesis(session: nox.Session) -> None:
     """The OpenAPI contracts at length: BOOKPAY_SCHEMATHESIS_SECONDS a service, or ten minutes."""
     session.env.setdefault("BOOKPAY_SCHEMATHESIS_SECONDS", "600")
     pytest(session, "tests/contract/test_openapi_edges.py")
+
+
+@nox.session(default=False)
+def simulate(session: nox.Session) -> None:
+    """100,000 seeds of the payment protocol, and its sabotages; arguments after `--` are added."""
+    python(session, "bookpayctl", "simulate", "--mutants")
+    workers = str(os.cpu_count() or 1)
+    played = ("bookpayctl", "simulate", "--seeds", "100000", "--workers", workers)
+    python(session, *played, *session.posargs)
 
 
 @nox.session(default=False)

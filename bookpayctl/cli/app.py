@@ -35,6 +35,7 @@ from bookpayctl.cli.commands import (
     report,
     runs,
     shadow,
+    simulate,
     status,
     stripe,
     up,
@@ -49,7 +50,7 @@ OPTIMIZED_WITHOUT_DOCSTRINGS: Final = 2
 _GROUPS: Final = (
     *(up, attach, status, doctor, logs, env, config),
     *(demo, order, load, webhook, check, audit, mapping, verify, drill, replay, runs, report),
-    *(stripe, dlq, refund, shadow, recover, explain, image),
+    *(stripe, dlq, refund, shadow, recover, simulate, explain, image),
 )
 
 _HELP: Final = """A payments stack for an online bookshop, and the tool that proves nobody was \

@@ -37,6 +37,7 @@ CONTEXTS: Final[dict[str, tuple[str, ...]]] = {
         *("mode", "topics", "records", "ledger_at"),
     ),
     "SelftestReport": ("asked", "controls"),
+    "SimulationReport": ("seeds", "orders", "source", "pace"),
     "VerificationReport": ("run", "rules", "judged_orders"),
 }
 REFUSED: Final = ("environment", "target", "refused")

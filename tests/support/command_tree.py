@@ -29,6 +29,7 @@ NEEDED: Final = {
     "webhook forge": ("--case", "W01"),
     "load": ("--duration", "1s", "--settle", "1s"),
     "runs prune": ("--keep", "1"),
+    "simulate": ("--seeds", "1", "--orders", "2"),
 }
 
 

@@ -158,6 +158,16 @@ class Database:
             )
         ]
 
+    def steps(self, event_id: object) -> list[tuple[str | None, str]]:
+        """The payment's history, each step from where to where."""
+        return [
+            (before, after)
+            for before, after in self.rows(
+                "SELECT from_state, to_state FROM payment_events WHERE event_id = %s ORDER BY id",
+                str(event_id),
+            )
+        ]
+
 
 @dataclass
 class Stack:

@@ -105,14 +105,19 @@ def known_of(conn: Connection, event_ids: Sequence[UUID]) -> set[UUID]:
 
 
 def insert_unplaced(conn: Connection, event: ReceivedEvent) -> bool:
-    """Insert the payment of an order whose OrderPlaced has not come; its history starts later.
+    """Insert the payment of an order whose OrderPlaced has not come, and the start of its history.
 
     Returns:
         False when the event or its order has a payment already.
     """
     inserted = conn.execute(
-        "INSERT INTO payments (event_id, order_id, tenant_id, amount_cents, currency, state)"
-        " VALUES (%s, %s, %s, %s, %s, 'pending') ON CONFLICT DO NOTHING",
+        "WITH unplaced AS ("
+        " INSERT INTO payments (event_id, order_id, tenant_id, amount_cents, currency, state)"
+        " VALUES (%s, %s, %s, %s, %s, 'pending') ON CONFLICT DO NOTHING"
+        " RETURNING event_id, state)"
+        # As of any payment: a history that began with its second step would be one with a gap.
+        " INSERT INTO payment_events (event_id, kind, from_state, to_state, cause)"
+        " SELECT event_id, 'transition', NULL, state, 'OrderCancelled' FROM unplaced",
         (
             event.root,
             event.order_id,

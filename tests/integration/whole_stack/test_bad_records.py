@@ -123,6 +123,7 @@ def test_a_cancellation_before_its_order_leaves_a_tombstone_and_nothing_is_sent(
 
     assert shop.database.payment(event_id)["failure_code"] == "order_cancelled"
     assert shop.database.outcomes(event_id) == ["PaymentFailed"]
+    assert shop.database.steps(event_id) == [(None, "pending"), ("pending", "failed")]
     assert twin.posts(event_id) == []
 
 
