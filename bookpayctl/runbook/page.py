@@ -77,8 +77,8 @@ class Runbook:
 
     Attributes:
         alerts: the names of the alerts that lead here.
-        rehearsed: how its situation is caused on one machine; empty where it cannot be.
-        unrehearsed: why it cannot be; empty where it can.
+        rehearsed: how its situation was caused on one machine; empty where it was not.
+        unrehearsed: why it was not, or was not seen to end well; empty where it was.
         steps: in the page's order, without those that cause the situation.
         causes: the commands of the section Rehearsal.
         sha256: of the page as it was read.

@@ -197,7 +197,9 @@ def _variables(environment: Environment, values: Mapping[str, str]) -> dict[str,
     }
     path = [str(environment.psql_dir)] if environment.psql_dir else []
     path.append(os.environ.get("PATH", os.defpath))
-    return {**os.environ, **values, **own, "PATH": os.pathsep.join(path)}
+    # What the shell has for libpq would lead a psql of the page to another database.
+    shell = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+    return {**shell, **values, **own, "PATH": os.pathsep.join(path)}
 
 
 def _left_out(step: Step, request: RunbookRequest, reason: str) -> Item:

@@ -24,7 +24,7 @@ from bookpayctl.targets.local.machine.state import socket_path
 from bookpayctl.targets.platforms import open_target
 from tests.support.command_line import CommandLine, environment_that_is_up, verdicts
 
-REHEARSED = [book for book in map(find, slugs()) if book.rehearsed]
+WITH_CAUSES = [book for book in map(find, slugs()) if book.causes]
 
 pytestmark = [
     pytest.mark.acceptance,
@@ -63,7 +63,7 @@ def environment(shop: CommandLine) -> Iterator[Environment]:
     assert (cleared.returncode, up.returncode) == (0, 0), up.stderr
 
 
-@pytest.mark.parametrize("book", REHEARSED, ids=lambda book: book.slug)
+@pytest.mark.parametrize("book", WITH_CAUSES, ids=lambda book: book.slug)
 def test_a_runbook_ends_what_its_rehearsal_causes(
     book: Runbook, shop: CommandLine, environment: Environment
 ) -> None:

@@ -127,6 +127,19 @@ def test_a_page_whose_proof_was_skipped_is_vacuous(environment: Environment) -> 
     assert report.notes == ("no step of Proof was run: nothing says that it is over",)
 
 
+def test_what_the_shell_has_for_libpq_reaches_no_command(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGHOST", "somewhere.else")
+    asks = block(
+        "import os; print(os.environ.get('PGHOST'), os.environ['BOOKPAY_NAME'])", "None golden"
+    )
+
+    report = went(environment, page(PROOF, asks))
+
+    assert report.code is ExitCode.PASS
+
+
 def test_one_step_alone_proves_itself(environment: Environment) -> None:
     report = went(environment, page(GOOD, PROOF, GOOD), step=1)
 
