@@ -108,6 +108,13 @@ def cluster(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def rehearse(session: nox.Session) -> None:
+    """Each runbook whose situation can be caused on one machine: caused, run, proven; minutes."""
+    session.env["BOOKPAY_REHEARSE"] = "1"
+    pytest(session, "tests/acceptance/test_rehearsed_runbooks.py", *session.posargs)
+
+
+@nox.session(default=False)
 def operators(session: nox.Session) -> None:
     """Each component with its real operator, one stack after another; some minutes each."""
     session.env["BOOKPAY_OPERATORS"] = "1"

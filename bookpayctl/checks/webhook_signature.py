@@ -16,6 +16,7 @@ from bookpayctl.clients.database import reading
 from bookpayctl.clients.http import HttpAnswer
 from bookpayctl.clients.http import ask as ask_http
 from bookpayctl.forgery.case import event as harmless_event
+from bookpayctl.forgery.forge import signing_secret
 from bookpayctl.forgery.signing import stripe_signature
 from bookpayctl.judge.rules import PROBE_EVENT_PREFIX
 from bookpayctl.load import probe_orders
@@ -75,7 +76,7 @@ def ask(inquiry: Inquiry) -> CheckAnswer:
     environment = inquiry.environment
     marker = uuid4().hex
     sent = deliveries(
-        secret=environment.secret("stripe-webhook-secret"),
+        secret=signing_secret(environment),
         now=probe_orders.wall_clock_seconds(),
         marker=marker,
     )

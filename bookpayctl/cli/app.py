@@ -33,6 +33,7 @@ from bookpayctl.cli.commands import (
     refund,
     replay,
     report,
+    runbook,
     runs,
     shadow,
     simulate,
@@ -50,6 +51,7 @@ OPTIMIZED_WITHOUT_DOCSTRINGS: Final = 2
 _GROUPS: Final = (
     *(up, attach, status, doctor, logs, env, config),
     *(demo, order, load, webhook, check, audit, mapping, verify, drill, replay, runs, report),
+    runbook,
     *(stripe, dlq, refund, shadow, recover, simulate, explain, image),
 )
 

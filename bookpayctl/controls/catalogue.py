@@ -23,6 +23,9 @@ WRONG_STACKS: Final[tuple[WrongStack, ...]] = (
 CONTROL_PREFIX: Final = "control/"
 """How the id of an answer begins that tells what a control showed."""
 
+RUNBOOK_PREFIX: Final = "runbook/"
+"""How the id of a runbook's step begins: what it asks is asked by the page, not by us."""
+
 WITHOUT: Final = {
     "BP-O007": "no clock of a server can be put wrong without rights on its machine",
     "BP-O008": "no disk can be filled without harm to others on it",

@@ -1,4 +1,4 @@
-"""The topmost layer: our code and manifests, our user, the list of materials.
+"""The topmost layer: our code, manifests and runbooks, our user, the list of materials.
 
 Also what has to be taken from the base: pip and its like, which nothing in the image asks for.
 """
@@ -21,7 +21,9 @@ from bookpayctl.image.inventory import Inventory
 from bookpayctl.image.layer import Layer, write_layer
 
 PACKAGES: Final = ("bookpayctl", "runtime")
-MANIFESTS: Final = "manifests"
+BESIDE: Final = ("manifests", "runbooks")
+"""Folders beside the packages, which have links to them."""
+
 DATA: Final = "var/lib/bookpay"
 
 
@@ -75,8 +77,8 @@ def write_ours(
 
 
 def code_entries(source: CodeSource) -> list[LayerEntry]:
-    """Our packages, the manifests when they are there, and what tells our version."""
-    folders = [*PACKAGES, *([MANIFESTS] if (source.folder / MANIFESTS).is_dir() else [])]
+    """Our packages, what lies beside them when it is there, and what tells our version."""
+    folders = [*PACKAGES, *(name for name in BESIDE if (source.folder / name).is_dir())]
     entries = [
         entry
         for name in folders

@@ -9,7 +9,7 @@ from bookpayctl.image.errors import ImageError
 from bookpayctl.image.programs import run_program
 
 # What an image is made of. A commit that touches none of it makes no other image.
-_DECISIVE: Final = ("bookpayctl", "runtime", "manifests", "requirements.lock")
+_DECISIVE: Final = ("bookpayctl", "runtime", "manifests", "runbooks", "requirements.lock")
 _SECONDS_MAX: Final = 30.0
 
 

@@ -89,10 +89,10 @@ class Item:
 
     @property
     def certified(self) -> bool:
-        """Whether the question has a red control, or is one itself."""
-        from bookpayctl.controls.catalogue import CONTROL_PREFIX
+        """Whether the question has a red control, is one itself, or is a page's and not ours."""
+        from bookpayctl.controls.catalogue import CONTROL_PREFIX, RUNBOOK_PREFIX
 
-        return bool(self.controls) or self.id.startswith(CONTROL_PREFIX)
+        return bool(self.controls) or self.id.startswith((CONTROL_PREFIX, RUNBOOK_PREFIX))
 
     @property
     def verdict_told(self) -> str:

@@ -59,6 +59,12 @@ EVENTS: Final[Mapping[str, tuple[MarkKind, str]]] = {
     "probe_placed": (MarkKind.STEP, "order_id"),
     "payment_failed_sent": (MarkKind.STEP, "order_id"),
     "ledgers_kept": (MarkKind.STEP, "sha256"),
+    "runbook": (MarkKind.STEP, "slug"),
+    "step_typed": (MarkKind.STEP, "command"),
+    "step_answered": (MarkKind.STEP, "verdict"),
+    "step_skipped": (MarkKind.STEP, "reason"),
+    "step_overdue": (MarkKind.TROUBLE, "reason"),
+    "step_impossible": (MarkKind.TROUBLE, "reason"),
     "verdict": (MarkKind.STEP, "verdict"),
 }
 

@@ -36,6 +36,7 @@ CONTEXTS: Final[dict[str, tuple[str, ...]]] = {
         *("environment", "target", "run"),
         *("mode", "topics", "records", "ledger_at"),
     ),
+    "RunbookReport": ("environment", "target", "runbook", "sha256"),
     "SelftestReport": ("asked", "controls"),
     "SimulationReport": ("seeds", "orders", "source", "pace"),
     "VerificationReport": ("run", "rules", "judged_orders"),

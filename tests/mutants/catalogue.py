@@ -20,6 +20,7 @@ from tests.mutants.about_others import OTHERS_MUTANTS
 from tests.mutants.about_refunds import REFUND_MUTANTS
 from tests.mutants.about_replaying import REPLAY_MUTANTS
 from tests.mutants.about_reports import REPORT_MUTANTS
+from tests.mutants.about_runbooks import RUNBOOK_MUTANTS
 from tests.mutants.about_simulation import SIMULATION_MUTANTS
 from tests.mutants.about_webhooks import WEBHOOK_MUTANTS
 from tests.mutants.mutant import Mutant
@@ -47,6 +48,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = tuple(
             *DRILL_MUTANTS,
             *LEDGER_MUTANTS,
             *SIMULATION_MUTANTS,
+            *RUNBOOK_MUTANTS,
         ),
         key=lambda mutant: int(mutant.id.removeprefix("M")),
     )

@@ -24,6 +24,8 @@ CHILD_DOORS = {
     "bookpayctl/clients/shell.py",
     "bookpayctl/cli/commands/demo.py",
     "bookpayctl/image/programs.py",
+    # A page's commands are the operator's own, with what reaches his cluster, but for libpq's.
+    "bookpayctl/runbook/execution.py",
     # This very command line, too, without what it was told of a stack.
     "bookpayctl/selftest/throwaway.py",
     "bookpayctl/targets/container/broker.py",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Collection, Iterator
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ WORDS: Final = {
     "ORDER": "ord_1",
     "PI": "pi_1",
     "RUN": "nobody",
+    "SLUG": "dead-letters",
 }
 # Options without which a command does nothing, or waits longer than a test should.
 NEEDED: Final = {
@@ -31,6 +33,10 @@ NEEDED: Final = {
     "runs prune": ("--keep", "1"),
     "simulate": ("--seeds", "1", "--orders", "2"),
 }
+
+
+# Options that a command line has everywhere.
+COMMON: Final = {"--help", "-h", "--version"}
 
 
 def leaves(command: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
@@ -71,3 +77,35 @@ def asking_for_a_document(
         if name not in but:
             for output in formats(command)[: None if every_format else 1]:
                 yield [*typed(name, command), *more, "-o", output]
+
+
+def command_words(command: str) -> list[str]:
+    """The words of a command line, without the folder of its program; a pipe's first part only."""
+    first = re.split(r" [|;&>] ?", command)[0]
+    try:
+        words = shlex.split(first)
+    except ValueError:
+        return []
+    return [words[0].removeprefix(".venv/bin/"), *words[1:]] if words else []
+
+
+def not_typed(command: Any, words: list[str]) -> str | None:
+    """Why these words cannot be typed after the command; None when they can."""
+    rest = list(words)
+    while rest and hasattr(command, "commands"):
+        name = rest.pop(0)
+        if name.startswith("-") or name in ("|", "..."):
+            return None
+        if name not in command.commands:
+            # An alternative, such as `list|show`, or a word that stands for a name.
+            names = re.split(r"[|,]", name)
+            if name.isupper() or all(part in command.commands for part in names):
+                return None
+            return f"there is no {name!r}"
+        command = command.commands[name]
+    known = {option for parameter in command.params for option in parameter.opts}
+    known |= {option for parameter in command.params for option in parameter.secondary_opts}
+    unknown = [
+        w for w in rest if re.match(r"--?[a-z]", w) and w.split("=")[0] not in known | COMMON
+    ]
+    return f"no option {', '.join(unknown)}" if unknown else None

@@ -1,19 +1,18 @@
-"""The console blocks of the pages: what a reader would type, line by line."""
+"""The console blocks of the pages: what a reader would type, as runbooks read them."""
 
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from bookpayctl.runbook.console import console_blocks as page_blocks
+from bookpayctl.runbook.console import typed_lines
 from docs.generate.pages import ROOT, pages
 
-FENCE: Final = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-PROMPT: Final = "$ "
 SECONDS_MAX: Final = 300
 
 
@@ -32,26 +31,23 @@ class Block:
     @property
     def commands(self) -> tuple[str, ...]:
         """What is typed, without the remark behind it."""
-        typed = (line.removeprefix(PROMPT) for line in self.lines if line.startswith(PROMPT))
-        return tuple(re.split(r"\s+# ", line)[0].strip() for line in typed)
+        return tuple(typed.command for typed in typed_lines(self.lines))
 
     def shown_after(self, command: str) -> tuple[str, ...]:
         """What the page says that a command answers; nothing where it does not say."""
-        shown, typed = [], ""
-        for line in self.lines:
-            if line.startswith(PROMPT):
-                typed = re.split(r"\s+# ", line.removeprefix(PROMPT))[0].strip()
-            elif typed == command:
-                shown.append(line)
-        return tuple(shown)
+        return tuple(
+            line
+            for typed in typed_lines(self.lines)
+            if typed.command == command
+            for line in typed.shown
+        )
 
 
 def console_blocks() -> Iterator[Block]:
     """Every one, in the order of the pages."""
     for page in pages():
-        for language, text in FENCE.findall(page.read_text()):
-            if language == "console":
-                yield Block(str(page.relative_to(ROOT)), tuple(text.splitlines()))
+        for block in page_blocks(page.read_text()):
+            yield Block(str(page.relative_to(ROOT)), block.lines)
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,7 @@ from bookpayctl.targets.suppressions import Suppression
 from bookpayctl.trace.collect import OrderTimeline
 from bookpayctl.trace.timeline import TimelineEvent, timeline
 from tests.support.run_documents import RUN_DOCUMENTS
+from tests.support.runbook_documents import RUNBOOK_DOCUMENTS
 
 T0: Final = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 EVENT_ID: Final = "11111111-2222-4333-8444-555555555555"
@@ -380,5 +381,6 @@ DOCUMENTS: Final[dict[str, Callable[[], Document]]] = {
     "Status": _status,
     "WebhookSent": _webhook_sent,
     **RUN_DOCUMENTS,
+    **RUNBOOK_DOCUMENTS,
 }
 """What a function makes; a command that prints while it makes has its golden in the test."""

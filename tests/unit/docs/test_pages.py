@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import typer.main
 
 from bookpayctl.cli.app import build_app
 from docs.generate.pages import ROOT, pages
+from tests.support.command_tree import command_words, not_typed
 
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`([^`\n]+)`")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
-
-# Options that a command line has everywhere.
-COMMON = {"--help", "-h", "--version"}
 
 
 def slug(heading: str) -> str:
@@ -98,38 +94,6 @@ def test_every_command_of_bookpayctl_on_a_page_exists() -> None:
 
     assert len(tried) > 20, "too few commands were found for this to mean anything"
     assert wrong == []
-
-
-def command_words(command: str) -> list[str]:
-    """The words of a command line, without the folder of its program; a pipe's first part only."""
-    first = re.split(r" [|;&>] ?", command)[0]
-    try:
-        words = shlex.split(first)
-    except ValueError:
-        return []
-    return [words[0].removeprefix(".venv/bin/"), *words[1:]] if words else []
-
-
-def not_typed(command: Any, words: list[str]) -> str | None:
-    """Why these words cannot be typed after the command; None when they can."""
-    rest = list(words)
-    while rest and hasattr(command, "commands"):
-        name = rest.pop(0)
-        if name.startswith("-") or name in ("|", "..."):
-            return None
-        if name not in command.commands:
-            # An alternative, such as `list|show`, or a word that stands for a name.
-            names = re.split(r"[|,]", name)
-            if name.isupper() or all(part in command.commands for part in names):
-                return None
-            return f"there is no {name!r}"
-        command = command.commands[name]
-    known = {option for parameter in command.params for option in parameter.opts}
-    known |= {option for parameter in command.params for option in parameter.secondary_opts}
-    unknown = [
-        w for w in rest if re.match(r"--?[a-z]", w) and w.split("=")[0] not in known | COMMON
-    ]
-    return f"no option {', '.join(unknown)}" if unknown else None
 
 
 def test_every_test_file_and_test_name_of_a_command_exists() -> None:

@@ -1,0 +1,1 @@
+"""Runbooks: pages, matching, running."""
