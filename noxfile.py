@@ -145,6 +145,13 @@ def crash_matrix(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def drills(session: nox.Session) -> None:
+    """Every drill of this machine at every point; half a minute or more each."""
+    session.env["BOOKPAY_DRILLS"] = "1"
+    pytest(session, "tests/acceptance/test_drills.py")
+
+
+@nox.session(default=False)
 def controls(session: nox.Session) -> None:
     """Every red control: checks, audit and drills, asked of what is wrong on purpose."""
     python(session, "bookpayctl", "check", "--selftest", "--brief")

@@ -61,4 +61,27 @@ DRILL_MUTANTS: Final = (
         ),
         (unit("drills/test_where_drills_run", "test_every_drill_says_where_it_runs"),),
     ),
+    Mutant(
+        "M160",
+        "a 503 that does not say when to come again passes for a clear refusal",
+        (
+            Replacement(
+                "bookpayctl/drills/observing/clients.py",
+                "    if call.status == SERVICE_UNAVAILABLE and not call.retry_after:\n",
+                "    if call.status == SERVICE_UNAVAILABLE and call.retry_after == '':\n",
+            ),
+        ),
+        (
+            unit(
+                "drills/test_refusals",
+                "test_a_503_that_does_not_say_when_to_come_again_is_none",
+            ),
+        ),
+        (
+            unit(
+                "drills/test_refusals",
+                "test_a_503_that_says_when_to_come_again_is_a_clear_refusal",
+            ),
+        ),
+    ),
 )
