@@ -41,6 +41,12 @@ TESTS_TIMEOUT_SECONDS: Final = 56 * 60
 # Everything has half a processor at most, and starts and stops many processes.
 BUSY_TIMEOUT_SECONDS: Final = 3 * TESTS_TIMEOUT_SECONDS
 
+DRILLS_WITH_CONTROLS: Final = (
+    *("crash-mid-charge", "kill-storm", "outage", "poison-message"),
+    *("stripe-errors", "stripe-answers-lost", "stripe-answers-of-others", "refund-answers-lost"),
+    *("webhooks-lost", "webhooks-early", "webhooks-out-of-order"),
+)
+
 
 @nox.session
 def style(session: nox.Session) -> None:
@@ -146,19 +152,9 @@ def crash_matrix(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def drills(session: nox.Session) -> None:
-    """Every drill of this machine at every point; half a minute or more each."""
+    """Every drill of this machine at every point, one after another; half a minute or more each."""
     session.env["BOOKPAY_DRILLS"] = "1"
     pytest(session, "tests/acceptance/test_drills.py")
-
-
-@nox.session(default=False)
-def controls(session: nox.Session) -> None:
-    """Every red control: checks, audit and drills, asked of what is wrong on purpose."""
-    python(session, "bookpayctl", "check", "--selftest", "--brief")
-    python(session, "bookpayctl", "audit", "--selftest")
-    python(session, "bookpayctl", "webhook", "forge", "--all", "--selftest")
-    for drill in ("crash-mid-charge", "kill-storm", "outage", "poison-message"):
-        python(session, "bookpayctl", "drill", "run", drill, "--control")
 
 
 @nox.session(default=False)

@@ -10,6 +10,7 @@ from bookpayctl.controls.control import WrongStack
 from bookpayctl.controls.defects import defects
 from bookpayctl.controls.events_and_orders import WRONG_EVENTS_AND_ORDERS
 from bookpayctl.controls.keys_and_signatures import WRONG_KEYS_AND_SIGNATURES
+from bookpayctl.controls.stripe_answers import WRONG_HEARERS_OF_NEWS, WRONG_READERS_OF_ANSWERS
 from bookpayctl.controls.surroundings import WRONG_SURROUNDINGS
 from bookpayctl.controls.webhooks import WRONG_RECEIVERS
 
@@ -17,6 +18,8 @@ WRONG_STACKS: Final[tuple[WrongStack, ...]] = (
     *WRONG_KEYS_AND_SIGNATURES,
     *WRONG_EVENTS_AND_ORDERS,
     *WRONG_RECEIVERS,
+    *WRONG_READERS_OF_ANSWERS,
+    *WRONG_HEARERS_OF_NEWS,
     *WRONG_SURROUNDINGS,
 )
 

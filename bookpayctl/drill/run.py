@@ -120,7 +120,7 @@ def _act(drill: Drill, context: DrillContext, progress: _Progress) -> None:
         fault.plan_undo()
     scenario.prepare()
     stop = threading.Event()
-    load = _load(context, stop, asks_again=scenario.clients_ask_again)
+    load = _load(context, stop, scenario)
     _pause(context, Phase.INJECT)
     try:
         load.start()
@@ -184,7 +184,7 @@ def _steady_state(context: DrillContext) -> Item:
     )
 
 
-def _load(context: DrillContext, stop: threading.Event, *, asks_again: bool) -> BackgroundLoad:
+def _load(context: DrillContext, stop: threading.Event, scenario: Scenario) -> BackgroundLoad:
     request = context.request
     return BackgroundLoad(
         context.environment,
@@ -193,7 +193,8 @@ def _load(context: DrillContext, stop: threading.Event, *, asks_again: bool) -> 
         rate_per_second=request.rate_per_second,
         duration_seconds=request.duration_seconds,
         seed=request.seed,
-        asks_again=asks_again,
+        mix=scenario.mix,
+        asks_again=scenario.clients_ask_again,
     )
 
 

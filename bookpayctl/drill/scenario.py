@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from bookpayctl.drill.phase import Phase
 from bookpayctl.faults.fault import Fault
+from bookpayctl.load.plan import OrderKind
 from bookpayctl.report.verdict import Item, Verdict, unanswered
 from bookpayctl.runs.directory import Run
 from bookpayctl.session import Session
@@ -126,6 +128,9 @@ class Scenario(ABC):
 
     clients_ask_again = False
     """Whether a client that gets no answer asks again under its key, where no more is promised."""
+
+    mix: Mapping[OrderKind, int] = MappingProxyType({OrderKind.OK: 1})
+    """What the load's customers pay with, by weight."""
 
     def __init__(self, context: DrillContext) -> None:
         self.context = context

@@ -84,6 +84,21 @@ CATALOGUE: Final = (
         "45s",
     ),
     Entry(
+        "webhooks-lost",
+        (Area.RECEIVER, Area.STRIPE),
+        "no webhook of Stripe's arrives, nor the answers to charges",
+    ),
+    Entry(
+        "webhooks-out-of-order",
+        (Area.RECEIVER, Area.SAGA),
+        "webhooks come in another order than things happened",
+    ),
+    Entry(
+        "webhooks-early",
+        (Area.RECEIVER, Area.WORKER),
+        "Stripe tells of charges that our ledger does not know yet",
+    ),
+    Entry(
         "poison-message",
         (Area.KAFKA, Area.WORKER),
         "records that nobody can read are put among those of orders.placed",
@@ -101,6 +116,26 @@ CATALOGUE: Final = (
         "PostgreSQL's primary is lost and a standby takes over",
         # Long enough that orders come after another instance has taken over.
         "90s",
+    ),
+    Entry(
+        "stripe-errors",
+        (Area.STRIPE, Area.WORKER),
+        "Stripe answers charges with 500, 409, 429 or 401 for a while",
+    ),
+    Entry(
+        "stripe-answers-lost",
+        (Area.STRIPE, Area.WORKER),
+        "Stripe charges, and its answers never arrive",
+    ),
+    Entry(
+        "stripe-answers-of-others",
+        (Area.STRIPE, Area.NETWORK),
+        "a proxy answers charges in Stripe's place",
+    ),
+    Entry(
+        "refund-answers-lost",
+        (Area.STRIPE, Area.SAGA),
+        "Stripe gives money back, and its answers never arrive",
     ),
     Entry(
         "partition",

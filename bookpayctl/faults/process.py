@@ -35,14 +35,23 @@ class ProcessAway(Fault):
 
     Args:
         process: its name, or that of a service or server, which is all of its processes.
+        meanwhile: done while it is away, before the time that it stays away.
     """
 
     def __init__(
-        self, target: Target, run: Run, *, prefix: str, process: str, seconds: float
+        self,
+        target: Target,
+        run: Run,
+        *,
+        prefix: str,
+        process: str,
+        seconds: float,
+        meanwhile: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(target, run, prefix=prefix)
         self.process = process
         self.seconds = seconds
+        self._meanwhile = meanwhile
         self.window: TimeAway | None = None
         self._refused = False
         self._before = self._after = 0
@@ -54,6 +63,7 @@ class ProcessAway(Fault):
         self._before = len(self._running())
         self.target.stop(self.process)
         began_at, away_at_begin = time.time(), self._is_away()
+        self._meanwhile()
         # The length of the outage is the experiment; nothing is waited for.
         threading.Event().wait(self.seconds)
         self._refused = away_at_begin and self._is_away()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 from bookpayctl.clients.stripe_twin import TwinControl, TwinError
 from bookpayctl.faults import undo
@@ -14,15 +14,26 @@ from bookpayctl.runs.directory import Run
 from bookpayctl.runs.waiting import wait_until
 from bookpayctl.targets.target import Target
 
+SEED: Final = 7
+"""Of what a share is drawn from: the eighth request is struck, whether of a hundred or of ten."""
+
 
 class StripeFault(Fault):
     """One fault of the twin, armed as it is defined."""
 
     def __init__(
-        self, target: Target, run: Run, *, prefix: str, definition: Mapping[str, Any]
+        self,
+        target: Target,
+        run: Run,
+        *,
+        prefix: str,
+        definition: Mapping[str, Any],
+        proof: str = "stripe-fault-hit",
     ) -> None:
+        """`proof` names its item, where a drill has several of them."""
         super().__init__(target, run, prefix=prefix)
         self.definition = definition
+        self._proof = proof
         self._fault_id: str | None = None
 
     def plan_undo(self) -> None:
@@ -34,6 +45,15 @@ class StripeFault(Fault):
             self._fault_id = self._twin.add_fault(self.definition)
         except TwinError as error:
             raise FaultError(str(error)) from error
+
+    def end(self) -> None:
+        """End this one alone; its promise stays, and what it finds is nothing.
+
+        Raises:
+            TwinError: the twin does not answer.
+        """
+        if self._fault_id is not None and self._fault_id in self._twin.fault_ids():
+            self._twin.clear_fault(self._fault_id)
 
     def hits(self) -> list[dict[str, Any]]:
         """What it has struck so far, oldest first, by the twin's own record.
@@ -49,9 +69,9 @@ class StripeFault(Fault):
         hits = wait_until(self.hits, bool, deadline_seconds=deadline_seconds).value
         if not hits:
             reason = f"no hit of {action} in {deadline_seconds:.0f} s, so nothing was tested"
-            return [self._unproven("stripe-fault-hit", title, required, reason)]
+            return [self._unproven(self._proof, title, required, reason)]
         observed = f"{action} hit {len(hits)} times"
-        return [self._proven("stripe-fault-hit", title, required, observed, len(hits))]
+        return [self._proven(self._proof, title, required, observed, len(hits))]
 
     @cached_property
     def _twin(self) -> TwinControl:
@@ -62,19 +82,46 @@ class StripeFault(Fault):
         return TwinControl(url)
 
 
-def webhooks_held(seconds: int) -> dict[str, Any]:
-    """The definition of a fault that lets webhooks about payments come late by so much."""
+def why_stripe_cannot_err(target: Target) -> str | None:
+    """Why Stripe cannot be told to misbehave here; None where it is the twin."""
+    environment = target.environment
+    if environment.stripe_control_url is not None:
+        return None
+    return (
+        f"only the Stripe twin can be told to misbehave, and environment {environment.name!r} uses"
+        f" {environment.stripe_name}"
+    )
+
+
+def of_charges(action: str, *, share: float = 1.0, **numbers: float) -> dict[str, Any]:
+    """The definition of a fault of new PaymentIntents: of all of them, or of a share."""
+    return _of_posts("/v1/payment_intents", action, share, numbers)
+
+
+def of_refunds(action: str, **numbers: float) -> dict[str, Any]:
+    """The definition of a fault of all new refunds."""
+    return _of_posts("/v1/refunds", action, 1.0, numbers)
+
+
+def _of_posts(path: str, action: str, share: float, numbers: Mapping[str, float]) -> dict[str, Any]:
+    return {
+        "action": action,
+        "match": {"method": "POST", "path": path},
+        "probability": share,
+        "seed": SEED,
+        "numbers": dict(numbers),
+    }
+
+
+def webhooks_held(seconds: int, *, of: str = "payment_intent.*") -> dict[str, Any]:
+    """The definition of a fault that lets webhooks of some types come late by so much."""
     return {
         "action": "webhook_delay",
-        "match": {"event_type": "payment_intent.*"},
+        "match": {"event_type": of},
         "numbers": {"seconds": seconds},
     }
 
 
 def slow_charges(seconds: float) -> dict[str, Any]:
     """The definition of a fault that lets every answer to a new PaymentIntent take so long."""
-    return {
-        "action": "latency",
-        "match": {"method": "POST", "path": "/v1/payment_intents"},
-        "numbers": {"milliseconds": seconds * 1000},
-    }
+    return of_charges("latency", milliseconds=seconds * 1000)

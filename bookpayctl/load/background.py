@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 
 from bookpayctl.load.history import HistoryFile
 from bookpayctl.load.plan import OrderKind, plan_arrivals
@@ -13,7 +14,7 @@ from bookpayctl.targets.environment import Environment
 
 
 class BackgroundLoad:
-    """Orders with good cards at a steady rate, until their planned end or until `stop` is set."""
+    """Orders of a mix at a steady rate, until their planned end or until `stop` is set."""
 
     def __init__(
         self,
@@ -24,6 +25,7 @@ class BackgroundLoad:
         rate_per_second: float,
         duration_seconds: float,
         seed: int,
+        mix: Mapping[OrderKind, int],
         asks_again: bool = False,
     ) -> None:
         """Plan it; nothing is sent yet.
@@ -43,7 +45,7 @@ class BackgroundLoad:
         planned = plan_arrivals(
             rate_per_second=rate_per_second,
             duration_seconds=duration_seconds,
-            mix={OrderKind.OK: 1},
+            mix=dict(mix),
             seed=seed,
         )
         self._load = Load(

@@ -24,6 +24,9 @@ librdkafka_logger.setLevel(logging.CRITICAL)
 BATCH_MAX: Final = 500
 COMMIT_SECONDS: Final = 0.25
 
+COMMIT_ANSWER_SECONDS_MAX: Final = 60.0
+"""When librdkafka gives a request up (`socket.timeout.ms`), and repeats nothing of it any more."""
+
 METADATA_SECONDS: Final = 5
 """How old what a client knows of its topics may get. One that is away at the moment of a look is
 not seen again before the next, and neither are partitions that were added: librdkafka's own five
@@ -248,7 +251,9 @@ class Offsets:
     crash and an early one would cost a lost record: positions are noted only after the
     transaction, and sent now and then instead of once per batch, because each is a broker request.
     A sending that the broker refuses, as it does while the group is being balanced, is repeated:
-    otherwise a quiet partition would look unread until its next record.
+    otherwise a quiet partition would look unread until its next record. For the same reason there
+    is one at a time: the client repeats a request that was slow, and one that is repeated behind
+    its successor takes the position back.
 
     Attributes:
         topic_id: the id of a topic as it is read. It goes with every position, which means nothing
@@ -259,6 +264,7 @@ class Offsets:
     topic_id: Callable[[str], str | None] = lambda _topic: None
     _stored: dict[tuple[str, int], int] = field(default_factory=dict)
     _sent_at: float = 0.0
+    _unanswered: bool = False
 
     def note(self, records: Sequence[Record]) -> None:
         """These records are stored."""
@@ -268,11 +274,13 @@ class Offsets:
 
     def commit(self, now: float, *, every_seconds: float = COMMIT_SECONDS) -> None:
         """Send what was noted, when the last sending is `every_seconds` ago (monotonic `now`)."""
-        if not self._stored or now - self._sent_at < every_seconds:
+        wait_seconds = COMMIT_ANSWER_SECONDS_MAX if self._unanswered else every_seconds
+        if not self._stored or now - self._sent_at < wait_seconds:
             return
         self._sent_at = now
         offsets = self._ours()
         self._stored = {}
+        self._unanswered = bool(offsets)
         if offsets:
             self.consumer.commit(offsets=offsets, asynchronous=True)
 
@@ -295,6 +303,7 @@ class Offsets:
 
     def answered(self, error: KafkaError | None, places: Sequence[TopicPartition]) -> None:
         """The broker's word on a sending, inside poll; what it did not take is noted again."""
+        self._unanswered = False
         for place in places:
             if (error or place.error) is not None and place.offset >= 0:
                 key = (place.topic, place.partition)

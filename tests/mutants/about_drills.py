@@ -84,4 +84,58 @@ DRILL_MUTANTS: Final = (
             ),
         ),
     ),
+    Mutant(
+        "M150",
+        "a payment that was called failed for a moment counts as one that never was",
+        (
+            Replacement(
+                "bookpayctl/drills/observing/struck_charges.py",
+                "({PaymentState.FAILED, PaymentState.PARKED} & set(self.payment_steps)),",
+                "({PaymentState.FAILED, PaymentState.PARKED} & set(self.payment_steps[-1:])),",
+            ),
+        ),
+        (unit("drills/test_stripe_drills", "test_what_healed_is_wrong_all_the_same"),),
+        (
+            unit(
+                "drills/test_stripe_drills",
+                "test_a_request_under_another_key_or_none_is_named",
+            ),
+        ),
+    ),
+    Mutant(
+        "M151",
+        "a request without a key counts as one under the payment's own",
+        (
+            Replacement(
+                "bookpayctl/drills/observing/struck_charges.py",
+                "for post in self.posts if post.key != self.event_id)",
+                "for post in self.posts if post.key and post.key != self.event_id)",
+            ),
+        ),
+        (
+            unit(
+                "drills/test_stripe_drills",
+                "test_a_request_under_another_key_or_none_is_named",
+            ),
+        ),
+        (unit("drills/test_stripe_drills", "test_what_healed_is_wrong_all_the_same"),),
+    ),
+    Mutant(
+        "M152",
+        "a success after a failure, or the other way round, counts as no step back",
+        (
+            Replacement(
+                "bookpayctl/drills/observing/heard_webhooks.py",
+                " or (ranks[0] == ranks[1] == 1 and before != after)",
+                "",
+            ),
+        ),
+        (unit("drills/test_stripe_drills", "test_a_step_back_from_an_end_is_found"),),
+        (
+            unit(
+                "drills/test_stripe_drills",
+                "test_an_event_is_overtaken_by_a_later_one_of_its_own_payment_alone",
+            ),
+        ),
+    ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from bookpayctl.controls.events_and_orders import NO_INBOX
-from tests.mutants.mutant import Mutant, Replacement, integration
+from tests.mutants.mutant import Mutant, Replacement, integration, unit
 
 INGEST: Final = "runtime/services/payments_worker/ingest.py"
 INBOX: Final = "runtime/services/payments_worker/inbox.py"
@@ -286,5 +286,23 @@ EVENT_MUTANTS: Final = (
                 "test_a_member_that_dies_while_it_gives_partitions_up_leaves_none_to_nobody",
             ),
         ),
+    ),
+    Mutant(
+        "M154",
+        "positions are committed while the answer to those before is still to come",
+        (
+            Replacement(
+                "runtime/adapters/kafka.py",
+                "COMMIT_ANSWER_SECONDS_MAX if self._unanswered else every_seconds",
+                "every_seconds if self._unanswered else every_seconds",
+            ),
+        ),
+        (
+            unit(
+                "runtime/test_consumer_offsets",
+                "test_a_commit_waits_for_the_answer_to_the_one_before",
+            ),
+        ),
+        (unit("runtime/test_consumer_offsets", "test_a_refused_commit_is_sent_again"),),
     ),
 )

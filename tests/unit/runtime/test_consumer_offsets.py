@@ -76,3 +76,44 @@ def test_a_partition_that_went_to_another_member_is_not_committed() -> None:
     offsets.commit(1.0)
 
     assert group.sent == [{("orders.placed", 0): 7}]
+
+
+def test_a_commit_waits_for_the_answer_to_the_one_before() -> None:
+    group = Group([("orders.placed", 0)])
+    offsets = stored(group, 6)
+    offsets.commit(1.0)
+    offsets.note([Record("orders.placed", 0, 7, b"", b"", {})])
+
+    offsets.commit(2.0)
+    waiting = list(group.sent)
+    offsets.answered(None, [TopicPartition("orders.placed", 0, 7)])
+    offsets.commit(3.0)
+
+    assert waiting == [{("orders.placed", 0): 7}]
+    assert group.sent == [{("orders.placed", 0): 7}, {("orders.placed", 0): 8}]
+
+
+def test_a_commit_that_is_never_answered_holds_back_the_next_for_a_minute_alone() -> None:
+    group = Group([("orders.placed", 0)])
+    offsets = stored(group, 6)
+    offsets.commit(1.0)
+    offsets.note([Record("orders.placed", 0, 7, b"", b"", {})])
+
+    offsets.commit(60.9)
+    waiting = list(group.sent)
+    offsets.commit(61.1)
+
+    assert waiting == [{("orders.placed", 0): 7}]
+    assert group.sent[-1] == {("orders.placed", 0): 8}
+
+
+def test_nothing_to_send_is_no_sending_that_has_to_be_answered() -> None:
+    group = Group([])
+    offsets = stored(group, 6)
+    offsets.commit(1.0)
+    group.owned.append(("orders.placed", 0))
+    offsets.note([Record("orders.placed", 0, 7, b"", b"", {})])
+
+    offsets.commit(2.0)
+
+    assert group.sent == [{("orders.placed", 0): 8}]
