@@ -114,4 +114,27 @@ MAPPING_MUTANTS: Final = (
             ),
         ),
     ),
+    Mutant(
+        "M110",
+        "a broker's certificate is taken for whatever name it is, on every way of this tool's own",
+        (
+            Replacement(
+                "bookpayctl/clients/kafka_servers.py",
+                'if security.get("ssl.endpoint.identification.algorithm", "https") == "none":\n',
+                "if security:\n",
+            ),
+        ),
+        (
+            integration(
+                "mapped_stacks/test_secured_kafka",
+                "test_on_the_way_into_a_cluster_the_certificate_is_held_against_the_brokers_own_name",
+            ),
+        ),
+        (
+            integration(
+                "mapped_stacks/test_secured_kafka",
+                "test_a_certificate_of_ours_is_shown_where_the_broker_asks_for_one",
+            ),
+        ),
+    ),
 )

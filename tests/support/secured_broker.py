@@ -39,15 +39,19 @@ _SCRAM: Final = "org.apache.kafka.common.security.scram.ScramLoginModule"
 
 _SECURITY: Final = """
 listeners=PLAINTEXT://127.0.0.1:{plain},SASL_SSL://127.0.0.1:{port},\\
-  CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{plain},SASL_SSL://127.0.0.1:{port}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT
+  SSL://127.0.0.1:{certified},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{plain},SASL_SSL://127.0.0.1:{port},\\
+  SSL://127.0.0.1:{certified}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,SSL:SSL,CONTROLLER:PLAINTEXT
+listener.name.ssl.ssl.client.auth=required
+ssl.truststore.type=PEM
+ssl.truststore.location=ca.crt
 sasl.enabled.mechanisms=SCRAM-SHA-512
 listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config={module} required;
 ssl.keystore.type=PEM
 ssl.keystore.location=server.pem
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
-super.users=User:ANONYMOUS
+super.users=User:ANONYMOUS;User:CN=auditor
 """
 
 
@@ -58,6 +62,17 @@ class SecuredBroker:
     bootstrap_servers: str
     authority: Path
     admin: AdminClient
+    plain_servers: str
+    certified_servers: str
+
+    @property
+    def certificate(self) -> Path:
+        """Of the client `auditor`, who may do everything."""
+        return self.authority.parent / "client.crt"
+
+    @property
+    def key(self) -> Path:
+        return self.authority.parent / "client.key"
 
     def let_in(self, user: Json) -> None:
         """Make a user and give it the rights of a KafkaUser, as Strimzi does."""
@@ -104,7 +119,7 @@ def _bindings(name: str, acl: Json) -> Iterator[AclBinding]:
 def secured_broker(directory: Path, topics: list[str]) -> Iterator[SecuredBroker]:
     """Start it with these topics and nobody let in; stop it at the end."""
     server = kafka.Kafka(fetched_jars(), directory / "kafka", free_port(), free_port())
-    port = free_port()
+    port, certified = free_port(), free_port()
     kafka.prepare(server)
     _certify(server.home)
     settings = server.home / "server.properties"
@@ -112,7 +127,11 @@ def secured_broker(directory: Path, topics: list[str]) -> Iterator[SecuredBroker
     settings.write_text(
         settings.read_text()
         + _SECURITY.format(
-            plain=server.port, port=port, controller=server.controller_port, module=_SCRAM
+            plain=server.port,
+            port=port,
+            certified=certified,
+            controller=server.controller_port,
+            module=_SCRAM,
         )
     )
     child = Child("kafka", directory / "kafka.log")
@@ -125,25 +144,40 @@ def secured_broker(directory: Path, topics: list[str]) -> Iterator[SecuredBroker
         wanted = [NewTopic(topic, PARTITIONS, 1) for topic in topics]
         for made in admin.create_topics(wanted).values():
             made.result(_SECONDS_MAX)
-        yield SecuredBroker(f"127.0.0.1:{port}", server.home / "ca.crt", admin)
+        yield SecuredBroker(
+            f"127.0.0.1:{port}",
+            server.home / "ca.crt",
+            admin,
+            plain_servers=server.bootstrap_servers,
+            certified_servers=f"127.0.0.1:{certified}",
+        )
     finally:
         stop_all([child], {})
 
 
 def _certify(home: Path) -> None:
-    """A certificate for 127.0.0.1 that is its own authority."""
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
-    subprocess.run(
-        [
-            *command,
-            *("-keyout", "server.key", "-out", "ca.crt", "-subj", "/CN=127.0.0.1"),
-            *("-addext", "subjectAltName=IP:127.0.0.1"),
-        ],
-        cwd=home,
-        check=True,
-        capture_output=True,
-        timeout=_SECONDS_MAX,
+    """A certificate for 127.0.0.1 that is its own authority, and one of a client by that one."""
+    _openssl(
+        home,
+        *("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", "server.key"),
+        *("-out", "ca.crt", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"),
+    )
+    _openssl(
+        home,
+        *("req", "-newkey", "rsa:2048", "-nodes", "-keyout", "client.key", "-out", "client.csr"),
+        *("-subj", "/CN=auditor"),
+    )
+    _openssl(
+        home,
+        *("x509", "-req", "-in", "client.csr", "-CA", "ca.crt", "-CAkey", "server.key"),
+        *("-CAcreateserial", "-days", "2", "-out", "client.crt"),
     )
     (home / "server.pem").write_text(
         (home / "server.key").read_text() + (home / "ca.crt").read_text()
+    )
+
+
+def _openssl(home: Path, *arguments: str) -> None:
+    subprocess.run(
+        ["openssl", *arguments], cwd=home, check=True, capture_output=True, timeout=_SECONDS_MAX
     )

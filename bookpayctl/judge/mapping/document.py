@@ -109,6 +109,12 @@ class KafkaSource:
     bootstrap_servers: str
     topics: dict[str, TopicMapping]
     groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    username: str = ""
+    password_file: str | None = None
+    password_variable: str | None = None
+    ca_file: str = ""
+    certificate_file: str = ""
+    key_file: str = ""
     properties_file: str | None = None
     timeout_seconds: int = DEFAULT_STATEMENT_TIMEOUT_SECONDS
 

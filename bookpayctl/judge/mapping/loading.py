@@ -35,6 +35,12 @@ SECTIONS: Final = ("database", "stripe", "kafka", "tables")
 PATHS: Final = ("event_id", "event_type", "order_id", "root_event_id", "amount", "currency")
 """Keys of a topic behind which a path stands."""
 
+PROOF: Final = (
+    *("username", "password_file", "password_variable"),
+    *("ca_file", "certificate_file", "key_file"),
+)
+"""Keys of Kafka that say what it is shown."""
+
 PLAIN: Final = ("change_data_capture", "payment_window_seconds")
 LEDGERS: Final = (*REQUIRED, STRIPE, KAFKA, OTHERS)
 """What a mapping can say to be absent."""
@@ -152,6 +158,7 @@ def kafka_of(section: dict[str, Any]) -> KafkaSource:
     found = checked(section, keys.KAFKA, "kafka")
     if not found.get("bootstrap_servers") or not found.get("topics"):
         raise MappingError("kafka needs bootstrap_servers and topics")
+    _see_one_proof(found)
     topics = {
         name: _topic(name, _table(value, f"kafka.topics.{name}"))
         for name, value in found.pop("topics").items()
@@ -164,6 +171,20 @@ def kafka_of(section: dict[str, Any]) -> KafkaSource:
     source = KafkaSource(topics=topics, groups=groups, **found)
     _see_one_topic_for_each_type(source)
     return source
+
+
+def _see_one_proof(found: dict[str, Any]) -> None:
+    """What a broker is shown is said whole, and in one way."""
+    own = [name for name in PROOF if name in found]
+    if own and "properties_file" in found:
+        raise MappingError(
+            f"kafka has properties_file and {own[0]}; one of both says what it is shown"
+        )
+    passwords = [name for name in ("password_file", "password_variable") if name in found]
+    if len(passwords) > 1 or bool(passwords) != ("username" in found):
+        raise MappingError("kafka.username needs password_file or password_variable, one of them")
+    if ("certificate_file" in found) != ("key_file" in found):
+        raise MappingError("kafka.certificate_file and kafka.key_file need each other")
 
 
 def _see_one_topic_for_each_type(source: KafkaSource) -> None:

@@ -5,7 +5,6 @@ Partitions are assigned, no group is joined, and only committed records are read
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import datetime
 
@@ -17,6 +16,7 @@ from bookpayctl.clients.kafka import (
     open_consumer,
     records_between,
 )
+from bookpayctl.clients.kafka_servers import KafkaServers
 from bookpayctl.judge.ledgers.sink import Value
 from bookpayctl.judge.ledgers.writer import LedgerWriter
 from bookpayctl.judge.mapping.document import KafkaSource, TopicMapping
@@ -28,21 +28,21 @@ Ranges = dict[tuple[str, int], tuple[int, int]]
 
 def read_mapped_log(
     source: KafkaSource,
-    properties: Mapping[str, str],
+    servers: KafkaServers,
     ledgers: LedgerWriter,
     salt: str | None = None,
 ) -> None:
     """Read every topic of the mapping to the end that it has now, and where each group stands.
 
     Args:
-        properties: librdkafka's, for a broker that wants TLS or a password.
+        servers: where the mapping's Kafka is, with what it asks for.
         salt: makes digests of what may name a customer; None leaves it as it is.
 
     Raises:
         LogReadError, BrokerError: nothing may be concluded from a part of the log.
         StoreError: what was read could not be kept.
     """
-    consumer = open_consumer(source.bootstrap_servers, properties)
+    consumer = open_consumer(servers)
     oldest: dict[tuple[str, int], datetime | None] = {}
     try:
         ranges = log_ranges(consumer, source.topics)
@@ -66,7 +66,7 @@ def read_mapped_log(
             )  # fmt: skip
         for group, topics in source.groups.items():
             read = [where for where in ranges if where[0] in topics]
-            committed = group_offsets(source.bootstrap_servers, group, read, properties=properties)
+            committed = group_offsets(servers, group, read)
             for where, offset in committed.items():
                 row = {"consumer_group": group, "committed_offset": offset}
                 groups.put({**_place(where), **row})

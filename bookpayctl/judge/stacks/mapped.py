@@ -6,13 +6,14 @@ hole, and unknown.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 from bookpayctl.clients.kafka import BrokerError, LogReadError
+from bookpayctl.clients.kafka_servers import KafkaServers
 from bookpayctl.clients.stripe_api import StripeApi
 from bookpayctl.judge.ledgers.absence import Absence, missing
 from bookpayctl.judge.ledgers.sink import Value
@@ -41,6 +42,7 @@ NO_REQUESTS: Final = "only our twin and our recording tap show the requests"
 NO_PUBLISHERS: Final = "only our own publisher keeps its terms"
 NO_SETTINGS: Final = "how others set their topics is theirs to say"
 REDACTION: Final = "ids of orders, sellers and clients are digests (--redact)"
+UNCHECKED: Final = "Kafka's certificate was not checked ({}): another could have answered for it"
 TARGET: Final = "mapping"
 
 # Stripe's API reference, "Events": they can be listed for 30 days.
@@ -86,7 +88,7 @@ class MappedStack:
     stripe_key: str | None
     runs_dir: Path
     scope: Scope = Scope()
-    kafka_properties: dict[str, str] = field(default_factory=dict)
+    kafka: KafkaServers | None = None
     read_only_live: bool = False
     salt: str | None = None
 
@@ -115,7 +117,13 @@ class MappedStack:
             absent |= self._read_stripe(self.mapping.stripe, ledgers, observe)
         absent |= self._read_log(ledgers)
         read = read_mapped(self.dsn, self.mapping, ledgers, self.salt)
-        notes = (*self.scope.notes(), *([REDACTION] if self.salt else []), *read.notes)
+        unchecked = self.kafka.unchecked if self.kafka else ""
+        notes = (
+            *self.scope.notes(),
+            *([REDACTION] if self.salt else []),
+            *([UNCHECKED.format(unchecked)] if unchecked else []),
+            *read.notes,
+        )
         return LedgerLook(folder, read.moment, {**absent, **read.absent}, notes)
 
     def judgement(self, moment: DatabaseMoment) -> dict[str, Value]:
@@ -184,10 +192,10 @@ class MappedStack:
             for kind, topic in (source.topic_of_type if source else {}).items():
                 topics.put({"event_type": kind, "topic": topic})
         ledgers.keep(topics)
-        if source is None:
+        if source is None or self.kafka is None:
             return {}
         try:
-            read_mapped_log(source, self.kafka_properties, ledgers, self.salt)
+            read_mapped_log(source, self.kafka, ledgers, self.salt)
         except (LogReadError, BrokerError) as error:
             return missing(LOG_TABLES[:3], f"Kafka could not be read: {error}")
         return {}
