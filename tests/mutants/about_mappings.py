@@ -137,4 +137,22 @@ MAPPING_MUTANTS: Final = (
             ),
         ),
     ),
+    Mutant(
+        "M111",
+        "who reads the twin's journal takes its first page for all of it",
+        (
+            Replacement(
+                "bookpayctl/clients/stripe_twin.py",
+                '            if not page.get("has_more"):\n',
+                '            if "has_more" in page:\n',
+            ),
+        ),
+        (
+            integration(
+                "stripe_twin/test_twin_pages",
+                "test_every_request_comes_once_while_others_are_made",
+            ),
+        ),
+        (integration("stripe_twin/test_twin_pages", "test_a_page_says_whether_there_are_more"),),
+    ),
 )
