@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,6 +31,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 )
 
 from bookpayctl.clients.kafka_connection import (
+    OF_THE_GROUP,
     REQUEST_TIMEOUT_SECONDS,
     BrokerError,
     LogConsumer,
@@ -39,7 +40,7 @@ from bookpayctl.clients.kafka_connection import (
 )
 from bookpayctl.clients.kafka_servers import KafkaServers
 
-__all__ = ["REQUEST_TIMEOUT_SECONDS", "BrokerError", "LogConsumer", "open_admin"]
+__all__ = ["REQUEST_TIMEOUT_SECONDS", "BrokerError", "LogConsumer", "explaining", "open_admin"]
 
 READ_DEADLINE_SECONDS: Final = 60.0
 
@@ -49,6 +50,10 @@ BATCH_MAX: Final = 5_000
 
 
 BATCH_SECONDS: Final = 0.1
+
+
+ReadValue = Callable[[str, bytes | None], Any]
+"""Of a topic's name and a record's value, what its document is."""
 
 
 class LogReadError(RuntimeError):
@@ -142,8 +147,12 @@ def records_between(
     ranges: dict[tuple[str, int], tuple[int, int]],
     *,
     deadline_seconds: float = READ_DEADLINE_SECONDS,
+    read_value: ReadValue | None = None,
 ) -> Iterator[LogRecord]:
     """Every record from first to end offset of each partition.
+
+    Args:
+        read_value: what a record's `document` is, of its topic and value; None for JSON.
 
     Raises:
         LogReadError: the end was not reached before the deadline.
@@ -155,7 +164,7 @@ def records_between(
     give_up_at = time.monotonic() + deadline_seconds
     while open_ends:
         for message in consumer.consume(num_messages=BATCH_MAX, timeout=BATCH_SECONDS):
-            record = _record(message)
+            record = _record(message, read_value or as_json)
             if record is not None and record.offset < ranges[record.topic, record.partition][1]:
                 yield record
         # Position, not the last record: a transaction marker may be the last offset of a log.
@@ -316,8 +325,10 @@ def _refuse_errors(answer: list[TopicPartition] | None) -> list[TopicPartition]:
     return answer or []
 
 
-def _record(message: Message) -> LogRecord | None:
+def _record(message: Message, read_value: ReadValue) -> LogRecord | None:
     error = message.error()
+    if error is not None and error.code() == OF_THE_GROUP:
+        return None
     if error is not None:
         raise LogReadError(f"reading the log failed: {error}")
     kind, milliseconds = message.timestamp()
@@ -326,7 +337,7 @@ def _record(message: Message) -> LogRecord | None:
         if kind == TIMESTAMP_NOT_AVAILABLE
         else datetime.fromtimestamp(milliseconds / 1000, UTC)
     )
-    document = _json(message.value())
+    document = read_value(message.topic() or "", message.value())
     return LogRecord(
         topic=message.topic() or "",
         partition=message.partition() or 0,
@@ -351,7 +362,7 @@ def _decoded(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _json(value: Any) -> Any:
+def as_json(_topic: str, value: bytes | None) -> Any:
     """A value as JSON; None when it is none."""
     try:
         return json.loads(value or b"")

@@ -37,6 +37,10 @@ _REFUSED: Final = frozenset(
 _MAY: Final = "give it Read, Describe and DescribeConfigs of each topic, and Describe of each group"
 
 
+OF_THE_GROUP: Final = KafkaError.GROUP_AUTHORIZATION_FAILED
+"""What a reader of assigned partitions may pass over: it has a group's name and asks it nothing."""
+
+
 class NoConversationError(KafkaException):
     """No broker takes us as we come; the message says why and what to do."""
 

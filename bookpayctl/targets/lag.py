@@ -69,8 +69,9 @@ def _group_lags(servers: KafkaServers) -> dict[str, int] | _Loading:
     ]
     try:
         client = kafka.open_admin(servers)
-        ends = _offsets(client, positions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
-        begins = _offsets(client, positions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
+        with kafka.explaining(client):
+            ends = _offsets(client, positions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
+            begins = _offsets(client, positions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
         committed = {
             group: kafka.group_offsets(
                 servers,

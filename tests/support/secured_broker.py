@@ -6,7 +6,7 @@ everything: that is the operator.
 
 from __future__ import annotations
 
-import subprocess
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +27,7 @@ from bookpayctl.targets.readiness import kafka_answers
 from bookpayctl.targets.servers import kafka
 from runtime.adapters.kafka import librdkafka_logger
 from runtime.domain.names import PARTITIONS
+from tests.support.certificates import openssl, self_signed
 from tests.support.processes import Child, free_port, stop_all
 from tests.support.servers import fetched_jars
 
@@ -34,6 +35,9 @@ Json = Any  # a document as YAML gives it
 
 PASSWORD: Final = "a password of the test"
 _SECONDS_MAX: Final = 30
+
+_CAPITAL: Final = re.compile(r"(?<!^)(?=[A-Z])")
+"""Strimzi writes `DescribeConfigs` where the client has DESCRIBE_CONFIGS."""
 
 _SCRAM: Final = "org.apache.kafka.common.security.scram.ScramLoginModule"
 
@@ -110,7 +114,7 @@ def _bindings(name: str, acl: Json) -> Iterator[AclBinding]:
             ],
             f"User:{name}",
             "*",
-            AclOperation[operation.upper()],
+            AclOperation[_CAPITAL.sub("_", operation).upper()],
             AclPermissionType.ALLOW,
         )
 
@@ -157,27 +161,18 @@ def secured_broker(directory: Path, topics: list[str]) -> Iterator[SecuredBroker
 
 def _certify(home: Path) -> None:
     """A certificate for 127.0.0.1 that is its own authority, and one of a client by that one."""
-    _openssl(
-        home,
-        *("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", "server.key"),
-        *("-out", "ca.crt", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"),
-    )
-    _openssl(
+    self_signed(home, "server", "127.0.0.1")
+    (home / "server.crt").rename(home / "ca.crt")
+    openssl(
         home,
         *("req", "-newkey", "rsa:2048", "-nodes", "-keyout", "client.key", "-out", "client.csr"),
         *("-subj", "/CN=auditor"),
     )
-    _openssl(
+    openssl(
         home,
         *("x509", "-req", "-in", "client.csr", "-CA", "ca.crt", "-CAkey", "server.key"),
         *("-CAcreateserial", "-days", "2", "-out", "client.crt"),
     )
     (home / "server.pem").write_text(
         (home / "server.key").read_text() + (home / "ca.crt").read_text()
-    )
-
-
-def _openssl(home: Path, *arguments: str) -> None:
-    subprocess.run(
-        ["openssl", *arguments], cwd=home, check=True, capture_output=True, timeout=_SECONDS_MAX
     )

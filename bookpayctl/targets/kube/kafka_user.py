@@ -48,31 +48,39 @@ def read_files(cluster: Cluster, namespace: str) -> dict[str, str]:
         ForbiddenError: the account may not read them.
     """
     user = cluster.find(SECRET, USER, namespace)
+    authority = None if user is None else cluster.find(SECRET, authority_of(user), namespace)
+    return files_of(user, authority, namespace)
+
+
+def authority_of(user: Document) -> str:
+    """The Secret in which Strimzi keeps the authority of the brokers that a user belongs to."""
+    brokers = (user["metadata"].get("labels") or {}).get(_CLUSTER_LABEL, "")
+    return f"{brokers}-cluster-ca-cert"
+
+
+def files_of(user: Document | None, authority: Document | None, namespace: str) -> dict[str, str]:
+    """File name -> value. A user of Strimzi's has a password, or a certificate with its key.
+
+    Raises:
+        NoKafkaUserError: one of both Secrets is not there.
+    """
     if user is None:
         raise NoKafkaUserError(
             f"Kafka asks for names there, and namespace {namespace} has no Secret {USER}: make the"
             f" KafkaUser {USER} (manifests/components/kafka-users), or set KAFKA_USERNAME and"
             " KAFKA_PASSWORD_FILE, or KAFKA_CERTIFICATE_FILE and KAFKA_KEY_FILE, and KAFKA_CA_FILE"
         )
-    brokers = (user["metadata"].get("labels") or {}).get(_CLUSTER_LABEL, "")
-    authority = f"{brokers}-cluster-ca-cert"
-    files = files_of(user, cluster.find(SECRET, authority, namespace))
-    if kafka_files.CA not in files:
-        raise NoKafkaUserError(
-            f"namespace {namespace} has no Secret {authority} with a ca.crt: whom Kafka is vouched"
-            " for by is not known; set KAFKA_CA_FILE and what KAFKA_USERNAME and the others name"
-        )
-    return files
-
-
-def files_of(user: Document, authority: Document | None) -> dict[str, str]:
-    """File name -> value. A user of Strimzi's has a password, or a certificate with its key."""
     named = {
         kafka_files.PASSWORD: value_of(user, "password"),
         kafka_files.CERTIFICATE: value_of(user, "user.crt"),
         kafka_files.KEY: value_of(user, "user.key"),
         kafka_files.CA: value_of(authority, "ca.crt"),
     }
+    if not named[kafka_files.CA]:
+        raise NoKafkaUserError(
+            f"namespace {namespace} has no Secret {authority_of(user)} with a ca.crt, so whom Kafka"
+            " is vouched for by is not known: set KAFKA_CA_FILE, and KAFKA_USERNAME and the others"
+        )
     if named[kafka_files.PASSWORD]:
         named[kafka_files.USERNAME] = user["metadata"]["name"]
     return {name: value for name, value in named.items() if value}

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +27,7 @@ from bookpayctl.targets.kube.reach.kafka_wire import Conversation
 from bookpayctl.targets.kube.reach.tls import TlsRelay
 from bookpayctl.targets.lag import LagError, group_lags
 from runtime.domain.names import TOPICS_OF_GROUP, Topic
+from tests.support.certificates import self_signed
 from tests.support.command_line import CommandLine, verdicts
 from tests.support.environments import environment_away
 from tests.support.foreign_shop import ForeignShop
@@ -113,9 +113,7 @@ def test_a_certificate_of_ours_is_shown_where_the_broker_asks_for_one(
 
 def stranger(folder: Path) -> str:
     """An authority that vouched for nobody here."""
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
-    names = ["-keyout", "stranger.key", "-out", "stranger.crt", "-subj", "/CN=stranger"]
-    subprocess.run([*command, *names], cwd=folder, check=True, capture_output=True, timeout=30)
+    self_signed(folder, "stranger", "stranger")
     return str(folder / "stranger.crt")
 
 

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from bookpayctl.clients.kafka_servers import KafkaProof, KafkaServers, without_tls
-from bookpayctl.targets import credentials, kafka_files
+from bookpayctl.targets import credentials, kafka_files, settings
 from bookpayctl.targets.kube import kafka_user
+from bookpayctl.targets.kube.kafka_user import NoKafkaUserError
+from bookpayctl.targets.local.options import read_options
 from bookpayctl.targets.settings import SettingsError
 
 PASSWORD = "correct horse"
@@ -94,24 +96,34 @@ def test_without_tls_the_name_is_still_shown_and_a_certificate_is_not() -> None:
 
 def secret(**values: str) -> dict[str, Any]:
     data = {name: base64.b64encode(value.encode()).decode() for name, value in values.items()}
-    return {"metadata": {"name": "bookpayctl"}, "data": data}
+    labels = {"strimzi.io/cluster": "shop"}
+    return {"metadata": {"name": "bookpayctl", "labels": labels}, "data": data}
+
+
+AUTHORITY = secret(**{"ca.crt": "an authority"})
 
 
 def test_a_user_of_strimzi_has_a_password_or_a_certificate() -> None:
-    authority = {"data": {"ca.crt": base64.b64encode(b"an authority").decode()}}
-    named = kafka_user.files_of(secret(password=PASSWORD), authority)
-    certified = kafka_user.files_of(secret(**{"user.crt": "one", "user.key": "two"}), authority)
+    named = kafka_user.files_of(secret(password=PASSWORD), AUTHORITY, "kafka")
+    certified = secret(**{"user.crt": "one", "user.key": "two", "user.password": "a keystore's"})
 
     assert named == {
         kafka_files.USERNAME: "bookpayctl",
         kafka_files.PASSWORD: PASSWORD,
         kafka_files.CA: "an authority",
     }
-    assert certified == {
+    assert kafka_user.files_of(certified, AUTHORITY, "kafka") == {
         kafka_files.CERTIFICATE: "one",
         kafka_files.KEY: "two",
         kafka_files.CA: "an authority",
     }
+
+
+def test_a_stack_without_our_user_is_refused_with_what_to_make() -> None:
+    with pytest.raises(NoKafkaUserError, match="make the KafkaUser bookpayctl"):
+        kafka_user.files_of(None, None, "kafka")
+    with pytest.raises(NoKafkaUserError, match="no Secret shop-cluster-ca-cert with a"):
+        kafka_user.files_of(secret(password=PASSWORD), None, "kafka")
 
 
 def deployment(*variables: dict[str, str]) -> dict[str, Any]:
@@ -123,3 +135,23 @@ def test_a_stack_asks_for_names_when_a_service_shows_one() -> None:
     assert kafka_user.asks_for_names(deployment({"name": "KAFKA_CA_FILE", "value": "/ca"}))
     assert not kafka_user.asks_for_names(deployment({"name": "KAFKA_USERNAME", "value": ""}))
     assert not kafka_user.asks_for_names(deployment())
+
+
+def test_up_shows_an_existing_kafka_a_name_and_its_own_nothing(tmp_path: Path) -> None:
+    environ = variables(tmp_path)
+    existing = settings.resolve({"bootstrap_servers": "h:9093"}, {}, tmp_path)
+    own = settings.resolve({}, {}, tmp_path)
+
+    given = read_options(existing, environ)
+
+    assert given.kafka is not None
+    assert given.kafka.user == "auditor"
+    assert read_options(own, environ).kafka_proof == KafkaProof()
+
+
+def test_up_refuses_a_certificate_because_the_services_show_none(tmp_path: Path) -> None:
+    values = settings.resolve({"bootstrap_servers": "h:9093"}, {}, tmp_path)
+    environ = {"KAFKA_CERTIFICATE_FILE": __file__, "KAFKA_KEY_FILE": __file__}
+
+    with pytest.raises(SettingsError, match="give KAFKA_USERNAME and KAFKA_PASSWORD_FILE"):
+        read_options(values, environ)
