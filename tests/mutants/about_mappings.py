@@ -155,4 +155,44 @@ MAPPING_MUTANTS: Final = (
         ),
         (integration("stripe_twin/test_twin_pages", "test_a_page_says_whether_there_are_more"),),
     ),
+    Mutant(
+        "M112",
+        "a value in Avro is read with a schema that leaves some of its bytes unread",
+        (
+            Replacement(
+                "bookpayctl/judge/readers/avro.py",
+                "        if rest.read(1):\n",
+                "        if rest.closed:\n",
+            ),
+        ),
+        (
+            integration(
+                "mapped_stacks/test_avro_log",
+                "test_bytes_that_are_not_of_their_schema_are_never_guessed",
+            ),
+        ),
+        (unit("judge/test_mapping", "test_the_smallest_mapping_has_a_name_and_orders"),),
+    ),
+    Mutant(
+        "M113",
+        "a value that could not be read counts as one that says nothing",
+        (
+            Replacement(
+                "bookpayctl/judge/readers/mapped_log.py",
+                "        return readable | {name: NOT_HELD for name",
+                "        return readable | {name: None for name",
+            ),
+        ),
+        (
+            integration(
+                "mapped_stacks/test_avro_log",
+                "test_a_value_that_cannot_be_read_is_counted_and_what_rests_on_it_is_unknown",
+            ),
+        ),
+        (
+            integration(
+                "mapped_stacks/test_avro_log", "test_a_log_in_avro_is_judged_like_one_in_json"
+            ),
+        ),
+    ),
 )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bookpayctl.clients import libpq
 from bookpayctl.clients.kafka_servers import KafkaProof, KafkaServers
+from bookpayctl.clients.schema_registry import SchemaRegistry
 from bookpayctl.judge.mapping.document import (
     DatabaseSource,
     KafkaSource,
@@ -70,6 +71,23 @@ def kafka_servers_of(source: KafkaSource, environ: Variables[str, str]) -> Kafka
         key_file=_path(source.key_file, "kafka.key_file"),
     )
     return KafkaServers(source.bootstrap_servers, proof.security)
+
+
+def registry_of(source: KafkaSource, environ: Variables[str, str]) -> SchemaRegistry | None:
+    """The registry that the mapping names; None where it names none.
+
+    Raises:
+        MappingError: the password is not there.
+    """
+    if not source.registry_url:
+        return None
+    password = ""
+    if source.registry_password_file is not None:
+        password = _file(source.registry_password_file, "kafka.registry_password_file")
+    if source.registry_password_variable is not None:
+        where = "kafka.registry_password_variable"
+        password = _variable(source.registry_password_variable, environ, where)
+    return SchemaRegistry(source.registry_url, user=source.registry_user, password=password)
 
 
 def _kafka_password(source: KafkaSource, environ: Variables[str, str]) -> str:

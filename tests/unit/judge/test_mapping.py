@@ -207,3 +207,18 @@ ca_file = "{tmp_path}/ca.crt"
     assert security["security.protocol"] == "SASL_SSL"
     assert security["sasl.password"] == "password"
     assert security["ssl.ca.location"] == f"{tmp_path}/ca.crt"
+
+
+@pytest.mark.parametrize(
+    ("kind", "problem"),
+    [
+        ("protobuf", "kafka.topics.placed.format: protobuf is not read"),
+        ("thrift", "kafka.topics.placed.format must be json or avro"),
+        ("avro", "kafka.registry_url is missing"),
+    ],
+)
+def test_a_format_that_cannot_be_read_is_refused_with_the_reason(kind: str, problem: str) -> None:
+    text = HEAD + ORDERS + KAFKA_HEAD.format(proof="") + f'format = "{kind}"\n'
+
+    with pytest.raises(MappingError, match=problem):
+        mapping_of(text)
