@@ -52,7 +52,7 @@ class NoConversationError(KafkaException):
         return self._message
 
 
-class Heard:
+class ConnectionErrors:
     """What a client says of its connections while it is asked something else."""
 
     def __init__(self, servers: KafkaServers) -> None:
@@ -91,24 +91,24 @@ class LogConsumer(Consumer):
     """A consumer that knows what was said of its connections."""
 
     def __init__(self, servers: KafkaServers, settings: dict[str, Any]) -> None:
-        self.heard = Heard(servers)
-        super().__init__(_settings(servers, self.heard, settings))
+        self.connection_errors = ConnectionErrors(servers)
+        super().__init__(_settings(servers, self.connection_errors, settings))
 
 
 class RecordProducer(Producer):
     """A producer that knows what was said of its connections."""
 
     def __init__(self, servers: KafkaServers, settings: dict[str, Any]) -> None:
-        self.heard = Heard(servers)
-        super().__init__(_settings(servers, self.heard, settings))
+        self.connection_errors = ConnectionErrors(servers)
+        super().__init__(_settings(servers, self.connection_errors, settings))
 
 
 class Admin(AdminClient):
     """An admin client that knows what was said of its connections."""
 
     def __init__(self, servers: KafkaServers) -> None:
-        self.heard = Heard(servers)
-        super().__init__(_settings(servers, self.heard, {}))
+        self.connection_errors = ConnectionErrors(servers)
+        super().__init__(_settings(servers, self.connection_errors, {}))
 
 
 def open_admin(servers: KafkaServers) -> Admin:
@@ -135,15 +135,17 @@ def explaining(client: LogConsumer | Admin) -> Iterator[None]:
     except KafkaException as error:
         # What was heard waits in a queue until somebody looks.
         client.poll(0)
-        raise client.heard.with_reason(error) from error
+        raise client.connection_errors.with_reason(error) from error
 
 
-def _settings(servers: KafkaServers, heard: Heard, settings: dict[str, Any]) -> dict[str, Any]:
+def _settings(
+    servers: KafkaServers, errors: ConnectionErrors, settings: dict[str, Any]
+) -> dict[str, Any]:
     """The client's, which no property of the security changes."""
     return {
         **servers.security,
         "bootstrap.servers": servers.bootstrap_servers,
         "log_level": 0,
-        "error_cb": heard.note,
+        "error_cb": errors.note,
         **settings,
     }

@@ -85,8 +85,8 @@ def send_all(
     left = producer.flush(DELIVERY_SECONDS_MAX + 5.0)
     if left or errors:
         first = errors[0] if errors else KafkaError(KafkaError._TIMED_OUT)  # noqa: SLF001
-        reason = producer.heard.reason(first)
-        said = f"{producer.heard.servers.name} {reason}" if reason else first.str()
+        reason = producer.connection_errors.reason(first)
+        said = f"{producer.connection_errors.servers.name} {reason}" if reason else first.str()
         raise DeliveryError(
             f"{left + len(errors)} of {len(records)} records were not acknowledged: {said}"
         )
