@@ -5,6 +5,7 @@ Partitions are assigned, no group is joined, and only committed records are read
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -74,13 +75,10 @@ def read_mapped_log(
         if lost:
             raise LogReadError(f"there is no topic {', '.join(lost)}")
         with ledgers.sink("log_records") as records:
-            found = records_between(
-                consumer,
-                ranges,
-                deadline_seconds=source.timeout_seconds,
-                read_value=_reading(source, registry),
-            )
-            for record in found:
+            seconds, reading = source.timeout_seconds, _reading(source, registry)
+            for record in records_between(
+                consumer, ranges, deadline_seconds=seconds, read_value=reading
+            ):
                 if isinstance(record.document, UnreadableValue):
                     told = unread.setdefault((record.topic, record.document.reason), Unread(record))
                     told.count += 1
@@ -96,18 +94,23 @@ def read_mapped_log(
                 {**_place(where), "low_offset": low, "high_offset": high,
                  "oldest_at": oldest.get(where)}
             )  # fmt: skip
-        for group, topics in source.groups.items():
-            read = [where for where in ranges if where[0] in topics]
-            committed = group_offsets(servers, group, read)
-            for where, offset in committed.items():
-                row = {"consumer_group": group, "committed_offset": offset}
-                groups.put({**_place(where), **row})
+        for row in _groups(source, servers, ranges):
+            groups.put(row)
     ledgers.keep(records, partitions, groups)
     return tuple(
         f"{told.count} values in {topic} could not be read, the first at {told.first.partition}/"
         f"{told.first.offset}: {reason}"
         for (topic, reason), told in sorted(unread.items())
     )
+
+
+def _groups(
+    source: KafkaSource, servers: KafkaServers, ranges: Ranges
+) -> Iterator[dict[str, Value]]:
+    for group, topics in source.groups.items():
+        read = [where for where in ranges if where[0] in topics]
+        for where, offset in group_offsets(servers, group, read).items():
+            yield {**_place(where), "consumer_group": group, "committed_offset": offset}
 
 
 def _reading(source: KafkaSource, registry: SchemaRegistry | None) -> ReadValue | None:
