@@ -31,6 +31,7 @@ import psycopg
 from confluent_kafka import Consumer, TopicPartition
 
 from bookpayctl.clients.kafka_producer import open_producer, send_all
+from bookpayctl.clients.kafka_servers import KafkaServers
 from bookpayctl.replay.comparing import VERIFY, compare
 from bookpayctl.replay.outbox_rows import OutboxSelection, RowPlace, next_rows, record_of
 from bookpayctl.replay.planning import ALL_TOPICS, plan
@@ -102,7 +103,7 @@ def fill(dsn: str, orders: int) -> None:
 
 def publish(dsn: str, bootstrap_servers: str) -> int:
     """Send every row as the publisher would; how many."""
-    producer = open_producer(bootstrap_servers, "benchmark")
+    producer = open_producer(KafkaServers(bootstrap_servers), "benchmark")
     sent, after = 0, None
     with psycopg.connect(dsn) as conn:
         conn.execute("SET search_path = bookstore_platform")
@@ -211,7 +212,7 @@ def measure(orders: int, rounds: int) -> None:
         running_servers(Path(scratch)) as servers,
     ):
         migrate(servers.dsn)
-        create_topics(servers.kafka_bootstrap_servers)
+        create_topics(KafkaServers(servers.kafka_bootstrap_servers))
         fill(servers.dsn, orders)
         records = publish(servers.dsn, servers.kafka_bootstrap_servers)
         print(f"{records:,} records of {orders:,} orders")

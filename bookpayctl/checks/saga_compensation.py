@@ -165,7 +165,7 @@ def _compensation(environment: Environment, probe: probe_orders.ProbeOrder) -> C
 
 
 def _topic_ends(environment: Environment) -> dict[tuple[str, int], int]:
-    consumer = kafka.open_consumer(environment.kafka_bootstrap_servers)
+    consumer = kafka.open_consumer(environment.kafka)
     try:
         ranges = kafka.log_ranges(consumer, [Topic.ORDERS_CANCELLED.value])
     finally:
@@ -179,7 +179,7 @@ def _is_on_topic(
     """Whether the event is in orders.cancelled, after the offsets seen before it was caused."""
     if event_id is None:
         return False
-    consumer = kafka.open_consumer(environment.kafka_bootstrap_servers)
+    consumer = kafka.open_consumer(environment.kafka)
     try:
         ranges = {
             where: (since.get(where, first), end)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bookpayctl.check import Check, CheckAnswer, Inquiry, judged
 from bookpayctl.clients import kafka
 from bookpayctl.clients.database import writing
+from bookpayctl.clients.kafka_servers import KafkaServers
 from bookpayctl.clients.publisher_lock import lock_holders
 from bookpayctl.targets.target import answering
 from runtime.domain.names import PUBLISHER_LOCK_KEY, Service, Topic
@@ -53,7 +54,7 @@ def ask(inquiry: Inquiry) -> CheckAnswer:
     with writing(environment.dsn) as conn:
         lock = _read_lock(conn)
         terms = _read_terms(conn)
-    records = _read_records(environment.kafka_bootstrap_servers)
+    records = _read_records(environment.kafka)
     problems = [
         *_lock_problems(lock, terms),
         *([] if len(alive) == PUBLISHERS else [f"{len(alive)} of {PUBLISHERS} publishers answer"]),
@@ -139,8 +140,8 @@ def _read_terms(conn: Any) -> list[PublisherTerm]:
     return [PublisherTerm(*row) for row in rows]
 
 
-def _read_records(bootstrap_servers: str) -> list[LogRecord]:
-    consumer = kafka.open_consumer(bootstrap_servers)
+def _read_records(servers: KafkaServers) -> list[LogRecord]:
+    consumer = kafka.open_consumer(servers)
     try:
         ranges = kafka.log_ranges(consumer, [topic.value for topic in Topic])
         return list(kafka.records_between(consumer, ranges))

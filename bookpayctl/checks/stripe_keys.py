@@ -82,9 +82,10 @@ def _creation_keys(reader: StripeReader, env: str) -> dict[str, list[str | None]
         rows = reader.tapped()
         seen["the recording tap"] = [row["idempotency_key"] for row in rows if is_creation(row)]
     if reader.is_twin:
-        rows = reader.requests()
         seen["Stripe"] = [
-            row.get("idempotency_key") for row in rows if is_creation(row) and row.get("env") == env
+            row.get("idempotency_key")
+            for row in reader.requests()
+            if is_creation(row) and row.get("env") == env
         ]
     elif reader.keeps_a_ledger:
         seen["Stripe"] = [

@@ -36,7 +36,12 @@ def stack_of(
         redact: whether what may name a customer is kept as digests alone.
     """
     from bookpayctl.clients.stripe_api import why_refused
-    from bookpayctl.judge.mapping.access import dsn_of, kafka_properties_of, stripe_key_of
+    from bookpayctl.judge.mapping.access import (
+        dsn_of,
+        kafka_servers_of,
+        registry_of,
+        stripe_key_of,
+    )
     from bookpayctl.judge.mapping.document import MappingError
     from bookpayctl.judge.mapping.loading import mapping_of
     from bookpayctl.judge.stacks.mapped import MappedStack, Scope
@@ -55,7 +60,8 @@ def stack_of(
             if why is not None:
                 fail(f"{path}: stripe: {why}", ExitCode.REFUSED, reason="live_key")
         dsn = dsn_of(mapping.database, os.environ)
-        properties = kafka_properties_of(mapping.kafka) if mapping.kafka else {}
+        registry = registry_of(mapping.kafka, os.environ) if mapping.kafka else None
+        kafka = kafka_servers_of(mapping.kafka, os.environ) if mapping.kafka else None
     except (OSError, UnicodeDecodeError) as error:
         fail(f"--mapping {path} cannot be read: {error}", ExitCode.USAGE)
     except MappingError as error:
@@ -68,7 +74,8 @@ def stack_of(
         key,
         runs_dir,
         scope=scope or Scope(),
-        kafka_properties=properties,
+        kafka=kafka,
+        registry=registry,
         read_only_live=read_only_live,
         salt=_salt(runs_dir.parent / SALT_FILE) if redact else None,
     )

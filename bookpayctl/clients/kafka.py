@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,22 +18,29 @@ from uuid import uuid4
 from confluent_kafka import (
     OFFSET_INVALID,
     TIMESTAMP_NOT_AVAILABLE,
-    Consumer,
     KafkaError,
     KafkaException,
     Message,
     TopicPartition,
 )
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
-    AdminClient,
     AlterConfigOpType,
     ConfigEntry,
     ConfigResource,
     ConfigSource,
 )
 
-REQUEST_TIMEOUT_SECONDS: Final = 5.0
+from bookpayctl.clients.kafka_connection import (
+    OF_THE_GROUP,
+    REQUEST_TIMEOUT_SECONDS,
+    BrokerError,
+    LogConsumer,
+    explaining,
+    open_admin,
+)
+from bookpayctl.clients.kafka_servers import KafkaServers
 
+__all__ = ["REQUEST_TIMEOUT_SECONDS", "BrokerError", "LogConsumer", "explaining", "open_admin"]
 
 READ_DEADLINE_SECONDS: Final = 60.0
 
@@ -45,11 +52,8 @@ BATCH_MAX: Final = 5_000
 BATCH_SECONDS: Final = 0.1
 
 
-LogConsumer = Consumer
-"""What `open_consumer` makes."""
-
-BrokerError = KafkaException
-"""What the broker, or the way to it, answered instead of what was asked for."""
+ReadValue = Callable[[str, bytes | None], Any]
+"""Of a topic's name and a record's value, what its document is."""
 
 
 class LogReadError(RuntimeError):
@@ -84,44 +88,45 @@ class LogRecord:
         return self.headers.get("event_type")
 
 
-def open_consumer(bootstrap_servers: str, properties: Mapping[str, str] | None = None) -> Consumer:
-    """A consumer that reads assigned partitions only and never commits.
-
-    Args:
-        properties: of librdkafka, such as TLS; none of them changes what is said here.
-    """
-    return Consumer(
+def open_consumer(servers: KafkaServers) -> LogConsumer:
+    """A consumer that reads assigned partitions only and never commits."""
+    return LogConsumer(
+        servers,
         {
-            **(properties or {}),
-            "bootstrap.servers": bootstrap_servers,
             "group.id": f"bookpay-judge-{uuid4()}",
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
             "auto.offset.reset": "error",
             "isolation.level": "read_committed",
             "allow.auto.create.topics": False,
-            "log_level": 0,
-        }
+        },
     )
 
 
-def log_ranges(consumer: Consumer, topics: Iterable[str]) -> dict[tuple[str, int], tuple[int, int]]:
-    """First and end offset of each partition; a topic that does not exist yet has none."""
-    metadata = consumer.list_topics(timeout=REQUEST_TIMEOUT_SECONDS)
+def log_ranges(
+    consumer: LogConsumer, topics: Iterable[str]
+) -> dict[tuple[str, int], tuple[int, int]]:
+    """First and end offset of each partition; a topic that does not exist yet has none.
+
+    Raises:
+        BrokerError: no broker said, and why if that is known.
+    """
     ranges = {}
-    for topic in topics:
-        found = metadata.topics.get(topic)
-        if found is None or found.error is not None:
-            continue
-        for partition in found.partitions:
-            ranges[(topic, partition)] = consumer.get_watermark_offsets(
-                TopicPartition(topic, partition), timeout=REQUEST_TIMEOUT_SECONDS
-            )
+    with explaining(consumer):
+        metadata = consumer.list_topics(timeout=REQUEST_TIMEOUT_SECONDS)
+        for topic in topics:
+            found = metadata.topics.get(topic)
+            if found is None or found.error is not None:
+                continue
+            for partition in found.partitions:
+                ranges[(topic, partition)] = consumer.get_watermark_offsets(
+                    TopicPartition(topic, partition), timeout=REQUEST_TIMEOUT_SECONDS
+                )
     return ranges
 
 
 def since(
-    consumer: Consumer, ranges: dict[tuple[str, int], tuple[int, int]], at: datetime
+    consumer: LogConsumer, ranges: dict[tuple[str, int], tuple[int, int]], at: datetime
 ) -> dict[tuple[str, int], tuple[int, int]]:
     """The same ranges, each beginning with its first record at or after a time."""
     milliseconds = int(at.timestamp() * 1000)
@@ -138,12 +143,16 @@ def since(
 
 
 def records_between(
-    consumer: Consumer,
+    consumer: LogConsumer,
     ranges: dict[tuple[str, int], tuple[int, int]],
     *,
     deadline_seconds: float = READ_DEADLINE_SECONDS,
+    read_value: ReadValue | None = None,
 ) -> Iterator[LogRecord]:
     """Every record from first to end offset of each partition.
+
+    Args:
+        read_value: what a record's `document` is, of its topic and value; None for JSON.
 
     Raises:
         LogReadError: the end was not reached before the deadline.
@@ -155,7 +164,7 @@ def records_between(
     give_up_at = time.monotonic() + deadline_seconds
     while open_ends:
         for message in consumer.consume(num_messages=BATCH_MAX, timeout=BATCH_SECONDS):
-            record = _record(message)
+            record = _record(message, read_value or as_json)
             if record is not None and record.offset < ranges[record.topic, record.partition][1]:
                 yield record
         # Position, not the last record: a transaction marker may be the last offset of a log.
@@ -178,13 +187,13 @@ class TopicSettings:
     overrides: tuple[str, ...]
 
 
-def topic_settings(bootstrap_servers: str, topics: Iterable[str]) -> list[TopicSettings]:
+def topic_settings(servers: KafkaServers, topics: Iterable[str]) -> list[TopicSettings]:
     """Those of the topics that exist, with what they are set to.
 
     Raises:
         BrokerError: the broker did not say.
     """
-    admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
+    admin = open_admin(servers)
     known = admin.list_topics(timeout=REQUEST_TIMEOUT_SECONDS).topics
     there = [topic for topic in topics if topic in known and known[topic].error is None]
     if not there:
@@ -193,7 +202,8 @@ def topic_settings(bootstrap_servers: str, topics: Iterable[str]) -> list[TopicS
     answers = admin.describe_configs(asked, request_timeout=REQUEST_TIMEOUT_SECONDS)
     found = []
     for resource, future in answers.items():
-        entries = future.result()
+        with explaining(admin):
+            entries = future.result()
         partitions = known[resource.name].partitions
         found.append(
             TopicSettings(
@@ -211,13 +221,13 @@ def topic_settings(bootstrap_servers: str, topics: Iterable[str]) -> list[TopicS
     return sorted(found, key=lambda topic: topic.name)
 
 
-def change_topic(bootstrap_servers: str, topic: str, settings: Mapping[str, str]) -> None:
+def change_topic(servers: KafkaServers, topic: str, settings: Mapping[str, str]) -> None:
     """Set some of a topic's settings; the others stay.
 
     Raises:
         BrokerError: the broker refused, or did not say.
     """
-    admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
+    admin = open_admin(servers)
     entries = [
         ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
         for name, value in settings.items()
@@ -227,13 +237,13 @@ def change_topic(bootstrap_servers: str, topic: str, settings: Mapping[str, str]
     asked[resource].result()
 
 
-def delete_group(bootstrap_servers: str, group: str) -> None:
+def delete_group(servers: KafkaServers, group: str) -> None:
     """Remove a consumer group; one that does not exist is already removed.
 
     Raises:
         KafkaException: it is still there.
     """
-    admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
+    admin = open_admin(servers)
     future = admin.delete_consumer_groups([group], request_timeout=REQUEST_TIMEOUT_SECONDS)[group]
     try:
         future.result()
@@ -242,15 +252,15 @@ def delete_group(bootstrap_servers: str, group: str) -> None:
             raise
 
 
-def group_exists(bootstrap_servers: str, group: str) -> bool:
+def group_exists(servers: KafkaServers, group: str) -> bool:
     """Whether the broker knows the group, with or without members."""
-    admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
+    admin = open_admin(servers)
     listed = admin.list_consumer_groups(request_timeout=REQUEST_TIMEOUT_SECONDS).result()
     return any(found.group_id == group for found in listed.valid)
 
 
 def set_group_offsets(
-    bootstrap_servers: str, group: str, offsets: dict[tuple[str, int], int]
+    servers: KafkaServers, group: str, offsets: dict[tuple[str, int], int]
 ) -> None:
     """Let a group without members begin at these offsets.
 
@@ -258,17 +268,16 @@ def set_group_offsets(
         BrokerError: it begins where it would have begun.
     """
     wanted = [TopicPartition(topic, partition, at) for (topic, partition), at in offsets.items()]
-    with _without_joining(bootstrap_servers, group) as consumer:
+    with _without_joining(servers, group) as consumer:
         _refuse_errors(consumer.commit(offsets=wanted, asynchronous=False))
 
 
 def group_offsets(
-    bootstrap_servers: str,
+    servers: KafkaServers,
     group: str,
     partitions: Iterable[tuple[str, int]],
     *,
     timeout_seconds: float = REQUEST_TIMEOUT_SECONDS,
-    properties: Mapping[str, str] | None = None,
 ) -> dict[tuple[str, int], int | None]:
     """What a group has committed of each partition; None where it has committed nothing.
 
@@ -278,7 +287,7 @@ def group_offsets(
     wanted = [TopicPartition(topic, partition) for topic, partition in partitions]
     if not wanted:
         return {}
-    with _without_joining(bootstrap_servers, group, properties) as consumer:
+    with _without_joining(servers, group) as consumer:
         answer = _refuse_errors(consumer.committed(wanted, timeout=timeout_seconds))
     return {
         (found.topic, found.partition): None if found.offset == OFFSET_INVALID else found.offset
@@ -287,26 +296,19 @@ def group_offsets(
 
 
 @contextmanager
-def _without_joining(
-    bootstrap_servers: str, group: str, properties: Mapping[str, str] | None = None
-) -> Iterator[Consumer]:
+def _without_joining(servers: KafkaServers, group: str) -> Iterator[LogConsumer]:
     """A consumer that speaks of a group's offsets and is no member of it.
 
     The admin client could ask the same, but a connection that is cut while it does so ends the
     process (librdkafka frees the request and answers it afterwards).
     """
-    consumer = Consumer(
-        {
-            **(properties or {}),
-            "bootstrap.servers": bootstrap_servers,
-            "group.id": group,
-            "enable.auto.commit": False,
-            "enable.auto.offset.store": False,
-            "log_level": 0,
-        }
+    consumer = LogConsumer(
+        servers,
+        {"group.id": group, "enable.auto.commit": False, "enable.auto.offset.store": False},
     )
     try:
-        yield consumer
+        with explaining(consumer):
+            yield consumer
     finally:
         consumer.close()
 
@@ -323,8 +325,10 @@ def _refuse_errors(answer: list[TopicPartition] | None) -> list[TopicPartition]:
     return answer or []
 
 
-def _record(message: Message) -> LogRecord | None:
+def _record(message: Message, read_value: ReadValue) -> LogRecord | None:
     error = message.error()
+    if error is not None and error.code() == OF_THE_GROUP:
+        return None
     if error is not None:
         raise LogReadError(f"reading the log failed: {error}")
     kind, milliseconds = message.timestamp()
@@ -333,7 +337,7 @@ def _record(message: Message) -> LogRecord | None:
         if kind == TIMESTAMP_NOT_AVAILABLE
         else datetime.fromtimestamp(milliseconds / 1000, UTC)
     )
-    document = _json(message.value())
+    document = read_value(message.topic() or "", message.value())
     return LogRecord(
         topic=message.topic() or "",
         partition=message.partition() or 0,
@@ -358,7 +362,7 @@ def _decoded(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _json(value: Any) -> Any:
+def as_json(_topic: str, value: bytes | None) -> Any:
     """A value as JSON; None when it is none."""
     try:
         return json.loads(value or b"")

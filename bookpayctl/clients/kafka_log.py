@@ -13,6 +13,7 @@ from typing import Final
 from confluent_kafka import Consumer, Message, TopicPartition
 
 from bookpayctl.clients.kafka import LogReadError
+from bookpayctl.clients.kafka_connection import OF_THE_GROUP
 
 Ranges = dict[tuple[str, int], tuple[int, int]]
 
@@ -45,8 +46,7 @@ def batches_between(
     consumer.assign([TopicPartition(t, p, positions[t, p]) for t, p in open_ends])
     moved_at = time.monotonic()
     while open_ends:
-        batch = consumer.consume(num_messages=batch_max, timeout=BATCH_SECONDS)
-        _refuse_errors(batch)
+        batch = _records_of(consumer.consume(num_messages=batch_max, timeout=BATCH_SECONDS))
         moved = _note_positions(consumer, positions, open_ends)
         if moved:
             moved_at = time.monotonic()
@@ -91,8 +91,16 @@ def _within(batch: list[Message], ranges: Ranges, *, all_open: bool) -> list[Mes
     ]
 
 
-def _refuse_errors(batch: list[Message]) -> None:
-    for message in batch:
-        error = message.error()
-        if error is not None:
+def _records_of(batch: list[Message]) -> list[Message]:
+    """The records among what came.
+
+    Raises:
+        LogReadError: an error came that is not of the group, which nobody asks anything.
+    """
+    errors = [message.error() for message in batch]
+    for error in errors:
+        if error is not None and error.code() != OF_THE_GROUP:
             raise LogReadError(f"reading the log failed: {error}")
+    if not any(errors):
+        return batch
+    return [message for message, error in zip(batch, errors, strict=True) if error is None]

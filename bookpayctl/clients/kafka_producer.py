@@ -9,7 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message
+
+from bookpayctl.clients.kafka_connection import RecordProducer
+from bookpayctl.clients.kafka_servers import KafkaServers
 
 DELIVERY_SECONDS_MAX: Final = 30.0
 
@@ -28,11 +31,11 @@ class RecordToSend:
     headers: tuple[tuple[str, bytes], ...]
 
 
-def open_producer(bootstrap_servers: str, client_id: str) -> Producer:
+def open_producer(servers: KafkaServers, client_id: str) -> RecordProducer:
     """An idempotent producer that waits for all in-sync replicas."""
-    return Producer(
+    return RecordProducer(
+        servers,
         {
-            "bootstrap.servers": bootstrap_servers,
             "client.id": client_id,
             "enable.idempotence": True,
             "acks": "all",
@@ -41,13 +44,12 @@ def open_producer(bootstrap_servers: str, client_id: str) -> Producer:
             "message.max.bytes": 1_000_000,
             "message.timeout.ms": int(DELIVERY_SECONDS_MAX * 1000),
             "allow.auto.create.topics": False,
-            "log_level": 0,
-        }
+        },
     )
 
 
 def send_all(
-    producer: Producer, records: Sequence[RecordToSend]
+    producer: RecordProducer, records: Sequence[RecordToSend]
 ) -> dict[tuple[str, int], tuple[int, int]]:
     """Send a batch and wait for every acknowledgement.
 
@@ -82,7 +84,9 @@ def send_all(
         raise DeliveryError(f"the client takes no record: {error}") from error
     left = producer.flush(DELIVERY_SECONDS_MAX + 5.0)
     if left or errors:
-        said = errors[0].str() if errors else "no answer"
+        first = errors[0] if errors else KafkaError(KafkaError._TIMED_OUT)  # noqa: SLF001
+        reason = producer.connection_errors.reason(first)
+        said = f"{producer.connection_errors.servers.name} {reason}" if reason else first.str()
         raise DeliveryError(
             f"{left + len(errors)} of {len(records)} records were not acknowledged: {said}"
         )

@@ -2,8 +2,7 @@
 
 No answer of a broker names its version. ApiVersions lists the features that it supports, and the
 newest `metadata.version` among them is that of the release: the supported one, not the finalized
-one, which an operator may have left behind. librdkafka does not hand these features out, so the one
-request is written here.
+one, which an operator may have left behind. librdkafka does not hand these features out.
 
 Source:
     Kafka protocol guide, ApiVersions 3 (SupportedFeatures, tag 0);
@@ -12,15 +11,13 @@ Source:
 
 from __future__ import annotations
 
-import socket
-import struct
+import ssl
 from dataclasses import dataclass
 from typing import Final
 
-from confluent_kafka.admin import AdminClient
-
-from bookpayctl.clients.kafka import REQUEST_TIMEOUT_SECONDS
-from bookpayctl.clients.kafka_frames import after_tags, unsigned_varint
+from bookpayctl.clients.kafka_connection import open_admin
+from bookpayctl.clients.kafka_hello import HELLO_SECONDS_MAX, NotToldError, features_of, hello
+from bookpayctl.clients.kafka_servers import KafkaServers, tls_context
 
 FEATURE: Final = "metadata.version"
 
@@ -44,17 +41,6 @@ FIRST_LEVELS: Final = (
 )
 """The first level of each release. A level beyond the last is of this release, or a newer one."""
 
-_API_VERSIONS: Final = 18
-_VERSION: Final = 3
-_CORRELATION: Final = 1
-_SUPPORTED_FEATURES: Final = 0
-_ANSWER_BYTES_MAX: Final = 1024 * 1024
-"""An answer has a few kilobytes; what claims more is no broker's."""
-
-
-class NotToldError(RuntimeError):
-    """No release can be told; the message says why."""
-
 
 @dataclass(frozen=True, slots=True)
 class BrokerRelease:
@@ -65,23 +51,24 @@ class BrokerRelease:
     reason: str = ""
 
 
-def broker_releases(bootstrap_servers: str) -> list[BrokerRelease]:
+def broker_releases(servers: KafkaServers) -> list[BrokerRelease]:
     """Ask every broker of the cluster, in the order of their ids.
 
     Raises:
         BrokerError: no broker says which there are.
     """
-    admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
-    brokers = admin.list_topics(timeout=REQUEST_TIMEOUT_SECONDS).brokers
+    admin = open_admin(servers)
+    brokers = admin.list_topics(timeout=HELLO_SECONDS_MAX).brokers
+    context = tls_context(servers.security) if servers.is_tls else None
     return [
-        _asked(f"broker {number}", str(found.host), found.port)
+        _asked(f"broker {number}", str(found.host), found.port, context)
         for number, found in sorted(brokers.items())
     ]
 
 
-def _asked(broker: str, host: str, port: int) -> BrokerRelease:
+def _asked(broker: str, host: str, port: int, context: ssl.SSLContext | None) -> BrokerRelease:
     try:
-        return BrokerRelease(broker, release_of(features_of(_conversation(host, port))))
+        return BrokerRelease(broker, release_of(features_of(hello(host, port, context))))
     except (OSError, NotToldError) as error:
         return BrokerRelease(broker, None, str(error))
 
@@ -96,76 +83,3 @@ def release_of(features: dict[str, int]) -> tuple[int, int]:
     if level is None or level < FIRST_LEVELS[0][0]:
         raise NotToldError(f"the broker names no {FEATURE}")
     return max(release for first, release in FIRST_LEVELS if first <= level)
-
-
-def request() -> bytes:
-    """ApiVersions 3 with its length before it."""
-    name = _compact("bookpayctl")
-    header = struct.pack(">hhi", _API_VERSIONS, _VERSION, _CORRELATION)
-    # A client id of no characters, and no tagged fields, in the header and in the body.
-    frame = header + struct.pack(">h", 0) + b"\0" + name + _compact("1") + b"\0"
-    return struct.pack(">i", len(frame)) + frame
-
-
-def features_of(frame: bytes) -> dict[str, int]:
-    """Feature -> the newest level that is supported, of an answer without its length.
-
-    Raises:
-        NotToldError: it is an error, or no such answer.
-    """
-    try:
-        correlation, error = struct.unpack_from(">ih", frame)
-        if correlation != _CORRELATION or error:
-            raise NotToldError(f"the broker answers ApiVersions with error {error}")
-        count, at = unsigned_varint(frame, 6)
-        for _ in range(count - 1):
-            at = after_tags(frame, at + 6)
-        # The throttle time.
-        tags, at = unsigned_varint(frame, at + 4)
-        for _ in range(tags):
-            tag, at = unsigned_varint(frame, at)
-            size, at = unsigned_varint(frame, at)
-            if tag == _SUPPORTED_FEATURES:
-                return _features(frame, at)
-            at += size
-    except (struct.error, IndexError, UnicodeDecodeError) as error:
-        raise NotToldError(f"not an answer of Kafka: {error}") from error
-    return {}
-
-
-def _features(frame: bytes, at: int) -> dict[str, int]:
-    count, at = unsigned_varint(frame, at)
-    found = {}
-    for _ in range(count - 1):
-        size, at = unsigned_varint(frame, at)
-        name = frame[at : at + size - 1].decode()
-        at += size - 1
-        _, newest = struct.unpack_from(">hh", frame, at)
-        found[name] = newest
-        at = after_tags(frame, at + 4)
-    return found
-
-
-def _conversation(host: str, port: int) -> bytes:
-    """Ask on a connection of its own; the answer without its length."""
-    with socket.create_connection((host, port), REQUEST_TIMEOUT_SECONDS) as connection:
-        connection.sendall(request())
-        (size,) = struct.unpack(">i", _exactly(connection, 4))
-        if not 0 < size <= _ANSWER_BYTES_MAX:
-            raise NotToldError(f"not an answer of Kafka: {size} bytes")
-        return _exactly(connection, size)
-
-
-def _exactly(connection: socket.socket, size: int) -> bytes:
-    received = b""
-    while len(received) < size:
-        part = connection.recv(size - len(received))
-        if not part:
-            raise NotToldError("the broker hangs up; perhaps it speaks TLS")
-        received += part
-    return received
-
-
-def _compact(text: str) -> bytes:
-    encoded = text.encode()
-    return bytes([len(encoded) + 1]) + encoded

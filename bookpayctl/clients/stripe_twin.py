@@ -7,7 +7,7 @@ and who needs it says so.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from bookpayctl.clients.http import HttpClient
@@ -64,9 +64,25 @@ class TwinControl:
         return found
 
     def rows(self, collection: str, **filters: object) -> list[dict[str, Any]]:
-        """All rows of one collection, e.g. `requests`, oldest first."""
-        found: list[dict[str, Any]] = self.ask("GET", f"/{collection}", query=filters)["data"]
-        return found
+        """All rows of one collection, e.g. `faults`, oldest first."""
+        return list(self.each(collection, filters))
+
+    def each(
+        self, collection: str, filters: Mapping[str, object], *, page_rows: int | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """The same row by row: one page of it is in memory, however many there are.
+
+        Args:
+            page_rows: how many rows a page has; None for as many as the twin gives.
+        """
+        after: int | None = None
+        while True:
+            query = {**filters, "after": after, "limit": page_rows}
+            page = self.ask("GET", f"/{collection}", query=query)
+            yield from page["data"]
+            if not page.get("has_more"):
+                return
+            after = page["data"][-1]["n"]
 
     def fault_ids(self) -> list[str]:
         """Ids of the faults that are active now."""

@@ -69,9 +69,7 @@ class PoisonSent(Fault):
 
     def inject(self) -> None:
         """Send them one after another, each written down before it can be in the log."""
-        producer = open_producer(
-            self.target.environment.kafka_bootstrap_servers, f"{self.run.run_id}-poison"
-        )
+        producer = open_producer(self.target.environment.kafka, f"{self.run.run_id}-poison")
         for _ in range(self.count):
             event_id = str(uuid4())
             # As a probe it explains its dead letter, and is no event that somebody invented.
@@ -112,7 +110,7 @@ class PoisonSent(Fault):
         return [self._proven("poison-in-log", title, required, observed, len(found), places)]
 
     def _read_back(self, one: SentPoison, deadline_seconds: float) -> LogRecord | None:
-        consumer = open_consumer(self.target.environment.kafka_bootstrap_servers)
+        consumer = open_consumer(self.target.environment.kafka)
         where = {(one.topic, one.partition): (one.offset, one.offset + 1)}
         try:
             return next(records_between(consumer, where, deadline_seconds=deadline_seconds), None)

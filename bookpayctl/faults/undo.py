@@ -116,7 +116,7 @@ def _disarm_failpoints(target: Target, arguments: dict[str, str]) -> None:
 
 
 def _delete_consumer_group(target: Target, arguments: dict[str, str]) -> None:
-    group, servers = arguments["group"], target.environment.kafka_bootstrap_servers
+    group, servers = arguments["group"], target.environment.kafka
     try:
         kafka.delete_group(servers, group)
         still_there = kafka.group_exists(servers, group)

@@ -138,7 +138,7 @@ def _compared(
     pacing: Pacing,
 ) -> tuple[Item, ...]:
     ledger = LedgerReading(environment.dsn, run.path)
-    position = read_log(environment.kafka_bootstrap_servers, run.path, position, pacing)
+    position = read_log(environment.kafka, run.path, position, pacing)
     ledger.finish()
     run.journal("read", records=position.done)
     with opened(run.path) as connection:
@@ -251,9 +251,9 @@ def _asked(position: SavedPosition) -> dict[str, Value]:
 
 
 def _partitions(environment: Environment, position: SavedPosition) -> list[dict[str, Value]]:
-    oldest = oldest_records(environment.kafka_bootstrap_servers, position.retained)
+    oldest = oldest_records(environment.kafka, position.retained)
     try:
-        topics = {t.name: t for t in read_topics(environment.kafka_bootstrap_servers)}
+        topics = {t.name: t for t in read_topics(environment.kafka)}
     except BrokerError as error:
         raise ReplayError(f"the topics' settings could not be read: {error}") from error
     found: list[dict[str, Value]] = []

@@ -106,9 +106,9 @@ def read_coverage(environment: Environment) -> Coverage:
         rows = conn.execute(_SETTLED, ([state.value for state in FINAL_PAYMENT_STATES],)).fetchall()
     now = rows[0][2] if rows else None
     # After the rows: what was settled before has long been published.
-    consumer = kafka.open_consumer(environment.kafka_bootstrap_servers)
+    consumer = kafka.open_consumer(environment.kafka)
     try:
-        topics = read_topics(environment.kafka_bootstrap_servers)
+        topics = read_topics(environment.kafka)
         ranges = kafka.log_ranges(consumer, [Topic.ORDERS_PLACED.value])
         records = list(kafka.records_between(consumer, ranges))
     except (kafka.BrokerError, kafka.LogReadError) as error:

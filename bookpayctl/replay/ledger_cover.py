@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 from bookpayctl.clients import kafka
 from bookpayctl.clients.database import DatabaseError, reading
 from bookpayctl.clients.kafka_log import batches_between
+from bookpayctl.clients.kafka_servers import KafkaServers
 from bookpayctl.replay.errors import ReplayError
 from bookpayctl.replay.position import Ranges, Where
 from bookpayctl.replay.records import COLUMNS, cells_of, line_of
@@ -106,7 +107,7 @@ def read_cover(environment: Environment, ranges: Ranges) -> LedgerCover:
     Raises:
         ReplayError: one of them did not answer, so nothing may be replayed.
     """
-    servers = environment.kafka_bootstrap_servers
+    servers = environment.kafka
     asked = {w: found for w, found in ranges.items() if w[0] == Topic.ORDERS_PLACED.value}
     try:
         placed = _placed(servers, asked)
@@ -130,7 +131,7 @@ def read_cover(environment: Environment, ranges: Ranges) -> LedgerCover:
     )
 
 
-def _placed(servers: str, ranges: Ranges) -> list[PlacedRecord]:
+def _placed(servers: KafkaServers, ranges: Ranges) -> list[PlacedRecord]:
     """What a worker may take for an order: whatever has a value that names an event and an order.
 
     By topic, as the worker does; what a record calls itself counts nothing.

@@ -85,7 +85,7 @@ def replay(target: Target, run: Run, wanted: ReplayRange, *, deadline_seconds: f
     """
     environment = target.environment
     group = f"bookpay-replay-{run.run_id}"
-    chosen = choose(environment.kafka_bootstrap_servers, wanted)
+    chosen = choose(environment.kafka, wanted)
     refusal = read_cover(environment, chosen.ranges).problem()
     if refusal is not None:
         raise NotCoveredError(refusal)
@@ -133,12 +133,12 @@ def refusal_of(environment: Environment, wanted: ReplayRange) -> str | None:
         PositionError: the log does not have that range.
         ReplayError: it cannot be told.
     """
-    chosen = choose(environment.kafka_bootstrap_servers, wanted)
+    chosen = choose(environment.kafka, wanted)
     return read_cover(environment, chosen.ranges).problem()
 
 
 def _ranges(environment: Environment) -> Ranges:
-    consumer = kafka.open_consumer(environment.kafka_bootstrap_servers)
+    consumer = kafka.open_consumer(environment.kafka)
     try:
         return kafka.log_ranges(consumer, TOPICS)
     except kafka.BrokerError as error:
@@ -150,7 +150,7 @@ def _ranges(environment: Environment) -> Ranges:
 def _prepare_group(environment: Environment, group: str, starts: dict[Where, int]) -> None:
     """Give the group its starting offsets, because not all is to be read."""
     try:
-        kafka.set_group_offsets(environment.kafka_bootstrap_servers, group, starts)
+        kafka.set_group_offsets(environment.kafka, group, starts)
     except kafka.BrokerError as error:
         raise ReplayError(f"the group's offsets could not be set: {error}") from error
 

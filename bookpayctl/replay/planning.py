@@ -29,7 +29,7 @@ def plan(environment: Environment, wanted: ReplayRange, mode: str) -> SavedPosit
         began_at = read_clock(environment.dsn)
     except DatabaseError as error:
         raise ReplayError(f"the ledger could not be asked: {str(error).strip()}") from error
-    chosen = choose(environment.kafka_bootstrap_servers, wanted)
+    chosen = choose(environment.kafka, wanted)
     named = isinstance(wanted.start, LogPlace) or isinstance(wanted.end, LogPlace)
     return SavedPosition(
         mode=mode,

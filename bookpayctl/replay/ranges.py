@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bookpayctl.clients import kafka
+from bookpayctl.clients.kafka_servers import KafkaServers
 from bookpayctl.replay import position
 from bookpayctl.replay.errors import PositionError, ReplayError
 from bookpayctl.replay.position import EDGE, LogTime, Position, Ranges, Where
@@ -47,14 +48,14 @@ class ChosenRange:
         return self.retained == self.ranges
 
 
-def choose(bootstrap_servers: str, wanted: ReplayRange) -> ChosenRange:
+def choose(servers: KafkaServers, wanted: ReplayRange) -> ChosenRange:
     """Ask the broker which offsets the range has.
 
     Raises:
         PositionError: the log does not have what was asked for.
         ReplayError: the broker did not say.
     """
-    consumer = kafka.open_consumer(bootstrap_servers)
+    consumer = kafka.open_consumer(servers)
     try:
         retained = kafka.log_ranges(consumer, wanted.topics)
         there = {topic for topic, _ in retained}

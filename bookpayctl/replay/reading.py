@@ -15,6 +15,7 @@ from typing import Final
 
 from bookpayctl.clients import kafka
 from bookpayctl.clients.kafka_log import BATCH_MAX, batches_between
+from bookpayctl.clients.kafka_servers import KafkaServers
 from bookpayctl.replay import evidence
 from bookpayctl.replay.errors import ReplayError
 from bookpayctl.replay.evidence import RecordsFile, SavedPosition
@@ -43,7 +44,7 @@ class Pacing:
 
 
 def read_log(
-    bootstrap_servers: str, run: Path, position: SavedPosition, pacing: Pacing
+    servers: KafkaServers, run: Path, position: SavedPosition, pacing: Pacing
 ) -> SavedPosition:
     """Read what is left of the ranges into the run's file of records.
 
@@ -54,7 +55,7 @@ def read_log(
         ReplayError: the log could not be read to its end; what was read is kept.
         OSError: it could not be kept.
     """
-    consumer = kafka.open_consumer(bootstrap_servers)
+    consumer = kafka.open_consumer(servers)
     try:
         with evidence.records_file(run, position.bytes) as file:
             return _read(consumer, run, file, position, pacing)
@@ -98,7 +99,7 @@ def _save(run: Path, file: RecordsFile, position: SavedPosition) -> None:
     evidence.save(run, position)
 
 
-def oldest_records(bootstrap_servers: str, retained: Ranges) -> dict[Where, datetime | None]:
+def oldest_records(servers: KafkaServers, retained: Ranges) -> dict[Where, datetime | None]:
     """The time of the first record of each partition that was trimmed; None where none is left.
 
     Raises:
@@ -109,7 +110,7 @@ def oldest_records(bootstrap_servers: str, retained: Ranges) -> dict[Where, date
     }
     emptied = {where: None for where, (first, end) in retained.items() if 0 < first == end}
     found: dict[Where, datetime | None] = {**dict.fromkeys(trimmed), **emptied}
-    consumer = kafka.open_consumer(bootstrap_servers)
+    consumer = kafka.open_consumer(servers)
     try:
         for batch, _ in batches_between(consumer, trimmed, batch_max=len(trimmed) or 1):
             for record in batch:

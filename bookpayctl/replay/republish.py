@@ -19,6 +19,7 @@ from typing import Any, Final
 from bookpayctl.clients import kafka
 from bookpayctl.clients.database import DatabaseError, reading
 from bookpayctl.clients.kafka_producer import DeliveryError, open_producer, send_all
+from bookpayctl.clients.kafka_servers import KafkaServers
 from bookpayctl.replay import money
 from bookpayctl.replay.errors import ReplayError
 from bookpayctl.replay.evidence import folder_of
@@ -173,7 +174,7 @@ def publish_again(
 
 
 def _send(environment: Environment, run: Run, sending: Sending, pacing: Pacing) -> None:
-    producer = open_producer(environment.kafka_bootstrap_servers, run.run_id)
+    producer = open_producer(environment.kafka, run.run_id)
     began, done_before = time.monotonic(), sending.done
     step = slice_of(pacing.rate, BATCH)
     while True:
@@ -205,7 +206,7 @@ def _wait_for_consumers(
 ) -> list[str]:
     """Which groups have not passed what was sent, at the deadline; empty when all have."""
     waited = wait_until(
-        lambda: _behind(environment.kafka_bootstrap_servers, ranges),
+        lambda: _behind(environment.kafka, ranges),
         lambda behind: not behind,
         deadline_seconds=deadline_seconds,
         every_seconds=0.5,
@@ -213,11 +214,11 @@ def _wait_for_consumers(
     return waited.value
 
 
-def _behind(bootstrap_servers: str, ranges: Ranges) -> list[str]:
+def _behind(servers: KafkaServers, ranges: Ranges) -> list[str]:
     found = []
     for group, topics in TOPICS_OF_GROUP.items():
         read = [where for where in ranges if where[0] in topics]
-        committed = kafka.group_offsets(bootstrap_servers, group.value, read)
+        committed = kafka.group_offsets(servers, group.value, read)
         found += [
             f"{group.value} is at {committed[where]} of {_place(where)}, sent up to"
             f" {ranges[where][1]}"

@@ -107,7 +107,7 @@ class Throwaway:
                 for statement in control.sql:
                     # Written in the catalogue, not by anybody else.
                     conn.execute(statement.encode())
-        servers = environment.kafka_bootstrap_servers
+        servers = environment.kafka
         for topic, settings in control.topic_settings.items():
             kafka.change_topic(servers, topic, settings)
         long_ago = time.time() - AGED_SECONDS

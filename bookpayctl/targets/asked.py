@@ -11,7 +11,7 @@ from bookpayctl.targets.status import ProcessStatus, Status, UnknownFact
 def lags_of(environment: Environment) -> dict[str, int] | UnknownFact:
     """Group -> records that it has not committed yet."""
     try:
-        return group_lags(environment.kafka_bootstrap_servers)
+        return group_lags(environment.kafka)
     except LagError as error:
         return UnknownFact(str(error))
 

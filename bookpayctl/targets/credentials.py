@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from bookpayctl.clients.kafka_servers import KafkaProof
 from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.runs.files import SECRET, write_atomically
+from bookpayctl.targets import kafka_files
 from bookpayctl.targets.errors import TargetError
 from bookpayctl.targets.servers.postgres import passfile_line
 from bookpayctl.targets.settings import SettingsError
@@ -67,6 +69,64 @@ def brought(environ: Mapping[str, str]) -> dict[str, str]:
         found[file_name] = value
     refuse_live_key(found[STRIPE_KEY], "STRIPE_API_KEY")
     return found
+
+
+def brought_for_kafka(environ: Mapping[str, str]) -> KafkaProof:
+    """What the variables say that an existing Kafka is to be shown; empty where they say nothing.
+
+    Raises:
+        SettingsError: a file is not there, or one thing lacks the other that belongs to it.
+    """
+    password = ""
+    if environ.get("KAFKA_USERNAME"):
+        path = environ.get("KAFKA_PASSWORD_FILE")
+        try:
+            password = Path(path).read_text().strip() if path else environ.get("KAFKA_PASSWORD", "")
+        except OSError as error:
+            raise SettingsError(f"KAFKA_PASSWORD_FILE cannot be read: {error}") from error
+        if not password:
+            raise SettingsError("KAFKA_USERNAME needs KAFKA_PASSWORD or KAFKA_PASSWORD_FILE")
+    files = {}
+    for variable in ("KAFKA_CA_FILE", "KAFKA_CERTIFICATE_FILE", "KAFKA_KEY_FILE"):
+        files[variable] = environ.get(variable) or ""
+        if files[variable] and not Path(files[variable]).is_file():
+            raise SettingsError(f"{variable} names no file: {files[variable]}")
+    proof = KafkaProof(environ.get("KAFKA_USERNAME") or "", password, *files.values())
+    if proof.problem:
+        raise SettingsError(
+            f"KAFKA_CERTIFICATE_FILE and KAFKA_KEY_FILE: {proof.problem}; give both or none"
+        )
+    return proof
+
+
+def files_for_kafka(proof: KafkaProof) -> dict[str, str]:
+    """File name -> value of what is shown, copied: the environment outlives the user's own files.
+
+    Raises:
+        SettingsError: a file cannot be read.
+    """
+    paths = {
+        kafka_files.CA: proof.ca_file,
+        kafka_files.CERTIFICATE: proof.certificate_file,
+        kafka_files.KEY: proof.key_file,
+    }
+    try:
+        found = {name: Path(path).read_text() for name, path in paths.items() if path}
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"a file for Kafka cannot be read: {error}") from error
+    named = {kafka_files.USERNAME: proof.username, kafka_files.PASSWORD: proof.password}
+    return found | {name: value for name, value in named.items() if value}
+
+
+def keep_for_kafka(secrets_dir: Path, files: Mapping[str, str]) -> None:
+    """Write them beside the other secrets, and forget there what is not shown any more."""
+    secrets_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    secrets_dir.chmod(0o700)
+    for name in kafka_files.FILES:
+        if name in files:
+            _write(secrets_dir / name, files[name])
+        else:
+            (secrets_dir / name).unlink(missing_ok=True)
 
 
 def ensure(secrets_dir: Path, given: Mapping[str, str]) -> bool:

@@ -10,11 +10,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+from bookpayctl.clients.kafka_servers import KafkaServers
 from bookpayctl.runs.files import write_atomically
+from bookpayctl.targets.kafka_files import proof_in
 
 ENVIRONMENT_FILE: Final = "environment.json"
 DEFAULT_NAME: Final = "default"
@@ -48,6 +50,7 @@ class Environment:
         webhook_url: the full address of /stripe/webhook.
         stripe_control_url: the twin's control API; None when Stripe is not the twin.
         processes: those that it was brought up with; which there are now, its target says.
+        way_to_kafka: of this command, into a cluster; never written down.
     """
 
     name: str
@@ -65,6 +68,14 @@ class Environment:
     processes: tuple[ProcessSpec, ...]
     psql_dir: Path | None = None
     settings: dict[str, str] = field(default_factory=dict)
+    way_to_kafka: KafkaServers | None = None
+
+    @property
+    def kafka(self) -> KafkaServers:
+        """Kafka as every client of this tool dials it, with what the broker asks for."""
+        if self.way_to_kafka is not None:
+            return self.way_to_kafka
+        return KafkaServers(self.kafka_bootstrap_servers, proof_in(self.secrets_dir).security)
 
     @property
     def endpoint_url(self) -> str:
@@ -174,6 +185,8 @@ def remove(root: Path) -> None:
 
 def save(environment: Environment) -> None:
     """Write the file atomically: a reader sees the old or the new one, never half of it."""
-    document = json.dumps(asdict(environment), indent=2, default=str)
+    found = asdict(replace(environment, way_to_kafka=None))
+    del found["way_to_kafka"]
+    document = json.dumps(found, indent=2, default=str)
     environment.root.mkdir(parents=True, exist_ok=True)
     write_atomically(environment.root / ENVIRONMENT_FILE, document)

@@ -10,6 +10,7 @@ from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from bookpayctl.clients import kafka
+from bookpayctl.clients.kafka_servers import KafkaServers
 from bookpayctl.runs.waiting import wait_until
 from bookpayctl.targets.readiness import ASK_ONCE_SECONDS_MAX, accepts
 from runtime.domain.names import PARTITIONS, TOPICS_OF_GROUP, Topic
@@ -40,7 +41,7 @@ class LagError(RuntimeError):
     """The broker did not answer."""
 
 
-def group_lags(bootstrap_servers: str) -> dict[str, int]:
+def group_lags(servers: KafkaServers) -> dict[str, int]:
     """Group -> records not committed yet.
 
     A partition without a committed offset is read from its beginning, so all of it counts. A
@@ -50,7 +51,7 @@ def group_lags(bootstrap_servers: str) -> dict[str, int]:
         LagError: the broker did not say.
     """
     waited = wait_until(
-        lambda: _group_lags(bootstrap_servers),
+        lambda: _group_lags(servers),
         lambda lags: not isinstance(lags, _Loading),
         deadline_seconds=_LOADING_SECONDS_MAX,
         every_seconds=_LOADING_PAUSE_SECONDS,
@@ -60,17 +61,18 @@ def group_lags(bootstrap_servers: str) -> dict[str, int]:
     return waited.value
 
 
-def _group_lags(bootstrap_servers: str) -> dict[str, int] | _Loading:
-    if not accepts(bootstrap_servers):
-        raise LagError(f"no broker takes a connection at {bootstrap_servers}")
-    client = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
+def _group_lags(servers: KafkaServers) -> dict[str, int] | _Loading:
+    if not accepts(servers.bootstrap_servers):
+        raise LagError(f"no broker takes a connection at {servers.bootstrap_servers}")
     try:
-        positions = _positions(client)
-        ends = _offsets(client, positions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
-        begins = _offsets(client, positions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
+        client = kafka.open_admin(servers)
+        with kafka.explaining(client):
+            positions = _positions(client)
+            ends = _offsets(client, positions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
+            begins = _offsets(client, positions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
         committed = {
             group: kafka.group_offsets(
-                bootstrap_servers,
+                servers,
                 group.value,
                 [at for at in ends if at[0] in topics],
                 timeout_seconds=ASK_ONCE_SECONDS_MAX,

@@ -133,6 +133,12 @@ VARIABLES: Final[dict[str, str]] = {
     " installed ones, for who tries a changed runtime",
     "BOOKPAY_STRIPE_CONTROL_URL": "control port of a twin that belongs to no environment",
     "BOOKPAY_TRACEBACK": "set to anything: show where the tool broke, when it broke",
+    "KAFKA_CA_FILE": "authorities that an existing Kafka (`--bootstrap-servers`), or one that"
+    " `attach` finds, is trusted by, as PEM; set: over TLS; copied into its `secrets`",
+    "KAFKA_CERTIFICATE_FILE, KAFKA_KEY_FILE": "a certificate that it is shown, and its key; with"
+    " `attach` alone, for services show none",
+    "KAFKA_USERNAME": "user there, by SCRAM-SHA-512 over TLS; its password is KAFKA_PASSWORD, or"
+    " stands in the file that KAFKA_PASSWORD_FILE names",
     "STRIPE_API_KEY": "key of an existing Stripe (`--stripe-api-base`); also STRIPE_API_KEY_FILE",
     "STRIPE_WEBHOOK_SECRET": "its signing secret; also STRIPE_WEBHOOK_SECRET_FILE",
     "NO_COLOR": "set to anything: no colour; CLICOLOR, CLICOLOR_FORCE, FORCE_COLOR and TERM=dumb"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bookpayctl.targets.environment import Environment
+from bookpayctl.targets.kafka_files import variables_of
 
 
 def shell_variables(environment: Environment) -> dict[str, str]:
@@ -14,6 +15,7 @@ def shell_variables(environment: Environment) -> dict[str, str]:
     return {
         "DB_DSN": environment.dsn,
         "KAFKA_BOOTSTRAP_SERVERS": environment.kafka_bootstrap_servers,
+        **variables_of(environment.secrets_dir),
         "STRIPE_API_BASE": environment.stripe_api_base,
         "STRIPE_API_KEY": environment.secret("stripe-api-key"),
         "STRIPE_WEBHOOK_SECRET": environment.secret("stripe-webhook-secret"),

@@ -236,7 +236,7 @@ def _add_records(
     wanted = {event_id for event_id, *_ in events}
     topics = {str(TOPIC_OF_EVENT_TYPE.get(kind, Topic.ORDERS_PLACED)) for _, kind, *_ in events}
     try:
-        consumer = kafka.open_consumer(environment.kafka_bootstrap_servers)
+        consumer = kafka.open_consumer(environment.kafka)
         try:
             ranges = kafka.log_ranges(consumer, sorted(topics))
             since = timeline.order["created_at"] - CLOCK_SLACK

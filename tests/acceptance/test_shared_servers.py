@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from confluent_kafka.admin import AdminClient
 
+from bookpayctl.clients.kafka_servers import KafkaServers
 from bookpayctl.targets.local.ownership import kafka_mark
 from bookpayctl.targets.servers.contents import create_topics
 from runtime.domain.names import Topic
@@ -96,7 +97,7 @@ def test_what_others_made_beforehand_stays_and_is_as_empty_as_it_was(
     nobodys: Servers, tmp_path: Path
 ) -> None:
     migrate(nobodys.dsn)
-    create_topics(nobodys.kafka_bootstrap_servers)
+    create_topics(KafkaServers(nobodys.kafka_bootstrap_servers))
 
     for folder in ("first", "second"):
         shop = a_shop(tmp_path / folder)

@@ -10,6 +10,7 @@ from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from bookpayctl.clients import kafka
+from bookpayctl.clients.kafka_servers import KafkaServers
 from runtime.domain.names import PARTITIONS, TOPICS_OF_GROUP, Service
 
 ASK_SECONDS_MAX = 5.0
@@ -56,5 +57,5 @@ class Lags:
             if place[0] in {topic.value for topic in TOPICS_OF_GROUP[group]}
         }
         # Not by the admin client: a broker that is killed meanwhile would end this process as well.
-        committed = kafka.group_offsets(self._servers, group.value, read)
+        committed = kafka.group_offsets(KafkaServers(self._servers), group.value, read)
         return sum(max(0, end - (committed[place] or 0)) for place, end in read.items())

@@ -14,6 +14,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message as MessageHandler
 from psycopg import sql
 
+from bookpayctl.clients.kafka_servers import KafkaServers
 from bookpayctl.targets.local.supervise.programs import RECEIVED_EVENTS
 from bookpayctl.targets.servers.contents import create_topics
 from runtime.sql import migrate
@@ -78,7 +79,7 @@ def empty_dsn(create_database: Callable[..., str]) -> str:
 
 @pytest.fixture(scope="session")
 def bootstrap_servers(servers: Servers) -> str:
-    create_topics(servers.kafka_bootstrap_servers)
+    create_topics(KafkaServers(servers.kafka_bootstrap_servers))
     return servers.kafka_bootstrap_servers
 
 

@@ -114,4 +114,85 @@ MAPPING_MUTANTS: Final = (
             ),
         ),
     ),
+    Mutant(
+        "M110",
+        "a broker's certificate is taken for whatever name it is, on every way of this tool's own",
+        (
+            Replacement(
+                "bookpayctl/clients/kafka_servers.py",
+                'if security.get("ssl.endpoint.identification.algorithm", "https") == "none":\n',
+                "if security:\n",
+            ),
+        ),
+        (
+            integration(
+                "mapped_stacks/test_secured_kafka",
+                "test_on_the_way_into_a_cluster_the_certificate_is_held_against_the_brokers_own_name",
+            ),
+        ),
+        (
+            integration(
+                "mapped_stacks/test_secured_kafka",
+                "test_a_certificate_of_ours_is_shown_where_the_broker_asks_for_one",
+            ),
+        ),
+    ),
+    Mutant(
+        "M111",
+        "who reads the twin's journal takes its first page for all of it",
+        (
+            Replacement(
+                "bookpayctl/clients/stripe_twin.py",
+                '            if not page.get("has_more"):\n',
+                '            if "has_more" in page:\n',
+            ),
+        ),
+        (
+            integration(
+                "stripe_twin/test_twin_pages",
+                "test_every_request_comes_once_while_others_are_made",
+            ),
+        ),
+        (integration("stripe_twin/test_twin_pages", "test_a_page_says_whether_there_are_more"),),
+    ),
+    Mutant(
+        "M112",
+        "a value in Avro is read with a schema that leaves some of its bytes unread",
+        (
+            Replacement(
+                "bookpayctl/judge/readers/avro.py",
+                "        if rest.read(1):\n",
+                "        if rest.closed:\n",
+            ),
+        ),
+        (
+            integration(
+                "mapped_stacks/test_avro_log",
+                "test_bytes_that_are_not_of_their_schema_are_never_guessed",
+            ),
+        ),
+        (unit("judge/test_mapping", "test_the_smallest_mapping_has_a_name_and_orders"),),
+    ),
+    Mutant(
+        "M113",
+        "a value that could not be read counts as one that says nothing",
+        (
+            Replacement(
+                "bookpayctl/judge/readers/mapped_log.py",
+                "        return readable | {name: NOT_HELD for name",
+                "        return readable | {name: None for name",
+            ),
+        ),
+        (
+            integration(
+                "mapped_stacks/test_avro_log",
+                "test_a_value_that_cannot_be_read_is_counted_and_what_rests_on_it_is_unknown",
+            ),
+        ),
+        (
+            integration(
+                "mapped_stacks/test_avro_log", "test_a_log_in_avro_is_judged_like_one_in_json"
+            ),
+        ),
+    ),
 )

@@ -19,6 +19,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from bookpayctl.clients import kafka
+from bookpayctl.clients.kafka_servers import KafkaServers
 from runtime.adapters.kafka_admin import GroupAdmin
 from runtime.faults.connections import sockets_to
 
@@ -52,6 +53,7 @@ def count(ask: Callable[[], object], answers: Counter[str], name: str) -> None:
 
 
 def main(servers: str, group: str, topic: str) -> None:
+    asked = KafkaServers(servers)
     host, _, port = servers.partition(":")
     stop, answers = threading.Event(), Counter[str]()
     admin = GroupAdmin(servers, "asking", group)
@@ -65,7 +67,7 @@ def main(servers: str, group: str, topic: str) -> None:
         count(admin.members, answers, "members")
         if answers["members"] % OTHER_QUESTIONS_EACH == 0:
             count(lambda: admin.look([topic]), answers, "look")
-            count(lambda: kafka.group_offsets(servers, group, [(topic, 0)]), answers, "offsets")
+            count(lambda: kafka.group_offsets(asked, group, [(topic, 0)]), answers, "offsets")
     stop.set()
     sys.stdout.write(" ".join(f"{name}={number}" for name, number in sorted(answers.items())))
 

@@ -6,7 +6,7 @@ everything: that is the operator.
 
 from __future__ import annotations
 
-import subprocess
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +27,7 @@ from bookpayctl.targets.readiness import kafka_answers
 from bookpayctl.targets.servers import kafka
 from runtime.adapters.kafka import librdkafka_logger
 from runtime.domain.names import PARTITIONS
+from tests.support.certificates import openssl, self_signed
 from tests.support.processes import Child, free_port, stop_all
 from tests.support.servers import fetched_jars
 
@@ -35,19 +36,26 @@ Json = Any  # a document as YAML gives it
 PASSWORD: Final = "a password of the test"
 _SECONDS_MAX: Final = 30
 
+_CAPITAL: Final = re.compile(r"(?<!^)(?=[A-Z])")
+"""Strimzi writes `DescribeConfigs` where the client has DESCRIBE_CONFIGS."""
+
 _SCRAM: Final = "org.apache.kafka.common.security.scram.ScramLoginModule"
 
 _SECURITY: Final = """
 listeners=PLAINTEXT://127.0.0.1:{plain},SASL_SSL://127.0.0.1:{port},\\
-  CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{plain},SASL_SSL://127.0.0.1:{port}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT
+  SSL://127.0.0.1:{certified},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{plain},SASL_SSL://127.0.0.1:{port},\\
+  SSL://127.0.0.1:{certified}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,SSL:SSL,CONTROLLER:PLAINTEXT
+listener.name.ssl.ssl.client.auth=required
+ssl.truststore.type=PEM
+ssl.truststore.location=ca.crt
 sasl.enabled.mechanisms=SCRAM-SHA-512
 listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config={module} required;
 ssl.keystore.type=PEM
 ssl.keystore.location=server.pem
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
-super.users=User:ANONYMOUS
+super.users=User:ANONYMOUS;User:CN=auditor
 """
 
 
@@ -58,6 +66,17 @@ class SecuredBroker:
     bootstrap_servers: str
     authority: Path
     admin: AdminClient
+    plain_servers: str
+    certified_servers: str
+
+    @property
+    def certificate(self) -> Path:
+        """Of the client `auditor`, who may do everything."""
+        return self.authority.parent / "client.crt"
+
+    @property
+    def key(self) -> Path:
+        return self.authority.parent / "client.key"
 
     def let_in(self, user: Json) -> None:
         """Make a user and give it the rights of a KafkaUser, as Strimzi does."""
@@ -95,7 +114,7 @@ def _bindings(name: str, acl: Json) -> Iterator[AclBinding]:
             ],
             f"User:{name}",
             "*",
-            AclOperation[operation.upper()],
+            AclOperation[_CAPITAL.sub("_", operation).upper()],
             AclPermissionType.ALLOW,
         )
 
@@ -104,7 +123,7 @@ def _bindings(name: str, acl: Json) -> Iterator[AclBinding]:
 def secured_broker(directory: Path, topics: list[str]) -> Iterator[SecuredBroker]:
     """Start it with these topics and nobody let in; stop it at the end."""
     server = kafka.Kafka(fetched_jars(), directory / "kafka", free_port(), free_port())
-    port = free_port()
+    port, certified = free_port(), free_port()
     kafka.prepare(server)
     _certify(server.home)
     settings = server.home / "server.properties"
@@ -112,7 +131,11 @@ def secured_broker(directory: Path, topics: list[str]) -> Iterator[SecuredBroker
     settings.write_text(
         settings.read_text()
         + _SECURITY.format(
-            plain=server.port, port=port, controller=server.controller_port, module=_SCRAM
+            plain=server.port,
+            port=port,
+            certified=certified,
+            controller=server.controller_port,
+            module=_SCRAM,
         )
     )
     child = Child("kafka", directory / "kafka.log")
@@ -125,24 +148,30 @@ def secured_broker(directory: Path, topics: list[str]) -> Iterator[SecuredBroker
         wanted = [NewTopic(topic, PARTITIONS, 1) for topic in topics]
         for made in admin.create_topics(wanted).values():
             made.result(_SECONDS_MAX)
-        yield SecuredBroker(f"127.0.0.1:{port}", server.home / "ca.crt", admin)
+        yield SecuredBroker(
+            f"127.0.0.1:{port}",
+            server.home / "ca.crt",
+            admin,
+            plain_servers=server.bootstrap_servers,
+            certified_servers=f"127.0.0.1:{certified}",
+        )
     finally:
         stop_all([child], {})
 
 
 def _certify(home: Path) -> None:
-    """A certificate for 127.0.0.1 that is its own authority."""
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
-    subprocess.run(
-        [
-            *command,
-            *("-keyout", "server.key", "-out", "ca.crt", "-subj", "/CN=127.0.0.1"),
-            *("-addext", "subjectAltName=IP:127.0.0.1"),
-        ],
-        cwd=home,
-        check=True,
-        capture_output=True,
-        timeout=_SECONDS_MAX,
+    """A certificate for 127.0.0.1 that is its own authority, and one of a client by that one."""
+    self_signed(home, "server", "127.0.0.1")
+    (home / "server.crt").rename(home / "ca.crt")
+    openssl(
+        home,
+        *("req", "-newkey", "rsa:2048", "-nodes", "-keyout", "client.key", "-out", "client.csr"),
+        *("-subj", "/CN=auditor"),
+    )
+    openssl(
+        home,
+        *("x509", "-req", "-in", "client.csr", "-CA", "ca.crt", "-CAkey", "server.key"),
+        *("-CAcreateserial", "-days", "2", "-out", "client.crt"),
     )
     (home / "server.pem").write_text(
         (home / "server.key").read_text() + (home / "ca.crt").read_text()

@@ -16,7 +16,7 @@ from bookpayctl.targets.lag import LagError, group_lags
 
 def ask(inquiry: Inquiry) -> CheckAnswer:
     """Look at every group's lag until none is what it was, or the deadline has passed."""
-    servers = inquiry.environment.kafka_bootstrap_servers
+    servers = inquiry.environment.kafka
     try:
         before = group_lags(servers)
         after = wait_until(

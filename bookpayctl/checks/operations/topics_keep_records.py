@@ -13,7 +13,7 @@ from bookpayctl.judge.topics import RETENTION_MIN, topic_violations
 def ask(inquiry: Inquiry) -> CheckAnswer:
     """Ask the broker how the topics are set, and the judge's invariant what it says to that."""
     try:
-        topics = read_topics(inquiry.environment.kafka_bootstrap_servers)
+        topics = read_topics(inquiry.environment.kafka)
     except BrokerError as error:
         return cannot_tell(str(error), fix="bookpayctl status")
     problems = [f"{found.subject}: {found.detail}" for found in topic_violations(topics)]

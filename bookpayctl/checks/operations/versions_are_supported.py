@@ -56,7 +56,7 @@ def ask(inquiry: Inquiry) -> CheckAnswer:
         mute.append(f"PostgreSQL: {str(error).strip()}")
     brokers: list[BrokerRelease] = []
     try:
-        brokers = broker_releases(environment.kafka_bootstrap_servers)
+        brokers = broker_releases(environment.kafka)
     except BrokerError as error:
         mute.append(f"Kafka: {error}")
     runtime = {}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
 
@@ -12,6 +13,9 @@ from bookpayctl.cli.options import environment_of
 from bookpayctl.cli.output import Document, OutputFormat, did, fail, hint, print_json, print_table
 from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.report.money import shown_money
+
+if TYPE_CHECKING:
+    from bookpayctl.clients.stripe_twin import TwinError
 
 CONTROL_URL_VARIABLE: Final = "BOOKPAY_STRIPE_CONTROL_URL"
 
@@ -55,12 +59,16 @@ def call(
     try:
         answer = TwinControl(url).ask(method, path, body, query)
     except TwinError as error:
-        if error.refused:
-            fail(str(error), ExitCode.USAGE)
-        fail(str(error), ExitCode.UNKNOWN, fix="bookpayctl status")
+        _unanswered(error)
     if method != "GET":
         did(f"{method} {path} at the twin {answer.get('id') or ''}".rstrip())
     return answer
+
+
+def _unanswered(error: TwinError) -> NoReturn:
+    if error.refused:
+        fail(str(error), ExitCode.USAGE)
+    fail(str(error), ExitCode.UNKNOWN, fix="bookpayctl status")
 
 
 def show_rows(
@@ -73,11 +81,19 @@ def show_rows(
     output: OutputFormat,
 ) -> None:
     """Rows of one collection; of more than `limit` the newest, and stderr says so."""
-    answer = call(url, "GET", path, query=query)
-    rows: list[dict[str, Any]] = answer["data"]
-    if limit is not None and len(rows) > limit:
-        hint(f"the newest {limit} of {len(rows)}; --limit shows more")
-        rows = rows[-limit:]
+    from bookpayctl.clients.stripe_twin import TwinControl, TwinError
+
+    found: deque[dict[str, Any]] = deque(maxlen=limit)
+    count = 0
+    try:
+        for row in TwinControl(url).each(path.strip("/"), query):
+            found.append(row)
+            count += 1
+    except TwinError as error:
+        _unanswered(error)
+    rows = list(found)
+    if count > len(rows):
+        hint(f"the newest {limit} of {count}; --limit shows more")
     if output is OutputFormat.JSON:
         print_json(Document(kind, ExitCode.PASS, "ok", {"data": rows}))
         return

@@ -65,7 +65,7 @@ class PoisonWatch:
     def _look(self, sent: Sequence[SentPoison]) -> PoisonSight:
         environment = self.context.environment
         committed = group_offsets(
-            environment.kafka_bootstrap_servers,
+            environment.kafka,
             GROUP,
             sorted({(one.topic, one.partition) for one in sent}),
         )

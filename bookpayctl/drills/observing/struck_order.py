@@ -44,7 +44,7 @@ class StruckOrder:
             required = f"1 execution, >= {requests_min} requests"
             return [self.context.unanswered("same-key", "one charge, same key", required, reason)]
         requests = wait_until(
-            lambda: reader.requests(key=self.event_id, method="POST"),
+            lambda: list(reader.requests(key=self.event_id, method="POST")),
             lambda rows: len(rows) >= requests_min,
             deadline_seconds=self.context.deadline_seconds,
         ).value

@@ -9,6 +9,8 @@ from collections.abc import Mapping as Variables
 from pathlib import Path
 
 from bookpayctl.clients import libpq
+from bookpayctl.clients.kafka_servers import KafkaProof, KafkaServers
+from bookpayctl.clients.schema_registry import SchemaRegistry
 from bookpayctl.judge.mapping.document import (
     DatabaseSource,
     KafkaSource,
@@ -52,23 +54,67 @@ def stripe_key_of(source: StripeSource, environ: Variables[str, str]) -> str:
     return _variable(source.key_variable or "", environ, "stripe.key_variable")
 
 
-def kafka_properties_of(source: KafkaSource) -> dict[str, str]:
-    """librdkafka's properties of the file that the mapping names; none without one.
+def kafka_servers_of(source: KafkaSource, environ: Variables[str, str]) -> KafkaServers:
+    """Where Kafka is, with what it is shown.
 
     Raises:
-        MappingError: it cannot be read, or a line of it is no property.
+        MappingError: a file or a variable is not there, or a line of the file is no property.
     """
-    if source.properties_file is None:
-        return {}
+    if source.properties_file is not None:
+        properties = _properties_of(source.properties_file)
+        return KafkaServers(source.bootstrap_servers, properties)
+    proof = KafkaProof(
+        username=source.username,
+        password=_kafka_password(source, environ),
+        ca_file=_path(source.ca_file, "kafka.ca_file"),
+        certificate_file=_path(source.certificate_file, "kafka.certificate_file"),
+        key_file=_path(source.key_file, "kafka.key_file"),
+    )
+    return KafkaServers(source.bootstrap_servers, proof.security)
+
+
+def registry_of(source: KafkaSource, environ: Variables[str, str]) -> SchemaRegistry | None:
+    """The registry that the mapping names; None where it names none.
+
+    Raises:
+        MappingError: the password is not there.
+    """
+    if not source.registry_url:
+        return None
+    password = ""
+    if source.registry_password_file is not None:
+        password = _file(source.registry_password_file, "kafka.registry_password_file")
+    if source.registry_password_variable is not None:
+        where = "kafka.registry_password_variable"
+        password = _variable(source.registry_password_variable, environ, where)
+    return SchemaRegistry(source.registry_url, user=source.registry_user, password=password)
+
+
+def _kafka_password(source: KafkaSource, environ: Variables[str, str]) -> str:
+    if source.password_file is not None:
+        return _file(source.password_file, "kafka.password_file")
+    if source.password_variable is not None:
+        return _variable(source.password_variable, environ, "kafka.password_variable")
+    return ""
+
+
+def _properties_of(path: str) -> dict[str, str]:
     where = "kafka.properties_file"
     found = {}
-    for number, line in enumerate(_file(source.properties_file, where).splitlines(), start=1):
+    for number, line in enumerate(_file(path, where).splitlines(), start=1):
         name, sign, value = line.strip().partition("=")
         if name and not name.startswith("#"):
             if not sign:
                 raise MappingError(f"{where}: line {number} is no name=value")
             found[name.strip()] = value.strip()
     return found
+
+
+def _path(path: str, where: str) -> str:
+    """A path for a client that reads the file itself; empty for none."""
+    if path and not Path(path).expanduser().is_file():
+        raise MappingError(f"{where} names no file: {path}")
+    return str(Path(path).expanduser()) if path else ""
 
 
 def _has_password(dsn: str, where: str) -> bool:

@@ -14,8 +14,14 @@ VERSION: Final = 1
 STRIPE: Final = "stripe"
 KAFKA: Final = "kafka"
 
+JSON: Final = "json"
+AVRO: Final = "avro"
+
 OTHERS: Final = "others"
 """In `absent`: every ledger that the file does not read."""
+
+PATHS: Final = ("event_id", "event_type", "order_id", "root_event_id", "amount", "currency")
+"""Keys of a topic behind which a path stands."""
 
 DEFAULT_STATEMENT_TIMEOUT_SECONDS: Final = 600
 DEFAULT_PAYMENT_WINDOW_SECONDS: Final = 900
@@ -90,6 +96,7 @@ class TopicMapping:
 
     Attributes:
         types: the stack's own word for a type of event to the canonical one.
+        format: how its values are written: `json`, or `avro` through the registry.
     """
 
     event_id: str
@@ -100,6 +107,7 @@ class TopicMapping:
     currency: str | None = None
     money: MoneyUnit = MoneyUnit.MINOR
     types: dict[str, str] = field(default_factory=dict)
+    format: str = JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +117,17 @@ class KafkaSource:
     bootstrap_servers: str
     topics: dict[str, TopicMapping]
     groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    username: str = ""
+    password_file: str | None = None
+    password_variable: str | None = None
+    ca_file: str = ""
+    certificate_file: str = ""
+    key_file: str = ""
     properties_file: str | None = None
+    registry_url: str = ""
+    registry_user: str = ""
+    registry_password_file: str | None = None
+    registry_password_variable: str | None = None
     timeout_seconds: int = DEFAULT_STATEMENT_TIMEOUT_SECONDS
 
     @property

@@ -13,8 +13,11 @@ from typing import Any, Final
 
 from bookpayctl.judge.mapping import keys
 from bookpayctl.judge.mapping.document import (
+    AVRO,
+    JSON,
     KAFKA,
     OTHERS,
+    PATHS,
     STRIPE,
     VERSION,
     DatabaseSource,
@@ -32,8 +35,13 @@ from bookpayctl.report.money import minor_digits
 from runtime.domain.names import EventType
 
 SECTIONS: Final = ("database", "stripe", "kafka", "tables")
-PATHS: Final = ("event_id", "event_type", "order_id", "root_event_id", "amount", "currency")
-"""Keys of a topic behind which a path stands."""
+PROOF: Final = (
+    *("username", "password_file", "password_variable"),
+    *("ca_file", "certificate_file", "key_file"),
+)
+"""Keys of Kafka that say what it is shown."""
+
+REGISTRY_PASSWORDS: Final = ("registry_password_file", "registry_password_variable")
 
 PLAIN: Final = ("change_data_capture", "payment_window_seconds")
 LEDGERS: Final = (*REQUIRED, STRIPE, KAFKA, OTHERS)
@@ -152,6 +160,7 @@ def kafka_of(section: dict[str, Any]) -> KafkaSource:
     found = checked(section, keys.KAFKA, "kafka")
     if not found.get("bootstrap_servers") or not found.get("topics"):
         raise MappingError("kafka needs bootstrap_servers and topics")
+    _see_one_proof(found)
     topics = {
         name: _topic(name, _table(value, f"kafka.topics.{name}"))
         for name, value in found.pop("topics").items()
@@ -163,7 +172,39 @@ def kafka_of(section: dict[str, Any]) -> KafkaSource:
         groups[group] = tuple(read)
     source = KafkaSource(topics=topics, groups=groups, **found)
     _see_one_topic_for_each_type(source)
+    if not source.registry_url and any(topic.format == AVRO for topic in topics.values()):
+        raise MappingError("kafka.registry_url is missing: a topic is in Avro")
     return source
+
+
+def _see_format(text: str, where: str) -> None:
+    if text == "protobuf":
+        raise MappingError(
+            f"{where}.format: protobuf is not read: a registry keeps its schema as .proto text, and"
+            " reading by that takes Google's compiler; publish the topic as JSON or Avro, too, or"
+            " say that kafka is absent"
+        )
+    if text not in (JSON, AVRO):
+        raise MappingError(f"{where}.format must be json or avro, not {text!r}")
+
+
+def _see_one_proof(found: dict[str, Any]) -> None:
+    """What a broker is shown is said whole, and in one way."""
+    own = [name for name in PROOF if name in found]
+    if own and "properties_file" in found:
+        raise MappingError(
+            f"kafka has properties_file and {own[0]}; one of both says what it is shown"
+        )
+    passwords = [name for name in ("password_file", "password_variable") if name in found]
+    if len(passwords) > 1 or bool(passwords) != ("username" in found):
+        raise MappingError("kafka.username needs password_file or password_variable, one of them")
+    registry = [name for name in REGISTRY_PASSWORDS if name in found]
+    if len(registry) > 1 or bool(registry) != ("registry_user" in found):
+        raise MappingError(
+            f"kafka.registry_user needs {' or '.join(REGISTRY_PASSWORDS)}, one of them"
+        )
+    if ("certificate_file" in found) != ("key_file" in found):
+        raise MappingError("kafka.certificate_file and kafka.key_file need each other")
 
 
 def _see_one_topic_for_each_type(source: KafkaSource) -> None:
@@ -184,6 +225,7 @@ def _topic(name: str, section: dict[str, Any]) -> TopicMapping:
         if problem is not None:
             raise MappingError(f"{where}.{key}: {problem}")
     unit = _unit(found.pop("money", MoneyUnit.MINOR.value), where)
+    _see_format(found.get("format", JSON), where)
     types = found.pop("types", {})
     known = [kind.value for kind in EventType]
     for word, kind in types.items():

@@ -19,6 +19,7 @@ from bookpayctl.clients.kafka import (
     records_between,
     topic_settings,
 )
+from bookpayctl.clients.kafka_servers import KafkaServers
 from bookpayctl.judge.ledgers.sink import Value
 from bookpayctl.judge.ledgers.writer import LedgerWriter
 from bookpayctl.judge.rows import TopicRow
@@ -27,14 +28,14 @@ from runtime.domain.names import TOPICS_OF_GROUP, Header, Topic
 Ranges = dict[tuple[str, int], tuple[int, int]]
 
 
-def read_log(bootstrap_servers: str, ledgers: LedgerWriter) -> None:
+def read_log(servers: KafkaServers, ledgers: LedgerWriter) -> None:
     """Read all our topics, how they are set, and where each group stands.
 
     Raises:
         LogReadError, BrokerError: nothing may be concluded from a part of the log.
         StoreError: what was read could not be kept.
     """
-    consumer = open_consumer(bootstrap_servers)
+    consumer = open_consumer(servers)
     try:
         ranges = log_ranges(consumer, [topic.value for topic in Topic])
         oldest: dict[tuple[str, int], datetime | None] = {}
@@ -54,9 +55,9 @@ def read_log(bootstrap_servers: str, ledgers: LedgerWriter) -> None:
                 {**_place(where), "low_offset": low, "high_offset": high,
                  "oldest_at": oldest.get(where)}
             )  # fmt: skip
-        for group in _groups(bootstrap_servers, ranges):
+        for group in _groups(servers, ranges):
             groups.put(group)
-        for topic in read_topics(bootstrap_servers):
+        for topic in read_topics(servers):
             topics.put(topic_row(topic))
     ledgers.keep(records, partitions, groups, topics)
 
@@ -95,13 +96,13 @@ def topic_row(topic: TopicRow) -> dict[str, Value]:
     }
 
 
-def read_topics(bootstrap_servers: str) -> tuple[TopicRow, ...]:
+def read_topics(servers: KafkaServers) -> tuple[TopicRow, ...]:
     """Those of our topics that exist, as the broker says they are set.
 
     Raises:
         BrokerError: the broker did not say.
     """
-    found = topic_settings(bootstrap_servers, [topic.value for topic in Topic])
+    found = topic_settings(servers, [topic.value for topic in Topic])
     return tuple(
         TopicRow(
             name=topic.name,
@@ -118,10 +119,10 @@ def read_topics(bootstrap_servers: str) -> tuple[TopicRow, ...]:
     )
 
 
-def _groups(bootstrap_servers: str, ranges: Ranges) -> Iterator[dict[str, Value]]:
+def _groups(servers: KafkaServers, ranges: Ranges) -> Iterator[dict[str, Value]]:
     for group, topics in TOPICS_OF_GROUP.items():
         read = [where for where in ranges if where[0] in topics]
-        for where, offset in group_offsets(bootstrap_servers, group.value, read).items():
+        for where, offset in group_offsets(servers, group.value, read).items():
             yield {**_place(where), "consumer_group": group.value, "committed_offset": offset}
 
 

@@ -5,53 +5,83 @@ Partitions are assigned, no group is joined, and only committed records are read
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any, Final
 
 from bookpayctl.clients.kafka import (
     LogReadError,
     LogRecord,
+    ReadValue,
+    as_json,
     group_offsets,
     log_ranges,
     open_consumer,
     records_between,
 )
+from bookpayctl.clients.kafka_servers import KafkaServers
+from bookpayctl.clients.schema_registry import SchemaRegistry
 from bookpayctl.judge.ledgers.sink import Value
 from bookpayctl.judge.ledgers.writer import LedgerWriter
-from bookpayctl.judge.mapping.document import KafkaSource, TopicMapping
-from bookpayctl.judge.mapping.paths import SeenRecord, found_at, minor_units, text_at
+from bookpayctl.judge.mapping.document import AVRO, PATHS, KafkaSource, TopicMapping
+from bookpayctl.judge.mapping.paths import ROOT, SeenRecord, found_at, minor_units, text_at
 from bookpayctl.judge.mapping.redaction import redacted
+from bookpayctl.judge.readers.avro import AvroReader, UnreadableValue
+
+NOT_HELD: Final = "\x00"
+"""A text that no column holds."""
 
 Ranges = dict[tuple[str, int], tuple[int, int]]
 
 
+@dataclass(slots=True)
+class Unread:
+    """Values of one topic that could not be read for one reason."""
+
+    first: LogRecord
+    count: int = 0
+
+
 def read_mapped_log(
     source: KafkaSource,
-    properties: Mapping[str, str],
+    servers: KafkaServers,
     ledgers: LedgerWriter,
     salt: str | None = None,
-) -> None:
+    registry: SchemaRegistry | None = None,
+) -> tuple[str, ...]:
     """Read every topic of the mapping to the end that it has now, and where each group stands.
 
     Args:
-        properties: librdkafka's, for a broker that wants TLS or a password.
+        servers: where the mapping's Kafka is, with what it asks for.
         salt: makes digests of what may name a customer; None leaves it as it is.
+        registry: has the schemas of topics in Avro.
+
+    Returns:
+        A sentence for each topic and reason for which values could not be read.
 
     Raises:
+        RegistryError: a schema could not be asked for.
         LogReadError, BrokerError: nothing may be concluded from a part of the log.
         StoreError: what was read could not be kept.
     """
-    consumer = open_consumer(source.bootstrap_servers, properties)
+    consumer = open_consumer(servers)
     oldest: dict[tuple[str, int], datetime | None] = {}
+    unread: dict[tuple[str, str], Unread] = {}
     try:
         ranges = log_ranges(consumer, source.topics)
         lost = sorted(set(source.topics) - {topic for topic, _ in ranges})
         if lost:
             raise LogReadError(f"there is no topic {', '.join(lost)}")
         with ledgers.sink("log_records") as records:
-            found = records_between(consumer, ranges, deadline_seconds=source.timeout_seconds)
-            for record in found:
+            seconds, reading = source.timeout_seconds, _reading(source, registry)
+            for record in records_between(
+                consumer, ranges, deadline_seconds=seconds, read_value=reading
+            ):
+                if isinstance(record.document, UnreadableValue):
+                    told = unread.setdefault((record.topic, record.document.reason), Unread(record))
+                    told.count += 1
                 oldest.setdefault((record.topic, record.partition), record.at)
                 records.put(row_of(record, source.topics[record.topic], salt))
     finally:
@@ -64,17 +94,46 @@ def read_mapped_log(
                 {**_place(where), "low_offset": low, "high_offset": high,
                  "oldest_at": oldest.get(where)}
             )  # fmt: skip
-        for group, topics in source.groups.items():
-            read = [where for where in ranges if where[0] in topics]
-            committed = group_offsets(source.bootstrap_servers, group, read, properties=properties)
-            for where, offset in committed.items():
-                row = {"consumer_group": group, "committed_offset": offset}
-                groups.put({**_place(where), **row})
+        for row in _groups(source, servers, ranges):
+            groups.put(row)
     ledgers.keep(records, partitions, groups)
+    return tuple(
+        f"{told.count} values in {topic} could not be read, the first at {told.first.partition}/"
+        f"{told.first.offset}: {reason}"
+        for (topic, reason), told in sorted(unread.items())
+    )
+
+
+def _groups(
+    source: KafkaSource, servers: KafkaServers, ranges: Ranges
+) -> Iterator[dict[str, Value]]:
+    for group, topics in source.groups.items():
+        read = [where for where in ranges if where[0] in topics]
+        for where, offset in group_offsets(servers, group, read).items():
+            yield {**_place(where), "consumer_group": group, "committed_offset": offset}
+
+
+def _reading(source: KafkaSource, registry: SchemaRegistry | None) -> ReadValue | None:
+    """How values are read; None where all of them are JSON."""
+    if registry is None:
+        return None
+    avro = AvroReader(registry)
+
+    def read(topic: str, value: bytes | None) -> Any:
+        return avro.read(value) if source.topics[topic].format == AVRO else as_json(topic, value)
+
+    return read
 
 
 def row_of(record: LogRecord, topic: TopicMapping, salt: str | None = None) -> dict[str, Value]:
-    """One record as the ledger has it; what is not where the mapping says is NULL."""
+    """One record as the ledger has it; what is not where the mapping says is NULL.
+
+    Of a value that could not be read, what it would have said is named as not held.
+    """
+    if isinstance(record.document, UnreadableValue):
+        readable = row_of(replace(record, document=None), topic, salt)
+        paths = {column: getattr(topic, column) or "" for column in PATHS}
+        return readable | {name: NOT_HELD for name, path in paths.items() if path.startswith(ROOT)}
     seen = SeenRecord(record.key, record.headers, record.document)
     kind = text_at(topic.event_type, seen)
     currency = (text_at(topic.currency, seen) or "").lower() or None

@@ -110,16 +110,16 @@ class StripeReader:
         """Whether a recording tap stands between the gateway and this Stripe."""
         return self._tap_journal is not None
 
-    def requests(self, **filters: str) -> list[dict[str, Any]]:
+    def requests(self, **filters: str) -> Iterator[dict[str, Any]]:
         """The journal of requests, oldest first: the twin's, else the recording tap's."""
         if self.is_twin or self._tap_journal is None:
             return self._journal("requests", filters)
         names = {"key": "idempotency_key"}
-        return [
+        return (
             row
             for row in read_tap(self._tap_journal)
             if all(row[names.get(name, name)] == value for name, value in filters.items())
-        ]
+        )
 
     def tapped(self) -> list[dict[str, Any]]:
         """What the recording tap saw the gateway ask, oldest first; needs the tap."""
@@ -127,7 +127,7 @@ class StripeReader:
             raise StripeHasNoLedgerError("no recording tap stands here (`bookpayctl up --tap`)")
         return read_tap(self._tap_journal)
 
-    def executions(self, **filters: str) -> list[dict[str, Any]]:
+    def executions(self, **filters: str) -> Iterator[dict[str, Any]]:
         """The twin's ledger of what it executed, oldest first; needs the twin."""
         return self._journal("executions", filters)
 
@@ -178,11 +178,12 @@ class StripeReader:
         charges = self.objects("charges")
         return [str((row.get("metadata") or {}).get("event_id", "")) for row in charges]
 
-    def _journal(self, name: str, filters: dict[str, str]) -> list[dict[str, Any]]:
+    def _journal(self, name: str, filters: dict[str, str]) -> Iterator[dict[str, Any]]:
+        """Row by row: a journal has one for each request that there ever was."""
         if self._twin is None:
             raise StripeHasNoLedgerError(f"only the twin shows its {name}")
         try:
-            return self._twin.rows(name, **filters)
+            yield from self._twin.each(name, filters)
         except TwinError as error:
             raise StripeReadError(str(error)) from error
 
@@ -276,7 +277,7 @@ def read_requests(environment: Environment, ledgers: LedgerWriter) -> bool:
         found = reader.requests(method="POST")
     elif reader.is_tapped:
         posts = (row for row in reader.tapped() if row["method"] == "POST")
-        found = [{**row, "executed": is_executed(row)} for row in posts]
+        found = ({**row, "executed": is_executed(row)} for row in posts)
     else:
         return False
     with ledgers.sink(REQUESTS) as requests:

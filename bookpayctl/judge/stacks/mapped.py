@@ -6,13 +6,15 @@ hole, and unknown.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 from bookpayctl.clients.kafka import BrokerError, LogReadError
+from bookpayctl.clients.kafka_servers import KafkaServers
+from bookpayctl.clients.schema_registry import RegistryError, SchemaRegistry
 from bookpayctl.clients.stripe_api import StripeApi
 from bookpayctl.judge.ledgers.absence import Absence, missing
 from bookpayctl.judge.ledgers.sink import Value
@@ -41,6 +43,7 @@ NO_REQUESTS: Final = "only our twin and our recording tap show the requests"
 NO_PUBLISHERS: Final = "only our own publisher keeps its terms"
 NO_SETTINGS: Final = "how others set their topics is theirs to say"
 REDACTION: Final = "ids of orders, sellers and clients are digests (--redact)"
+UNCHECKED: Final = "Kafka's certificate was not checked ({}): another could have answered for it"
 TARGET: Final = "mapping"
 
 # Stripe's API reference, "Events": they can be listed for 30 days.
@@ -86,7 +89,8 @@ class MappedStack:
     stripe_key: str | None
     runs_dir: Path
     scope: Scope = Scope()
-    kafka_properties: dict[str, str] = field(default_factory=dict)
+    kafka: KafkaServers | None = None
+    registry: SchemaRegistry | None = None
     read_only_live: bool = False
     salt: str | None = None
 
@@ -113,9 +117,17 @@ class MappedStack:
         absent = absences_of(self.mapping)
         if self.mapping.stripe is not None:
             absent |= self._read_stripe(self.mapping.stripe, ledgers, observe)
-        absent |= self._read_log(ledgers)
+        lost, unread = self._read_log(ledgers)
+        absent |= lost
         read = read_mapped(self.dsn, self.mapping, ledgers, self.salt)
-        notes = (*self.scope.notes(), *([REDACTION] if self.salt else []), *read.notes)
+        unchecked = self.kafka.unchecked if self.kafka else ""
+        notes = (
+            *self.scope.notes(),
+            *([REDACTION] if self.salt else []),
+            *([UNCHECKED.format(unchecked)] if unchecked else []),
+            *unread,
+            *read.notes,
+        )
         return LedgerLook(folder, read.moment, {**absent, **read.absent}, notes)
 
     def judgement(self, moment: DatabaseMoment) -> dict[str, Value]:
@@ -178,19 +190,19 @@ class MappedStack:
             return missing(LISTS, str(error))
         return {}
 
-    def _read_log(self, ledgers: LedgerWriter) -> dict[str, Absence]:
+    def _read_log(self, ledgers: LedgerWriter) -> tuple[dict[str, Absence], tuple[str, ...]]:
+        """What of the log is absent, and what a reader must know of the rest."""
         source = self.mapping.kafka
         with ledgers.sink("declared_topics") as topics:
             for kind, topic in (source.topic_of_type if source else {}).items():
                 topics.put({"event_type": kind, "topic": topic})
         ledgers.keep(topics)
-        if source is None:
-            return {}
+        if source is None or self.kafka is None:
+            return {}, ()
         try:
-            read_mapped_log(source, self.kafka_properties, ledgers, self.salt)
-        except (LogReadError, BrokerError) as error:
-            return missing(LOG_TABLES[:3], f"Kafka could not be read: {error}")
-        return {}
+            return {}, read_mapped_log(source, self.kafka, ledgers, self.salt, self.registry)
+        except (LogReadError, BrokerError, RegistryError) as error:
+            return missing(LOG_TABLES[:3], f"Kafka could not be read: {error}"), ()
 
     def _lists_since(self) -> int | None:
         """From when on Stripe's lists are read; to their end, for late money belongs to somebody.

@@ -71,7 +71,7 @@ class OurStack:
         except StripeReadError as error:
             absent[REQUESTS] = Absence(str(error), chosen=False)
         try:
-            read_log(environment.kafka_bootstrap_servers, ledgers)
+            read_log(environment.kafka, ledgers)
         except (LogReadError, BrokerError) as error:
             absent |= missing(LOG_TABLES, f"Kafka could not be read: {error}")
         return LedgerLook(folder, read_database(environment.dsn, ledgers), absent)

@@ -20,7 +20,8 @@
 | POST /deliver `{"event": id, "endpoint"?: id}` | send an event again |
 | PUT /schedule `{"name": s}` or `{"seconds": [n]}` | webhook retries from now on |
 
-Rows come oldest first, all of them, each with its number `n`; `after=n` and `limit` make pages.
+Rows come oldest first, each with its number `n`, at most 5,000 of them; where `has_more` is true,
+`after=n` of the last one goes on.
 Refusals are 400 or 404 with `{"error": {"message": ...}}`.
 """
 
@@ -122,8 +123,10 @@ class Control:
     def _read_page(self, request: WireRequest) -> bytes:
         """Runs in the reading thread, row by row, so that charges go on beside a long answer."""
         query = dict(parse_qsl(request.query))
-        found = self._pages[request.path](self._select, query)
-        return f'{{"data":[{",".join(encode(row) for row in found)}]}}'.encode()
+        page = rows.page_of(self._pages[request.path], self._select, query)
+        data = ",".join(encode(row) for row in page.rows)
+        has_more = "true" if page.has_more else "false"
+        return f'{{"data":[{data}],"has_more":{has_more}}}'.encode()
 
     def _select(self, sql: str, values: Sequence[Column]) -> list[tuple[Column, ...]]:
         return self._reader.execute(sql, values).fetchall()

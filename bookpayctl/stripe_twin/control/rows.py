@@ -1,10 +1,13 @@
-"""Rows of the ledger for the operator and the judge: oldest first, all of them unless limited.
+"""Rows of the ledger for the operator and the judge: oldest first, a page at a time.
 
-No default limit: a judge that forgot to ask for the next page would pass what it never saw.
+No answer is longer than a page, and each says whether there is more: a judge that forgot to ask for
+the next page would pass what it never saw. A request has its number from when it comes and its row
+from when it is answered, so one that is under way while pages are read is in the next reading.
 """
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from bookpayctl.stripe_twin.ledger.store import Column
@@ -12,6 +15,10 @@ from bookpayctl.stripe_twin.ledger.store import Column
 # Runs a query; the functions here are called in a thread that has a connection of its own.
 Select: TypeAlias = Callable[[str, Sequence[Column]], list[tuple[Column, ...]]]
 Rows: TypeAlias = list[dict[str, object]]
+Table: TypeAlias = Callable[[Select, Mapping[str, str]], Rows]
+
+PAGE_ROWS_MAX = 5_000
+"""A row is about a kilobyte as JSON; more of them gain nothing, and are held whole in memory."""
 
 _REQUESTS = (
     "n, request_id, at, wall_at, account, method, path, idempotency_key, body_sha256, status, "
@@ -26,6 +33,28 @@ _DELIVERIES = (
     "seconds, answer, fault"
 )
 _HITS = "n, fault_id, action, at, wall_at, request_id, idempotency_key, path, event_id, object_id"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows, and whether there are more after the last of them."""
+
+    rows: Rows
+    has_more: bool
+
+
+def page_of(table: Table, select: Select, query: Mapping[str, str]) -> Page:
+    """The rows after `after`, at most `limit` of them and never more than a page.
+
+    Raises:
+        ValueError: a filter that is unknown, or a number that is none.
+    """
+    limit = min(int(query.get("limit", PAGE_ROWS_MAX)), PAGE_ROWS_MAX)
+    if limit < 1:
+        raise ValueError("limit must be at least 1")
+    # One more than is shown tells whether there are more.
+    found = table(select, {**query, "limit": str(limit + 1)})
+    return Page(found[:limit], len(found) > limit)
 
 
 def requests(select: Select, query: Mapping[str, str]) -> Rows:
@@ -134,20 +163,16 @@ def _page(
     if unknown:
         known = ", ".join(["after", "limit", *filters])
         raise ValueError(f"unknown filter {sorted(unknown)[0]!r}; known: {known}")
-    # By the ledger's ordinal, which only grows: a reader that stops and goes on misses nothing and
-    # sees nothing twice.
+    # By the ledger's ordinal, which is nobody else's: rows that are added meanwhile move none of
+    # those that were there, so each of these is seen, and once.
     where = ["n > ?"]
     values: list[Column] = [int(query.get("after", "0"))]
     for name, condition in filters.items():
         if name in query:
             where.append(condition)
             values.append(query[name])
-    # SQLite takes -1 for "no limit".
-    limit = int(query.get("limit", "-1"))
-    if limit == 0 or limit < -1:
-        raise ValueError("limit must be at least 1")
     return select(
         f"SELECT {columns} FROM {table} WHERE {' AND '.join(where)} "  # noqa: S608 - constants
         "ORDER BY n LIMIT ?",
-        [*values, limit],
+        [*values, int(query["limit"])],
     )

@@ -15,6 +15,7 @@ from typing import Final
 from psycopg import OperationalError, ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
+from bookpayctl.clients.kafka_servers import KafkaServers
 from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.runs.waiting import wait_until
 from bookpayctl.targets.container.secret import SecretError, read_secret
@@ -145,7 +146,7 @@ def _create_topics(bootstrap_servers: str, say: Say) -> str:
     if not kafka_answers(bootstrap_servers):
         return "no broker answers"
     try:
-        made = contents.create_topics(bootstrap_servers)
+        made = contents.create_topics(KafkaServers(bootstrap_servers))
     except contents.ContentsError as error:
         return str(error)
     say(f"topics made: {', '.join(made)}" if made else "all topics were there")

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote, unquote, urlsplit
 
+from bookpayctl.clients.kafka_servers import KafkaProof
 from bookpayctl.clients.stripe_api import LIVE_BASE
 from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.targets import credentials, environment
 from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.errors import TargetError
-from bookpayctl.targets.kube import secrets
+from bookpayctl.targets.kube import kafka_user, secrets
 from bookpayctl.targets.kube.addresses import ENDPOINT_URL, TWIN, TWIN_CONTROL_PORT
 from bookpayctl.targets.kube.cluster import Cluster, Document
 from bookpayctl.targets.kube.contexts import refuse_context
@@ -28,6 +29,7 @@ from bookpayctl.targets.kube.manifests import CONFIG_MAP as CONFIG_NAME
 from bookpayctl.targets.kube.options import TARGET
 from bookpayctl.targets.kube.reach.ways import inside
 from bookpayctl.targets.servers.postgres import passfile_line
+from runtime.domain.names import Service
 
 GATEWAY: Final = "payments-gateway"
 ATTACHED: Final = "attached"
@@ -48,6 +50,7 @@ class Attachment:
     namespace: str
     tenant_id: str
     allowed: tuple[str, ...]
+    kafka: KafkaProof
 
 
 def attach(cluster: Cluster, wanted: Attachment, root: Path) -> Environment:
@@ -56,6 +59,7 @@ def attach(cluster: Cluster, wanted: Attachment, root: Path) -> Environment:
     Raises:
         ContextRefusedError: the cluster may not be touched.
         NoStackError: something of a stack is missing there.
+        NoKafkaUserError: Kafka asks for names, and nobody said which is ours.
         ForbiddenError: the account may not read something.
     """
     refuse_context(cluster, wanted.allowed)
@@ -68,10 +72,22 @@ def attach(cluster: Cluster, wanted: Attachment, root: Path) -> Environment:
         names = ", ".join("/".join(secrets.PLACES[name]) for name in missing)
         raise NoStackError(f"namespace {wanted.namespace} has no Secret {names}")
     known[credentials.PASSFILE] = passfile_line(database.password or "")
-    credentials.keep(root / "secrets", known)
     found = _environment(cluster, wanted, root, config, stripe, database)
+    for_kafka = _for_kafka(cluster, wanted, found)
+    credentials.keep(root / "secrets", known)
+    credentials.keep_for_kafka(root / "secrets", for_kafka)
     environment.save(found)
     return found
+
+
+def _for_kafka(cluster: Cluster, wanted: Attachment, found: Environment) -> dict[str, str]:
+    """What Kafka is shown: what the user says, else what the stack itself shows there."""
+    if wanted.kafka != KafkaProof():
+        return credentials.files_for_kafka(wanted.kafka)
+    worker = cluster.find(DEPLOYMENT, Service.WORKER.value, wanted.namespace)
+    if worker is None or not kafka_user.asks_for_names(worker):
+        return {}
+    return kafka_user.read_files(cluster, found.settings["namespaces"].split(",")[-1])
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
 from typing import Final
 
+from bookpayctl.targets import credentials
 from bookpayctl.targets import environment as environments
 from bookpayctl.targets.environment import (
     Environment,
@@ -56,6 +58,7 @@ class KubePlatform:
             namespace=namespace,
             tenant_id=tenant_id,
             allowed=allowed_contexts(values["kube_contexts"].text),
+            kafka=credentials.brought_for_kafka(os.environ),
         )
         cluster = open_cluster(values["context"].text or None)
         with environment_lock(lock_file(name), "attach", timeout_seconds=0.0, waiting=_nobody):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -17,12 +17,12 @@ from bookpayctl.runs.interrupts import shielded
 from bookpayctl.runs.waiting import wait_until
 from bookpayctl.targets import credentials, environment
 from bookpayctl.targets.environment import Environment
-from bookpayctl.targets.kube import manifests, permissions, secrets
+from bookpayctl.targets.kube import kafka_user, manifests, permissions, secrets
 from bookpayctl.targets.kube.addresses import KAFKA_NAMESPACE, NAMESPACE, environment_in
 from bookpayctl.targets.kube.cluster import Cluster, Document
 from bookpayctl.targets.kube.contexts import refuse_context
 from bookpayctl.targets.kube.down import remove
-from bookpayctl.targets.kube.kinds import JOB
+from bookpayctl.targets.kube.kinds import JOB, SECRET
 from bookpayctl.targets.kube.made_secrets import (
     DatabasePlace,
     database_place,
@@ -43,12 +43,16 @@ from bookpayctl.targets.kube.ownership import (
     refuse_without_hosts,
     wait_until_free,
 )
+from bookpayctl.targets.kube.reach.ways import inside
 from bookpayctl.targets.kube.rollout import wait_for
 from bookpayctl.targets.platform import UpStep
 from bookpayctl.targets.servers.jars import cache_dir
 
 _UNDO_SECONDS_MAX: Final = 90.0
 _JOB_SECONDS_MAX: Final = 60.0
+_SECRET_SECONDS_MAX: Final = 60.0
+
+_OUR_USER: Final = ("KafkaUser", kafka_user.USER)
 
 Tell = Callable[[UpStep], None]
 
@@ -61,6 +65,7 @@ class _Plan:
         namespaces: those that are made.
         guest_namespaces: those of others in which something of it lies, such as a gateway's.
         foreign_secrets: names of the Secrets that operators make of it.
+        bootstrap_servers: of Kafka, as the services dial it.
     """
 
     documents: list[Document]
@@ -68,6 +73,7 @@ class _Plan:
     guest_namespaces: list[str]
     database: DatabasePlace
     foreign_secrets: frozenset[str]
+    bootstrap_servers: str
 
 
 def bring_up(cluster: Cluster, options: KubeOptions, root: Path, tell: Tell) -> Environment:
@@ -96,6 +102,7 @@ def bring_up(cluster: Cluster, options: KubeOptions, root: Path, tell: Tell) -> 
     missing = refuse_foreign(cluster, plan.namespaces, options.name)
     refuse_without_hosts(cluster, plan.guest_namespaces)
     found = environment_in(options, cluster.context, root, plan.database, plan.guest_namespaces)
+    found = replace(found, kafka_bootstrap_servers=plan.bootstrap_servers)
     environment.save(found)
     # Before the stack and not undone with it: the next `up` needs them again.
     for one in operators:
@@ -106,6 +113,7 @@ def bring_up(cluster: Cluster, options: KubeOptions, root: Path, tell: Tell) -> 
         wait_for(cluster, plan.documents, deadline=deadline, tell=tell)
         # What operators made of it is there now, because pods mount it.
         credentials.ensure(root / "secrets", _known(cluster, plan))
+        credentials.keep_for_kafka(root / "secrets", _for_kafka(cluster, plan, deadline, tell))
     return found
 
 
@@ -120,7 +128,18 @@ def _plan(options: KubeOptions) -> _Plan:
         sorted(used),
         database_place(documents),
         made_by_operators(documents),
+        _bootstrap_servers(documents),
     )
+
+
+def _bootstrap_servers(documents: list[Document]) -> str:
+    """Where the overlay has Kafka: another listener where it asks for names."""
+    found = next(
+        doc["data"]["KAFKA_BOOTSTRAP_SERVERS"]
+        for doc in documents
+        if (doc["kind"], doc["metadata"]["name"]) == ("ConfigMap", manifests.CONFIG_MAP)
+    )
+    return ",".join(inside(server, NAMESPACE) for server in found.split(","))
 
 
 def _operators(
@@ -166,6 +185,26 @@ def _secrets(cluster: Cluster, plan: _Plan, options: KubeOptions, root: Path) ->
 
 def _known(cluster: Cluster, plan: _Plan) -> dict[str, str]:
     return secrets.in_cluster(cluster, NAMESPACE, plan.database.secret)
+
+
+def _for_kafka(cluster: Cluster, plan: _Plan, deadline: float, tell: Tell) -> dict[str, str]:
+    """What this tool shows Kafka; empty where nobody is asked, or no KafkaUser is ours."""
+    services = [doc for doc in plan.documents if doc["kind"] == "Deployment"]
+    if not any(kafka_user.asks_for_names(doc) for doc in services):
+        return {}
+    kafka_space = plan.bootstrap_servers.split(".")[1]
+    if any((doc["kind"], doc["metadata"]["name"]) == _OUR_USER for doc in plan.documents):
+        # Strimzi makes it, when it comes to it.
+        wait_until(
+            lambda: cluster.find(SECRET, kafka_user.USER, kafka_space),
+            lambda secret: secret is not None,
+            deadline_seconds=min(_SECRET_SECONDS_MAX, max(0.0, deadline - time.monotonic())),
+        )
+    try:
+        return kafka_user.read_files(cluster, kafka_space)
+    except kafka_user.NoKafkaUserError as error:
+        tell(UpStep("kafka", str(error)))
+        return {}
 
 
 def _make_room_for(cluster: Cluster, job: Document) -> None:

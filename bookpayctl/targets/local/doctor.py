@@ -298,7 +298,7 @@ def _existing_servers(root: Path, given: UpOptions) -> Examination:
     subject, required = "existing servers", "nobody else's"
     shared = servers.shared_servers(
         given.dsn,
-        given.kafka_bootstrap_servers,
+        given.kafka,
         given.stripe_api_base,
         recorded_environment(root, given.name),
     )

@@ -11,6 +11,7 @@ import psutil
 
 from bookpayctl.runs.waiting import wait_until
 from bookpayctl.targets import credentials
+from bookpayctl.targets.kafka_files import proof_in
 from bookpayctl.targets.local import placement
 from bookpayctl.targets.local.machine import leftovers, ports
 from bookpayctl.targets.local.machine.state import (
@@ -85,7 +86,12 @@ def _give_back(root: Path, name: str, state: LocalState) -> None:
     key_file = root / "secrets" / credentials.STRIPE_KEY
     key = key_file.read_text().strip() if key_file.exists() else ""
     try:
-        servers.release(state.shared, claimant(state.id, name, root), key)
+        servers.release(
+            state.shared,
+            claimant(state.id, name, root),
+            key,
+            proof_in(root / "secrets").security,
+        )
     except OwnershipUnknownError as error:
         error.fix = (
             "start that server and repeat; if it is gone for good, remove its line from `shared`"

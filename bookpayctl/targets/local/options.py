@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
+from bookpayctl.clients.kafka_servers import KafkaProof
 from bookpayctl.targets import credentials, settings
 from bookpayctl.targets.local.machine.paths import (
     refuse_in_class_path,
@@ -57,6 +58,7 @@ def read_options(values: Mapping[str, Value], environ: Mapping[str, str]) -> UpO
         dsn=dsn,
         kafka_bootstrap_servers=values["bootstrap_servers"].text or None,
         stripe_api_base=stripe_api_base,
+        kafka_proof=_proof(values, environ),
         given_secrets=credentials.brought(environ) if stripe_api_base else {},
     )
 
@@ -76,6 +78,19 @@ def check_paths(root: Path, *, own_broker: bool) -> None:
         refuse_in_class_path(cache, "the cache, where Kafka's jars lie", fix)
     refuse_unwritable(root, "the environment's folder", elsewhere)
     refuse_unwritable(cache, "the cache", fix)
+
+
+def _proof(values: Mapping[str, Value], environ: Mapping[str, str]) -> KafkaProof:
+    """What an existing Kafka is shown; a Kafka of our own asks for nothing."""
+    if not values["bootstrap_servers"].text:
+        return KafkaProof()
+    proof = credentials.brought_for_kafka(environ)
+    if proof.certificate_file:
+        raise SettingsError(
+            "KAFKA_CERTIFICATE_FILE is set, and the services that `up` starts show a name and a"
+            " password alone; give KAFKA_USERNAME and KAFKA_PASSWORD_FILE"
+        )
+    return proof
 
 
 def _refuse_empty_flags(values: Mapping[str, Value]) -> None:

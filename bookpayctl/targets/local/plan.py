@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+from bookpayctl.clients.kafka_servers import KafkaProof, KafkaServers
 from bookpayctl.targets import credentials
 from bookpayctl.targets.environment import (
     Environment,
@@ -41,7 +42,7 @@ class UpOptions:
 
     Attributes:
         dsn: an existing database instead of ours; no password in it.
-        kafka_bootstrap_servers: an existing broker instead of ours.
+        kafka_bootstrap_servers: an existing broker instead of ours, and what is shown to it.
         stripe_api_base: an existing Stripe instead of the twin.
         tap: a recording proxy between the gateway and Stripe.
         given_secrets: file name -> value the user brings for an existing Stripe.
@@ -59,8 +60,16 @@ class UpOptions:
     timeout_seconds: float = 120.0
     dsn: str | None = None
     kafka_bootstrap_servers: str | None = None
+    kafka_proof: KafkaProof = field(default_factory=KafkaProof)
     stripe_api_base: str | None = None
     given_secrets: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def kafka(self) -> KafkaServers | None:
+        """The existing broker as a client dials it."""
+        if self.kafka_bootstrap_servers is None:
+            return None
+        return KafkaServers(self.kafka_bootstrap_servers, self.kafka_proof.security)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +117,7 @@ def make_plan(
     """
     _make_folders(root)
     new_password = credentials.ensure(root / "secrets", options.given_secrets)
+    credentials.keep_for_kafka(root / "secrets", credentials.files_for_kafka(options.kafka_proof))
     socket = socket_path(root)
     owner = database_owner(os.environ)
     state = load_state(root) or placement.place(root, owner)

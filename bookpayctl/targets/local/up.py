@@ -107,7 +107,10 @@ def bring_up(
 def _claim_shared(plan: Plan, options: UpOptions, recorded: Environment | None, tell: Tell) -> Plan:
     """Make sure that the existing servers are nobody else's, before anything is done to them."""
     shared = servers.shared_servers(
-        options.dsn, options.kafka_bootstrap_servers, options.stripe_api_base, recorded
+        options.dsn,
+        None if options.kafka_bootstrap_servers is None else plan.environment.kafka,
+        options.stripe_api_base,
+        recorded,
     )
     if not shared.state_keys():
         return plan
@@ -253,14 +256,13 @@ def _fill_database(plan: Plan) -> None:
 
 
 def _create_topics(plan: Plan) -> None:
-    bootstrap_servers = plan.environment.kafka_bootstrap_servers
     try:
         if plan.broker is not None:
-            kafka_mark.take(bootstrap_servers, plan.claimant)
-        made = contents.create_topics(bootstrap_servers)
+            kafka_mark.take(plan.environment.kafka, plan.claimant)
+        made = contents.create_topics(plan.environment.kafka)
     except contents.ContentsError as error:
         raise PartFailedError("kafka", str(error)) from error
-    key = servers.state_key(servers.KAFKA, bootstrap_servers)
+    key = servers.state_key(servers.KAFKA, plan.environment.kafka_bootstrap_servers)
     if plan.broker is None and made:
         topics = sorted({*made, *plan.state.shared.get(key, [])})
         save_state(plan.root, replace(plan.state, shared={**plan.state.shared, key: topics}))

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]
 
 from bookpayctl.clients.database import Connection, DatabaseError, connect
+from bookpayctl.clients.kafka_connection import BrokerError, open_admin
+from bookpayctl.clients.kafka_servers import KafkaServers
 from runtime.domain.names import PARTITIONS, Topic
 from runtime.sql import SCHEMA, MigrationError, migrate
 
@@ -87,7 +89,7 @@ def fill_database(
     return applied
 
 
-def create_topics(bootstrap_servers: str) -> list[str]:
+def create_topics(servers: KafkaServers) -> list[str]:
     """Create the topics that are not there.
 
     Returns:
@@ -96,7 +98,6 @@ def create_topics(bootstrap_servers: str) -> list[str]:
     Raises:
         ContentsError: the broker refused one, for another reason than that it exists.
     """
-    client = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
     wanted = [
         NewTopic(
             topic.value,
@@ -107,6 +108,10 @@ def create_topics(bootstrap_servers: str) -> list[str]:
         for topic in Topic
     ]
     made = []
+    try:
+        client = open_admin(servers)
+    except BrokerError as error:
+        raise ContentsError(f"no topic could be created: {error}") from error
     for name, future in client.create_topics(wanted, request_timeout=_TOPIC_SECONDS_MAX).items():
         try:
             future.result(timeout=_TOPIC_SECONDS_MAX)

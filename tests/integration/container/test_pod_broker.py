@@ -11,6 +11,7 @@ import psutil
 import pytest
 from confluent_kafka.admin import AdminClient
 
+from bookpayctl.clients.kafka_servers import KafkaServers
 from bookpayctl.targets.servers import jars
 from bookpayctl.targets.servers.contents import create_topics
 from runtime.domain.names import Topic
@@ -79,7 +80,7 @@ def test_a_broker_advertises_what_it_is_told_ends_on_term_and_keeps_its_topics(
     broker: PodBroker,
 ) -> None:
     broker.start_and_wait()
-    create_topics(broker.bootstrap_servers)
+    create_topics(KafkaServers(broker.bootstrap_servers))
 
     addresses, topics = metadata(broker)
     assert addresses == {f"localhost:{broker.port}"}

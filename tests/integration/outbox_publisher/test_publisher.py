@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bookpayctl.clients.kafka_servers import KafkaServers
 from bookpayctl.targets.servers.contents import create_topics
 from runtime.adapters.store.publisher_lock import try_lock
 from runtime.domain.names import PUBLISHER_LOCK_KEY
@@ -215,7 +216,7 @@ def test_nothing_is_marked_while_the_broker_is_away_and_everything_is_when_it_is
     database: Database, tmp_path: Path
 ) -> None:
     with running_servers(tmp_path / "broker", with_postgres=False) as broker:
-        create_topics(broker.kafka_bootstrap_servers)
+        create_topics(KafkaServers(broker.kafka_bootstrap_servers))
         with publishers_on(database, broker.kafka_bootstrap_servers, tmp_path) as start:
             start(1)
             before = write_event(database)
@@ -264,7 +265,7 @@ def test_events_that_only_the_producer_had_leave_after_broker_and_publisher_have
 ) -> None:
     with publishers_on(database, "", tmp_path) as start:
         with running_servers(tmp_path / "broker", with_postgres=False) as broker:
-            create_topics(broker.kafka_bootstrap_servers)
+            create_topics(KafkaServers(broker.kafka_bootstrap_servers))
             (first,) = start(1, bootstrap_servers=broker.kafka_bootstrap_servers)
             before = write_event(database)
             eventually(lambda: is_published(database, before), "the broker works")

@@ -9,6 +9,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 from confluent_kafka.admin._resource import ResourceType
 
+from bookpayctl.clients.kafka_servers import KafkaServers
 from bookpayctl.targets.servers.contents import create_topics
 from tests.support.publishing import (
     TOPIC,
@@ -42,7 +43,7 @@ def test_rows_that_were_refused_in_company_leave_alone_and_the_large_one_is_set_
     database: Database, tmp_path: Path
 ) -> None:
     with running_servers(tmp_path / "broker", with_postgres=False) as broker:
-        create_topics(broker.kafka_bootstrap_servers)
+        create_topics(KafkaServers(broker.kafka_bootstrap_servers))
         take_small_batches_only(broker.kafka_bootstrap_servers)
         # Random, so that no compression makes it small.
         small, large = {"note": secrets.token_hex(3_000)}, {"note": secrets.token_hex(20_000)}

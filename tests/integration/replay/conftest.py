@@ -10,6 +10,7 @@ from uuid import UUID
 
 import pytest
 
+from bookpayctl.clients.kafka_servers import KafkaServers
 from bookpayctl.replay.position import LogTime
 from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.servers.contents import create_topics
@@ -24,7 +25,7 @@ from tests.support.stack import Database
 def own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("replay-broker")
     with running_servers(folder, with_postgres=False) as servers:
-        create_topics(servers.kafka_bootstrap_servers)
+        create_topics(KafkaServers(servers.kafka_bootstrap_servers))
         yield servers.kafka_bootstrap_servers
 
 

@@ -184,4 +184,4 @@ def test_a_live_replay_is_refused_where_the_ledger_does_not_know_the_orders(
 
 
 def _behind(environment: Environment) -> int:
-    return group_lags(environment.kafka_bootstrap_servers)["payments-worker"]
+    return group_lags(environment.kafka)["payments-worker"]

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bookpayctl.clients import kafka
+from bookpayctl.clients.kafka_servers import KafkaServers
 from runtime.domain.names import TOPICS_OF_GROUP, Topic
 from tests.support.stack import PRICE_CENTS, Shop
 from tests.support.twin import Twin
@@ -117,7 +118,7 @@ def unread(servers: str, ends: dict[tuple[str, int], int]) -> list[str]:
     waiting = []
     for group in TOPICS_OF_GROUP:
         wanted = {at: end for at, end in ends.items() if group in READ_BY[Topic(at[0])]}
-        reached = kafka.group_offsets(servers, group.value, wanted)
+        reached = kafka.group_offsets(KafkaServers(servers), group.value, wanted)
         waiting += [
             f"{group.value} at {at}" for at, end in wanted.items() if (reached[at] or 0) < end
         ]

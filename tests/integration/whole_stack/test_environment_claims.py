@@ -13,6 +13,7 @@ from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient
 
 from bookpayctl.clients.database import connect
+from bookpayctl.clients.kafka_servers import KafkaServers
 from bookpayctl.targets.local.ownership import kafka_mark, postgres_mark, stripe_mark
 from bookpayctl.targets.local.ownership.claim import (
     Claimant,
@@ -37,11 +38,11 @@ def somebody(name: str = "shop") -> Claimant:
 
 
 @pytest.fixture(scope="module")
-def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServers]:
     """A broker of nobody."""
     folder = tmp_path_factory.mktemp("nobody")
     with running_servers(folder, with_postgres=False) as servers:
-        yield servers.kafka_bootstrap_servers
+        yield KafkaServers(servers.kafka_bootstrap_servers)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +79,9 @@ def at_once(claims: Sequence[Callable[[], object]]) -> list[bool]:
     return won
 
 
-def test_of_environments_that_come_to_a_kafka_at_once_exactly_one_stays(kafka: str) -> None:
+def test_of_environments_that_come_to_a_kafka_at_once_exactly_one_stays(
+    kafka: KafkaServers,
+) -> None:
     for _ in range(3):
         guests = [somebody() for _ in range(4)]
 
@@ -90,7 +93,7 @@ def test_of_environments_that_come_to_a_kafka_at_once_exactly_one_stays(kafka: s
         kafka_mark.release(kafka, owner, [])
 
 
-def test_a_claim_outlives_its_claimant_and_is_found_again(kafka: str) -> None:
+def test_a_claim_outlives_its_claimant_and_is_found_again(kafka: KafkaServers) -> None:
     first, second = somebody(), somebody()
     kafka_mark.claim(kafka, first, known=False)
 
@@ -104,12 +107,14 @@ def test_a_claim_outlives_its_claimant_and_is_found_again(kafka: str) -> None:
     assert kafka_mark.look(kafka, second, known=False) is False
 
 
-def test_a_kafka_without_a_claim_is_refused_when_somebody_has_worked_there(kafka: str) -> None:
+def test_a_kafka_without_a_claim_is_refused_when_somebody_has_worked_there(
+    kafka: KafkaServers,
+) -> None:
     made = create_topics(kafka)
     guest = somebody()
     assert kafka_mark.look(kafka, guest, known=False) is False
 
-    publish(kafka, Topic.ORDERS_PLACED, b"{}")
+    publish(kafka.bootstrap_servers, Topic.ORDERS_PLACED, b"{}")
     with pytest.raises(OwnedByAnotherError, match=r"records in orders\.placed"):
         kafka_mark.claim(kafka, guest, known=False)
 
@@ -119,14 +124,16 @@ def test_a_kafka_without_a_claim_is_refused_when_somebody_has_worked_there(kafka
     assert kafka_mark.look(kafka, somebody(), known=False) is False
 
 
-def test_a_purge_leaves_neither_records_nor_groups_where_the_next_one_looks(kafka: str) -> None:
+def test_a_purge_leaves_neither_records_nor_groups_where_the_next_one_looks(
+    kafka: KafkaServers,
+) -> None:
     """The topics were made by somebody else; a member was killed and its session goes on."""
     others, guest = create_topics(kafka), somebody()
     kafka_mark.claim(kafka, guest, known=False)
-    publish(kafka, Topic.ORDERS_PLACED, b"{}")
+    publish(kafka.bootstrap_servers, Topic.ORDERS_PLACED, b"{}")
     member = Consumer(
         {
-            "bootstrap.servers": kafka,
+            "bootstrap.servers": kafka.bootstrap_servers,
             "group.id": Service.WORKER.value,
             "group.instance.id": "payments-worker-1",
             "session.timeout.ms": 6_000,
@@ -140,7 +147,7 @@ def test_a_purge_leaves_neither_records_nor_groups_where_the_next_one_looks(kafk
 
     kafka_mark.release(kafka, guest, [])
 
-    admin = AdminClient({"bootstrap.servers": kafka})
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
     assert admin.list_consumer_groups(request_timeout=30).result().valid == []
     assert set(admin.list_topics(timeout=30).topics) >= set(others)
     assert kafka_mark.look(kafka, somebody(), known=False) is False
@@ -148,7 +155,7 @@ def test_a_purge_leaves_neither_records_nor_groups_where_the_next_one_looks(kafk
         deleted.result(30)
 
 
-def test_a_broker_of_our_own_is_ours_whatever_it_carried_before(kafka: str) -> None:
+def test_a_broker_of_our_own_is_ours_whatever_it_carried_before(kafka: KafkaServers) -> None:
     before, now = somebody(), somebody()
     kafka_mark.claim(kafka, before, known=False)
 
@@ -160,7 +167,7 @@ def test_a_broker_of_our_own_is_ours_whatever_it_carried_before(kafka: str) -> N
 
 def test_a_kafka_that_does_not_answer_is_not_taken_for_nobodys() -> None:
     with pytest.raises(OwnershipUnknownError, match="does not say"):
-        kafka_mark.look(f"127.0.0.1:{free_port()}", somebody(), known=False)
+        kafka_mark.look(KafkaServers(f"127.0.0.1:{free_port()}"), somebody(), known=False)
 
 
 def claim_database(dsn: str, ours: Claimant, *, known: bool = False) -> None:

@@ -8,6 +8,7 @@ import psycopg
 
 from bookpayctl.checks.operations import schema_is_current
 from bookpayctl.checks.operations.versions_are_supported import KAFKA_MIN, build_of
+from bookpayctl.clients.kafka_servers import KafkaServers
 from bookpayctl.clients.kafka_versions import broker_releases
 from bookpayctl.report.verdict import Verdict
 from bookpayctl.targets.schema_version import schema_version
@@ -19,7 +20,7 @@ from tests.support.stack import Stack
 
 
 def test_a_broker_tells_its_release(servers: Servers) -> None:
-    found = broker_releases(servers.kafka_bootstrap_servers)
+    found = broker_releases(KafkaServers(servers.kafka_bootstrap_servers))
 
     assert [one.broker for one in found] == ["broker 1"]
     assert found[0].release is not None, found[0].reason

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from prometheus_client import REGISTRY
 
+from bookpayctl.targets.kube import kafka_user
 from bookpayctl.targets.local.supervise.programs import RECEIVED_EVENTS
 from runtime import config, metrics
 from runtime.__main__ import AWAIT_SCHEMA, MIGRATE, parse_arguments
@@ -125,6 +126,14 @@ def principals(rendered: Rendered) -> Iterator[str]:
         ("topic", topic.value, right)
         for topic in TOPIC_OF_EVENT_TYPE.values()
         for right in ("Describe", "Write")
+    }
+    wanted[kafka_user.USER] = {
+        *(
+            ("topic", topic.value, right)
+            for topic in Topic
+            for right in ("Describe", "DescribeConfigs", "Read")
+        ),
+        *(("group", group.value, "Describe") for group in TOPICS_OF_GROUP),
     }
     for name in sorted(wanted.keys() | users.keys()):
         for right in sorted(wanted.get(name, set()) ^ users.get(name, set())):

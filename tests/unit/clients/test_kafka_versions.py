@@ -6,13 +6,8 @@ import struct
 
 import pytest
 
-from bookpayctl.clients.kafka_versions import (
-    FIRST_LEVELS,
-    NotToldError,
-    features_of,
-    release_of,
-    request,
-)
+from bookpayctl.clients.kafka_hello import NotToldError, features_of, request
+from bookpayctl.clients.kafka_versions import FIRST_LEVELS, release_of
 
 
 def feature(name: str, oldest: int, newest: int) -> bytes:

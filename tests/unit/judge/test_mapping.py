@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Final
+
 import pytest
 
 from bookpayctl.judge.ledgers.tables import tables
-from bookpayctl.judge.mapping.access import dsn_of, stripe_key_of
+from bookpayctl.judge.mapping.access import dsn_of, kafka_servers_of, stripe_key_of
 from bookpayctl.judge.mapping.columns import Found, missing_columns, own, problems_of, select_of
 from bookpayctl.judge.mapping.document import (
     DatabaseSource,
@@ -160,3 +163,62 @@ def test_every_column_that_is_spoken_of_is_one_of_the_schema() -> None:
     for table, column in [*named, *WORDS]:
         assert column in columns_of(table)
     assert set(REQUIRED) <= set(tables())
+
+
+KAFKA_HEAD: Final = """
+[kafka]
+bootstrap_servers = "127.0.0.1:9093"
+{proof}
+[kafka.topics.placed]
+event_id = "key"
+event_type = "=OrderPlaced"
+"""
+
+
+@pytest.mark.parametrize(
+    ("proof", "problem"),
+    [
+        ('username = "auditor"', "kafka.username needs password_file or password_variable"),
+        ('password_file = "p"', "kafka.username needs password_file or password_variable"),
+        ('key_file = "k"', "kafka.certificate_file and kafka.key_file need each other"),
+        ('properties_file = "p"\nca_file = "c"', "kafka has properties_file and ca_file"),
+    ],
+)
+def test_what_kafka_is_shown_is_said_whole_and_in_one_way(proof: str, problem: str) -> None:
+    with pytest.raises(MappingError, match=problem):
+        mapping_of(HEAD + ORDERS + KAFKA_HEAD.format(proof=proof))
+
+
+def test_a_name_for_kafka_goes_over_tls_with_the_authority_that_the_mapping_names(
+    tmp_path: Path,
+) -> None:
+    for name in ("password", "ca.crt"):
+        (tmp_path / name).write_text(name)
+    proof = f"""
+username = "auditor"
+password_file = "{tmp_path}/password"
+ca_file = "{tmp_path}/ca.crt"
+"""
+    kafka = mapping_of(HEAD + ORDERS + KAFKA_HEAD.format(proof=proof)).kafka
+    assert kafka is not None
+
+    security = kafka_servers_of(kafka, {}).security
+
+    assert security["security.protocol"] == "SASL_SSL"
+    assert security["sasl.password"] == "password"
+    assert security["ssl.ca.location"] == f"{tmp_path}/ca.crt"
+
+
+@pytest.mark.parametrize(
+    ("kind", "problem"),
+    [
+        ("protobuf", "kafka.topics.placed.format: protobuf is not read"),
+        ("thrift", "kafka.topics.placed.format must be json or avro"),
+        ("avro", "kafka.registry_url is missing"),
+    ],
+)
+def test_a_format_that_cannot_be_read_is_refused_with_the_reason(kind: str, problem: str) -> None:
+    text = HEAD + ORDERS + KAFKA_HEAD.format(proof="") + f'format = "{kind}"\n'
+
+    with pytest.raises(MappingError, match=problem):
+        mapping_of(text)

@@ -100,7 +100,7 @@ def test_a_record_of_debeziums_outbox_router_is_read() -> None:
 def test_the_events_on_the_page_are_a_mapping() -> None:
     page = (ROOT / "docs" / "audit-your-own-stack.md").read_text()
     shown = re.findall(r"^```toml\n(.*?)^```$", page, re.M | re.S)
-    (text,) = [one for one in shown if "[kafka]" in one]
+    (text,) = [one for one in shown if "[kafka.topics" in one]
     first, rest = text.split("\n", 1)
 
     mapping = mapping_of(f"{first}\n{HEAD}{rest}")

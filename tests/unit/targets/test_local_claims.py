@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from bookpayctl.clients.kafka_servers import KafkaServers
 from bookpayctl.targets.local.ownership.claim import CLAIM, RELEASE, Claimant, owner_of, refused
 from bookpayctl.targets.local.ownership.servers import shared_servers
 from tests.support.documents import ENVIRONMENT
@@ -58,7 +59,7 @@ def test_the_refusal_names_the_owner_and_the_way_out() -> None:
 
 
 def test_only_a_server_of_our_own_record_is_known() -> None:
-    kafka, dsn = ENVIRONMENT.kafka_bootstrap_servers, "postgresql://other@h/db"
+    kafka, dsn = KafkaServers(ENVIRONMENT.kafka_bootstrap_servers), "postgresql://other@h/db"
 
-    assert shared_servers(dsn, kafka, None, ENVIRONMENT).known == {kafka}
+    assert shared_servers(dsn, kafka, None, ENVIRONMENT).known == {kafka.bootstrap_servers}
     assert shared_servers(dsn, kafka, None, None).known == frozenset()

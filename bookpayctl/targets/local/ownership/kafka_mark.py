@@ -11,10 +11,12 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import Any, Final
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]
 
 from bookpayctl.clients.kafka import LogReadError, log_ranges, open_consumer, records_between
+from bookpayctl.clients.kafka_connection import Admin, LogConsumer, RecordProducer, open_admin
+from bookpayctl.clients.kafka_servers import KafkaServers
 from bookpayctl.targets.local.ownership.claim import (
     CLAIM,
     RELEASE,
@@ -45,7 +47,7 @@ _SETTLING: Final = frozenset(
 )
 
 
-def look(bootstrap_servers: str, ours: Claimant, *, known: bool) -> bool:
+def look(servers: KafkaServers, ours: Claimant, *, known: bool) -> bool:
     """Whether this Kafka is already ours; False when it is nobody's. Changes nothing.
 
     Args:
@@ -56,53 +58,53 @@ def look(bootstrap_servers: str, ours: Claimant, *, known: bool) -> bool:
         OwnershipUnknownError: the broker did not say.
     """
     try:
-        owner = _owner(bootstrap_servers)
+        owner = _owner(servers)
         if owner is not None and owner.environment_id != ours.environment_id:
-            raise refused(_named(bootstrap_servers), owner, f"delete its topic {TOPIC}")
+            raise refused(servers.name, owner, f"delete its topic {TOPIC}")
         if owner is None and not known:
-            _refuse_signs(bootstrap_servers)
+            _refuse_signs(servers)
     except (KafkaException, LogReadError) as error:
-        raise _unknown(bootstrap_servers, error) from error
+        raise _unknown(servers, error) from error
     return owner is not None
 
 
-def claim(bootstrap_servers: str, ours: Claimant, *, known: bool) -> None:
+def claim(servers: KafkaServers, ours: Claimant, *, known: bool) -> None:
     """Make this Kafka ours, unless it is another's.
 
     Raises:
         OwnedByAnotherError: it is, or another was first; nothing else was changed.
         OwnershipUnknownError: the broker did not say.
     """
-    if look(bootstrap_servers, ours, known=known):
+    if look(servers, ours, known=known):
         return
     try:
-        _write(bootstrap_servers, [ours.document(CLAIM)])
-        owner = _owner(bootstrap_servers)
+        _write(servers, [ours.document(CLAIM)])
+        owner = _owner(servers)
         if owner is not None and owner.environment_id != ours.environment_id:
             # Ours counts for nothing, and is taken back so that it never will.
-            _write(bootstrap_servers, [ours.document(RELEASE)])
-            raise refused(_named(bootstrap_servers), owner, f"delete its topic {TOPIC}")
+            _write(servers, [ours.document(RELEASE)])
+            raise refused(servers.name, owner, f"delete its topic {TOPIC}")
     except (KafkaException, LogReadError) as error:
-        raise _unknown(bootstrap_servers, error) from error
+        raise _unknown(servers, error) from error
 
 
-def take(bootstrap_servers: str, ours: Claimant) -> None:
+def take(servers: KafkaServers, ours: Claimant) -> None:
     """Write down that our own broker is ours, whoever it carried before its folder became ours.
 
     Raises:
         OwnershipUnknownError: the broker did not take it.
     """
     try:
-        owner = _owner(bootstrap_servers)
+        owner = _owner(servers)
         if owner == ours:
             return
         before = [] if owner is None else [owner.document(RELEASE)]
-        _write(bootstrap_servers, [*before, ours.document(CLAIM)])
+        _write(servers, [*before, ours.document(CLAIM)])
     except (KafkaException, LogReadError) as error:
-        raise _unknown(bootstrap_servers, error) from error
+        raise _unknown(servers, error) from error
 
 
-def release(bootstrap_servers: str, ours: Claimant, made_topics: list[str]) -> None:
+def release(servers: KafkaServers, ours: Claimant, made_topics: list[str]) -> None:
     """Give a Kafka back: our topics, records and groups go, then our claim.
 
     Topics that were there before us stay, as empty as an environment may find them.
@@ -113,21 +115,21 @@ def release(bootstrap_servers: str, ours: Claimant, made_topics: list[str]) -> N
         OwnershipUnknownError: the broker did not do it; it can be repeated.
     """
     try:
-        owner = _owner(bootstrap_servers)
+        owner = _owner(servers)
         if owner is None or owner.environment_id != ours.environment_id:
             return
-        admin = _admin(bootstrap_servers)
+        admin = open_admin(servers)
         if made_topics:
             _finish(admin.delete_topics(made_topics), KafkaError.UNKNOWN_TOPIC_OR_PART)
-        _delete_records(bootstrap_servers, admin)
+        _delete_records(servers, admin)
         _delete_groups(admin)
-        _write(bootstrap_servers, [ours.document(RELEASE)])
+        _write(servers, [ours.document(RELEASE)])
     except (KafkaException, LogReadError) as error:
-        raise _unknown(bootstrap_servers, error) from error
+        raise _unknown(servers, error) from error
 
 
-def _owner(bootstrap_servers: str) -> Claimant | None:
-    consumer = open_consumer(bootstrap_servers)
+def _owner(servers: KafkaServers) -> Claimant | None:
+    consumer = open_consumer(servers)
     try:
         ranges = _ranges(consumer, [TOPIC])
         return owner_of(record.payload for record in records_between(consumer, ranges))
@@ -135,7 +137,7 @@ def _owner(bootstrap_servers: str) -> Claimant | None:
         consumer.close()
 
 
-def _ranges(consumer: Consumer, topics: list[str]) -> dict[tuple[str, int], tuple[int, int]]:
+def _ranges(consumer: LogConsumer, topics: list[str]) -> dict[tuple[str, int], tuple[int, int]]:
     """First and end offset of each partition; a topic that is being made is waited for."""
     give_up_at = time.monotonic() + _REQUEST_SECONDS
     while True:
@@ -147,7 +149,7 @@ def _ranges(consumer: Consumer, topics: list[str]) -> dict[tuple[str, int], tupl
             time.sleep(_POLL_SECONDS)
 
 
-def _write(bootstrap_servers: str, documents: list[bytes]) -> None:
+def _write(servers: KafkaServers, documents: list[bytes]) -> None:
     """Append to the topic, which is made when it is missing, and wait until it is written."""
     topic = NewTopic(
         TOPIC,
@@ -156,16 +158,15 @@ def _write(bootstrap_servers: str, documents: list[bytes]) -> None:
         config={"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"},
     )
     # Kept until its answer is there: what it was asked dies with it.
-    admin = _admin(bootstrap_servers)
+    admin = open_admin(servers)
     _finish(admin.create_topics([topic]), KafkaError.TOPIC_ALREADY_EXISTS)
     failures: list[KafkaError] = []
-    producer = Producer(
+    producer = RecordProducer(
+        servers,
         {
-            "bootstrap.servers": bootstrap_servers,
             "enable.idempotence": True,
             "message.timeout.ms": int(_REQUEST_SECONDS * 1000),
-            "log_level": 0,
-        }
+        },
     )
     for document in documents:
         producer.produce(
@@ -175,17 +176,17 @@ def _write(bootstrap_servers: str, documents: list[bytes]) -> None:
         raise KafkaException(failures[0] if failures else KafkaError(KafkaError._MSG_TIMED_OUT))  # noqa: SLF001
 
 
-def _refuse_signs(bootstrap_servers: str) -> None:
+def _refuse_signs(servers: KafkaServers) -> None:
     """Refuse a Kafka on which somebody works under our names.
 
     Topics that are empty and that no group reads are no sign: somebody may have made them for us.
     """
     signs = []
-    admin = _admin(bootstrap_servers)
+    admin = open_admin(servers)
     groups = _our_groups(admin)
     if groups:
         signs.append(f"it has the consumer groups {', '.join(groups)}")
-    consumer = open_consumer(bootstrap_servers)
+    consumer = open_consumer(servers)
     try:
         ranges = _ranges(consumer, [topic.value for topic in Topic])
     finally:
@@ -194,21 +195,19 @@ def _refuse_signs(bootstrap_servers: str) -> None:
     if written:
         signs.append(f"there are records in {', '.join(written)}")
     if signs:
-        raise refused_by_signs(
-            _named(bootstrap_servers), " and ".join(signs), "delete those topics and groups"
-        )
+        raise refused_by_signs(servers.name, " and ".join(signs), "delete those topics and groups")
 
 
-def _our_groups(admin: AdminClient) -> list[str]:
+def _our_groups(admin: Admin) -> list[str]:
     """The groups there that have the names of ours, with or without members."""
     listed = admin.list_consumer_groups(request_timeout=_REQUEST_SECONDS).result()
     names = {group.value for group in TOPICS_OF_GROUP}
     return sorted(names & {found.group_id for found in listed.valid})
 
 
-def _delete_records(bootstrap_servers: str, admin: AdminClient) -> None:
+def _delete_records(servers: KafkaServers, admin: Admin) -> None:
     """Remove what was written to the topics of ours that are still there."""
-    consumer = open_consumer(bootstrap_servers)
+    consumer = open_consumer(servers)
     try:
         ranges = _ranges(consumer, [topic.value for topic in Topic])
     finally:
@@ -219,7 +218,7 @@ def _delete_records(bootstrap_servers: str, admin: AdminClient) -> None:
         _finish(admin.delete_records(ends), KafkaError.UNKNOWN_TOPIC_OR_PART)
 
 
-def _delete_groups(admin: AdminClient) -> None:
+def _delete_groups(admin: Admin) -> None:
     """Delete our groups, once the broker has noticed that their members have gone.
 
     Raises:
@@ -235,10 +234,6 @@ def _delete_groups(admin: AdminClient) -> None:
         time.sleep(_POLL_SECONDS)
 
 
-def _admin(bootstrap_servers: str) -> AdminClient:
-    return AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
-
-
 def _finish(futures: Mapping[Any, Future[Any]], *tolerated: int) -> None:
     for future in futures.values():
         try:
@@ -248,13 +243,7 @@ def _finish(futures: Mapping[Any, Future[Any]], *tolerated: int) -> None:
                 raise
 
 
-def _named(bootstrap_servers: str) -> str:
-    return f"the Kafka at {bootstrap_servers}"
-
-
-def _unknown(bootstrap_servers: str, error: Exception) -> OwnershipUnknownError:
-    unknown = OwnershipUnknownError(
-        f"{_named(bootstrap_servers)} does not say whose it is: {error}"
-    )
-    unknown.fix = f"see that a broker answers at {bootstrap_servers}, then repeat"
+def _unknown(servers: KafkaServers, error: Exception) -> OwnershipUnknownError:
+    unknown = OwnershipUnknownError(f"{servers.name} does not say whose it is: {error}")
+    unknown.fix = f"see that a broker answers at {servers.bootstrap_servers}, then repeat"
     return unknown

@@ -6,9 +6,10 @@ What was made on one is remembered in the state before it is made, so that a pur
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
+from bookpayctl.clients.kafka_servers import KafkaServers
 from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.local.ownership import kafka_mark, postgres_mark, stripe_mark
 from bookpayctl.targets.local.ownership.claim import Claimant
@@ -29,13 +30,17 @@ class Shared:
     """
 
     dsn: str | None
-    kafka: str | None
+    kafka: KafkaServers | None
     stripe: str | None
     known: frozenset[str] = frozenset()
 
+    @property
+    def kafka_address(self) -> str | None:
+        return None if self.kafka is None else self.kafka.bootstrap_servers
+
     def state_keys(self) -> list[str]:
         """One line for each, by which the state remembers it."""
-        named = ((POSTGRES, self.dsn), (KAFKA, self.kafka), (STRIPE, self.stripe))
+        named = ((POSTGRES, self.dsn), (KAFKA, self.kafka_address), (STRIPE, self.stripe))
         return [state_key(kind, address) for kind, address in named if address is not None]
 
 
@@ -44,7 +49,7 @@ def state_key(kind: str, address: str) -> str:
 
 
 def shared_servers(
-    dsn: str | None, kafka: str | None, stripe: str | None, recorded: Environment | None
+    dsn: str | None, kafka: KafkaServers | None, stripe: str | None, recorded: Environment | None
 ) -> Shared:
     """The servers given, and which of them the environment's own record has already."""
     had = (
@@ -52,8 +57,9 @@ def shared_servers(
         if recorded is not None
         else set()
     )
-    known = {address for address in (dsn, kafka, stripe) if address in had and address is not None}
-    return Shared(dsn, kafka, stripe, frozenset(known))
+    given = Shared(dsn, kafka, stripe)
+    known = {address for address in (dsn, given.kafka_address, stripe) if address is not None}
+    return replace(given, known=frozenset(known & had))
 
 
 def look(shared: Shared, ours: Claimant, stripe_key: str) -> tuple[bool, str]:
@@ -70,7 +76,7 @@ def look(shared: Shared, ours: Claimant, stripe_key: str) -> tuple[bool, str]:
     if shared.dsn is not None:
         has_schema = postgres_mark.look(shared.dsn, ours, known=shared.dsn in shared.known)
     if shared.kafka is not None:
-        kafka_mark.look(shared.kafka, ours, known=shared.kafka in shared.known)
+        kafka_mark.look(shared.kafka, ours, known=shared.kafka_address in shared.known)
     if shared.stripe is not None:
         known = shared.stripe in shared.known
         note = stripe_mark.look(shared.stripe, stripe_key, ours, known=known)
@@ -87,7 +93,7 @@ def claim(shared: Shared, ours: Claimant, stripe_key: str, tell: Callable[[str],
         OwnershipUnknownError: one did not say.
     """
     if shared.kafka is not None:
-        kafka_mark.claim(shared.kafka, ours, known=shared.kafka in shared.known)
+        kafka_mark.claim(shared.kafka, ours, known=shared.kafka_address in shared.known)
     if shared.stripe is not None:
         known = shared.stripe in shared.known
         note = stripe_mark.claim(shared.stripe, stripe_key, ours, known=known)
@@ -95,7 +101,12 @@ def claim(shared: Shared, ours: Claimant, stripe_key: str, tell: Callable[[str],
             tell(f"{shared.stripe}: {note}")
 
 
-def release(remembered: Mapping[str, list[str]], ours: Claimant, stripe_key: str) -> None:
+def release(
+    remembered: Mapping[str, list[str]],
+    ours: Claimant,
+    stripe_key: str,
+    kafka_security: Mapping[str, str],
+) -> None:
     """Give back what was claimed, and remove what we made there; harmless when nothing is ours.
 
     Args:
@@ -107,7 +118,7 @@ def release(remembered: Mapping[str, list[str]], ours: Claimant, stripe_key: str
     for key, made in remembered.items():
         kind, _, address = key.partition(" ")
         if kind == KAFKA:
-            kafka_mark.release(address, ours, made)
+            kafka_mark.release(KafkaServers(address, kafka_security), ours, made)
         elif kind == POSTGRES:
             postgres_mark.release(address, ours, made_schema=SCHEMA_MADE in made)
         else:

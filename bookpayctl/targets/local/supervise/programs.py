@@ -14,6 +14,7 @@ from typing import Final
 
 from bookpayctl.targets.children import python_module
 from bookpayctl.targets.environment import ProcessSpec
+from bookpayctl.targets.kafka_files import variables_of
 from runtime.domain.names import Service
 
 POSTGRES: Final = "postgres"
@@ -263,6 +264,7 @@ def _variables(addresses: Addresses, replica: Replica) -> dict[str, str]:
     variables = {
         "DB_DSN": addresses.dsn,
         "KAFKA_BOOTSTRAP_SERVERS": addresses.kafka_bootstrap_servers,
+        **variables_of(addresses.secrets_dir),
         "BOOKPAY_ENV": addresses.name,
         "BOOKPAY_PROCESS_NAME": replica.name,
         "BOOKPAY_HTTP_HOST": "127.0.0.1",
