@@ -138,9 +138,10 @@ def crash_matrix(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def controls(session: nox.Session) -> None:
-    """Every red control: checks, audit and drills, asked of what is wrong on purpose."""
+    """Every red control: each question, asked of what is wrong on purpose."""
     python(session, "bookpayctl", "check", "--selftest", "--brief")
-    python(session, "bookpayctl", "audit", "--selftest")
+    for command in ("audit", "replay", "demo"):
+        python(session, "bookpayctl", command, "--selftest")
     python(session, "bookpayctl", "webhook", "forge", "--all", "--selftest")
     for drill in ("crash-mid-charge", "kill-storm", "outage", "poison-message"):
         python(session, "bookpayctl", "drill", "run", drill, "--control")

@@ -7,9 +7,10 @@ from functools import cache
 from typing import Final
 
 from bookpayctl.controls.control import WrongStack
-from bookpayctl.controls.defects import defects
+from bookpayctl.controls.defects import defects, log_defects
 from bookpayctl.controls.events_and_orders import WRONG_EVENTS_AND_ORDERS
 from bookpayctl.controls.keys_and_signatures import WRONG_KEYS_AND_SIGNATURES
+from bookpayctl.controls.replays import WRONG_REPLAYS
 from bookpayctl.controls.surroundings import WRONG_SURROUNDINGS
 from bookpayctl.controls.webhooks import WRONG_RECEIVERS
 
@@ -17,6 +18,7 @@ WRONG_STACKS: Final[tuple[WrongStack, ...]] = (
     *WRONG_KEYS_AND_SIGNATURES,
     *WRONG_EVENTS_AND_ORDERS,
     *WRONG_RECEIVERS,
+    *WRONG_REPLAYS,
     *WRONG_SURROUNDINGS,
 )
 
@@ -24,8 +26,8 @@ CONTROL_PREFIX: Final = "control/"
 """How the id of an answer begins that tells what a control showed."""
 
 WITHOUT: Final = {
-    "BP-O007": "no clock of a server can be put wrong without rights on its machine",
-    "BP-O008": "no disk can be filled without harm to others on it",
+    "BP-O008": "no disk can be made small without rights, or filled without harm to others on it",
+    "W43": "not sent by `webhook forge`: `drill run outage --at postgres` takes the database away",
     "pod-delete": "runs in a cluster alone, where no wrong runtime is brought up beside it",
     "pod-ghost": "runs in a cluster alone, where no wrong runtime is brought up beside it",
     "node-drain": "runs in a cluster alone, where no wrong runtime is brought up beside it",
@@ -63,7 +65,8 @@ def why_uncertified(question: str) -> str:
 def controls_of(question: str) -> tuple[str, ...]:
     """Names of the controls that turn a question red: an item's id, or a drill's slug.
 
-    An item of a drill is the drill's: what a control turns red is the drill as a whole.
+    An item of a drill is the drill's: what a control turns red is the drill as a whole. So are the
+    customers of `demo`, and what `replay` says of what it sent.
     """
     return _by_question().get(question.partition("/")[0], ())
 
@@ -75,7 +78,7 @@ def _by_question() -> dict[str, tuple[str, ...]]:
         ids = [red.subject for red in stack.red]
         for question in dict.fromkeys([*ids, *filter(None, [drill_of(stack)])]):
             found.setdefault(question, []).append(stack.name)
-    for defect in defects():
+    for defect in (*defects(), *log_defects()):
         for question in defect.red:
             found.setdefault(question, []).append(defect.name)
     return {question: tuple(names) for question, names in found.items()}

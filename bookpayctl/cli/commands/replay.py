@@ -25,6 +25,7 @@ from bookpayctl.cli.reports import (
     FormatOption,
     ReportFormat,
     ReportOption,
+    SelftestOption,
     StrictOption,
     finish,
     report_files,
@@ -106,6 +107,7 @@ def replay(
     timeout: Annotated[
         str, typer.Option(metavar="DURATION", help="How long the worker, or consumers, may take.")
     ] = "5m",
+    selftest: SelftestOption = False,
     strict: StrictOption = False,
     verbose: EvidenceOption = True,
     output: FormatOption = ReportFormat.TABLE,
@@ -119,12 +121,20 @@ def replay(
     verify: each record is compared with its outbox row, its order and its payment. Reads only.
     shadow: orders and payments are rebuilt from the log and compared with the tables. Reads only.
     --source outbox: rows that were published go out once more, with a header `replay`.
+    --selftest asks all of this of logs and stacks that are wrong on purpose, on this machine.
 
     Example: bookpayctl replay --mode verify --from 2026-11-29T10:00:00Z
     """
     files = report_files(report, output)
     choice = {"--since": since, "--until": until, "--type": event_type, "--aggregate": aggregate}
     place = {"--from": start != EARLIEST, "--to": end != LATEST, "--topic": topic}
+    if selftest:
+        from bookpayctl.selftest.replays import replay_report
+
+        of_one = {"--mode": mode is not ReplayMode.LIVE, "--source": source is not ReplaySource.LOG}
+        rest = {"--max-records": max_records, "--rate": rate, "--dry-run": dry_run}
+        _refuse({**of_one, **choice, **place, **rest, "--resume": resume}, "--selftest")
+        finish(replay_report(hint), output, files, detailed=verbose)
     _refuse_dry_run(output, dry_run=dry_run, resume=resume)
     how = _How(resume, _rate(rate), _seconds(timeout), dry_run, strict, output)
     if source is ReplaySource.OUTBOX:

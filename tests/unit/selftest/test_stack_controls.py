@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from bookpayctl.controls.control import RedAnswer, WrongStack
+from bookpayctl.controls.control import UNSETTLED, RedAnswer, WrongStack
 from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.report.verdict import Item, Verdict
 from bookpayctl.selftest.report import selftest_report
@@ -41,6 +42,14 @@ def test_a_question_that_does_not_find_out_is_broken(verdict: str) -> None:
 
     assert item.verdict is Verdict.VIOLATED
     assert item.observed == f"BP-C002 stays {verdict}"
+
+
+def test_the_question_that_comes_before_all_others_says_no_by_being_unknown() -> None:
+    unsettled = replace(CONTROL, red=(RedAnswer("BP-C002", "0 sessions", UNSETTLED),))
+
+    assert item_of(unsettled, RIGHT, asked("unknown")).verdict is Verdict.HOLDS
+    assert item_of(unsettled, RIGHT, asked("violated")).verdict is Verdict.VIOLATED
+    assert item_of(unsettled, asked("unknown"), asked("unknown")).verdict is Verdict.UNKNOWN
 
 
 def test_red_for_another_reason_is_no_finding() -> None:
