@@ -128,17 +128,14 @@ def replay(
     files = report_files(report, output)
     choice = {"--since": since, "--until": until, "--type": event_type, "--aggregate": aggregate}
     place = {"--from": start != EARLIEST, "--to": end != LATEST, "--topic": topic}
+    of_log = {**place, "--max-records": max_records, "--mode": mode is not ReplayMode.LIVE}
     if selftest:
-        from bookpayctl.selftest.replays import replay_report
-
-        of_one = {"--mode": mode is not ReplayMode.LIVE, "--source": source is not ReplaySource.LOG}
-        rest = {"--max-records": max_records, "--rate": rate, "--dry-run": dry_run}
-        _refuse({**of_one, **choice, **place, **rest, "--resume": resume}, "--selftest")
-        finish(replay_report(hint), output, files, detailed=verbose)
+        reading = {"--rate": rate, "--resume": resume, "--dry-run": dry_run}
+        outbox = {**choice, "--source": source is not ReplaySource.LOG}
+        finish(_selftest({**of_log, **reading, **outbox}), output, files, detailed=verbose)
     _refuse_dry_run(output, dry_run=dry_run, resume=resume)
     how = _How(resume, _rate(rate), _seconds(timeout), dry_run, strict, output)
     if source is ReplaySource.OUTBOX:
-        of_log = {**place, "--max-records": max_records, "--mode": mode is not ReplayMode.LIVE}
         _refuse(of_log, "--source outbox")
         _refuse(choice if resume else {}, "--resume")
         selection = None if resume else selection_of(since, until, event_type, aggregate)
@@ -148,6 +145,14 @@ def replay(
         result = _from_the_log(name, mode, _wanted(mode, start, end, topic, max_records), how)
     if result is not None:
         finish(result, output, files, detailed=verbose)
+
+
+def _selftest(given: Mapping[str, object]) -> Report:
+    """Every mode at once, on what is wrong on purpose."""
+    from bookpayctl.selftest.replays import replay_report
+
+    _refuse(given, "--selftest")
+    return replay_report(hint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,15 +186,9 @@ def _from_the_log(
         _refuse(parts, "--mode shadow")
     if how.resume:
         # The run knows what it was to read.
-        _refuse(
-            {
-                "--from": wanted.start != EDGE,
-                "--to": wanted.end != EDGE,
-                "--topic": wanted.named,
-                "--max-records": wanted.records_max,
-            },
-            "--resume",
-        )
+        edges = {"--from": wanted.start != EDGE, "--to": wanted.end != EDGE}
+        which = {"--topic": wanted.named, "--max-records": wanted.records_max}
+        _refuse({**edges, **which}, "--resume")
     environment = environment_of(name)
     if how.dry_run:
         _print_plan(_planned(environment, wanted, mode), how.rate, how.output)
