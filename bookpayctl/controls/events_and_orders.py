@@ -147,7 +147,7 @@ WRONG_EVENTS_AND_ORDERS: Final = (
     WrongStack(
         "orders-follow-no-payment",
         "an order stays pending whatever becomes of its payment",
-        ("demo", "--timeout", "5s"),
+        ("demo", "--timeout", "10s"),
         (
             RedAnswer("demo/paid", "pending"),
             RedAnswer("demo/declined", "pending"),

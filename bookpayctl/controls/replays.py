@@ -21,8 +21,8 @@ WRONG_REPLAYS: Final = (
         ),
         sql=(
             # The record has no row then, and the row no record.
-            "UPDATE outbox SET event_id = gen_random_uuid() WHERE type = 'OrderCancelled'",
-            "UPDATE outbox SET payload = payload || '{\"note\": 1}' WHERE type = 'OrderPlaced'",
+            "UPDATE outbox SET event_id = gen_random_uuid() WHERE event_type = 'OrderCancelled'",
+            "UPDATE outbox SET payload = payload || '{\"n\": 1}' WHERE event_type = 'OrderPlaced'",
             "UPDATE orders SET total_cents = total_cents + 1 WHERE status = 'paid'",
             "UPDATE payments SET payment_intent_id = 'pi_of_another' WHERE state = 'succeeded'",
         ),
@@ -33,7 +33,7 @@ WRONG_REPLAYS: Final = (
         ("replay", "--mode", "shadow"),
         (RedAnswer("S01", "|cancelled"), RedAnswer("S02", "|failed|")),
         sql=(
-            "UPDATE payments SET state = 'failed' WHERE state = 'succeeded'",
+            "UPDATE payments SET state = 'failed', failure_code = '-' WHERE state = 'succeeded'",
             "UPDATE orders SET status = 'cancelled', cancel_reason = '-' WHERE status = 'paid'",
         ),
     ),

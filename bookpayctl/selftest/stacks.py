@@ -41,7 +41,8 @@ class Asked:
     def words_of(self, question: str) -> str:
         """All that the answer says."""
         found = self.answers.get(question, _NOT_THERE)
-        return "; ".join([str(found["observed"]), *map(str, found["evidence"])])
+        parts = (found["observed"], found.get("reason"), *found["evidence"])
+        return "; ".join(str(part) for part in parts if part)
 
 
 def stack_items(controls: Sequence[WrongStack], observe: Observer) -> Iterator[Item]:

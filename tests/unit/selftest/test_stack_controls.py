@@ -10,7 +10,8 @@ import pytest
 
 from bookpayctl.controls.control import UNSETTLED, RedAnswer, WrongStack
 from bookpayctl.report.exit_code import ExitCode
-from bookpayctl.report.verdict import Item, Verdict
+from bookpayctl.report.result import item_document
+from bookpayctl.report.verdict import Item, Verdict, unanswered
 from bookpayctl.selftest.report import selftest_report
 from bookpayctl.selftest.stacks import Asked, item_of, without_control
 
@@ -45,11 +46,13 @@ def test_a_question_that_does_not_find_out_is_broken(verdict: str) -> None:
 
 
 def test_the_question_that_comes_before_all_others_says_no_by_being_unknown() -> None:
-    unsettled = replace(CONTROL, red=(RedAnswer("BP-C002", "0 sessions", UNSETTLED),))
+    unsettled = replace(CONTROL, red=(RedAnswer("BP-C002", "no two alike", UNSETTLED),))
+    moving = unanswered("BP-C002", "two looks", "one digest", "3 looks and no two alike")
+    unknown = Asked({moving.id: item_document(moving)})
 
-    assert item_of(unsettled, RIGHT, asked("unknown")).verdict is Verdict.HOLDS
-    assert item_of(unsettled, RIGHT, asked("violated")).verdict is Verdict.VIOLATED
-    assert item_of(unsettled, asked("unknown"), asked("unknown")).verdict is Verdict.UNKNOWN
+    assert item_of(unsettled, RIGHT, unknown).verdict is Verdict.HOLDS
+    assert item_of(unsettled, RIGHT, asked("violated", "no two alike")).verdict is Verdict.VIOLATED
+    assert item_of(unsettled, unknown, unknown).verdict is Verdict.UNKNOWN
 
 
 def test_red_for_another_reason_is_no_finding() -> None:
