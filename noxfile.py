@@ -157,6 +157,15 @@ def drills(session: nox.Session) -> None:
     pytest(session, "tests/acceptance/test_drills.py")
 
 
+def controls(session: nox.Session) -> None:
+    """Every red control: each question, asked of what is wrong on purpose."""
+    python(session, "bookpayctl", "check", "--selftest", "--brief")
+    for command in ("audit", "replay", "demo"):
+        python(session, "bookpayctl", command, "--selftest")
+    python(session, "bookpayctl", "webhook", "forge", "--all", "--selftest")
+    python(session, "bookpayctl", "drill", "run", "--all", "--control")
+
+
 @nox.session(default=False)
 def certify(session: nox.Session) -> None:
     """From a clean cluster to a verdict and back, three times, with what each step took."""

@@ -161,7 +161,7 @@ def verified(dsn: str, bootstrap_servers: str) -> Read:
         examined = {item.id: item.examined for item in report.items}
         return Read(
             "verify",
-            examined["V03"],
+            examined["R03"],
             seconds,
             ends[-1] - began,
             _cpu_seconds(),

@@ -7,9 +7,10 @@ from functools import cache
 from typing import Final
 
 from bookpayctl.controls.control import WrongStack
-from bookpayctl.controls.defects import defects
+from bookpayctl.controls.defects import defects, log_defects
 from bookpayctl.controls.events_and_orders import WRONG_EVENTS_AND_ORDERS
 from bookpayctl.controls.keys_and_signatures import WRONG_KEYS_AND_SIGNATURES
+from bookpayctl.controls.replays import WRONG_REPLAYS
 from bookpayctl.controls.stripe_answers import WRONG_HEARERS_OF_NEWS, WRONG_READERS_OF_ANSWERS
 from bookpayctl.controls.surroundings import WRONG_SURROUNDINGS
 from bookpayctl.controls.webhooks import WRONG_RECEIVERS
@@ -20,6 +21,7 @@ WRONG_STACKS: Final[tuple[WrongStack, ...]] = (
     *WRONG_RECEIVERS,
     *WRONG_READERS_OF_ANSWERS,
     *WRONG_HEARERS_OF_NEWS,
+    *WRONG_REPLAYS,
     *WRONG_SURROUNDINGS,
 )
 
@@ -30,8 +32,8 @@ RUNBOOK_PREFIX: Final = "runbook/"
 """How the id of a runbook's step begins: what it asks is asked by the page, not by us."""
 
 WITHOUT: Final = {
-    "BP-O007": "no clock of a server can be put wrong without rights on its machine",
-    "BP-O008": "no disk can be filled without harm to others on it",
+    "BP-O008": "no disk can be made small without rights, or filled without harm to others on it",
+    "W43": "not sent by `webhook forge`: `drill run outage --at postgres` takes the database away",
     "pod-delete": "runs in a cluster alone, where no wrong runtime is brought up beside it",
     "pod-ghost": "runs in a cluster alone, where no wrong runtime is brought up beside it",
     "node-drain": "runs in a cluster alone, where no wrong runtime is brought up beside it",
@@ -69,7 +71,8 @@ def why_uncertified(question: str) -> str:
 def controls_of(question: str) -> tuple[str, ...]:
     """Names of the controls that turn a question red: an item's id, or a drill's slug.
 
-    An item of a drill is the drill's: what a control turns red is the drill as a whole.
+    An item of a drill is the drill's: what a control turns red is the drill as a whole. So are the
+    customers of `demo`, and what `replay` says of what it sent.
     """
     return _by_question().get(question.partition("/")[0], ())
 
@@ -81,7 +84,7 @@ def _by_question() -> dict[str, tuple[str, ...]]:
         ids = [red.subject for red in stack.red]
         for question in dict.fromkeys([*ids, *filter(None, [drill_of(stack)])]):
             found.setdefault(question, []).append(stack.name)
-    for defect in defects():
+    for defect in (*defects(), *log_defects()):
         for question in defect.red:
             found.setdefault(question, []).append(defect.name)
     return {question: tuple(names) for question, names in found.items()}

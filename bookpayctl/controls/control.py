@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from bookpayctl.controls.edit import Edit
+
+RED: Final = frozenset({"violated", "warning"})
+"""A warning is what a question of what may go wrong tomorrow has to say."""
+
+UNSETTLED: Final = frozenset({"unknown"})
+"""How a question says no that is asked before all others: whether they can be answered at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,9 +21,9 @@ class LedgerDefect:
 
     Attributes:
         wrong: what it is, in a sentence without an end.
-        red: ids of the invariants that it is made for.
+        red: ids of the questions that it is made for.
         also: ids of those that cannot but see it, too.
-        statement: SQL on the tables of the judge's schema.
+        statement: SQL on the tables of the judge's schema, or of a replay's.
     """
 
     name: str
@@ -28,14 +35,19 @@ class LedgerDefect:
 
 @dataclass(frozen=True, slots=True)
 class RedAnswer:
-    """An answer that must not be good, and a word of it by which it is red for the right reason."""
+    """An answer that must not be good, and a word of it by which it is red for the right reason.
+
+    Attributes:
+        verdicts: one of which it must have.
+    """
 
     question: str
     says: str
+    verdicts: frozenset[str] = RED
 
     @property
     def subject(self) -> str:
-        """Whose answer it is: a check, an invariant, a case, or the drill of an item."""
+        """Whose answer it is: a question with an id of its own, or the command of an item."""
         return self.question.partition("/")[0]
 
 

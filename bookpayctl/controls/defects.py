@@ -1,4 +1,4 @@
-"""The defects of `defects.sql`, and the shop that they are made in. Pure."""
+"""Ledgers that agree, of a shop and of a replayed log, and what is made wrong in them. Pure."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from bookpayctl.controls.control import LedgerDefect
 _PLACE: Final = "bookpayctl.controls"
 _DEFECT: Final = re.compile(
     r"^-- (?P<name>[a-z][a-z-]*): (?P<wrong>.+)\n"
-    r"-- red: (?P<red>I\d\d(?:, I\d\d)*)\n"
-    r"(?:-- also: (?P<also>I\d\d(?:, I\d\d)*); .+\n)?"
+    r"-- red: (?P<red>[IRS]\d\d(?:, [IRS]\d\d)*)\n"
+    r"(?:-- also: (?P<also>[IRS]\d\d(?:, [IRS]\d\d)*); .+\n)?"
     r"(?P<statement>(?:(?!--).+\n)+)",
     re.MULTILINE,
 )
@@ -29,14 +29,29 @@ def clean_shop() -> str:
     return _text("clean_shop.sql")
 
 
+def clean_log() -> str:
+    """SQL that fills the tables of a replay with a log that tells what the tables have."""
+    return _text("clean_log.sql")
+
+
 @cache
 def defects() -> tuple[LedgerDefect, ...]:
-    """Every defect, in the file's order.
+    """What is made wrong in the shop, for invariants, in the file's order.
 
     Raises:
         DefectError: a part of the file is none.
     """
     return tuple(parsed(_text("defects.sql")))
+
+
+@cache
+def log_defects() -> tuple[LedgerDefect, ...]:
+    """What is made wrong in the log, for the questions of a replay, in the file's order.
+
+    Raises:
+        DefectError: a part of the file is none.
+    """
+    return tuple(parsed(_text("log_defects.sql")))
 
 
 def parsed(text: str) -> Iterator[LedgerDefect]:

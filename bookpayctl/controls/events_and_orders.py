@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from bookpayctl.controls.control import RedAnswer, WrongStack
+from bookpayctl.controls.control import UNSETTLED, RedAnswer, WrongStack
 from bookpayctl.controls.edit import Edit
 
 _PUBLISHER: Final = "runtime/services/outbox_publisher/service.py"
@@ -143,6 +143,42 @@ WRONG_EVENTS_AND_ORDERS: Final = (
             ),
         ),
         before=((*DECLINED[:-1], "paid"),),
+    ),
+    WrongStack(
+        "orders-follow-no-payment",
+        "an order stays pending whatever becomes of its payment",
+        ("demo", "--timeout", "10s"),
+        (
+            RedAnswer("demo/paid", "pending"),
+            RedAnswer("demo/declined", "pending"),
+            RedAnswer("demo/refunded", "pending"),
+        ),
+        (
+            Edit(
+                "runtime/domain/order.py",
+                "    if named != total:\n        return AmountMismatch(total, named)\n",
+                "    if named == total:\n        return ()\n",
+            ),
+        ),
+    ),
+    WrongStack(
+        "history-that-never-rests",
+        "the reconciler writes a step of every payment, second after second",
+        AUDIT,
+        (RedAnswer("I00", "no two alike", UNSETTLED),),
+        (
+            Edit(
+                "runtime/services/payments_reconciler/service.py",
+                "            waiting = reconcile.waiting(conn)\n",
+                """            waiting = reconcile.waiting(conn)
+            conn.execute(
+                "INSERT INTO payment_events (event_id, kind, from_state, to_state, cause)"
+                " SELECT event_id, 'refused', state, state, 'round' FROM payments"
+            )
+""",
+            ),
+        ),
+        before=(PAID,),
     ),
     WrongStack(
         "webhooks-forgotten",

@@ -88,6 +88,13 @@ WRONG_SURROUNDINGS: Final = (
         ),
     ),
     WrongStack(
+        "stripe-an-hour-ahead",
+        "Stripe's clock, by which its ledger is dated, is an hour ahead",
+        ("check", "--only", "BP-O007"),
+        (RedAnswer("BP-O007", "Stripe is 3"),),
+        before=(("stripe", "clock", "advance", "1h"),),
+    ),
+    WrongStack(
         "a-runtime-for-each-process",
         "every process runs another build of the runtime",
         ("check", "--only", "BP-O009"),

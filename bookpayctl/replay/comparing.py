@@ -69,7 +69,7 @@ class Comparison:
     digests: Mapping[str, str] = field(default_factory=dict)
 
 
-VERIFY: Final = Comparison("verify", "V", "V03")
+VERIFY: Final = Comparison("verify", "R", "R03")
 
 SHADOW: Final = Comparison(
     "shadow", "S", "S01", "shadow.sql", {"S01": "both_orders", "S02": "both_payments"}

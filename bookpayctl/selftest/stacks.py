@@ -24,9 +24,6 @@ from bookpayctl.selftest.throwaway import Throwaway, ThrowawayError, throwaway
 
 Observer = Callable[[str], None]
 
-RED: Final = frozenset({Verdict.VIOLATED.value, Verdict.WARNING.value})
-"""A warning is what a question of what may go wrong tomorrow has to say."""
-
 _FAILURES: Final = (ThrowawayError, NotApplicableError, DatabaseError, BrokerError)
 _NOT_THERE: Final = {"verdict": "not among the answers", "observed": "", "evidence": ()}
 
@@ -44,7 +41,8 @@ class Asked:
     def words_of(self, question: str) -> str:
         """All that the answer says."""
         found = self.answers.get(question, _NOT_THERE)
-        return "; ".join([str(found["observed"]), *map(str, found["evidence"])])
+        parts = (found["observed"], found.get("reason"), *found["evidence"])
+        return "; ".join(str(part) for part in parts if part)
 
 
 def stack_items(controls: Sequence[WrongStack], observe: Observer) -> Iterator[Item]:
@@ -96,7 +94,7 @@ def item_of(control: WrongStack, right: Asked, wrong: Asked) -> Item:
     for asked, which in ((right, "right"), (wrong, "wrong")):
         if asked.failure:
             return _unknown(control, f"the stack that is {which}: {asked.failure}")
-    spoilt = [red for red in control.red if right.verdict_of(red.question) in RED]
+    spoilt = [red for red in control.red if right.verdict_of(red.question) in red.verdicts]
     if spoilt:
         seen = right.words_of(spoilt[0].question)
         return _unknown(control, f"{spoilt[0].question} is red where nothing is wrong: {seen}")
@@ -119,7 +117,7 @@ def item_of(control: WrongStack, right: Asked, wrong: Asked) -> Item:
 
 def _problem(red: RedAnswer, wrong: Asked) -> str:
     verdict = wrong.verdict_of(red.question)
-    if verdict not in RED:
+    if verdict not in red.verdicts:
         return f"{red.question} stays {verdict}"
     if red.says not in wrong.words_of(red.question):
         return f"{red.question} is {verdict}, and not because of {red.says!r}"

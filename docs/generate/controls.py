@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bookpayctl.controls.catalogue import WITHOUT, WRONG_STACKS
-from bookpayctl.controls.defects import defects
+from bookpayctl.controls.defects import defects, log_defects
 from docs.generate.markdown import code, table
 
 
@@ -23,11 +23,12 @@ def controls() -> str:
         (
             code(defect.name),
             defect.wrong,
-            "its ledgers",
+            asked,
             ", ".join(defect.red),
             ", ".join(defect.also),
         )
-        for defect in defects()
+        for asked, found in (("its ledgers", defects()), ("a small log", log_defects()))
+        for defect in found
     ]
     return table(("control", "what is wrong", "asked", "turns red", "with it"), [*stacks, *ledgers])
 

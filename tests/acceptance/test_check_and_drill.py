@@ -279,7 +279,7 @@ def test_a_replay_of_fewer_records_than_there_are_partitions_comes_to_its_end(
     assert document["items"][0]["observed"].startswith("1 records reprocessed")
 
 
-@pytest.mark.parametrize(("mode", "decisive"), [("verify", "V03"), ("shadow", "S01")])
+@pytest.mark.parametrize(("mode", "decisive"), [("verify", "R03"), ("shadow", "S01")])
 def test_a_replay_that_reads_finds_log_and_ledger_agree(
     mode: str, decisive: str, shop: CommandLine
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Final
 from tests.mutants.mutant import Mutant, Replacement, unit
 
 EDITED: Final = "tests/acceptance/test_edited_ledgers.py"
+ENDPOINTS: Final = "tests/integration/stripe_twin/test_twin_every_endpoint.py"
 
 JUDGE_MUTANTS: Final = (
     Mutant(
@@ -38,7 +39,7 @@ JUDGE_MUTANTS: Final = (
             ),
             unit(
                 "selftest/test_ledger_controls",
-                "test_a_defect_is_seen_by_its_invariants_and_by_no_other",
+                "test_a_defect_is_seen_by_its_questions_and_by_no_other",
             ),
         ),
     ),
@@ -96,7 +97,7 @@ JUDGE_MUTANTS: Final = (
         (
             Replacement(
                 "bookpayctl/selftest/stacks.py",
-                """    if verdict not in RED:
+                """    if verdict not in red.verdicts:
         return f"{red.question} stays {verdict}"
 """,
                 "",
@@ -181,5 +182,59 @@ JUDGE_MUTANTS: Final = (
         ),
         (unit("judge/test_ledger_tables", "test_a_derived_table_has_what_tables_on_it_read"),),
         (unit("judge/test_ledger_tables", "test_a_rule_is_its_head_and_its_statements"),),
+    ),
+    Mutant(
+        "M120",
+        "a question that could not be answered passes its control",
+        (
+            Replacement(
+                "bookpayctl/controls/control.py",
+                'RED: Final = frozenset({"violated", "warning"})',
+                'RED: Final = frozenset({"violated", "warning", "unknown"})',
+            ),
+        ),
+        (
+            unit(
+                "selftest/test_stack_controls",
+                "test_a_question_that_does_not_find_out_is_broken[unknown]",
+            ),
+        ),
+        (unit("selftest/test_stack_controls", "test_a_question_that_finds_out_holds"),),
+    ),
+    Mutant(
+        "M121",
+        "the twin dates its answers by the machine's clock, whatever its objects are dated by",
+        (
+            Replacement(
+                "bookpayctl/stripe_twin/api/responses.py",
+                "formatdate(entry.at, usegmt=True)",
+                "formatdate(entry.wall_at, usegmt=True)",
+            ),
+        ),
+        (f"{ENDPOINTS}::test_every_answer_is_dated_by_the_clock_of_its_ledger",),
+        (f"{ENDPOINTS}::test_a_read_carries_no_headers_of_keys",),
+    ),
+    Mutant(
+        "M122",
+        "a replay compares no payload of a record with its row's",
+        (
+            Replacement(
+                "bookpayctl/replay/questions/R03_records_are_their_rows.sql",
+                "    r.payload_sha256 IS DISTINCT FROM e.payload_sha256 AS another_payload,\n",
+                "    FALSE AS another_payload,\n",
+            ),
+        ),
+        (
+            unit(
+                "selftest/test_ledger_controls",
+                "test_a_defect_is_seen_by_its_questions_and_by_no_other[record-of-another-payload]",
+            ),
+        ),
+        (
+            unit(
+                "selftest/test_ledger_controls",
+                "test_in_ledgers_that_agree_every_question_holds_over_something",
+            ),
+        ),
     ),
 )

@@ -15,7 +15,7 @@ REPLAY_MUTANTS: Final = (
         "a record that the outbox never had passes for one of ours",
         (
             Replacement(
-                "bookpayctl/replay/questions/V01_records_have_rows.sql",
+                "bookpayctl/replay/questions/R01_records_have_rows.sql",
                 "    AND NOT EXISTS (SELECT 1 FROM events AS e WHERE e.event_id = r.event_id)\n",
                 "    AND EXISTS (SELECT 1 FROM events AS e WHERE e.event_id = r.event_id || '-')\n",
             ),

@@ -109,11 +109,12 @@ def _selftest() -> Report:
     """Judge ledgers that are wrong on purpose, then stacks that are."""
     from bookpayctl.controls.catalogue import controls_asking
     from bookpayctl.judge.rules import rules
+    from bookpayctl.judge.verification import AGREEMENT_ID
     from bookpayctl.selftest.ledgers import ledger_items
     from bookpayctl.selftest.report import selftest_report
     from bookpayctl.selftest.stacks import stack_items
 
-    controls = controls_asking("audit", {rule.id for rule in rules()})
+    controls = controls_asking("audit", {AGREEMENT_ID, *(rule.id for rule in rules())})
     return selftest_report("audit", ledger_items(), stack_items(controls, hint))
 
 

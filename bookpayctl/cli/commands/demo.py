@@ -14,6 +14,7 @@ from bookpayctl.cli.reports import (
     FormatOption,
     ReportFormat,
     ReportOption,
+    SelftestOption,
     finish,
     look_of,
     report_files,
@@ -34,6 +35,7 @@ def demo(
     timeout: Annotated[
         str, typer.Option(metavar="DURATION", help="How long each wait may take.")
     ] = "60s",
+    selftest: SelftestOption = False,
     output: FormatOption = ReportFormat.TABLE,
     report: ReportOption = None,
 ) -> None:
@@ -41,6 +43,7 @@ def demo(
 
     Real PostgreSQL, real Kafka, our stand-in for Stripe, on this machine or with --on kube in a
     cluster. The stack is left running; `bookpayctl down` stops it.
+    --selftest runs it on a stack that is wrong on purpose, whose customers must not be served.
 
     Example: bookpayctl demo --report junit=demo.xml
     """
@@ -49,6 +52,8 @@ def demo(
 
     files = report_files(report, output)
     deadline_seconds = duration_of(timeout, "--timeout")
+    if selftest:
+        finish(_selftest(), output, files)
     chosen = name_of(name)
     _bring_up(chosen, on)
     environment = environment_of(chosen)
@@ -64,6 +69,15 @@ def demo(
         _print_verdict(result, environment)
         leave(result.code)
     finish(result, output, files)
+
+
+def _selftest() -> Report:
+    """Run it where what is wrong is on purpose."""
+    from bookpayctl.controls.catalogue import controls_asking
+    from bookpayctl.selftest.report import selftest_report
+    from bookpayctl.selftest.stacks import stack_items
+
+    return selftest_report("demo", stack_items(controls_asking("demo", ["demo"]), hint))
 
 
 def _bring_up(name: str, on: str | None) -> None:

@@ -1,9 +1,9 @@
-"""`explain`: what one check, invariant or drill asks, and what goes wrong without it."""
+"""`explain`: what one question or drill asks, and what goes wrong without it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,14 +11,17 @@ from bookpayctl.cli.options import OutputOption
 from bookpayctl.cli.output import Document, OutputFormat, fail, print_json, print_line
 from bookpayctl.report.exit_code import ExitCode
 
+if TYPE_CHECKING:
+    from bookpayctl.judge.rules import Invariant
+
 
 def explain(
     identifier: Annotated[
-        str, typer.Argument(metavar="ID", help="Such as BP-C004, I10 or outage.")
+        str, typer.Argument(metavar="ID", help="Such as BP-C004, I10, R03, W07 or outage.")
     ],
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """Say what a check, invariant or drill asks, what it requires, and what it is for.
+    """Say what a question or drill asks, what it requires, and what turns it red.
 
     Example: bookpayctl explain BP-C004
     """
@@ -43,6 +46,7 @@ def _told(identifier: str) -> tuple[str, dict[str, str]] | None:
     """Title and labelled lines of what has this name; None when nothing has."""
     from bookpayctl.checks import CHECKS
     from bookpayctl.drills import find_drill
+    from bookpayctl.forgery import CASES
     from bookpayctl.judge.rules import rules
 
     for item in CHECKS:
@@ -54,7 +58,7 @@ def _told(identifier: str) -> tuple[str, dict[str, str]] | None:
                 "category": item.category.value,
                 "controls": _controls(item.id),
             }
-    for rule in rules():
+    for rule in (*rules(), *_of_replays()):
         if rule.id == identifier.upper():
             return f"{rule.id}  {rule.title}", {
                 "asks": rule.asks,
@@ -64,6 +68,10 @@ def _told(identifier: str) -> tuple[str, dict[str, str]] | None:
                 "reads": ", ".join(" or ".join(names) for names in rule.reads),
                 "controls": _controls(rule.id),
             }
+    for case in CASES:
+        if case.id == identifier.upper():
+            asked = f"bookpayctl webhook forge --case {case.id}"
+            return f"{case.id}  {case.title}", {"sends": asked, "controls": _controls(case.id)}
     # An item's id leads to its drill: crash-mid-charge/charged-once.
     drill = find_drill(identifier.partition("/")[0])
     if drill is None:
@@ -84,14 +92,23 @@ def _controls(question: str) -> str:
     return ", ".join(controls_of(question)) or why_uncertified(question)
 
 
+def _of_replays() -> list[Invariant]:
+    """What the modes of `replay` that only read ask of a log."""
+    from bookpayctl.replay.comparing import COMPARISONS, questions
+
+    return [found for one in COMPARISONS.values() for found in questions(one.prefix)]
+
+
 def _known() -> list[str]:
     from bookpayctl.checks import CHECKS
     from bookpayctl.drills.catalogue import CATALOGUE
+    from bookpayctl.forgery import CASES
     from bookpayctl.judge.rules import rules
 
     return [
         *(item.id for item in CHECKS),
-        *(rule.id for rule in rules()),
+        *(rule.id for rule in (*rules(), *_of_replays())),
+        *(case.id for case in CASES),
         *(entry.slug for entry in CATALOGUE),
     ]
 

@@ -25,6 +25,7 @@ from bookpayctl.cli.reports import (
     FormatOption,
     ReportFormat,
     ReportOption,
+    SelftestOption,
     StrictOption,
     finish,
     report_files,
@@ -106,6 +107,7 @@ def replay(
     timeout: Annotated[
         str, typer.Option(metavar="DURATION", help="How long the worker, or consumers, may take.")
     ] = "5m",
+    selftest: SelftestOption = False,
     strict: StrictOption = False,
     verbose: EvidenceOption = True,
     output: FormatOption = ReportFormat.TABLE,
@@ -119,16 +121,21 @@ def replay(
     verify: each record is compared with its outbox row, its order and its payment. Reads only.
     shadow: orders and payments are rebuilt from the log and compared with the tables. Reads only.
     --source outbox: rows that were published go out once more, with a header `replay`.
+    --selftest asks all of this of logs and stacks that are wrong on purpose, on this machine.
 
     Example: bookpayctl replay --mode verify --from 2026-11-29T10:00:00Z
     """
     files = report_files(report, output)
     choice = {"--since": since, "--until": until, "--type": event_type, "--aggregate": aggregate}
     place = {"--from": start != EARLIEST, "--to": end != LATEST, "--topic": topic}
+    of_log = {**place, "--max-records": max_records, "--mode": mode is not ReplayMode.LIVE}
+    if selftest:
+        reading = {"--rate": rate, "--resume": resume, "--dry-run": dry_run}
+        outbox = {**choice, "--source": source is not ReplaySource.LOG}
+        finish(_selftest({**of_log, **reading, **outbox}), output, files, detailed=verbose)
     _refuse_dry_run(output, dry_run=dry_run, resume=resume)
     how = _How(resume, _rate(rate), _seconds(timeout), dry_run, strict, output)
     if source is ReplaySource.OUTBOX:
-        of_log = {**place, "--max-records": max_records, "--mode": mode is not ReplayMode.LIVE}
         _refuse(of_log, "--source outbox")
         _refuse(choice if resume else {}, "--resume")
         selection = None if resume else selection_of(since, until, event_type, aggregate)
@@ -138,6 +145,14 @@ def replay(
         result = _from_the_log(name, mode, _wanted(mode, start, end, topic, max_records), how)
     if result is not None:
         finish(result, output, files, detailed=verbose)
+
+
+def _selftest(given: Mapping[str, object]) -> Report:
+    """Every mode at once, on what is wrong on purpose."""
+    from bookpayctl.selftest.replays import replay_report
+
+    _refuse(given, "--selftest")
+    return replay_report(hint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,15 +186,9 @@ def _from_the_log(
         _refuse(parts, "--mode shadow")
     if how.resume:
         # The run knows what it was to read.
-        _refuse(
-            {
-                "--from": wanted.start != EDGE,
-                "--to": wanted.end != EDGE,
-                "--topic": wanted.named,
-                "--max-records": wanted.records_max,
-            },
-            "--resume",
-        )
+        edges = {"--from": wanted.start != EDGE, "--to": wanted.end != EDGE}
+        which = {"--topic": wanted.named, "--max-records": wanted.records_max}
+        _refuse({**edges, **which}, "--resume")
     environment = environment_of(name)
     if how.dry_run:
         _print_plan(_planned(environment, wanted, mode), how.rate, how.output)

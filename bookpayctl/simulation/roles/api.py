@@ -27,7 +27,7 @@ from bookpayctl.simulation.store import (
 from bookpayctl.simulation.stripe import account as stripe
 from bookpayctl.simulation.stripe.objects import Intent
 from bookpayctl.simulation.world import ENVIRONMENT, Operation, World
-from runtime.domain.money import Money
+from runtime.domain.money import Money, shown_money
 from runtime.domain.names import EventType, OrderStatus, ReservationState
 from runtime.domain.stripe_event import Kind, StripeEvent
 
@@ -190,7 +190,7 @@ def _place(world: World, tx: Transaction, wanted: SimulatedWanted, root: str) ->
         _announce(world, tx, order, wanted)
     if world.swarm["hook.stray"].hits():
         world.account.tell(_stray(order))
-    world.note("api", order.order_id, f"placed, {wanted.method}, {total.amount_cents} cents")
+    world.note("api", order.order_id, f"placed, {wanted.method}, {shown_money(total)}")
     return order
 
 

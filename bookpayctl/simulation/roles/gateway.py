@@ -16,7 +16,7 @@ def charge_request(world: World, row: PaymentRow) -> tuple[Posted, AskedCharge]:
     posted = Posted(
         key,
         CREATE,
-        f"{money.amount_cents} {money.currency} {method} {row.event_id}",
+        f"{money!r} {method} {row.event_id}",
         lambda: world.account.charge(money, method, metadata, key),
     )
     return posted, AskedCharge(money, metadata)

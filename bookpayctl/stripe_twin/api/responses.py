@@ -1,10 +1,12 @@
 """Turns what was made of a request into headers, bytes and a way to transmit them. Pure.
 
 Header names and values were recorded from Stripe's test mode: `Original-Request` equals
-`Request-Id` on the first answer, `Idempotent-Replayed` exists on replays only.
+`Request-Id` on the first answer, `Idempotent-Replayed` exists on replays only. `Date` (RFC
+9110, 6.6.1) is the clock that objects are dated by: that it was moved is seen from outside.
 """
 
 from dataclasses import dataclass
+from email.utils import formatdate
 
 from bookpayctl.stripe_twin.errors import ApiError
 from bookpayctl.stripe_twin.faults.book import FaultHit
@@ -57,6 +59,7 @@ def headers_of(
 ) -> tuple[tuple[str, str], ...]:
     """The headers of the answer, beside those of the wire."""
     headers = [
+        ("Date", formatdate(entry.at, usegmt=True)),
         ("Request-Id", entry.request_id),
         ("Stripe-Version", API_VERSION if version is None else version),
         ("Cache-Control", "no-cache, no-store"),

@@ -52,7 +52,7 @@ def test_what_the_publisher_sent_is_what_the_ledger_has(
 
     assert report.code is ExitCode.PASS, report.items
     assert {item.id: item.examined for item in report.items} == {
-        "V01": 9, "V02": 0, "V03": 9, "V04": 3, "V05": 9, "V06": 9, "V07": 9,
+        "R01": 9, "R02": 0, "R03": 9, "R04": 3, "R05": 9, "R06": 9, "R07": 9,
     }  # fmt: skip
 
 
@@ -69,9 +69,9 @@ def test_a_row_that_was_changed_and_one_that_is_gone_are_named(
 
     assert report.code is ExitCode.VIOLATED
     found = {item.id: item for item in report.items}
-    assert found["V03"].evidence[0].startswith(f"{roots[0]}: orders.placed/")
-    assert found["V03"].evidence[0].endswith("has another payload than its OrderPlaced")
-    assert found["V01"].evidence[0].startswith(f"{roots[1]}: orders.placed/")
+    assert found["R03"].evidence[0].startswith(f"{roots[0]}: orders.placed/")
+    assert found["R03"].evidence[0].endswith("has another payload than its OrderPlaced")
+    assert found["R01"].evidence[0].startswith(f"{roots[1]}: orders.placed/")
 
 
 def test_a_published_row_whose_record_never_came_is_missed(
@@ -82,7 +82,7 @@ def test_a_published_row_whose_record_never_came_is_missed(
 
     report = verify(environment, ReplayRange(ALL_TOPICS, start=LogTime(late)))
 
-    missed = next(item for item in report.items if item.id == "V02")
+    missed = next(item for item in report.items if item.id == "R02")
     assert missed.observed.startswith("3 violations")
     assert any(line.startswith(str(root)) for line in missed.evidence)
 
@@ -95,7 +95,7 @@ def test_tombstones_and_poison_are_told_and_never_compared(
 
     report = verify(environment, ReplayRange(ALL_TOPICS, start=since))
 
-    told = next(item for item in report.items if item.id == "V07")
+    told = next(item for item in report.items if item.id == "R07")
     assert (told.verdict, told.observed) == (Verdict.WARNING, "2 not compared")
     assert {line.split(": ")[1] for line in told.evidence if ": " in line} >= {
         "it has no value (a tombstone), which nobody has set aside",
@@ -121,7 +121,7 @@ def test_one_partition_is_read_from_an_offset_and_others_are_not(
     report = verify(environment, replace(topic, start=LogPlace(partition, end - 1)))
 
     assert report.context["records"].startswith("1 of ")
-    assert verdicts(report)["V02"] is Verdict.VACUOUS
+    assert verdicts(report)["R02"] is Verdict.VACUOUS
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_a_replay_that_was_cut_off_goes_on_where_it_was(
 
     assert 4 <= resumed.done < 9
     assert again.code is ExitCode.PASS
-    assert {item.id: item.examined for item in again.items}["V03"] == 9
+    assert {item.id: item.examined for item in again.items}["R03"] == 9
 
 
 def test_a_rate_is_kept(environment: Environment, roots: list[UUID], since: LogTime) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import pytest
@@ -87,6 +88,16 @@ def test_a_read_carries_no_headers_of_keys(twin: TwinProcess) -> None:
     assert answer.headers["Stripe-Version"] == VERSION
     for name in ("Idempotency-Key", "Original-Request", "Idempotent-Replayed"):
         assert name not in answer.headers
+
+
+def test_every_answer_is_dated_by_the_clock_of_its_ledger(twin: TwinProcess) -> None:
+    clock = twin.ask("POST", "/clock/advance", {"seconds": 7200})
+
+    answers = [twin.get("/v1/payment_intents/pi_nobody"), twin.http.request("GET", f"{twin.api}/")]
+
+    for answer in answers:
+        shown = parsedate_to_datetime(answer.headers["Date"]).timestamp()
+        assert clock["now"] - 1 <= shown < clock["now"] + 60
 
 
 def test_a_version_is_echoed_and_nonsense_is_refused(twin: TwinProcess) -> None:

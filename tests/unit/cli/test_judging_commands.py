@@ -123,15 +123,32 @@ def test_explain_tells_what_a_check_asks_and_why(tmp_path: Path) -> None:
     assert "why" in done.out
 
 
-def test_explain_knows_every_check_and_invariant(tmp_path: Path) -> None:
+def test_explain_knows_every_question_with_an_id(tmp_path: Path) -> None:
     from bookpayctl.checks import CHECKS
+    from bookpayctl.forgery import CASES
     from bookpayctl.judge.rules import rules
+    from bookpayctl.replay.comparing import COMPARISONS, questions
 
-    known = [check.id for check in CHECKS] + [rule.id for rule in rules()]
+    of_replays = [rule for one in COMPARISONS.values() for rule in questions(one.prefix)]
+    known = [rule.id for rule in (*rules(), *of_replays)]
+    known += [*(check.id for check in CHECKS), *(case.id for case in CASES)]
 
     told = run(["explain", "nothing"], tmp_path).err
 
     assert [name for name in known if name not in told] == []
+
+
+@pytest.mark.parametrize(
+    ("question", "control"),
+    [("r03", "record-of-another-payload"), ("W20", "webhooks-by-any-request")],
+)
+def test_explain_names_the_controls_of_a_question(
+    question: str, control: str, tmp_path: Path
+) -> None:
+    done = run(["explain", question], tmp_path)
+
+    assert done.code == 0
+    assert control in done.out
 
 
 def test_the_list_of_drills_names_each_with_its_blast_radius(tmp_path: Path) -> None:

@@ -10,31 +10,43 @@ from bookpayctl.checks import CHECKS
 from bookpayctl.controls import defects as defects_file
 from bookpayctl.controls.catalogue import WITHOUT, WRONG_STACKS, controls_of, drill_of
 from bookpayctl.controls.control import WrongStack
-from bookpayctl.controls.defects import DefectError, defects, parsed
+from bookpayctl.controls.defects import DefectError, defects, log_defects, parsed
 from bookpayctl.controls.edit import Edit, NotApplicableError, changed_texts
 from bookpayctl.drills.catalogue import CATALOGUE
 from bookpayctl.forgery import CASES
 from bookpayctl.judge.rules import rules
+from bookpayctl.judge.verification import AGREEMENT_ID
+from bookpayctl.replay.comparing import COMPARISONS, questions
 from runtime.domain.names import Topic
 
 ROOT = Path(__file__).resolve().parents[3]
 CHECK_IDS = [check.id for check in CHECKS]
 RULE_IDS = [rule.id for rule in rules()]
 DRILLS = [entry.slug for entry in CATALOGUE]
+CASE_IDS = [case.id for case in CASES]
+REPLAY_IDS = [question.id for one in COMPARISONS.values() for question in questions(one.prefix)]
+# Whose items have no ids of their own: what they say is certified as a whole.
+COMMANDS = ["demo", "replay"]
+QUESTIONS = [
+    *(AGREEMENT_ID, *CHECK_IDS, *RULE_IDS, *DRILLS),
+    *(*CASE_IDS, *REPLAY_IDS, *COMMANDS),
+]
 
 
-@pytest.mark.parametrize("question", [*CHECK_IDS, *RULE_IDS, *DRILLS])
+@pytest.mark.parametrize("question", QUESTIONS)
 def test_every_question_has_a_control_or_a_reason_for_having_none(question: str) -> None:
     assert bool(controls_of(question)) != (question in WITHOUT)
 
 
 def test_reasons_are_given_for_questions_that_there_are() -> None:
-    assert set(WITHOUT) <= {*CHECK_IDS, *DRILLS}
-    assert {red.subject for stack in WRONG_STACKS for red in stack.red} <= {
-        *(CHECK_IDS),
-        *(RULE_IDS),
-        *(case.id for case in CASES),
-        *DRILLS,
+    asked = [red for stack in WRONG_STACKS for red in stack.red]
+
+    assert set(WITHOUT) <= set(QUESTIONS)
+    assert {red.subject for red in asked} <= set(QUESTIONS)
+    own = {red.question for red in asked if red.subject not in DRILLS}
+    assert own - set(QUESTIONS) == {
+        *(f"demo/{customer}" for customer in ("paid", "declined", "refunded")),
+        "replay/nobody-charged",
     }
     assert {slug for slug in map(drill_of, WRONG_STACKS) if slug} <= set(DRILLS)
 
@@ -43,10 +55,20 @@ def test_an_item_of_a_drill_is_certified_as_the_drill_is() -> None:
     assert "new-key-after-a-crash" in controls_of("crash-mid-charge/charged-once")
     assert controls_of("crash-mid-charge/charged-once") == controls_of("crash-mid-charge")
     assert controls_of("node-drain/settled") == ()
+    assert controls_of("demo/paid") == ("orders-follow-no-payment",)
+
+
+def test_no_two_questions_have_one_id() -> None:
+    of_evidence = [f"V{number:02}" for number in range(1, 7)]
+
+    found = [*QUESTIONS, *of_evidence]
+
+    assert len(found) == len(set(found))
 
 
 def test_no_two_controls_have_one_name() -> None:
-    names = [*(stack.name for stack in WRONG_STACKS), *(defect.name for defect in defects())]
+    of_ledgers = [defect.name for defect in (*defects(), *log_defects())]
+    names = [*(stack.name for stack in WRONG_STACKS), *of_ledgers]
 
     assert len(names) == len(set(names))
 
@@ -57,7 +79,7 @@ def test_a_wrong_runtime_can_be_made_of_the_one_that_there_is(stack: WrongStack)
 
     assert bool(changed) == bool(stack.edits)
     assert stack.red
-    assert stack.edits or stack.sql or stack.topic_settings or stack.aged_files
+    assert stack.edits or stack.sql or stack.topic_settings or stack.aged_files or stack.before
     assert set(stack.topic_settings) <= {topic.value for topic in Topic}
 
 
@@ -84,6 +106,7 @@ def test_a_defect_that_is_not_whole_is_no_defect(text: str) -> None:
 
 
 def test_every_defect_of_the_file_is_read() -> None:
-    text = (Path(defects_file.__file__).parent / "defects.sql").read_text()
+    for name, found in (("defects.sql", defects()), ("log_defects.sql", log_defects())):
+        text = (Path(defects_file.__file__).parent / name).read_text()
 
-    assert len(defects()) == text.count("\n-- red: ")
+        assert len(found) == text.count("\n-- red: ")

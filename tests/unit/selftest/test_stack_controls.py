@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from bookpayctl.controls.control import RedAnswer, WrongStack
+from bookpayctl.controls.control import UNSETTLED, RedAnswer, WrongStack
 from bookpayctl.report.exit_code import ExitCode
-from bookpayctl.report.verdict import Item, Verdict
+from bookpayctl.report.result import item_document
+from bookpayctl.report.verdict import Item, Verdict, unanswered
 from bookpayctl.selftest.report import selftest_report
 from bookpayctl.selftest.stacks import Asked, item_of, without_control
 
@@ -41,6 +43,16 @@ def test_a_question_that_does_not_find_out_is_broken(verdict: str) -> None:
 
     assert item.verdict is Verdict.VIOLATED
     assert item.observed == f"BP-C002 stays {verdict}"
+
+
+def test_the_question_that_comes_before_all_others_says_no_by_being_unknown() -> None:
+    unsettled = replace(CONTROL, red=(RedAnswer("BP-C002", "no two alike", UNSETTLED),))
+    moving = unanswered("BP-C002", "two looks", "one digest", "3 looks and no two alike")
+    unknown = Asked({moving.id: item_document(moving)})
+
+    assert item_of(unsettled, RIGHT, unknown).verdict is Verdict.HOLDS
+    assert item_of(unsettled, RIGHT, asked("violated", "no two alike")).verdict is Verdict.VIOLATED
+    assert item_of(unsettled, unknown, unknown).verdict is Verdict.UNKNOWN
 
 
 def test_red_for_another_reason_is_no_finding() -> None:

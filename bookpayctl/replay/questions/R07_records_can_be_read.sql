@@ -1,4 +1,4 @@
--- id: V07
+-- id: R07
 -- title: records can be read
 -- asks: tombstones, records that cannot be read, and those of a version or type that nobody knows are not compared with anything; they are counted and told, with whoever set them aside.
 -- required: every record is an event that its readers know

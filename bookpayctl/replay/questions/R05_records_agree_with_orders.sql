@@ -1,4 +1,4 @@
--- id: V05
+-- id: R05
 -- title: records agree with orders
 -- asks: the order that a record speaks of is there, with the record's money and tenant, and where the record says it is or further.
 -- required: each record's order has its amount, currency and tenant, and went where it says

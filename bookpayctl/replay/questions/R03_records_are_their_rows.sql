@@ -1,4 +1,4 @@
--- id: V03
+-- id: R03
 -- title: records are their rows
 -- asks: a record has the topic, key, payload and headers of its outbox row, each time it was sent.
 -- required: each record has its row's topic, key, type, payload, aggregate, tenant and time

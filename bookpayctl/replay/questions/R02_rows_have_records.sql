@@ -1,4 +1,4 @@
--- id: V02
+-- id: R02
 -- title: rows have records
 -- asks: every event that was marked published before the log was looked at has a record, for as long as its topic promised to keep it, and for as long as the log reaches back. A range that is no time (an offset, the newest so many) does not say which rows lie in it: nobody is asked there.
 -- required: no published row of the range without its record

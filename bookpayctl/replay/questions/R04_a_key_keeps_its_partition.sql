@@ -1,4 +1,4 @@
--- id: V04
+-- id: R04
 -- title: a key keeps its partition
 -- asks: all events of one order lie in one partition of a topic, in which alone they have an order.
 -- required: no key in two partitions of a topic

@@ -1,4 +1,4 @@
--- id: V06
+-- id: R06
 -- title: records agree with payments
 -- asks: the payment that a record speaks of has its money, tenant, root and PaymentIntent, and is where the record says or further. An order whose payment was not taken in yet has none.
 -- required: each record's payment has its amount, currency, tenant, root and PaymentIntent, and went where it says

@@ -1,4 +1,4 @@
--- id: V01
+-- id: R01
 -- title: records have rows
 -- asks: every retained record is of an event that the outbox has. Records that a run of this tool put there on purpose are left out.
 -- required: no record without its row in the outbox
