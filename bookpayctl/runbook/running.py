@@ -31,7 +31,6 @@ from bookpayctl.runs.waiting import wait_until
 from bookpayctl.targets.environment import Environment
 
 KIND: Final = "runbook"
-REPORT_KIND: Final = "RunbookReport"
 
 AGAIN_SECONDS: Final = 2.0
 """Between two tries of a step that may take some time to answer as expected."""
@@ -245,7 +244,7 @@ def _report(
         else ()
     )
     return Report(
-        kind=REPORT_KIND,
+        kind="RunbookReport",
         context=context,
         items=() if course is None else tuple(course.items),
         started_at=began.isoformat(timespec="milliseconds"),
