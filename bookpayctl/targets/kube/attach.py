@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote, unquote, urlsplit
 
+from bookpayctl.clients.stripe_api import LIVE_BASE
 from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.targets import credentials, environment
 from bookpayctl.targets.environment import Environment
@@ -59,7 +60,7 @@ def attach(cluster: Cluster, wanted: Attachment, root: Path) -> Environment:
     """
     refuse_context(cluster, wanted.allowed)
     config = _configuration(cluster, wanted.namespace)
-    stripe = _gateway_variable(cluster, wanted.namespace, "STRIPE_API_BASE")
+    stripe = _stripe_of_gateway(cluster, wanted.namespace)
     database = _database(cluster, wanted.namespace)
     known = secrets.in_cluster(cluster, wanted.namespace)
     missing = sorted(secrets.PLACES.keys() - known.keys())
@@ -100,13 +101,16 @@ def _gateway(cluster: Cluster, namespace: str) -> Document:
     return gateway
 
 
-def _gateway_variable(cluster: Cluster, namespace: str, name: str) -> str:
-    gateway = _gateway(cluster, namespace)
-    container: Document = gateway["spec"]["template"]["spec"]["containers"][0]
-    for variable in container.get("env") or []:
-        if variable["name"] == name and variable.get("value"):
-            return str(variable["value"])
-    raise NoStackError(f"Deployment {namespace}/{GATEWAY} has no variable {name}")
+def _stripe_of_gateway(cluster: Cluster, namespace: str) -> str:
+    """Which Stripe the gateway asks: Stripe itself where its Deployment says nothing else."""
+    name = "STRIPE_API_BASE"
+    container: Document = _gateway(cluster, namespace)["spec"]["template"]["spec"]["containers"][0]
+    said = [variable for variable in container.get("env") or [] if variable["name"] == name]
+    if not said:
+        return LIVE_BASE
+    if not said[0].get("value"):
+        raise NoStackError(f"Deployment {namespace}/{GATEWAY} does not say {name} by its value")
+    return str(said[0]["value"])
 
 
 def _database(cluster: Cluster, namespace: str) -> _Database:

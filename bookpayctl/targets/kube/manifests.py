@@ -22,6 +22,7 @@ from bookpayctl.targets.children import variables
 from bookpayctl.targets.errors import TargetError
 from bookpayctl.targets.kube.cluster import Document
 from bookpayctl.targets.kube.options import KubeOptions
+from runtime.domain.names import Service
 
 ENVIRONMENT_LABEL: Final = "bookpay.dev/environment"
 DRILLS_LABEL: Final = "bookpay.dev/drills"
@@ -189,10 +190,10 @@ def _settle_stripe(container: Document, options: KubeOptions) -> None:
             f"--latency-ms={options.twin_latency_ms}" if word.startswith("--latency-ms=") else word
             for word in container["args"]
         ]
-    if options.stripe_api_base is not None:
-        for variable in container.get("env") or []:
-            if variable["name"] == "STRIPE_API_BASE":
-                variable["value"] = options.stripe_api_base
+    if options.stripe_api_base is not None and container["name"] == Service.GATEWAY.value:
+        variables = container.setdefault("env", [])
+        kept = [variable for variable in variables if variable["name"] != "STRIPE_API_BASE"]
+        container["env"] = [*kept, {"name": "STRIPE_API_BASE", "value": options.stripe_api_base}]
 
 
 def _stamp(documents: list[Document]) -> None:

@@ -112,11 +112,11 @@ def test_the_twin_is_as_slow_as_asked_and_another_stripe_is_asked_instead() -> N
     (made,) = personal([twin], options())
     container = made["spec"]["template"]["spec"]["containers"][0]
     assert container["args"] == ["--port=8080", "--latency-ms=250"]
-    env = [{"name": "STRIPE_API_BASE", "value": "http://stripe-twin:8080"}]
-    gateway = workload("Deployment", "payments-gateway", env=env)
-    (made,) = personal([gateway], options(stripe_api_base="http://mock:12111"))
-    container = made["spec"]["template"]["spec"]["containers"][0]
-    assert container["env"] == [{"name": "STRIPE_API_BASE", "value": "http://mock:12111"}]
+    for env in ([{"name": "STRIPE_API_BASE", "value": "http://stripe-twin:8080"}], []):
+        gateway = workload("Deployment", "payments-gateway", env=env)
+        (made,) = personal([gateway], options(stripe_api_base="http://mock:12111"))
+        container = made["spec"]["template"]["spec"]["containers"][0]
+        assert container["env"] == [{"name": "STRIPE_API_BASE", "value": "http://mock:12111"}]
 
 
 def test_what_was_rendered_stays_as_it_was() -> None:
