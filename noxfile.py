@@ -44,7 +44,8 @@ BUSY_TIMEOUT_SECONDS: Final = 3 * TESTS_TIMEOUT_SECONDS
 DRILLS_WITH_CONTROLS: Final = (
     *("crash-mid-charge", "kill-storm", "outage", "poison-message"),
     *("stripe-errors", "stripe-answers-lost", "stripe-answers-of-others", "refund-answers-lost"),
-    *("webhooks-lost", "webhooks-early", "webhooks-out-of-order"),
+    *("webhooks-lost", "webhooks-early", "webhooks-out-of-order", "duplicate-delivery"),
+    *("expired-idempotency-key", "forged-webhooks", "secret-rotation", "dashboard-money"),
 )
 
 

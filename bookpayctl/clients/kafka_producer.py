@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Message
 
@@ -29,6 +29,15 @@ class RecordToSend:
     key: bytes
     value: bytes
     headers: tuple[tuple[str, bytes], ...]
+
+
+def as_sent(message: Message) -> RecordToSend:
+    """A record that was read, as it would go out again: key, value and headers byte for byte."""
+    # The client gives a list of pairs or a mapping, and bytes for everything that ours wrote.
+    headers: Any = message.headers() or ()
+    key: Any = message.key() or b""
+    value: Any = message.value() or b""
+    return RecordToSend(message.topic() or "", key, value, tuple(dict(headers).items()))
 
 
 def open_producer(servers: KafkaServers, client_id: str) -> RecordProducer:

@@ -58,6 +58,14 @@ KEY_WITH_ATTEMPT: Final = (
     ),
 )
 
+ANY_SIGNATURE: Final = (
+    Edit(
+        "runtime/domain/signature.py",
+        "        return Verified.INVALID\n",
+        "        return Verified.GENUINE\n",
+    ),
+)
+
 _SLOW_TO_WRITE_DOWN: Final = Edit(
     _ATTEMPT,
     '        metrics.PAYMENT_ATTEMPTS.labels("charge", ',
@@ -102,12 +110,6 @@ WRONG_KEYS_AND_SIGNATURES: Final = (
         "the receiver believes every webhook that has the shape of a signature",
         ("check", "--only", "BP-C004"),
         (RedAnswer("BP-C004", "forged"),),
-        (
-            Edit(
-                "runtime/domain/signature.py",
-                "        return Verified.INVALID\n",
-                "        return Verified.GENUINE\n",
-            ),
-        ),
+        ANY_SIGNATURE,
     ),
 )

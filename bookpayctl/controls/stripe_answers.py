@@ -6,6 +6,8 @@ from typing import Final
 
 from bookpayctl.controls.control import RedAnswer, WrongStack
 from bookpayctl.controls.edit import Edit
+from bookpayctl.controls.events_and_orders import NO_INBOX
+from bookpayctl.controls.keys_and_signatures import ANY_SIGNATURE
 
 _ANSWERS: Final = "runtime/domain/stripe_answers.py"
 _CALLS: Final = "runtime/services/payments_gateway/calls.py"
@@ -65,6 +67,27 @@ WRONG_READERS_OF_ANSWERS: Final = (
         ),
     ),
     WrongStack(
+        "keys-of-any-age",
+        "a key is sent again for ever, however old it is",
+        _drill("expired-idempotency-key", "a-day"),
+        (
+            RedAnswer("expired-idempotency-key/never-sent-again", ""),
+            RedAnswer("expired-idempotency-key/charged-once", "2 charges"),
+        ),
+        (
+            Edit(
+                "runtime/domain/retry.py",
+                "KEY_AGE_SECONDS_MAX: Final = 23 * 3600\n",
+                "KEY_AGE_SECONDS_MAX: Final = 2300 * 3600\n",
+            ),
+            Edit(
+                "runtime/domain/retry.py",
+                "UNKNOWN_TRIES_MAX: Final = 3\n",
+                "UNKNOWN_TRIES_MAX: Final = 3000\n",
+            ),
+        ),
+    ),
+    WrongStack(
         "refunds-under-new-keys",
         "every request for a refund has a key of its own",
         _drill("refund-answers-lost", "cut"),
@@ -90,6 +113,42 @@ WRONG_HEARERS_OF_NEWS: Final = (
                 "runtime/services/payments_reconciler/charges.py",
                 "    for row in rows:\n        _ask_and_apply(tools, row)\n    return len(rows)\n",
                 "    for row in rows:\n        _leave(tools, row)\n    return len(rows)\n",
+            ),
+        ),
+    ),
+    WrongStack(
+        "forgeries-are-believed",
+        "the receiver believes every webhook that has the shape of a signature",
+        _drill("forged-webhooks", "table"),
+        (
+            RedAnswer("forged-webhooks/all-refused", "200"),
+            RedAnswer("forged-webhooks/nothing-written", "stored"),
+        ),
+        ANY_SIGNATURE,
+    ),
+    WrongStack(
+        "one-secret-alone",
+        "the receiver accepts the newest secret and no other",
+        _drill("secret-rotation", "overlap"),
+        (RedAnswer("secret-rotation/overlap", "signed with the old: 400"),),
+        (
+            Edit(
+                "runtime/services/webhook_receiver/intake.py",
+                "verify(signatures, body, self.secrets.current(), now)",
+                "verify(signatures, body, self.secrets.current()[:1], now)",
+            ),
+        ),
+    ),
+    WrongStack(
+        "refunds-of-others-do-not-count",
+        "what others gave back is not taken from what is owed",
+        _drill("dashboard-money", "part"),
+        (RedAnswer("dashboard-money/orders-refunded", "cancelled"),),
+        (
+            Edit(
+                "runtime/domain/outside.py",
+                "        return self.status not in _NOT_GIVEN\n",
+                "        return self.status in _NOT_GIVEN\n",
             ),
         ),
     ),
@@ -120,5 +179,12 @@ WRONG_HEARERS_OF_NEWS: Final = (
                 "            return _seen_pending(",
             ),
         ),
+    ),
+    WrongStack(
+        "records-known-are-taken-in-again",
+        "the worker takes an order that it knows for a new one, and its record comes three times",
+        _drill("duplicate-delivery", "records"),
+        (RedAnswer("duplicate-delivery/no-regress", "charging"),),
+        NO_INBOX,
     ),
 )

@@ -99,6 +99,21 @@ CATALOGUE: Final = (
         "Stripe tells of charges that our ledger does not know yet",
     ),
     Entry(
+        "forged-webhooks",
+        (Area.RECEIVER, Area.SECRETS),
+        "webhooks that nobody may believe come beside Stripe's own",
+    ),
+    Entry(
+        "duplicate-delivery",
+        (Area.RECEIVER, Area.KAFKA),
+        "every webhook comes five times, or every record three times",
+    ),
+    Entry(
+        "dashboard-money",
+        (Area.SAGA, Area.STRIPE),
+        "somebody refunds orders in the dashboard while customers cancel them",
+    ),
+    Entry(
         "poison-message",
         (Area.KAFKA, Area.WORKER),
         "records that nobody can read are put among those of orders.placed",
@@ -133,6 +148,13 @@ CATALOGUE: Final = (
         "a proxy answers charges in Stripe's place",
     ),
     Entry(
+        "expired-idempotency-key",
+        (Area.STRIPE, Area.CLOCK),
+        "a day passes over charges whose end nobody knows",
+        # The spell, and as much again after the day.
+        "14s",
+    ),
+    Entry(
         "refund-answers-lost",
         (Area.STRIPE, Area.SAGA),
         "Stripe gives money back, and its answers never arrive",
@@ -155,5 +177,10 @@ CATALOGUE: Final = (
         (Area.ROLLOUT,),
         "a node is cordoned and its pods are evicted",
         "40s",
+    ),
+    Entry(
+        "secret-rotation",
+        (Area.SECRETS, Area.RECEIVER),
+        "the webhook secret is replaced while webhooks come",
     ),
 )

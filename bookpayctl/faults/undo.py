@@ -9,15 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
-from bookpayctl.clients import kafka
+from bookpayctl.clients import environment_clock, kafka
 from bookpayctl.clients.database import DatabaseError, reading, writing
 from bookpayctl.clients.probe_tenant import TENANT_ID, probe_tenants_api
 from bookpayctl.clients.stripe_twin import TwinControl, TwinError
 from bookpayctl.runs.directory import Run, UndoEntry, read_undo
+from bookpayctl.runs.files import rewrite_atomically
 from bookpayctl.runs.waiting import wait_until
 from bookpayctl.targets.cluster_target import ClusterTarget
+from bookpayctl.targets.credentials import WEBHOOK_SECRET
 from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.errors import NoSuchProcessError, TargetError
 from bookpayctl.targets.platforms import cluster_of
@@ -32,6 +35,8 @@ POSTGRES_WHOLE: Final = "postgres_whole"
 UNCORDON_NODE: Final = "uncordon_node"
 RESTORE_SERVICE: Final = "restore_service"
 CLOSE_PROBE_ORDER: Final = "close_probe_order"
+ALIGN_CLOCKS: Final = "align_clocks"
+FINISH_ROTATION: Final = "finish_rotation"
 
 RUNNING_SECONDS_MAX: Final = 60.0
 
@@ -201,6 +206,33 @@ def _restore_service(target: Target, arguments: dict[str, str]) -> None:
         raise UndoError(f"service {service} may still be led elsewhere: {error}") from error
 
 
+def _align_clocks(target: Target, _arguments: dict[str, str]) -> None:
+    """See the environment's clock where the twin's is; neither can be put back."""
+    environment = target.environment
+    url = environment.stripe_control_url
+    if url is None:
+        raise UndoError("the environment has no Stripe twin any more whose clock could be asked")
+    try:
+        environment_clock.align(environment.dsn, environment_clock.twin_ahead_seconds(url))
+    except (DatabaseError, TwinError) as error:
+        raise UndoError(f"the clocks may be apart: {error}") from error
+
+
+def signing_secret_path(environment: Environment) -> Path:
+    """The file of webhook secrets that a local receiver and its twin read, newest first."""
+    return environment.secrets_dir / WEBHOOK_SECRET
+
+
+def _finish_rotation(target: Target, _arguments: dict[str, str]) -> None:
+    """See the newest webhook secret alone; those before it are not put back."""
+    path = signing_secret_path(target.environment)
+    try:
+        newest = path.read_text().split()[0]
+        rewrite_atomically(path, f"{newest}\n")
+    except (OSError, IndexError) as error:
+        raise UndoError(f"{path} may still hold an old webhook secret: {error}") from error
+
+
 def _close_probe_order(target: Target, arguments: dict[str, str]) -> None:
     """Cancel the probe order with this client key if it is pending; a settled one is closed."""
     environment, client_key = target.environment, arguments["client_key"]
@@ -242,4 +274,6 @@ _OPERATIONS: Final[dict[str, Callable[[Target, dict[str, str]], None]]] = {
     UNCORDON_NODE: _uncordon_node,
     RESTORE_SERVICE: _restore_service,
     CLOSE_PROBE_ORDER: _close_probe_order,
+    ALIGN_CLOCKS: _align_clocks,
+    FINISH_ROTATION: _finish_rotation,
 }

@@ -138,4 +138,22 @@ DRILL_MUTANTS: Final = (
             ),
         ),
     ),
+    Mutant(
+        "M153",
+        "a webhook that nobody answered counts as received",
+        (
+            Replacement(
+                "bookpayctl/drills/observing/real_webhooks.py",
+                'if row["status"] != 200]',
+                'if row["status"] not in (200, None)]',
+            ),
+        ),
+        (
+            unit(
+                "drills/test_stripe_drills",
+                "test_a_webhook_that_was_not_received_is_named_and_one_outside_the_window_is_not",
+            ),
+        ),
+        (unit("drills/test_stripe_drills", "test_too_few_webhooks_before_are_no_baseline"),),
+    ),
 )

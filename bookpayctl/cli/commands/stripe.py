@@ -298,17 +298,11 @@ def clock_advance(
 
 def _align_environment_clock(name: str | None, offset_seconds: float) -> None:
     """Give the environment the twin's offset; run again, it repairs what was interrupted."""
-    from bookpayctl.clients.database import DatabaseError, writing
-    from runtime.domain.names import SCHEMA
+    from bookpayctl.clients.database import DatabaseError
+    from bookpayctl.clients.environment_clock import align
 
-    statement = (
-        f"UPDATE {SCHEMA}.environment_clock "  # noqa: S608 - a constant
-        'SET "offset" = greatest("offset", make_interval(secs => %s))'
-    )
     try:
-        dsn = environment_of(name).dsn
-        with writing(dsn) as connection:
-            connection.execute(statement, (offset_seconds,))
+        align(environment_of(name).dsn, offset_seconds)
     except DatabaseError as error:
         fail(
             f"the twin's clock is {offset_seconds:g} s ahead, the environment's was not moved: "
