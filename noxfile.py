@@ -34,6 +34,15 @@ TEST_FOLDERS: Final = (
     "tests/cluster",
 )
 
+# Those that have a red control (bookpayctl/controls).
+CONTROLLED_DRILLS: Final = (
+    *("crash-mid-charge", "kill-storm", "outage", "poison-message", "worker-frozen"),
+    *("publisher-crash", "order-answer-lost", "last-copy-race"),
+    *("kafka-topic-recreated", "kafka-records-deleted", "kafka-offsets-lost"),
+    *("kafka-partitions-added", "postgres-restarts"),
+    *("postgres-sessions-terminated", "postgres-connections-exhausted"),
+)
+
 # CI has 60 minutes for everything; this leaves four for installing and for the sessions before.
 # pytest then ends between two tests and still prints its closing line.
 TESTS_TIMEOUT_SECONDS: Final = 56 * 60
@@ -137,12 +146,19 @@ def crash_matrix(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def drills(session: nox.Session) -> None:
+    """Every drill of this machine at every point; half a minute or more each."""
+    session.env["BOOKPAY_DRILLS"] = "1"
+    pytest(session, "tests/acceptance/test_drills.py")
+
+
+@nox.session(default=False)
 def controls(session: nox.Session) -> None:
     """Every red control: checks, audit and drills, asked of what is wrong on purpose."""
     python(session, "bookpayctl", "check", "--selftest", "--brief")
     python(session, "bookpayctl", "audit", "--selftest")
     python(session, "bookpayctl", "webhook", "forge", "--all", "--selftest")
-    for drill in ("crash-mid-charge", "kill-storm", "outage", "poison-message"):
+    for drill in CONTROLLED_DRILLS:
         python(session, "bookpayctl", "drill", "run", drill, "--control")
 
 

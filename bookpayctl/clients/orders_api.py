@@ -39,6 +39,7 @@ class CallEnd:
     Attributes:
         status: HTTP status, or None when none arrived.
         code: problem code of a refusal, or the kind of transport error.
+        retry_after: when to come again, as the answer says it; None where it does not.
     """
 
     outcome: Outcome
@@ -46,6 +47,7 @@ class CallEnd:
     order_id: str | None = None
     amount_cents: int | None = None
     code: str | None = None
+    retry_after: str | None = None
 
 
 def outcome_of(status: int | None, code: str | None = None) -> Outcome:
@@ -75,6 +77,7 @@ class OrderReply:
     body: dict[str, Any]
     replayed: bool = False
     error: str | None = None
+    retry_after: str | None = None
 
     @property
     def ok(self) -> bool:
@@ -104,6 +107,7 @@ class OrderReply:
             order_id=self.body.get("id") if self.ok else None,
             amount_cents=self.body.get("total_cents") if self.ok else None,
             code=code,
+            retry_after=self.retry_after,
         )
 
 
@@ -150,4 +154,5 @@ def _reply(answer: HttpAnswer) -> OrderReply:
         body = {"code": NOT_SENT} if answer.missing is NoAnswer.NOT_SENT else {}
         return OrderReply(None, body, error=answer.error)
     replayed = answer.headers.get("idempotent-replayed") == "true"
-    return OrderReply(answer.status, answer.object(), replayed)
+    retry_after = answer.headers.get("retry-after")
+    return OrderReply(answer.status, answer.object(), replayed, retry_after=retry_after)

@@ -10,6 +10,7 @@ from bookpayctl.controls.control import WrongStack
 from bookpayctl.controls.defects import defects
 from bookpayctl.controls.events_and_orders import WRONG_EVENTS_AND_ORDERS
 from bookpayctl.controls.keys_and_signatures import WRONG_KEYS_AND_SIGNATURES
+from bookpayctl.controls.servers import WRONG_ABOUT_SERVERS
 from bookpayctl.controls.surroundings import WRONG_SURROUNDINGS
 from bookpayctl.controls.webhooks import WRONG_RECEIVERS
 
@@ -17,6 +18,7 @@ WRONG_STACKS: Final[tuple[WrongStack, ...]] = (
     *WRONG_KEYS_AND_SIGNATURES,
     *WRONG_EVENTS_AND_ORDERS,
     *WRONG_RECEIVERS,
+    *WRONG_ABOUT_SERVERS,
     *WRONG_SURROUNDINGS,
 )
 

@@ -38,6 +38,7 @@ class TimedCall:
     code: str | None
     seconds: float
     sent_at: float
+    retry_after: str | None = None
 
 
 class HistoryFile:
@@ -74,6 +75,7 @@ class HistoryFile:
                 "order_id": end.order_id,
                 "amount_cents": end.amount_cents,
                 "code": end.code,
+                "retry_after": end.retry_after,
             }
         )
 
@@ -128,7 +130,11 @@ def calls_between(lines: Iterable[str], begin: float, end: float) -> list[TimedC
         elif begin <= sent_at.get(key, -1.0) <= end:
             sent, outcome = sent_at[key], Outcome(entry["type"])
             calls.append(
-                TimedCall(key, outcome, entry["status"], entry["code"], entry["at"] - sent, sent)
+                TimedCall(
+                    *(key, outcome, entry["status"], entry["code"], entry["at"] - sent, sent),
+                    # A history of an earlier version does not say.
+                    retry_after=entry.get("retry_after"),
+                )
             )
     return calls
 

@@ -64,10 +64,8 @@ def _group_lags(bootstrap_servers: str) -> dict[str, int] | _Loading:
     if not accepts(bootstrap_servers):
         raise LagError(f"no broker takes a connection at {bootstrap_servers}")
     client = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
-    positions = [
-        TopicPartition(topic.value, partition) for topic in Topic for partition in range(PARTITIONS)
-    ]
     try:
+        positions = _positions(client)
         ends = _offsets(client, positions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
         begins = _offsets(client, positions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
         committed = {
@@ -87,6 +85,17 @@ def _group_lags(bootstrap_servers: str) -> dict[str, int] | _Loading:
         group.value: _lag(topics, ends, begins, committed[group])
         for group, topics in TOPICS_OF_GROUP.items()
     }
+
+
+def _positions(client: AdminClient) -> list[TopicPartition]:
+    """Every partition there is: topics may have been given more than they were made with."""
+    known = client.list_topics(timeout=ASK_ONCE_SECONDS_MAX).topics
+    return [
+        TopicPartition(topic.value, partition)
+        for topic in Topic
+        # One that is not there is asked for all the same, and the broker says so.
+        for partition in (known[topic].partitions if topic in known else range(PARTITIONS))
+    ]
 
 
 def _lag(

@@ -61,4 +61,68 @@ DRILL_MUTANTS: Final = (
         ),
         (unit("drills/test_where_drills_run", "test_every_drill_says_where_it_runs"),),
     ),
+    Mutant(
+        "M160",
+        "a 503 that does not say when to come again passes for a clear refusal",
+        (
+            Replacement(
+                "bookpayctl/drills/observing/clients.py",
+                "    if call.status == SERVICE_UNAVAILABLE and not call.retry_after:\n",
+                "    if call.status == SERVICE_UNAVAILABLE and call.retry_after == '':\n",
+            ),
+        ),
+        (
+            unit(
+                "drills/test_server_drills",
+                "test_a_503_that_does_not_say_when_to_come_again_is_none",
+            ),
+        ),
+        (
+            unit(
+                "drills/test_server_drills",
+                "test_a_503_that_says_when_to_come_again_is_a_clear_refusal",
+            ),
+        ),
+    ),
+    Mutant(
+        "M161",
+        "a race in which a copy was sold twice counts as one that was sold once",
+        (
+            Replacement(
+                "bookpayctl/faults/race.py",
+                "len(race.order_ids) != 1 or",
+                "not race.order_ids or",
+            ),
+            Replacement(
+                "bookpayctl/faults/race.py",
+                "race.refused != len(race.ends) - 1",
+                "race.refused > len(race.ends) - 1",
+            ),
+        ),
+        (unit("drills/test_server_drills", "test_any_other_end_of_a_race_is_none"),),
+        (
+            unit(
+                "drills/test_server_drills",
+                "test_a_copy_that_one_buyer_has_and_all_others_were_told_of_is_sold_once",
+            ),
+        ),
+    ),
+    Mutant(
+        "M162",
+        "a new partition whose records nobody has read counts as taken up",
+        (
+            Replacement(
+                "bookpayctl/drills/kafka_partitions_added.py",
+                "        return self.end > 0 and (self.committed or 0) >= self.end\n",
+                "        return self.end > 0\n",
+            ),
+        ),
+        (unit("drills/test_server_drills", "test_a_new_partition_that_waits_is_not"),),
+        (
+            unit(
+                "drills/test_server_drills",
+                "test_new_partitions_are_taken_up_when_both_sides_have_read_theirs",
+            ),
+        ),
+    ),
 )

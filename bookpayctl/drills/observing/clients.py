@@ -15,11 +15,13 @@ from bookpayctl.report.verdict import Item
 ANSWER_SECONDS_MAX: Final = 12.0
 
 # Answers that say "later", or none: nobody was told that the order has failed.
-_LATER: Final = frozenset({503, None})
+SERVICE_UNAVAILABLE: Final = 503
+_LATER: Final = frozenset({SERVICE_UNAVAILABLE, None})
 
 ACCEPTED: Final = "every order placed meanwhile accepted"
 REFUSED_CLEARLY: Final = (
-    "every order placed meanwhile answered 503 or by a closed connection, none failed for good"
+    "every order placed meanwhile accepted, or answered 503 with Retry-After, or by a closed"
+    " connection; none failed for good"
 )
 
 
@@ -42,7 +44,7 @@ def answers_during(context: DrillContext, window: TimeAway | None, *, refusing: 
     if not calls:
         reason = "no order was placed while it was away"
         return [context.unanswered("orders-answered", title, required, reason)]
-    bad = [call for call in calls if not _is_right(call, refusing=refusing)]
+    bad = [call for call in calls if not is_right(call, refusing=refusing)]
     answers = Counter(f"{call.outcome} {call.status or 'no answer'}" for call in calls)
     slowest = max(call.seconds for call in calls)
     return [
@@ -53,7 +55,10 @@ def answers_during(context: DrillContext, window: TimeAway | None, *, refusing: 
             ", ".join(f"{count} x {what}" for what, count in answers.most_common()),
             good=not bad,
             examined=len(calls),
-            evidence=[f"{call.key}: {call.status} {call.code}" for call in bad[:5]],
+            evidence=[
+                f"{call.key}: {call.status} {call.code}, Retry-After {call.retry_after}"
+                for call in bad[:5]
+            ],
             fix="bookpayctl logs orders-service",
         ),
         context.judged(
@@ -67,9 +72,17 @@ def answers_during(context: DrillContext, window: TimeAway | None, *, refusing: 
     ]
 
 
-def _is_right(call: TimedCall, *, refusing: bool) -> bool:
+def is_right(call: TimedCall, *, refusing: bool) -> bool:
+    """Whether a client was answered as it was promised. Pure.
+
+    Args:
+        refusing: orders may be refused for now: by 503, which says when to come again, or by a
+            connection that is closed or not made.
+    """
     if call.outcome is Outcome.OK:
         return True
     later = call.outcome is Outcome.UNKNOWN and call.status in _LATER
+    if call.status == SERVICE_UNAVAILABLE and not call.retry_after:
+        return False
     # No connection: nothing can have been done, and the client knows it.
     return refusing and (later or call.code == NOT_SENT)
