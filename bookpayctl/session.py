@@ -71,11 +71,16 @@ def guard(environment: Environment) -> None:
 
 
 @contextmanager
-def open_session(environment: Environment, kind: str, observe: Observer) -> Iterator[Session]:
+def open_session(
+    environment: Environment, kind: str, observe: Observer, *, keeps: bool = False
+) -> Iterator[Session]:
     """Begin a run, and undo it at the end of the block.
 
     A signal ends the block without an exception: `incidents` tells. Any other exception gets out
     of the block, after the undo.
+
+    Args:
+        keeps: leave what was done as it is, if the block gets to its end; `recover` undoes it.
 
     Raises:
         RefusedError: see `guard`; then no run was begun.
@@ -89,16 +94,17 @@ def open_session(environment: Environment, kind: str, observe: Observer) -> Iter
         except ReservedError as reserved:
             run.journal("refused", reason=str(reserved))
             raise RefusedError(str(reserved)) from reserved
-        with _undone_at_the_end(Session(target, run, observe)) as session:
+        with _undone_at_the_end(Session(target, run, observe), keeps=keeps) as session:
             yield session
 
 
 @contextmanager
-def _undone_at_the_end(session: Session) -> Iterator[Session]:
-    observe = session.observe
+def _undone_at_the_end(session: Session, *, keeps: bool) -> Iterator[Session]:
+    observe, kept = session.observe, False
     try:
         with interruptible():
             yield session
+            kept = keeps
     except Stopped as stopped:
         session.incidents.append(code_of_signal(stopped.number))
         observe(f"stopped by {stopped}")
@@ -106,8 +112,12 @@ def _undone_at_the_end(session: Session) -> Iterator[Session]:
         session.run.journal("raised", error=repr(error))
         raise
     finally:
-        with shielded():
-            _undo(session)
+        if kept:
+            open_entries = [entry for entry in read_undo(session.run.path) if not entry.done]
+            session.run.journal("kept", promises=len(open_entries))
+        else:
+            with shielded():
+                _undo(session)
 
 
 def refused_report(kind: str, environment: Environment, refused: RefusedError) -> Report:

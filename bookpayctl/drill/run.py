@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
+from bookpayctl.drill.phase import Phase
 from bookpayctl.drill.scenario import Drill, DrillContext, DrillRequest, Scenario
 from bookpayctl.judge import quiescence
 from bookpayctl.judge.audit import AuditRequest, audit
@@ -24,7 +25,9 @@ from bookpayctl.load.sender import Accepted
 from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.report.result import Report
 from bookpayctl.report.verdict import Item, Verdict
+from bookpayctl.runs.directory import read_undo
 from bookpayctl.session import Observer, RefusedError, not_run_report, open_session
+from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.errors import TargetError
 from bookpayctl.targets.platforms import cluster_of, open_target
 from bookpayctl.targets.target import Target
@@ -54,15 +57,7 @@ def run_drill(drill: Drill, request: DrillRequest, observe: Observer) -> Report:
     Raises:
         RefusedError: nothing may be disturbed here now; nothing was.
     """
-    elsewhere = drill.why_not_on(request.environment)
-    if elsewhere is not None:
-        raise RefusedError(elsewhere)
-    if request.environment.settings.get("failpoints") == "off":
-        raise RefusedError("this environment was brought up with failpoints off")
-    target = open_target(request.environment)
-    forbidden = (
-        target.why_not_broken() or _why_not_permitted(drill, target) or drill.why_not(target)
-    )
+    forbidden = why_not_here(drill, request.environment)
     if forbidden is not None:
         raise RefusedError(forbidden)
     unpaid = why_nothing_is_paid(request.environment)
@@ -70,7 +65,9 @@ def run_drill(drill: Drill, request: DrillRequest, observe: Observer) -> Report:
         return not_run_report("DrillReport", request.environment, drill.slug, unpaid)
     began_at, began = datetime.now(UTC), time.monotonic()
     progress = _Progress()
-    with open_session(request.environment, drill.slug, observe) as session:
+    with open_session(
+        request.environment, drill.slug, observe, keeps=request.keeps_fault
+    ) as session:
         context = DrillContext(drill.slug, request, session)
         context.run.journal("begin", drill=drill.slug, point=request.point, seed=request.seed)
         try:
@@ -81,13 +78,26 @@ def run_drill(drill: Drill, request: DrillRequest, observe: Observer) -> Report:
                 context.unanswered("ran", "the drill ran to its end", "no error", f"{error!r}")
             )
     progress.incidents += session.incidents
-    if progress.touched:
+    if progress.touched and request.keeps_fault:
+        progress.items.append(_kept_item(context))
+    elif progress.touched:
         progress.items.append(_undone_item(context))
         if not progress.incidents:
             _conclude(context, progress)
     report = _report(context, progress, began_at, time.monotonic() - began)
     context.run.journal("verdict", verdict=report.verdict.value, code=int(report.code))
     return report
+
+
+def why_not_here(drill: Drill, environment: Environment) -> str | None:
+    """Why a drill cannot be run on an environment, as both are; None where it can."""
+    elsewhere = drill.why_not_on(environment)
+    if elsewhere is not None:
+        return elsewhere
+    if environment.settings.get("failpoints") == "off":
+        return "this environment was brought up with failpoints off"
+    target = open_target(environment)
+    return target.why_not_broken() or _why_not_permitted(drill, target) or drill.why_not(target)
 
 
 def _why_not_permitted(drill: Drill, target: Target) -> str | None:
@@ -111,6 +121,7 @@ def _act(drill: Drill, context: DrillContext, progress: _Progress) -> None:
     scenario.prepare()
     stop = threading.Event()
     load = _load(context, stop, asks_again=scenario.clients_ask_again)
+    _pause(context, Phase.INJECT)
     try:
         load.start()
         stop.wait(HEAD_START_SECONDS)
@@ -126,6 +137,15 @@ def _act(drill: Drill, context: DrillContext, progress: _Progress) -> None:
         stop.set()
         progress.accepted = load.accepted()
     progress.items.append(_load_item(context, progress.accepted))
+    _pause(context, Phase.UNDO)
+
+
+def _pause(context: DrillContext, phase: Phase) -> None:
+    """Let the operator look, where the request says so; a signal ends it as it ends all else."""
+    if context.request.pause_before is phase:
+        context.run.journal("paused", before=phase.value)
+        context.request.pause(f"paused before {phase.value}")
+        context.run.journal("resumed", before=phase.value)
 
 
 def _prove_and_observe(scenario: Scenario) -> list[Item]:
@@ -204,6 +224,18 @@ def _undone_item(context: DrillContext) -> Item:
         good=not errors,
         examined=len(undone),
         fix="bookpayctl recover",
+    )
+
+
+def _kept_item(context: DrillContext) -> Item:
+    """What is still in place on purpose; a stack in that state acquits nobody."""
+    kept = [entry.op for entry in read_undo(context.run.path) if not entry.done]
+    return context.unanswered(
+        "undone",
+        "everything was undone",
+        "every promised undo carried out and seen to have taken effect",
+        f"kept as asked: {', '.join(kept) or 'nothing'}; `bookpayctl recover` undoes it, and only"
+        " then the orders can be judged",
     )
 
 

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from bookpayctl.drill.phase import Phase
 from bookpayctl.faults.fault import Fault
 from bookpayctl.report.verdict import Item, Verdict, unanswered
 from bookpayctl.runs.directory import Run
@@ -14,6 +15,10 @@ from bookpayctl.targets.cluster_target import ClusterAct, ClusterTarget
 from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.platforms import NAMES, cluster_of
 from bookpayctl.targets.target import Target
+
+
+def never_asked(_text: str) -> None:
+    """Wait for nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +30,9 @@ class DrillRequest:
         deadline_seconds: how long each wait may take, and the bound for recovery.
         audited: whether the drill ends with its own audit; a caller that audits more than the
             drill's orders does it itself.
+        keeps_fault: whether what was done stays in place at the end, for `recover` to undo.
+        pause_before: the phase before which `pause` is called; None for none.
+        pause: returns when the operator has seen enough.
     """
 
     environment: Environment
@@ -35,6 +43,9 @@ class DrillRequest:
     seed: int = 0
     strict: bool = False
     audited: bool = True
+    keeps_fault: bool = False
+    pause_before: Phase | None = None
+    pause: Callable[[str], None] = never_asked
 
 
 @dataclass(frozen=True, slots=True)

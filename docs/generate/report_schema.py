@@ -30,6 +30,7 @@ CONTEXTS: Final[dict[str, tuple[str, ...]]] = {
     "CheckReport": ("environment", "target", "stripe", "run"),
     "DemoReport": ("environment", "target", "run"),
     "DrillReport": ("environment", "target", "stripe", "drill", "point", "seed", "run"),
+    "DrillSeriesReport": ("environment", "target", "stripe", "drills"),
     "ForgeReport": ("environment", "target", "receiver"),
     "ReplayReport": (
         *("environment", "target", "run"),

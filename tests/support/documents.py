@@ -34,6 +34,7 @@ from bookpayctl.cli.operator_requests import operator_requests
 from bookpayctl.cli.output import Document, Failure, failure_document
 from bookpayctl.clients.http import HttpAnswer
 from bookpayctl.drill.scenario import DrillRequest, plan
+from bookpayctl.drill.series import turns_of
 from bookpayctl.drills import load_drill
 from bookpayctl.drills.catalogue import CATALOGUE
 from bookpayctl.image.build import Built, BuiltLayer, ImageFile
@@ -271,6 +272,13 @@ def _drill_plan() -> Document:
     return drill.drill_plan(chosen, plan(chosen, request))
 
 
+def _drill_series_plan() -> Document:
+    entry = next(entry for entry in CATALOGUE if entry.slug == "outage")
+    request = DrillRequest(ENVIRONMENT, "kafka", seed=7)
+    turns = turns_of([(load_drill(entry), request)], every_point=False, repetitions=2)
+    return drill.series_plan(turns)
+
+
 def _load_report() -> Document:
     run = Run(Path("/srv/bookpay/golden/runs/load-1"), "load-1", "load")
     return load.load_report(run, ACCEPTED, SETTLED, "2 payments are open", None)
@@ -350,6 +358,7 @@ DOCUMENTS: Final[dict[str, Callable[[], Document]]] = {
     "Doctor": _doctor,
     "DrillList": _drill_list,
     "DrillPlan": _drill_plan,
+    "DrillSeriesPlan": _drill_series_plan,
     "Explanation": lambda: explain.explanation("I99  a title", {"asks": "what?"}),
     "Failure": _failure,
     "ImageBuilt": lambda: image.image_built(IMAGE),

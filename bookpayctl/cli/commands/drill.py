@@ -16,21 +16,41 @@ from bookpayctl.cli.reports import (
     StrictOption,
     finish,
     report_files,
+    write_files,
 )
-from bookpayctl.drills.catalogue import CATALOGUE, Entry
+from bookpayctl.drill.phase import Phase
+from bookpayctl.drills.catalogue import CATALOGUE, Area, Entry
 from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.report.result import Report
 
 if TYPE_CHECKING:
     from bookpayctl.drill.scenario import Drill, DrillRequest
+    from bookpayctl.drill.series import Turn
 
 RateOption = Annotated[float, typer.Option(min=0.1, max=2000, help="Orders per second meanwhile.")]
-DurationOption = Annotated[str, typer.Option(metavar="DURATION", help="How long the load runs.")]
+DurationOption = Annotated[
+    str | None,
+    typer.Option(metavar="DURATION", help="How long the load runs; the drill's own otherwise."),
+]
 TimeoutOption = Annotated[
     str, typer.Option(metavar="DURATION", help="Bound of each wait, and of the recovery.")
 ]
 SeedOption = Annotated[int, typer.Option(help="Of the load; the same seed sends the same orders.")]
+RepeatOption = Annotated[
+    int, typer.Option(min=1, metavar="N", help="Run it N times, each with the next seed.")
+]
+EveryPointOption = Annotated[
+    bool, typer.Option("--all-points", help="Strike at each of its points, one after another.")
+]
 PlanOption = Annotated[bool, typer.Option("--plan", help="Say what would be done, and stop.")]
+KeepOption = Annotated[
+    bool,
+    typer.Option("--keep", help="Leave the fault in place for `recover`; nothing is acquitted."),
+]
+PauseOption = Annotated[
+    Phase | None,
+    typer.Option("--pause-before", help="Wait for Enter there; needs a terminal."),
+]
 ControlOption = Annotated[
     bool,
     typer.Option(
@@ -47,63 +67,91 @@ AtOption = Annotated[
 
 
 def run(
-    slug: Annotated[str, typer.Argument(metavar="DRILL", help="See `drill list`.")],
+    slugs: Annotated[
+        list[str] | None, typer.Argument(metavar="[DRILL]...", help="See `drill list`.")
+    ] = None,
     name: NameOption = None,
+    tags: Annotated[
+        list[Area] | None, typer.Option("--tag", help="Also every drill that hits this.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every drill there is.")] = False,
     at: AtOption = None,
+    every_point: EveryPointOption = False,
+    repeat: RepeatOption = 1,
     rate: RateOption = 10.0,
-    duration: DurationOption = "10s",
+    duration: DurationOption = None,
     timeout: TimeoutOption = "60s",
     seed: SeedOption = 0,
     plan: PlanOption = False,
     control: ControlOption = False,
+    keep: KeepOption = False,
+    pause_before: PauseOption = None,
     strict: StrictOption = False,
     verbose: AllOption = False,
     output: FormatOption = ReportFormat.TABLE,
     report: ReportOption = None,
 ) -> None:
-    """Run a drill. No proof that the fault landed, no pass: then exit 3.
+    """Run drills. No proof that the fault landed, no pass: then exit 3.
+
+    Several are run one after another, each with a report of its own in its run's folder. Of those
+    that `--tag` or `--all` choose, what cannot be run here is left out, and said to be.
 
     Example: bookpayctl drill run outage --at kafka --plan
     """
-    from bookpayctl.cli.durations import duration_of
-    from bookpayctl.drill.scenario import DrillRequest
-    from bookpayctl.drills import find_drill
+    from bookpayctl.cli.drill_choice import Choice, chosen
 
-    files = report_files(report, output)
-    drill = find_drill(slug)
-    if drill is None:
-        known = ", ".join(entry.slug for entry in CATALOGUE)
-        fail(f"no drill {slug!r}; there are: {known}", ExitCode.USAGE)
-    if control:
-        finish(_controlled(drill), output, files, detailed=verbose)
-    point = at or next(iter(drill.points))
-    if point not in drill.points:
-        fail(f"--at {point!r}: {slug} has {', '.join(drill.points)}", ExitCode.USAGE)
-    request = DrillRequest(
-        environment=environment_of(name),
-        point=point,
+    choice = Choice(
+        slugs=tuple(slugs or ()),
+        tags=tuple(tags or ()),
+        everything=everything,
+        at=at,
+        every_point=every_point,
+        repetitions=repeat,
         rate_per_second=rate,
-        duration_seconds=duration_of(duration, "--duration"),
-        deadline_seconds=duration_of(timeout, "--timeout"),
+        duration=duration,
+        timeout=timeout,
         seed=seed,
+        keeps_fault=keep,
+        pause_before=pause_before,
         strict=strict,
     )
+    files = report_files(report, output)
+    drills = chosen(choice)
+    if control:
+        finish(_controlled(drills), output, files, detailed=verbose)
+    environment = environment_of(name)
+    turns, left_out = choice.turns(drills, environment)
     if plan:
-        _print_plan(drill, request, output)
+        _print_plan(turns, output)
         return
-    fold = None if verbose else "I"
-    finish(perform(drill, request), output, files, detailed=True, fold=fold)
+    if choice.is_one and len(turns) == 1:
+        fold = None if verbose else "I"
+        done = perform(turns[0].drill, turns[0].request)
+        finish(done, output, files, detailed=True, fold=fold)
+    from bookpayctl.drill.series import run_series
+
+    finish(run_series(environment, turns, left_out, _recorded, hint), output, files, detailed=True)
 
 
-def _controlled(drill: Drill) -> Report:
-    """Run a drill as its controls have it, each on a stack of its own."""
+def _recorded(drill: Drill, request: DrillRequest) -> Report:
+    """Run one of several; its report is in its run's folder before the next begins."""
+    return write_files(perform(drill, request), [])
+
+
+def _controlled(drills: Sequence[Drill]) -> Report:
+    """Run drills as their controls have it, each on a stack of its own."""
     from bookpayctl.controls.catalogue import controls_of_drill
     from bookpayctl.selftest.report import selftest_report
     from bookpayctl.selftest.stacks import stack_items, without_control
 
-    controls = controls_of_drill(drill.slug)
-    missing = [] if controls else [without_control(drill.slug, drill.question)]
-    return selftest_report(f"drill {drill.slug}", stack_items(controls, hint), missing)
+    controls = [control for drill in drills for control in controls_of_drill(drill.slug)]
+    missing = [
+        without_control(drill.slug, drill.question)
+        for drill in drills
+        if not controls_of_drill(drill.slug)
+    ]
+    asked = f"drill {' '.join(drill.slug for drill in drills)}"
+    return selftest_report(asked, stack_items(controls, hint), missing)
 
 
 def perform(drill: Drill, request: DrillRequest) -> Report:
@@ -168,16 +216,53 @@ def drill_list(drills: Sequence[tuple[Entry, Drill]]) -> Document:
     return Document("DrillList", ExitCode.PASS, "listed", {"drills": listed})
 
 
-def _print_plan(drill: Drill, request: DrillRequest, output: ReportFormat) -> None:
+def _print_plan(turns: Sequence[Turn], output: ReportFormat) -> None:
     from bookpayctl.drill.scenario import plan
 
     if output not in (ReportFormat.TABLE, ReportFormat.JSON):
         fail(f"--plan has no form as {output.value}; nothing was judged", ExitCode.USAGE)
-    lines = plan(drill, request)
-    if output is ReportFormat.TABLE:
-        print_table(("plan", drill.slug), lines)
+    if len(turns) != 1:
+        _print_series(turns, output)
         return
-    print_json(drill_plan(drill, lines))
+    lines = plan(turns[0].drill, turns[0].request)
+    if output is ReportFormat.TABLE:
+        print_table(("plan", turns[0].drill.slug), lines)
+        return
+    print_json(drill_plan(turns[0].drill, lines))
+
+
+def _print_series(turns: Sequence[Turn], output: ReportFormat) -> None:
+    if output is ReportFormat.JSON:
+        print_json(series_plan(turns))
+        return
+    print_table(
+        ("drill", "point", "seed", "load", "what is struck"),
+        [
+            (
+                turn.drill.slug,
+                turn.request.point,
+                str(turn.request.seed),
+                f"{turn.request.rate_per_second:g}/s for {turn.request.duration_seconds:g} s",
+                turn.drill.points[turn.request.point],
+            )
+            for turn in turns
+        ],
+    )
+
+
+def series_plan(turns: Sequence[Turn]) -> Document:
+    """What several drills would do, in their order, as a document."""
+    planned = [
+        {
+            "drill": turn.drill.slug,
+            "point": turn.request.point,
+            "seed": turn.request.seed,
+            "rate_per_second": turn.request.rate_per_second,
+            "duration_seconds": turn.request.duration_seconds,
+        }
+        for turn in turns
+    ]
+    return Document("DrillSeriesPlan", ExitCode.PASS, "planned", {"drills": planned})
 
 
 def drill_plan(drill: Drill, lines: Sequence[tuple[str, str]]) -> Document:
@@ -192,27 +277,35 @@ def _named(entry: Entry) -> Callable[..., None]:
     def command(
         name: NameOption = None,
         at: AtOption = None,
+        every_point: EveryPointOption = False,
+        repeat: RepeatOption = 1,
         rate: RateOption = 10.0,
-        duration: DurationOption = entry.duration,
+        duration: DurationOption = None,
         timeout: TimeoutOption = "60s",
         seed: SeedOption = 0,
         plan: PlanOption = False,
         control: ControlOption = False,
+        keep: KeepOption = False,
+        pause_before: PauseOption = None,
         strict: StrictOption = False,
         verbose: AllOption = False,
         output: FormatOption = ReportFormat.TABLE,
         report: ReportOption = None,
     ) -> None:
         run(
-            slug=entry.slug,
+            slugs=[entry.slug],
             name=name,
             at=at,
+            every_point=every_point,
+            repeat=repeat,
             rate=rate,
             duration=duration,
             timeout=timeout,
             seed=seed,
             plan=plan,
             control=control,
+            keep=keep,
+            pause_before=pause_before,
             strict=strict,
             verbose=verbose,
             output=output,

@@ -190,6 +190,8 @@ def test_a_lost_primary_loses_no_acknowledged_order(
             *("orders-placed", "undone", "at-rest"),
         )
     }, report
-    # Nobody put poison into a topic.
-    assert {name for name, verdict in found.items() if verdict != "holds"} == {"I28"}
+    others = {name: verdict for name, verdict in found.items() if verdict != "holds"}
+    assert set(others.values()) == {"vacuous"}, others
+    # Nobody put poison into a topic; whether anybody was cancelled depends on what came before.
+    assert {"I28"} <= set(others) <= {"I14", "I15", "I28"}
     assert report["exit"]["code"] == 0

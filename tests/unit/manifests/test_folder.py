@@ -5,12 +5,19 @@ from __future__ import annotations
 import shutil
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 import bookpayctl
-from tests.support.manifests.rendering import MANIFESTS, ROOT, composed, render
+from tests.support.manifests.pods import restricted
+from tests.support.manifests.rendering import MANIFESTS, ROOT, Rendered, composed, pod_of, render
+from tests.support.manifests.schemas import problems
+
+ONE_EACH = sorted(
+    path for path in (MANIFESTS / "base").iterdir() if "serviceAccountName" in path.read_text()
+)
 
 
 def test_the_installed_tool_has_the_manifests() -> None:
@@ -34,6 +41,29 @@ def test_every_component_is_used_by_an_overlay_or_says_that_it_stands_alone() ->
 
     # Applied by itself, and composed by who wants change data capture.
     assert components - listed == {"stripe-mock", "debezium"}
+
+
+@pytest.mark.parametrize("path", ONE_EACH, ids=lambda path: path.stem)
+def test_a_file_of_the_base_can_be_applied_by_itself(path: Path) -> None:
+    alone = Rendered(path.stem, tuple(yaml.load_all(path.read_text(), yaml.CSafeLoader)))
+
+    # The namespace takes its pods, and they are those that the overlays have.
+    assert list(restricted(alone)) == []
+    assert [why for document in alone.objects for why in problems(document)] == []
+    (workload,) = alone.workloads
+    # Where one Job prepares everything, there is none that only migrates.
+    overlay = "prod" if workload["kind"] == "Job" else "standalone"
+    together = render(overlay).named(workload["kind"], workload["metadata"]["name"])
+    assert _common(pod_of(workload)["spec"]) == _common(pod_of(together)["spec"])
+
+
+def _common(spec: dict[str, Any]) -> dict[str, Any]:
+    """What no overlay has a say in."""
+    return {
+        **{key: value for key, value in spec.items() if key not in ("containers", "volumes")},
+        "context": spec["containers"][0]["securityContext"],
+        "last words": spec["containers"][0]["terminationMessagePolicy"],
+    }
 
 
 def test_our_kafka_and_an_operators_postgresql_can_be_had_together() -> None:
