@@ -83,8 +83,18 @@ WRONG_ABOUT_SERVERS: Final = (
     WrongStack(
         "marked-when-the-producer-took-it",
         "the publisher marks an event as published when its client has taken it",
-        ("drill", "run", "publisher-crash", "--at", "marked", "--duration", "8s"),
-        (RedAnswer("I06", "is marked published"),),
+        (
+            "drill",
+            "run",
+            "publisher-crash",
+            "--at",
+            "marked",
+            "--duration",
+            "8s",
+            "--timeout",
+            "20s",
+        ),
+        (RedAnswer("publisher-crash/marked-ones-are-there", "is marked published and not there"),),
         (
             Edit(
                 "runtime/services/outbox_publisher/service.py",

@@ -12,7 +12,7 @@ from typing import Final
 from bookpayctl.clients.database import reading
 from bookpayctl.drill.scenario import Drill, DrillContext, Scenario
 from bookpayctl.drills.observing.clients import answers_during
-from bookpayctl.drills.observing.lost_events import gap_refilled, later_ones_in_log
+from bookpayctl.drills.observing.lost_events import gap_refilled, marked_ones_in_log
 from bookpayctl.faults.topic_loss import RecordsDeleted
 from bookpayctl.faults.topic_refill import RECORDS_LOST
 from bookpayctl.report.verdict import Item
@@ -46,7 +46,7 @@ class KafkaRecordsDeletedScenario(Scenario):
         return [
             *answers_during(self.context, fault.window, refusing=False),
             *gap_refilled(self.context, fault.unread, taken_at),
-            later_ones_in_log(self.context, fault.topic, taken_at),
+            marked_ones_in_log(self.context, [fault.topic], taken_at),
             self._loss_noted(),
         ]
 

@@ -8,17 +8,19 @@ way is published, at worst twice.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from bookpayctl.clients.database import reading
 from bookpayctl.drill.scenario import Drill, DrillContext, Scenario
 from bookpayctl.drills.observing.clients import answers_during
+from bookpayctl.drills.observing.lost_events import marked_ones_in_log
 from bookpayctl.faults.failpoint import FailpointFault, Hit
 from bookpayctl.faults.fault import FaultError
 from bookpayctl.faults.process import TimeAway
 from bookpayctl.report.verdict import Item
 from bookpayctl.runs.waiting import wait_until
+from runtime.domain.names import Topic
 
 EACH: Final = "each"
 
@@ -31,6 +33,8 @@ STEPS: Final = {
 """Point -> failpoint, and what has been done when the process dies."""
 
 TAKEN_OVER_SECONDS_MAX: Final = 15.0
+
+UNDER_WAY_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +88,11 @@ class PublisherCrashScenario(Scenario):
         )
 
     def observe(self) -> list[Item]:
-        """Who took over and when, and what clients saw; the topics are for the audit."""
+        """What is in the topics, who took over and when, and what clients saw."""
+        # An event of shortly before may have been under way when its publisher died.
+        since = self.takeovers[0].died_at - timedelta(seconds=UNDER_WAY_SECONDS)
         return [
+            marked_ones_in_log(self.context, [topic.value for topic in Topic], since),
             self._taken_over(),
             *answers_during(self.context, self.window, refusing=False),
         ]
