@@ -6,11 +6,17 @@ one order is accepted and paid for each title, everybody else is told that there
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from bookpayctl.clients.database import reading
 from bookpayctl.drill.scenario import Drill, DrillContext, Scenario
-from bookpayctl.faults.race import LastCopyWanted, sold_too_often
+from bookpayctl.faults.race import PRICE_CENTS, LastCopyWanted, sold_too_often
+from bookpayctl.load.probe_orders import (
+    PAYMENT_METHOD_THAT_PAYS,
+    Title,
+    order_document,
+    titles_in_stock,
+)
 from bookpayctl.report.verdict import Item
 from bookpayctl.runs.waiting import wait_until
 from runtime.domain.names import OrderStatus
@@ -22,11 +28,14 @@ BUYERS: Final = {"40-buyers": 40, "4-buyers": 4}
 class LastCopyRaceScenario(Scenario):
     def __init__(self, context: DrillContext) -> None:
         super().__init__(context)
+        self.currency = titles_in_stock(context.environment)[0].currency
         self.wanted = LastCopyWanted(
             *(context.target, context.run),
             prefix=context.slug,
             buyers=BUYERS[context.request.point],
             titles=TITLES,
+            currency=self.currency,
+            order_of=self._one_copy,
         )
 
     @property
@@ -36,6 +45,12 @@ class LastCopyRaceScenario(Scenario):
     def observe(self) -> list[Item]:
         """What buyers were told, and who paid."""
         return [self._sold_once(), self._paid_once()]
+
+    def _one_copy(self, sku: str, customer_id: str) -> dict[str, Any]:
+        title = Title(sku, PRICE_CENTS, self.currency)
+        return order_document(
+            title, payment_method=PAYMENT_METHOD_THAT_PAYS, customer_id=customer_id
+        )
 
     def _sold_once(self) -> Item:
         races = self.wanted.races

@@ -8,22 +8,16 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from bookpayctl.clients.database import writing
 from bookpayctl.clients.orders_api import CallEnd, OrdersApi, Outcome
 from bookpayctl.faults import undo
 from bookpayctl.faults.fault import Fault
-from bookpayctl.load.probe_orders import (
-    PAYMENT_METHOD_THAT_PAYS,
-    Title,
-    order_document,
-    titles_in_stock,
-)
 from bookpayctl.report.verdict import Item
 from bookpayctl.runs.directory import Run
 from bookpayctl.targets.target import Target
@@ -66,13 +60,23 @@ class Race:
 
 
 class LastCopyWanted(Fault):
-    """One title after another, each with one copy and so many buyers."""
+    """One title after another, each with one copy and so many buyers.
 
-    def __init__(self, target: Target, run: Run, *, prefix: str, buyers: int, titles: int) -> None:
+    Args:
+        currency: that of the shop.
+        order_of: the body of an order for one copy: of a sku, by a customer of that id.
+    """
+
+    def __init__(
+        self, target: Target, run: Run, *, prefix: str, buyers: int, titles: int, currency: str,
+        order_of: Callable[[str, str], dict[str, Any]],
+    ) -> None:  # fmt: skip
         super().__init__(target, run, prefix=prefix)
         self.buyers = buyers
         self.titles = titles
         self.races: list[Race] = []
+        self._currency = currency
+        self._order_of = order_of
 
     def plan_undo(self) -> None:
         self._plan(undo.WITHDRAW_TITLES, sku_prefix=self._sku_prefix)
@@ -83,16 +87,15 @@ class LastCopyWanted(Fault):
 
     def inject(self) -> None:
         environment = self.target.environment
-        currency = titles_in_stock(environment)[0].currency
         api = OrdersApi(environment.orders_url, environment.secret("orders-token"), under_load=True)
         with ThreadPoolExecutor(self.buyers, thread_name_prefix="buyer") as pool:
             for number in range(self.titles):
-                title = Title(f"{self._sku_prefix}{number}", PRICE_CENTS, currency)
-                self._put_on_sale(title)
+                sku = f"{self._sku_prefix}{number}"
+                self._put_on_sale(sku)
                 # With a barrier they ask at the same moment, and not as they are started.
-                buy = partial(self._buy, api, title, threading.Barrier(self.buyers))
+                buy = partial(self._buy, api, sku, threading.Barrier(self.buyers))
                 ends = pool.map(buy, range(self.buyers))
-                self.races.append(Race(title.sku, tuple(ends)))
+                self.races.append(Race(sku, tuple(ends)))
         self.run.journal("raced", fault="last_copy_wanted", titles=len(self.races))
 
     def prove(self, *, deadline_seconds: float) -> list[Item]:
@@ -108,21 +111,17 @@ class LastCopyWanted(Fault):
         words = tuple(race.words for race in self.races[:5])
         return [self._proven("buyers-raced", title, required, observed, len(self.races), words)]
 
-    def _put_on_sale(self, title: Title) -> None:
+    def _put_on_sale(self, sku: str) -> None:
         with writing(self.target.environment.dsn) as conn:
             conn.execute(
                 "INSERT INTO inventory (sku, title, unit_price_cents, currency, initial, on_hand)"
                 " VALUES (%s, %s, %s, %s, 1, 1)",
-                (title.sku, "The last copy of a drill", title.unit_price_cents, title.currency),
+                (sku, "The last copy of a drill", PRICE_CENTS, self._currency),
             )
 
-    def _buy(
-        self, api: OrdersApi, title: Title, together: threading.Barrier, buyer: int
-    ) -> CallEnd:
-        order = order_document(
-            title, payment_method=PAYMENT_METHOD_THAT_PAYS, customer_id=f"buyer-{buyer}"
-        )
-        client_key = f"{self.run.run_id}-race-{title.sku}-{buyer}"
+    def _buy(self, api: OrdersApi, sku: str, together: threading.Barrier, buyer: int) -> CallEnd:
+        order = self._order_of(sku, f"buyer-{buyer}")
+        client_key = f"{self.run.run_id}-race-{sku}-{buyer}"
         together.wait(TOGETHER_SECONDS_MAX)
         ends: list[CallEnd] = []
         while len(ends) < TRIES_MAX and (not ends or ends[-1].outcome is Outcome.UNKNOWN):
