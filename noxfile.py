@@ -41,13 +41,6 @@ TESTS_TIMEOUT_SECONDS: Final = 56 * 60
 # Everything has half a processor at most, and starts and stops many processes.
 BUSY_TIMEOUT_SECONDS: Final = 3 * TESTS_TIMEOUT_SECONDS
 
-DRILLS_WITH_CONTROLS: Final = (
-    *("crash-mid-charge", "kill-storm", "outage", "poison-message"),
-    *("stripe-errors", "stripe-answers-lost", "stripe-answers-of-others", "refund-answers-lost"),
-    *("webhooks-lost", "webhooks-early", "webhooks-out-of-order", "duplicate-delivery"),
-    *("expired-idempotency-key", "forged-webhooks", "secret-rotation", "dashboard-money"),
-)
-
 
 @nox.session
 def style(session: nox.Session) -> None:
@@ -158,6 +151,7 @@ def drills(session: nox.Session) -> None:
     pytest(session, "tests/acceptance/test_drills.py")
 
 
+@nox.session(default=False)
 def controls(session: nox.Session) -> None:
     """Every red control: each question, asked of what is wrong on purpose."""
     python(session, "bookpayctl", "check", "--selftest", "--brief")

@@ -11,6 +11,7 @@ from bookpayctl.controls.defects import defects, log_defects
 from bookpayctl.controls.events_and_orders import WRONG_EVENTS_AND_ORDERS
 from bookpayctl.controls.keys_and_signatures import WRONG_KEYS_AND_SIGNATURES
 from bookpayctl.controls.replays import WRONG_REPLAYS
+from bookpayctl.controls.servers import WRONG_ABOUT_SERVERS
 from bookpayctl.controls.stripe_answers import WRONG_HEARERS_OF_NEWS, WRONG_READERS_OF_ANSWERS
 from bookpayctl.controls.surroundings import WRONG_SURROUNDINGS
 from bookpayctl.controls.webhooks import WRONG_RECEIVERS
@@ -22,6 +23,7 @@ WRONG_STACKS: Final[tuple[WrongStack, ...]] = (
     *WRONG_READERS_OF_ANSWERS,
     *WRONG_HEARERS_OF_NEWS,
     *WRONG_REPLAYS,
+    *WRONG_ABOUT_SERVERS,
     *WRONG_SURROUNDINGS,
 )
 

@@ -56,6 +56,13 @@ CATALOGUE: Final = (
         "a worker dies between Stripe's answer and our record of it",
     ),
     Entry(
+        "worker-frozen",
+        (Area.WORKER, Area.KAFKA),
+        "a worker freezes in the middle of a charge and wakes when others have its work",
+        # It sleeps for half a minute.
+        "40s",
+    ),
+    Entry(
         "kill-storm",
         (
             Area.WORKER,
@@ -114,6 +121,18 @@ CATALOGUE: Final = (
         "somebody refunds orders in the dashboard while customers cancel them",
     ),
     Entry(
+        "publisher-crash",
+        (Area.PUBLISHER,),
+        "one leading publisher after another dies in the middle of publishing",
+        # Four deaths, and orders after the last.
+        "20s",
+    ),
+    Entry(
+        "order-answer-lost",
+        (Area.API,),
+        "a client is not told what became of its order",
+    ),
+    Entry(
         "poison-message",
         (Area.KAFKA, Area.WORKER),
         "records that nobody can read are put among those of orders.placed",
@@ -124,6 +143,51 @@ CATALOGUE: Final = (
         "a server or a service is away for ten seconds",
         # Ten seconds of outage need orders before, during and after them.
         "16s",
+    ),
+    Entry(
+        "kafka-topic-recreated",
+        (Area.KAFKA, Area.WORKER),
+        "a topic is deleted and made again while orders come",
+        # The readers are away for some of it, and come back to a topic that has grown.
+        "20s",
+    ),
+    Entry(
+        "kafka-records-deleted",
+        (Area.KAFKA, Area.WORKER),
+        "records are deleted before anybody has read them",
+    ),
+    Entry(
+        "kafka-offsets-lost",
+        (Area.KAFKA, Area.WORKER),
+        "what the worker's group has committed is deleted, and all is read again",
+        # A group may be deleted only when its members' sessions have ended: ten seconds.
+        "25s",
+    ),
+    Entry(
+        "kafka-partitions-added",
+        (Area.KAFKA,),
+        "every topic gets one more partition, and keys move",
+        # Clients look for new partitions every five seconds.
+        "20s",
+    ),
+    Entry(
+        "postgres-restarts",
+        (Area.POSTGRES, Area.API, Area.RECEIVER),
+        "PostgreSQL is killed again and again",
+        # Five kills, each with its recovery and a few seconds of peace.
+        "36s",
+    ),
+    Entry(
+        "postgres-sessions-terminated",
+        (Area.POSTGRES, Area.PUBLISHER),
+        "PostgreSQL ends sessions once a second",
+        "20s",
+    ),
+    Entry(
+        "postgres-connections-exhausted",
+        (Area.POSTGRES, Area.API),
+        "PostgreSQL has no connection left for anybody",
+        "20s",
     ),
     Entry(
         "postgres-failover",
@@ -182,5 +246,10 @@ CATALOGUE: Final = (
         "secret-rotation",
         (Area.SECRETS, Area.RECEIVER),
         "the webhook secret is replaced while webhooks come",
+    ),
+    Entry(
+        "last-copy-race",
+        (Area.LOAD, Area.API),
+        "many buyers want the last copy of a title at the same moment",
     ),
 )

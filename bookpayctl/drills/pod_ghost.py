@@ -65,7 +65,10 @@ class PodGhostScenario(Scenario):
         struck = next(iter(takeover_of(ghost.leases, steps).taken), ghost.leases[0])
         order = StruckOrder(self.context, order_id=struck.order_id, event_id=struck.event_id)
         return [
-            nothing_by_ghost(self.context, ghost.leases, steps, ghost.haunting(), self._fenced()),
+            nothing_by_ghost(
+                *(self.context, ghost.leases, steps, self._fenced()),
+                awake=ghost.haunting().awake > 0,
+            ),
             *order.charged_once(requests_min=2),
             *order.paid_and_never_failed(),
             *answers_during(self.context, window, refusing=False),

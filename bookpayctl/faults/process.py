@@ -179,6 +179,9 @@ class RepeatedKills(Fault):
     """Each of some processes is killed, in an order drawn from a seed; rounds until the time ends.
 
     Only processes that the target reports as this environment's are ever killed.
+
+    Args:
+        rest_seconds: how long all are left alone after each kill that has a successor.
     """
 
     def __init__(
@@ -192,6 +195,7 @@ class RepeatedKills(Fault):
         seconds: float,
         back_seconds_max: float,
         observe: Callable[[str], None],
+        rest_seconds: float = 0.0,
     ) -> None:
         super().__init__(target, run, prefix=prefix)
         self.victims = tuple(victims)
@@ -200,13 +204,15 @@ class RepeatedKills(Fault):
         self._seconds = seconds
         self._back_seconds_max = back_seconds_max
         self._observe = observe
+        self._rest_seconds = rest_seconds
         self._since: Mark | None = None
+        self.window: TimeAway | None = None
 
     def plan_undo(self) -> None:
         self._plan(undo.PROCESSES_RUNNING)
 
     def inject(self) -> None:
-        self._since = self.target.mark()
+        self._since, began_at = self.target.mark(), time.time()
         ends_at = time.monotonic() + self._seconds
         while time.monotonic() < ends_at:
             round_of = list(self.victims)
@@ -215,7 +221,10 @@ class RepeatedKills(Fault):
                 if time.monotonic() >= ends_at:
                     break
                 self._kill(process)
+                # The pace of the storm; nothing is waited for.
+                threading.Event().wait(self._rest_seconds)
             self._observe(f"{len(self.kills)} kills so far")
+        self.window = TimeAway(began_at, time.time())
 
     def prove(self, *, deadline_seconds: float) -> list[Item]:
         """The parent, who alone can know, saw every victim end by SIGKILL at least once."""

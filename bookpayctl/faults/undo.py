@@ -16,6 +16,8 @@ from bookpayctl.clients import environment_clock, kafka
 from bookpayctl.clients.database import DatabaseError, reading, writing
 from bookpayctl.clients.probe_tenant import TENANT_ID, probe_tenants_api
 from bookpayctl.clients.stripe_twin import TwinControl, TwinError
+from bookpayctl.faults import topic_refill
+from bookpayctl.faults.undo_error import UndoError
 from bookpayctl.runs.directory import Run, UndoEntry, read_undo
 from bookpayctl.runs.files import rewrite_atomically
 from bookpayctl.runs.waiting import wait_until
@@ -37,6 +39,11 @@ RESTORE_SERVICE: Final = "restore_service"
 CLOSE_PROBE_ORDER: Final = "close_probe_order"
 ALIGN_CLOCKS: Final = "align_clocks"
 FINISH_ROTATION: Final = "finish_rotation"
+REFILL_TOPIC: Final = "refill_topic"
+PUT_TOPIC_BACK: Final = "put_topic_back"
+EVEN_PARTITIONS: Final = "even_partitions"
+WITHDRAW_TITLES: Final = "withdraw_titles"
+CLOSE_LETTERS_OF_LOST_RECORDS: Final = "close_letters_of_lost_records"
 
 RUNNING_SECONDS_MAX: Final = 60.0
 
@@ -45,10 +52,6 @@ RUNNING_IN_CLUSTER_SECONDS_MAX: Final = 180.0
 
 # An instance that was the primary goes back to where the histories part, and follows the new one.
 POSTGRES_WHOLE_SECONDS_MAX: Final = 180.0
-
-
-class UndoError(RuntimeError):
-    """Something could not be put back; the message says what is still changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +261,19 @@ def _open_probe_order(environment: Environment, client_key: str) -> str | None:
     return None if row is None else str(row[0])
 
 
+def _withdraw_titles(target: Target, arguments: dict[str, str]) -> None:
+    """Take unsold copies of titles that a run made up off the shelf; what was sold stays sold."""
+    try:
+        with writing(target.environment.dsn) as conn:
+            conn.execute(
+                "UPDATE inventory SET initial = initial - on_hand, on_hand = 0"
+                " WHERE starts_with(sku, %s)",
+                (arguments["sku_prefix"],),
+            )
+    except DatabaseError as error:
+        raise UndoError(f"titles of this run may still be on sale: {error}") from error
+
+
 def _cluster(target: Target) -> ClusterTarget:
     found = cluster_of(target)
     if found is None:
@@ -276,4 +292,9 @@ _OPERATIONS: Final[dict[str, Callable[[Target, dict[str, str]], None]]] = {
     CLOSE_PROBE_ORDER: _close_probe_order,
     ALIGN_CLOCKS: _align_clocks,
     FINISH_ROTATION: _finish_rotation,
+    REFILL_TOPIC: topic_refill.refill_topic,
+    PUT_TOPIC_BACK: topic_refill.put_topic_back,
+    EVEN_PARTITIONS: topic_refill.even_partitions,
+    WITHDRAW_TITLES: _withdraw_titles,
+    CLOSE_LETTERS_OF_LOST_RECORDS: topic_refill.close_letters_of_lost_records,
 }

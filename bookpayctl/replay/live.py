@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from bookpayctl.clients import kafka
 from bookpayctl.faults import undo
+from bookpayctl.faults.undo_error import UndoError
 from bookpayctl.replay.errors import ReplayError
 from bookpayctl.replay.ledger_cover import NotCoveredError, read_cover
 from bookpayctl.replay.money import Counted, changes, count, evidence_of, settled_keys
@@ -186,7 +187,7 @@ def _last_count(stdout: str) -> dict[str, Any]:
 def _delete_group(target: Target, run: Run, entry: UndoEntry) -> bool:
     try:
         undo.undo(target, entry)
-    except undo.UndoError as error:
+    except UndoError as error:
         run.journal("undo_failed", op=entry.op, error=str(error))
         return False
     run.undone(entry)

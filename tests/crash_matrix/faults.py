@@ -15,7 +15,7 @@ from bookpayctl.faults.failpoint import Aim, FailpointFault, Hit
 from bookpayctl.faults.fault import Fault
 from bookpayctl.faults.process import ProcessKilled
 from bookpayctl.faults.stripe import StripeFault, webhooks_held
-from bookpayctl.faults.undo import UndoError
+from bookpayctl.faults.undo_error import UndoError
 from bookpayctl.runs.directory import Run
 from bookpayctl.runs.waiting import wait_until
 from bookpayctl.targets.target import Mark

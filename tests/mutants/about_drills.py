@@ -85,6 +85,29 @@ DRILL_MUTANTS: Final = (
         ),
     ),
     Mutant(
+        "M161",
+        "a race in which a copy was sold twice counts as one that was sold once",
+        (
+            Replacement(
+                "bookpayctl/faults/race.py",
+                "len(race.order_ids) != 1 or",
+                "not race.order_ids or",
+            ),
+            Replacement(
+                "bookpayctl/faults/race.py",
+                "race.refused != len(race.ends) - 1",
+                "race.refused > len(race.ends) - 1",
+            ),
+        ),
+        (unit("drills/test_server_drills", "test_any_other_end_of_a_race_is_none"),),
+        (
+            unit(
+                "drills/test_server_drills",
+                "test_a_copy_that_one_buyer_has_and_all_others_were_told_of_is_sold_once",
+            ),
+        ),
+    ),
+    Mutant(
         "M150",
         "a payment that was called failed for a moment counts as one that never was",
         (
@@ -155,5 +178,23 @@ DRILL_MUTANTS: Final = (
             ),
         ),
         (unit("drills/test_stripe_drills", "test_too_few_webhooks_before_are_no_baseline"),),
+    ),
+    Mutant(
+        "M162",
+        "a new partition whose records nobody has read counts as taken up",
+        (
+            Replacement(
+                "bookpayctl/drills/kafka_partitions_added.py",
+                "        return self.end > 0 and (self.committed or 0) >= self.end\n",
+                "        return self.end > 0\n",
+            ),
+        ),
+        (unit("drills/test_server_drills", "test_a_new_partition_that_waits_is_not"),),
+        (
+            unit(
+                "drills/test_server_drills",
+                "test_new_partitions_are_taken_up_when_both_sides_have_read_theirs",
+            ),
+        ),
     ),
 )

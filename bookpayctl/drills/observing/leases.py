@@ -9,7 +9,7 @@ from datetime import datetime
 
 from bookpayctl.clients.database import reading
 from bookpayctl.drill.scenario import DrillContext
-from bookpayctl.faults.ghost import Haunting, HeldLease
+from bookpayctl.faults.ghost import HeldLease
 from bookpayctl.report.verdict import Item
 from bookpayctl.runs.waiting import wait_until
 from bookpayctl.targets.witness import HeardLine
@@ -86,14 +86,15 @@ def nothing_by_ghost(
     context: DrillContext,
     leases: Sequence[HeldLease],
     steps: Iterable[PaymentStep],
-    haunting: Haunting,
     fenced: Sequence[str],
+    *,
+    awake: bool,
 ) -> Item:
     """Whether the ghost woke, found its leases others', and wrote nothing."""
     title = "the ghost woke and changed nothing"
     required = "others charged what it had leased, and it took no step of these payments afterwards"
     found = takeover_of(leases, steps)
-    if not haunting.awake:
+    if not awake:
         reason = "it was ended before it woke, so nothing had to be fenced"
         return context.unanswered("ghost-fenced", title, required, reason)
     if not found.late and not found.taken:

@@ -10,7 +10,7 @@ from bookpayctl.drills.partition import LINKS
 from bookpayctl.faults import undo
 from bookpayctl.faults.node import NodeDrained
 from bookpayctl.faults.partition import Partition
-from bookpayctl.faults.undo import UndoError
+from bookpayctl.faults.undo_error import UndoError
 from bookpayctl.report.verdict import Verdict
 from bookpayctl.runs import directory
 from bookpayctl.runs.directory import Run, UndoEntry

@@ -14,6 +14,7 @@ from bookpayctl.drills.postgres_failover import why_nobody_takes_over
 from bookpayctl.faults import undo
 from bookpayctl.faults.failover import PrimaryDeleted, is_later
 from bookpayctl.faults.fault import FaultError
+from bookpayctl.faults.undo_error import UndoError
 from bookpayctl.load.history import TimedCall
 from bookpayctl.report.verdict import Verdict
 from bookpayctl.runs import directory
@@ -150,7 +151,7 @@ def test_it_is_undone_when_as_many_are_ready_as_there_are_to_be(
     undo.undo(cluster.target, entry)
     cluster.broken = {"postgres_instances": "the cluster does not answer"}
 
-    with pytest.raises(undo.UndoError, match="could not be asked: the cluster does not answer"):
+    with pytest.raises(UndoError, match="could not be asked: the cluster does not answer"):
         undo.undo(cluster.target, entry)
 
 
