@@ -91,6 +91,18 @@ CATALOGUE: Final = (
         "45s",
     ),
     Entry(
+        "publisher-crash",
+        (Area.PUBLISHER,),
+        "one leading publisher after another dies in the middle of publishing",
+        # Four deaths, and orders after the last.
+        "20s",
+    ),
+    Entry(
+        "order-answer-lost",
+        (Area.API,),
+        "a client is not told what became of its order",
+    ),
+    Entry(
         "webhooks-lost",
         (Area.RECEIVER, Area.STRIPE),
         "no webhook of Stripe's arrives, nor the answers to charges",
@@ -119,18 +131,6 @@ CATALOGUE: Final = (
         "dashboard-money",
         (Area.SAGA, Area.STRIPE),
         "somebody refunds orders in the dashboard while customers cancel them",
-    ),
-    Entry(
-        "publisher-crash",
-        (Area.PUBLISHER,),
-        "one leading publisher after another dies in the middle of publishing",
-        # Four deaths, and orders after the last.
-        "20s",
-    ),
-    Entry(
-        "order-answer-lost",
-        (Area.API,),
-        "a client is not told what became of its order",
     ),
     Entry(
         "poison-message",
