@@ -41,12 +41,6 @@ TESTS_TIMEOUT_SECONDS: Final = 56 * 60
 # Everything has half a processor at most, and starts and stops many processes.
 BUSY_TIMEOUT_SECONDS: Final = 3 * TESTS_TIMEOUT_SECONDS
 
-DRILLS_WITH_CONTROLS: Final = (
-    *("crash-mid-charge", "kill-storm", "outage", "poison-message"),
-    *("stripe-errors", "stripe-answers-lost", "stripe-answers-of-others", "refund-answers-lost"),
-    *("webhooks-lost", "webhooks-early", "webhooks-out-of-order"),
-)
-
 
 @nox.session
 def style(session: nox.Session) -> None:
