@@ -36,6 +36,7 @@ EVENTS: Final[Mapping[str, tuple[MarkKind, str]]] = {
     "paused": (MarkKind.STEP, "before"),
     "resumed": (MarkKind.STEP, "before"),
     "kept": (MarkKind.STEP, "promises"),
+    "cancelled": (MarkKind.STEP, "orders"),
     "poisoning": (MarkKind.STEP, "event_id"),
     "poisoned": (MarkKind.FAULT, "fault"),
     "diverted": (MarkKind.STEP, "service"),
