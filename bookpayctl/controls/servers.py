@@ -20,19 +20,6 @@ OUTAGE_ANSWERED_AS_OURS: Final = (
 
 WRONG_ABOUT_SERVERS: Final = (
     WrongStack(
-        "offsets-of-another-topic",
-        "a consumer goes on in a topic that was made again where it stood in the old one",
-        ("drill", "run", "kafka-topic-recreated", "--duration", "20s", "--timeout", "20s"),
-        (RedAnswer("kafka-topic-recreated/nothing-else-told-again", "told again"),),
-        (
-            Edit(
-                "runtime/adapters/kafka_progress.py",
-                "                if topic in ids and ids[topic] != known:\n",
-                "                if topic in ids and not ids[topic]:\n",
-            ),
-        ),
-    ),
-    WrongStack(
         "lost-events-stay-lost",
         "nobody publishes an event again that had no consequence",
         ("drill", "run", "kafka-records-deleted", "--duration", "8s", "--timeout", "20s"),
