@@ -165,11 +165,7 @@ def _compensation(environment: Environment, probe: probe_orders.ProbeOrder) -> C
 
 
 def _topic_ends(environment: Environment) -> dict[tuple[str, int], int]:
-    consumer = kafka.open_consumer(environment.kafka)
-    try:
-        ranges = kafka.log_ranges(consumer, [Topic.ORDERS_CANCELLED.value])
-    finally:
-        consumer.close()
+    ranges = kafka.ranges_of(environment.kafka, [Topic.ORDERS_CANCELLED.value])
     return {where: end for where, (_, end) in ranges.items()}
 
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Final
 
 from bookpayctl.cli.durations import duration_of
 from bookpayctl.cli.output import console, fail, is_interactive
@@ -18,6 +19,8 @@ from bookpayctl.drills.catalogue import CATALOGUE, Area
 from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.report.verdict import Item
 from bookpayctl.targets.environment import Environment
+
+_ENTRIES: Final = {entry.slug: entry for entry in CATALOGUE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +69,17 @@ class Choice:
             if drill.slug not in left_out
         ]
         turns = turns_of(requests, every_point=self.every_point, repetitions=self.repetitions)
-        titles = {entry.slug: entry.title for entry in CATALOGUE}
-        return turns, [left_out_item(slug, titles[slug], why) for slug, why in left_out.items()]
+        return turns, [
+            left_out_item(slug, _ENTRIES[slug].title, why) for slug, why in left_out.items()
+        ]
 
     def _request(self, drill: Drill, environment: Environment) -> DrillRequest:
-        usual = {entry.slug: entry.duration for entry in CATALOGUE}
+        usual = _ENTRIES[drill.slug].duration
         return DrillRequest(
             environment=environment,
             point=self.at or next(iter(drill.points)),
             rate_per_second=self.rate_per_second,
-            duration_seconds=duration_of(self.duration or usual[drill.slug], "--duration"),
+            duration_seconds=duration_of(self.duration or usual, "--duration"),
             deadline_seconds=duration_of(self.timeout, "--timeout"),
             seed=self.seed,
             strict=self.strict,
@@ -110,7 +114,7 @@ def chosen(choice: Choice) -> list[Drill]:
 def _named(slug: str) -> Drill:
     drill = find_drill(slug)
     if drill is None:
-        known = ", ".join(entry.slug for entry in CATALOGUE)
+        known = ", ".join(_ENTRIES)
         fail(f"no drill {slug!r}; there are: {known}", ExitCode.USAGE)
     return drill
 

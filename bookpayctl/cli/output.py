@@ -17,12 +17,11 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TextIO
 
 import typer
 
+from bookpayctl.report.document import API_VERSION
 from bookpayctl.report.exit_code import REASONS, ExitCode
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-API_VERSION: Final = "bookpay/v1"
 
 
 class OutputFormat(StrEnum):

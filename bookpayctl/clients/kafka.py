@@ -9,7 +9,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -51,6 +51,9 @@ BATCH_MAX: Final = 5_000
 
 BATCH_SECONDS: Final = 0.1
 
+
+Ranges = dict[tuple[str, int], tuple[int, int]]
+"""Of each partition, a first and an end offset."""
 
 ReadValue = Callable[[str, bytes | None], Any]
 """Of a topic's name and a record's value, what its document is."""
@@ -103,9 +106,7 @@ def open_consumer(servers: KafkaServers) -> LogConsumer:
     )
 
 
-def log_ranges(
-    consumer: LogConsumer, topics: Iterable[str]
-) -> dict[tuple[str, int], tuple[int, int]]:
+def log_ranges(consumer: LogConsumer, topics: Iterable[str]) -> Ranges:
     """First and end offset of each partition; a topic that does not exist yet has none.
 
     Raises:
@@ -125,9 +126,13 @@ def log_ranges(
     return ranges
 
 
-def since(
-    consumer: LogConsumer, ranges: dict[tuple[str, int], tuple[int, int]], at: datetime
-) -> dict[tuple[str, int], tuple[int, int]]:
+def ranges_of(servers: KafkaServers, topics: Iterable[str]) -> Ranges:
+    """`log_ranges` with a consumer of its own, for who reads nothing else."""
+    with closing(open_consumer(servers)) as consumer:
+        return log_ranges(consumer, topics)
+
+
+def since(consumer: LogConsumer, ranges: Ranges, at: datetime) -> Ranges:
     """The same ranges, each beginning with its first record at or after a time."""
     milliseconds = int(at.timestamp() * 1000)
     wanted = [TopicPartition(t, p, milliseconds) for t, p in ranges]
@@ -144,7 +149,7 @@ def since(
 
 def records_between(
     consumer: LogConsumer,
-    ranges: dict[tuple[str, int], tuple[int, int]],
+    ranges: Ranges,
     *,
     deadline_seconds: float = READ_DEADLINE_SECONDS,
     read_value: ReadValue | None = None,
@@ -174,6 +179,17 @@ def records_between(
                 del open_ends[(position.topic, position.partition)]
         if time.monotonic() > give_up_at:
             raise LogReadError(f"no end of {sorted(open_ends)} in {deadline_seconds:.0f} s")
+
+
+def event_ids_in(servers: KafkaServers, ranges: Ranges) -> frozenset[str]:
+    """The events whose records lie in these ranges.
+
+    Raises:
+        BrokerError, LogReadError: they were not read to their end.
+    """
+    with closing(open_consumer(servers)) as consumer:
+        found = [record.event_id for record in records_between(consumer, ranges)]
+    return frozenset(event_id for event_id in found if event_id is not None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,8 @@ from typing import Final
 
 from confluent_kafka import Consumer, Message, TopicPartition
 
-from bookpayctl.clients.kafka import LogReadError
+from bookpayctl.clients.kafka import LogReadError, Ranges
 from bookpayctl.clients.kafka_connection import OF_THE_GROUP
-
-Ranges = dict[tuple[str, int], tuple[int, int]]
 
 # One batch is one round through Python; beyond this it gains nothing and holds more in memory.
 BATCH_MAX: Final = 5_000

@@ -1,6 +1,8 @@
 """Topics of Kafka as drills change them: made again, cut short, grown. Each is the broker's to do.
 
 What is told here of a topic is the broker's own record; that something was asked for is no proof.
+An admin client has a name in each function, and so is kept until its answer is there: what it was
+asked dies with it.
 """
 
 from __future__ import annotations
@@ -11,11 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
-from confluent_kafka.admin import (  # type: ignore[attr-defined]
-    AdminClient,
-    NewPartitions,
-    NewTopic,
-)
+from confluent_kafka.admin import NewPartitions, NewTopic  # type: ignore[attr-defined]
 
 from bookpayctl.clients.kafka_connection import open_admin
 from bookpayctl.clients.kafka_servers import KafkaServers
@@ -46,7 +44,7 @@ def topics_seen(servers: KafkaServers, topics: Iterable[str]) -> dict[str, Topic
     Raises:
         BrokerError: the broker did not say.
     """
-    admin = _admin(servers)
+    admin = open_admin(servers)
     asked = admin.describe_topics(TopicCollection([*topics]), request_timeout=REQUEST_SECONDS)
     found = {}
     for name, future in asked.items():
@@ -66,7 +64,7 @@ def delete_topic(servers: KafkaServers, topic: str) -> None:
     Raises:
         BrokerError: it may still be there.
     """
-    admin = _admin(servers)
+    admin = open_admin(servers)
     asked = admin.delete_topics([topic], operation_timeout=REQUEST_SECONDS)
     _finish(asked, KafkaError.UNKNOWN_TOPIC_OR_PART)
 
@@ -79,7 +77,7 @@ def make_topic(
     Raises:
         BrokerError: it is not there.
     """
-    admin = _admin(servers)
+    admin = open_admin(servers)
 
     def is_there() -> bool:
         wanted = NewTopic(
@@ -102,7 +100,7 @@ def delete_records(servers: KafkaServers, before: Mapping[tuple[str, int], int])
         BrokerError: some of them may still be there.
     """
     places = [TopicPartition(*where, offset) for where, offset in before.items()]
-    admin = _admin(servers)
+    admin = open_admin(servers)
     _finish(admin.delete_records(places, request_timeout=REQUEST_SECONDS))
 
 
@@ -114,7 +112,7 @@ def grow_topics(servers: KafkaServers, partitions: Mapping[str, int]) -> None:
     """
     wanted = [NewPartitions(topic, count) for topic, count in partitions.items()]
     if wanted:
-        admin = _admin(servers)
+        admin = open_admin(servers)
         _finish(admin.create_partitions(wanted, request_timeout=REQUEST_SECONDS))
 
 
@@ -124,7 +122,7 @@ def group_members(servers: KafkaServers, group: str) -> frozenset[str]:
     Raises:
         BrokerError: the broker did not say.
     """
-    admin = _admin(servers)
+    admin = open_admin(servers)
     found = admin.list_groups(group, timeout=REQUEST_SECONDS)
     return frozenset(str(member.client_id) for listed in found for member in listed.members)
 
@@ -135,7 +133,7 @@ def delete_group_when_empty(servers: KafkaServers, group: str) -> None:
     Raises:
         BrokerError: it is still there.
     """
-    admin = _admin(servers)
+    admin = open_admin(servers)
 
     def problem() -> KafkaException | None:
         try:
@@ -152,11 +150,6 @@ def delete_group_when_empty(servers: KafkaServers, group: str) -> None:
     )
     if waited.value is not None:
         raise waited.value
-
-
-def _admin(servers: KafkaServers) -> AdminClient:
-    """To be kept until its answer is there: what it was asked dies with it."""
-    return open_admin(servers)
 
 
 def _finish(futures: Mapping[Any, Future[Any]], *tolerated: int) -> None:

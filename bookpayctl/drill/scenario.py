@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Final, TypeVar
 
 from bookpayctl.drill.phase import Phase
 from bookpayctl.faults.fault import Fault
@@ -17,6 +18,11 @@ from bookpayctl.targets.cluster_target import ClusterAct, ClusterTarget
 from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.platforms import NAMES, cluster_of
 from bookpayctl.targets.target import Target
+
+EVIDENCE_MAX: Final = 5
+"""So many of what is not as required are named."""
+
+_T = TypeVar("_T")
 
 
 def never_asked(_text: str) -> None:
@@ -113,6 +119,36 @@ class DrillContext:
             examined=examined,
             evidence=tuple(evidence),
             fix="" if good else fix,
+        )
+
+    def judged_each(
+        self,
+        name: str,
+        title: str,
+        required: str,
+        bad: Sequence[_T],
+        told: Callable[[_T], str],
+        *,
+        of: Sized,
+        seen: str,
+        fix: str = "",
+    ) -> Item:
+        """An item about each of several things: how many are right, and the first that are not.
+
+        Args:
+            bad: those that are not as required, and `told` what is said of one.
+            of: all that were looked at.
+            seen: what is said behind `N of M`.
+        """
+        return self.judged(
+            name,
+            title,
+            required,
+            f"{len(of) - len(bad)} of {len(of)} {seen}",
+            good=not bad,
+            examined=len(of),
+            evidence=[told(one) for one in bad[:EVIDENCE_MAX]],
+            fix=fix,
         )
 
     def unanswered(self, name: str, title: str, required: str, reason: str) -> Item:

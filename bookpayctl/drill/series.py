@@ -8,13 +8,12 @@ begun, and each says so: what was not run has not been survived.
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
-from bookpayctl.drill.scenario import Drill, DrillRequest
+from bookpayctl.drill.scenario import EVIDENCE_MAX, Drill, DrillRequest
 from bookpayctl.report.exit_code import ExitCode, worst
 from bookpayctl.report.result import Report
 from bookpayctl.report.verdict import Item, Verdict, count_by_verdict, not_asked, unanswered
@@ -28,9 +27,6 @@ ENDS_A_SERIES: Final = frozenset(
 )
 
 REQUIRED: Final = "the fault is proven, everything is undone, and no answer is red"
-
-# What is told of a drill that did not hold; the rest is in its own report.
-EVIDENCE_MAX: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +158,8 @@ def left_out_item(slug: str, title: str, reason: str) -> Item:
 
 
 def _in_numbers(report: Report) -> str:
-    counts = Counter({name: n for name, n in count_by_verdict(report.items).items() if n})
-    return ", ".join(f"{n} {name}" for name, n in counts.items()) or "no answer"
+    counts = count_by_verdict(report.items)
+    return ", ".join(f"{n} {name}" for name, n in counts.items() if n) or "no answer"
 
 
 def _worst_answers(report: Report) -> tuple[str, ...]:

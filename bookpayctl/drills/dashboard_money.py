@@ -83,37 +83,36 @@ class DashboardMoneyScenario(Scenario):
         wrong = [one for one in books if one.given_cents != one.amount_cents]
         unknown = [one for one in books if not one.known_cents]
         return [
-            context.judged(
+            context.judged_each(
                 "orders-refunded",
                 "every order came to its end",
                 f"each refunded within {context.deadline_seconds:.0f} s",
-                f"{len(books) - len(open_ones)} of {len(books)} after {waited.seconds:.1f} s",
-                good=not open_ones,
-                examined=len(books),
-                evidence=[f"{one.order_id}: {one.status}" for one in open_ones],
+                open_ones,
+                lambda one: f"{one.order_id}: {one.status}",
+                of=books,
+                seen=f"after {waited.seconds:.1f} s",
                 fix="bookpayctl refund list",
             ),
-            context.judged(
+            context.judged_each(
                 "given-back-once",
                 "the customers have their money, and no more",
                 "what Stripe gave back of each is what it took",
-                f"{len(books) - len(wrong)} of {len(books)} as required",
-                good=not wrong,
-                examined=len(books),
-                evidence=[
+                wrong,
+                lambda one: (
                     f"{one.order_id}: {shown_money(one.given_cents, one.currency)} of"
                     f" {shown_money(one.amount_cents, one.currency)}"
-                    for one in wrong
-                ],
+                ),
+                of=books,
+                seen="as required",
             ),
-            context.judged(
+            context.judged_each(
                 "others-are-known",
                 "our books know of the others' refunds",
                 "a row in outside_refunds for each",
-                f"{len(books) - len(unknown)} of {len(books)} have one",
-                good=not unknown,
-                examined=len(books),
-                evidence=[one.order_id for one in unknown],
+                unknown,
+                lambda one: one.order_id,
+                of=books,
+                seen="have one",
             ),
         ]
 

@@ -6,8 +6,6 @@ event of each kind for each order, and no payment goes back from its end.
 
 from __future__ import annotations
 
-import threading
-import time
 from typing import Final
 
 from bookpayctl.clients.database import reading
@@ -15,19 +13,17 @@ from bookpayctl.drill.scenario import Drill, DrillContext, Scenario
 from bookpayctl.drills.observing.clients import answers_during
 from bookpayctl.drills.observing.heard_webhooks import no_regress_item
 from bookpayctl.drills.observing.own_orders import OwnOrder, cancel, own_orders, paid_orders
-from bookpayctl.drills.observing.spoilt_charges import SPELL_SECONDS
+from bookpayctl.drills.observing.spell import Spell
 from bookpayctl.drills.observing.struck_charges import (
     StruckCharge,
     all_closed,
     closed_item,
-    read_struck,
+    wait_for_struck,
 )
-from bookpayctl.faults.process import TimeAway
 from bookpayctl.faults.records_again import RecordsAgain
 from bookpayctl.faults.stripe import StripeFault, why_stripe_cannot_err
 from bookpayctl.load.plan import OrderKind
 from bookpayctl.report.verdict import Item
-from bookpayctl.runs.waiting import wait_until
 from runtime.domain.names import Topic
 
 RECORDS, WEBHOOKS = "records", "webhooks"
@@ -51,7 +47,7 @@ class DuplicateDeliveryScenario(Scenario):
             self.fault = StripeFault(*parts, prefix=prefix, definition=definition)
         else:
             self.fault = RecordsAgain(*parts, prefix=prefix, topics=TOPICS, times=TIMES)
-        self._began_at = 0.0
+        self.spell = Spell()
 
     @property
     def faults(self) -> tuple[StripeFault | RecordsAgain]:
@@ -59,12 +55,11 @@ class DuplicateDeliveryScenario(Scenario):
 
     def inject(self) -> None:
         """Webhooks from now on; records once there are some, a cancellation's among them."""
-        self._began_at = time.time()
+        self.spell.begin()
         if self.context.request.point == WEBHOOKS:
             super().inject()
         cancel(self.context, paid_orders(self.context, CANCELLED))
-        # The length of the spell is the experiment; nothing is waited for.
-        threading.Event().wait(self._began_at + SPELL_SECONDS - time.time())
+        self.spell.let_pass()
         if self.context.request.point == RECORDS:
             super().inject()
 
@@ -73,15 +68,10 @@ class DuplicateDeliveryScenario(Scenario):
         context = self.context
         if isinstance(self.fault, StripeFault):
             self.fault.end()
-        window = TimeAway(self._began_at, time.time())
+        window = self.spell.window()
         orders = [one for one in own_orders(context) if one.taken_in]
         keys = {one.event_id for one in orders}
-        waited = wait_until(
-            lambda: read_struck(context.environment, keys),
-            all_closed,
-            deadline_seconds=context.deadline_seconds,
-            every_seconds=0.5,
-        )
+        waited = wait_for_struck(context, keys, all_closed)
         return [
             *answers_during(context, window, refusing=False),
             closed_item(context, waited.value, waited.seconds),

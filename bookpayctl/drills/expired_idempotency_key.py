@@ -9,21 +9,20 @@ for those who are just sending.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Sequence
 from typing import Any, Final
 
 from bookpayctl.clients.stripe_twin import TwinControl
 from bookpayctl.drill.scenario import Drill, DrillContext, Scenario
 from bookpayctl.drills.observing.clients import answers_during
-from bookpayctl.drills.observing.spoilt_charges import SPELL_SECONDS
+from bookpayctl.drills.observing.spell import SPELL_SECONDS
 from bookpayctl.drills.observing.struck_charges import (
     StruckCharge,
     charged_item,
     ended,
     ended_item,
     never_wrong_item,
-    read_struck,
+    wait_for_struck,
     waited_item,
 )
 from bookpayctl.faults.clock import ClockAdvanced
@@ -31,7 +30,6 @@ from bookpayctl.faults.fault import Fault
 from bookpayctl.faults.process import ProcessAway
 from bookpayctl.faults.stripe import StripeFault, of_charges, why_stripe_cannot_err
 from bookpayctl.report.verdict import Item
-from bookpayctl.runs.waiting import wait_until
 from runtime.domain.names import OrderStatus, PaymentState, Service
 
 # From when on Stripe may have forgotten a key.
@@ -65,7 +63,6 @@ class ExpiredIdempotencyKeyScenario(Scenario):
             seconds=AWAY_SECONDS,
             meanwhile=self._let_a_day_pass,
         )
-        self._began_at = 0.0
         self._last_request = 0
 
     @property
@@ -76,7 +73,6 @@ class ExpiredIdempotencyKeyScenario(Scenario):
         """Let charges become unknown, then a day pass while nobody sends any."""
         for fault in (self.dropped, self.mute, self.lost):
             fault.inject()
-        self._began_at = time.time()
         # The length of the spell is the experiment; nothing is waited for.
         threading.Event().wait(SPELL_SECONDS)
         self.away.inject()
@@ -85,20 +81,12 @@ class ExpiredIdempotencyKeyScenario(Scenario):
         """Whether any was sent again, and what became of them."""
         context = self.context
         keys = {str(hit["idempotency_key"]) for hit in self.lost.hits()}
-        waited = wait_until(
-            lambda: read_struck(context.environment, keys),
-            lambda struck: ended(struck, OrderStatus.PAID),
-            deadline_seconds=context.deadline_seconds,
-            every_seconds=0.5,
-        )
+        waited = wait_for_struck(context, keys, ended(OrderStatus.PAID))
         self.dropped.end()
         struck = waited.value
         return [
             *answers_during(context, self.away.window, refusing=False),
-            ended_item(
-                *(context, struck, waited.seconds, OrderStatus.PAID),
-                seconds_max=context.deadline_seconds,
-            ),
+            ended_item(context, struck, waited.seconds, OrderStatus.PAID),
             waited_item(context, struck, PaymentState.UNKNOWN),
             never_wrong_item(context, struck),
             charged_item(context, struck, 1),

@@ -18,7 +18,7 @@ from bookpayctl.drill.scenario import Drill, DrillContext, Scenario
 from bookpayctl.drills.observing.clients import answers_during
 from bookpayctl.drills.observing.heard_webhooks import database_now
 from bookpayctl.drills.observing.real_webhooks import attempts, in_time_item, none_refused_item
-from bookpayctl.drills.observing.spoilt_charges import SPELL_SECONDS
+from bookpayctl.drills.observing.spell import SPELL_SECONDS
 from bookpayctl.faults.forgeries import ForgeriesSent
 from bookpayctl.faults.process import TimeAway
 from bookpayctl.faults.stripe import why_stripe_cannot_err

@@ -11,7 +11,7 @@ from collections import Counter
 from typing import Final
 
 from bookpayctl.clients.database import reading
-from bookpayctl.clients.kafka import log_ranges, open_consumer
+from bookpayctl.clients.kafka import ranges_of
 from bookpayctl.drill.scenario import Drill, DrillContext, Scenario
 from bookpayctl.drills.observing.clients import answers_during
 from bookpayctl.faults.topic_loss import OffsetsDeleted
@@ -54,11 +54,7 @@ class KafkaOffsetsLostScenario(Scenario):
     def inject(self) -> None:
         """Note first what is settled, and what Stripe was asked for it."""
         self.settled, self.sent_before = self._settled(), self._sent()
-        consumer = open_consumer(self.context.environment.kafka)
-        try:
-            ranges = log_ranges(consumer, [self.deleted.topic])
-        finally:
-            consumer.close()
+        ranges = ranges_of(self.context.environment.kafka, [self.deleted.topic])
         self.records_before = sum(end - first for first, end in ranges.values())
         super().inject()
 

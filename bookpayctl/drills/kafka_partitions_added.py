@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from bookpayctl.clients.kafka import group_offsets, log_ranges, open_consumer
+from bookpayctl.clients.kafka import group_offsets, ranges_of
 from bookpayctl.drill.scenario import Drill, DrillContext, Scenario
 from bookpayctl.drills.observing.clients import answers_during
 from bookpayctl.faults.partitions import PartitionsAdded
@@ -93,11 +93,7 @@ class KafkaPartitionsAddedScenario(Scenario):
 
     def _look(self) -> list[NewPartition]:
         servers = self.context.environment.kafka
-        consumer = open_consumer(servers)
-        try:
-            ranges = log_ranges(consumer, self.added.added)
-        finally:
-            consumer.close()
+        ranges = ranges_of(servers, self.added.added)
         found = []
         for group, topics in TOPICS_OF_GROUP.items():
             new = [(topic.value, self.added.added[topic.value]) for topic in topics]

@@ -55,14 +55,14 @@ class LastCopyRaceScenario(Scenario):
     def _sold_once(self) -> Item:
         races = self.wanted.races
         wrong = sold_too_often(races)
-        return self.context.judged(
+        return self.context.judged_each(
             "sold-once",
             "each copy was sold once",
             "one buyer of each title accepted, all others told out_of_stock",
-            f"{len(races) - len(wrong)} of {len(races)} titles",
-            good=not wrong,
-            examined=len(races),
-            evidence=[f"{len(race.order_ids)} orders: {race.words}" for race in wrong[:5]],
+            wrong,
+            lambda race: f"{len(race.order_ids)} orders: {race.words}",
+            of=races,
+            seen="titles",
             fix="bookpayctl audit",
         )
 

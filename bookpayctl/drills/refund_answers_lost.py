@@ -6,20 +6,18 @@ same key is sent again, or Stripe is asked what went back; each is refunded once
 
 from __future__ import annotations
 
-import threading
-import time
 from typing import Final
 
 from bookpayctl.drill.scenario import Drill, DrillContext, Scenario
 from bookpayctl.drills.observing.clients import answers_during
 from bookpayctl.drills.observing.own_orders import cancel, paid_orders
-from bookpayctl.drills.observing.spoilt_charges import SPELL_SECONDS, WEBHOOK_DELAY_SECONDS
+from bookpayctl.drills.observing.spell import Spell
+from bookpayctl.drills.observing.spoilt_charges import WEBHOOK_DELAY_SECONDS
 from bookpayctl.drills.observing.struck_refunds import (
     foreign_refund_keys,
     read_refunds,
     refund_items,
 )
-from bookpayctl.faults.process import TimeAway
 from bookpayctl.faults.stripe import StripeFault, of_refunds, webhooks_held, why_stripe_cannot_err
 from bookpayctl.report.verdict import Item
 from bookpayctl.runs.waiting import wait_until
@@ -45,7 +43,7 @@ class RefundAnswersLostScenario(Scenario):
             for kind in ("refund.*", "charge.refund*")
         )
         self._orders: list[str] = []
-        self._began_at = 0.0
+        self.spell = Spell()
 
     @property
     def faults(self) -> tuple[StripeFault]:
@@ -55,16 +53,15 @@ class RefundAnswersLostScenario(Scenario):
         """Once there are orders to cancel: what strikes before them strikes nothing."""
         self._orders = paid_orders(self.context, CANCELLED)
         super().inject()
-        self._began_at = time.time()
+        self.spell.begin()
         cancel(self.context, self._orders)
 
     def observe(self) -> list[Item]:
         """What clients saw of it, and what became of the refunds."""
         environment = self.context.environment
-        # The length of the spell is the experiment; nothing is waited for.
-        threading.Event().wait(self._began_at + SPELL_SECONDS - time.time())
+        self.spell.let_pass()
         self.fault.end()
-        window = TimeAway(self._began_at, time.time())
+        window = self.spell.window()
         waited = wait_until(
             lambda: read_refunds(environment, self._orders),
             lambda found: all(one.state == PaymentState.REFUNDED for one in found),

@@ -7,11 +7,11 @@ paid.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 from bookpayctl.drill.scenario import Drill
-from bookpayctl.drills.observing.spoilt_charges import SPELL_SECONDS, Spoilt, SpoiltCharges
+from bookpayctl.drills.observing.spell import SPELL_SECONDS
+from bookpayctl.drills.observing.spoilt_charges import Spoilt, SpoiltCharges
 from bookpayctl.faults.stripe import of_charges, why_stripe_cannot_err
 
 # Longer than anybody waits for an answer: the caller gives up first, as with a network that drops.
@@ -31,8 +31,7 @@ WAYS: Final = {
 
 
 class StripeAnswersLostScenario(SpoiltCharges):
-    def ways(self) -> Mapping[str, Spoilt]:
-        return WAYS
+    ways = WAYS
 
 
 DRILL: Final = Drill(

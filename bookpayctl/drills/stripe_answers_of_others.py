@@ -1,17 +1,17 @@
 """stripe-answers-of-others: what answers in Stripe's place is a proxy, or half of Stripe's answer.
 
 Question: is a page with a status number, or JSON that breaks off, taken for Stripe's word?
-Expected:
-no; each such payment is unknown until Stripe itself has said what it holds, and then it is paid.
+Expected: no; each such payment is unknown until Stripe itself has said what it holds, and then it
+is paid.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 from bookpayctl.drill.scenario import Drill
-from bookpayctl.drills.observing.spoilt_charges import SPELL_SECONDS, Spoilt, SpoiltCharges
+from bookpayctl.drills.observing.spell import SPELL_SECONDS
+from bookpayctl.drills.observing.spoilt_charges import Spoilt, SpoiltCharges
 from bookpayctl.faults.stripe import of_charges, why_stripe_cannot_err
 
 # Of the charge's answer, which has some two thousand: it begins as Stripe's does.
@@ -33,8 +33,7 @@ WAYS: Final = {
 
 
 class StripeAnswersOfOthersScenario(SpoiltCharges):
-    def ways(self) -> Mapping[str, Spoilt]:
-        return WAYS
+    ways = WAYS
 
 
 DRILL: Final = Drill(

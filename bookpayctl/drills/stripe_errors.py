@@ -8,11 +8,11 @@ is: a failure that Stripe saved before it executed anything ends the order, once
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 from bookpayctl.drill.scenario import Drill
-from bookpayctl.drills.observing.spoilt_charges import SPELL_SECONDS, Spoilt, SpoiltCharges
+from bookpayctl.drills.observing.spell import SPELL_SECONDS
+from bookpayctl.drills.observing.spoilt_charges import Spoilt, SpoiltCharges
 from bookpayctl.faults.stripe import of_charges, why_stripe_cannot_err
 from runtime.domain.names import PaymentState
 
@@ -55,8 +55,7 @@ WAYS: Final = {
 
 
 class StripeErrorsScenario(SpoiltCharges):
-    def ways(self) -> Mapping[str, Spoilt]:
-        return WAYS
+    ways = WAYS
 
 
 DRILL: Final = Drill(

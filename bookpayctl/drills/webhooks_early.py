@@ -27,8 +27,8 @@ from bookpayctl.drills.observing.struck_charges import (
     ended,
     ended_item,
     never_wrong_item,
-    read_struck,
     same_key_item,
+    wait_for_struck,
 )
 from bookpayctl.faults.process import ProcessAway
 from bookpayctl.report.verdict import Item
@@ -65,20 +65,12 @@ class WebhooksEarlyScenario(Scenario):
         context, keys = self.context, {one.event_id for one in self._early}
         if self._since is None or self._heard is None:
             raise LookupError("nothing was charged early")
-        waited = wait_until(
-            lambda: read_struck(context.environment, keys),
-            lambda struck: ended(struck, OrderStatus.PAID),
-            deadline_seconds=context.deadline_seconds,
-            every_seconds=0.5,
-        )
+        waited = wait_for_struck(context, keys, ended(OrderStatus.PAID))
         struck = waited.value
         return [
             *answers_during(context, self.away.window, refusing=False),
             self._parked(self._heard),
-            ended_item(
-                *(context, struck, waited.seconds, OrderStatus.PAID),
-                seconds_max=context.deadline_seconds,
-            ),
+            ended_item(context, struck, waited.seconds, OrderStatus.PAID),
             never_wrong_item(context, struck),
             no_regress_item(context, struck),
             charged_item(context, struck, 1),

@@ -7,28 +7,24 @@ at again after the window that a webhook has.
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Sequence
 from typing import Final
 
 from bookpayctl.drill.scenario import Drill, DrillContext, Scenario
 from bookpayctl.drills.observing.clients import answers_during
 from bookpayctl.drills.observing.own_orders import own_orders
-from bookpayctl.drills.observing.spoilt_charges import SPELL_SECONDS
+from bookpayctl.drills.observing.spell import SPELL_SECONDS, Spell
 from bookpayctl.drills.observing.struck_charges import (
     charged_item,
     ended,
     ended_item,
     never_wrong_item,
-    read_struck,
+    wait_for_struck,
     waited_item,
 )
-from bookpayctl.faults.process import TimeAway
 from bookpayctl.faults.stripe import StripeFault, of_charges, why_stripe_cannot_err
 from bookpayctl.load.plan import PAYMENT_METHOD_OF_KIND, OrderKind
 from bookpayctl.report.verdict import Item
-from bookpayctl.runs.waiting import wait_until
 from runtime.domain.names import OrderStatus, PaymentState
 
 ANSWERS_LOST, PROCESSING = "answers-lost", "processing"
@@ -36,9 +32,6 @@ ANSWERS_LOST, PROCESSING = "answers-lost", "processing"
 # Every charge: an answer that arrived would need no webhook.
 LOST: Final = of_charges("execute_then_cut")
 DROPPED: Final = {"action": "webhook_drop"}
-
-# Of a stack that does not say, as the runtime has it.
-WINDOW_SECONDS: Final = 900.0
 
 
 class WebhooksLostScenario(Scenario):
@@ -50,7 +43,7 @@ class WebhooksLostScenario(Scenario):
         self.late = context.request.point == PROCESSING
         if self.late:
             self.mix = {OrderKind.OK: 1, OrderKind.SLOW: 1}
-        self._began_at = 0.0
+        self.spell = Spell()
 
     @property
     def faults(self) -> Sequence[StripeFault]:
@@ -58,23 +51,17 @@ class WebhooksLostScenario(Scenario):
 
     def inject(self) -> None:
         super().inject()
-        self._began_at = time.time()
+        self.spell.begin()
 
     def observe(self) -> list[Item]:
         """What became of the orders that no webhook told of; until then none is told of any."""
         context, bound = self.context, self._bound_seconds()
-        # The length of the spell is the experiment; nothing is waited for.
-        threading.Event().wait(self._began_at + SPELL_SECONDS - time.time())
+        self.spell.let_pass()
         self.lost.end()
-        window = TimeAway(self._began_at, time.time())
+        window = self.spell.window()
         keys = self._struck_keys()
         context.observe(f"{len(keys)} payments wait for the reconciler, {bound:.0f} s at most")
-        waited = wait_until(
-            lambda: read_struck(context.environment, keys),
-            lambda struck: ended(struck, OrderStatus.PAID),
-            deadline_seconds=bound,
-            every_seconds=0.5,
-        )
+        waited = wait_for_struck(context, keys, ended(OrderStatus.PAID), seconds_max=bound)
         self.dropped.end()
         struck = waited.value
         came_by = PaymentState.PROCESSING if self.late else PaymentState.UNKNOWN
@@ -99,8 +86,8 @@ class WebhooksLostScenario(Scenario):
 
     def _bound_seconds(self) -> float:
         """One period of the reconciler, where it waits for webhooks first, and the deadline."""
-        window = self.context.environment.settings.get("webhook_window_seconds", WINDOW_SECONDS)
-        return self.context.deadline_seconds + (float(window) if self.late else 0.0)
+        window = self.context.environment.webhook_window_seconds if self.late else 0.0
+        return self.context.deadline_seconds + window
 
 
 DRILL: Final = Drill(

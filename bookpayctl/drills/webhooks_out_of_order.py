@@ -21,13 +21,16 @@ from bookpayctl.drills.observing.heard_webhooks import (
     out_of_order_item,
 )
 from bookpayctl.drills.observing.own_orders import cancel, own_orders, paid_orders
-from bookpayctl.drills.observing.spoilt_charges import SPELL_SECONDS
-from bookpayctl.drills.observing.struck_charges import all_closed, closed_item, read_struck
-from bookpayctl.faults.process import TimeAway
+from bookpayctl.drills.observing.spell import SPELL_SECONDS, Spell
+from bookpayctl.drills.observing.struck_charges import (
+    all_closed,
+    closed_item,
+    read_struck,
+    wait_for_struck,
+)
 from bookpayctl.faults.stripe import StripeFault, webhooks_held, why_stripe_cannot_err
 from bookpayctl.load.plan import OrderKind
 from bookpayctl.report.verdict import Item
-from bookpayctl.runs.waiting import wait_until
 
 SHUFFLED, REFUND_FIRST = "shuffled", "refund-first"
 
@@ -60,7 +63,7 @@ class WebhooksOutOfOrderScenario(Scenario):
         ]
         if point == SHUFFLED:
             self.mix = {OrderKind.OK: 6, OrderKind.SLOW: 2, OrderKind.DECLINED: 2}
-        self._began_at = 0.0
+        self.spell = Spell()
         self._since: datetime | None = None
 
     @property
@@ -70,7 +73,7 @@ class WebhooksOutOfOrderScenario(Scenario):
     def inject(self) -> None:
         self._since = database_now(self.context)
         super().inject()
-        self._began_at = time.time()
+        self.spell.begin()
         # Money that goes back has news of its own, which may come before that of its charge.
         cancel(self.context, paid_orders(self.context, CANCELLED))
 
@@ -79,18 +82,12 @@ class WebhooksOutOfOrderScenario(Scenario):
         context = self.context
         if self._since is None:
             raise LookupError("nothing was delayed")
-        # The length of the spell is the experiment; nothing is waited for.
-        threading.Event().wait(self._began_at + SPELL_SECONDS - time.time())
+        self.spell.let_pass()
         for fault in self._faults:
             fault.end()
-        window = TimeAway(self._began_at, time.time())
+        window = self.spell.window()
         keys = {one.event_id for one in own_orders(context) if one.taken_in}
-        waited = wait_until(
-            lambda: read_struck(context.environment, keys),
-            all_closed,
-            deadline_seconds=context.deadline_seconds,
-            every_seconds=0.5,
-        )
+        waited = wait_for_struck(context, keys, all_closed)
         # What was struck last comes this long after the end of the fault.
         longest = max(fault.definition["numbers"]["seconds"] for fault in self._faults)
         threading.Event().wait(max(0.0, window.ended_at + longest - time.time()))

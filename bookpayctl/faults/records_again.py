@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from typing import Final
 
-from bookpayctl.clients.kafka import LogReadError, log_ranges, open_consumer
+from bookpayctl.clients.kafka import LogReadError, Ranges, open_consumer, ranges_of
 from bookpayctl.clients.kafka_log import batches_between
 from bookpayctl.clients.kafka_producer import (
     DeliveryError,
@@ -25,8 +26,6 @@ from bookpayctl.report.verdict import Item
 from bookpayctl.runs.directory import Run
 from bookpayctl.targets.target import Target
 from runtime.domain.names import Header
-
-Ranges = dict[tuple[str, int], tuple[int, int]]
 
 _EVENT_ID: Final = Header.EVENT_ID.value
 
@@ -80,26 +79,16 @@ class RecordsAgain(Fault):
         return [self._proven("records-again", title, required, observed, len(self._before))]
 
     def _ranges(self) -> Ranges:
-        consumer = open_consumer(self.target.environment.kafka)
-        try:
-            return log_ranges(consumer, self.topics)
-        finally:
-            consumer.close()
+        return ranges_of(self.target.environment.kafka, self.topics)
 
     def _since_begin(self) -> list[RecordToSend]:
         ends = self._ranges()
         ranges = {
             where: (self._begin.get(where, (0, 0))[1], end) for where, (_, end) in ends.items()
         }
-        consumer = open_consumer(self.target.environment.kafka)
-        try:
-            return [
-                as_sent(message)
-                for batch, _ in batches_between(consumer, ranges)
-                for message in batch
-            ]
-        finally:
-            consumer.close()
+        with closing(open_consumer(self.target.environment.kafka)) as consumer:
+            batches = [batch for batch, _ in batches_between(consumer, ranges)]
+        return [as_sent(message) for batch in batches for message in batch]
 
 
 def _counted(records: Sequence[RecordToSend]) -> Counter[tuple[str, str]]:

@@ -10,18 +10,18 @@ from __future__ import annotations
 import json
 import time
 from abc import abstractmethod
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
 from bookpayctl.clients.kafka import (
     BrokerError,
     LogReadError,
+    Ranges,
+    TopicSettings,
+    event_ids_in,
     group_exists,
     group_offsets,
-    log_ranges,
-    open_consumer,
-    records_between,
+    ranges_of,
     topic_settings,
 )
 from bookpayctl.clients.kafka_servers import KafkaServers
@@ -44,8 +44,6 @@ from bookpayctl.targets.target import Target
 
 UNREAD_MIN: Final = 6
 """Records that have to wait before the readers lose them: twice as many as there are partitions."""
-
-Ranges = Mapping[tuple[str, int], tuple[int, int]]
 
 
 class ReadersAway(Fault):
@@ -78,7 +76,6 @@ class ReadersAway(Fault):
         found = topic_settings(self._servers, [self.topic])
         if not found:
             raise FaultError(f"there is no topic {self.topic}")
-        overrides = dict(line.split("=", 1) for line in found[0].overrides)
         missing = ",".join(sorted(missing_events(environment, self.topic)))
         since = datetime.now(UTC).isoformat()
         self._plan(undo.CLOSE_LETTERS_OF_LOST_RECORDS, topic=self.topic, since=since)
@@ -87,7 +84,7 @@ class ReadersAway(Fault):
             undo.PUT_TOPIC_BACK,
             topic=self.topic,
             partitions=str(found[0].partitions),
-            settings=json.dumps(overrides, sort_keys=True),
+            settings=json.dumps(_own_settings(found[0]), sort_keys=True),
         )
         self._plan(undo.PROCESSES_RUNNING)
 
@@ -101,7 +98,7 @@ class ReadersAway(Fault):
         try:
             waiting = self._unread_ranges() if self.stay else self._wait_for_unread()
             self.committed = self._committed()
-            self.unread = self._events_of(waiting)
+            self.unread = event_ids_in(self._servers, waiting)
             self.take_away(waiting)
         except (BrokerError, LogReadError) as error:
             raise FaultError(f"{self.topic} could not be changed: {error}") from error
@@ -140,11 +137,7 @@ class ReadersAway(Fault):
         return waiting.value
 
     def _unread_ranges(self) -> Ranges:
-        consumer = open_consumer(self._servers)
-        try:
-            ranges = log_ranges(consumer, [self.topic])
-        finally:
-            consumer.close()
+        ranges = ranges_of(self._servers, [self.topic])
         committed = group_offsets(self._servers, self.group, ranges)
         return {
             where: (max(committed[where] or 0, low), high) for where, (low, high) in ranges.items()
@@ -156,14 +149,6 @@ class ReadersAway(Fault):
         found = group_offsets(self._servers, self.group, places)
         return {where: offset for where, offset in found.items() if offset is not None}
 
-    def _events_of(self, ranges: Ranges) -> frozenset[str]:
-        consumer = open_consumer(self._servers)
-        try:
-            found = [record.event_id for record in records_between(consumer, {**ranges})]
-        finally:
-            consumer.close()
-        return frozenset(event_id for event_id in found if event_id is not None)
-
 
 class RecordsDeleted(ReadersAway):
     """Records that nobody has read are deleted, as a retention that is too short does it."""
@@ -171,11 +156,7 @@ class RecordsDeleted(ReadersAway):
     def take_away(self, unread: Ranges) -> None:
         delete_records(self._servers, {where: end for where, (_, end) in unread.items()})
         self.taken_at = datetime.now(UTC)
-        consumer = open_consumer(self._servers)
-        try:
-            self._after = log_ranges(consumer, [self.topic])
-        finally:
-            consumer.close()
+        self._after = ranges_of(self._servers, [self.topic])
 
     def prove(self, *, deadline_seconds: float) -> list[Item]:
         """By where the broker says that its logs begin."""
@@ -214,7 +195,7 @@ class TopicMadeAgain(ReadersAway):
             self._servers,
             self.topic,
             partitions=settings.partitions,
-            settings=dict(line.split("=", 1) for line in settings.overrides),
+            settings=_own_settings(settings),
         )
         self._after = topics_seen(self._servers, [self.topic]).get(self.topic)
         self.taken_at = datetime.now(UTC)
@@ -267,6 +248,11 @@ class OffsetsDeleted(ReadersAway):
             return [self._unproven("offsets-gone", title, required, reason)]
         observed = f"{self._had} partitions of {self.topic} had an offset, then none"
         return [self._proven("offsets-gone", title, required, observed, self._had)]
+
+
+def _own_settings(topic: TopicSettings) -> dict[str, str]:
+    """What the topic is set to beside the broker's defaults."""
+    return dict(line.split("=", 1) for line in topic.overrides)
 
 
 def _records_in(ranges: Ranges) -> int:

@@ -11,13 +11,7 @@ from collections.abc import Collection
 from typing import Final
 
 from bookpayctl.clients.database import DatabaseError, reading, writing
-from bookpayctl.clients.kafka import (
-    BrokerError,
-    LogReadError,
-    log_ranges,
-    open_consumer,
-    records_between,
-)
+from bookpayctl.clients.kafka import BrokerError, LogReadError, event_ids_in, ranges_of
 from bookpayctl.clients.kafka_topics import grow_topics, make_topic, topics_seen
 from bookpayctl.faults.undo_error import UndoError
 from bookpayctl.runs.waiting import wait_until
@@ -58,13 +52,7 @@ def events_in(environment: Environment, topic: str) -> frozenset[str]:
     Raises:
         BrokerError, LogReadError: the log was not read to its end.
     """
-    consumer = open_consumer(environment.kafka)
-    try:
-        ranges = log_ranges(consumer, [topic])
-        found = [record.event_id for record in records_between(consumer, ranges)]
-    finally:
-        consumer.close()
-    return frozenset(event_id for event_id in found if event_id is not None)
+    return event_ids_in(environment.kafka, ranges_of(environment.kafka, [topic]))
 
 
 def refill_topic(target: Target, arguments: dict[str, str]) -> None:

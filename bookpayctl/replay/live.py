@@ -139,13 +139,10 @@ def refusal_of(environment: Environment, wanted: ReplayRange) -> str | None:
 
 
 def _ranges(environment: Environment) -> Ranges:
-    consumer = kafka.open_consumer(environment.kafka)
     try:
-        return kafka.log_ranges(consumer, TOPICS)
+        return kafka.ranges_of(environment.kafka, TOPICS)
     except kafka.BrokerError as error:
         raise ReplayError(f"Kafka does not answer: {error}") from error
-    finally:
-        consumer.close()
 
 
 def _prepare_group(environment: Environment, group: str, starts: dict[Where, int]) -> None:

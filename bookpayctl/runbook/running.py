@@ -28,6 +28,7 @@ from bookpayctl.runs import directory
 from bookpayctl.runs.directory import Run
 from bookpayctl.runs.interrupts import Stopped, interruptible
 from bookpayctl.runs.waiting import wait_until
+from bookpayctl.session import RefusedError, code_of_signal, refused_report
 from bookpayctl.targets.environment import Environment
 
 KIND: Final = "runbook"
@@ -89,7 +90,7 @@ def run_runbook(request: RunbookRequest, observe: Callable[[str], None]) -> Repo
     began, clock = datetime.now(UTC), time.monotonic()
     refusal = deciding.refusal_of(chosen, yes=request.yes, can_ask=request.ask is not None)
     if refusal is not None:
-        return _report(request, None, began, 0.0, refused=refusal)
+        return refused_report("RunbookReport", request.environment, RefusedError(refusal))
     course = _Course(directory.begin(request.environment.runs_dir, KIND), dict(request.values))
     course.run.journal(KIND, slug=chosen.book.slug, sha256=chosen.book.sha256)
     try:
@@ -97,8 +98,7 @@ def run_runbook(request: RunbookRequest, observe: Callable[[str], None]) -> Repo
             for step in chosen.steps:
                 course.items.append(_go_through(step, request, course, observe))
     except Stopped as stopped:
-        interrupted = str(stopped) == "SIGINT"
-        course.incidents.append(ExitCode.INTERRUPTED if interrupted else ExitCode.TERMINATED)
+        course.incidents.append(code_of_signal(stopped.number))
         course.run.journal("stopped", signal=str(stopped))
         for step in chosen.steps[len(course.items) :]:
             course.items.append(_left_out(step, request, f"stopped by {stopped}"))
@@ -223,34 +223,22 @@ def _without_secrets(found: PageComparison, request: RunbookRequest) -> PageComp
     )
 
 
-def _report(
-    request: RunbookRequest,
-    course: _Course | None,
-    began: datetime,
-    seconds: float,
-    *,
-    refused: str = "",
-) -> Report:
-    book = request.chosen.book
-    context = {
-        "environment": request.environment.name,
-        "target": request.environment.target,
-        **({"refused": refused} if refused else {"runbook": book.slug, "sha256": book.sha256}),
-    }
-    incidents = (ExitCode.REFUSED,) if course is None else tuple(course.incidents)
-    notes = (
-        ("no step of Proof was run: nothing says that it is over",)
-        if ExitCode.VACUOUS in incidents
-        else ()
-    )
+def _report(request: RunbookRequest, course: _Course, began: datetime, seconds: float) -> Report:
+    book, incidents = request.chosen.book, tuple(course.incidents)
+    vacuous = "no step of Proof was run: nothing says that it is over"
     return Report(
         kind="RunbookReport",
-        context=context,
-        items=() if course is None else tuple(course.items),
+        context={
+            "environment": request.environment.name,
+            "target": request.environment.target,
+            "runbook": book.slug,
+            "sha256": book.sha256,
+        },
+        items=tuple(course.items),
         started_at=began.isoformat(timespec="milliseconds"),
         duration_seconds=seconds,
         each_must_answer=True,
         incidents=incidents,
-        run_dir=None if course is None else str(course.run.path),
-        notes=notes,
+        run_dir=str(course.run.path),
+        notes=(vacuous,) if ExitCode.VACUOUS in incidents else (),
     )

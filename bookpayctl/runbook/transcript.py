@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from bookpayctl.report.document import API_VERSION
 from bookpayctl.runs.directory import JOURNAL_FILE, read_lines
 from bookpayctl.runs.files import rewrite_atomically, write_atomically
 
-API_VERSION: Final = "bookpay/v1"
 JSON_FILE: Final = "transcript.json"
 MARKDOWN_FILE: Final = "transcript.md"
 

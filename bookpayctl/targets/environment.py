@@ -20,6 +20,7 @@ from bookpayctl.targets.kafka_files import proof_in
 
 ENVIRONMENT_FILE: Final = "environment.json"
 DEFAULT_NAME: Final = "default"
+WEBHOOK_WINDOW_SECONDS: Final = 900
 
 
 class EnvironmentMissingError(RuntimeError):
@@ -69,6 +70,11 @@ class Environment:
     psql_dir: Path | None = None
     settings: dict[str, str] = field(default_factory=dict)
     way_to_kafka: KafkaServers | None = None
+
+    @property
+    def webhook_window_seconds(self) -> float:
+        """How long a webhook is waited for; of a stack that does not say, as the runtime has it."""
+        return float(self.settings.get("webhook_window_seconds") or WEBHOOK_WINDOW_SECONDS)
 
     @property
     def kafka(self) -> KafkaServers:

@@ -11,9 +11,9 @@ import re
 from dataclasses import fields
 from typing import Any, Final
 
-from bookpayctl.cli.output import API_VERSION
 from bookpayctl.report import result
 from bookpayctl.report.attempt import Attempt
+from bookpayctl.report.document import API_VERSION
 from bookpayctl.report.exit_code import MEANINGS, REASONS, ExitCode
 from bookpayctl.report.verdict import MEANINGS as VERDICT_MEANINGS
 from bookpayctl.report.verdict import SUPPRESSED, Item, Verdict

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final
 
-from bookpayctl.clients.stripe_twin import TwinControl
 from bookpayctl.drill.scenario import DrillContext
+from bookpayctl.drills.observing.real_webhooks import attempts, within
 from bookpayctl.faults.process import TimeAway
 from bookpayctl.report.verdict import Item
 
@@ -21,15 +21,10 @@ def webhooks_refused_for_now(context: DrillContext, window: TimeAway) -> Item:
     """
     title = "webhooks were refused for now"
     required = "each delivery of the time answered 200 or 503, some of them 503"
-    url = context.environment.stripe_control_url
-    if url is None:
+    if context.environment.stripe_control_url is None:
         reason = "only the twin shows what was delivered"
         return context.unanswered("webhooks-refused", title, required, reason)
-    rows = [
-        row
-        for row in TwinControl(url).rows("deliveries")
-        if window.began_at <= float(row["wall_at"]) <= window.ended_at
-    ]
+    rows = within(attempts(context), window)
     answers = Counter(row["status"] for row in rows)
     bad = [row for row in rows if row["status"] not in _RIGHT]
     told = ", ".join(f"{count} x {status or 'no answer'}" for status, count in answers.items())

@@ -46,8 +46,9 @@ class Refill:
 
 def bound_seconds(context: DrillContext) -> float:
     """How long a gap may stay one: the environment's window and what a look takes."""
-    window = float(context.environment.settings.get("webhook_window_seconds") or 900)
-    return max(context.deadline_seconds, window + REFILL_SECONDS)
+    return max(
+        context.deadline_seconds, context.environment.webhook_window_seconds + REFILL_SECONDS
+    )
 
 
 def gap_refilled(
@@ -110,14 +111,14 @@ def marked_ones_in_log(context: DrillContext, topics: Collection[str], since: da
     marked = {event_id for (event_id,) in rows}
     there = frozenset().union(*(events_in(context.environment, topic) for topic in topics))
     gone = sorted(marked - there)
-    return context.judged(
+    return context.judged_each(
         "marked-ones-are-there",
         "what is marked published is in its topic",
         "every event of this time that is marked published, at this moment",
-        f"{len(marked) - len(gone)} of {len(marked)} are there",
-        good=not gone,
-        examined=len(marked),
-        evidence=[f"{event_id} is marked published and not there" for event_id in gone[:5]],
+        gone,
+        lambda event_id: f"{event_id} is marked published and not there",
+        of=marked,
+        seen="are there",
         fix="bookpayctl logs outbox-publisher",
     )
 

@@ -6,34 +6,26 @@ payment before anybody has to find out what became of it.
 
 from __future__ import annotations
 
-import threading
-import time
-from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from bookpayctl.drill.scenario import DrillContext, Scenario
 from bookpayctl.drills.observing.clients import answers_during
+from bookpayctl.drills.observing.spell import Spell
 from bookpayctl.drills.observing.struck_charges import (
     StruckCharge,
     charged_item,
     ended,
     ended_item,
     never_wrong_item,
-    read_struck,
     same_key_item,
+    wait_for_struck,
     waited_item,
 )
-from bookpayctl.faults.process import TimeAway
 from bookpayctl.faults.stripe import StripeFault, webhooks_held
 from bookpayctl.report.verdict import Item
-from bookpayctl.runs.waiting import wait_until
 from runtime.domain.names import OrderStatus, PaymentState
-
-# Shorter than the load, so that orders come before, during and after it; shorter than eight
-# refusals with their back-off take, after which a payment waits for a person.
-SPELL_SECONDS: Final = 6.0
 
 # Longer than a lost answer and the next two tries take, shorter than the bound.
 WEBHOOK_DELAY_SECONDS: Final = 25
@@ -62,18 +54,17 @@ class Spoilt:
 class SpoiltCharges(Scenario):
     """One such spell."""
 
+    ways: Mapping[str, Spoilt]
+    """The drill's points."""
+
     def __init__(self, context: DrillContext) -> None:
         super().__init__(context)
         parts, prefix = (context.target, context.run), context.slug
-        self.spoilt = self.ways()[context.request.point]
+        self.spoilt = self.ways[context.request.point]
         self.fault = StripeFault(*parts, prefix=prefix, definition=self.spoilt.definition)
         held = webhooks_held(WEBHOOK_DELAY_SECONDS)
         self.aids = (StripeFault(*parts, prefix=prefix, definition=held),)
-        self._began_at = 0.0
-
-    @abstractmethod
-    def ways(self) -> Mapping[str, Spoilt]:
-        """The drill's points."""
+        self.spell = Spell()
 
     @property
     def faults(self) -> Sequence[StripeFault]:
@@ -81,29 +72,20 @@ class SpoiltCharges(Scenario):
 
     def inject(self) -> None:
         super().inject()
-        self._began_at = time.time()
+        self.spell.begin()
 
     def observe(self) -> list[Item]:
         """What clients saw of it, and what became of the payments that were struck."""
-        # The length of the spell is the experiment; nothing is waited for.
-        threading.Event().wait(self._began_at + SPELL_SECONDS - time.time())
+        self.spell.let_pass()
         keys = {str(hit["idempotency_key"]) for hit in self.fault.hits()}
         self.context.observe(f"{len(keys)} charges were struck; Stripe is well again")
         self.fault.end()
-        window = TimeAway(self._began_at, time.time())
+        window = self.spell.window()
         status = OrderStatus.PAID if self.spoilt.executed else OrderStatus.CANCELLED
-        waited = wait_until(
-            lambda: read_struck(self.context.environment, keys),
-            lambda struck: ended(struck, status),
-            deadline_seconds=self.context.deadline_seconds,
-            every_seconds=0.5,
-        )
+        waited = wait_for_struck(self.context, keys, ended(status))
         return [
             *answers_during(self.context, window, refusing=False),
-            ended_item(
-                *(self.context, waited.value, waited.seconds, status),
-                seconds_max=self.context.deadline_seconds,
-            ),
+            ended_item(self.context, waited.value, waited.seconds, status),
             *self._judged(waited.value),
         ]
 

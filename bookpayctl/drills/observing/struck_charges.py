@@ -7,13 +7,14 @@ however well it ended. `StruckCharge` and what is asked of it are pure; `read_st
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from bookpayctl.clients.database import reading
 from bookpayctl.drill.scenario import DrillContext
 from bookpayctl.judge.readers.stripe import CREATE_PATH, StripeReader
 from bookpayctl.report.verdict import Item
+from bookpayctl.runs.waiting import Waited, wait_until
 from bookpayctl.targets.environment import Environment
 from runtime.domain.names import OrderStatus, PaymentState
 
@@ -113,9 +114,29 @@ def _with_tuples(
     return order_id, status, tuple(steps), tuple(order_steps), outcomes
 
 
-def ended(struck: Iterable[StruckCharge], status: OrderStatus) -> bool:
-    """Whether each order has come to its end."""
-    return all(one.order_status == status for one in struck)
+def wait_for_struck(
+    context: DrillContext,
+    keys: Collection[str],
+    done: Callable[[Sequence[StruckCharge]], bool],
+    *,
+    seconds_max: float | None = None,
+) -> Waited[list[StruckCharge]]:
+    """Read them until all is done, for `seconds_max` or the drill's bound.
+
+    Raises:
+        DatabaseError, StripeReadError: a ledger could not be read.
+    """
+    return wait_until(
+        lambda: read_struck(context.environment, keys),
+        done,
+        deadline_seconds=context.deadline_seconds if seconds_max is None else seconds_max,
+        every_seconds=0.5,
+    )
+
+
+def ended(status: OrderStatus) -> Callable[[Sequence[StruckCharge]], bool]:
+    """Asks whether each order has come to this end."""
+    return lambda struck: all(one.order_status == status for one in struck)
 
 
 def ended_item(
@@ -124,18 +145,19 @@ def ended_item(
     seconds: float,
     status: OrderStatus,
     *,
-    seconds_max: float,
+    seconds_max: float | None = None,
 ) -> Item:
     """Whether each came to its end by itself, so many seconds after the fault was over."""
+    bound = context.deadline_seconds if seconds_max is None else seconds_max
     left = [one for one in struck if one.order_status != status]
-    return context.judged(
+    return context.judged_each(
         "struck-ended",
         f"every order that was struck became {status}",
-        f"each {status} within {seconds_max:.0f} s of the end of the fault",
-        f"{len(struck) - len(left)} of {len(struck)} after {seconds:.1f} s",
-        good=not left,
-        examined=len(struck),
-        evidence=[f"{one.order_id}: {one.order_status}, {_steps(one)}" for one in left[:5]],
+        f"each {status} within {bound:.0f} s of the end of the fault",
+        left,
+        lambda one: f"{one.order_id}: {one.order_status}, {_steps(one)}",
+        of=struck,
+        seen=f"after {seconds:.1f} s",
         fix="bookpayctl order trace ORDER",
     )
 
@@ -148,14 +170,14 @@ def all_closed(charges: Iterable[StruckCharge]) -> bool:
 def closed_item(context: DrillContext, charges: Sequence[StruckCharge], seconds: float) -> Item:
     """Whether each order came to an end by itself, so many seconds after the fault was over."""
     left = [one for one in charges if not one.is_closed]
-    return context.judged(
+    return context.judged_each(
         "orders-closed",
         "every order came to its end",
         f"paid, cancelled or refunded within {context.deadline_seconds:.0f} s",
-        f"{len(charges) - len(left)} of {len(charges)} after {seconds:.1f} s",
-        good=not left,
-        examined=len(charges),
-        evidence=[f"{one.order_id}: {one.order_status}, {_steps(one)}" for one in left[:5]],
+        left,
+        lambda one: f"{one.order_id}: {one.order_status}, {_steps(one)}",
+        of=charges,
+        seen=f"after {seconds:.1f} s",
         fix="bookpayctl order trace ORDER",
     )
 
@@ -163,14 +185,14 @@ def closed_item(context: DrillContext, charges: Sequence[StruckCharge], seconds:
 def never_wrong_item(context: DrillContext, struck: Sequence[StruckCharge]) -> Item:
     """Whether none of them was ever called what it never was."""
     bad = [one for one in struck if one.problem]
-    return context.judged(
+    return context.judged_each(
         "never-wrong",
         "nobody was told that it failed",
         "no step to failed, parked or cancelled at any time, at most one outcome each",
-        f"{len(struck) - len(bad)} of {len(struck)} without one",
-        good=not bad,
-        examined=len(struck),
-        evidence=[f"{one.order_id}: {one.problem}: {_steps(one)}" for one in bad[:5]],
+        bad,
+        lambda one: f"{one.order_id}: {one.problem}: {_steps(one)}",
+        of=struck,
+        seen="without one",
         fix="bookpayctl order trace ORDER",
     )
 
@@ -178,28 +200,28 @@ def never_wrong_item(context: DrillContext, struck: Sequence[StruckCharge]) -> I
 def waited_item(context: DrillContext, struck: Sequence[StruckCharge], state: PaymentState) -> Item:
     """Whether each was called open meanwhile, by the word for what was known."""
     bad = [one for one in struck if state not in one.payment_steps]
-    return context.judged(
+    return context.judged_each(
         f"called-{state}",
         f"each was called {state} meanwhile",
         f"a step to {state} in the history of each",
-        f"{len(struck) - len(bad)} of {len(struck)} have one",
-        good=not bad,
-        examined=len(struck),
-        evidence=[f"{one.order_id}: {_steps(one)}" for one in bad[:5]],
+        bad,
+        lambda one: f"{one.order_id}: {_steps(one)}",
+        of=struck,
+        seen="have one",
     )
 
 
 def charged_item(context: DrillContext, struck: Sequence[StruckCharge], charges: int) -> Item:
     """Whether money was taken as often as it should have been, by Stripe's own ledger."""
     bad = [one for one in struck if one.charges != charges]
-    return context.judged(
+    return context.judged_each(
         f"charged-{'once' if charges else 'nobody'}",
         "the customers were charged once" if charges else "no customer was charged",
         f"{charges} charges at Stripe for each order that was struck",
-        f"{len(struck) - len(bad)} of {len(struck)} as required",
-        good=not bad,
-        examined=len(struck),
-        evidence=[f"{one.order_id}: {one.charges} charges" for one in bad[:5]],
+        bad,
+        lambda one: f"{one.order_id}: {one.charges} charges",
+        of=struck,
+        seen="as required",
         fix="bookpayctl stripe charges --event-id ID",
     )
 

@@ -99,24 +99,24 @@ def refund_items(
     again = [one for one in refunds if one.asked > 1]
     several = [one for one in refunds if len(one.keys) > 1]
     return [
-        context.judged(
+        context.judged_each(
             "refunds-ended",
             "every refund that was struck ended",
             f"each refunded within {context.deadline_seconds:.0f} s of the end of the fault",
-            f"{len(refunds) - len(left)} of {len(refunds)} after {seconds:.1f} s",
-            good=not left,
-            examined=len(refunds),
-            evidence=[f"{one.order_id}: {' > '.join(one.steps)}" for one in left[:5]],
+            left,
+            lambda one: f"{one.order_id}: {' > '.join(one.steps)}",
+            of=refunds,
+            seen=f"after {seconds:.1f} s",
             fix="bookpayctl refund list",
         ),
-        context.judged(
+        context.judged_each(
             "refunded-once",
             "the money went back once",
             "exactly 1 refund at Stripe for each payment",
-            f"{len(refunds) - len(bad)} of {len(refunds)} as required",
-            good=not bad,
-            examined=len(refunds),
-            evidence=[f"{one.order_id}: {one.given_back} refunds" for one in bad[:5]],
+            bad,
+            lambda one: f"{one.order_id}: {one.given_back} refunds",
+            of=refunds,
+            seen="as required",
         ),
         context.judged(
             "same-key",

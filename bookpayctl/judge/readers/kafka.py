@@ -13,6 +13,7 @@ from typing import Any
 
 from bookpayctl.clients.kafka import (
     LogRecord,
+    Ranges,
     group_offsets,
     log_ranges,
     open_consumer,
@@ -24,8 +25,6 @@ from bookpayctl.judge.ledgers.sink import Value
 from bookpayctl.judge.ledgers.writer import LedgerWriter
 from bookpayctl.judge.rows import TopicRow
 from runtime.domain.names import TOPICS_OF_GROUP, Header, Topic
-
-Ranges = dict[tuple[str, int], tuple[int, int]]
 
 
 def read_log(servers: KafkaServers, ledgers: LedgerWriter) -> None:

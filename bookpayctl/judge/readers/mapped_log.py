@@ -14,6 +14,7 @@ from typing import Any, Final
 from bookpayctl.clients.kafka import (
     LogReadError,
     LogRecord,
+    Ranges,
     ReadValue,
     as_json,
     group_offsets,
@@ -32,8 +33,6 @@ from bookpayctl.judge.readers.avro import AvroReader, UnreadableValue
 
 NOT_HELD: Final = "\x00"
 """A text that no column holds."""
-
-Ranges = dict[tuple[str, int], tuple[int, int]]
 
 
 @dataclass(slots=True)

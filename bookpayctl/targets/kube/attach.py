@@ -198,6 +198,8 @@ def _environment(
             "shadow_mode": config.get("SHADOW_MODE", "off"),
             "failpoints": config.get("BOOKPAY_FAILPOINTS", "off"),
             "stripe_shared": "off",
-            "webhook_window_seconds": config.get("BOOKPAY_WEBHOOK_WINDOW_SECONDS", "900"),
+            "webhook_window_seconds": config.get(
+                "BOOKPAY_WEBHOOK_WINDOW_SECONDS", str(environment.WEBHOOK_WINDOW_SECONDS)
+            ),
         },
     )

@@ -17,7 +17,8 @@ import pytest
 
 from bookpayctl.cli import errors
 from bookpayctl.cli.commands import drill, order, status, stripe_control, up
-from bookpayctl.cli.output import API_VERSION, OutputFormat
+from bookpayctl.cli.output import OutputFormat
+from bookpayctl.report.document import API_VERSION
 from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.trace.timeline import timeline
 from tests.support.documents import DOCUMENTS, ENVIRONMENT, EVENT_ID, ORDER_ID, STATUS, TRACE

@@ -17,7 +17,8 @@ from bookpayctl.drills import (
 )
 from bookpayctl.drills.observing.heard_webhooks import overtaken, regress
 from bookpayctl.drills.observing.real_webhooks import Slowdown, refused, slowdown
-from bookpayctl.drills.observing.spoilt_charges import SPELL_SECONDS, Spoilt
+from bookpayctl.drills.observing.spell import SPELL_SECONDS
+from bookpayctl.drills.observing.spoilt_charges import Spoilt
 from bookpayctl.drills.observing.struck_charges import ChargePost, StruckCharge
 from bookpayctl.drills.stripe_answers_lost import WAYS as LOST
 from bookpayctl.drills.stripe_answers_of_others import WAYS as OF_OTHERS

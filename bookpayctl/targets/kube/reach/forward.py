@@ -7,9 +7,7 @@ however it went.
 
 from __future__ import annotations
 
-import contextlib
 import socket
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -17,9 +15,8 @@ from typing import Final
 from bookpayctl.targets.kube.cluster import Cluster
 from bookpayctl.targets.kube.errors import ClusterError
 from bookpayctl.targets.kube.reach.kafka_wire import NotKafkaError
+from bookpayctl.targets.kube.reach.listener import Listener
 from bookpayctl.targets.kube.reach.pod_stream import Filter, PodStream, Unchanged
-
-HOST: Final = "127.0.0.1"
 
 # One that is not ready any more, one that has just gone: the third is another.
 _TRIES: Final = 3
@@ -37,8 +34,8 @@ class PodPort:
 Resolve = Callable[[], PodPort]
 
 
-class Forward:
-    """One listening socket on a free port."""
+class Forward(Listener):
+    """A port of this machine, and pod after pod behind it."""
 
     def __init__(
         self,
@@ -49,31 +46,10 @@ class Forward:
         self._cluster = cluster
         self._resolve = resolve
         self._new_filter = new_filter
-        self._listener = socket.create_server((HOST, 0), backlog=128)
-        self.port: int = self._listener.getsockname()[1]
         self.last_error = ""
-        threading.Thread(target=self._accept, name=f"forward {self.port}", daemon=True).start()
+        super().__init__("forward")
 
-    @property
-    def address(self) -> str:
-        return f"{HOST}:{self.port}"
-
-    def close(self) -> None:
-        # Shut down first: closing alone does not wake the thread that waits in accept.
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                conn, _ = self._listener.accept()
-            except OSError:
-                # Closed: the process, or the command, is at its end.
-                return
-            threading.Thread(target=self._serve, args=(conn,), daemon=True).start()
-
-    def _serve(self, conn: socket.socket) -> None:
+    def serve(self, conn: socket.socket) -> None:
         try:
             stream = self._open()
         except ClusterError as error:

@@ -8,26 +8,24 @@ address of one machine, bytes go in plain text, as its protocol has to be read h
 
 from __future__ import annotations
 
-import contextlib
 import select
 import socket
 import ssl
-import threading
 from collections.abc import Callable
 from typing import Final
 
 from bookpayctl.clients.kafka_look import tls_trouble
 from bookpayctl.targets.kube.reach.kafka_wire import NotKafkaError
+from bookpayctl.targets.kube.reach.listener import HOST, Listener
 from bookpayctl.targets.kube.reach.pod_stream import Filter
 
-_HOST: Final = "127.0.0.1"
 _HANDSHAKE_SECONDS_MAX: Final = 10.0
 _SEND_SECONDS_MAX: Final = 30.0
 _CHUNK_BYTES: Final = 256 * 1024
 
 
-class TlsRelay:
-    """One listening socket on a free port, before a port of this machine that leads to a broker."""
+class TlsRelay(Listener):
+    """One such port, before a port of this machine that leads to a broker."""
 
     def __init__(
         self,
@@ -40,32 +38,16 @@ class TlsRelay:
         self._server_name = server_name
         self._context = context
         self._new_filter = new_filter
-        self._listener = socket.create_server((_HOST, 0), backlog=128)
-        self.port: int = self._listener.getsockname()[1]
         self.trouble = ""
-        threading.Thread(target=self._accept, name=f"tls {self.port}", daemon=True).start()
+        super().__init__("tls")
 
-    def close(self) -> None:
-        # Shut down first: closing alone does not wake the thread that waits in accept.
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                conn, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(conn,), daemon=True).start()
-
-    def _serve(self, conn: socket.socket) -> None:
+    def serve(self, conn: socket.socket) -> None:
         """Carry one connection; what TLS says against it is kept for whoever asks why."""
         try:
             with (
                 conn,
                 socket.create_connection(
-                    (_HOST, self._upstream_port), _HANDSHAKE_SECONDS_MAX
+                    (HOST, self._upstream_port), _HANDSHAKE_SECONDS_MAX
                 ) as plain,
                 self._context.wrap_socket(plain, server_hostname=self._server_name) as broker,
             ):

@@ -13,8 +13,9 @@ from bookpayctl.clients.kafka_servers import KafkaServers, tls_context, without_
 from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.kube.cluster import Cluster
 from bookpayctl.targets.kube.reach.endpoints import behind_service, pod_of_host
-from bookpayctl.targets.kube.reach.forward import HOST, Forward, PodPort, Resolve
+from bookpayctl.targets.kube.reach.forward import Forward, PodPort, Resolve
 from bookpayctl.targets.kube.reach.kafka_wire import Conversation
+from bookpayctl.targets.kube.reach.listener import HOST
 from bookpayctl.targets.kube.reach.pod_stream import Filter, Unchanged
 from bookpayctl.targets.kube.reach.tls import TlsRelay
 
