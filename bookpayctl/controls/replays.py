@@ -33,6 +33,8 @@ WRONG_REPLAYS: Final = (
         ("replay", "--mode", "shadow"),
         (RedAnswer("S01", "|cancelled"), RedAnswer("S02", "|failed|")),
         sql=(
+            # What is younger than ten seconds is waited for.
+            "UPDATE outbox SET created_at = created_at - interval '1 minute'",
             "UPDATE payments SET state = 'failed', failure_code = '-' WHERE state = 'succeeded'",
             "UPDATE orders SET status = 'cancelled', cancel_reason = '-' WHERE status = 'paid'",
         ),
