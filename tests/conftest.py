@@ -17,6 +17,14 @@ from tests.support.cluster import (  # noqa: E402 - see above
 from tests.support.command_line import CommandLine  # noqa: E402
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Who needs the whole stack in a cluster comes last: once it is up, it stays up.
+
+    Before it are those that need the cluster for themselves, whatever their files are called.
+    """
+    items.sort(key=lambda item: "in_cluster" in getattr(item, "fixturenames", ()))
+
+
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestCluster]:
     """A real cluster with the image in it; who asks for it is skipped where there is none."""
