@@ -142,8 +142,18 @@ def controls(session: nox.Session) -> None:
     python(session, "bookpayctl", "check", "--selftest", "--brief")
     python(session, "bookpayctl", "audit", "--selftest")
     python(session, "bookpayctl", "webhook", "forge", "--all", "--selftest")
-    for drill in ("crash-mid-charge", "kill-storm", "outage", "poison-message"):
+    for drill in (
+        *("crash-mid-charge", "kill-storm", "outage", "poison-message"),
+        *("partition", "slow-stripe", "half-open-connection", "one-way-partition", "clogged-links"),
+    ):
         python(session, "bookpayctl", "drill", "run", drill, "--control")
+
+
+@nox.session(default=False)
+def drills(session: nox.Session) -> None:
+    """Every drill of this machine at every point, one after another; half a minute or more each."""
+    session.env["BOOKPAY_DRILLS"] = "1"
+    pytest(session, "tests/acceptance/test_drills.py", *session.posargs)
 
 
 @nox.session(default=False)

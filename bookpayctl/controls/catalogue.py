@@ -10,6 +10,7 @@ from bookpayctl.controls.control import WrongStack
 from bookpayctl.controls.defects import defects
 from bookpayctl.controls.events_and_orders import WRONG_EVENTS_AND_ORDERS
 from bookpayctl.controls.keys_and_signatures import WRONG_KEYS_AND_SIGNATURES
+from bookpayctl.controls.links import WRONG_ON_LINKS
 from bookpayctl.controls.surroundings import WRONG_SURROUNDINGS
 from bookpayctl.controls.webhooks import WRONG_RECEIVERS
 
@@ -17,6 +18,7 @@ WRONG_STACKS: Final[tuple[WrongStack, ...]] = (
     *WRONG_KEYS_AND_SIGNATURES,
     *WRONG_EVENTS_AND_ORDERS,
     *WRONG_RECEIVERS,
+    *WRONG_ON_LINKS,
     *WRONG_SURROUNDINGS,
 )
 
@@ -29,7 +31,6 @@ WITHOUT: Final = {
     "pod-delete": "runs in a cluster alone, where no wrong runtime is brought up beside it",
     "pod-ghost": "runs in a cluster alone, where no wrong runtime is brought up beside it",
     "node-drain": "runs in a cluster alone, where no wrong runtime is brought up beside it",
-    "partition": "runs in a cluster alone, where no wrong runtime is brought up beside it",
     "rollout": "runs in a cluster alone, where no wrong runtime is brought up beside it",
     "postgres-failover": "runs in a cluster alone, where no wrong runtime is brought up beside it",
 }

@@ -20,7 +20,7 @@ from bookpayctl.runs.waiting import wait_until
 from bookpayctl.targets.cluster_target import ClusterTarget
 from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.errors import NoSuchProcessError, TargetError
-from bookpayctl.targets.platforms import cluster_of
+from bookpayctl.targets.platforms import cluster_of, links_of
 from bookpayctl.targets.target import Target
 from runtime.domain.names import OrderStatus
 
@@ -31,6 +31,7 @@ PROCESSES_RUNNING: Final = "processes_running"
 POSTGRES_WHOLE: Final = "postgres_whole"
 UNCORDON_NODE: Final = "uncordon_node"
 RESTORE_SERVICE: Final = "restore_service"
+RESTORE_LINKS: Final = "restore_links"
 CLOSE_PROBE_ORDER: Final = "close_probe_order"
 
 RUNNING_SECONDS_MAX: Final = 60.0
@@ -201,6 +202,16 @@ def _restore_service(target: Target, arguments: dict[str, str]) -> None:
         raise UndoError(f"service {service} may still be led elsewhere: {error}") from error
 
 
+def _restore_links(target: Target, _arguments: dict[str, str]) -> None:
+    links = links_of(target)
+    if links is None:
+        raise UndoError(f"environment {target.environment.name} has no links that could be led")
+    try:
+        links.restore_links()
+    except TargetError as error:
+        raise UndoError(f"links may still be led through proxies: {error}") from error
+
+
 def _close_probe_order(target: Target, arguments: dict[str, str]) -> None:
     """Cancel the probe order with this client key if it is pending; a settled one is closed."""
     environment, client_key = target.environment, arguments["client_key"]
@@ -241,5 +252,6 @@ _OPERATIONS: Final[dict[str, Callable[[Target, dict[str, str]], None]]] = {
     POSTGRES_WHOLE: _postgres_whole,
     UNCORDON_NODE: _uncordon_node,
     RESTORE_SERVICE: _restore_service,
+    RESTORE_LINKS: _restore_links,
     CLOSE_PROBE_ORDER: _close_probe_order,
 }

@@ -35,6 +35,12 @@ def test_reasons_are_given_for_questions_that_there_are() -> None:
         *(RULE_IDS),
         *(case.id for case in CASES),
         "crash-mid-charge/charged-once",
+        "partition/never-failed",
+        "slow-stripe/one-key-each",
+        "slow-stripe/charged-once",
+        "half-open-connection/work-went-on",
+        "one-way-partition/none-marked",
+        "clogged-links/charged-once",
     }
     assert {slug for slug in map(drill_of, WRONG_STACKS) if slug} <= set(DRILLS)
 
