@@ -30,6 +30,7 @@ EVENTS: Final[Mapping[str, tuple[MarkKind, str]]] = {
     "hit": (MarkKind.FAULT, "process"),
     "killed": (MarkKind.FAULT, "process"),
     "cut": (MarkKind.FAULT, "service"),
+    "toxic_set": (MarkKind.FAULT, "link"),
     "deleted": (MarkKind.FAULT, "process"),
     "cordoned": (MarkKind.FAULT, "node"),
     "rolled": (MarkKind.FAULT, "service"),
@@ -39,7 +40,9 @@ EVENTS: Final[Mapping[str, tuple[MarkKind, str]]] = {
     "poisoning": (MarkKind.STEP, "event_id"),
     "poisoned": (MarkKind.FAULT, "fault"),
     "diverted": (MarkKind.STEP, "service"),
+    "link_diverted": (MarkKind.STEP, "link"),
     "passes": (MarkKind.RECOVERY, "service"),
+    "toxic_ended": (MarkKind.RECOVERY, "link"),
     "uncordoned": (MarkKind.RECOVERY, "node"),
     "promoted": (MarkKind.RECOVERY, "timeline"),
     "undone": (MarkKind.RECOVERY, "op"),
@@ -71,6 +74,7 @@ EVENTS: Final[Mapping[str, tuple[MarkKind, str]]] = {
 # Events between which a fault lasted, and the field by which they belong together.
 _PAIRS: Final = (
     ("cut", "passes", "service"),
+    ("toxic_set", "toxic_ended", "link"),
     ("cordoned", "uncordoned", "node"),
 )
 

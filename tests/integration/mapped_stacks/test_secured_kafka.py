@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from bookpayctl.targets.kube.reach.kafka_wire import Conversation
 from confluent_kafka import Producer
 
 from bookpayctl.clients import kafka
@@ -23,7 +24,6 @@ from bookpayctl.judge.readers.kafka import read_topics
 from bookpayctl.replay.ranges import ReplayRange, choose
 from bookpayctl.targets import credentials
 from bookpayctl.targets.kube.kafka_user import USER
-from bookpayctl.targets.kube.reach.kafka_wire import Conversation
 from bookpayctl.targets.kube.reach.tls import TlsRelay
 from bookpayctl.targets.lag import LagError, group_lags
 from runtime.domain.names import TOPICS_OF_GROUP, Topic

@@ -14,10 +14,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from bookpayctl.clients.kafka_wire import NotKafkaError
+from bookpayctl.targets.filter import Filter, Unchanged
 from bookpayctl.targets.kube.cluster import Cluster
 from bookpayctl.targets.kube.errors import ClusterError
-from bookpayctl.targets.kube.reach.kafka_wire import NotKafkaError
-from bookpayctl.targets.kube.reach.pod_stream import Filter, PodStream, Unchanged
+from bookpayctl.targets.kube.reach.pod_stream import PodStream
 
 HOST: Final = "127.0.0.1"
 

@@ -17,8 +17,8 @@ from collections.abc import Callable
 from typing import Final
 
 from bookpayctl.clients.kafka_look import tls_trouble
-from bookpayctl.targets.kube.reach.kafka_wire import NotKafkaError
-from bookpayctl.targets.kube.reach.pod_stream import Filter
+from bookpayctl.clients.kafka_wire import NotKafkaError
+from bookpayctl.targets.filter import Filter
 
 _HOST: Final = "127.0.0.1"
 _HANDSHAKE_SECONDS_MAX: Final = 10.0
