@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from bookpayctl.targets.kube.reach.kafka_wire import Conversation
 from confluent_kafka import Producer
 
 from bookpayctl.clients import kafka
 from bookpayctl.clients.kafka_log import batches_between
 from bookpayctl.clients.kafka_servers import KafkaProof, KafkaServers, tls_context, without_tls
 from bookpayctl.clients.kafka_versions import broker_releases
+from bookpayctl.clients.kafka_wire import Conversation
 from bookpayctl.judge.readers.kafka import read_topics
 from bookpayctl.replay.ranges import ReplayRange, choose
 from bookpayctl.targets import credentials
