@@ -35,9 +35,9 @@ TEST_FOLDERS: Final = (
     "tests/cluster",
 )
 
-# CI has 60 minutes for everything; this leaves four for installing and for the sessions before.
-# pytest then ends between two tests and still prints its closing line.
-TESTS_TIMEOUT_SECONDS: Final = 56 * 60
+# CI is meant to take less than 60 minutes for everything, and does on a machine that is its own. This
+# is for a busy one: pytest then ends between two tests and still prints its closing line.
+TESTS_TIMEOUT_SECONDS: Final = 70 * 60
 # Everything has half a processor at most, and starts and stops many processes.
 BUSY_TIMEOUT_SECONDS: Final = 3 * TESTS_TIMEOUT_SECONDS
 

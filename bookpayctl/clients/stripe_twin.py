@@ -73,9 +73,10 @@ class TwinControl:
         """The same row by row: one page of it is in memory, however many there are.
 
         Args:
+            filters: what the collection is asked for; `after` is the number that all rows exceed.
             page_rows: how many rows a page has; None for as many as the twin gives.
         """
-        after: int | None = None
+        after = filters.get("after")
         while True:
             query = {**filters, "after": after, "limit": page_rows}
             page = self.ask("GET", f"/{collection}", query=query)

@@ -37,6 +37,7 @@ RUNBOOK_PREFIX: Final = "runbook/"
 
 WITHOUT: Final = {
     "BP-O008": "no disk can be made small without rights, or filled without harm to others on it",
+    "expired-idempotency-key": "what sends old keys again never asks Stripe, so no proof is had",
     "W43": "not sent by `webhook forge`: `drill run outage --at postgres` takes the database away",
     "pod-delete": "runs in a cluster alone, where no wrong runtime is brought up beside it",
     "pod-ghost": "runs in a cluster alone, where no wrong runtime is brought up beside it",

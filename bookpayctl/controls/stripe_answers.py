@@ -67,27 +67,6 @@ WRONG_READERS_OF_ANSWERS: Final = (
         ),
     ),
     WrongStack(
-        "keys-of-any-age",
-        "a key is sent again for ever, however old it is",
-        _drill("expired-idempotency-key", "a-day"),
-        (
-            RedAnswer("expired-idempotency-key/never-sent-again", ""),
-            RedAnswer("expired-idempotency-key/charged-once", "2 charges"),
-        ),
-        (
-            Edit(
-                "runtime/domain/retry.py",
-                "KEY_AGE_SECONDS_MAX: Final = 23 * 3600\n",
-                "KEY_AGE_SECONDS_MAX: Final = 2300 * 3600\n",
-            ),
-            Edit(
-                "runtime/domain/retry.py",
-                "UNKNOWN_TRIES_MAX: Final = 3\n",
-                "UNKNOWN_TRIES_MAX: Final = 3000\n",
-            ),
-        ),
-    ),
-    WrongStack(
         "refunds-under-new-keys",
         "every request for a refund has a key of its own",
         _drill("refund-answers-lost", "cut"),

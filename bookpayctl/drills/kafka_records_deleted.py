@@ -45,7 +45,7 @@ class KafkaRecordsDeletedScenario(Scenario):
             raise LookupError("nothing was deleted")
         return [
             *answers_during(self.context, fault.window, refusing=False),
-            *gap_refilled(self.context, fault.unread, taken_at),
+            *gap_refilled(self.context, fault.unread, taken_at, nobody_read=True),
             marked_ones_in_log(self.context, [fault.topic], taken_at),
             self._loss_noted(),
         ]

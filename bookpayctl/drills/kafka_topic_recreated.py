@@ -43,9 +43,10 @@ class KafkaTopicRecreatedScenario(Scenario):
         taken_at = fault.taken_at
         if taken_at is None:
             raise LookupError("the topic was not made again")
+        away = self.context.request.point == WORKER_AWAY
         return [
             *answers_during(self.context, fault.window, refusing=False),
-            *gap_refilled(self.context, fault.unread, taken_at),
+            *gap_refilled(self.context, fault.unread, taken_at, nobody_read=away),
             marked_ones_in_log(self.context, [fault.topic], taken_at),
         ]
 

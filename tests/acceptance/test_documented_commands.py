@@ -43,6 +43,7 @@ NOT_TYPED: Final = {
     "make demo": "`bookpayctl demo` is typed here, which is what it runs",
     "make test": "it is what runs this",
     "make setup": "it made what this runs with",
+    "bookpayctl simulate --mutants": "two minutes; tests/unit/simulation has some of them",
     "stripe trigger": "Stripe's own program, which is no part of this",
 }
 # As much is seen in seconds as in the minutes that a person wants to look on.
@@ -52,6 +53,7 @@ SHORTER: Final = {
     "--wait 5m": "--wait 5s",
     # And so young a log has not come so far.
     "--from 2:1500": "--from 2:0",
+    "--seeds 1000": "--seeds 20",
 }
 IDLE_SECONDS: Final = 10.0
 
@@ -69,6 +71,8 @@ ANSWERS: Final[dict[str, set[int]]] = {
     "--from 2:0": {0, 5},
     # In so short a storm not every process of a busy machine is killed, and none is no proof.
     "drill run kill-storm --duration 15s": {0, 3},
+    # In so few seeds not everything that can happen happens.
+    "bookpayctl simulate": {0, 5},
     # What others brought into this shop may wait for a person.
     "check --category operations --strict": {0, 4},
     # What this machine lacks a little of is a warning.
@@ -169,6 +173,7 @@ def test_every_block_is_on_a_page_whose_commands_are_typed() -> None:
     assert {block.page for block in BLOCKS} == {
         *("README.md", "CONTRIBUTING.md", "docs/audit-your-own-stack.md"),
         *("docs/kubernetes.md", "docs/operating.md", "docs/stripe-twin.md"),
+        *("docs/judge.md", "docs/simulation.md"),
     }
     assert all(block.commands for block in BLOCKS)
 
@@ -351,6 +356,16 @@ def serving(line: str, folder: Path) -> Child:
     )
     child.wait_until(lambda: "ready" in child.log, "is ready")
     return child
+
+
+@pytest.mark.parametrize("page", ["docs/judge.md", "docs/simulation.md"])
+def test_a_page_that_explains_can_be_typed(shop: CommandLine, folder: Path, page: str) -> None:
+    lines = [line for block in on_page(page) for line in block.commands if is_typed(line)]
+
+    done = typed([filled(line, {}) for line in lines], folder, BOOKPAY_NAME=shop.name)
+
+    assert wrong(done) == [], "\n".join(wrong(done))
+    assert len(done) > 1
 
 
 def test_the_page_for_operators_can_be_typed(

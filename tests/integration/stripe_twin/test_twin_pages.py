@@ -28,6 +28,18 @@ def test_every_request_comes_once_while_others_are_made(twin: Twin) -> None:
     control.close()
 
 
+def test_what_is_asked_from_a_row_on_begins_behind_it(twin: Twin) -> None:
+    for _ in range(REQUESTS):
+        twin.charge()
+    control = TwinControl(twin.control)
+    every = [row["n"] for row in control.rows("requests")]
+
+    later = [row["n"] for row in control.rows("requests", after=every[-PAGE_ROWS - 1])]
+
+    assert later == every[-PAGE_ROWS:]
+    control.close()
+
+
 def test_a_page_says_whether_there_are_more(twin: Twin) -> None:
     for _ in range(3):
         twin.charge()
