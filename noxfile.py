@@ -35,8 +35,8 @@ TEST_FOLDERS: Final = (
     "tests/cluster",
 )
 
-# CI is meant to take less than 60 minutes for everything, and does on a machine that is its own. This
-# is for a busy one: pytest then ends between two tests and still prints its closing line.
+# CI is meant to take less than 60 minutes on a machine that is its own. This bound is for a
+# busy one: pytest then ends between two tests and still prints its closing line.
 TESTS_TIMEOUT_SECONDS: Final = 70 * 60
 # Everything has half a processor at most, and starts and stops many processes.
 BUSY_TIMEOUT_SECONDS: Final = 3 * TESTS_TIMEOUT_SECONDS
