@@ -10,6 +10,7 @@ from bookpayctl.controls.control import WrongStack
 from bookpayctl.controls.defects import defects, log_defects
 from bookpayctl.controls.events_and_orders import WRONG_EVENTS_AND_ORDERS
 from bookpayctl.controls.keys_and_signatures import WRONG_KEYS_AND_SIGNATURES
+from bookpayctl.controls.links import WRONG_ON_LINKS
 from bookpayctl.controls.replays import WRONG_REPLAYS
 from bookpayctl.controls.servers import WRONG_ABOUT_SERVERS
 from bookpayctl.controls.stripe_answers import WRONG_HEARERS_OF_NEWS, WRONG_READERS_OF_ANSWERS
@@ -24,6 +25,7 @@ WRONG_STACKS: Final[tuple[WrongStack, ...]] = (
     *WRONG_HEARERS_OF_NEWS,
     *WRONG_REPLAYS,
     *WRONG_ABOUT_SERVERS,
+    *WRONG_ON_LINKS,
     *WRONG_SURROUNDINGS,
 )
 
@@ -41,7 +43,6 @@ WITHOUT: Final = {
     "pod-delete": "runs in a cluster alone, where no wrong runtime is brought up beside it",
     "pod-ghost": "runs in a cluster alone, where no wrong runtime is brought up beside it",
     "node-drain": "runs in a cluster alone, where no wrong runtime is brought up beside it",
-    "partition": "runs in a cluster alone, where no wrong runtime is brought up beside it",
     "rollout": "runs in a cluster alone, where no wrong runtime is brought up beside it",
     "postgres-failover": "runs in a cluster alone, where no wrong runtime is brought up beside it",
 }

@@ -48,6 +48,19 @@ STOCK_KEPT: Final = (
     ),
 )
 
+MARKED_WITHOUT_ACKNOWLEDGEMENT: Final = (
+    Edit(
+        _PUBLISHER,
+        "        if error is None:\n            in_flight.acknowledged(event_id)\n",
+        "        if True:\n            in_flight.acknowledged(event_id)\n",
+    ),
+    Edit(
+        "runtime/adapters/kafka.py",
+        '"message.timeout.ms": 30_000',
+        '"message.timeout.ms": 1_000',
+    ),
+)
+
 WRONG_EVENTS_AND_ORDERS: Final = (
     WrongStack(
         "publishers-without-a-lock",
@@ -68,18 +81,7 @@ WRONG_EVENTS_AND_ORDERS: Final = (
         "the publisher marks an event as published when it has given up sending it",
         ("drill", "run", "outage", "--at", "kafka", "--duration", "14s", "--timeout", "20s"),
         (RedAnswer("I06", ""),),
-        (
-            Edit(
-                _PUBLISHER,
-                "        if error is None:\n            in_flight.acknowledged(event_id)\n",
-                "        if True:\n            in_flight.acknowledged(event_id)\n",
-            ),
-            Edit(
-                "runtime/adapters/kafka.py",
-                '"message.timeout.ms": 30_000',
-                '"message.timeout.ms": 1_000',
-            ),
-        ),
+        MARKED_WITHOUT_ACKNOWLEDGEMENT,
     ),
     WrongStack(
         "payload-written-anew",

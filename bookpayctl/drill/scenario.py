@@ -16,7 +16,8 @@ from bookpayctl.runs.directory import Run
 from bookpayctl.session import Session
 from bookpayctl.targets.cluster_target import ClusterAct, ClusterTarget
 from bookpayctl.targets.environment import Environment
-from bookpayctl.targets.platforms import NAMES, cluster_of
+from bookpayctl.targets.link import LinkTarget
+from bookpayctl.targets.platforms import NAMES, cluster_of, links_of
 from bookpayctl.targets.target import Target
 
 EVIDENCE_MAX: Final = 5
@@ -82,6 +83,18 @@ class DrillContext:
         found = cluster_of(self.target)
         if found is None:
             raise LookupError(f"environment {self.environment.name} is in no cluster")
+        return found
+
+    @property
+    def links(self) -> LinkTarget:
+        """The target, for drills that harm its links.
+
+        Raises:
+            LookupError: nothing can be done to them; the drill should not have begun.
+        """
+        found = links_of(self.target)
+        if found is None:
+            raise LookupError(f"the links of environment {self.environment.name} are out of reach")
         return found
 
     @property

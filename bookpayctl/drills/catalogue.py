@@ -138,6 +138,12 @@ CATALOGUE: Final = (
         "records that nobody can read are put among those of orders.placed",
     ),
     Entry(
+        "one-way-partition",
+        (Area.KAFKA, Area.PUBLISHER, Area.NETWORK),
+        "Kafka takes the publishers' records, and they hear nothing of it",
+        "18s",
+    ),
+    Entry(
         "outage",
         (Area.KAFKA, Area.POSTGRES, Area.STRIPE, Area.API, Area.RECEIVER),
         "a server or a service is away for ten seconds",
@@ -197,6 +203,12 @@ CATALOGUE: Final = (
         "90s",
     ),
     Entry(
+        "half-open-connection",
+        (Area.POSTGRES, Area.WORKER, Area.NETWORK),
+        "the workers' database sessions are gone, and nobody told the workers",
+        "30s",
+    ),
+    Entry(
         "stripe-errors",
         (Area.STRIPE, Area.WORKER),
         "Stripe answers charges with 500, 409, 429 or 401 for a while",
@@ -224,10 +236,23 @@ CATALOGUE: Final = (
         "Stripe gives money back, and its answers never arrive",
     ),
     Entry(
+        "slow-stripe",
+        (Area.STRIPE, Area.NETWORK),
+        "Stripe's answers come late, in drops, in pieces, or break off",
+        # Sixteen seconds of it need orders before, during and after them.
+        "22s",
+    ),
+    Entry(
         "partition",
         (Area.NETWORK,),
         "nothing passes between a service and its callers for ten seconds",
         "16s",
+    ),
+    Entry(
+        "clogged-links",
+        (Area.NETWORK, Area.KAFKA, Area.POSTGRES, Area.STRIPE),
+        "random links clog one by one and come free in another order",
+        "22s",
     ),
     Entry(
         "rollout",

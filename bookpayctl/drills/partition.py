@@ -2,7 +2,8 @@
 
 Expected: without Stripe or the gateway orders are accepted and payments wait under their keys;
 without the database orders are refused clearly; nobody is charged twice by what arrives late, and
-everything drains when it passes again.
+everything drains when it passes again. What is held arrives late; what falls into a black hole is
+lost, and its connections are reset when it is over.
 """
 
 from __future__ import annotations
@@ -11,33 +12,38 @@ from typing import Final
 
 from bookpayctl.drill.scenario import Drill, DrillContext, Scenario
 from bookpayctl.drills.observing.clients import answers_during
-from bookpayctl.faults.partition import Link, Partition
+from bookpayctl.drills.observing.keys import one_key_each
+from bookpayctl.faults.link import SickLink
+from bookpayctl.faults.partition import Partition, PodLink
 from bookpayctl.report.verdict import Item
-from bookpayctl.targets.cluster_target import ClusterAct, Passage
-from bookpayctl.targets.platforms import CLUSTERS
+from bookpayctl.targets.cluster_target import ClusterAct
+from bookpayctl.targets.link import Link
+from bookpayctl.targets.platforms import cluster_of
+from bookpayctl.targets.toxic import Toxic, Toxicity
 from runtime.domain.names import Service
 
 CUT_SECONDS: Final = 10.0
 
 RESET_SUFFIX: Final = "-reset"
+BLACK_HOLE_SUFFIX: Final = "-black-hole"
 
 # Where the manifests mount the database's connection string.
 _DSN_FILE: Final = "/run/secrets/bookpay/database/dsn"
 
 LINKS: Final = {
-    Service.GATEWAY.value: Link(
+    Service.GATEWAY.value: PodLink(
         service=Service.GATEWAY.value,
         callers=(Service.WORKER.value, Service.RECONCILER.value),
         watcher=Service.WORKER.value,
         canary=(f"--http={Service.GATEWAY.value}:8080",),
     ),
-    "stripe-twin": Link(
+    "stripe-twin": PodLink(
         service="stripe-twin",
         callers=(Service.GATEWAY.value,),
         watcher=Service.GATEWAY.value,
         canary=("--http=stripe-twin:8080",),
     ),
-    "postgres": Link(
+    "postgres": PodLink(
         service="postgres",
         callers=(),
         watcher=Service.WORKER.value,
@@ -49,22 +55,29 @@ LINKS: Final = {
 REFUSING: Final = frozenset({"postgres"})
 
 
+LOCAL_LINKS: Final = {
+    Service.GATEWAY.value: Link(
+        "to-gateway", LINKS[Service.GATEWAY.value].callers, Service.GATEWAY.value
+    ),
+    "stripe-twin": Link("gateway-to-stripe", (Service.GATEWAY.value,), "stripe-twin"),
+    "postgres": Link("to-postgres", tuple(service.value for service in Service), "postgres"),
+}
+
+
 class PartitionScenario(Scenario):
     def __init__(self, context: DrillContext) -> None:
         super().__init__(context)
         point = context.request.point
-        self.partition = Partition(
-            context.cluster,
-            context.run,
-            prefix=context.slug,
-            link=LINKS[point.removesuffix(RESET_SUFFIX)],
-            passage=Passage.RESET if point.endswith(RESET_SUFFIX) else Passage.HOLD,
-            seconds=CUT_SECONDS,
-            observe=context.observe,
-        )
+        self.service = point.removesuffix(RESET_SUFFIX).removesuffix(BLACK_HOLE_SUFFIX)
+        how = Toxicity.HOLD
+        if point.endswith(RESET_SUFFIX):
+            how = Toxicity.RESET
+        elif point.endswith(BLACK_HOLE_SUFFIX):
+            how = Toxicity.BLACK_HOLE
+        self.partition = _partition(context, self.service, how)
 
     @property
-    def faults(self) -> tuple[Partition]:
+    def faults(self) -> tuple[Partition | SickLink]:
         return (self.partition,)
 
     def prepare(self) -> None:
@@ -72,9 +85,34 @@ class PartitionScenario(Scenario):
         self.partition.prepare()
 
     def observe(self) -> list[Item]:
-        """What clients saw of it."""
-        refusing = self.partition.link.service in REFUSING
-        return answers_during(self.context, self.partition.window, refusing=refusing)
+        """What clients saw of it, and what Stripe was asked."""
+        refusing = self.service in REFUSING
+        return [
+            *answers_during(self.context, self.partition.window, refusing=refusing),
+            *one_key_each(self.context, sent_again=False),
+        ]
+
+
+def _partition(context: DrillContext, service: str, how: Toxicity) -> Partition | SickLink:
+    """The same cut, by the Service in a cluster and by the callers' addresses elsewhere."""
+    if cluster_of(context.target) is None:
+        return SickLink(
+            context.links,
+            context.run,
+            prefix=context.slug,
+            link=LOCAL_LINKS[service],
+            toxic=Toxic(how, CUT_SECONDS),
+            observe=context.observe,
+        )
+    return Partition(
+        context.cluster,
+        context.run,
+        prefix=context.slug,
+        link=LINKS[service],
+        how=how,
+        seconds=CUT_SECONDS,
+        observe=context.observe,
+    )
 
 
 DRILL: Final = Drill(
@@ -83,16 +121,17 @@ DRILL: Final = Drill(
     " ones: does anybody hang, is anybody charged twice by what arrives late?",
     expected="payments wait under their keys, orders are accepted or refused clearly, all drains",
     blast_radius=f"one service is cut off for {CUT_SECONDS:.0f} s; its callers are restarted"
-    " before, one after another, and their connections end when the proxy is removed",
+    " before, in a cluster one after another, and their connections end when the proxy is removed",
     points={
         Service.GATEWAY.value: "no byte passes between the workers and the gateway",
         f"{Service.GATEWAY.value}{RESET_SUFFIX}": "their connections are reset",
+        f"{Service.GATEWAY.value}{BLACK_HOLE_SUFFIX}": "what they say is lost, then all is reset",
         "stripe-twin": "no byte passes between the gateway and Stripe's twin",
         f"stripe-twin{RESET_SUFFIX}": "their connections are reset",
+        f"stripe-twin{BLACK_HOLE_SUFFIX}": "what they say is lost, then all is reset",
         "postgres": "no byte passes between the services and the database",
         f"postgres{RESET_SUFFIX}": "their connections are reset",
     },
     scenario=PartitionScenario,
-    platforms=CLUSTERS,
     acts=(ClusterAct.DIVERT, ClusterAct.ROLL, ClusterAct.WATCH_INSIDE),
 )

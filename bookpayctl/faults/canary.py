@@ -21,11 +21,13 @@ class Question:
 
     Attributes:
         ended_at: of its answer or its error; None while there is neither.
+        answer: in the canary's words; empty where there was none.
     """
 
     asked_at: float
     ended_at: float | None
     answered: bool
+    answer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class LinkCut:
 def questions_in(lines: Sequence[HeardLine], connection: str) -> list[Question]:
     """What was asked on one kind of connection, in its order."""
     asked: dict[int, float] = {}
-    ended: dict[int, tuple[float, bool]] = {}
+    ended: dict[int, tuple[float, bool, str]] = {}
     for line in lines:
         said = line.document()
         if said.get("connection") != connection:
@@ -59,7 +61,7 @@ def questions_in(lines: Sequence[HeardLine], connection: str) -> list[Question]:
         if "asked" in said:
             asked[number] = line.at
         else:
-            ended[number] = (line.at, "answer" in said)
+            ended[number] = (line.at, "answer" in said, str(said.get("answer", "")))
     return [Question(at, *ended.get(number, (None, False))) for number, at in asked.items()]
 
 

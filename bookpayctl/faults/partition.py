@@ -24,8 +24,10 @@ from bookpayctl.faults.sessions import end_foreign_sessions
 from bookpayctl.report.verdict import Item
 from bookpayctl.runs.directory import Run
 from bookpayctl.runs.waiting import wait_until
-from bookpayctl.targets.cluster_target import ClusterTarget, DiversionState, Passage
+from bookpayctl.targets.cluster_target import ClusterTarget
+from bookpayctl.targets.link import DiversionState
 from bookpayctl.targets.target import named
+from bookpayctl.targets.toxic import Toxic, Toxicity
 from bookpayctl.targets.witness import Witness
 
 ROLL_SECONDS_MAX: Final = 240.0
@@ -38,8 +40,8 @@ _REROUTED_SECONDS_MAX: Final = 90.0
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
-    """A way in the stack that can be cut.
+class PodLink:
+    """A way between pods that can be cut.
 
     Attributes:
         service: who is cut off from its callers.
@@ -59,7 +61,7 @@ class Partition(Fault):
     """One link is cut for a while.
 
     Args:
-        passage: how: HOLD or RESET.
+        how: HOLD, BLACK_HOLE or RESET.
     """
 
     def __init__(
@@ -68,15 +70,15 @@ class Partition(Fault):
         run: Run,
         *,
         prefix: str,
-        link: Link,
-        passage: Passage,
+        link: PodLink,
+        how: Toxicity,
         seconds: float,
         observe: Callable[[str], None],
     ) -> None:
         super().__init__(target, run, prefix=prefix)
         self.cluster = target
         self.link = link
-        self.passage = passage
+        self.how = how
         self.window: TimeAway | None = None
         self._seconds = seconds
         self._observe = observe
@@ -114,14 +116,16 @@ class Partition(Fault):
         if self._canary is None:
             raise FaultError(f"{self.link.service} is not led through a proxy yet")
         began_at = time.time()
-        self.cluster.set_passage(self.link.service, self.passage)
+        # Its own end comes later than ours: it is there for when ours does not come.
+        toxic = Toxic(self.how, seconds=2 * self._seconds + 1.0)
+        self.cluster.set_toxic(self.link.service, toxic)
         self._cut_from = time.monotonic()
-        self.run.journal("cut", service=self.link.service, how=self.passage.value)
+        self.run.journal("cut", service=self.link.service, how=self.how.value)
         # The length of the cut is the experiment; nothing is waited for.
         threading.Event().wait(self._seconds)
         self._state = self.cluster.diversion(self.link.service)
         self._cut_until = time.monotonic()
-        self.cluster.set_passage(self.link.service, Passage.PASS)
+        self.cluster.set_toxic(self.link.service, None)
         self.window = TimeAway(began_at, time.time())
         self.run.journal("passes", service=self.link.service)
         self._canary.wait_for(
@@ -145,7 +149,7 @@ class Partition(Fault):
         title = f"{what} was cut" if name.startswith("old") else f"{what} were cut"
         required = "the canary asked, and was answered before the cut and never while it lasted"
         state = self._state
-        proxy = "" if state is None else f"; the proxy held {state.held} and reset {state.reset}"
+        proxy = "" if state is None else f"; the proxy struck {state.struck}"
         told = f"{seen.before} answers before, {seen.answered} of {seen.asked} meanwhile{proxy}"
         if not seen.is_cut or state is None:
             return self._unproven(name, title, required, f"{what}: {told}")

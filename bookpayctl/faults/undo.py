@@ -25,7 +25,7 @@ from bookpayctl.targets.cluster_target import ClusterTarget
 from bookpayctl.targets.credentials import WEBHOOK_SECRET
 from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.errors import NoSuchProcessError, TargetError
-from bookpayctl.targets.platforms import cluster_of
+from bookpayctl.targets.platforms import cluster_of, links_of
 from bookpayctl.targets.target import Target
 from runtime.domain.names import OrderStatus
 
@@ -36,6 +36,7 @@ PROCESSES_RUNNING: Final = "processes_running"
 POSTGRES_WHOLE: Final = "postgres_whole"
 UNCORDON_NODE: Final = "uncordon_node"
 RESTORE_SERVICE: Final = "restore_service"
+RESTORE_LINKS: Final = "restore_links"
 CLOSE_PROBE_ORDER: Final = "close_probe_order"
 ALIGN_CLOCKS: Final = "align_clocks"
 FINISH_ROTATION: Final = "finish_rotation"
@@ -236,6 +237,16 @@ def _finish_rotation(target: Target, _arguments: dict[str, str]) -> None:
         raise UndoError(f"{path} may still hold an old webhook secret: {error}") from error
 
 
+def _restore_links(target: Target, _arguments: dict[str, str]) -> None:
+    links = links_of(target)
+    if links is None:
+        raise UndoError(f"environment {target.environment.name} has no links that could be led")
+    try:
+        links.restore_links()
+    except TargetError as error:
+        raise UndoError(f"links may still be led through proxies: {error}") from error
+
+
 def _close_probe_order(target: Target, arguments: dict[str, str]) -> None:
     """Cancel the probe order with this client key if it is pending; a settled one is closed."""
     environment, client_key = target.environment, arguments["client_key"]
@@ -289,6 +300,7 @@ _OPERATIONS: Final[dict[str, Callable[[Target, dict[str, str]], None]]] = {
     POSTGRES_WHOLE: _postgres_whole,
     UNCORDON_NODE: _uncordon_node,
     RESTORE_SERVICE: _restore_service,
+    RESTORE_LINKS: _restore_links,
     CLOSE_PROBE_ORDER: _close_probe_order,
     ALIGN_CLOCKS: _align_clocks,
     FINISH_ROTATION: _finish_rotation,

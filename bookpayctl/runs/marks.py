@@ -30,6 +30,7 @@ EVENTS: Final[Mapping[str, tuple[MarkKind, str]]] = {
     "hit": (MarkKind.FAULT, "process"),
     "killed": (MarkKind.FAULT, "process"),
     "cut": (MarkKind.FAULT, "service"),
+    "toxic_set": (MarkKind.FAULT, "link"),
     "deleted": (MarkKind.FAULT, "process"),
     "cordoned": (MarkKind.FAULT, "node"),
     "rolled": (MarkKind.FAULT, "service"),
@@ -47,7 +48,9 @@ EVENTS: Final[Mapping[str, tuple[MarkKind, str]]] = {
     "rotated": (MarkKind.FAULT, "secrets"),
     "refunded_outside": (MarkKind.FAULT, "payment_intent"),
     "diverted": (MarkKind.STEP, "service"),
+    "link_diverted": (MarkKind.STEP, "link"),
     "passes": (MarkKind.RECOVERY, "service"),
+    "toxic_ended": (MarkKind.RECOVERY, "link"),
     "uncordoned": (MarkKind.RECOVERY, "node"),
     "promoted": (MarkKind.RECOVERY, "timeline"),
     "undone": (MarkKind.RECOVERY, "op"),
@@ -79,6 +82,7 @@ EVENTS: Final[Mapping[str, tuple[MarkKind, str]]] = {
 # Events between which a fault lasted, and the field by which they belong together.
 _PAIRS: Final = (
     ("cut", "passes", "service"),
+    ("toxic_set", "toxic_ended", "link"),
     ("cordoned", "uncordoned", "node"),
 )
 

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
+from bookpayctl.targets.link import DiversionState
 from bookpayctl.targets.target import Target
+from bookpayctl.targets.toxic import Toxic
 from bookpayctl.targets.witness import Witness
 
 
@@ -45,38 +47,6 @@ class Eviction(StrEnum):
     TAKEN = "taken"
     HELD = "held by its disruption budget"
     GONE = "gone already"
-
-
-class Passage(StrEnum):
-    """What a diversion does with what comes: everything passes, nothing does, or it is reset."""
-
-    PASS = "pass"  # noqa: S105 - no password
-    HOLD = "hold"
-    RESET = "reset"
-
-
-@dataclass(frozen=True, slots=True)
-class DiversionState:
-    """What the proxy of a diversion tells of itself.
-
-    Attributes:
-        address: of its pod, as those behind it see their clients.
-        accepted: connections that came so far.
-        open_connections: those that are open now.
-        peers: addresses that have a connection open now.
-        held: connections that were stopped by `hold`, so far: old ones and new ones.
-        reset: connections that were broken by `reset`, so far.
-        passed_bytes: what went through, both ways.
-    """
-
-    address: str
-    passage: Passage
-    accepted: int
-    open_connections: int
-    peers: tuple[str, ...]
-    held: int
-    reset: int
-    passed_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +123,8 @@ class ClusterTarget(Target, Protocol):
         """
         ...
 
-    def set_passage(self, service: str, passage: Passage) -> DiversionState:
-        """What the proxy does from now on; when this returns, it does."""
+    def set_toxic(self, service: str, toxic: Toxic | None) -> DiversionState:
+        """What the proxy does from now on, None for nothing; when this returns, it does."""
         ...
 
     def diversion(self, service: str) -> DiversionState:

@@ -8,6 +8,7 @@ from typing import Final
 from bookpayctl.targets.cluster_target import ClusterTarget
 from bookpayctl.targets.environment import Environment, EnvironmentMissingError, load
 from bookpayctl.targets.errors import UnknownPlatformError
+from bookpayctl.targets.link import LinkTarget
 from bookpayctl.targets.platform import Platform
 from bookpayctl.targets.settings import SettingsError, Value, environment_name
 from bookpayctl.targets.target import Target
@@ -106,3 +107,8 @@ def open_target(environment: Environment) -> Target:
 def cluster_of(target: Target) -> ClusterTarget | None:
     """The same target with what only a cluster can do; None where it is in none."""
     return target if isinstance(target, ClusterTarget) else None
+
+
+def links_of(target: Target) -> LinkTarget | None:
+    """The same target with what can be done to its links; None where nothing can."""
+    return target if isinstance(target, LinkTarget) else None

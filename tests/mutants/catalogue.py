@@ -12,6 +12,7 @@ from tests.mutants.about_events import EVENT_MUTANTS
 from tests.mutants.about_judging import JUDGE_MUTANTS
 from tests.mutants.about_leases import LEASE_MUTANTS
 from tests.mutants.about_ledgers import LEDGER_MUTANTS
+from tests.mutants.about_links import LINK_MUTANTS
 from tests.mutants.about_mappings import MAPPING_MUTANTS
 from tests.mutants.about_money import MONEY_MUTANTS
 from tests.mutants.about_operators import OPERATOR_MUTANTS
@@ -46,6 +47,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = tuple(
             *REPORT_MUTANTS,
             *MAPPING_MUTANTS,
             *DRILL_MUTANTS,
+            *LINK_MUTANTS,
             *LEDGER_MUTANTS,
             *SIMULATION_MUTANTS,
             *RUNBOOK_MUTANTS,

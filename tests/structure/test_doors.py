@@ -36,6 +36,7 @@ CHILD_DOORS = {
     "bookpayctl/targets/servers/aot.py",
     "bookpayctl/targets/servers/kafka.py",
     "bookpayctl/targets/servers/postgres.py",
+    "bookpayctl/targets/local/canaries.py",
     "bookpayctl/targets/local/supervise/supervisor.py",
     "bookpayctl/targets/local/target.py",
 }

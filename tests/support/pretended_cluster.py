@@ -121,6 +121,6 @@ class PretendedCluster:
     reserve = why_not_broken = status = kill = stop = start = freeze = _never
     log_since = log_lines = follow = accepts_connections = ask = run_once = _never
     signing_secrets = _never
-    why_not_permitted = delete = revisions = roll = divert = set_passage = diversion = listen = (
+    why_not_permitted = delete = revisions = roll = divert = set_toxic = diversion = listen = (
         place_witness
     ) = _never

@@ -64,7 +64,8 @@ def _run(given: argparse.Namespace) -> int:
         case "proxy":
             from bookpayctl.targets.container import proxy
 
-            proxy.run(given.forward, given.control_port, _say)
+            host = given.host or proxy.EVERY_ADDRESS
+            proxy.run([*given.forward, *given.kafka], given.control_port, _say, host=host)
         case "canary":
             _sing(given)
         case "onlooker":
@@ -79,11 +80,18 @@ def _run(given: argparse.Namespace) -> int:
 def _sing(given: argparse.Namespace) -> None:
     from bookpayctl.targets.container import canary
 
-    if given.dsn_file is not None:
-        canary.run(lambda: canary.DatabaseConnection(given.dsn_file), given.seconds, _say)
+    if given.dsn_file is not None or given.dsn is not None:
+        canary.run(lambda: canary.DatabaseConnection(_dsn(given)), given.seconds, _say)
         return
-    host, _, port = given.http.rpartition(":")
-    canary.run(lambda: canary.HttpConnection(host, int(port)), given.seconds, _say)
+    connection = canary.KafkaConnection if given.kafka else canary.HttpConnection
+    host, _, port = (given.kafka or given.http).rpartition(":")
+    canary.run(lambda: connection(host, int(port)), given.seconds, _say)
+
+
+def _dsn(given: argparse.Namespace) -> str:
+    from bookpayctl.targets.container.secret import read_secret
+
+    return given.dsn or read_secret(given.dsn_file)
 
 
 def _ready(given: argparse.Namespace) -> int:
@@ -141,14 +149,20 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_drills(command: Callable[[str, str], argparse.ArgumentParser]) -> None:
     """What drills bring into a pod."""
-    proxy = command("proxy", "stand before a service, and let pass, hold or reset what comes")
-    proxy.add_argument("--forward", type=_forwarding, action="append", required=True)
+    proxy = command("proxy", "stand before a service, and let pass what comes, or harm it")
+    proxy.add_argument("--forward", type=_forwarding, action="append", default=[])
+    proxy.add_argument(
+        "--kafka", type=_kafka_forwarding, action="append", default=[], help="to the only broker"
+    )
+    proxy.add_argument("--host", help="to listen on; default: every address")
     proxy.add_argument("--control-port", type=int, required=True, help="on 127.0.0.1 alone")
 
     canary = command("canary", "ask again and again, and say when and what was answered")
     asked = canary.add_mutually_exclusive_group(required=True)
     asked.add_argument("--http", metavar="HOST:PORT", help="its /healthz")
     asked.add_argument("--dsn-file", type=Path, help="a database")
+    asked.add_argument("--dsn", help="a database; without a password")
+    asked.add_argument("--kafka", metavar="HOST:PORT", help="a broker")
     canary.add_argument("--seconds", type=float, required=True)
 
     onlooker = command("onlooker", "say the state of this container's process, again and again")
@@ -156,13 +170,17 @@ def _add_drills(command: Callable[[str, str], argparse.ArgumentParser]) -> None:
     onlooker.add_argument("--seconds", type=float, required=True)
 
 
-def _forwarding(text: str) -> object:
+def _forwarding(text: str, *, is_kafka: bool = False) -> object:
     from bookpayctl.targets.container.proxy import parse_forwarding
 
     try:
-        return parse_forwarding(text)
+        return parse_forwarding(text, is_kafka=is_kafka)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _kafka_forwarding(text: str) -> object:
+    return _forwarding(text, is_kafka=True)
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import socket
+import struct
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final, Protocol
 
 from bookpayctl.clients.database import DatabaseError, connect
-from bookpayctl.targets.container.secret import read_secret
+from bookpayctl.clients.kafka_wire import Frames
 
 KEPT: Final = "kept"
 NEW: Final = "new"
@@ -26,6 +27,9 @@ ASK_SECONDS: Final = 0.4
 
 # libpq's for a new session, in whole seconds; a cut that lasts longer is told as an error.
 _CONNECT_SECONDS: Final = 5
+
+# A whole request: its size, ApiVersions (18) in version 0, a number for the answer, nobody's name.
+_API_VERSIONS: Final = struct.pack(">ihhih", 10, 18, 0, 1, -1)
 
 Say = Callable[[str], None]
 
@@ -58,10 +62,11 @@ class HttpConnection:
         try:
             self._http.request("GET", "/healthz")
             answer = self._http.getresponse()
-            answer.read()
+            body = answer.read()
         except http.client.HTTPException as error:
             raise OSError(f"{type(error).__name__}: {error}") from error
-        return f"HTTP {answer.status}"
+        size = len(body) + len(str(answer.msg)) + len(f"HTTP/1.1 {answer.status} ")
+        return f"HTTP {answer.status}, {size} bytes"
 
     def close(self) -> None:
         self._http.close()
@@ -70,9 +75,8 @@ class HttpConnection:
 class DatabaseConnection:
     """A session of PostgreSQL, as the service beside has one."""
 
-    def __init__(self, dsn_file: Path) -> None:
+    def __init__(self, dsn: str) -> None:
         try:
-            dsn = read_secret(dsn_file)
             self._session = connect(dsn, timeout_seconds=_CONNECT_SECONDS, autocommit=True)
         except DatabaseError as error:
             raise OSError(str(error)) from error
@@ -86,6 +90,26 @@ class DatabaseConnection:
 
     def close(self) -> None:
         self._session.close()
+
+
+class KafkaConnection:
+    """A connection to a broker, which is asked what it understands: anybody may ask that."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._socket = socket.create_connection((host, port))
+        self._frames = Frames()
+
+    def ask(self) -> str:
+        self._socket.sendall(_API_VERSIONS)
+        while True:
+            data = self._socket.recv(65_536)
+            if not data:
+                raise OSError("the broker ended the connection")
+            if frames := self._frames.feed(data):
+                return f"ApiVersions, {len(frames[0])} bytes"
+
+    def close(self) -> None:
+        self._socket.close()
 
 
 def run(open_connection: Callable[[], AskedConnection], seconds: float, say: Say) -> None:

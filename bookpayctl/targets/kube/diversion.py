@@ -7,11 +7,10 @@ one label, so that whoever finds a diversion whose maker was killed can undo it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
-from bookpayctl.clients.http import ask
+from bookpayctl.clients.http import HttpAnswer
 from bookpayctl.runs.waiting import wait_until
-from bookpayctl.targets.cluster_target import DiversionState, Passage
 from bookpayctl.targets.errors import TargetError
 from bookpayctl.targets.kube import diverted
 from bookpayctl.targets.kube.cluster import Cluster, Document
@@ -19,6 +18,8 @@ from bookpayctl.targets.kube.kinds import ENDPOINT_SLICE, NETWORK_POLICY, POD, S
 from bookpayctl.targets.kube.pods import is_leaving, is_ready
 from bookpayctl.targets.kube.reach.ways import Ways
 from bookpayctl.targets.kube.reasons import why_not_ready
+from bookpayctl.targets.link import DiversionState, ask_proxy, state_of, tell_proxy
+from bookpayctl.targets.toxic import Toxic
 
 PROXY_SECONDS_MAX: Final = 60.0
 REMOVED_SECONDS_MAX: Final = 60.0
@@ -95,18 +96,20 @@ def state(cluster: Cluster, ways: Ways, namespace: str, name: str) -> DiversionS
     Raises:
         DiversionError: it does not answer.
     """
-    return _told(cluster, ways, namespace, name, "GET", "/state")
+    answer = ask_proxy(_url(ways, namespace, name), timeout_seconds=_ASK_SECONDS_MAX)
+    return _told(cluster, namespace, name, answer)
 
 
-def set_passage(
-    cluster: Cluster, ways: Ways, namespace: str, name: str, passage: Passage
+def set_toxic(
+    cluster: Cluster, ways: Ways, namespace: str, name: str, toxic: Toxic | None
 ) -> DiversionState:
     """Change what the proxy does.
 
     Raises:
         DiversionError: it does not answer, or cannot do it.
     """
-    return _told(cluster, ways, namespace, name, "PUT", f"/passage/{passage.value}")
+    answer = tell_proxy(_url(ways, namespace, name), toxic, timeout_seconds=_ASK_SECONDS_MAX)
+    return _told(cluster, namespace, name, answer)
 
 
 def restore(cluster: Cluster, namespace: str, name: str) -> None:
@@ -155,7 +158,7 @@ def _wait_for_proxy(cluster: Cluster, ways: Ways, namespace: str, name: str) -> 
         raise DiversionError(f"{proxy} is not ready: {why_not_ready(ready.value)}")
     # It runs; that it listens, it says itself.
     answers = wait_until(
-        lambda: ask("GET", _url(ways, namespace, name, "/state"), timeout_seconds=_ASK_SECONDS_MAX),
+        lambda: ask_proxy(_url(ways, namespace, name), timeout_seconds=_ASK_SECONDS_MAX),
         lambda answer: answer.ok,
         deadline_seconds=PROXY_SECONDS_MAX,
         every_seconds=_LOOK_SECONDS,
@@ -164,35 +167,16 @@ def _wait_for_proxy(cluster: Cluster, ways: Ways, namespace: str, name: str) -> 
         raise DiversionError(f"{proxy} does not answer: {answers.value.text[:200]}")
 
 
-def _told(
-    cluster: Cluster, ways: Ways, namespace: str, name: str, method: str, path: str
-) -> DiversionState:
-    answer = ask(method, _url(ways, namespace, name, path), timeout_seconds=_ASK_SECONDS_MAX)
+def _told(cluster: Cluster, namespace: str, name: str, answer: HttpAnswer) -> DiversionState:
     if not answer.ok:
-        raise DiversionError(
-            f"{diverted.proxy_name(name)} does not answer {path}: {answer.text[:200]}"
-        )
+        raise DiversionError(f"{diverted.proxy_name(name)} does not answer: {answer.text[:200]}")
     pod = cluster.get(POD, diverted.proxy_name(name), namespace)
     return state_of(answer.object(), str((pod.get("status") or {}).get("podIP") or ""))
 
 
-def state_of(told: dict[str, Any], address: str) -> DiversionState:
-    """What the proxy's document says."""
-    return DiversionState(
-        address=address,
-        passage=Passage(told["passage"]),
-        accepted=int(told["accepted"]),
-        open_connections=int(told["open_connections"]),
-        peers=tuple(told["peers"]),
-        held=int(told["held"]),
-        reset=int(told["reset"]),
-        passed_bytes=int(told["passed_bytes"]),
-    )
-
-
-def _url(ways: Ways, namespace: str, name: str, path: str) -> str:
+def _url(ways: Ways, namespace: str, name: str) -> str:
     port = ways.to_pod(namespace, diverted.proxy_name(name), diverted.CONTROL_PORT)
-    return f"http://127.0.0.1:{port}{path}"
+    return f"http://127.0.0.1:{port}"
 
 
 def _endpoints(cluster: Cluster, namespace: str, name: str) -> set[str]:

@@ -17,10 +17,8 @@ from bookpayctl.runs import directory
 from bookpayctl.runs.waiting import wait_until
 from bookpayctl.targets.cluster_target import (
     ClusterAct,
-    DiversionState,
     Eviction,
     Node,
-    Passage,
     PostgresInstances,
 )
 from bookpayctl.targets.environment import Environment
@@ -51,10 +49,12 @@ from bookpayctl.targets.kube.reservation import reserved
 from bookpayctl.targets.kube.signalling import note_frozen, run_beside, send_signal
 from bookpayctl.targets.kube.status import read_status
 from bookpayctl.targets.kube.workloads import Workload, keeper_of, start_pods, stop_pods, workloads
+from bookpayctl.targets.link import DiversionState
 from bookpayctl.targets.log_lines import LogLine
 from bookpayctl.targets.signing_secrets import SigningSecrets
 from bookpayctl.targets.status import Status
 from bookpayctl.targets.target import Finished, Mark, Process, ProcessEvents
+from bookpayctl.targets.toxic import Toxic
 from bookpayctl.targets.witness import Witness
 
 ASK_SECONDS_MAX: Final = 5.0
@@ -208,9 +208,9 @@ class KubeTarget:
         name = self._environment.name
         return diversion.divert(self._cluster, self._ways, found, ours, name)
 
-    def set_passage(self, service: str, passage: Passage) -> DiversionState:
+    def set_toxic(self, service: str, toxic: Toxic | None) -> DiversionState:
         place = self._place_of(service)
-        return diversion.set_passage(self._cluster, self._ways, *place, passage)
+        return diversion.set_toxic(self._cluster, self._ways, *place, toxic)
 
     def diversion(self, service: str) -> DiversionState:
         return diversion.state(self._cluster, self._ways, *self._place_of(service))

@@ -13,6 +13,7 @@ from bookpayctl.targets.environment import Environment, ProcessSpec
 from bookpayctl.targets.local.machine import leftovers
 from bookpayctl.targets.local.machine.state import StateError, load_state, socket_path
 from bookpayctl.targets.local.supervise.configuration import LOG_FILE
+from bookpayctl.targets.local.supervise.diverted import PROXY_PREFIX
 from bookpayctl.targets.local.supervise.endings import restarts
 from bookpayctl.targets.local.supervise.programs import TWIN, probe_of_process
 from bookpayctl.targets.local.supervise.supervisor import (
@@ -33,7 +34,8 @@ def read_status(environment: Environment) -> Status:
     """Ask everybody. Never raises for a part that is down or mute: that is the answer."""
     with ThreadPoolExecutor(max_workers=len(environment.processes) + 3) as pool:
         probes = {
-            spec.name: pool.submit(_probe, environment, spec) for spec in environment.processes
+            spec.name: pool.submit(probe_process, environment, spec)
+            for spec in environment.processes
         }
         lags = pool.submit(lags_of, environment)
         ledger = pool.submit(ledger_of, environment)
@@ -61,7 +63,8 @@ def _infos(environment: Environment) -> dict[str, ProcessInfo] | None:
         return None
 
 
-def _probe(environment: Environment, spec: ProcessSpec) -> ReadinessAnswer:
+def probe_process(environment: Environment, spec: ProcessSpec) -> ReadinessAnswer:
+    """Ask one process of an environment whether it is ready, once."""
     port = spec.port or 0
     if spec.service == TWIN and environment.stripe_control_url is not None:
         port = int(environment.stripe_control_url.rpartition(":")[2])
@@ -117,7 +120,11 @@ def _ready(info: ProcessInfo | None, answer: ReadinessAnswer) -> bool | UnknownF
 
 def _notes(environment: Environment, infos: dict[str, ProcessInfo] | None) -> tuple[str, ...]:
     state = load_state(environment.root)
-    if infos is not None or state is None:
+    if infos is not None:
+        proxies = [name for name in infos if name.startswith(PROXY_PREFIX)]
+        led = f"links led through {', '.join(proxies)}; `bookpayctl recover`, or `up`, ends that"
+        return (led,) if proxies else ()
+    if state is None:
         return ()
     orphans = leftovers.find(state.id, state.postgres_home / "data")
     if not orphans:

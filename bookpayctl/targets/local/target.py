@@ -19,16 +19,21 @@ from bookpayctl.targets import children
 from bookpayctl.targets.credentials import WEBHOOK_SECRET
 from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.errors import NoSuchProcessError, TargetError
+from bookpayctl.targets.link import DiversionState, Link
+from bookpayctl.targets.local import canaries, links
 from bookpayctl.targets.local.machine.state import socket_path
-from bookpayctl.targets.local.status import read_status
+from bookpayctl.targets.local.status import probe_process, read_status
 from bookpayctl.targets.local.supervise import logs
 from bookpayctl.targets.local.supervise.configuration import LOG_FILE
+from bookpayctl.targets.local.supervise.diverted import PROXY_PREFIX
 from bookpayctl.targets.local.supervise.endings import parse_log
 from bookpayctl.targets.local.supervise.supervisor import ProcessInfo, Supervisor
 from bookpayctl.targets.log_lines import LogLine
 from bookpayctl.targets.signing_secrets import SigningSecrets, accepted
 from bookpayctl.targets.status import Status
 from bookpayctl.targets.target import Finished, Mark, Process, ProcessEvents, named, processes_of
+from bookpayctl.targets.toxic import Toxic
+from bookpayctl.targets.witness import Witness
 
 ASK_SECONDS_MAX: Final = 2.0
 CONNECT_SECONDS_MAX: Final = 1.0
@@ -88,6 +93,8 @@ class LocalTarget:
                 incarnation=None if info.pid is None else str(info.pid),
             )
             for info in sorted(self._supervisor.processes(), key=self._place_of)
+            # A drill's proxy is no part of the environment: nobody kills it, or waits for it.
+            if not info.name.startswith(PROXY_PREFIX)
         }
 
     def _place_of(self, info: ProcessInfo) -> int:
@@ -185,6 +192,27 @@ class LocalTarget:
         except subprocess.TimeoutExpired as error:
             raise TargetError(f"{service} did not end in {deadline_seconds:.0f} s") from error
         return Finished(done.returncode, done.stdout, done.stderr)
+
+    def divert_links(self, wanted: Sequence[Link]) -> None:
+        specs = self._environment.processes
+        links.divert(self._environment.root, self._supervisor, wanted, specs, self._is_ready)
+
+    def set_toxic_of_link(self, name: str, toxic: Toxic | None) -> DiversionState:
+        return links.told(self._environment.root, name, toxic)
+
+    def link_state(self, name: str) -> DiversionState:
+        return links.state(self._environment.root, name)
+
+    def restore_links(self) -> None:
+        links.restore(self._environment.root, self._supervisor, self._is_ready)
+
+    def place_canary(self, name: str, seconds: float) -> Witness:
+        proxied = links.proxy_of(self._environment.root, name)
+        return canaries.place(self._environment, proxied, seconds)
+
+    def _is_ready(self, process: str) -> bool:
+        spec = next(found for found in self._environment.processes if found.name == process)
+        return probe_process(self._environment, spec).ready is True
 
     @property
     def _where(self) -> str:

@@ -1,20 +1,23 @@
 """Connections: every one bounded in time, none held across a network call.
 
 Statement and TCP time-outs are 5 s everywhere, so a dead database costs a caller seconds, not
-minutes. What the shell exports for libpq reaches none of them (`libpq`). The schema is on the
-search_path of the role; it is set here too, so that a role made by someone else works the same.
+minutes; and where somebody between us acknowledges what he does not pass on, so that neither
+fires, an answer is waited for no longer than 8 s. What the shell exports for libpq reaches none
+of them (`libpq`). The schema is on the search_path of the role; it is set here too, so that a role
+made by someone else works the same.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import ClassVar, Final, TypeVar
 
 import psycopg
-from psycopg.abc import AdaptContext, Buffer
+from psycopg.abc import AdaptContext, Buffer, PQGen
 from psycopg.adapt import Loader
 from psycopg.pq import Format
 from psycopg_pool import ConnectionPool, PoolTimeout
@@ -27,6 +30,12 @@ STATEMENT_TIMEOUT_MS: Final = 5_000
 CONNECT_TIMEOUT_SECONDS: Final = 5
 ANSWER_SECONDS: Final = 60.0
 """How long the word that the database answers counts: several of the longest waits above."""
+
+# Beyond the statement's own time-out: then the server has said why, or its word does not come.
+SILENT_SECONDS: Final = 8.0
+
+# How often a wait looks up, so that a signal to the process is heard; psycopg's own figure.
+_LOOK_SECONDS: Final = 0.1
 
 # A connection that waits inside a transaction holds locks others need; nothing here should.
 IDLE_IN_TRANSACTION_TIMEOUT_MS: Final = 10_000
@@ -46,6 +55,8 @@ UNAVAILABLE: Final = (
 SPOILT: Final = (psycopg.DataError, psycopg.IntegrityError, UnicodeEncodeError)
 
 Connection = psycopg.Connection[tuple[object, ...]]
+
+_Answer = TypeVar("_Answer")
 
 FAR_PAST: Final = datetime.min.replace(tzinfo=UTC)
 """What is read where a column holds -infinity, or a time before the year 1."""
@@ -77,6 +88,38 @@ class _EveryTime(Loader):
             text = bytes(data)
             return FAR_PAST if text.startswith(b"-") or text.endswith(b"BC") else FAR_FUTURE
         return at
+
+
+class ImpatientConnection(psycopg.Connection[tuple[object, ...]]):
+    """A connection on which no answer is waited for without end.
+
+    A connection can be half open behind a proxy: whatever is sent is acknowledged, so TCP's
+    time-outs do not fire, and the server that would end the statement is not there. It is closed
+    then, because an answer that still came would be taken for that of the next statement.
+
+    Attributes:
+        when_silent: told when an answer did not come; None where nobody wants to know.
+    """
+
+    patience_seconds: ClassVar[float] = SILENT_SECONDS
+    when_silent: Callable[[], None] | None = None
+
+    def wait(
+        self,
+        gen: PQGen[_Answer],
+        interval: float = _LOOK_SECONDS,
+        timeout: float | None = None,
+    ) -> _Answer:
+        """See psycopg; raises OperationalError when the answer does not come."""
+        seconds, began = timeout or self.patience_seconds, time.monotonic()
+        try:
+            return super().wait(gen, interval, seconds)
+        except psycopg.OperationalError:
+            if time.monotonic() - began >= seconds:
+                self.pgconn.finish()
+                if self.when_silent is not None:
+                    self.when_silent()
+            raise
 
 
 def _prepare(conn: psycopg.Connection) -> None:
@@ -140,7 +183,7 @@ def connect(
         application_name, flush_commits=flush_commits, settings=settings
     )
     closed = libpq.parameters(dsn)
-    conn = psycopg.connect(dsn, autocommit=True, **closed, **arguments)  # type: ignore[arg-type]
+    conn = ImpatientConnection.connect(dsn, autocommit=True, **closed, **arguments)  # type: ignore[arg-type]
     _prepare(conn)
     return conn
 
@@ -168,10 +211,18 @@ def open_pool(
         flush_commits=flush_commits,
         statement_timeout_ms=round(statement_seconds * 1000),
     )
-    return ConnectionPool(
+
+    def configure(conn: psycopg.Connection) -> None:
+        _prepare(conn)
+        if isinstance(conn, ImpatientConnection):
+            # The others are as old, and would cost as long a silence each, one after another.
+            conn.when_silent = lambda: pool.drain()
+
+    pool: ConnectionPool[psycopg.Connection] = ConnectionPool(
         dsn,
+        connection_class=ImpatientConnection,
         kwargs={**libpq.parameters(dsn), **arguments, "autocommit": autocommit},
-        configure=_prepare,
+        configure=configure,
         min_size=1,
         max_size=size_max,
         timeout=wait_seconds,
@@ -180,6 +231,7 @@ def open_pool(
         max_idle=60.0,
         open=True,
     )
+    return pool
 
 
 def answers(pool: ConnectionPool[psycopg.Connection]) -> bool:

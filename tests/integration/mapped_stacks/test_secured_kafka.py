@@ -20,11 +20,11 @@ from bookpayctl.clients import kafka
 from bookpayctl.clients.kafka_log import batches_between
 from bookpayctl.clients.kafka_servers import KafkaProof, KafkaServers, tls_context, without_tls
 from bookpayctl.clients.kafka_versions import broker_releases
+from bookpayctl.clients.kafka_wire import Conversation
 from bookpayctl.judge.readers.kafka import read_topics
 from bookpayctl.replay.ranges import ReplayRange, choose
 from bookpayctl.targets import credentials
 from bookpayctl.targets.kube.kafka_user import USER
-from bookpayctl.targets.kube.reach.kafka_wire import Conversation
 from bookpayctl.targets.kube.reach.tls import TlsRelay
 from bookpayctl.targets.lag import LagError, group_lags
 from runtime.domain.names import TOPICS_OF_GROUP, Topic

@@ -14,8 +14,8 @@ from bookpayctl.faults.undo_error import UndoError
 from bookpayctl.report.verdict import Verdict
 from bookpayctl.runs import directory
 from bookpayctl.runs.directory import Run, UndoEntry
-from bookpayctl.targets.cluster_target import Passage
 from bookpayctl.targets.platforms import cluster_of
+from bookpayctl.targets.toxic import Toxicity
 from tests.support.pretended_cluster import PretendedCluster, process
 
 WORKERS = [process(f"worker-{n}", "payments-worker") for n in "ab"]
@@ -127,7 +127,7 @@ def test_a_partition_is_to_be_undone_before_a_proxy_is_there(
         run,
         prefix="partition",
         link=LINKS["postgres"],
-        passage=Passage.HOLD,
+        how=Toxicity.HOLD,
         seconds=0.0,
         observe=lambda _: None,
     )
@@ -145,7 +145,7 @@ def test_a_partition_without_a_canary_is_not_proven(cluster: PretendedCluster, r
         run,
         prefix="partition",
         link=LINKS["stripe-twin"],
-        passage=Passage.RESET,
+        how=Toxicity.RESET,
         seconds=0.0,
         observe=lambda _: None,
     )

@@ -1,4 +1,4 @@
-"""What a drill's proxy does with connections: they pass, are held, or are reset; and it tells."""
+"""What a drill's proxy does with connections: they pass, or as a toxic has it; and it tells."""
 
 from __future__ import annotations
 
@@ -12,66 +12,26 @@ from typing import Any
 import pytest
 
 from bookpayctl.clients.http import ask
-from bookpayctl.targets.cluster_target import Passage
 from bookpayctl.targets.container.passage import Gate, serve
 from bookpayctl.targets.container.proxy import Forwarding, control_server, parse_forwarding
+from bookpayctl.targets.link import ask_proxy, tell_proxy
+from bookpayctl.targets.toxic import Toxic, Toxicity
+from tests.support.proxied_shop import HOST, Shop, is_silent, says
 from tests.support.waiting import eventually, holds_for
 
-HOST = "127.0.0.1"
 HELD_SECONDS = 0.5
+LONG = 60.0
 
-
-class Shop:
-    """Somebody who says back what is said, behind a gate."""
-
-    def __init__(self) -> None:
-        self.gate = Gate()
-        self.backend = socket.create_server((HOST, 0))
-        self.listener = socket.create_server((HOST, 0))
-        address = self.backend.getsockname()
-        threading.Thread(target=self._echo, daemon=True).start()
-        threading.Thread(
-            target=serve,
-            args=(self.gate, self.listener, lambda: socket.create_connection(address, timeout=10)),
-            daemon=True,
-        ).start()
-
-    def visit(self) -> socket.socket:
-        return socket.create_connection(self.listener.getsockname(), timeout=10)
-
-    def close(self) -> None:
-        for listener in (self.listener, self.backend):
-            listener.close()
-
-    def _echo(self) -> None:
-        while True:
-            try:
-                conn, _ = self.backend.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._say_back, args=(conn,), daemon=True).start()
-
-    @staticmethod
-    def _say_back(conn: socket.socket) -> None:
-        with conn:
-            try:
-                while data := conn.recv(4096):
-                    conn.sendall(data)
-            except OSError:
-                return
+HOLD = Toxic(Toxicity.HOLD, LONG)
+RESET = Toxic(Toxicity.RESET, LONG)
 
 
 @pytest.fixture
 def shop() -> Iterator[Shop]:
     found = Shop()
     yield found
-    found.gate.change(Passage.RESET)
+    found.gate.change(RESET)
     found.close()
-
-
-def says(conn: socket.socket, text: bytes) -> bytes:
-    conn.sendall(text)
-    return conn.recv(4096)
 
 
 def greets(shop: Shop) -> bytes:
@@ -80,20 +40,13 @@ def greets(shop: Shop) -> bytes:
         return says(conn, b"hello")
 
 
-def is_silent(conn: socket.socket) -> bool:
-    """Whether nothing has come, neither a byte nor an end."""
-    conn.setblocking(False)
-    try:
-        conn.recv(4096, socket.MSG_PEEK)
-    except BlockingIOError:
-        return True
-    finally:
-        conn.settimeout(10)
-    return False
-
-
 def state(shop: Shop) -> dict[str, Any]:
     return shop.gate.state()
+
+
+def passed(shop: Shop) -> tuple[int, int]:
+    now = state(shop)
+    return now["to_service_bytes"], now["to_caller_bytes"]
 
 
 def test_what_comes_passes_both_ways_and_is_counted(shop: Shop) -> None:
@@ -101,9 +54,9 @@ def test_what_comes_passes_both_ways_and_is_counted(shop: Shop) -> None:
         assert says(conn, b"hello") == b"hello"
         now = state(shop)
 
-    assert (now["passage"], now["accepted"], now["open_connections"]) == ("pass", 1, 1)
+    assert (now["toxic"], now["accepted"], now["open_connections"]) == (None, 1, 1)
     assert now["peers"] == [HOST]
-    eventually(lambda: state(shop)["passed_bytes"] == 10, "both ways were counted")
+    eventually(lambda: passed(shop) == (5, 5), "both ways were counted")
     eventually(lambda: state(shop)["open_connections"] == 0, "the connection ended")
 
 
@@ -120,13 +73,13 @@ def test_while_it_is_held_nothing_passes_on_old_connections_and_on_new_ones(shop
     with shop.visit() as old:
         assert says(old, b"before") == b"before"
 
-        shop.gate.change(Passage.HOLD)
+        shop.gate.change(HOLD)
         with shop.visit() as new:
             old.sendall(b"late")
             new.sendall(b"later")
-            eventually(lambda: state(shop)["held"] == 2, "both are held")
+            eventually(lambda: state(shop)["struck"] == 2, "both are held")
             holds_for(lambda: is_silent(old) and is_silent(new), "silence", HELD_SECONDS)
-            shop.gate.change(Passage.PASS)
+            shop.gate.change(None)
 
             # As packets that were lost and are sent again.
             assert old.recv(4096) == b"late"
@@ -136,18 +89,18 @@ def test_while_it_is_held_nothing_passes_on_old_connections_and_on_new_ones(shop
 def test_when_it_is_held_nothing_moves_any_more_that_came_before(shop: Shop) -> None:
     with shop.visit() as conn:
         assert says(conn, b"before") == b"before"
-        eventually(lambda: state(shop)["passed_bytes"] == 12, "it was counted")
+        eventually(lambda: passed(shop) == (6, 6), "it was counted")
 
-        shop.gate.change(Passage.HOLD)
+        shop.gate.change(HOLD)
         conn.sendall(b"after")
-        holds_for(lambda: state(shop)["passed_bytes"] == 12, "nothing passes", HELD_SECONDS)
+        holds_for(lambda: passed(shop) == (6, 6), "nothing passes", HELD_SECONDS)
 
 
 def test_what_is_reset_ends_with_a_reset_on_old_connections_and_on_new_ones(shop: Shop) -> None:
     with shop.visit() as old:
         assert says(old, b"before") == b"before"
 
-        shop.gate.change(Passage.RESET)
+        shop.gate.change(RESET)
 
         with pytest.raises(ConnectionResetError):
             old.recv(4096)
@@ -158,8 +111,8 @@ def test_what_is_reset_ends_with_a_reset_on_old_connections_and_on_new_ones(shop
 
 
 def test_a_proxy_that_passes_again_takes_new_connections(shop: Shop) -> None:
-    shop.gate.change(Passage.RESET)
-    shop.gate.change(Passage.PASS)
+    shop.gate.change(RESET)
+    shop.gate.change(None)
 
     with shop.visit() as conn:
         assert says(conn, b"hello") == b"hello"
@@ -193,30 +146,48 @@ def control(shop: Shop) -> Iterator[ThreadingHTTPServer]:
     server.server_close()
 
 
-def url(control: ThreadingHTTPServer, path: str) -> str:
-    return f"http://{HOST}:{control.server_port}{path}"
+def url(control: ThreadingHTTPServer) -> str:
+    return f"http://{HOST}:{control.server_port}"
 
 
 def test_it_tells_its_state_and_is_told_what_to_do(control: ThreadingHTTPServer) -> None:
-    before = ask("GET", url(control, "/state"), timeout_seconds=10)
-    told = ask("PUT", url(control, "/passage/hold"), timeout_seconds=10)
+    before = ask_proxy(url(control), timeout_seconds=10)
+    told = tell_proxy(url(control), HOLD, timeout_seconds=10)
+    after = tell_proxy(url(control), None, timeout_seconds=10)
 
-    assert before.object()["passage"] == "pass"
-    assert (told.status, told.object()["passage"]) == (200, "hold")
-    assert json.loads(ask("GET", url(control, "/state"), timeout_seconds=10).body) == told.object()
+    assert before.object()["toxic"] is None
+    assert (told.status, told.object()["toxic"]) == (200, "hold")
+    assert (after.status, after.object()["toxic"]) == (200, None)
 
 
 @pytest.mark.parametrize(
-    ("method", "path"),
-    [("GET", "/"), ("PUT", "/passage/drop"), ("PUT", "/state"), ("GET", "/passage/hold")],
+    ("method", "path", "document", "status"),
+    [
+        ("GET", "/", {}, 404),
+        ("GET", "/toxic", {}, 404),
+        ("PUT", "/state", {"kind": "hold", "seconds": 1}, 404),
+        ("PUT", "/toxic", {"kind": "drop", "seconds": 1}, 400),
+        ("PUT", "/toxic", {"kind": "hold"}, 400),
+        ("PUT", "/toxic", {"kind": "hold", "seconds": 1, "for": "ever"}, 400),
+        ("PUT", "/toxic", {"kind": "hold", "seconds": 10**9}, 400),
+        ("PUT", "/toxic", {"kind": "hold", "seconds": 1, "share": 0}, 400),
+        ("PUT", "/toxic", {"kind": "latency", "seconds": 1}, 400),
+        ("PUT", "/toxic", [], 400),
+    ],
 )
 def test_what_it_does_not_know_changes_nothing(
-    control: ThreadingHTTPServer, shop: Shop, method: str, path: str
+    control: ThreadingHTTPServer,
+    shop: Shop,
+    method: str,
+    path: str,
+    document: object,
+    status: int,
 ) -> None:
-    answer = ask(method, url(control, path), timeout_seconds=10)
+    content = json.dumps(document).encode()
+    answer = ask(method, url(control) + path, content=content, timeout_seconds=10)
 
-    assert answer.status == 404
-    assert shop.gate.passage is Passage.PASS
+    assert answer.status == status
+    assert shop.gate.rule().toxic is None
 
 
 def test_where_it_leads_is_read_from_one_word() -> None:

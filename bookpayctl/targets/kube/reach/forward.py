@@ -12,11 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from bookpayctl.clients.kafka_wire import NotKafkaError
+from bookpayctl.targets.filter import Filter, Unchanged
 from bookpayctl.targets.kube.cluster import Cluster
 from bookpayctl.targets.kube.errors import ClusterError
-from bookpayctl.targets.kube.reach.kafka_wire import NotKafkaError
 from bookpayctl.targets.kube.reach.listener import Listener
-from bookpayctl.targets.kube.reach.pod_stream import Filter, PodStream, Unchanged
+from bookpayctl.targets.kube.reach.pod_stream import PodStream
 
 # One that is not ready any more, one that has just gone: the third is another.
 _TRIES: Final = 3

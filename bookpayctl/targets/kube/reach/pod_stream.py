@@ -8,8 +8,9 @@ import selectors
 import socket
 import ssl
 import time
-from typing import Final, Protocol
+from typing import Final
 
+from bookpayctl.targets.filter import Filter, Unchanged
 from bookpayctl.targets.kube.cluster import Cluster
 from bookpayctl.targets.kube.errors import ClusterError
 from bookpayctl.targets.kube.kinds import POD
@@ -26,24 +27,6 @@ class StreamError(ClusterError):
     """The pod's port could not be reached, or the way to it broke."""
 
     reason = "no_way_to_pod"
-
-
-class Filter(Protocol):
-    """What looks at, and may change, the bytes that pass."""
-
-    def outward(self, data: bytes) -> bytes: ...
-
-    def inward(self, data: bytes) -> bytes: ...
-
-
-class Unchanged:
-    """Bytes as they are."""
-
-    def outward(self, data: bytes) -> bytes:
-        return data
-
-    def inward(self, data: bytes) -> bytes:
-        return data
 
 
 class PodStream:

@@ -15,9 +15,9 @@ from collections.abc import Callable
 from typing import Final
 
 from bookpayctl.clients.kafka_look import tls_trouble
-from bookpayctl.targets.kube.reach.kafka_wire import NotKafkaError
+from bookpayctl.clients.kafka_wire import NotKafkaError
+from bookpayctl.targets.filter import Filter
 from bookpayctl.targets.kube.reach.listener import HOST, Listener
-from bookpayctl.targets.kube.reach.pod_stream import Filter
 
 _HANDSHAKE_SECONDS_MAX: Final = 10.0
 _SEND_SECONDS_MAX: Final = 30.0

@@ -10,13 +10,13 @@ from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
 from bookpayctl.clients.kafka_servers import KafkaServers, tls_context, without_tls
+from bookpayctl.clients.kafka_wire import Conversation
 from bookpayctl.targets.environment import Environment
+from bookpayctl.targets.filter import Filter, Unchanged
 from bookpayctl.targets.kube.cluster import Cluster
 from bookpayctl.targets.kube.reach.endpoints import behind_service, pod_of_host
 from bookpayctl.targets.kube.reach.forward import Forward, PodPort, Resolve
-from bookpayctl.targets.kube.reach.kafka_wire import Conversation
 from bookpayctl.targets.kube.reach.listener import HOST
-from bookpayctl.targets.kube.reach.pod_stream import Filter, Unchanged
 from bookpayctl.targets.kube.reach.tls import TlsRelay
 
 _INSIDE: Final = (".svc", ".svc.cluster.local")

@@ -31,7 +31,7 @@ _COMMENT: Final = re.compile(r"(\s)([;#])")
 def write_config(root: Path, socket_path: Path, programs: Iterable[Program]) -> None:
     """Write the configuration, readable by us alone, in one step."""
     text = _daemon_section(socket_path) + "".join(
-        _program_section(root, program) for program in programs
+        program_section(root, program) for program in programs
     )
     write_atomically(root / CONFIG_FILE, text, mode=SECRET)
 
@@ -67,7 +67,7 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 """
 
 
-def _program_section(root: Path, program: Program) -> str:
+def program_section(root: Path, program: Program) -> str:
     """One [program:x]. autostart is off: `up` starts each as soon as what it needs is there."""
     user = f"user={program.user}\n" if program.user else ""
     return f"""

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from bookpayctl.targets.cluster_target import DiversionState, Passage
 from bookpayctl.targets.kube import diverted
-from bookpayctl.targets.kube.diversion import state_of
+from bookpayctl.targets.link import DiversionState, state_of
+from bookpayctl.targets.toxic import Toxicity
 from tests.support.manifests import pods, rendering, schemas
 from tests.support.manifests.rendering import Rendered
 
@@ -167,9 +167,19 @@ def test_a_target_port_is_a_name_a_number_or_the_port_itself(port: Document, num
 
 
 def test_what_a_proxy_tells_is_read_with_the_address_of_its_pod() -> None:
-    told = {"passage": "hold", "accepted": 3, "open_connections": 2, "peers": ["10.0.0.7"],
-            "held": 2, "reset": 0, "passed_bytes": 99}  # fmt: skip
+    told = {"toxic": "hold", "accepted": 3, "open_connections": 2, "peers": ["10.0.0.7"],
+            "struck": 2, "reset": 0, "lost_bytes": 7, "to_service_bytes": 40,
+            "to_caller_bytes": 99}  # fmt: skip
 
     assert state_of(told, "10.0.0.9") == DiversionState(
-        "10.0.0.9", Passage.HOLD, 3, 2, ("10.0.0.7",), held=2, reset=0, passed_bytes=99
+        "10.0.0.9",
+        Toxicity.HOLD,
+        3,
+        2,
+        ("10.0.0.7",),
+        struck=2,
+        reset=0,
+        lost_bytes=7,
+        to_service_bytes=40,
+        to_caller_bytes=99,
     )

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bookpayctl.targets.kube.reach.kafka_wire import (
+from bookpayctl.clients.kafka_wire import (
     FRAME_BYTES_MAX,
     NEWEST_UNDERSTOOD,
     Conversation,

@@ -1,0 +1,132 @@
+"""Whether a toxic did to a link what it was to do, by what a canary saw through it. Pure.
+
+A proxy that was told is no proof. The canary asks on a connection that it keeps and on new ones;
+what it was answered, how soon and how much, before and meanwhile, is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Final
+
+from bookpayctl.faults.canary import KEPT, NEW, Question, cut_in, questions_in
+from bookpayctl.targets.toxic import Direction, Toxic, Toxicity
+from bookpayctl.targets.witness import HeardLine
+
+CUTTING: Final = frozenset({Toxicity.HOLD, Toxicity.BLACK_HOLE, Toxicity.RESET})
+"""Under these nothing is answered, whichever connection it is asked on."""
+
+# Clocks are read and lines are carried between the two ends: not to the last millisecond.
+_ENOUGH: Final = 0.9
+
+_SIZE: Final = re.compile(r"(\d+) bytes")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a canary saw on one kind of connection.
+
+    Attributes:
+        told: in words, whether or not it is a proof.
+        examined: questions that it rests on.
+    """
+
+    is_proof: bool
+    told: str
+    examined: int
+
+
+def required_of(toxic: Toxic, connection: str) -> str:
+    """What a canary has to see."""
+    both = 2 if toxic.direction is Direction.BOTH else 1
+    match toxic.kind:
+        case Toxicity.LATENCY:
+            least = max(0, toxic.delay_ms - toxic.jitter_ms) * both
+            return f"answered before in less than half, and meanwhile in no less than {least} ms"
+        case Toxicity.BANDWIDTH:
+            return f"at most {toxic.bytes_per_second} bytes of an answer in a second, before more"
+        case Toxicity.SLICER:
+            return f"{toxic.delay_ms} ms between pieces of {toxic.slice_bytes} bytes of an answer"
+        case Toxicity.HALF_OPEN if connection == NEW:
+            return "answered before, and as well meanwhile"
+        case Toxicity.HALF_OPEN:
+            return "answered before; meanwhile neither an answer nor an end"
+        case _:
+            return "asked, and answered before it and never while it lasted"
+
+
+def seen_of(
+    toxic: Toxic, lines: Sequence[HeardLine], connection: str, began: float, ended: float
+) -> Seen:
+    """What a canary saw of a toxic on one kind of connection.
+
+    Args:
+        lines: of the canary, `began` and `ended` on the clock by which they were heard.
+    """
+    if toxic.kind in CUTTING or (toxic.kind is Toxicity.HALF_OPEN and connection == KEPT):
+        return _cut(toxic, lines, connection, began, ended)
+    every = questions_in(lines, connection)
+    before = [one for one in every if one.answered and (one.ended_at or 0.0) <= began]
+    meanwhile = [one for one in every if began <= one.asked_at <= ended]
+    answered = [one for one in meanwhile if one.answered and (one.ended_at or 0.0) <= ended]
+    if not before or not answered:
+        told = f"{len(before)} answers before, {len(answered)} of {len(meanwhile)} meanwhile"
+        return Seen(False, told, 0)
+    if toxic.kind is Toxicity.HALF_OPEN:
+        # The last one or two may have been under way when it was over.
+        good = len(answered) >= max(1, len(meanwhile) - 2)
+        return Seen(good, f"{len(answered)} of {len(meanwhile)} answered", len(meanwhile))
+    return _slow(toxic, before, answered)
+
+
+def _cut(
+    toxic: Toxic, lines: Sequence[HeardLine], connection: str, began: float, ended: float
+) -> Seen:
+    seen = cut_in(lines, connection, began, ended)
+    told = f"{seen.before} answers before, {seen.answered} of {seen.asked} meanwhile"
+    ends = [
+        one
+        for one in questions_in(lines, connection)
+        if not one.answered and one.ended_at is not None and began < one.ended_at <= ended
+    ]
+    if toxic.kind is Toxicity.HALF_OPEN and ends:
+        return Seen(False, f"{told}; the connection ended, so it was not half open", seen.asked)
+    return Seen(seen.is_cut, told, seen.asked)
+
+
+def _slow(toxic: Toxic, before: Sequence[Question], answered: Sequence[Question]) -> Seen:
+    usual = median(map(_seconds, before))
+    quickest = min(answered, key=lambda one: _seconds(one) - _least_seconds(toxic, one))
+    least = _least_seconds(toxic, quickest)
+    told = (
+        f"{usual * 1000:.0f} ms before; meanwhile {len(answered)} answers, the quickest after"
+        f" {_seconds(quickest) * 1000:.0f} ms"
+    )
+    if toxic.kind is Toxicity.BANDWIDTH:
+        told += f" for {_bytes(quickest)} bytes"
+    good = usual < least / 2 and _seconds(quickest) >= _ENOUGH * least
+    return Seen(good, told, len(answered))
+
+
+def _least_seconds(toxic: Toxic, one: Question) -> float:
+    """How long a question takes at least under a toxic, for the size of its answer."""
+    both = 2 if toxic.direction is Direction.BOTH else 1
+    match toxic.kind:
+        case Toxicity.LATENCY:
+            return both * max(0, toxic.delay_ms - toxic.jitter_ms) / 1000
+        case Toxicity.BANDWIDTH:
+            return _bytes(one) / toxic.bytes_per_second
+        case _:
+            return max(0, _bytes(one) // max(1, toxic.slice_bytes) - 1) * toxic.delay_ms / 1000
+
+
+def _seconds(one: Question) -> float:
+    return (one.ended_at or one.asked_at) - one.asked_at
+
+
+def _bytes(one: Question) -> int:
+    found = _SIZE.search(one.answer)
+    return int(found[1]) if found else 0

@@ -1,0 +1,72 @@
+"""Sabotages of links between two parts, and of what proves that one was disturbed."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.mutants.mutant import Mutant, Replacement, unit
+
+LINK_MUTANTS: Final = (
+    Mutant(
+        "M140",
+        "a toxic stays until somebody takes it away, also when nobody is left to do it",
+        (
+            Replacement(
+                "bookpayctl/targets/container/passage.py",
+                "self._rule.toxic is not None and time.monotonic() >= self._until",
+                "self._rule.toxic is not None and self._until < 0",
+            ),
+        ),
+        (unit("targets/test_toxics", "test_a_toxic_ends_by_itself_when_nobody_ends_it"),),
+        (unit("targets/test_toxics", "test_a_reset_comes_after_so_many_bytes"),),
+    ),
+    Mutant(
+        "M141",
+        "a link counts as slow whose canary was answered as soon as ever",
+        (
+            Replacement(
+                "bookpayctl/faults/link_proof.py",
+                "    good = usual < least / 2 and _seconds(quickest) >= _ENOUGH * least\n",
+                "    good = usual < least / 2\n",
+            ),
+        ),
+        (unit("drills/test_link_proofs", "test_slowness_is_measured"),),
+        (unit("drills/test_link_proofs", "test_a_cut_is_no_answer_on_any_connection"),),
+    ),
+    Mutant(
+        "M142",
+        "a connection that was reset, so that its caller knows, counts as half open",
+        (
+            Replacement(
+                "bookpayctl/faults/link_proof.py",
+                "    if toxic.kind is Toxicity.HALF_OPEN and ends:\n",
+                "    if toxic.kind is Toxicity.RESET and ends:\n",
+            ),
+        ),
+        (
+            unit(
+                "drills/test_link_proofs",
+                "test_half_open_is_silence_without_an_end_on_the_old_and_answers_on_the_new",
+            ),
+        ),
+        (unit("drills/test_link_proofs", "test_one_quick_answer_among_slow_ones_is_no_proof"),),
+    ),
+    Mutant(
+        "M143",
+        "the proxy of a link is removed, and its callers keep the address where nobody is any more",
+        (
+            Replacement(
+                "bookpayctl/targets/local/supervise/diverted.py",
+                'moved = "".join(_moved(one, proxied.port, proxied.to_port) for one in kept)',
+                'moved = "".join(kept)',
+            ),
+        ),
+        (unit("targets/test_local_diverted", "test_it_is_led_back_from_what_stands_in_it"),),
+        (
+            unit(
+                "targets/test_local_diverted",
+                "test_only_the_callers_have_another_address_and_only_that_one",
+            ),
+        ),
+    ),
+)
