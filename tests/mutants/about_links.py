@@ -69,4 +69,18 @@ LINK_MUTANTS: Final = (
             ),
         ),
     ),
+    Mutant(
+        "M144",
+        "connections that wait for another rule wake each other without end",
+        (
+            Replacement(
+                "bookpayctl/targets/container/passage.py",
+                "                    self._settled.notify_all()\n",
+                "                    self._settled.notify_all()\n"
+                "                self._changed.notify_all()\n",
+            ),
+        ),
+        (unit("targets/test_passage", "test_held_connections_do_not_wake_each_other"),),
+        (unit("targets/test_passage", "test_what_comes_passes_both_ways_and_is_counted"),),
+    ),
 )

@@ -13,8 +13,8 @@ HOST = "127.0.0.1"
 class Shop:
     """Somebody who says back what is said, behind a gate."""
 
-    def __init__(self) -> None:
-        self.gate = Gate()
+    def __init__(self, gate: Gate | None = None) -> None:
+        self.gate = gate or Gate()
         self.backend = socket.create_server((HOST, 0))
         self.listener = socket.create_server((HOST, 0))
         address = self.backend.getsockname()

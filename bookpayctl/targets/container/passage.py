@@ -56,7 +56,10 @@ class Gate:
     """The rule that holds for all connections, and what they have counted."""
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
+        lock = threading.Lock()
+        self._changed = threading.Condition(lock)
+        # Of its own: connections that wait for another rule do not wake each other.
+        self._settled = threading.Condition(lock)
         self._rule = GateRule(0, None)
         self._until = 0.0
         self._moving = 0
@@ -71,7 +74,7 @@ class Gate:
         """
         with self._changed:
             self._set(toxic)
-            if toxic is not None and not self._changed.wait_for(
+            if toxic is not None and not self._settled.wait_for(
                 lambda: self._moving == 0, timeout=CHANGE_SECONDS_MAX
             ):
                 raise TimeoutError(f"something still moves after {CHANGE_SECONDS_MAX:.0f} s")
@@ -117,7 +120,8 @@ class Gate:
         finally:
             with self._changed:
                 self._moving -= holds
-                self._changed.notify_all()
+                if self._moving == 0:
+                    self._settled.notify_all()
 
     @contextmanager
     def counting(self) -> Iterator[_Counts]:

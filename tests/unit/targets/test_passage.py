@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bookpayctl.clients.http import ask
-from bookpayctl.targets.container.passage import Gate, serve
+from bookpayctl.targets.container.passage import LOOK_SECONDS, Gate, GateRule, serve
 from bookpayctl.targets.container.proxy import Forwarding, control_server, parse_forwarding
 from bookpayctl.targets.link import ask_proxy, tell_proxy
 from bookpayctl.targets.toxic import Toxic, Toxicity
@@ -94,6 +94,35 @@ def test_when_it_is_held_nothing_moves_any_more_that_came_before(shop: Shop) -> 
         shop.gate.change(HOLD)
         conn.sendall(b"after")
         holds_for(lambda: passed(shop) == (6, 6), "nothing passes", HELD_SECONDS)
+
+
+class CountingGate(Gate):
+    """One that counts how often connections look at its rule."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looks = 0
+
+    def rule(self) -> GateRule:
+        self.looks += 1
+        return super().rule()
+
+
+def test_held_connections_do_not_wake_each_other() -> None:
+    """Five proxies that kept the processors busy made everything late, the tool as well."""
+    gate = CountingGate()
+    shop = Shop(gate)
+    with shop.visit() as one, shop.visit() as other:
+        for conn in (one, other):
+            assert says(conn, b"before") == b"before"
+        gate.change(HOLD)
+        gate.looks = 0
+        holds_for(lambda: is_silent(one) and is_silent(other), "silence", HELD_SECONDS)
+
+        # Each looks as often as it must; four times of that is for what is under way at first.
+        assert gate.looks <= 4 * 2 * HELD_SECONDS / LOOK_SECONDS
+        gate.change(RESET)
+    shop.close()
 
 
 def test_what_is_reset_ends_with_a_reset_on_old_connections_and_on_new_ones(shop: Shop) -> None:
