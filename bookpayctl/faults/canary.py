@@ -31,11 +31,27 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class ToxicTimes:
+    """When a proxy was to do something, by the tool's monotonic clock.
+
+    Attributes:
+        ordered_at: just before it was told. What breaks from here on may be its doing: a reset is
+            heard of at once, and the proxy's own answer a moment later.
+        began_at: when it had answered that it does; nothing passes from here on that is not to.
+        ended_at: just before it was told to let everything pass.
+    """
+
+    ordered_at: float
+    began_at: float
+    ended_at: float
+
+
+@dataclass(frozen=True, slots=True)
 class LinkCut:
     """How one kind of connection fared while it was to be cut.
 
     Attributes:
-        before: answers before the cut.
+        before: answers before it was ordered.
         asked: questions that were open while it lasted, or broken by it.
         answered: those of them that were answered before its end.
     """
@@ -71,29 +87,27 @@ def answers_of(lines: Sequence[HeardLine], connection: str) -> list[float]:
     return [one.ended_at for one in found if one.answered and one.ended_at is not None]
 
 
-def cut_in(
-    lines: Sequence[HeardLine], connection: str, cut_from: float, cut_until: float
-) -> LinkCut:
-    """How a kind of connection fared while it was cut, both times of the tool's monotonic clock."""
-    settled = cut_from + _ON_THE_WAY_SECONDS
+def cut_in(lines: Sequence[HeardLine], connection: str, times: ToxicTimes) -> LinkCut:
+    """How a kind of connection fared while it was cut."""
+    settled = times.began_at + _ON_THE_WAY_SECONDS
     found = questions_in(lines, connection)
-    open_ones = [one for one in found if _is_open(one, cut_from, settled, cut_until)]
+    open_ones = [one for one in found if _is_open(one, times, settled)]
     answered = [
-        one for one in found if one.answered and settled < (one.ended_at or 0.0) <= cut_until
+        one for one in found if one.answered and settled < (one.ended_at or 0.0) <= times.ended_at
     ]
     return LinkCut(
-        before=sum(one.answered and (one.ended_at or 0.0) <= cut_from for one in found),
+        before=sum(one.answered and (one.ended_at or 0.0) <= times.ordered_at for one in found),
         asked=len(open_ones),
         answered=len(answered),
     )
 
 
-def _is_open(one: Question, cut_from: float, settled: float, cut_until: float) -> bool:
+def _is_open(one: Question, times: ToxicTimes, settled: float) -> bool:
     """Whether it was under way for a part of the cut that nothing before it can explain."""
-    if one.asked_at > cut_until:
+    if one.asked_at > times.ended_at:
         return False
     if one.ended_at is None:
         return True
     if not one.answered:
-        return one.ended_at > cut_from
+        return one.ended_at > times.ordered_at
     return one.ended_at > settled

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from bookpayctl.faults import undo
-from bookpayctl.faults.canary import KEPT, NEW, answers_of
+from bookpayctl.faults.canary import KEPT, NEW, ToxicTimes, answers_of
 from bookpayctl.faults.fault import Fault, FaultError
 from bookpayctl.faults.link_proof import CUTTING, required_of, seen_of
 from bookpayctl.faults.process import TimeAway
@@ -59,7 +59,7 @@ class SickLink(Fault):
         self._observe = observe
         self._part = part
         self._canary: Witness | None = None
-        self._began = self._ended = 0.0
+        self._ordered = self._began = self._ended = 0.0
         self._states: tuple[DiversionState, DiversionState] | None = None
         self._first: DiversionState | None = None
 
@@ -103,6 +103,7 @@ class SickLink(Fault):
             raise FaultError(f"{self.link.name} is not led through a proxy yet")
         began_at = time.time()
         lasting = self.toxic.lasting(self.toxic.seconds + OWN_END_SECONDS)
+        self._ordered = time.monotonic()
         self._first = self.links.set_toxic_of_link(self.link.name, lasting)
         self._began = time.monotonic()
         self.window = TimeAway(began_at, began_at + self.toxic.seconds)
@@ -156,7 +157,8 @@ class SickLink(Fault):
         if self._canary is None or states is None:
             return self._unproven(name, title, required, "it was never begun, or never ended")
         lines = self._canary.heard()
-        seen = seen_of(self.toxic, lines, connection, self._began, self._ended)
+        times = ToxicTimes(self._ordered, self._began, self._ended)
+        seen = seen_of(self.toxic, lines, connection, times)
         told = f"{seen.told}; the proxy struck {states[1].struck} connections"
         if not seen.is_proof or states[1].toxic is not self.toxic.kind:
             return self._unproven(name, title, required, told)

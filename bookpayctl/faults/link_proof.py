@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
-from bookpayctl.faults.canary import KEPT, NEW, Question, cut_in, questions_in
+from bookpayctl.faults.canary import KEPT, NEW, Question, ToxicTimes, cut_in, questions_in
 from bookpayctl.targets.toxic import Direction, Toxic, Toxicity
 from bookpayctl.targets.witness import HeardLine
 
@@ -58,20 +58,16 @@ def required_of(toxic: Toxic, connection: str) -> str:
             return "asked, and answered before it and never while it lasted"
 
 
-def seen_of(
-    toxic: Toxic, lines: Sequence[HeardLine], connection: str, began: float, ended: float
-) -> Seen:
-    """What a canary saw of a toxic on one kind of connection.
-
-    Args:
-        lines: of the canary, `began` and `ended` on the clock by which they were heard.
-    """
+def seen_of(toxic: Toxic, lines: Sequence[HeardLine], connection: str, times: ToxicTimes) -> Seen:
+    """What a canary saw of a toxic on one kind of connection."""
     if toxic.kind in CUTTING or (toxic.kind is Toxicity.HALF_OPEN and connection == KEPT):
-        return _cut(toxic, lines, connection, began, ended)
+        return _cut(toxic, lines, connection, times)
     every = questions_in(lines, connection)
-    before = [one for one in every if one.answered and (one.ended_at or 0.0) <= began]
-    meanwhile = [one for one in every if began <= one.asked_at <= ended]
-    answered = [one for one in meanwhile if one.answered and (one.ended_at or 0.0) <= ended]
+    before = [one for one in every if one.answered and (one.ended_at or 0.0) <= times.ordered_at]
+    meanwhile = [one for one in every if times.began_at <= one.asked_at <= times.ended_at]
+    answered = [
+        one for one in meanwhile if one.answered and (one.ended_at or 0.0) <= times.ended_at
+    ]
     if not before or not answered:
         told = f"{len(before)} answers before, {len(answered)} of {len(meanwhile)} meanwhile"
         return Seen(False, told, 0)
@@ -82,15 +78,15 @@ def seen_of(
     return _slow(toxic, before, answered)
 
 
-def _cut(
-    toxic: Toxic, lines: Sequence[HeardLine], connection: str, began: float, ended: float
-) -> Seen:
-    seen = cut_in(lines, connection, began, ended)
+def _cut(toxic: Toxic, lines: Sequence[HeardLine], connection: str, times: ToxicTimes) -> Seen:
+    seen = cut_in(lines, connection, times)
     told = f"{seen.before} answers before, {seen.answered} of {seen.asked} meanwhile"
     ends = [
         one
         for one in questions_in(lines, connection)
-        if not one.answered and one.ended_at is not None and began < one.ended_at <= ended
+        if not one.answered
+        and one.ended_at is not None
+        and times.ordered_at < one.ended_at <= times.ended_at
     ]
     if toxic.kind is Toxicity.HALF_OPEN and ends:
         return Seen(False, f"{told}; the connection ended, so it was not half open", seen.asked)

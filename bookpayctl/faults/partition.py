@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bookpayctl.faults import undo
-from bookpayctl.faults.canary import KEPT, NEW, LinkCut, answers_of, cut_in
+from bookpayctl.faults.canary import KEPT, NEW, LinkCut, ToxicTimes, answers_of, cut_in
 from bookpayctl.faults.fault import Fault, FaultError
 from bookpayctl.faults.process import TimeAway
 from bookpayctl.faults.sessions import end_foreign_sessions
@@ -83,7 +83,7 @@ class Partition(Fault):
         self._seconds = seconds
         self._observe = observe
         self._canary: Witness | None = None
-        self._cut_from = self._cut_until = 0.0
+        self._times = ToxicTimes(0.0, 0.0, 0.0)
         self._state: DiversionState | None = None
 
     def plan_undo(self) -> None:
@@ -118,18 +118,20 @@ class Partition(Fault):
         began_at = time.time()
         # Its own end comes later than ours: it is there for when ours does not come.
         toxic = Toxic(self.how, seconds=2 * self._seconds + 1.0)
+        ordered = time.monotonic()
         self.cluster.set_toxic(self.link.service, toxic)
-        self._cut_from = time.monotonic()
+        began = time.monotonic()
         self.run.journal("cut", service=self.link.service, how=self.how.value)
         # The length of the cut is the experiment; nothing is waited for.
         threading.Event().wait(self._seconds)
         self._state = self.cluster.diversion(self.link.service)
-        self._cut_until = time.monotonic()
+        ended = time.monotonic()
+        self._times = ToxicTimes(ordered, began, ended)
         self.cluster.set_toxic(self.link.service, None)
         self.window = TimeAway(began_at, time.time())
         self.run.journal("passes", service=self.link.service)
         self._canary.wait_for(
-            lambda lines: any(at > self._cut_until for at in answers_of(lines, NEW)),
+            lambda lines: any(at > ended for at in answers_of(lines, NEW)),
             deadline_seconds=_ANSWERED_SECONDS_MAX,
         )
 
@@ -139,10 +141,10 @@ class Partition(Fault):
         lines = [] if self._canary is None else self._canary.heard()
         if self._canary is not None:
             self._canary.dismiss()
-        cut = (self._cut_from, self._cut_until)
+        kept, new = (cut_in(lines, kind, self._times) for kind in (KEPT, NEW))
         return [
-            self._cut_item("old-connection-cut", "an open connection", cut_in(lines, KEPT, *cut)),
-            self._cut_item("new-connection-cut", "new connections", cut_in(lines, NEW, *cut)),
+            self._cut_item("old-connection-cut", "an open connection", kept),
+            self._cut_item("new-connection-cut", "new connections", new),
         ]
 
     def _cut_item(self, name: str, what: str, seen: LinkCut) -> Item:

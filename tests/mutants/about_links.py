@@ -83,4 +83,22 @@ LINK_MUTANTS: Final = (
         (unit("targets/test_passage", "test_held_connections_do_not_wake_each_other"),),
         (unit("targets/test_passage", "test_what_comes_passes_both_ways_and_is_counted"),),
     ),
+    Mutant(
+        "M145",
+        "what a reset broke before the proxy had answered counts neither as before nor as cut",
+        (
+            Replacement(
+                "bookpayctl/faults/canary.py",
+                "        return one.ended_at > times.ordered_at\n",
+                "        return one.ended_at > times.began_at\n",
+            ),
+        ),
+        (
+            unit(
+                "drills/test_toxic_times",
+                "test_a_connection_that_is_reset_before_the_proxy_has_answered_was_cut",
+            ),
+        ),
+        (unit("drills/test_link_proofs", "test_a_cut_is_no_answer_on_any_connection"),),
+    ),
 )

@@ -7,12 +7,12 @@ from collections.abc import Iterable
 
 import pytest
 
-from bookpayctl.faults.canary import KEPT, NEW
+from bookpayctl.faults.canary import KEPT, NEW, ToxicTimes
 from bookpayctl.faults.link_proof import seen_of
 from bookpayctl.targets.toxic import Direction, Toxic, Toxicity
 from bookpayctl.targets.witness import HeardLine
 
-BEGAN, ENDED = 10.0, 20.0
+TIMES = ToxicTimes(9.5, 10.0, 20.0)
 
 LATE = Toxic(Toxicity.LATENCY, 10.0, Direction.TO_CALLER, delay_ms=500)
 NARROW = Toxic(Toxicity.BANDWIDTH, 10.0, bytes_per_second=1_000)
@@ -39,7 +39,7 @@ def lines(connection: str, asked: Iterable[Asked]) -> list[HeardLine]:
 
 def is_proof(toxic: Toxic, meanwhile: Iterable[Asked], *, connection: str = NEW) -> bool:
     heard = lines(connection, [*USUAL, *meanwhile])
-    return seen_of(toxic, heard, connection, BEGAN, ENDED).is_proof
+    return seen_of(toxic, heard, connection, TIMES).is_proof
 
 
 @pytest.mark.parametrize(
@@ -73,13 +73,13 @@ def test_what_was_as_slow_before_proves_nothing() -> None:
     usual = [(float(at), at + 0.45, "HTTP 200, 200 bytes") for at in range(1, 9)]
     meanwhile = [(12.0, 12.6, "HTTP 200, 200 bytes")]
 
-    assert not seen_of(LATE, lines(NEW, [*usual, *meanwhile]), NEW, BEGAN, ENDED).is_proof
+    assert not seen_of(LATE, lines(NEW, [*usual, *meanwhile]), NEW, TIMES).is_proof
 
 
 @pytest.mark.parametrize("toxic", [LATE, NARROW, SLICED, HALF_OPEN, BLACK_HOLE], ids=str)
 def test_a_canary_that_asked_nothing_meanwhile_proves_nothing(toxic: Toxic) -> None:
     assert not is_proof(toxic, [])
-    assert not seen_of(toxic, [], NEW, BEGAN, ENDED).is_proof
+    assert not seen_of(toxic, [], NEW, TIMES).is_proof
 
 
 def test_a_cut_is_no_answer_on_any_connection() -> None:
@@ -94,6 +94,7 @@ def test_half_open_is_silence_without_an_end_on_the_old_and_answers_on_the_new()
     assert is_proof(HALF_OPEN, [(10.5, 20.5, "")], connection=KEPT)
     # A reset tells the caller: then nobody waits for an answer.
     assert not is_proof(HALF_OPEN, [(10.5, 13.0, "")], connection=KEPT)
+    assert not is_proof(HALF_OPEN, [(9.4, 9.6, "")], connection=KEPT)
     assert not is_proof(HALF_OPEN, [(12.0, 12.1, "row (1,)")], connection=KEPT)
 
     answered: list[Asked] = [(at, at + 0.01, "row (1,)") for at in (11.0, 12.0, 13.0, 14.0)]
