@@ -12,7 +12,7 @@ KEPT: Final = "kept"
 NEW: Final = "new"
 
 # What was answered just before a cut is heard just after its begin: it comes a longer way.
-_ON_THE_WAY_SECONDS: Final = 1.5
+ON_THE_WAY_SECONDS: Final = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def answers_of(lines: Sequence[HeardLine], connection: str) -> list[float]:
 
 def cut_in(lines: Sequence[HeardLine], connection: str, times: ToxicTimes) -> LinkCut:
     """How a kind of connection fared while it was cut."""
-    settled = times.began_at + _ON_THE_WAY_SECONDS
+    settled = times.began_at + ON_THE_WAY_SECONDS
     found = questions_in(lines, connection)
     open_ones = [one for one in found if _is_open(one, times, settled)]
     answered = [

@@ -12,12 +12,23 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
-from bookpayctl.faults.canary import KEPT, NEW, Question, ToxicTimes, cut_in, questions_in
+from bookpayctl.faults.canary import (
+    KEPT,
+    NEW,
+    ON_THE_WAY_SECONDS,
+    Question,
+    ToxicTimes,
+    cut_in,
+    questions_in,
+)
 from bookpayctl.targets.toxic import Direction, Toxic, Toxicity
 from bookpayctl.targets.witness import HeardLine
 
 CUTTING: Final = frozenset({Toxicity.HOLD, Toxicity.BLACK_HOLE, Toxicity.RESET})
 """Under these nothing is answered, whichever connection it is asked on."""
+
+# Under these an answer does not come, rather than late.
+_SILENCING: Final = CUTTING | {Toxicity.HALF_OPEN}
 
 # Clocks are read and lines are carried between the two ends: not to the last millisecond.
 _ENOUGH: Final = 0.9
@@ -41,11 +52,15 @@ class Seen:
 
 def required_of(toxic: Toxic, connection: str) -> str:
     """What a canary has to see."""
+    if _is_shared(toxic, connection):
+        which = "some of them" if connection == NEW else "it, all the while or never"
+        return f"answered before; of {toxic.share:.0%} of the connections, {which}: {toxic.kind}"
     both = 2 if toxic.direction is Direction.BOTH else 1
     match toxic.kind:
         case Toxicity.LATENCY:
             least = max(0, toxic.delay_ms - toxic.jitter_ms) * both
-            return f"answered before in less than half, and meanwhile in no less than {least} ms"
+            uneven = ", not all alike" if toxic.jitter_ms else ""
+            return f"answered before in less than half, meanwhile in {least} ms or more{uneven}"
         case Toxicity.BANDWIDTH:
             return f"at most {toxic.bytes_per_second} bytes of an answer in a second, before more"
         case Toxicity.SLICER:
@@ -60,6 +75,8 @@ def required_of(toxic: Toxic, connection: str) -> str:
 
 def seen_of(toxic: Toxic, lines: Sequence[HeardLine], connection: str, times: ToxicTimes) -> Seen:
     """What a canary saw of a toxic on one kind of connection."""
+    if _is_shared(toxic, connection):
+        return _shared(toxic, lines, connection, times)
     if toxic.kind in CUTTING or (toxic.kind is Toxicity.HALF_OPEN and connection == KEPT):
         return _cut(toxic, lines, connection, times)
     every = questions_in(lines, connection)
@@ -104,7 +121,53 @@ def _slow(toxic: Toxic, before: Sequence[Question], answered: Sequence[Question]
     if toxic.kind is Toxicity.BANDWIDTH:
         told += f" for {_bytes(quickest)} bytes"
     good = usual < least / 2 and _seconds(quickest) >= _ENOUGH * least
+    if toxic.jitter_ms:
+        slowest = max(map(_seconds, answered))
+        told += f", the slowest after {slowest * 1000:.0f} ms"
+        good = good and slowest - _seconds(quickest) >= toxic.jitter_ms / 1000 / 2
     return Seen(good, told, len(answered))
+
+
+def _is_shared(toxic: Toxic, connection: str) -> bool:
+    """Whether it befalls some of them and not others: new ones are never half open."""
+    return toxic.share < 1 and not (toxic.kind is Toxicity.HALF_OPEN and connection == NEW)
+
+
+def _shared(toxic: Toxic, lines: Sequence[HeardLine], connection: str, times: ToxicTimes) -> Seen:
+    """Of new connections some are struck and some are not; a kept one is either, to its end."""
+    every = questions_in(lines, connection)
+    before = [
+        one
+        for one in every
+        if one.answered
+        and (one.ended_at or 0.0) <= times.ordered_at
+        and (toxic.kind in _SILENCING or _seconds(one) < _least_seconds(toxic, one) / 2)
+    ]
+    found = [_is_struck(toxic, one, times) for one in every]
+    struck, spared = found.count(True), found.count(False)
+    told = f"{len(before)} answers before; meanwhile {struck} struck and {spared} not"
+    both = struck > 0 and spared > 0
+    good = both if connection == NEW else struck + spared > 0 and not both
+    return Seen(bool(before) and good, told, struck + spared)
+
+
+def _is_struck(toxic: Toxic, one: Question, times: ToxicTimes) -> bool | None:
+    """Whether a question met the toxic; None where what became of it does not tell."""
+    if one.asked_at > times.ended_at:
+        return None
+    if one.ended_at is None or one.ended_at > times.ended_at:
+        silent = times.ended_at - max(one.asked_at, times.began_at)
+        return True if toxic.kind in _SILENCING and silent > ON_THE_WAY_SECONDS else None
+    if not one.answered:
+        return True if toxic.kind in CUTTING and one.ended_at > times.ordered_at else None
+    if one.asked_at < times.began_at:
+        return None
+    if toxic.kind in _SILENCING:
+        return False
+    least = _least_seconds(toxic, one)
+    if _seconds(one) >= _ENOUGH * least:
+        return True
+    return False if _seconds(one) < least / 2 else None
 
 
 def _least_seconds(toxic: Toxic, one: Question) -> float:

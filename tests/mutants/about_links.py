@@ -101,4 +101,22 @@ LINK_MUTANTS: Final = (
         ),
         (unit("drills/test_link_proofs", "test_a_cut_is_no_answer_on_any_connection"),),
     ),
+    Mutant(
+        "M146",
+        "a toxic of a share counts as proven when every connection was struck",
+        (
+            Replacement(
+                "bookpayctl/faults/link_proof.py",
+                "    both = struck > 0 and spared > 0\n",
+                "    both = struck > 0\n",
+            ),
+        ),
+        (
+            unit(
+                "drills/test_link_proofs",
+                "test_a_share_is_some_new_connections_and_not_others",
+            ),
+        ),
+        (unit("drills/test_link_proofs", "test_slowness_is_measured"),),
+    ),
 )

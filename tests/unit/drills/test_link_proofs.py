@@ -18,6 +18,10 @@ LATE = Toxic(Toxicity.LATENCY, 10.0, Direction.TO_CALLER, delay_ms=500)
 NARROW = Toxic(Toxicity.BANDWIDTH, 10.0, bytes_per_second=1_000)
 SLICED = Toxic(Toxicity.SLICER, 10.0, Direction.TO_CALLER, slice_bytes=1, delay_ms=10)
 HALF_OPEN = Toxic(Toxicity.HALF_OPEN, 10.0)
+UNEVEN = Toxic(Toxicity.LATENCY, 10.0, Direction.TO_CALLER, delay_ms=800, jitter_ms=400)
+SOME_LATE = Toxic(Toxicity.LATENCY, 10.0, Direction.TO_CALLER, share=0.5, delay_ms=500)
+SOME_LOST = Toxic(Toxicity.BLACK_HOLE, 10.0, share=0.5)
+SOME_RESET = Toxic(Toxicity.RESET, 10.0, share=0.5)
 BLACK_HOLE = Toxic(Toxicity.BLACK_HOLE, 10.0)
 
 Asked = tuple[float, float | None, str]
@@ -102,3 +106,42 @@ def test_half_open_is_silence_without_an_end_on_the_old_and_answers_on_the_new()
     assert not is_proof(
         HALF_OPEN, [*answered, (15.0, None, ""), (16.0, None, ""), (17.0, None, "")]
     )
+
+
+def test_jitter_is_answers_that_are_not_all_alike() -> None:
+    quick, slow = (12.0, 12.5, "HTTP 200, 200 bytes"), (14.0, 15.1, "HTTP 200, 200 bytes")
+
+    assert is_proof(UNEVEN, [quick, slow])
+    assert not is_proof(UNEVEN, [quick, quick])
+
+
+SLOW: Asked = (12.0, 12.6, "HTTP 200, 200 bytes")
+QUICK: Asked = (13.0, 13.01, "HTTP 200, 200 bytes")
+SILENT: Asked = (14.0, None, "")
+RESET: Asked = (9.4, 9.7, "")
+
+
+@pytest.mark.parametrize(
+    ("toxic", "struck", "spared"),
+    [(SOME_LATE, SLOW, QUICK), (SOME_LOST, SILENT, QUICK), (SOME_RESET, RESET, QUICK)],
+    ids=["late", "lost", "reset at once"],
+)
+def test_a_share_is_some_new_connections_and_not_others(
+    toxic: Toxic, struck: Asked, spared: Asked
+) -> None:
+    assert is_proof(toxic, [struck, spared])
+    assert not is_proof(toxic, [struck])
+    assert not is_proof(toxic, [spared])
+    assert not is_proof(toxic, [])
+    # What was asked just before its end, or is neither slow nor as ever, tells nothing.
+    assert not is_proof(toxic, [spared, (19.5, None, ""), (19.0, 20.5, "HTTP 200, 200 bytes")])
+
+
+@pytest.mark.parametrize(("toxic", "struck"), [(SOME_LATE, SLOW), (SOME_LOST, SILENT)], ids=str)
+def test_a_connection_that_is_kept_is_of_a_share_all_the_while_or_never(
+    toxic: Toxic, struck: Asked
+) -> None:
+    assert is_proof(toxic, [struck], connection=KEPT)
+    assert is_proof(toxic, [QUICK], connection=KEPT)
+    assert not is_proof(toxic, [QUICK, struck], connection=KEPT)
+    assert not is_proof(toxic, [], connection=KEPT)
