@@ -29,6 +29,14 @@ EVENTS: Final[Mapping[str, tuple[MarkKind, str]]] = {
     "injected": (MarkKind.STEP, "point"),
     "hit": (MarkKind.FAULT, "process"),
     "killed": (MarkKind.FAULT, "process"),
+    "striking": (MarkKind.FAULT, "what"),
+    "struck": (MarkKind.STEP, "what"),
+    "proven": (MarkKind.STEP, "what"),
+    "unproven": (MarkKind.TROUBLE, "what"),
+    "storm": (MarkKind.STEP, "event"),
+    "healed": (MarkKind.RECOVERY, "faults"),
+    "heal_failed": (MarkKind.TROUBLE, "error"),
+    "core_left": (MarkKind.STEP, "stopped"),
     "cut": (MarkKind.FAULT, "service"),
     "deleted": (MarkKind.FAULT, "process"),
     "cordoned": (MarkKind.FAULT, "node"),
@@ -80,6 +88,7 @@ EVENTS: Final[Mapping[str, tuple[MarkKind, str]]] = {
 _PAIRS: Final = (
     ("cut", "passes", "service"),
     ("cordoned", "uncordoned", "node"),
+    ("striking", "struck", "what"),
 )
 
 # Said by the drill of the whole; where a line names what was struck, that line counts.
