@@ -17,6 +17,7 @@ from typing import Final
 from bookpayctl.clients.database import reading
 from bookpayctl.clients.orders_api import Outcome
 from bookpayctl.drill.scenario import EVIDENCE_MAX, Drill, DrillContext, DrillRequest, Scenario
+from bookpayctl.drills.observing.group_watch import GroupWatch
 from bookpayctl.drills.observing.heard_webhooks import database_now
 from bookpayctl.drills.observing.sightings import (
     failpoints_item,
@@ -37,7 +38,7 @@ from bookpayctl.storm.kinds import POINTS, Profile
 from bookpayctl.storm.schedule import Schedule, draw_schedule, roles_of
 from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.platforms import LOCAL
-from runtime.domain.names import OrderStatus
+from runtime.domain.names import OrderStatus, Service
 
 FAULTS_PER_MINUTE: Final = 10.0
 
@@ -83,6 +84,7 @@ class StormScenario(Scenario):
     def __init__(self, context: DrillContext, weather: Weather) -> None:
         super().__init__(context)
         self._before, self._since = context.target.mark(), database_now(context)
+        self._group = GroupWatch(context.environment, Service.WORKER.value)
         self.storm = Storm(
             context.target,
             context.run,
@@ -94,6 +96,14 @@ class StormScenario(Scenario):
     @property
     def faults(self) -> tuple[Storm]:
         return (self.storm,)
+
+    def inject(self) -> None:
+        """The storm, while the workers' group is watched."""
+        self._group.start()
+        try:
+            super().inject()
+        finally:
+            self._group.stop()
 
     def observe(self) -> list[Item]:
         """Whether a core alone drains it, what became of calls without answers, what was seen."""
@@ -148,6 +158,7 @@ class StormScenario(Scenario):
         seen = sightings_of_logs(lines_since(context, self._before))
         seen += sightings_of_books(context, self._since)
         seen += sightings_of_clients(operations, known)
+        seen["rebalanced-in-charge"] = self._group.during_charges
         points = frozenset(point for points in POINTS.values() for point in points)
         return [failpoints_item(context, points), *sometimes_items(context, seen)]
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import count, islice
 from typing import Any, Final
 
@@ -32,6 +32,9 @@ SETTLED_SECONDS: Final = max(kind.settles for kind in KINDS.values())
 
 KINDS_MIN: Final = 3
 DRAWS_MAX: Final = 30
+
+RATE_MIN: Final = 1.0
+"""Orders a second under which too few come for a fault to strike one."""
 
 
 class ScheduleError(ValueError):
@@ -141,6 +144,22 @@ def draw_schedule(
         fitting = (draft for draft in drafts if not any(_clash(draft, o, processes) for o in near))
         chosen += islice(fitting, 1)
     return Schedule(seed, profile.value, duration_seconds, rate_per_second, tuple(chosen))
+
+
+def with_faults(schedule: Schedule, faults: Sequence[PlannedFault]) -> Schedule:
+    """The same storm with these faults alone, which ends when they have been calm for long enough.
+
+    What is left strikes when it did, and the load begins as it did.
+    """
+    end = max((fault.ends_at for fault in faults), default=0.0) + CALM_SECONDS
+    seconds = min(schedule.duration_seconds, math.ceil(end))
+    return replace(schedule, faults=tuple(faults), duration_seconds=float(seconds))
+
+
+def lighter(schedule: Schedule) -> Schedule | None:
+    """The same storm under half of its load; None where it could hardly be less."""
+    rate = schedule.rate_per_second / 2
+    return None if rate < RATE_MIN else replace(schedule, rate_per_second=rate)
 
 
 def _fits(kind: Kind, processes: Mapping[str, Sequence[str]]) -> bool:

@@ -79,4 +79,40 @@ STORM_MUTANTS: Final = (
             ),
         ),
     ),
+    Mutant(
+        "M194",
+        "a fault that the smallest storm can do without is left in it",
+        (
+            Replacement(
+                "bookpayctl/storm/ddmin.py",
+                "        rest = next((one for one in rests if still(one)), None)\n",
+                "        rest = next((one for one in rests if not one), None)\n",
+            ),
+        ),
+        (
+            unit(
+                "storm/test_ddmin",
+                "test_no_single_item_of_what_is_left_can_be_left_out",
+            ),
+        ),
+        (unit("storm/test_ddmin", "test_one_item_is_as_small_as_it_gets_and_nobody_is_asked"),),
+    ),
+    Mutant(
+        "M195",
+        "a smaller storm that was never red again counts as found",
+        (
+            Replacement(
+                "bookpayctl/selftest/shrinking.py",
+                "    if not red:\n",
+                "    if red < 0:\n",
+            ),
+        ),
+        (unit("storm/test_shrinking", "test_a_storm_that_is_never_red_again_is_unknown"),),
+        (
+            unit(
+                "storm/test_shrinking",
+                "test_what_is_left_is_written_down_with_how_often_it_was_red",
+            ),
+        ),
+    ),
 )

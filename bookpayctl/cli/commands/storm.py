@@ -13,6 +13,7 @@ from bookpayctl.cli.drill_runs import controlled, drill_plan, perform, recorded
 from bookpayctl.cli.durations import duration_of
 from bookpayctl.cli.options import NameOption, environment_of
 from bookpayctl.cli.output import fail, hint, print_json, print_table
+from bookpayctl.cli.recorded import run_folder
 from bookpayctl.cli.reports import (
     FormatOption,
     ReportFormat,
@@ -22,11 +23,13 @@ from bookpayctl.cli.reports import (
     report_files,
 )
 from bookpayctl.report.exit_code import ExitCode
+from bookpayctl.report.verdict import Verdict
 from bookpayctl.storm.kinds import Profile
 
 if TYPE_CHECKING:
     from bookpayctl.drill.series import Turn
     from bookpayctl.drills.storm import Weather
+    from bookpayctl.report.result import Report
     from bookpayctl.storm.schedule import Schedule
     from bookpayctl.targets.environment import Environment
 
@@ -55,6 +58,26 @@ ControlOption = Annotated[
 ]
 AllOption = Annotated[
     bool, typer.Option("--verbose", "-v", help="List every invariant, not only those that fail.")
+]
+
+
+ShrinkOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="RUN", help="Find the smaller storm that violates what that run's did; takes long."
+    ),
+]
+TriesOption = Annotated[
+    int, typer.Option(min=1, metavar="N", help="With --shrink: stacks for each smaller storm.")
+]
+ConfirmOption = Annotated[
+    int, typer.Option(min=1, metavar="N", help="With --shrink: stacks for what is left.")
+]
+IntoOption = Annotated[
+    Path, typer.Option(metavar="DIR", help="With --shrink: for schedule.json and repro.sh.")
+]
+InvariantOption = Annotated[
+    str | None, typer.Option(metavar="ID", help="With --shrink: which; the first, otherwise.")
 ]
 
 
@@ -92,6 +115,66 @@ class Asked:
         return turns_of(chosen, every_point=False, repetitions=self.repetitions)
 
 
+@dataclass(frozen=True, slots=True)
+class Shrinking:
+    """What was said on the command line of a run to be made smaller."""
+
+    run: str
+    invariant: str | None
+    tries: int
+    confirmations: int
+    deadline_seconds: float
+    into: Path
+
+    def report(self, name: str | None) -> Report:
+        """Shrink it; exit 2 where the run was no storm, or violated nothing."""
+        from bookpayctl.selftest.shrinking import ShrinkRequest, shrink
+
+        with run_folder(self.run, name) as folder:
+            schedule, violated = _stormed(folder), _violated(folder)
+            run_id = folder.name
+        question = self.invariant or next(iter(violated), None)
+        if question not in violated:
+            has = ", ".join(violated) or "nothing"
+            fail(f"--shrink {self.run}: that storm violated {has}", ExitCode.USAGE)
+        request = ShrinkRequest(
+            run_id=run_id,
+            schedule=schedule,
+            question=str(question),
+            tries=self.tries,
+            confirmations=self.confirmations,
+            deadline_seconds=self.deadline_seconds,
+            into=self.into.absolute(),
+        )
+        return shrink(request, hint)
+
+
+def _stormed(folder: Path) -> Schedule:
+    """The schedule that a run's journal has; exit 2 where it has none."""
+    from bookpayctl.runs.directory import JOURNAL_FILE, read_lines
+    from bookpayctl.storm.schedule import ScheduleError, read_schedule
+
+    lines = read_lines(folder / JOURNAL_FILE)
+    try:
+        found = [line["schedule"] for line in lines if line.get("event") == "storm"]
+        if not found:
+            fail(f"--shrink {folder}: it was no storm, its journal has no schedule", ExitCode.USAGE)
+        return read_schedule(found[-1])
+    except (OSError, ValueError, KeyError, ScheduleError) as error:
+        fail(f"--shrink {folder}: {error}", ExitCode.USAGE)
+
+
+def _violated(folder: Path) -> list[str]:
+    """Ids of what its report says is violated, in the report's order."""
+    from bookpayctl.runs.directory import REPORT_FILE
+
+    try:
+        items = json.loads((folder / REPORT_FILE).read_text())["items"]
+        return [item["id"] for item in items if item["verdict"] == Verdict.VIOLATED]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        fail(f"--shrink {folder}: it has no report: {error}", ExitCode.USAGE)
+
+
 def storm(
     name: NameOption = None,
     seed: SeedOption = 0,
@@ -104,6 +187,11 @@ def storm(
     schedule: ScheduleOption = None,
     plan: PlanOption = False,
     control: ControlOption = False,
+    shrink: ShrinkOption = None,
+    invariant: InvariantOption = None,
+    tries: TriesOption = 3,
+    confirm: ConfirmOption = 5,
+    into: IntoOption = Path("storm-shrunk"),
     strict: StrictOption = False,
     verbose: AllOption = False,
     output: FormatOption = ReportFormat.TABLE,
@@ -112,7 +200,8 @@ def storm(
     """Faults of many kinds by a schedule that a seed has drawn, one over another.
 
     The schedule is drawn before anything runs, and the same seed draws the same one; --plan prints
-    it. What could not be proven to have landed is unknown, and exits 3.
+    it. What could not be proven to have landed is unknown, and exits 3. --shrink brings up one
+    stack after another, on this machine, with the runtime that BOOKPAY_PYTHONPATH names.
 
     Example: bookpayctl drill storm --seed 5 --duration 90s --plan
     """
@@ -122,6 +211,10 @@ def storm(
     files = report_files(report, output, inputs=[schedule] if schedule else [])
     if control:
         finish(controlled([DRILL]), output, files, detailed=verbose)
+    if shrink is not None:
+        bound = duration_of(timeout, "--timeout")
+        asked_for = Shrinking(shrink, invariant, tries, confirm, bound, into)
+        finish(asked_for.report(name), output, files, detailed=True)
     weather = Weather(faults_per_minute, _read(schedule))
     if schedule is not None and repeat > 1:
         fail("--schedule is one storm; --repeat would run it under other seeds", ExitCode.USAGE)

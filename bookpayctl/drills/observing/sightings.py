@@ -27,9 +27,10 @@ SOMETIMES: Final[Mapping[str, str]] = {
     "lease-fenced": "a result came when its lease was gone",
     "lease-lost": "a lease ran out over an attempt without an end",
     "charge-changed-hands": "a charge was begun by one worker and again by another",
+    "rebalanced-in-charge": "the workers' group was balanced while charges were under way",
     "webhook-driven-again": "a webhook came before its payment and was kept",
     "reconciler-moved": "the reconciler brought a payment on",
-    "publisher-replaced": "another publisher took over",
+    "publisher-replaced": "a publisher began to lead",
     "call-unanswered": "a call to Stripe whose answer the gateway never had",
     "order-unknown-placed": "a client was not told, and its order was placed",
     "order-unknown-absent": "a client was not told, and there was no order",
@@ -40,16 +41,18 @@ _STORED: Final[LiteralString] = """
     WITH moved AS (SELECT * FROM payment_events WHERE at >= %(since)s AND kind = 'transition')
     SELECT
         (SELECT count(*) FROM moved WHERE to_state = 'unknown') AS "answer-unknown",
-        (SELECT count(*) FROM moved WHERE from_state = 'unknown' AND to_state = 'succeeded')
+        (SELECT count(DISTINCT event_id) FROM moved WHERE to_state = 'succeeded'
+            AND event_id IN (SELECT event_id FROM moved WHERE to_state = 'unknown'))
             AS "unknown-succeeded",
-        (SELECT count(*) FROM moved WHERE from_state = 'unknown' AND to_state = 'failed')
+        (SELECT count(DISTINCT event_id) FROM moved WHERE to_state = 'failed'
+            AND event_id IN (SELECT event_id FROM moved WHERE to_state = 'unknown'))
             AS "unknown-failed",
         (SELECT count(*) FROM (SELECT FROM moved WHERE to_state = 'charging' GROUP BY event_id
             HAVING count(DISTINCT cause) > 1) AS handed) AS "charge-changed-hands",
         (SELECT count(*) FROM moved WHERE cause = 'reconciler') AS "reconciler-moved",
         (SELECT count(*) FROM moved WHERE cause = 'lease_lost') AS "lease-lost",
-        (SELECT greatest(count(DISTINCT publisher_id) - 1, 0) FROM publisher_terms
-            WHERE began_at >= %(since)s OR ended_at IS NULL) AS "publisher-replaced",
+        (SELECT count(*) FROM publisher_terms WHERE began_at >= %(since)s)
+            AS "publisher-replaced",
         (SELECT count(*) FROM stripe_calls WHERE outcome IS NULL AND started_at >= %(since)s)
             AS "call-unanswered"
 """

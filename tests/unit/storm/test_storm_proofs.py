@@ -14,6 +14,7 @@ from bookpayctl.clients.http import HttpAnswer
 from bookpayctl.clients.orders_api import Outcome
 from bookpayctl.drill import run as running
 from bookpayctl.drill.scenario import Scenario
+from bookpayctl.drills.observing.group_watch import is_balanced
 from bookpayctl.drills.observing.sightings import sightings_of_clients, sightings_of_logs
 from bookpayctl.faults.process import ProcessFrozen
 from bookpayctl.judge.rows import ClientOperation
@@ -158,6 +159,15 @@ def test_rare_things_are_counted_as_the_logs_tell_them() -> None:
     )
 
     assert +counted == {"key-replayed": 1, "lease-fenced": 1, "webhook-driven-again": 1}
+
+
+def test_a_group_that_shows_others_or_nobody_was_balanced() -> None:
+    two = frozenset({"worker-0", "worker-1"})
+
+    assert is_balanced(two, frozenset({"worker-0"}))
+    assert is_balanced(two, frozenset())
+    assert not is_balanced(two, two)
+    assert not is_balanced(frozenset(), two), "nobody was there to lose anything"
 
 
 def test_a_call_without_an_answer_left_an_order_or_none() -> None:
