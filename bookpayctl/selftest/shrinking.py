@@ -60,7 +60,7 @@ def shrink(request: ShrinkRequest, observe: Callable[[str], None]) -> Report:
     began_at, began = datetime.now(UTC), time.monotonic()
     items: list[Item] = []
     incidents: list[ExitCode] = []
-    asked = _Asked(request, observe)
+    asked = StackTries(request, observe)
     try:
         with interruptible(), closing(_shrunk(request, asked)) as found:
             items.extend(found)
@@ -82,7 +82,7 @@ def shrink(request: ShrinkRequest, observe: Callable[[str], None]) -> Report:
     )
 
 
-class _Asked:
+class StackTries:
     """Real stacks as an answer: whether a schedule violates the invariant there.
 
     Attributes:
@@ -122,7 +122,7 @@ class _Asked:
         return str(answers.get(request.question, {}).get("verdict", "not asked"))
 
 
-def _shrunk(request: ShrinkRequest, asked: _Asked) -> Generator[Item]:
+def _shrunk(request: ShrinkRequest, asked: StackTries) -> Generator[Item]:
     whole = request.schedule
     smaller = smallest(whole, asked.often)
     red = sum(asked.once(smaller) for _ in range(request.confirmations))

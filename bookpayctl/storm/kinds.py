@@ -33,7 +33,7 @@ _CHARGES: Final = frozenset(
 _SERVICES: Final = tuple(service.value for service in Service)
 
 
-class Extent(StrEnum):
+class StrikeExtent(StrEnum):
     """How much a fault of processes strikes."""
 
     ONE = "one"
@@ -52,7 +52,7 @@ class Profile(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class FaultKind:
     """One kind of fault.
 
     Attributes:
@@ -69,24 +69,24 @@ class Kind:
     seconds: tuple[float, float]
     takes: frozenset[str] = frozenset()
     needs: frozenset[str] = frozenset()
-    extents: tuple[Extent, ...] = ()
+    extents: tuple[StrikeExtent, ...] = ()
     targets: tuple[str, ...] = ()
     settles: float = 6.0
 
 
-def _stripe(words: str) -> Kind:
+def _stripe(words: str) -> FaultKind:
     takes = frozenset({STRIPE_ANSWERS})
-    return Kind(words, Profile.STRIPE, (2.0, 4.0), takes, _CHARGES, settles=2.0)
+    return FaultKind(words, Profile.STRIPE, (2.0, 4.0), takes, _CHARGES, settles=2.0)
 
 
-def _webhooks(words: str) -> Kind:
+def _webhooks(words: str) -> FaultKind:
     takes, receiver = frozenset({WEBHOOKS}), Service.RECEIVER.value
     needs = _CHARGES | {receiver, STRIPE_ANSWERS}
-    return Kind(words, Profile.STRIPE, (2.0, 6.0), takes, needs, settles=4.0)
+    return FaultKind(words, Profile.STRIPE, (2.0, 6.0), takes, needs, settles=4.0)
 
 
-def _failpoint(words: str) -> Kind:
-    return Kind(
+def _failpoint(words: str) -> FaultKind:
+    return FaultKind(
         words, Profile.PROCESSES, (1.0, 2.0), needs=frozenset({POSTGRES, EARS}), settles=8.0
     )
 
@@ -98,28 +98,28 @@ POSTGRES_KILLED, SESSIONS_ENDED, KAFKA_KILLED = "postgres-killed", "sessions-end
 KAFKA_AWAY, TWIN_AWAY = "kafka-away", "stripe-away"
 WEBHOOKS_TWICE = "webhooks-twice"
 
-KINDS: Final[Mapping[str, Kind]] = {
-    PROCESS_KILLED: Kind(
+KINDS: Final[Mapping[str, FaultKind]] = {
+    PROCESS_KILLED: FaultKind(
         "processes are killed with SIGKILL",
         Profile.PROCESSES,
         (1.0, 1.0),
-        extents=tuple(Extent),
+        extents=tuple(StrikeExtent),
         targets=_SERVICES,
     ),
-    PROCESS_FROZEN: Kind(
+    PROCESS_FROZEN: FaultKind(
         "processes stand still and go on",
         Profile.PROCESSES,
         (2.0, 8.0),
         takes=frozenset({EARS}),
-        extents=(Extent.ONE, Extent.LEADER, Extent.MINORITY),
+        extents=(StrikeExtent.ONE, StrikeExtent.LEADER, StrikeExtent.MINORITY),
         targets=_SERVICES,
         settles=2.0,
     ),
-    SERVICE_AWAY: Kind(
+    SERVICE_AWAY: FaultKind(
         "every process of a service is stopped",
         Profile.PROCESSES,
         (2.0, 5.0),
-        extents=(Extent.ALL,),
+        extents=(StrikeExtent.ALL,),
         targets=tuple(name for name in _SERVICES if name != Service.ORDERS.value),
     ),
     FAILPOINT_EXIT: _failpoint("a process dies in the middle of a step"),
@@ -134,14 +134,14 @@ KINDS: Final[Mapping[str, Kind]] = {
     "webhooks-late": _webhooks("webhooks come late"),
     WEBHOOKS_TWICE: _webhooks("each webhook comes three times at once"),
     "webhooks-shuffled": _webhooks("webhooks come in another order"),
-    POSTGRES_KILLED: Kind(
+    POSTGRES_KILLED: FaultKind(
         "PostgreSQL is killed with SIGKILL",
         Profile.SERVERS,
         (1.0, 1.0),
         targets=(POSTGRES,),
         settles=10.0,
     ),
-    SESSIONS_ENDED: Kind(
+    SESSIONS_ENDED: FaultKind(
         "PostgreSQL ends the sessions of all services once a second",
         Profile.SERVERS,
         (1.0, 4.0),
@@ -149,17 +149,17 @@ KINDS: Final[Mapping[str, Kind]] = {
         needs=frozenset({POSTGRES}),
         settles=3.0,
     ),
-    KAFKA_KILLED: Kind(
+    KAFKA_KILLED: FaultKind(
         "the broker is killed with SIGKILL",
         Profile.SERVERS,
         (1.0, 1.0),
         targets=(KAFKA,),
         settles=12.0,
     ),
-    KAFKA_AWAY: Kind(
+    KAFKA_AWAY: FaultKind(
         "no broker is there", Profile.SERVERS, (2.0, 5.0), targets=(KAFKA,), settles=12.0
     ),
-    TWIN_AWAY: Kind(
+    TWIN_AWAY: FaultKind(
         "no Stripe is there",
         Profile.SERVERS,
         (2.0, 5.0),

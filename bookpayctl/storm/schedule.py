@@ -16,7 +16,15 @@ from itertools import count, islice
 from typing import Any, Final
 
 from bookpayctl.simulation.seeds import stream
-from bookpayctl.storm.kinds import KINDS, POINTS, Extent, Kind, Profile, kinds_of, needs_of
+from bookpayctl.storm.kinds import (
+    KINDS,
+    POINTS,
+    FaultKind,
+    Profile,
+    StrikeExtent,
+    kinds_of,
+    needs_of,
+)
 from runtime.domain.names import Service
 
 VERSION: Final = 1
@@ -162,7 +170,7 @@ def lighter(schedule: Schedule) -> Schedule | None:
     return None if rate < RATE_MIN else replace(schedule, rate_per_second=rate)
 
 
-def _fits(kind: Kind, processes: Mapping[str, Sequence[str]]) -> bool:
+def _fits(kind: FaultKind, processes: Mapping[str, Sequence[str]]) -> bool:
     return not kind.targets or any(processes.get(name) for name in kind.targets)
 
 
@@ -214,20 +222,20 @@ def _drawn(
         return PlannedFault(number, name, at, seconds, targets=(service,))
     extent = rng.choice(kind.extents)
     targets = _targets(rng, extent, service, processes)
-    whole = extent is Extent.ALL and kind.extents == (Extent.ALL,)
+    whole = extent is StrikeExtent.ALL and kind.extents == (StrikeExtent.ALL,)
     return PlannedFault(
         *(number, name, at, seconds, extent.value), targets=(service,) if whole else targets
     )
 
 
 def _targets(
-    rng: random.Random, extent: Extent, service: str, processes: Mapping[str, Sequence[str]]
+    rng: random.Random, extent: StrikeExtent, service: str, processes: Mapping[str, Sequence[str]]
 ) -> tuple[str, ...]:
-    if extent is Extent.LEADER:
-        return (Extent.LEADER.value,)
-    if extent is Extent.ALL:
+    if extent is StrikeExtent.LEADER:
+        return (StrikeExtent.LEADER.value,)
+    if extent is StrikeExtent.ALL:
         return tuple(processes[service])
-    if extent is Extent.ONE:
+    if extent is StrikeExtent.ONE:
         return (rng.choice(processes[service]),)
     services = {one.value for one in Service}
     every = [one for name, names in processes.items() if name in services for one in names]
@@ -261,7 +269,7 @@ def _taken(fault: PlannedFault, processes: Mapping[str, Sequence[str]]) -> froze
     names: set[str] = set()
     for target in fault.targets:
         # Whoever leads may be any of them.
-        name = Service.PUBLISHER.value if target == Extent.LEADER else target
+        name = Service.PUBLISHER.value if target == StrikeExtent.LEADER else target
         names |= {name, *processes.get(name, ())}
     whole = {
         service

@@ -18,7 +18,7 @@ from bookpayctl.faults.process import ProcessAway, ProcessFrozen, ProcessKilled
 from bookpayctl.faults.stripe import StripeFault
 from bookpayctl.report.verdict import Item, Verdict, unanswered
 from bookpayctl.runs.waiting import wait_until
-from bookpayctl.storm.kinds import KINDS, Extent
+from bookpayctl.storm.kinds import KINDS, StrikeExtent
 from bookpayctl.storm.schedule import PlannedFault
 from bookpayctl.targets.errors import TargetError
 from bookpayctl.targets.status import Leader
@@ -98,7 +98,7 @@ class Strike:
         fault, target = self.fault, self.fault.target
         if not isinstance(fault, ProcessKilled | ProcessFrozen | ProcessAway):
             return
-        if fault.process == Extent.LEADER:
+        if fault.process == StrikeExtent.LEADER:
             leader = wait_until(
                 lambda: target.status().leader,
                 lambda found: isinstance(found, Leader) and bool(found.publisher_id),

@@ -82,7 +82,7 @@ InvariantOption = Annotated[
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class StormWords:
     """What was said on the command line of what is to be run."""
 
     profile: Profile
@@ -219,7 +219,7 @@ def storm(
     if schedule is not None and repeat > 1:
         fail("--schedule is one storm; --repeat would run it under other seeds", ExitCode.USAGE)
     environment = environment_of(name)
-    asked = Asked(profile, seed, duration, rate, timeout, repeat, strict)
+    asked = StormWords(profile, seed, duration, rate, timeout, repeat, strict)
     turns = asked.turns(weather, environment)
     if plan:
         _print_plan(turns[0], weather, output)

@@ -38,7 +38,7 @@ SOMETIMES: Final[Mapping[str, str]] = {
 """Name -> what has to be seen sometimes."""
 
 _STORED: Final[LiteralString] = """
-    WITH moved AS (SELECT * FROM payment_events WHERE at >= %(since)s AND kind = 'transition')
+    WITH moved AS (SELECT * FROM payment_events WHERE at >= %(since)s)
     SELECT
         (SELECT count(*) FROM moved WHERE to_state = 'unknown') AS "answer-unknown",
         (SELECT count(DISTINCT event_id) FROM moved WHERE to_state = 'succeeded'
