@@ -66,6 +66,7 @@ def shrink(request: ShrinkRequest, observe: Callable[[str], None]) -> Report:
             items.extend(found)
     except Stopped as stopped:
         incidents.append(code_of_signal(stopped.number))
+        items.append(_stopped(request, asked))
     return Report(
         kind="StormShrinkReport",
         context={
@@ -87,18 +88,23 @@ class StackTries:
 
     Attributes:
         count: stacks that were brought up for it.
+        smallest: the last schedule that was red, which is the smallest so far; None before one was.
         failures: of these that gave no answer, a sentence each.
     """
 
     def __init__(self, request: ShrinkRequest, observe: Callable[[str], None]) -> None:
         self.request = request
         self.count = 0
+        self.smallest: Schedule | None = None
         self.failures: list[str] = []
         self._observe = observe
 
     def often(self, schedule: Schedule) -> bool:
         """Whether one of some tries is red; what gave no answer is not red."""
-        return any(self.once(schedule) for _ in range(self.request.tries))
+        red = any(self.once(schedule) for _ in range(self.request.tries))
+        if red:
+            self.smallest = schedule
+        return red
 
     def once(self, schedule: Schedule) -> bool:
         self.count += 1
@@ -145,6 +151,16 @@ def _shrunk(request: ShrinkRequest, asked: StackTries) -> Generator[Item]:
         examined=asked.count,
         evidence=(*(fault.words for fault in smaller.faults), str(script)),
     )
+
+
+def _stopped(request: ShrinkRequest, asked: StackTries) -> Item:
+    """What was found until a signal came; it is written down, and was not tried again."""
+    found = f"stopped after {asked.count} stacks, with nothing smaller"
+    if asked.smallest is not None:
+        script = _write(request, asked.smallest, 0)
+        left = len(asked.smallest.faults)
+        found = f"stopped after {asked.count} stacks; {left} faults are left in {script.parent}"
+    return unanswered("shrunk/smaller", "the smallest storm found", "tries to the end", found)
 
 
 def smallest(whole: Schedule, violates: Violates) -> Schedule:

@@ -105,3 +105,15 @@ def test_what_is_left_is_written_down_with_how_often_it_was_red(tmp_path: Path) 
     kept = read_schedule(json.loads((into / "schedule.json").read_text()))
     assert len(kept.faults) == 1
     assert (into / "repro.sh").stat().st_mode & 0o100
+
+
+def test_what_was_found_until_a_signal_came_is_written_down(tmp_path: Path) -> None:
+    asked = Told(request_of(tmp_path / "into"), red=True)
+    asked.often(with_faults(WHOLE, FAULTS[:2]))
+
+    item = shrinking._stopped(asked.request, asked)
+
+    assert item.verdict is Verdict.UNKNOWN
+    assert "2 faults are left" in item.reason
+    kept = read_schedule(json.loads((tmp_path / "into" / "schedule.json").read_text()))
+    assert kept.faults == FAULTS[:2]
