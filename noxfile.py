@@ -155,6 +155,13 @@ def drills(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def storm(session: nox.Session) -> None:
+    """Storms of several seeds and profiles, one after another; two minutes or more each."""
+    session.env["BOOKPAY_STORM"] = "1"
+    pytest(session, "tests/acceptance/test_storms.py")
+
+
+@nox.session(default=False)
 def controls(session: nox.Session) -> None:
     """Every red control: each question, asked of what is wrong on purpose."""
     python(session, "bookpayctl", "check", "--selftest", "--brief")

@@ -106,6 +106,16 @@ WRONG_KEYS_AND_SIGNATURES: Final = (
         (*NEW_KEY_EACH_TIME, _SLOW_TO_WRITE_DOWN),
     ),
     WrongStack(
+        "new-key-when-answers-are-lost",
+        "every request to Stripe has a new key, and a storm loses Stripe's answers",
+        (
+            *("drill", "run", "storm", "--at", "stripe", "--seed", "10"),
+            *("--duration", "50s", "--timeout", "60s"),
+        ),
+        (RedAnswer("I10", "succeeded charges"),),
+        NEW_KEY_EACH_TIME,
+    ),
+    WrongStack(
         "no-signature-check",
         "the receiver believes every webhook that has the shape of a signature",
         ("check", "--only", "BP-C004"),

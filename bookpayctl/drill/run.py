@@ -130,7 +130,7 @@ def _act(drill: Drill, context: DrillContext, progress: _Progress) -> None:
         scenario.inject()
         context.run.journal("injected", point=context.request.point)
         if load.has_accepted(context.deadline_seconds):
-            progress.items += _prove_and_observe(scenario)
+            progress.items += _prove_and_observe(scenario, progress)
         context.observe("waiting for the rest of the load")
         load.finish()
     finally:
@@ -148,14 +148,20 @@ def _pause(context: DrillContext, phase: Phase) -> None:
         context.run.journal("resumed", before=phase.value)
 
 
-def _prove_and_observe(scenario: Scenario) -> list[Item]:
-    """The proofs, and what followed; after a fault that did not land nothing followed from it."""
+def _prove_and_observe(scenario: Scenario, progress: _Progress) -> list[Item]:
+    """The proofs, and what followed; after a fault that did not land nothing followed from it.
+
+    Where there was nothing to prove, nothing was broken, and the whole is vacuous.
+    """
     proofs = [
         item
         for fault in scenario.faults
         for item in fault.prove(deadline_seconds=scenario.context.deadline_seconds)
     ]
-    if any(item.verdict is not Verdict.HOLDS for item in proofs) or not proofs:
+    if all(item.verdict is Verdict.VACUOUS for item in proofs):
+        progress.incidents.append(ExitCode.VACUOUS)
+        return proofs
+    if any(item.verdict is not Verdict.HOLDS for item in proofs) and not scenario.observes_anyway:
         return proofs
     return [*proofs, *scenario.observe()]
 

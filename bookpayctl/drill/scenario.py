@@ -178,6 +178,9 @@ class Scenario(ABC):
     clients_ask_again = False
     """Whether a client that gets no answer asks again under its key, where no more is promised."""
 
+    observes_anyway = False
+    """Whether what followed can be told although one fault of several is not proven."""
+
     mix: Mapping[OrderKind, int] = MappingProxyType({OrderKind.OK: 1})
     """What the load's customers pay with, by weight."""
 
@@ -199,7 +202,7 @@ class Scenario(ABC):
 
     @abstractmethod
     def observe(self) -> list[Item]:
-        """What followed; asked only when every fault is proven."""
+        """What followed; asked only when every fault is proven, or see `observes_anyway`."""
 
 
 def fits_everywhere(_target: Target) -> str | None:
@@ -224,7 +227,7 @@ class Drill:
     expected: str
     blast_radius: str
     points: dict[str, str]
-    scenario: type[Scenario]
+    scenario: Callable[[DrillContext], Scenario]
     platforms: tuple[str, ...] = NAMES
     acts: tuple[ClusterAct, ...] = ()
     why_not: Callable[[Target], str | None] = fits_everywhere

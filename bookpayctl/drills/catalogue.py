@@ -78,6 +78,22 @@ CATALOGUE: Final = (
         "1m",
     ),
     Entry(
+        "storm",
+        (
+            Area.WORKER,
+            Area.PUBLISHER,
+            Area.API,
+            Area.RECEIVER,
+            Area.SAGA,
+            Area.KAFKA,
+            Area.POSTGRES,
+            Area.STRIPE,
+        ),
+        "faults of many kinds by a schedule that a seed has drawn, one over another",
+        # A dozen seconds of it are calm; the rest has to hold several faults.
+        "75s",
+    ),
+    Entry(
         "pod-delete",
         (Area.WORKER, Area.ROLLOUT),
         "a pod is deleted with a second's notice",

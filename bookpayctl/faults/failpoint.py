@@ -61,6 +61,7 @@ class FailpointFault(Fault):
         self.action = action
         self.aim = aim or Aim()
         self._since: Mark | None = None
+        self._id: int | None = None
 
     def plan_undo(self) -> None:
         self._plan(undo.DISARM_FAILPOINTS, run_id=self.run.run_id)
@@ -69,14 +70,15 @@ class FailpointFault(Fault):
         """Arm it, and return when every process that listens has heard of it."""
         self._since = self.target.mark()
         with writing(self.target.environment.dsn) as conn:
-            conn.execute(
+            row = conn.execute(
                 "INSERT INTO failpoints (run_id, point, action, match_tenant_id, match_order_id,"
-                " match_event_id, remaining) VALUES (%s, %s, %s, %s, %s, %s, 1)",
+                " match_event_id, remaining) VALUES (%s, %s, %s, %s, %s, %s, 1) RETURNING id",
                 (
                     *(self.run.run_id, self.point, self.action),
                     *(self.aim.tenant_id, self.aim.order_id, self.aim.event_id),
                 ),
-            )
+            ).fetchone()
+            self._id = None if row is None else int(row[0])
             heard = wait_until(
                 lambda: conn.execute(DEAF_SESSIONS).fetchall(),
                 lambda deaf: not deaf,
@@ -88,7 +90,7 @@ class FailpointFault(Fault):
             raise FaultError(f"{sessions} did not hear of {self.point} in {heard.seconds:.0f} s")
 
     def hit(self) -> Hit | None:
-        """Its record, None while it was not hit.
+        """Its record, None while it was not hit; that of another at the same point is not its.
 
         Raises:
             DatabaseError: the database could not be asked.
@@ -96,8 +98,8 @@ class FailpointFault(Fault):
         with reading(self.target.environment.dsn) as conn:
             row = conn.execute(
                 "SELECT process, pid, order_id, event_id::text, hit_at FROM failpoint_hits"
-                " WHERE run_id = %s AND point = %s AND action = %s ORDER BY id LIMIT 1",
-                (self.run.run_id, self.point, self.action),
+                " WHERE failpoint_id = %s ORDER BY id LIMIT 1",
+                (self._id,),
             ).fetchone()
         return None if row is None else Hit(*row)
 

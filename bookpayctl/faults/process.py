@@ -148,6 +148,45 @@ class ProcessKilled(Fault):
         return [self._proven("process-killed", title, required, seen, len(ends))]
 
 
+class ProcessFrozen(Fault):
+    """One process stands still for a while, with its connections, and goes on."""
+
+    def __init__(
+        self, target: Target, run: Run, *, prefix: str, process: str, seconds: float
+    ) -> None:
+        super().__init__(target, run, prefix=prefix)
+        self.process = process
+        self.seconds = seconds
+        self._silent = self._awake = False
+
+    def plan_undo(self) -> None:
+        self._plan(undo.PROCESSES_RUNNING)
+
+    def inject(self) -> None:
+        """Freeze it, and let it go on when its time is over."""
+        self.target.freeze(self.process)
+        try:
+            silent = not self._answers()
+            # The length of its sleep is the experiment; nothing is waited for.
+            threading.Event().wait(self.seconds)
+            self._silent = silent and not self._answers()
+        finally:
+            self.target.thaw(self.process)
+
+    def prove(self, *, deadline_seconds: float) -> list[Item]:
+        """It did not answer at the begin and the end of its sleep, and does again."""
+        title = "the process stood still and went on"
+        required = f"no answer at the begin and the end of {self.seconds:.0f} s, then one"
+        self._awake = wait_until(self._answers, bool, deadline_seconds=deadline_seconds).value
+        seen = f"{self.process}: silent: {self._silent}, awake: {self._awake}"
+        if not (self._silent and self._awake):
+            return [self._unproven("process-frozen", title, required, seen)]
+        return [self._proven("process-frozen", title, required, seen, 2)]
+
+    def _answers(self) -> bool:
+        return self.target.ask(self.process, "/healthz").status == 200
+
+
 def wait_for_successor(
     look: Callable[[], Process | None], killed: str, *, deadline_seconds: float
 ) -> Waited[Process | None]:

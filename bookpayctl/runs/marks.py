@@ -29,6 +29,14 @@ EVENTS: Final[Mapping[str, tuple[MarkKind, str]]] = {
     "injected": (MarkKind.STEP, "point"),
     "hit": (MarkKind.FAULT, "process"),
     "killed": (MarkKind.FAULT, "process"),
+    "striking": (MarkKind.FAULT, "what"),
+    "struck": (MarkKind.STEP, "what"),
+    "proven": (MarkKind.STEP, "what"),
+    "unproven": (MarkKind.TROUBLE, "what"),
+    "storm": (MarkKind.STEP, "event"),
+    "healed": (MarkKind.RECOVERY, "faults"),
+    "heal_failed": (MarkKind.TROUBLE, "error"),
+    "core_left": (MarkKind.STEP, "stopped"),
     "cut": (MarkKind.FAULT, "service"),
     "toxic_set": (MarkKind.FAULT, "link"),
     "deleted": (MarkKind.FAULT, "process"),
@@ -84,6 +92,7 @@ _PAIRS: Final = (
     ("cut", "passes", "service"),
     ("toxic_set", "toxic_ended", "link"),
     ("cordoned", "uncordoned", "node"),
+    ("striking", "struck", "what"),
 )
 
 # Said by the drill of the whole; where a line names what was struck, that line counts.

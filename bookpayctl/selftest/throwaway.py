@@ -126,8 +126,13 @@ class Throwaway:
 
 
 @contextmanager
-def throwaway(edits: Sequence[Edit], observe: Callable[[str], None]) -> Iterator[Throwaway]:
+def throwaway(
+    edits: Sequence[Edit], observe: Callable[[str], None], *, modules: Path | None = None
+) -> Iterator[Throwaway]:
     """A stack that is up while the block lasts; without edits it runs the installed runtime.
+
+    Args:
+        modules: the folder of another runtime, for a stack without edits.
 
     Raises:
         NotApplicableError: the runtime is another one than the edits were written for.
@@ -135,7 +140,7 @@ def throwaway(edits: Sequence[Edit], observe: Callable[[str], None]) -> Iterator
     """
     folder = Path(tempfile.mkdtemp(prefix="bookpay-selftest-"))
     try:
-        modules = _wrong_copy(folder / "modules", edits) if edits else None
+        modules = _wrong_copy(folder / "modules", edits) if edits else modules
         home = folder / "home"
         home.mkdir()
         stack = Throwaway(home, modules)

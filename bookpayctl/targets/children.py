@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 MODULES_VARIABLE: Final = "BOOKPAY_PYTHONPATH"
@@ -29,6 +30,12 @@ _ALWAYS: Final = {
 def variables(own: Mapping[str, str] | None = None) -> dict[str, str]:
     """All the variables of a child: what each gets, and `own`."""
     return {**_ALWAYS, **(own or {})}
+
+
+def given_modules() -> Path | None:
+    """Where who runs this tool has a changed runtime; None where it is the installed one."""
+    given = os.environ.get(MODULES_VARIABLE)
+    return Path(given) if given else None
 
 
 def python_variables(own: Mapping[str, str] | None = None) -> dict[str, str]:

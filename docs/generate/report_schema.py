@@ -39,6 +39,7 @@ CONTEXTS: Final[dict[str, tuple[str, ...]]] = {
     "RunbookReport": ("environment", "target", "runbook", "sha256"),
     "SelftestReport": ("asked", "controls"),
     "SimulationReport": ("seeds", "orders", "source", "pace"),
+    "StormShrinkReport": ("run", "question", "seed"),
     "VerificationReport": ("run", "rules", "judged_orders"),
 }
 REFUSED: Final = ("environment", "target", "refused")

@@ -23,6 +23,7 @@ from tests.mutants.about_replaying import REPLAY_MUTANTS
 from tests.mutants.about_reports import REPORT_MUTANTS
 from tests.mutants.about_runbooks import RUNBOOK_MUTANTS
 from tests.mutants.about_simulation import SIMULATION_MUTANTS
+from tests.mutants.about_storms import STORM_MUTANTS
 from tests.mutants.about_webhooks import WEBHOOK_MUTANTS
 from tests.mutants.mutant import Mutant
 
@@ -51,6 +52,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = tuple(
             *LEDGER_MUTANTS,
             *SIMULATION_MUTANTS,
             *RUNBOOK_MUTANTS,
+            *STORM_MUTANTS,
         ),
         key=lambda mutant: int(mutant.id.removeprefix("M")),
     )

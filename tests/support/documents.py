@@ -30,6 +30,7 @@ from bookpayctl.cli.commands import (
     webhook,
     webhook_quarantine,
 )
+from bookpayctl.cli.drill_runs import drill_plan
 from bookpayctl.cli.operator_requests import operator_requests
 from bookpayctl.cli.output import Document, Failure, failure_document
 from bookpayctl.clients.http import HttpAnswer
@@ -271,7 +272,7 @@ def _drill_plan() -> Document:
     entry = next(entry for entry in CATALOGUE if entry.slug == "crash-mid-charge")
     chosen = load_drill(entry)
     request = DrillRequest(ENVIRONMENT, next(iter(chosen.points)))
-    return drill.drill_plan(chosen, plan(chosen, request))
+    return drill_plan(chosen, plan(chosen, request))
 
 
 def _drill_series_plan() -> Document:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bookpayctl.cli.commands.storm import storm
+from bookpayctl.cli.drill_runs import controlled, drill_plan, perform, recorded
 from bookpayctl.cli.options import NameOption, environment_of
 from bookpayctl.cli.output import Document, OutputFormat, fail, hint, print_json, print_table
 from bookpayctl.cli.reports import (
@@ -16,7 +18,6 @@ from bookpayctl.cli.reports import (
     StrictOption,
     finish,
     report_files,
-    write_files,
 )
 from bookpayctl.drill.phase import Phase
 from bookpayctl.drills.catalogue import CATALOGUE, Area, Entry
@@ -25,10 +26,13 @@ from bookpayctl.report.result import Report
 
 if TYPE_CHECKING:
     from bookpayctl.cli.drill_choice import Choice
-    from bookpayctl.drill.scenario import Drill, DrillRequest
+    from bookpayctl.drill.scenario import Drill
     from bookpayctl.drill.series import Turn
     from bookpayctl.report.verdict import Item
     from bookpayctl.targets.environment import Environment
+
+STORM = "storm"
+"""The one drill whose command takes more than the others': how it is drawn."""
 
 SlugsArgument = Annotated[
     list[str] | None, typer.Argument(metavar="[DRILL]...", help="See `drill list`.")
@@ -124,7 +128,7 @@ def run(
     files = report_files(report, output)
     drills = chosen(choice)
     if control:
-        finish(_controlled(drills), output, files, detailed=verbose)
+        finish(controlled(drills), output, files, detailed=verbose)
     environment = environment_of(name)
     turns, left_out = choice.turns(drills, environment)
     if plan:
@@ -144,41 +148,7 @@ def _performed(
 
     if choice.is_one:
         return perform(turns[0].drill, turns[0].request)
-    return run_series(environment, turns, left_out, _recorded, hint)
-
-
-def _recorded(drill: Drill, request: DrillRequest) -> Report:
-    """Run one of several; its report is in its run's folder before the next begins."""
-    return write_files(perform(drill, request), [])
-
-
-def _controlled(drills: Sequence[Drill]) -> Report:
-    """Run drills as their controls have it, each on a stack of its own."""
-    from bookpayctl.controls.catalogue import controls_of_drill
-    from bookpayctl.selftest.report import selftest_report
-    from bookpayctl.selftest.stacks import stack_items, without_control
-
-    controls = [control for drill in drills for control in controls_of_drill(drill.slug)]
-    missing = [
-        without_control(drill.slug, drill.question)
-        for drill in drills
-        if not controls_of_drill(drill.slug)
-    ]
-    asked = f"drill {' '.join(drill.slug for drill in drills)}"
-    return selftest_report(asked, stack_items(controls, hint), missing)
-
-
-def perform(drill: Drill, request: DrillRequest) -> Report:
-    """Run a drill, or the report that says why it may not be run."""
-    from bookpayctl.drill.run import run_drill
-    from bookpayctl.session import RefusedError, refused_report
-
-    hint(f"question: {drill.question}")
-    hint(f"expected: {drill.expected}")
-    try:
-        return run_drill(drill, request, hint)
-    except RefusedError as refused:
-        return refused_report("DrillReport", request.environment, refused)
+    return run_series(environment, turns, left_out, recorded, hint)
 
 
 def list_drills(
@@ -279,12 +249,6 @@ def series_plan(turns: Sequence[Turn]) -> Document:
     return Document("DrillSeriesPlan", ExitCode.PASS, "planned", {"drills": planned})
 
 
-def drill_plan(drill: Drill, lines: Sequence[tuple[str, str]]) -> Document:
-    """What a drill would do, as a document."""
-    body = {"drill": drill.slug, "plan": dict(lines)}
-    return Document("DrillPlan", ExitCode.PASS, "planned", body)
-
-
 def _named(entry: Entry) -> Callable[..., None]:
     """The command of one drill, so that `drill crash-mid-charge` works as the runbooks have it."""
 
@@ -334,6 +298,9 @@ def register(app: typer.Typer) -> None:
     group.command("list")(list_drills)
     group.command("run")(run)
     for entry in CATALOGUE:
+        if entry.slug == STORM:
+            group.command(STORM)(storm)
+            continue
         says = f"{entry.title[0].upper()}{entry.title[1:]}."
         says += f"\n\nExample: bookpayctl drill {entry.slug} --duration 20s --plan"
         group.command(entry.slug, help=says)(_named(entry))

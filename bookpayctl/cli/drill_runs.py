@@ -1,0 +1,54 @@
+"""How a command runs drills: one, one of several, or one on stacks that are wrong on purpose."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from bookpayctl.cli.output import Document, hint
+from bookpayctl.cli.reports import write_files
+from bookpayctl.report.exit_code import ExitCode
+from bookpayctl.report.result import Report
+
+if TYPE_CHECKING:
+    from bookpayctl.drill.scenario import Drill, DrillRequest
+
+
+def perform(drill: Drill, request: DrillRequest) -> Report:
+    """Run a drill, or the report that says why it may not be run."""
+    from bookpayctl.drill.run import run_drill
+    from bookpayctl.session import RefusedError, refused_report
+
+    hint(f"question: {drill.question}")
+    hint(f"expected: {drill.expected}")
+    try:
+        return run_drill(drill, request, hint)
+    except RefusedError as refused:
+        return refused_report("DrillReport", request.environment, refused)
+
+
+def recorded(drill: Drill, request: DrillRequest) -> Report:
+    """Run one of several; its report is in its run's folder before the next begins."""
+    return write_files(perform(drill, request), [])
+
+
+def controlled(drills: Sequence[Drill]) -> Report:
+    """Run drills as their controls have it, each on a stack of its own."""
+    from bookpayctl.controls.catalogue import controls_of_drill
+    from bookpayctl.selftest.report import selftest_report
+    from bookpayctl.selftest.stacks import stack_items, without_control
+
+    controls = [control for drill in drills for control in controls_of_drill(drill.slug)]
+    missing = [
+        without_control(drill.slug, drill.question)
+        for drill in drills
+        if not controls_of_drill(drill.slug)
+    ]
+    asked = f"drill {' '.join(drill.slug for drill in drills)}"
+    return selftest_report(asked, stack_items(controls, hint), missing)
+
+
+def drill_plan(drill: Drill, lines: Sequence[tuple[str, str]]) -> Document:
+    """What a drill would do, as a document."""
+    body = {"drill": drill.slug, "plan": dict(lines)}
+    return Document("DrillPlan", ExitCode.PASS, "planned", body)
