@@ -77,7 +77,7 @@ def certify(
     (3), what the budget left out is named first, and is unknown where the profile requires it;
     nothing asked at all is vacuous (5). On GitHub the job gets a summary and annotations.
 
-    Example: bookpayctl certify --profile smoke --budget 20m --report junit=certificate.xml
+    Example: bookpayctl certify --profile nightly --budget 90m --plan
     """
     from bookpayctl.certify.profiles import BY_NAME
     from bookpayctl.cli.durations import duration_of
