@@ -114,7 +114,14 @@ def cluster(session: nox.Session) -> None:
 def rehearse(session: nox.Session) -> None:
     """Each runbook whose situation can be caused on one machine: caused, run, proven; minutes."""
     session.env["BOOKPAY_REHEARSE"] = "1"
-    pytest(session, "tests/acceptance/test_rehearsed_runbooks.py", *session.posargs)
+    pytest(session, "tests/acceptance/test_rehearsed_runbooks.py")
+
+
+@nox.session(default=False)
+def smoke(session: nox.Session) -> None:
+    """A certificate of a fresh stack, and one of a stack that is wrong on purpose; minutes."""
+    session.env["BOOKPAY_SMOKE"] = "1"
+    pytest(session, "tests/acceptance/test_certificates.py")
 
 
 @nox.session(default=False)

@@ -16,6 +16,7 @@ import typer
 from bookpayctl.cli.commands import (
     attach,
     audit,
+    certify,
     check,
     config,
     demo,
@@ -51,7 +52,8 @@ OPTIMIZED_WITHOUT_DOCSTRINGS: Final = 2
 # In the order of `--help`.
 _GROUPS: Final = (
     *(up, attach, status, watch, doctor, logs, env, config),
-    *(demo, order, load, webhook, check, audit, mapping, verify, drill, replay, runs, report),
+    *(demo, certify, order, load, webhook),
+    *(check, audit, mapping, verify, drill, replay, runs, report),
     runbook,
     *(stripe, dlq, refund, shadow, recover, simulate, explain, image),
 )

@@ -25,7 +25,7 @@ from bookpayctl.runs.listing import ListedRun, described
 from bookpayctl.runs.marks import JournalMark, MarkKind, Span, marks_of, spans_of, time_of
 
 # Runs that judge a whole environment: their own minutes are not those of its orders.
-_OF_THE_WHOLE: Final = frozenset({"audit", "check", "replay", "webhook"})
+_OF_THE_WHOLE: Final = frozenset({"audit", "certify", "check", "replay", "webhook"})
 
 NO_TIMELINES: Final = OffenderTimelines((), ())
 

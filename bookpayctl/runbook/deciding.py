@@ -109,6 +109,11 @@ def item_id(slug: str, step: Step) -> str:
     return f"{RUNBOOK_PREFIX}{slug}/{step.number}"
 
 
+def rehearsal_id(slug: str) -> str:
+    """Of the answer whether a page's situation could be caused."""
+    return f"{RUNBOOK_PREFIX}{slug}/caused"
+
+
 def title_of(step: Step, shown: str) -> str:
     return f"{step.section or FIRST_LOOK}: {shown}"
 

@@ -8,10 +8,12 @@ is opened: the commands of a page open their own, and one of them may be `recove
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 from bookpayctl.report.exit_code import ExitCode
@@ -139,7 +141,7 @@ def _typed(step: Step, request: RunbookRequest, course: _Course) -> Item:
     def once() -> tuple[CommandAnswer, PageComparison]:
         answer = execute(
             _words(step, course.values),
-            _variables(request.environment, course.values),
+            variables(request.environment, course.values),
             deadline_seconds=step.deadline_seconds,
         )
         return answer, compare(step.expected, answer, course.values)
@@ -185,7 +187,7 @@ def _words(step: Step, values: Mapping[str, str]) -> list[str]:
     return [SHELL, "-c", step.command]
 
 
-def _variables(environment: Environment, values: Mapping[str, str]) -> dict[str, str]:
+def variables(environment: Environment, values: Mapping[str, str]) -> dict[str, str]:
     """What a child gets: the operator's own shell, the environment, and plain output."""
     own = {
         "BOOKPAY_NAME": environment.name,
@@ -195,7 +197,8 @@ def _variables(environment: Environment, values: Mapping[str, str]) -> dict[str,
         "COLUMNS": "200",
     }
     path = [str(environment.psql_dir)] if environment.psql_dir else []
-    path.append(os.environ.get("PATH", os.defpath))
+    # Last: programs that came with this tool, for whoever has not activated its environment.
+    path += [os.environ.get("PATH", os.defpath), str(Path(sys.executable).parent)]
     # What the shell has for libpq would lead a psql of the page to another database.
     shell = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
     return {**shell, **values, **own, "PATH": os.pathsep.join(path)}

@@ -25,6 +25,8 @@ from bookpayctl.clients import kafka
 from bookpayctl.clients.database import writing
 from bookpayctl.controls.control import WrongStack
 from bookpayctl.controls.edit import Edit, apply
+from bookpayctl.report.record import RecordError, report_of
+from bookpayctl.report.result import Report
 from bookpayctl.runs.interrupts import shielded
 from bookpayctl.targets.children import MODULES_VARIABLE
 from bookpayctl.targets.environment import load_from
@@ -75,6 +77,21 @@ class Throwaway:
         if done.returncode != 0:
             command = " ".join(arguments)
             raise ThrowawayError(f"`{command}` ended with {done.returncode}: {_last_words(done)}")
+
+    def report(self, *command: str) -> Report:
+        """The report that a command came to.
+
+        Raises:
+            ThrowawayError: it gave none.
+        """
+        done = self.run(*command, "-o", "json")
+        try:
+            return report_of(json.loads(done.stdout))
+        except (json.JSONDecodeError, RecordError) as error:
+            raise ThrowawayError(
+                f"`{' '.join(command)}` ended with {done.returncode} and no report:"
+                f" {_last_words(done)}"
+            ) from error
 
     def answers(self, command: Sequence[str]) -> dict[str, dict[str, Any]]:
         """What a command that reports answered, by the id of each item.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 from bookpayctl.targets.cluster_target import ClusterTarget
@@ -102,6 +103,15 @@ def open_target(environment: Environment) -> Target:
         UnknownPlatformError: it was brought up by a build that knows more platforms.
     """
     return platform_named(environment.target).open(environment)
+
+
+def supervisor_socket(environment: Environment) -> Path | None:
+    """Where the supervisor of an environment of this machine listens; None in a cluster."""
+    if environment.target != LOCAL:
+        return None
+    from bookpayctl.targets.local.machine.state import socket_path
+
+    return socket_path(environment.root)
 
 
 def cluster_of(target: Target) -> ClusterTarget | None:

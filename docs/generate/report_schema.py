@@ -27,11 +27,16 @@ CONTEXTS: Final[dict[str, tuple[str, ...]]] = {
         *("environment", "target", "stripe"),
         *("cut_off", "judged_orders", "probes_excluded"),
     ),
+    "CertificateReport": (
+        *("environment", "target", "stripe", "run"),
+        *("profile", "budget", "asked", "left_out"),
+    ),
     "CheckReport": ("environment", "target", "stripe", "run"),
     "DemoReport": ("environment", "target", "run"),
     "DrillReport": ("environment", "target", "stripe", "drill", "point", "seed", "run"),
     "DrillSeriesReport": ("environment", "target", "stripe", "drills"),
     "ForgeReport": ("environment", "target", "receiver"),
+    "RehearsalReport": ("environment", "target", "runbook", "sha256"),
     "ReplayReport": (
         *("environment", "target", "run"),
         *("mode", "topics", "records", "ledger_at"),

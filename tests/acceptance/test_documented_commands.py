@@ -44,6 +44,7 @@ NOT_TYPED: Final = {
     "make test": "it is what runs this",
     "make setup": "it made what this runs with",
     "bookpayctl simulate --mutants": "two minutes; tests/unit/simulation has some of them",
+    "bookpayctl certify --profile": "minutes to hours; test_certificates.py has one of them",
     "stripe trigger": "Stripe's own program, which is no part of this",
 }
 # As much is seen in seconds as in the minutes that a person wants to look on.
@@ -283,8 +284,8 @@ def test_the_example_of_every_help_does_what_it_says(
     shop: CommandLine, folder: Path, made: dict[str, str]
 ) -> None:
     # tests/cluster/test_taken_over.py has a cluster to attach to, and an image wants a cache;
-    # tests/integration/mapped_stacks has a stack of others.
-    apart = {"up", "demo", "down", "stripe serve", "attach", "image build"}
+    # tests/integration/mapped_stacks has a stack of others; test_rehearsed_runbooks.py rehearses.
+    apart = {"up", "demo", "down", "stripe serve", "attach", "image build", "runbook rehearse"}
     apart |= {"mapping init", "mapping test"}
     lines = {name: filled(line, made) for name, line in examples().items() if name not in apart}
     bare = [re.sub(r'^eval "\$\((.+)\)"$', r"\1", line) for line in lines.values()]

@@ -30,7 +30,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
 
 
 # These disturb what they are asked in, or take it away; `logs` prints a document for each line.
-DISTURBING = {"up", "down", "demo", "stripe fault add", "stripe clock advance", "logs"}
+DISTURBING = {"up", "down", "demo", "certify", "stripe fault add", "stripe clock advance", "logs"}
 
 
 def test_in_a_shop_without_orders_every_command_prints_one_document(shop: CommandLine) -> None:

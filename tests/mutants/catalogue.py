@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from tests.mutants.about_answers import ANSWER_MUTANTS
+from tests.mutants.about_certificates import CERTIFICATE_MUTANTS
 from tests.mutants.about_checks import CHECK_MUTANTS
 from tests.mutants.about_clusters import CLUSTER_MUTANTS
 from tests.mutants.about_drills import DRILL_MUTANTS
@@ -33,6 +34,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = tuple(
     sorted(
         (
             *ANSWER_MUTANTS,
+            *CERTIFICATE_MUTANTS,
             *CHECK_MUTANTS,
             *CLUSTER_MUTANTS,
             *EVENT_MUTANTS,

@@ -18,11 +18,12 @@ DATABASE_DOORS = {
     "runtime/sql/__init__.py",
 }
 
-# Where a child is started. Each gives it its own variables; `demo` starts this very command line,
-# which inherits what an operator types it with, as does the command that begins anew in UTF-8.
+# Where a child is started. Each gives it its own variables; `demo` and `certify` start this very
+# command line, which inherits what an operator types it with, as does the command that begins anew
+# in UTF-8.
 CHILD_DOORS = {
     "bookpayctl/clients/shell.py",
-    "bookpayctl/cli/commands/demo.py",
+    "bookpayctl/cli/bringing_up.py",
     "bookpayctl/image/programs.py",
     # A page's commands are the operator's own, with what reaches his cluster, but for libpq's.
     "bookpayctl/runbook/execution.py",
@@ -64,7 +65,7 @@ def test_a_child_is_started_in_a_few_places_and_each_gives_it_its_variables() ->
 
     assert set(found) == CHILD_DOORS
     without = {path for path, text in found.items() if not re.search(r"\benv=", text)}
-    assert without == {"bookpayctl/cli/commands/demo.py", "bookpayctl/clients/shell.py"}
+    assert without == {"bookpayctl/cli/bringing_up.py", "bookpayctl/clients/shell.py"}
 
 
 def test_which_processes_there_are_is_asked_of_the_target_and_not_of_a_file() -> None:

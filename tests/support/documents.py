@@ -68,6 +68,7 @@ from bookpayctl.targets.status import (
 from bookpayctl.targets.suppressions import Suppression
 from bookpayctl.trace.collect import OrderTimeline
 from bookpayctl.trace.timeline import TimelineEvent, timeline
+from tests.support.certificate_documents import CERTIFICATE_DOCUMENTS
 from tests.support.glance import WATCH_DOCUMENTS
 from tests.support.run_documents import RUN_DOCUMENTS
 from tests.support.runbook_documents import RUNBOOK_DOCUMENTS
@@ -382,6 +383,7 @@ DOCUMENTS: Final[dict[str, Callable[[], Document]]] = {
     "ShellEnvironment": lambda: env.shell_environment({"DB_DSN": ENVIRONMENT.dsn, "TOKEN": "t"}),
     "Status": _status,
     "WebhookSent": _webhook_sent,
+    **CERTIFICATE_DOCUMENTS,
     **RUN_DOCUMENTS,
     **WATCH_DOCUMENTS,
     **RUNBOOK_DOCUMENTS,

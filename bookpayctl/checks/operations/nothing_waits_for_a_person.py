@@ -10,7 +10,7 @@ from bookpayctl.targets.asked import ledger_of
 from bookpayctl.targets.status import UnknownFact, Waiting
 
 WHERE_TO_LOOK: Final = {
-    "refunds failed": "bookpayctl refund list --failed",
+    "refunds failed": "bookpayctl refund list",
     "webhooks quarantined": "bookpayctl webhook quarantine list",
     "dead letters": "bookpayctl dlq list",
     "disputes open": "bookpayctl status",

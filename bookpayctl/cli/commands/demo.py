@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bookpayctl.cli.bringing_up import bring_up
 from bookpayctl.cli.options import NameOption, OnOption, environment_of, name_of
 from bookpayctl.cli.output import fail, hint, leave, print_line
 from bookpayctl.cli.reports import (
@@ -55,7 +55,9 @@ def demo(
     if selftest:
         finish(_selftest(), output, files)
     chosen = name_of(name)
-    _bring_up(chosen, on)
+    code = bring_up(chosen, on)
+    if code is not ExitCode.PASS:
+        fail("the stack did not come up, see above", code, reason="not_up", fix="bookpayctl doctor")
     environment = environment_of(chosen)
     try:
         guard(environment)
@@ -78,18 +80,6 @@ def _selftest() -> Report:
     from bookpayctl.selftest.stacks import stack_items
 
     return selftest_report("demo", stack_items(controls_asking("demo", ["demo"]), hint))
-
-
-def _bring_up(name: str, on: str | None) -> None:
-    """Run `up`, which is harmless when all is up; its document goes to stderr, as progress."""
-    hint(f"bringing environment {name!r} up")
-    command = [sys.executable, "-P", "-m", "bookpayctl", "up", "--name", name]
-    command += ["--on", on] if on else []
-    done = subprocess.run(command, stdout=sys.stderr, check=False)
-    if done.returncode != 0:
-        known = {int(code): code for code in ExitCode}
-        code = known.get(done.returncode, ExitCode.UNKNOWN)
-        fail("the stack did not come up, see above", code, reason="not_up", fix="bookpayctl doctor")
 
 
 def _run(environment: Environment, deadline_seconds: float, *, live: bool) -> Report:

@@ -197,6 +197,66 @@ def _perform(
         fail(f"the run could not be kept: {error}", ExitCode.UNKNOWN, fix="bookpayctl doctor")
 
 
+def rehearse(
+    slug: SlugArgument,
+    name: NameOption = None,
+    yes: YesOption = False,
+    verbose: EvidenceOption = True,
+    output: FormatOption = ReportFormat.TABLE,
+    report: ReportOption = None,
+) -> None:
+    """Cause what a runbook is about, run the page to its proof, and put back what is left.
+
+    For a stack of this machine that is there to be disturbed: it does what the page's Rehearsal
+    says, and types dangerous steps without asking. Without a terminal it is refused (exit 6) unless
+    --yes. A situation that could not be caused leaves the page untried: exit 3.
+
+    Example: bookpayctl runbook rehearse outage --yes
+    """
+    from bookpayctl.runbook.rehearsing import why_not_rehearsed
+    from bookpayctl.session import RefusedError, refused_report
+
+    files = report_files(report, output)
+    book = _found(slug)
+    environment = environment_of(name)
+    reason = why_not_rehearsed(book, environment)
+    if reason is not None:
+        fail(reason, ExitCode.USAGE)
+    try:
+        if not _agreed(book, yes=yes):
+            raise RefusedError(f"it causes on purpose: {book.rehearsed or book.title}; see --yes")
+        result = _rehearsed(book, environment)
+    except RefusedError as refused:
+        result = refused_report("RehearsalReport", environment, refused)
+    _keep_transcript(result, None)
+    finish(result, output, files, detailed=verbose)
+
+
+def _agreed(book: Runbook, *, yes: bool) -> bool:
+    if yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return yes
+    return typer.confirm(f"{book.rehearsed or book.title}, on purpose. Go on?", err=True)
+
+
+def _rehearsed(book: Runbook, environment: Environment) -> Report:
+    from bookpayctl.runbook.deciding import LOCAL, Chosen
+    from bookpayctl.runbook.rehearsing import rehearse as cause_and_run
+    from bookpayctl.runbook.running import MissingVariableError, RunbookRequest
+
+    request = RunbookRequest(
+        chosen=Chosen(book, LOCAL, book.steps),
+        environment=environment,
+        values=_known(environment),
+        secrets=_secrets(environment),
+    )
+    try:
+        return cause_and_run(request, hint)
+    except MissingVariableError as error:
+        fail(str(error), ExitCode.USAGE)
+    except OSError as error:
+        fail(f"the run could not be kept: {error}", ExitCode.UNKNOWN, fix="bookpayctl doctor")
+
+
 def _found(slug: str) -> Runbook:
     from bookpayctl.runbook.library import find
     from bookpayctl.runbook.page import RunbookError
@@ -305,4 +365,5 @@ def register(app: typer.Typer) -> None:
     group.command("list")(list_runbooks)
     group.command("show")(show)
     group.command("run")(run)
+    group.command("rehearse")(rehearse)
     app.add_typer(group, name="runbook")

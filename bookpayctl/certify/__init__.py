@@ -1,0 +1,1 @@
+"""A certificate: every kind of question asked of one stack, within a budget, to one verdict."""

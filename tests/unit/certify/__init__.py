@@ -1,0 +1,1 @@
+"""Certificates: what is planned, what a budget leaves out, and what it all comes to."""
