@@ -19,10 +19,10 @@ from bookpayctl.clients.kafka import BrokerError
 from bookpayctl.judge import evaluation
 from bookpayctl.judge.ledgers.sink import RowSink, Value
 from bookpayctl.judge.ledgers.store import (
-    SUFFIX,
     Connection,
-    keep_csv,
-    keep_lines,
+    from_csv,
+    from_lines,
+    keep_open,
     opened,
     quoted,
 )
@@ -31,7 +31,7 @@ from bookpayctl.judge.readers.kafka import read_topics
 from bookpayctl.judge.rules import Invariant, rule_of
 from bookpayctl.judge.topics import retention_of
 from bookpayctl.replay.errors import ReplayError
-from bookpayctl.replay.evidence import RECORDS_FILE, SavedPosition, folder_of, keep_records, schema
+from bookpayctl.replay.evidence import RECORDS_FILE, SavedPosition, folder_of, records_of, schema
 from bookpayctl.replay.ledger import LedgerReading, selects
 from bookpayctl.replay.position import records_in
 from bookpayctl.replay.reading import Pacing, oldest_records, read_log
@@ -143,7 +143,7 @@ def _compared(
     run.journal("read", records=position.done)
     with opened(run.path) as connection:
         keep(environment, connection, run.path, position)
-        items = tuple(answers(connection, run.path, comparison))
+        items = tuple(ask_all(connection, comparison))
     # Not before the answers: until then a resumed run can still be brought to its end.
     for name in (RECORDS_FILE, *(f"{table}.csv" for table in selects())):
         (folder_of(run.path) / name).unlink()
@@ -155,16 +155,16 @@ def _compared(
 def keep(
     environment: Environment, connection: Connection, run: Path, position: SavedPosition
 ) -> None:
-    """Turn what was read into one Parquet file for each table.
+    """Turn what was read into one Parquet file for each table, and leave the tables open.
 
     Raises:
         StoreError: it could not be read again, or not be written.
     """
     folder = folder_of(run)
     ours = schema()
-    keep_records(connection, run)
+    keep_open(connection, ours["records"], records_of(run), folder)
     for name in selects():
-        keep_csv(connection, ours[name], folder / f"{name}.csv", folder)
+        keep_open(connection, ours[name], from_csv(ours[name], folder / f"{name}.csv"), folder)
     rows: Mapping[str, list[dict[str, Value]]] = {
         "asked": [_asked(position)],
         "partitions": _partitions(environment, position),
@@ -175,17 +175,8 @@ def keep(
         with RowSink(ours[name], lines) as sink:
             for row in found:
                 sink.put(row)
-        keep_lines(connection, ours[name], lines, folder)
+        keep_open(connection, ours[name], from_lines(ours[name], lines), folder)
         lines.unlink()
-
-
-def answers(connection: Connection, run: Path, comparison: Comparison) -> list[Item]:
-    """Ask every question of the files in the run's folder."""
-    folder = folder_of(run)
-    for name in schema():
-        path = quoted(folder / f"{name}{SUFFIX}")
-        connection.execute(f"CREATE TABLE {name} AS SELECT * FROM read_parquet({path})")
-    return ask_all(connection, comparison)
 
 
 def ask_all(connection: Connection, comparison: Comparison) -> list[Item]:

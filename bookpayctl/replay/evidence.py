@@ -18,7 +18,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from bookpayctl.judge.ledgers.store import SUFFIX, Connection, quoted
+from bookpayctl.judge.ledgers.store import quoted, shape_of
 from bookpayctl.judge.ledgers.tables import Table, tables_of
 from bookpayctl.replay.errors import ReplayError
 from bookpayctl.replay.position import Ranges, Where
@@ -140,19 +140,12 @@ def records_file(run: Path, length: int) -> Iterator[RecordsFile]:
         yield records
 
 
-def keep_records(connection: Connection, run: Path) -> None:
-    """Turn the lines of a run into the table's Parquet file; the lines stay.
-
-    Raises:
-        StoreError: they could not be read again, or the file not be written.
-    """
-    table, folder = schema()["records"], folder_of(run)
-    columns = ", ".join(f"{column.name}: {quoted(column.type)}" for column in table.columns)
-    connection.execute(
-        f"COPY (SELECT * FROM read_csv({quoted(folder / RECORDS_FILE)}, header = true,"
-        " auto_detect = false, delim = chr(31), quote = '', escape = '', nullstr = '',"
-        f" new_line = '\\n', max_line_size = 20000000, columns = {{{columns}}}))"
-        f" TO {quoted(folder / f'{table.name}{SUFFIX}')} (FORMAT parquet, COMPRESSION zstd)"
+def records_of(run: Path) -> str:
+    """The lines of a run, as a source of rows."""
+    return (
+        f"read_csv({quoted(folder_of(run) / RECORDS_FILE)}, header = true, auto_detect = false,"
+        " delim = chr(31), quote = '', escape = '', nullstr = '', new_line = '\\n',"
+        f" max_line_size = 20000000, columns = {shape_of(schema()['records'])})"
     )
 
 

@@ -163,11 +163,24 @@ JUDGE_MUTANTS: Final = (
         (
             Replacement(
                 "bookpayctl/judge/invariants/derived.sql",
-                "WHERE c.is_last OR a.kind IS NULL OR c.from_state IS DISTINCT FROM c.reached;",
-                "WHERE c.is_last;",
+                "WHERE c.is_last OR a.kind IS NULL OR c.from_state IS DISTINCT FROM c.reached\n",
+                "WHERE c.is_last\n",
             ),
         ),
         (unit("judge/test_evaluation", "test_a_wrong_step_is_seen_though_the_history_ends_well"),),
+        (unit("judge/test_evaluation", "test_money_is_shown_in_its_own_minor_units"),),
+    ),
+    Mutant(
+        "M182",
+        "a payment with the steps of the plain way went it, in whatever order they were",
+        (
+            Replacement(
+                "bookpayctl/judge/invariants/derived.sql",
+                "CASE WHEN h.steps = 3 AND h.begun < h.taken AND h.taken < h.ended THEN",
+                "CASE WHEN h.steps = 3 AND h.begun < h.taken THEN",
+            ),
+        ),
+        (unit("judge/test_evaluation", "test_the_plain_way_out_of_order_is_seen"),),
         (unit("judge/test_evaluation", "test_money_is_shown_in_its_own_minor_units"),),
     ),
     Mutant(

@@ -195,4 +195,40 @@ MAPPING_MUTANTS: Final = (
             ),
         ),
     ),
+    Mutant(
+        "M180",
+        "a value in Protobuf is read with a schema that lacks some of its fields",
+        (
+            Replacement(
+                "bookpayctl/judge/readers/protobuf.py",
+                "    if len(UnknownFieldSet(message)):\n",
+                "    if len(UnknownFieldSet(message)) < 0:\n",
+            ),
+        ),
+        (
+            integration(
+                "mapped_stacks/test_protobuf_log",
+                "test_bytes_that_are_not_of_their_message_are_never_guessed",
+            ),
+        ),
+        (unit("judge/test_mapping", "test_the_smallest_mapping_has_a_name_and_orders"),),
+    ),
+    Mutant(
+        "M181",
+        "a value in Protobuf is read as the schema's first message, whichever it names",
+        (
+            Replacement(
+                "bookpayctl/judge/readers/protobuf.py",
+                "    return tuple(_number(rest) for _ in range(count))\n",
+                "    return tuple(0 * _number(rest) for _ in range(count))\n",
+            ),
+        ),
+        (
+            integration(
+                "mapped_stacks/test_protobuf_log",
+                "test_a_message_is_found_by_its_place_in_the_schema",
+            ),
+        ),
+        (unit("judge/test_mapping", "test_the_smallest_mapping_has_a_name_and_orders"),),
+    ),
 )

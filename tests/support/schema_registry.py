@@ -1,4 +1,4 @@
-"""A schema registry with the one question that is asked of it, as Confluent's API documents it."""
+"""A schema registry with the questions that are asked of it, as Confluent's API documents them."""
 
 from __future__ import annotations
 
@@ -14,18 +14,25 @@ from typing import Any, Final
 
 USER: Final = "auditor"
 PASSWORD: Final = "a password of the test"
+BY_NUMBER: Final = "/schemas/ids/"
 
 
 @dataclass(slots=True)
 class Registry:
-    """Schemas by their numbers, and which numbers were asked for."""
+    """Answers by their paths, and which numbers were asked for."""
 
     url: str
-    schemas: dict[int, dict[str, Any]] = field(default_factory=dict)
+    answers: dict[str, dict[str, Any]] = field(default_factory=dict)
     asked: list[int] = field(default_factory=list)
 
     def add(self, number: int, schema: dict[str, Any], **more: Any) -> None:
-        self.schemas[number] = {"schema": json.dumps(schema), **more}
+        self.answers[f"{BY_NUMBER}{number}"] = {"schema": json.dumps(schema), **more}
+
+    def add_descriptor(self, place: str, file: bytes, **more: Any) -> None:
+        """A schema in Protobuf, at a path from the registry's root."""
+        schema = base64.b64encode(file).decode()
+        answer = {"schemaType": "PROTOBUF", "schema": schema, **more}
+        self.answers[f"/{place}?format=serialized"] = answer
 
 
 def framed(number: int, fields: bytes) -> bytes:
@@ -41,17 +48,17 @@ def running_registry() -> Iterator[Registry]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            number = self.path.removeprefix("/schemas/ids/")
+            number = self.path.partition("?")[0].removeprefix(BY_NUMBER)
             if self.headers.get("Authorization") != proof:
                 self.answer(401, {"error_code": 401, "message": "Unauthorized"})
-            elif not number.isdigit():
-                self.answer(404, {"error_code": 404, "message": "HTTP 404 Not Found"})
-            elif int(number) in found.schemas:
+                return
+            if number.isdigit():
                 found.asked.append(int(number))
-                self.answer(200, found.schemas[int(number)])
+            if self.path in found.answers:
+                self.answer(200, found.answers[self.path])
             else:
-                found.asked.append(int(number))
-                self.answer(404, {"error_code": 40403, "message": f"Schema {number} not found"})
+                code = 40403 if number.isdigit() else 40401
+                self.answer(404, {"error_code": code, "message": f"{self.path} not found"})
 
         def answer(self, status: int, document: dict[str, Any]) -> None:
             body = json.dumps(document).encode()

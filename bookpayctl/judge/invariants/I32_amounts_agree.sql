@@ -10,13 +10,13 @@
 WITH said AS (
     SELECT o.order_id, o.amount AS owed, o.currency AS owed_in, o.created_at,
         'its payment' AS place, p.amount, p.currency
-    FROM judged_orders AS o JOIN payments AS p ON p.order_id = o.order_id
+    FROM judged_orders AS o JOIN judged_payments AS p ON p.order_id = o.order_id
     WHERE p.amount IS DISTINCT FROM o.amount OR p.currency IS DISTINCT FROM o.currency
     UNION ALL
     SELECT o.order_id, o.amount AS owed, o.currency AS owed_in, o.created_at,
         i.payment_intent_id AS place, i.amount, i.currency
     FROM judged_orders AS o
-    JOIN payments AS p ON p.order_id = o.order_id
+    JOIN judged_payments AS p ON p.order_id = o.order_id
     JOIN intents AS i ON i.payment_intent_id = p.payment_intent_id
     WHERE i.amount IS DISTINCT FROM o.amount OR i.currency IS DISTINCT FROM o.currency
     UNION ALL

@@ -257,13 +257,50 @@ SELECT 'cancel' AS operation, event_id || ':cancel' AS idempotency_key FROM paym
 UNION ALL
 SELECT 'refund' AS operation, idempotency_key FROM refunds;
 
--- How many steps judged orders and payments took. Refused events moved nothing and are no steps.
+-- Histories of judged orders and payments. Nearly all go the plain way, which counting shows without
+-- putting their steps in order: as many steps as that way has, each of them there, one behind the
+-- other. `plain_end` is where such a one ended; NULL for any other history. Refused events moved
+-- nothing and are no steps.
+CREATE TABLE order_histories AS
+SELECT h.order_id, h.steps,
+    CASE WHEN h.steps = 2 AND h.begun < h.ended THEN h.ended_as END AS plain_end
+FROM (
+    SELECT s.order_id, COUNT(*) AS steps,
+        MAX(CASE WHEN s.from_state IS NULL AND s.to_state = 'pending' THEN s.step_number END)
+            AS begun,
+        MAX(CASE WHEN s.from_state = 'pending' AND s.to_state IN ('paid', 'cancelled')
+            THEN s.step_number END) AS ended,
+        MAX(CASE WHEN s.from_state = 'pending' AND s.to_state IN ('paid', 'cancelled')
+            THEN s.to_state END) AS ended_as
+    FROM order_steps AS s
+    GROUP BY s.order_id
+) AS h
+WHERE EXISTS (SELECT 1 FROM judged_orders AS o WHERE o.order_id = h.order_id);
+
+CREATE TABLE payment_histories AS
+SELECT h.event_id, p.order_id, h.steps,
+    CASE WHEN h.steps = 3 AND h.begun < h.taken AND h.taken < h.ended THEN h.ended_as END
+        AS plain_end
+FROM (
+    SELECT s.event_id, COUNT(*) AS steps,
+        MAX(CASE WHEN s.from_state IS NULL AND s.to_state = 'pending' THEN s.step_number END)
+            AS begun,
+        MAX(CASE WHEN s.from_state = 'pending' AND s.to_state = 'charging'
+            THEN s.step_number END) AS taken,
+        MAX(CASE WHEN s.from_state = 'charging' AND s.to_state IN ('succeeded', 'failed')
+            THEN s.step_number END) AS ended,
+        MAX(CASE WHEN s.from_state = 'charging' AND s.to_state IN ('succeeded', 'failed')
+            THEN s.to_state END) AS ended_as
+    FROM payment_steps AS s
+    WHERE s.kind <> 'refused'
+    GROUP BY s.event_id
+) AS h
+JOIN judged_payments AS p ON p.event_id = h.event_id;
+
 CREATE TABLE judged_step_counts AS
-SELECT COUNT(*) AS steps FROM order_steps AS s
-WHERE EXISTS (SELECT 1 FROM judged_orders AS o WHERE o.order_id = s.order_id)
+SELECT COALESCE(SUM(steps), 0) AS steps FROM order_histories
 UNION ALL
-SELECT COUNT(*) AS steps FROM payment_steps AS s JOIN judged_payments AS p ON p.event_id = s.event_id
-WHERE s.kind <> 'refused';
+SELECT COALESCE(SUM(steps), 0) AS steps FROM payment_histories;
 
 -- Of these steps the last one of each order or payment, and those that are no step of the protocol
 -- or do not begin where the one before had ended: nearly all others agree with both and are not kept.
@@ -280,18 +317,32 @@ WITH chained AS (
         END AS reached,
         LEAD(1) OVER (PARTITION BY s.order_id ORDER BY s.step_number) IS NULL AS is_last
     FROM order_steps AS s
-    WHERE EXISTS (SELECT 1 FROM judged_orders AS o WHERE o.order_id = s.order_id)
+    WHERE EXISTS (
+        SELECT 1 FROM order_histories AS h WHERE h.order_id = s.order_id AND h.plain_end IS NULL
+    )
     UNION ALL
-    SELECT 'payment' AS kind, p.order_id, s.event_id AS subject, s.from_state, s.to_state, s.cause,
+    SELECT 'payment' AS kind, h.order_id, s.event_id AS subject, s.from_state, s.to_state, s.cause,
         s.happened_at,
         LAG(s.to_state) OVER (PARTITION BY s.event_id ORDER BY s.step_number) AS reached,
         LEAD(1) OVER (PARTITION BY s.event_id ORDER BY s.step_number) IS NULL AS is_last
-    FROM payment_steps AS s JOIN judged_payments AS p ON p.event_id = s.event_id
-    WHERE s.kind <> 'refused'
+    FROM payment_steps AS s JOIN payment_histories AS h ON h.event_id = s.event_id
+    WHERE s.kind <> 'refused' AND h.plain_end IS NULL
 )
 SELECT c.kind, c.order_id, c.subject, c.from_state, c.to_state, c.cause, c.happened_at, c.reached,
     c.is_last, a.kind IS NOT NULL AS allowed
 FROM chained AS c
 LEFT JOIN allowed_steps AS a ON a.kind = c.kind AND a.from_state = COALESCE(c.from_state, '')
     AND a.to_state = c.to_state
-WHERE c.is_last OR a.kind IS NULL OR c.from_state IS DISTINCT FROM c.reached;
+WHERE c.is_last OR a.kind IS NULL OR c.from_state IS DISTINCT FROM c.reached
+UNION ALL
+SELECT 'order' AS kind, h.order_id, h.order_id AS subject, 'pending' AS from_state,
+    h.plain_end AS to_state, CAST(NULL AS VARCHAR) AS cause, CAST(NULL AS TIMESTAMP) AS happened_at,
+    'pending' AS reached, TRUE AS is_last, TRUE AS allowed
+FROM order_histories AS h
+WHERE h.plain_end IS NOT NULL
+UNION ALL
+SELECT 'payment' AS kind, h.order_id, h.event_id AS subject, 'charging' AS from_state,
+    h.plain_end AS to_state, CAST(NULL AS VARCHAR) AS cause, CAST(NULL AS TIMESTAMP) AS happened_at,
+    'charging' AS reached, TRUE AS is_last, TRUE AS allowed
+FROM payment_histories AS h
+WHERE h.plain_end IS NOT NULL;

@@ -25,6 +25,9 @@ THREADS: Final = 2
 
 SUFFIX: Final = ".parquet"
 
+PARQUET: Final = "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
+"""The usual level takes twice as long over ids and digests, and makes nothing smaller of them."""
+
 Connection = duckdb.DuckDBPyConnection
 
 StoreError = duckdb.Error
@@ -65,7 +68,7 @@ def keep_lines(connection: Connection, table: Table, lines: Path, folder: Path) 
     Raises:
         StoreError: they could not be read, or the file not be written.
     """
-    return _keep(connection, table, _from_lines(table, lines), folder)
+    return _keep(connection, table, from_lines(table, lines), folder)
 
 
 def keep_csv(connection: Connection, table: Table, csv: Path, folder: Path) -> Path:
@@ -74,18 +77,36 @@ def keep_csv(connection: Connection, table: Table, csv: Path, folder: Path) -> P
     Raises:
         StoreError: as above, or its columns are not the table's.
     """
+    return _keep(connection, table, from_csv(table, csv), folder)
+
+
+def keep_open(connection: Connection, table: Table, source: str, folder: Path) -> Path:
+    """Turn a source into a table that stays, for who asks at once, and into its Parquet file.
+
+    Raises:
+        StoreError: as above.
+    """
+    columns = ", ".join(table.names)
+    connection.execute(f"CREATE TABLE {table.name} AS SELECT {columns} FROM {source}")
+    return _keep(connection, table, table.name, folder)
+
+
+def from_csv(table: Table, csv: Path) -> str:
+    """What `COPY ... TO STDOUT (FORMAT csv, HEADER)` wrote, as a source of rows.
+
+    Raises:
+        StoreError: its columns are not the table's.
+    """
     with csv.open(encoding="utf-8") as lines:
         head = lines.readline().strip().split(",")
     # What is read goes by its place in the line, so a column too many would move all others.
     if tuple(head) != table.names:
         raise StoreError(f"{table.name} was read with columns {', '.join(head)}")
-    columns = _shape(table)
-    source = (
+    return (
         f"read_csv({quoted(csv)}, header = true, auto_detect = false, delim = ',', quote = '\"',"
         f" escape = '\"', nullstr = '', allow_quoted_nulls = false, new_line = '\\n',"
-        f" max_line_size = 20000000, columns = {columns})"
+        f" max_line_size = 20000000, columns = {shape_of(table)})"
     )
-    return _keep(connection, table, source, folder)
 
 
 def open_folder(connection: Connection, folder: Path, schema: str = "main") -> None:
@@ -114,7 +135,7 @@ def open_folder(connection: Connection, folder: Path, schema: str = "main") -> N
 
 def fill(connection: Connection, table: Table, lines: Path) -> None:
     """Put the lines that a sink wrote into a table in the engine, past any file."""
-    connection.execute(f"CREATE TABLE {table.name} AS SELECT * FROM {_from_lines(table, lines)}")
+    connection.execute(f"CREATE TABLE {table.name} AS SELECT * FROM {from_lines(table, lines)}")
 
 
 def rows(connection: Connection, question: str) -> Iterator[tuple[Any, ...]]:
@@ -136,23 +157,22 @@ def quoted(text: Path | str) -> str:
 def _keep(connection: Connection, table: Table, source: str, folder: Path) -> Path:
     path = folder / f"{table.name}{SUFFIX}"
     columns = ", ".join(table.names)
-    connection.execute(
-        f"COPY (SELECT {columns} FROM {source}) TO {quoted(path)}"
-        " (FORMAT parquet, COMPRESSION zstd)"
-    )
+    connection.execute(f"COPY (SELECT {columns} FROM {source}) TO {quoted(path)} {PARQUET}")
     return path
 
 
-def _from_lines(table: Table, lines: Path) -> str:
+def from_lines(table: Table, lines: Path) -> str:
+    """What a sink wrote, as a source of rows."""
     if lines.stat().st_size == 0:
         # Nothing has no shape that could be read from it.
         nothing = ", ".join(f"CAST(NULL AS {c.type}) AS {c.name}" for c in table.columns)
         return f"(SELECT {nothing} WHERE false)"
     return (
-        f"read_json({quoted(lines)}, format = 'newline_delimited', columns = {_shape(table)},"
+        f"read_json({quoted(lines)}, format = 'newline_delimited', columns = {shape_of(table)},"
         " maximum_object_size = 20000000)"
     )
 
 
-def _shape(table: Table) -> str:
+def shape_of(table: Table) -> str:
+    """The columns as a reader of files is told them."""
     return "{" + ", ".join(f"{c.name}: {quoted(c.type)}" for c in table.columns) + "}"

@@ -16,6 +16,7 @@ KAFKA: Final = "kafka"
 
 JSON: Final = "json"
 AVRO: Final = "avro"
+PROTOBUF: Final = "protobuf"
 
 OTHERS: Final = "others"
 """In `absent`: every ledger that the file does not read."""
@@ -96,7 +97,7 @@ class TopicMapping:
 
     Attributes:
         types: the stack's own word for a type of event to the canonical one.
-        format: how its values are written: `json`, or `avro` through the registry.
+        format: how its values are written: `json`, or `avro` or `protobuf` through the registry.
     """
 
     event_id: str

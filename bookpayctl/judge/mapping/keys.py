@@ -83,7 +83,7 @@ KEYS: Final = (
     Key(KAFKA, "properties_file", str,
         "instead of all these, a file of librdkafka's properties, `name=value` a line: another"
         " mechanism, a keystore"),
-    Key(KAFKA, "registry_url", str, "the schema registry, for topics in Avro"),
+    Key(KAFKA, "registry_url", str, "the schema registry, for topics in Avro or Protobuf"),
     Key(KAFKA, "registry_user", str, "user there"),
     Key(KAFKA, "registry_password_file", str, "a file that holds its password"),
     Key(KAFKA, "registry_password_variable", str, "a variable that holds it"),
@@ -95,7 +95,8 @@ KEYS: Final = (
         "where a record has it: `key`, `header:NAME`, `$.name[0].name`, `=constant`", "required"),
     Key(TOPIC, "event_type", str, "the same for the type of the event", "required"),
     Key(TOPIC, "format", str,
-        "how values are written: `json`, or `avro` with its schema's number before it", "json"),
+        "how values are written: `json`, or `avro` or `protobuf` with its schema's number before"
+        " it", "json"),
     Key(TOPIC, "order_id", str, "the same for the order"),
     Key(TOPIC, "root_event_id", str, "the same for the OrderPlaced that it follows from"),
     Key(TOPIC, "amount", str, "the same for the amount"),

@@ -18,6 +18,7 @@ from bookpayctl.judge.mapping.document import (
     KAFKA,
     OTHERS,
     PATHS,
+    PROTOBUF,
     STRIPE,
     VERSION,
     DatabaseSource,
@@ -172,20 +173,14 @@ def kafka_of(section: dict[str, Any]) -> KafkaSource:
         groups[group] = tuple(read)
     source = KafkaSource(topics=topics, groups=groups, **found)
     _see_one_topic_for_each_type(source)
-    if not source.registry_url and any(topic.format == AVRO for topic in topics.values()):
-        raise MappingError("kafka.registry_url is missing: a topic is in Avro")
+    if not source.registry_url and any(topic.format != JSON for topic in topics.values()):
+        raise MappingError("kafka.registry_url is missing: a topic is in Avro or Protobuf")
     return source
 
 
 def _see_format(text: str, where: str) -> None:
-    if text == "protobuf":
-        raise MappingError(
-            f"{where}.format: protobuf is not read: a registry keeps its schema as .proto text, and"
-            " reading by that takes Google's compiler; publish the topic as JSON or Avro, too, or"
-            " say that kafka is absent"
-        )
-    if text not in (JSON, AVRO):
-        raise MappingError(f"{where}.format must be json or avro, not {text!r}")
+    if text not in (JSON, AVRO, PROTOBUF):
+        raise MappingError(f"{where}.format must be json, avro or protobuf, not {text!r}")
 
 
 def _see_one_proof(found: dict[str, Any]) -> None:

@@ -13,27 +13,17 @@ import io
 import json
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
 from bookpayctl.clients.schema_registry import SchemaRegistry
-
-_HEAD_BYTES: Final = 5
-_MAGIC: Final = 0
+from bookpayctl.judge.readers.registered import HEAD_BYTES, UnreadableValue, schema_number
 
 # What fastavro raises for bytes that are not of the schema, or a schema that is none.
 _SPOILT: Final = (
     *(EOFError, ValueError, LookupError, TypeError, OverflowError, MemoryError),
     *(struct.error, ArithmeticError),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class UnreadableValue:
-    """A value that is there and says nothing to us; the reason is the same for all of its kind."""
-
-    reason: str
 
 
 class AvroReader:
@@ -51,15 +41,15 @@ class AvroReader:
         """
         if value is None:
             return None
-        if len(value) < _HEAD_BYTES or value[0] != _MAGIC:
-            return UnreadableValue("it does not begin with a zero and a schema's number")
-        (number,) = struct.unpack_from(">i", value, 1)
+        number = schema_number(value)
+        if isinstance(number, UnreadableValue):
+            return number
         if number not in self._readers:
             self._readers[number] = self._reader_of(number)
         reader = self._readers[number]
         if isinstance(reader, UnreadableValue):
             return reader
-        rest = io.BytesIO(value[_HEAD_BYTES:])
+        rest = io.BytesIO(value[HEAD_BYTES:])
         try:
             found = reader(rest)
         except _SPOILT as error:

@@ -5,7 +5,7 @@ Partitions are assigned, no group is joined, and only committed records are read
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -26,10 +26,17 @@ from bookpayctl.clients.kafka_servers import KafkaServers
 from bookpayctl.clients.schema_registry import SchemaRegistry
 from bookpayctl.judge.ledgers.sink import Value
 from bookpayctl.judge.ledgers.writer import LedgerWriter
-from bookpayctl.judge.mapping.document import AVRO, PATHS, KafkaSource, TopicMapping
+from bookpayctl.judge.mapping.document import (
+    AVRO,
+    PATHS,
+    PROTOBUF,
+    KafkaSource,
+    TopicMapping,
+)
 from bookpayctl.judge.mapping.paths import ROOT, SeenRecord, found_at, minor_units, text_at
 from bookpayctl.judge.mapping.redaction import redacted
-from bookpayctl.judge.readers.avro import AvroReader, UnreadableValue
+from bookpayctl.judge.readers.avro import AvroReader
+from bookpayctl.judge.readers.registered import UnreadableValue
 
 NOT_HELD: Final = "\x00"
 """A text that no column holds."""
@@ -55,7 +62,7 @@ def read_mapped_log(
     Args:
         servers: where the mapping's Kafka is, with what it asks for.
         salt: makes digests of what may name a customer; None leaves it as it is.
-        registry: has the schemas of topics in Avro.
+        registry: has the schemas of topics in Avro and Protobuf.
 
     Returns:
         A sentence for each topic and reason for which values could not be read.
@@ -116,12 +123,20 @@ def _reading(source: KafkaSource, registry: SchemaRegistry | None) -> ReadValue 
     """How values are read; None where all of them are JSON."""
     if registry is None:
         return None
-    avro = AvroReader(registry)
+    reads: dict[str, ReadValue] = {}
+    for topic, mapped in source.topics.items():
+        if mapped.format == AVRO:
+            reads[topic] = _of_any_topic(AvroReader(registry).read)
+        elif mapped.format == PROTOBUF:
+            # Not with the module: whoever has no topic in Protobuf does not wait for it.
+            from bookpayctl.judge.readers.protobuf import ProtobufReader
 
-    def read(topic: str, value: bytes | None) -> Any:
-        return avro.read(value) if source.topics[topic].format == AVRO else as_json(topic, value)
+            reads[topic] = _of_any_topic(ProtobufReader(registry).read)
+    return lambda topic, value: reads.get(topic, as_json)(topic, value)
 
-    return read
+
+def _of_any_topic(read: Callable[[bytes | None], Any]) -> ReadValue:
+    return lambda _, value: read(value)
 
 
 def row_of(record: LogRecord, topic: TopicMapping, salt: str | None = None) -> dict[str, Value]:

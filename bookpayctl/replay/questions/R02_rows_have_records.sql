@@ -16,7 +16,7 @@ SELECT topic, MAX(kept_seconds) AS kept_seconds, BOOL_OR(kept_seconds IS NULL) A
 FROM partitions GROUP BY topic;
 
 -- published
-SELECT e.*, t.topic,
+SELECT e.event_id, e.event_type, e.order_id, e.amount, e.currency, e.created_at, t.topic,
     (a.since_at IS NULL OR COALESCE(e.created_at >= a.since_at + INTERVAL 5 SECOND, TRUE))
         AND (a.until_at IS NULL OR e.published_at < a.until_at - INTERVAL 5 SECOND)
         AND (

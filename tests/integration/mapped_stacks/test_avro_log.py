@@ -15,7 +15,8 @@ from confluent_kafka import Producer
 from fastavro import parse_schema, schemaless_writer
 
 from bookpayctl.clients.schema_registry import RegistryError, SchemaRegistry
-from bookpayctl.judge.readers.avro import AvroReader, UnreadableValue
+from bookpayctl.judge.readers.avro import AvroReader
+from bookpayctl.judge.readers.registered import UnreadableValue
 from tests.support.command_line import CommandLine, verdicts
 from tests.support.foreign_log import Log
 from tests.support.foreign_shop import ForeignShop

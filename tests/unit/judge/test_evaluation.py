@@ -156,3 +156,25 @@ def test_a_wrong_step_is_seen_though_the_history_ends_well() -> None:
     wrong = f"{shop.REFUNDED}: was cancelled, next step begins at paid"
     assert found["I22"].evidence == (wrong,)
     assert found["I29"].verdict is Verdict.HOLDS
+
+
+def test_the_plain_way_out_of_order_is_seen() -> None:
+    root = shop.ROOT[shop.PAID]
+    with judged_by_hand(shop.healthy()) as connection:
+        # The payment succeeded before anybody had begun to charge.
+        connection.execute(
+            "UPDATE payment_steps SET step_number = -step_number"
+            f" WHERE event_id = '{root}' AND from_state IS NOT NULL"
+        )
+        connection.execute(
+            "UPDATE payment_steps SET step_number = step_number - 1000"
+            f" WHERE event_id = '{root}' AND from_state IS NULL"
+        )
+        evaluation.prepare(connection)
+        found = {item.id: item for item in evaluation.judge(connection)}
+
+    assert found["I22"].evidence == (
+        f"{shop.PAID}: was pending, next step begins at charging",
+        f"{shop.PAID}: was succeeded, next step begins at pending",
+    )
+    assert found["I29"].verdict is Verdict.VIOLATED

@@ -167,7 +167,7 @@ def test_what_several_rules_ask_of_can_be_made_of_empty_ledgers(
 
     made = [engine.execute(statement).fetchall() for statement in derived_tables()]
 
-    assert len(made) == 23
+    assert len(made) == 25
 
 
 def made_columns(engine: Connection, folder: Path) -> dict[str, set[str]]:

@@ -212,8 +212,8 @@ ca_file = "{tmp_path}/ca.crt"
 @pytest.mark.parametrize(
     ("kind", "problem"),
     [
-        ("protobuf", "kafka.topics.placed.format: protobuf is not read"),
-        ("thrift", "kafka.topics.placed.format must be json or avro"),
+        ("protobuf", "kafka.registry_url is missing"),
+        ("thrift", "kafka.topics.placed.format must be json, avro or protobuf"),
         ("avro", "kafka.registry_url is missing"),
     ],
 )
