@@ -26,7 +26,47 @@ BUILD: Final = Gauge(
     ["version", "source"],
 )
 
+# --- whoever serves HTTP --------------------------------------------------------------------
+
+# Rate, errors and duration of each edge. What no route takes, and what is refused before any is
+# looked for, is route `other`: a path that a client made up must not become a series.
+HTTP_REQUESTS: Final = Counter(
+    "bookpay_http_requests_total",
+    "HTTP requests answered, by route and status",
+    ["route", "status"],
+)
+# To the first byte of the answer. The gateway's deadline is 30 s.
+HTTP_SECONDS: Final = Histogram(
+    "bookpay_http_request_seconds",
+    "Time from a request's head to its answer, by route",
+    ["route"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 40.0),
+)
+HTTP_THREADS_BUSY: Final = Gauge(
+    "bookpay_http_threads_busy", "Threads that work on requests, of those the service has"
+)
+
+# --- whoever has a pool of connections --------------------------------------------------------
+
+POOL_CONNECTIONS: Final = Gauge(
+    "bookpay_pool_connections", "Connections to PostgreSQL in this process, by state", ["state"]
+)
+POOL_WAITING: Final = Gauge(
+    "bookpay_pool_waiting", "Callers that wait for a connection to PostgreSQL"
+)
+
 # --- orders-service -------------------------------------------------------------------------
+
+# Counted before the commit: a transaction that is tried again counts again.
+ORDERS: Final = Counter(
+    "bookpay_orders_total", "Orders that reached a status (pending: placed)", ["status"]
+)
+# From the row's own time of creation; what a customer waits for. The promise is 5 s.
+ORDER_PAID_SECONDS: Final = Histogram(
+    "bookpay_order_paid_seconds",
+    "Time from an order's acceptance to its being paid",
+    buckets=(0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 600.0),
+)
 
 ORDERS_SHED: Final = Counter(
     "bookpay_orders_shed_total",
@@ -44,7 +84,16 @@ PUBLISHER_LEADING: Final = Gauge(
     "bookpay_outbox_publisher_leading", "1 while this process holds the publisher lock"
 )
 
+PUBLISHER_TERM: Final = Gauge(
+    "bookpay_outbox_publisher_term", "Number of the term in which this process leads; 0 while not"
+)
+
 # --- every consumer -------------------------------------------------------------------------
+
+# Of the partitions that this process reads: the sum over a group's processes is the group's.
+CONSUMER_LAG: Final = Gauge(
+    "bookpay_consumer_lag_records", "Records of a topic that are not handled yet", ["topic"]
+)
 
 RECORDS_CONSUMED: Final = Counter(
     "bookpay_consumer_records_total",

@@ -15,11 +15,11 @@ import json
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 import psycopg
-from confluent_kafka import Consumer, KafkaException
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from runtime import config, metrics
 from runtime.adapters import kafka, kafka_progress
@@ -38,6 +38,9 @@ logger = logging.getLogger(__name__)
 
 POLL_SECONDS: Final = 0.5
 """How long a poll waits for a first record: also how long a stop may go unnoticed."""
+
+LAG_SECONDS: Final = 1.0
+"""How often the loop says how far it is behind."""
 
 RECORDS_LOST: Final = "records_lost"
 """The reason of a dead letter that stands for records which retention took before their time."""
@@ -138,6 +141,8 @@ class ConsumerLoop:
     session: database.Session | None = None
     also_away: tuple[type[Exception], ...] = ()
     after_commit: Callable[[Sequence[Record]], None] | None = None
+    _measured_at: float = 0.0
+    _topics: set[str] = field(default_factory=set)
 
     def run(self) -> None:
         """Consume until the process is told to stop, then commit the rest and leave the group.
@@ -171,6 +176,7 @@ class ConsumerLoop:
         # Also in idle cycles: the last batch's sending may have been held back by its limit, or
         # refused by a broker that was balancing the group.
         offsets.commit(time.monotonic())
+        self._measure_lag()
         ends: list[tuple[Place, int]] = []
         records = kafka.poll_batch(
             self.subscription.consumer,
@@ -211,6 +217,23 @@ class ConsumerLoop:
             self.subscription.progress.begin_round()
             for record in part:
                 metrics.RECORDS_CONSUMED.labels(record.topic).inc()
+
+    def _measure_lag(self) -> None:
+        """From what the last fetches brought along: no broker is asked."""
+        now = time.monotonic()
+        if now - self._measured_at < LAG_SECONDS:
+            return
+        self._measured_at = now
+
+        def end_of(place: Place) -> int:
+            consumer = self.subscription.consumer
+            return consumer.get_watermark_offsets(TopicPartition(*place), cached=True)[1]
+
+        lags = kafka_progress.lag_by_topic(self.subscription.progress.positions(), end_of)
+        # A topic whose partitions have gone to others is not behind here any more.
+        for topic in self._topics | set(lags):
+            metrics.CONSUMER_LAG.labels(topic).set(lags.get(topic, 0))
+        self._topics |= set(lags)
 
     def _keep_losses(self) -> None:
         """Make a dead letter for each stretch of records that was deleted before it was read."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -34,6 +34,21 @@ class Loss:
     place: Place
     begin: int
     count: int
+
+
+def lag_by_topic(
+    positions: Mapping[Place, int | None], end_of: Callable[[Place], int]
+) -> dict[str, int]:
+    """Records of each topic that are not handled yet, of the partitions whose position is known.
+
+    Args:
+        end_of: a partition's end as it was last heard; negative where nobody has said it.
+    """
+    lags: dict[str, int] = {}
+    for place, position in positions.items():
+        behind = 0 if position is None else max(0, end_of(place) - position)
+        lags[place[0]] = lags.get(place[0], 0) + behind
+    return lags
 
 
 @dataclass(slots=True)

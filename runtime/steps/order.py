@@ -9,10 +9,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Final
 
 import psycopg
 
+from runtime import metrics
 from runtime.adapters.store import orders, outbox
 from runtime.adapters.store.orders import LockedOrder
 from runtime.adapters.store.stock import Shelves
@@ -131,6 +133,10 @@ def _take(
         )
         hit(Failpoint.SAGA_DONE_BEFORE_EVENT)
         _announce(conn, order, step.status, cause)
+    metrics.ORDERS.labels(step.status).inc()
+    if step.status is OrderStatus.PAID:
+        waited = datetime.now(UTC) - order.created_at
+        metrics.ORDER_PAID_SECONDS.observe(max(0.0, waited.total_seconds()))
 
 
 def _announce(

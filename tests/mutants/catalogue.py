@@ -15,6 +15,7 @@ from tests.mutants.about_leases import LEASE_MUTANTS
 from tests.mutants.about_ledgers import LEDGER_MUTANTS
 from tests.mutants.about_links import LINK_MUTANTS
 from tests.mutants.about_mappings import MAPPING_MUTANTS
+from tests.mutants.about_metrics import METRIC_MUTANTS
 from tests.mutants.about_money import MONEY_MUTANTS
 from tests.mutants.about_operators import OPERATOR_MUTANTS
 from tests.mutants.about_orders import ORDER_MUTANTS
@@ -55,6 +56,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = tuple(
             *SIMULATION_MUTANTS,
             *RUNBOOK_MUTANTS,
             *STORM_MUTANTS,
+            *METRIC_MUTANTS,
         ),
         key=lambda mutant: int(mutant.id.removeprefix("M")),
     )

@@ -24,7 +24,9 @@ from fastapi import FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import ClientDisconnect
 
+from runtime import metrics
 from runtime.adapters.http.admin import ALIVE, readiness_answer
+from runtime.adapters.http.measured import Measured
 from runtime.adapters.http.wire import WireAnswers, WireProtocol
 from runtime.lifecycle import Readiness
 
@@ -117,7 +119,10 @@ class Threads:
 
     async def _run(self, call: Callable[[], T], *, abandon: bool) -> T:
         # Made on first use, because a limiter belongs to the loop that is running then.
-        places = self._places = self._places or anyio.CapacityLimiter(self.size)
+        places = self._places
+        if places is None:
+            places = self._places = anyio.CapacityLimiter(self.size)
+            metrics.HTTP_THREADS_BUSY.set_function(lambda: float(places.borrowed_tokens))
         try:
             with anyio.fail_after(THREAD_WAIT_SECONDS_MAX):
                 await places.acquire_on_behalf_of(holder := object())
@@ -153,7 +158,7 @@ def add_probes(app: FastAPI, readiness: Readiness) -> None:
         return Response(body, status, media_type="application/json")
 
     @app.get("/metrics", include_in_schema=False)
-    async def metrics() -> Response:
+    async def scraped() -> Response:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 
@@ -174,7 +179,7 @@ def serve(app: FastAPI, host: str, port: int, stop: threading.Event, answers: Wi
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     bound.bind((host, port))
     config = uvicorn.Config(
-        app,
+        Measured(app),
         log_config=None,
         access_log=False,
         lifespan="on",

@@ -20,6 +20,8 @@ from typing import Any, Final
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from runtime.adapters.http.measured import count_refused
+
 HEAD_SECONDS_MAX: Final = 8.0
 """How long request line and headers may take, from the first byte; below the 10 s promised."""
 
@@ -255,6 +257,7 @@ class WireProtocol(HttpToolsProtocol):
             self.cycle.keep_alive = False
 
     def _answer_and_linger(self, refused: WireRefusal) -> None:
+        count_refused(refused.value)
         self.transport.write(self._answers.encode(refused))
         self._linger()
 

@@ -22,7 +22,7 @@ from psycopg.adapt import Loader
 from psycopg.pq import Format
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from runtime import libpq
+from runtime import libpq, metrics
 from runtime.domain.names import SCHEMA
 from runtime.lifecycle import Readiness
 
@@ -231,7 +231,20 @@ def open_pool(
         max_idle=60.0,
         open=True,
     )
+    _measure(pool)
     return pool
+
+
+def _measure(pool: ConnectionPool[psycopg.Connection]) -> None:
+    """Let the process's metrics say how the pool is, whenever somebody asks for them."""
+
+    def stat(name: str) -> float:
+        return float(pool.get_stats().get(name, 0))
+
+    idle = "pool_available"
+    metrics.POOL_CONNECTIONS.labels("idle").set_function(lambda: stat(idle))
+    metrics.POOL_CONNECTIONS.labels("busy").set_function(lambda: stat("pool_size") - stat(idle))
+    metrics.POOL_WAITING.set_function(lambda: stat("requests_waiting"))
 
 
 def answers(pool: ConnectionPool[psycopg.Connection]) -> bool:

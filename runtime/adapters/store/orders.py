@@ -75,6 +75,7 @@ class LockedOrder:
     total: Money
     status: OrderStatus
     event_id: UUID | None
+    created_at: datetime
     read_at: datetime
 
 
@@ -236,6 +237,7 @@ class _LockedColumns:
     currency: str
     status: str
     event_id: UUID | None
+    created_at: datetime
     read_at: datetime
 
     def order(self) -> LockedOrder:
@@ -245,6 +247,7 @@ class _LockedColumns:
             total=Money(self.total_cents, self.currency),
             status=OrderStatus(self.status),
             event_id=self.event_id,
+            created_at=self.created_at,
             read_at=self.read_at,
         )
 

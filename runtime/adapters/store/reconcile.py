@@ -119,6 +119,10 @@ _FAILED_LAST: Final = (
     " + coalesce((SELECT sum(amount_cents) FROM refunds AS given"
     "   WHERE given.event_id = refunds.event_id AND given.state = 'succeeded'), 0)"
 )
+_UNPUBLISHED: Final = (
+    "published_at IS NULL AND NOT EXISTS (SELECT FROM dead_letters AS letter"
+    " WHERE letter.source = 'outbox' AND letter.event_id = outbox.event_id)"
+)
 _DISPUTED: Final = "closed_at IS NULL AND status NOT LIKE 'warning%'"
 
 # What to count, in which rows, and the column that says since when.
@@ -131,6 +135,8 @@ _COUNTED: Final = (
     ("disputes_lost", "disputes", "closed_at", "status = 'lost'"),
     ("dead_letters", "dead_letters", "created_at", "resolved_at IS NULL"),
     ("orders_pending", "orders", "created_at", "status = 'pending'"),
+    # What is a dead letter waits for a person, and is counted there.
+    ("outbox_unpublished", "outbox", "created_at", _UNPUBLISHED),
 )
 # One statement, so that the counts are of one moment and cost one round trip a second. A time
 # written by hand may be infinite, which has no age and must not take the others' away.

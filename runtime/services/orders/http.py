@@ -17,7 +17,7 @@ from fastapi import FastAPI, Request, Response
 from psycopg_pool import ConnectionPool
 from starlette.exceptions import HTTPException
 
-from runtime import config
+from runtime import config, metrics
 from runtime.adapters.http import problem
 from runtime.adapters.http.serving import (
     BodyFault,
@@ -28,7 +28,7 @@ from runtime.adapters.http.serving import (
     serve,
 )
 from runtime.adapters.store import database, orders
-from runtime.domain.names import TenantId
+from runtime.domain.names import OrderStatus, TenantId
 from runtime.faults import connections
 from runtime.faults.points import Failpoint, Subject
 from runtime.process import Process
@@ -100,6 +100,7 @@ class OrdersApi:
         # orders.
         if placed.replayed:
             return _json(201, view.as_placed(order), {"Idempotent-Replayed": "true"})
+        metrics.ORDERS.labels(OrderStatus.PENDING).inc()
         logger.info("order placed", extra=view.log_fields(order))
         return _json(201, view.order_body(order), {})
 

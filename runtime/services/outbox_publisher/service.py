@@ -126,6 +126,7 @@ class Publisher:
         number = publisher_lock.begin_term(self.standby, common.process)
         logger.info("leading: the publisher lock is held", extra={"term": number})
         metrics.PUBLISHER_LEADING.set(1)
+        metrics.PUBLISHER_TERM.set(number)
         return Term(self.standby, number)
 
     def _publish_once(self, term: Term) -> float:
@@ -263,6 +264,7 @@ class Publisher:
 
     def _abandon(self) -> None:
         metrics.PUBLISHER_LEADING.set(0)
+        metrics.PUBLISHER_TERM.set(0)
         # What is still queued belongs to a term that is over; its rows are unmarked and the next
         # leader reads them.
         self.producer.purge()

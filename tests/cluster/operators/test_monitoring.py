@@ -9,6 +9,7 @@ import pytest
 
 from bookpayctl.targets.kube.cluster import Cluster
 from tests.support import prometheus
+from tests.support.alerts import rule_groups
 from tests.support.cluster import TestCluster
 from tests.support.command_line import CommandLine
 from tests.support.operators import (
@@ -26,11 +27,8 @@ from tests.support.waiting import eventually
 pytestmark = [asked_for, pytest.mark.acceptance]
 
 OK: Final = ("ok", "")
-ALERTS: Final = {
-    *("OutboxPublisherNotLeading", "OutboxPublisherTwoLeaders", "PaymentsOpenTooLong"),
-    *("PaymentsParked", "StripeCircuitOpen", "RecordsLost", "DeadLetters"),
-    *("WebhooksRefused", "PaymentsReconcilerSilent"),
-}
+GROUPS: Final = {group["name"]: group["rules"] for group in rule_groups()}
+RULES: Final = {rule.get("alert") or rule["record"] for rules in GROUPS.values() for rule in rules}
 
 
 @pytest.fixture(scope="module")
@@ -60,17 +58,18 @@ def test_every_rule_is_loaded_and_can_be_evaluated(shop: CommandLine, api: Clust
     del shop
 
     eventually(
-        lambda: set(health_of_rules(api)) == ALERTS and set(health_of_rules(api).values()) == {OK},
+        lambda: set(health_of_rules(api)) == RULES and set(health_of_rules(api).values()) == {OK},
         lambda: f"{health_of_rules(api)}",
         prometheus.SCRAPED_SECONDS_MAX,
     )
 
 
 def health_of_rules(api: Cluster) -> dict[str, tuple[str, str]]:
-    """Alert -> whether it could be evaluated, and the error if not."""
+    """Rule -> whether it could be evaluated, and the error if not."""
     return {
         rule["name"]: (rule["health"], rule.get("lastError", ""))
-        for rule in prometheus.rules_of(api, "bookpay")
+        for group in GROUPS
+        for rule in prometheus.rules_of(api, group)
     }
 
 
@@ -80,7 +79,10 @@ def test_nobody_is_woken_by_a_stack_that_is_well(shop: CommandLine, api: Cluster
     measured = prometheus.ask(api, f'count by (state) (payments_open{{namespace="{SPACE}"}})')
 
     firing = [
-        rule["name"] for rule in prometheus.rules_of(api, "bookpay") if rule["state"] == "firing"
+        rule["name"]
+        for group in GROUPS
+        for rule in prometheus.rules_of(api, group)
+        if rule.get("state") == "firing"
     ]
 
     assert {sample["metric"]["state"] for sample in measured} >= {"pending", "charging", "parked"}

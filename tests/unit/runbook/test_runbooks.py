@@ -4,31 +4,23 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 from bookpayctl.cli.app import build_command
 from bookpayctl.runbook.console import PROMPT, headings
 from bookpayctl.runbook.library import find, folder, slugs, text_of
 from bookpayctl.runbook.page import PROOF, REHEARSAL, SECTIONS, Runbook
+from tests.support.alerts import alert_rules
 from tests.support.command_tree import command_words, not_typed
 
 ROOT = Path(__file__).parents[3]
-ALERTS = ROOT / "manifests" / "components" / "monitoring" / "alerts.yaml"
 FIRST_COMMAND_LINE_MAX = 10
 GIVEN = {"DB_DSN", "NAME", "SECRETS"}
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
 BOOKS = {slug: find(slug) for slug in slugs()}
 each = pytest.mark.parametrize("book", BOOKS.values(), ids=BOOKS)
-
-
-def rules() -> list[dict[str, Any]]:
-    (group,) = yaml.safe_load(ALERTS.read_text())["spec"]["groups"]
-    found: list[dict[str, Any]] = group["rules"]
-    return found
 
 
 def test_the_installed_package_has_them_too() -> None:
@@ -116,7 +108,7 @@ def test_every_link_of_a_page_leads_to_a_place(book: Runbook) -> None:
 
 
 def test_every_alert_leads_to_a_page_that_names_it() -> None:
-    urls = {rule["alert"]: rule["annotations"]["runbook_url"] for rule in rules()}
+    urls = {name: rule["annotations"]["runbook_url"] for name, rule in alert_rules().items()}
 
     pages = {alert: Path(url).stem for alert, url in urls.items()}
 
@@ -128,4 +120,4 @@ def test_every_alert_leads_to_a_page_that_names_it() -> None:
 def test_every_alert_that_a_page_names_is_there() -> None:
     named = {alert for book in BOOKS.values() for alert in book.alerts}
 
-    assert named <= {rule["alert"] for rule in rules()}
+    assert named <= set(alert_rules())

@@ -11,6 +11,7 @@ from prometheus_client import REGISTRY, Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
 
 from runtime import metrics
+from runtime.adapters.kafka_progress import lag_by_topic
 
 RUNTIME = Path(metrics.__file__).parent
 METRICS = {
@@ -100,3 +101,15 @@ def test_nothing_of_ours_is_registered_beside_the_page() -> None:
     # The client library's own are about the process and the interpreter.
     foreign = {name for name in registered if name.startswith(("process_", "python_"))}
     assert registered - foreign == ours
+
+
+def test_a_lag_is_of_what_is_known_and_never_negative() -> None:
+    ends = {("orders", 0): 12, ("orders", 1): 7, ("orders", 2): -1001, ("payments", 0): 5}
+    positions = {
+        ("orders", 0): 10,
+        ("orders", 1): 7,
+        ("orders", 2): 3,
+        ("payments", 0): None,
+    }
+
+    assert lag_by_topic(positions, ends.__getitem__) == {"orders": 2, "payments": 0}

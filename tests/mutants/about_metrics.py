@@ -1,0 +1,51 @@
+"""Sabotages of what is measured, and of what wakes somebody."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.mutants.mutant import Mutant, Replacement, unit
+
+METRIC_MUTANTS: Final = (
+    Mutant(
+        "M210",
+        "every path that a client makes up is a time series",
+        (
+            Replacement(
+                "runtime/adapters/http/measured.py",
+                "        return OTHER\n",
+                '        return str(scope["path"])\n',
+            ),
+        ),
+        (
+            unit(
+                "runtime/test_runtime_measured_http",
+                "test_a_path_that_somebody_made_up_is_no_series",
+            ),
+        ),
+        (
+            unit(
+                "runtime/test_runtime_measured_http",
+                "test_each_answer_is_counted_by_its_template_and_status",
+            ),
+        ),
+    ),
+    Mutant(
+        "M211",
+        "a partition whose end nobody knows makes up for one that is behind",
+        (
+            Replacement(
+                "runtime/adapters/kafka_progress.py",
+                "        behind = 0 if position is None else max(0, end_of(place) - position)\n",
+                "        behind = 0 if position is None else end_of(place) - position\n",
+            ),
+        ),
+        (
+            unit(
+                "runtime/test_runtime_metrics",
+                "test_a_lag_is_of_what_is_known_and_never_negative",
+            ),
+        ),
+        (unit("runtime/test_runtime_metrics", "test_the_page_holds_metrics"),),
+    ),
+)
