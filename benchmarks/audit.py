@@ -26,7 +26,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from benchmarks.cost_plot import cost_plot
+from cost_plot import cost_plot
+
 from bookpayctl.cli.output import Document
 from bookpayctl.judge import evaluation
 from bookpayctl.judge.agreement import digests

@@ -34,7 +34,7 @@ from bookpayctl.load.history import read_history
 from bookpayctl.load.plan import OrderKind
 from bookpayctl.report.verdict import Item
 from bookpayctl.storm.fault import Storm
-from bookpayctl.storm.kinds import POINTS, Profile
+from bookpayctl.storm.kinds import POINTS, StormProfile
 from bookpayctl.storm.schedule import Schedule, draw_schedule, roles_of
 from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.platforms import LOCAL
@@ -71,7 +71,7 @@ class Weather:
             duration_seconds=request.duration_seconds,
             rate_per_second=request.rate_per_second,
             faults_per_minute=self.faults_per_minute,
-            profile=Profile(request.point),
+            profile=StormProfile(request.point),
             processes=processes_by_service(request.environment),
         )
 
@@ -195,10 +195,10 @@ def storm_drill(weather: Weather) -> Drill:
         " lost and nothing doubled",
         blast_radius="every part of this environment, again and again, for as long as it lasts",
         points={
-            Profile.EVERYTHING: "faults of every kind",
-            Profile.PROCESSES: "processes that die, freeze, are away, or fail in a step",
-            Profile.SERVERS: "PostgreSQL, Kafka and Stripe die or are away",
-            Profile.STRIPE: "Stripe's answers and webhooks",
+            StormProfile.EVERYTHING: "faults of every kind",
+            StormProfile.PROCESSES: "processes that die, freeze, are away, or fail in a step",
+            StormProfile.SERVERS: "PostgreSQL, Kafka and Stripe die or are away",
+            StormProfile.STRIPE: "Stripe's answers and webhooks",
         },
         scenario=scenario,
         platforms=(LOCAL,),

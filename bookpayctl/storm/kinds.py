@@ -42,7 +42,7 @@ class StrikeExtent(StrEnum):
     ALL = "all"
 
 
-class Profile(StrEnum):
+class StormProfile(StrEnum):
     """Which kinds a storm may have; the first is the default."""
 
     EVERYTHING = "everything"
@@ -65,7 +65,7 @@ class FaultKind:
     """
 
     words: str
-    profile: Profile
+    profile: StormProfile
     seconds: tuple[float, float]
     takes: frozenset[str] = frozenset()
     needs: frozenset[str] = frozenset()
@@ -76,18 +76,18 @@ class FaultKind:
 
 def _stripe(words: str) -> FaultKind:
     takes = frozenset({STRIPE_ANSWERS})
-    return FaultKind(words, Profile.STRIPE, (2.0, 4.0), takes, _CHARGES, settles=2.0)
+    return FaultKind(words, StormProfile.STRIPE, (2.0, 4.0), takes, _CHARGES, settles=2.0)
 
 
 def _webhooks(words: str) -> FaultKind:
     takes, receiver = frozenset({WEBHOOKS}), Service.RECEIVER.value
     needs = _CHARGES | {receiver, STRIPE_ANSWERS}
-    return FaultKind(words, Profile.STRIPE, (2.0, 6.0), takes, needs, settles=4.0)
+    return FaultKind(words, StormProfile.STRIPE, (2.0, 6.0), takes, needs, settles=4.0)
 
 
 def _failpoint(words: str) -> FaultKind:
     return FaultKind(
-        words, Profile.PROCESSES, (1.0, 2.0), needs=frozenset({POSTGRES, EARS}), settles=8.0
+        words, StormProfile.PROCESSES, (1.0, 2.0), needs=frozenset({POSTGRES, EARS}), settles=8.0
     )
 
 
@@ -101,14 +101,14 @@ WEBHOOKS_TWICE = "webhooks-twice"
 KINDS: Final[Mapping[str, FaultKind]] = {
     PROCESS_KILLED: FaultKind(
         "processes are killed with SIGKILL",
-        Profile.PROCESSES,
+        StormProfile.PROCESSES,
         (1.0, 1.0),
         extents=tuple(StrikeExtent),
         targets=_SERVICES,
     ),
     PROCESS_FROZEN: FaultKind(
         "processes stand still and go on",
-        Profile.PROCESSES,
+        StormProfile.PROCESSES,
         (2.0, 8.0),
         takes=frozenset({EARS}),
         extents=(StrikeExtent.ONE, StrikeExtent.LEADER, StrikeExtent.MINORITY),
@@ -117,7 +117,7 @@ KINDS: Final[Mapping[str, FaultKind]] = {
     ),
     SERVICE_AWAY: FaultKind(
         "every process of a service is stopped",
-        Profile.PROCESSES,
+        StormProfile.PROCESSES,
         (2.0, 5.0),
         extents=(StrikeExtent.ALL,),
         targets=tuple(name for name in _SERVICES if name != Service.ORDERS.value),
@@ -136,14 +136,14 @@ KINDS: Final[Mapping[str, FaultKind]] = {
     "webhooks-shuffled": _webhooks("webhooks come in another order"),
     POSTGRES_KILLED: FaultKind(
         "PostgreSQL is killed with SIGKILL",
-        Profile.SERVERS,
+        StormProfile.SERVERS,
         (1.0, 1.0),
         targets=(POSTGRES,),
         settles=10.0,
     ),
     SESSIONS_ENDED: FaultKind(
         "PostgreSQL ends the sessions of all services once a second",
-        Profile.SERVERS,
+        StormProfile.SERVERS,
         (1.0, 4.0),
         takes=frozenset({EARS}),
         needs=frozenset({POSTGRES}),
@@ -151,17 +151,17 @@ KINDS: Final[Mapping[str, FaultKind]] = {
     ),
     KAFKA_KILLED: FaultKind(
         "the broker is killed with SIGKILL",
-        Profile.SERVERS,
+        StormProfile.SERVERS,
         (1.0, 1.0),
         targets=(KAFKA,),
         settles=12.0,
     ),
     KAFKA_AWAY: FaultKind(
-        "no broker is there", Profile.SERVERS, (2.0, 5.0), targets=(KAFKA,), settles=12.0
+        "no broker is there", StormProfile.SERVERS, (2.0, 5.0), targets=(KAFKA,), settles=12.0
     ),
     TWIN_AWAY: FaultKind(
         "no Stripe is there",
-        Profile.SERVERS,
+        StormProfile.SERVERS,
         (2.0, 5.0),
         takes=frozenset({STRIPE_ANSWERS, WEBHOOKS}),
         targets=(TWIN,),
@@ -242,9 +242,9 @@ ACTIONS: Final[Mapping[str, str]] = {
 }
 
 
-def kinds_of(profile: Profile) -> tuple[str, ...]:
+def kinds_of(profile: StormProfile) -> tuple[str, ...]:
     """The kinds that a profile has, in the order of the catalogue."""
-    everything = profile is Profile.EVERYTHING
+    everything = profile is StormProfile.EVERYTHING
     return tuple(name for name, kind in KINDS.items() if everything or kind.profile is profile)
 
 

@@ -20,7 +20,7 @@ from bookpayctl.storm.kinds import (
     KINDS,
     POINTS,
     FaultKind,
-    Profile,
+    StormProfile,
     StrikeExtent,
     kinds_of,
     needs_of,
@@ -130,7 +130,7 @@ def draw_schedule(
     duration_seconds: float,
     rate_per_second: float,
     faults_per_minute: float,
-    profile: Profile,
+    profile: StormProfile,
     processes: Mapping[str, Sequence[str]],
 ) -> Schedule:
     """Draw a storm.

@@ -164,11 +164,6 @@ EVENT_MUTANTS: Final = (
         (
             Replacement(
                 CONSUMER_LOOP,
-                "from confluent_kafka import Consumer, KafkaException\n",
-                "from confluent_kafka import Consumer, KafkaException, TopicPartition\n",
-            ),
-            Replacement(
-                CONSUMER_LOOP,
                 """        size = self.handler.records_at_once()
 """,
                 """        ends = [TopicPartition(r.topic, r.partition, r.offset + 1) for r in records]

@@ -24,7 +24,7 @@ from bookpayctl.cli.reports import (
 )
 from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.report.verdict import Verdict
-from bookpayctl.storm.kinds import Profile
+from bookpayctl.storm.kinds import StormProfile
 
 if TYPE_CHECKING:
     from bookpayctl.drill.series import Turn
@@ -40,7 +40,7 @@ DurationOption = Annotated[
 PaceOption = Annotated[
     float, typer.Option(min=0.1, max=60, help="How many faults are drawn in a minute.")
 ]
-ProfileOption = Annotated[Profile, typer.Option(help="Which kinds of faults there may be.")]
+ProfileOption = Annotated[StormProfile, typer.Option(help="Which kinds of faults there may be.")]
 RateOption = Annotated[float, typer.Option(min=0.1, max=2000, help="Orders per second meanwhile.")]
 TimeoutOption = Annotated[
     str, typer.Option(metavar="DURATION", help="Bound of each wait, and of the recovery.")
@@ -85,7 +85,7 @@ InvariantOption = Annotated[
 class StormWords:
     """What was said on the command line of what is to be run."""
 
-    profile: Profile
+    profile: StormProfile
     seed: int
     duration: str
     rate_per_second: float
@@ -180,7 +180,7 @@ def storm(
     seed: SeedOption = 0,
     duration: DurationOption = "75s",
     faults_per_minute: PaceOption = 10.0,
-    profile: ProfileOption = Profile.EVERYTHING,
+    profile: ProfileOption = StormProfile.EVERYTHING,
     rate: RateOption = 10.0,
     timeout: TimeoutOption = "180s",
     repeat: RepeatOption = 1,

@@ -200,14 +200,15 @@ def measured(rendered: Rendered) -> Iterator[str]:
     asked: dict[str, str] = {}
     for rule in rendered.of_kind("PrometheusRule"):
         for group in rule["spec"]["groups"]:
-            asked |= {entry["alert"]: entry["expr"] for entry in group["rules"]}
+            asked |= {e.get("alert") or e["record"]: e["expr"] for e in group["rules"]}
     for scaler in rendered.of_kind("ScaledObject"):
         if scaler["spec"]["maxReplicaCount"] > PARTITIONS:
             yield f"{full_name(scaler)[1]} scales beyond the {PARTITIONS} partitions"
         for trigger in scaler["spec"]["triggers"]:
             asked[full_name(scaler)[1]] = trigger["metadata"]["query"]
     for name, query in asked.items():
-        for metric in set(re.findall(r"\b(?:bookpay|payments)_[a-z_]+", query)) - there:
+        found = re.findall(r"\b(?:bookpay|payments)_[a-z_]+?(?=_bucket\b|_count\b|\b)", query)
+        for metric in set(found) - there:
             yield f"{name} asks for {metric}, which nobody measures"
     for monitor in rendered.of_kind("PodMonitor"):
         expression = monitor["spec"]["selector"]["matchExpressions"][0]

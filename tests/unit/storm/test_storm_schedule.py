@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from bookpayctl.storm.kinds import ACTIONS, KINDS, POINTS, Profile, kinds_of, needs_of
+from bookpayctl.storm.kinds import ACTIONS, KINDS, POINTS, StormProfile, kinds_of, needs_of
 from bookpayctl.storm.schedule import (
     CALM_SECONDS,
     PlannedFault,
@@ -36,7 +36,7 @@ PROCESSES: Final = {
 }
 
 
-def drawn(seed: int, *, seconds: float = 600.0, profile: Profile = Profile.EVERYTHING) -> Schedule:
+def drawn(seed: int, *, seconds: float = 600.0, profile: StormProfile = StormProfile.EVERYTHING) -> Schedule:
     return draw_schedule(
         seed,
         duration_seconds=seconds,
@@ -140,8 +140,8 @@ def test_a_seed_leaves_kinds_out() -> None:
     assert max(kinds) < len(KINDS)
 
 
-@pytest.mark.parametrize("profile", Profile)
-def test_a_profile_has_its_own_kinds_alone(profile: Profile) -> None:
+@pytest.mark.parametrize("profile", StormProfile)
+def test_a_profile_has_its_own_kinds_alone(profile: StormProfile) -> None:
     kinds = {fault.kind for seed in range(30) for fault in drawn(seed, profile=profile).faults}
 
     assert kinds == set(kinds_of(profile))
