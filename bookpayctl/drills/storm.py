@@ -36,8 +36,8 @@ from bookpayctl.report.verdict import Item
 from bookpayctl.storm.fault import Storm
 from bookpayctl.storm.kinds import POINTS, StormProfile
 from bookpayctl.storm.schedule import Schedule, draw_schedule, roles_of
-from bookpayctl.targets.environment import Environment
-from bookpayctl.targets.platforms import LOCAL
+from bookpayctl.targets.platforms import LOCAL, open_target
+from bookpayctl.targets.target import Target
 from runtime.domain.names import OrderStatus, Service
 
 FAULTS_PER_MINUTE: Final = 10.0
@@ -63,7 +63,11 @@ class Weather:
     schedule: Schedule | None = None
 
     def schedule_of(self, request: DrillRequest) -> Schedule:
-        """What such a run does."""
+        """What such a run does.
+
+        Raises:
+            TargetError: one has to be drawn, and nobody says for which processes.
+        """
         if self.schedule is not None:
             return self.schedule
         return draw_schedule(
@@ -72,7 +76,7 @@ class Weather:
             rate_per_second=request.rate_per_second,
             faults_per_minute=self.faults_per_minute,
             profile=StormProfile(request.point),
-            processes=processes_by_service(request.environment),
+            processes=processes_by_service(open_target(request.environment)),
         )
 
 
@@ -114,7 +118,7 @@ class StormScenario(Scenario):
         context = self.context
         others = [
             name
-            for names in processes_by_service(context.environment).values()
+            for names in processes_by_service(context.target).values()
             for role in roles_of(names)
             for name in role[1:]
         ]
@@ -176,11 +180,15 @@ class StormScenario(Scenario):
         return {str(key): str(status) for key, status in rows}
 
 
-def processes_by_service(environment: Environment) -> Mapping[str, list[str]]:
-    """Names of the processes of each service and server, in the environment's order."""
+def processes_by_service(target: Target) -> Mapping[str, list[str]]:
+    """Names of the processes of each service and server that there are now, in their order.
+
+    Raises:
+        TargetError: nobody could say.
+    """
     found: dict[str, list[str]] = {}
-    for spec in environment.processes:
-        found.setdefault(spec.service, []).append(spec.name)
+    for process in target.processes().values():
+        found.setdefault(process.service, []).append(process.name)
     return found
 
 

@@ -132,7 +132,7 @@ def _shrunk(request: ShrinkRequest, asked: StackTries) -> Generator[Item]:
     whole = request.schedule
     smaller = smallest(whole, asked.often)
     red = sum(asked.once(smaller) for _ in range(request.confirmations))
-    script = _write(request, smaller, red)
+    script = _write(request, smaller, f"{red} of {request.confirmations} tries")
     title, required = "it is red again", f"{request.question} violated at least once more"
     observed = f"{red} of {request.confirmations} tries"
     if not red:
@@ -157,7 +157,7 @@ def _stopped(request: ShrinkRequest, asked: StackTries) -> Item:
     """What was found until a signal came; it is written down, and was not tried again."""
     found = f"stopped after {asked.count} stacks, with nothing smaller"
     if asked.smallest is not None:
-        script = _write(request, asked.smallest, 0)
+        script = _write(request, asked.smallest, "once, and not tried again")
         left = len(asked.smallest.faults)
         found = f"stopped after {asked.count} stacks; {left} faults are left in {script.parent}"
     return unanswered("shrunk/smaller", "the smallest storm found", "tries to the end", found)
@@ -175,26 +175,25 @@ def smallest(whole: Schedule, violates: Violates) -> Schedule:
     return found
 
 
-def _write(request: ShrinkRequest, smaller: Schedule, red: int) -> Path:
+def _write(request: ShrinkRequest, smaller: Schedule, often: str) -> Path:
     """The schedule, and a script that runs it on a stack of its own."""
     into = request.into
     into.mkdir(parents=True, exist_ok=True)
     write_atomically(into / SCHEDULE_FILE, json.dumps(smaller.document(), indent=2) + "\n")
     script = into / SCRIPT_FILE
-    write_atomically(script, script_of(request, red, given_modules()))
+    write_atomically(script, script_of(request, often, given_modules()))
     script.chmod(0o755)
     return script
 
 
-def script_of(request: ShrinkRequest, red: int, modules: Path | None) -> str:
+def script_of(request: ShrinkRequest, often: str, modules: Path | None) -> str:
     """What runs it again; ends as the storm does. Pure."""
-    tries = f"{red} of {request.confirmations} tries"
     bound = f"{request.deadline_seconds:.0f}s"
     under = [] if modules is None else [f"export {MODULES_VARIABLE}={shlex.quote(str(modules))}"]
     return "\n".join(
         [
             "#!/bin/sh",
-            f"# {request.question}, violated by a storm of seed {request.schedule.seed}: {tries}.",
+            f"# {request.question}, violated by a storm of seed {request.schedule.seed}: {often}.",
             "set -eu",
             'folder=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)',
             "export BOOKPAY_HOME=$(mktemp -d) BOOKPAY_NAME=repro",

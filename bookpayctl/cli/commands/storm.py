@@ -250,10 +250,14 @@ def _read(path: Path | None) -> Schedule | None:
 
 def _print_plan(turn: Turn, weather: Weather, output: ReportFormat) -> None:
     from bookpayctl.drill.scenario import plan
+    from bookpayctl.targets.errors import TargetError
 
     if output not in (ReportFormat.TABLE, ReportFormat.JSON):
         fail(f"--plan has no form as {output.value}; nothing was judged", ExitCode.USAGE)
-    drawn = weather.schedule_of(turn.request)
+    try:
+        drawn = weather.schedule_of(turn.request)
+    except TargetError as error:
+        fail(f"--plan: it is drawn for the processes there are: {error}", ExitCode.UNKNOWN)
     lines = [
         *plan(turn.drill, turn.request),
         ("seed", str(drawn.seed)),

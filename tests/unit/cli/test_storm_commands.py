@@ -3,40 +3,39 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from bookpayctl.runs import directory
-from bookpayctl.storm.schedule import Schedule
+from bookpayctl.storm.kinds import KAFKA_KILLED
+from bookpayctl.storm.schedule import PlannedFault, Schedule
 from bookpayctl.targets import environment as environments
-from bookpayctl.targets.environment import ProcessSpec
-from runtime.domain.names import Service
 from tests.support.environments import environment_away
 from tests.support.many_commands import run_all
 
-SERVICES: Final = [*(service.value for service in Service), "postgres", "kafka", "stripe-twin"]
-PLAN: Final = ["drill", "storm", "--duration", "300s", "--plan", "-o", "json"]
+PLAN: Final = ["drill", "storm", "--plan", "-o", "json"]
+FAULTS: Final = (PlannedFault(3, KAFKA_KILLED, 2.0, 1.0, targets=("kafka",)),)
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    processes = tuple(ProcessSpec(f"{name}-0", name, None) for name in SERVICES)
-    environments.save(replace(environment_away(tmp_path / "default"), processes=processes))
+    environments.save(environment_away(tmp_path / "default"))
     return tmp_path
 
 
-def test_a_plan_says_what_will_strike_and_the_same_seed_says_the_same(home: Path) -> None:
-    lines = [[*PLAN, "--seed", seed] for seed in ("5", "5", "6")]
+def test_a_plan_says_what_will_strike_and_begins_nothing(home: Path) -> None:
+    schedule = Schedule(5, "everything", 60.0, 10.0, FAULTS)
+    (home / "schedule.json").write_text(json.dumps(schedule.document()))
 
-    five, again, six = run_all(lines, home, {"BOOKPAY_HOME": str(home)})
+    drawn, given = run_all(
+        [PLAN, [*PLAN, "--schedule", "schedule.json"]], home, {"BOOKPAY_HOME": str(home)}
+    )
 
-    assert five.code == 0, five.err
-    assert five.out == again.out != six.out
-    struck = {k: v for k, v in json.loads(five.out)["plan"].items() if k.startswith("fault ")}
-    assert len(struck) > 5
+    assert drawn.code == 3, "nobody says for which processes it is to be drawn"
+    assert given.code == 0, given.err
+    assert json.loads(given.out)["plan"]["fault 3"] == FAULTS[0].words
     assert not (home / "default" / "runs").exists()
 
 

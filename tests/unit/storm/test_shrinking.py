@@ -77,7 +77,7 @@ def test_a_load_is_halved_until_hardly_an_order_comes() -> None:
 
 def test_the_script_that_runs_it_again_is_one_that_a_shell_reads(tmp_path: Path) -> None:
     script = tmp_path / "repro.sh"
-    script.write_text(script_of(request_of(tmp_path), 4, Path("/a place/it's there")))
+    script.write_text(script_of(request_of(tmp_path), "4 of 5 tries", Path("/a place/it's there")))
 
     read = subprocess.run(["/bin/sh", "-n", script], capture_output=True, text=True, check=False)
 

@@ -36,7 +36,9 @@ PROCESSES: Final = {
 }
 
 
-def drawn(seed: int, *, seconds: float = 600.0, profile: StormProfile = StormProfile.EVERYTHING) -> Schedule:
+def drawn(
+    seed: int, *, seconds: float = 600.0, profile: StormProfile = StormProfile.EVERYTHING
+) -> Schedule:
     return draw_schedule(
         seed,
         duration_seconds=seconds,
