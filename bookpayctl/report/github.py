@@ -49,9 +49,10 @@ def place_of(item: Item, pages: Mapping[str, str]) -> tuple[str, int]:
 
 
 def _line_with(text: str, words: str) -> int:
-    """The first line that begins with the words, or else has them in a code span; 1 without."""
+    """The first line that begins with the words, as a row may, or else has them as code; else 1."""
     lines = text.splitlines()
-    starts = [number for number, line in enumerate(lines, start=1) if line.startswith(words)]
+    heads = (words, f"| {words} |")
+    starts = [number for number, line in enumerate(lines, start=1) if line.startswith(heads)]
     spans = [number for number, line in enumerate(lines, start=1) if f"`{words}`" in line]
     return next(iter((*starts, *spans)), 1)
 

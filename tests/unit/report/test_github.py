@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from bookpayctl.checks import CHECKS
 from bookpayctl.cli.github import tell_github
-from bookpayctl.report.github import annotation_lines, place_of
+from bookpayctl.report.github import JUDGE_PAGE, annotation_lines, place_of
 from bookpayctl.report.result import Report
 from bookpayctl.report.verdict import Item, Verdict
 
 PAGES = {
     "runbooks/outage.md": "---\nrehearsed: x\n---\n# Away\n",
-    "docs/judge.md": "# Judge\n\n| `BP-C002` | one publisher |\n| `I10` | once |\n",
+    "docs/judge.md": "# Judge\n\n| BP-C002 | one publisher |\n| `I10` | once |\n",
 }
 RED = Item(
     "BP-C002", "one, or 100%", Verdict.VIOLATED, "r", "two\nlead: a,b", 2, fix="bookpayctl status"
@@ -45,6 +46,17 @@ def test_a_drill_and_a_page_of_its_name_lead_to_the_runbook(
     item_id: str, place: tuple[str, int]
 ) -> None:
     assert place_of(Item(item_id, "t", Verdict.VIOLATED, "r", "o", 1), PAGES) == place
+
+
+def test_every_question_of_check_has_its_own_line_on_the_page_of_the_judge() -> None:
+    pages = {JUDGE_PAGE: (Path(__file__).parents[3] / JUDGE_PAGE).read_text()}
+
+    lines = {
+        place_of(Item(check.id, "t", Verdict.VIOLATED, "r", "o", 1), pages)[1] for check in CHECKS
+    }
+
+    assert len(lines) == len(CHECKS)
+    assert 1 not in lines
 
 
 def test_only_what_is_violated_and_counts_is_annotated() -> None:
