@@ -5,13 +5,16 @@ looks, asks the rules and records the run, and another one verifies that run; ea
 took and how much memory it held at most. What counts is the ratio of the time for one order between
 the sizes: it must not grow. Reading is not in it; how fast rows come in is told beside it.
 
-    python -m benchmarks.audit [--orders 10000 100000 1000000] [--rows 200000]
+    python -m benchmarks.audit [--orders 10000 100000 1000000] [--rows 200000] [--plot FILE]
+
+`--plot docs/judge-cost.svg` draws what docs/judge-at-scale.md shows.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -33,7 +36,7 @@ from bookpayctl.judge.audit import (
     LEDGERS_KEPT,
 )
 from bookpayctl.judge.ledgers import manifest
-from bookpayctl.judge.ledgers.store import SUFFIX, Connection, open_folder, opened, quoted
+from bookpayctl.judge.ledgers.store import PARQUET, SUFFIX, Connection, open_folder, opened, quoted
 from bookpayctl.judge.ledgers.tables import tables
 from bookpayctl.judge.ledgers.writer import LedgerWriter
 from bookpayctl.judge.rules import rules_sha256
@@ -41,6 +44,7 @@ from bookpayctl.judge.verification import verify
 from bookpayctl.report.result import Report
 from bookpayctl.report.verdict import Item, Verdict
 from bookpayctl.runs import directory
+from docs.generate.cost_plot import cost_plot
 
 TIME: Final = "TIMESTAMP '2026-11-22 12:00:00'"
 CUT_OFF: Final = datetime(2026, 11, 22, 12, 30, tzinfo=UTC)
@@ -121,13 +125,18 @@ RESIDENT_MB_MAX: Final = 1_000.0
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """One step at one size: by the clock, of processors, and the most memory its process held."""
+    """One step at one size: by the clock, of processors, and the most memory its process held.
+
+    Attributes:
+        load: of the machine in the minute in which it ended, by everybody.
+    """
 
     orders: int
     step: str
     seconds: float
     cpu_seconds: float
     rss_mb: float
+    load: float
     bad: list[str]
 
 
@@ -152,7 +161,7 @@ def make_ledgers(folder: Path, orders: int) -> None:
 
 def _write(connection: Connection, name: str, folder: Path) -> None:
     path = quoted(folder / f"{name}{SUFFIX}")
-    connection.execute(f"COPY {name} TO {path} (FORMAT parquet, COMPRESSION zstd)")
+    connection.execute(f"COPY {name} TO {path} {PARQUET}")
 
 
 def step(name: str, run_dir: Path, orders: int) -> Spent:
@@ -161,7 +170,8 @@ def step(name: str, run_dir: Path, orders: int) -> Spent:
     bad = {"agree": agree, "judge": judge, "verify": verify_run}[name](run_dir)
     seconds = time.perf_counter() - began
     used = resource.getrusage(resource.RUSAGE_SELF)
-    return Spent(orders, name, seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, bad)
+    cpu_seconds, rss_mb = used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
+    return Spent(orders, name, seconds, cpu_seconds, rss_mb, os.getloadavg()[0], bad)
 
 
 def agree(run_dir: Path) -> list[str]:
@@ -242,6 +252,7 @@ def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--orders", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     arguments.add_argument("--rows", type=int, default=200_000)
+    arguments.add_argument("--plot", type=Path, help="an SVG of it, to be written")
     arguments.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)
     arguments.add_argument("--run", type=Path, help=argparse.SUPPRESS)
     chosen = arguments.parse_args()
@@ -254,6 +265,8 @@ def main() -> int:
         # Of processors, so that what else the machine does is not counted.
         each = [one.cpu_seconds / one.orders for one in of_step]
         print(f"{name}: one order costs {each[-1] / each[0]:.2f} times as much at the largest size")
+    if chosen.plot is not None:
+        chosen.plot.write_text(drawn(spent), encoding="utf-8")
     print(f"{rows_per_second(chosen.rows):,.0f} records a second into a ledger")
     found = [*over_budget(spent), *(line for one in spent for line in one.bad)]
     print("\n".join(found) or "nothing is over its budget")
@@ -279,11 +292,31 @@ def measured(orders: int) -> list[Spent]:
             print(
                 f"{orders:>9} orders ({size_mb:6.1f} MB), {name:6}: {one.seconds:7.2f} s,"
                 f" {one.cpu_seconds:7.2f} s of processors,"
-                f" {one.cpu_seconds / orders * 1e6:6.1f} us an order, {one.rss_mb:5.0f} MB",
+                f" {one.cpu_seconds / orders * 1e6:6.1f} us an order, {one.rss_mb:5.0f} MB,"
+                f" load {one.load:.0f}",
                 flush=True,
             )
             found.append(one)
     return found
+
+
+def drawn(spent: Sequence[Spent]) -> str:
+    """The plot: an audit is both of its steps."""
+    sizes = sorted({one.orders for one in spent})
+    steps = {"audit": STEPS[:2], "verify": STEPS[2:]}
+    lines = {
+        name: [
+            (size, sum(s.cpu_seconds for s in spent if s.orders == size and s.step in of_line))
+            for size in sizes
+        ]
+        for name, of_line in steps.items()
+    }
+    loads = sorted(one.load for one in spent)
+    return cost_plot(
+        lines,
+        title="seconds of processors, by orders; dashed: as much for each order as at the smallest",
+        note=f"load average {loads[0]:.0f} to {loads[-1]:.0f} on {os.cpu_count()} processors",
+    )
 
 
 def over_budget(spent: Sequence[Spent]) -> list[str]:
