@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from xdist.remote import Producer
 
 # Before anything of it is imported: what support asserts is explained as what a test asserts.
 pytest.register_assert_rewrite("tests.support", "tests.crash_matrix")
@@ -15,6 +16,13 @@ from tests.support.cluster import (  # noqa: E402 - see above
     environment_in_cluster,
 )
 from tests.support.command_line import CommandLine  # noqa: E402
+from tests.support.workers import ByFile  # noqa: E402
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
+    """Who runs which tests where several processes do."""
+    return ByFile(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -41,6 +41,7 @@ from bookpayctl.cli.commands import (
     stripe,
     up,
     verify,
+    watch,
     webhook,
 )
 
@@ -49,7 +50,7 @@ OPTIMIZED_WITHOUT_DOCSTRINGS: Final = 2
 
 # In the order of `--help`.
 _GROUPS: Final = (
-    *(up, attach, status, doctor, logs, env, config),
+    *(up, attach, status, watch, doctor, logs, env, config),
     *(demo, order, load, webhook, check, audit, mapping, verify, drill, replay, runs, report),
     runbook,
     *(stripe, dlq, refund, shadow, recover, simulate, explain, image),

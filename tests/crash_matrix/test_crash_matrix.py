@@ -7,6 +7,7 @@ for one order or given back, stock conserved, one letter per event, and no objec
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ import pytest
 from runtime.faults.names import INAPPLICABLE, Failpoint
 from tests.crash_matrix.cells import MATRIX_ACTIONS, Cell, applicable_cells, every_cell, sample
 from tests.crash_matrix.environment import MatrixEnvironment
-from tests.crash_matrix.run import Result, run_cell
+from tests.crash_matrix.run import run_cell
+from tests.crash_matrix.table import LINE, line_of
 
 pytestmark = [pytest.mark.acceptance]
 
@@ -22,11 +24,14 @@ pytestmark = [pytest.mark.acceptance]
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("cell", applicable_cells(), ids=lambda cell: cell.id)
 def test_the_system_heals_by_itself_and_every_ledger_agrees(
-    cell: Cell, matrix: MatrixEnvironment, results: list[Result], tmp_path: Path
+    cell: Cell,
+    matrix: MatrixEnvironment,
+    record_property: Callable[[str, object], None],
+    tmp_path: Path,
 ) -> None:
     result = run_cell(matrix, cell, tmp_path)
 
-    results.append(result)
+    record_property(LINE, (cell.id, line_of(result)))
     if not result.passed:
         # What is broken for good would be found again in every cell after this one.
         matrix.renew()

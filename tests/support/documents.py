@@ -67,6 +67,7 @@ from bookpayctl.targets.status import (
 from bookpayctl.targets.suppressions import Suppression
 from bookpayctl.trace.collect import OrderTimeline
 from bookpayctl.trace.timeline import TimelineEvent, timeline
+from tests.support.glance import WATCH_DOCUMENTS
 from tests.support.run_documents import RUN_DOCUMENTS
 from tests.support.runbook_documents import RUNBOOK_DOCUMENTS
 
@@ -381,6 +382,7 @@ DOCUMENTS: Final[dict[str, Callable[[], Document]]] = {
     "Status": _status,
     "WebhookSent": _webhook_sent,
     **RUN_DOCUMENTS,
+    **WATCH_DOCUMENTS,
     **RUNBOOK_DOCUMENTS,
 }
 """What a function makes; a command that prints while it makes has its golden in the test."""

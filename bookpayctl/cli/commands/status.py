@@ -56,7 +56,7 @@ def status(name: NameOption = None, output: OutputOption = OutputFormat.TABLE) -
 def status_document(found: Status) -> Document:
     """The status as a document."""
     code, reason = found.exit()
-    return Document("Status", code, reason, _body(found))
+    return Document("Status", code, reason, status_body(found))
 
 
 def print_status(found: Status) -> None:
@@ -148,7 +148,7 @@ def _cell(value: object) -> str:
     return "-" if value is None else str(value)
 
 
-def _body(found: Status) -> dict[str, Any]:
+def status_body(found: Status) -> dict[str, Any]:
     """JSON: an unknown fact is an object with `unknown` and its reason, never null or a number."""
     from bookpayctl.targets.status import UnknownFact
 

@@ -1,0 +1,1 @@
+"""What an environment does now, look after look: for the person in front of it, and for scripts."""
