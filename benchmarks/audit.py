@@ -46,6 +46,7 @@ from bookpayctl.judge.verification import verify
 from bookpayctl.report.result import Report
 from bookpayctl.report.verdict import Item, Verdict
 from bookpayctl.runs import directory
+from docs.generate.cost_plot import cost_plot
 
 TIME: Final = "TIMESTAMP '2026-11-22 12:00:00'"
 CUT_OFF: Final = datetime(2026, 11, 22, 12, 30, tzinfo=UTC)
