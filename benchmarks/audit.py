@@ -26,8 +26,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from cost_plot import cost_plot
-
 from bookpayctl.cli.output import Document
 from bookpayctl.judge import evaluation
 from bookpayctl.judge.agreement import digests

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bookpayctl.storm.kinds import Profile
+from bookpayctl.storm.kinds import StormProfile
 from tests.support.command_line import CommandLine, environment_that_is_up
 
 OPTED_IN = bool(os.environ.get("BOOKPAY_STORM"))
@@ -35,8 +35,10 @@ def test_a_storm_is_survived(seed: int, shop: CommandLine) -> None:
     assert document["exit"]["code"] == 0, document["items"]
 
 
-@pytest.mark.parametrize("profile", [one for one in Profile if one is not Profile.EVERYTHING])
-def test_a_storm_of_one_profile_is_survived(profile: Profile, shop: CommandLine) -> None:
+@pytest.mark.parametrize(
+    "profile", [one for one in StormProfile if one is not StormProfile.EVERYTHING]
+)
+def test_a_storm_of_one_profile_is_survived(profile: StormProfile, shop: CommandLine) -> None:
     document = shop.ask("drill", "storm", "--profile", profile.value, "--seed", "3")
 
     assert document["exit"]["code"] == 0, document["items"]
