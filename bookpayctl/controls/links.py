@@ -34,19 +34,6 @@ WRONG_ON_LINKS: Final = (
         KEY_WITH_ATTEMPT,
     ),
     WrongStack(
-        "endless-patience",
-        "an answer of the database is waited for without end",
-        ("drill", "run", "half-open-connection", "--duration", "30s", *_UNTIL_REST),
-        (RedAnswer("half-open-connection/work-went-on", ""),),
-        (
-            Edit(
-                "runtime/adapters/store/database.py",
-                "SILENT_SECONDS: Final = 8.0\n",
-                "SILENT_SECONDS: Final = 86_400.0\n",
-            ),
-        ),
-    ),
-    WrongStack(
         "marked-without-an-answer",
         "the publisher marks an event as published when it has given up sending it, and Kafka's"
         " acknowledgements are lost",
