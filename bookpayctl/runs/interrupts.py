@@ -21,19 +21,35 @@ class Stopped(BaseException):
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Within the block a signal raises; afterwards the signals mean what they meant before."""
+    """Within the block a signal raises; afterwards the signals mean what they meant before.
+
+    A library may make an error of its own out of what is raised while it is at work, as DuckDB does
+    during a query. Such a stop is raised again at the end of the block: nothing ends as if nobody
+    had asked it to stop.
+
+    Raises:
+        Stopped: a signal came.
+    """
     before = {number: signal.getsignal(number) for number in _SIGNALS}
+    came: list[int] = []
 
     def stop(number: int, _frame: FrameType | None) -> None:
+        came.append(number)
         raise Stopped(number)
 
     for number in _SIGNALS:
         signal.signal(number, stop)
     try:
         yield
+    except Exception as error:
+        if came:
+            raise Stopped(came[0]) from error
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+    if came:
+        raise Stopped(came[0])
 
 
 @contextmanager
