@@ -16,8 +16,9 @@ from collections.abc import Callable
 from typing import Any, Final
 from uuid import UUID
 
-from bookpayctl.clients.schema_registry import SchemaRegistry
-from bookpayctl.judge.readers.registered import HEAD_BYTES, UnreadableValue, schema_number
+from bookpayctl.judge.readers.registered import RegisteredReader, UnreadableValue, UnreadError
+
+Reader = Callable[[io.BytesIO], Any]
 
 # What fastavro raises for bytes that are not of the schema, or a schema that is none.
 _SPOILT: Final = (
@@ -26,39 +27,10 @@ _SPOILT: Final = (
 )
 
 
-class AvroReader:
+class AvroReader(RegisteredReader[Reader]):
     """Reads values with the schemas that wrote them."""
 
-    def __init__(self, registry: SchemaRegistry) -> None:
-        self._registry = registry
-        self._readers: dict[int, Callable[[io.BytesIO], Any] | UnreadableValue] = {}
-
-    def read(self, value: bytes | None) -> Any:
-        """The value's fields; None for a record without a value, UnreadableValue for another.
-
-        Raises:
-            RegistryError: the registry does not say what the schema is.
-        """
-        if value is None:
-            return None
-        number = schema_number(value)
-        if isinstance(number, UnreadableValue):
-            return number
-        if number not in self._readers:
-            self._readers[number] = self._reader_of(number)
-        reader = self._readers[number]
-        if isinstance(reader, UnreadableValue):
-            return reader
-        rest = io.BytesIO(value[HEAD_BYTES:])
-        try:
-            found = reader(rest)
-        except _SPOILT as error:
-            return UnreadableValue(f"its bytes are not of schema {number}: {type(error).__name__}")
-        if rest.read(1):
-            return UnreadableValue(f"its bytes are not of schema {number}: some are left over")
-        return _plain(found)
-
-    def _reader_of(self, number: int) -> Callable[[io.BytesIO], Any] | UnreadableValue:
+    def _schema_of(self, number: int) -> Reader | UnreadableValue:
         answer = self._registry.schema(number)
         if answer is None:
             return UnreadableValue(f"schema {number} is not in the registry")
@@ -76,6 +48,15 @@ class AvroReader:
         except (SchemaParseException, UnknownType, *_SPOILT) as error:
             return UnreadableValue(f"schema {number} is no schema: {type(error).__name__}")
         return lambda rest: schemaless_reader(rest, schema, None)
+
+    def _fields_of(self, schema: Reader, rest: io.BytesIO) -> Any:
+        try:
+            found = schema(rest)
+        except _SPOILT as error:
+            raise UnreadError(type(error).__name__) from error
+        if rest.read(1):
+            raise UnreadError("some are left over")
+        return _plain(found)
 
 
 def _plain(value: Any) -> Any:

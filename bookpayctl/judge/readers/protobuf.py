@@ -33,8 +33,7 @@ from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.unknown_fields import UnknownFieldSet
 
-from bookpayctl.clients.schema_registry import SchemaRegistry
-from bookpayctl.judge.readers.registered import HEAD_BYTES, UnreadableValue, schema_number
+from bookpayctl.judge.readers.registered import RegisteredReader, UnreadableValue, UnreadError
 
 PROTOBUF: Final = "PROTOBUF"
 
@@ -53,46 +52,22 @@ _INDEXES_MAX: Final = 100
 _VARINT_BYTES_MAX: Final = 5
 
 
-class _UnreadError(ValueError):
-    """Why a schema or a value cannot be read."""
+class ProtobufReader(RegisteredReader["_Schema"]):
+    """Reads values with the schemas that wrote them.
 
+    A field that can be left out and was is not there; one that cannot has its default, which is how
+    that value is written.
+    """
 
-class ProtobufReader:
-    """Reads values with the schemas that wrote them."""
-
-    def __init__(self, registry: SchemaRegistry) -> None:
-        self._registry = registry
-        self._schemas: dict[int, _Schema | UnreadableValue] = {}
-
-    def read(self, value: bytes | None) -> Any:
-        """The value's fields; None for a record without a value, UnreadableValue for another.
-
-        A field that can be left out and was is not there; one that cannot has its default, which
-        is how that value is written.
-
-        Raises:
-            RegistryError: the registry does not say what the schema is.
-        """
-        if value is None:
-            return None
-        number = schema_number(value)
-        if isinstance(number, UnreadableValue):
-            return number
-        if number not in self._schemas:
-            self._schemas[number] = self._schema_of(number)
-        schema = self._schemas[number]
-        if isinstance(schema, UnreadableValue):
-            return schema
-        rest = io.BytesIO(value[HEAD_BYTES:])
+    def _fields_of(self, schema: _Schema, rest: io.BytesIO) -> Any:
         try:
             message = schema.message(_indexes(rest))
             message.ParseFromString(rest.read())
-            if not message.IsInitialized():
-                raise _UnreadError("a required field is missing")
-            return _fields(message)
-        except (_UnreadError, DecodeError) as error:
-            why = error if isinstance(error, _UnreadError) else type(error).__name__
-            return UnreadableValue(f"its bytes are not of schema {number}: {why}")
+        except DecodeError as error:
+            raise UnreadError(type(error).__name__) from error
+        if not message.IsInitialized():
+            raise UnreadError("a required field is missing")
+        return _fields(message)
 
     def _schema_of(self, number: int) -> _Schema | UnreadableValue:
         answer = self._registry.descriptor(number)
@@ -106,8 +81,8 @@ class ProtobufReader:
             self._collect(f"schema-{number}.proto", answer, files)
             return _Schema(f"schema-{number}.proto", files)
         # The pool refuses with a TypeError what it cannot put together.
-        except (_UnreadError, DecodeError, TypeError, KeyError) as error:
-            why = error if isinstance(error, _UnreadError) else type(error).__name__
+        except (UnreadError, DecodeError, TypeError, KeyError) as error:
+            why = error if isinstance(error, UnreadError) else type(error).__name__
             return UnreadableValue(f"schema {number} is no schema: {why}")
 
     def _collect(
@@ -121,12 +96,12 @@ class ProtobufReader:
             subject, version = str(reference["subject"]), int(reference["version"])
             found = self._registry.version_descriptor(subject, version)
             if found is None:
-                raise _UnreadError(f"it imports {imported}, which is not in the registry")
+                raise UnreadError(f"it imports {imported}, which is not in the registry")
             self._collect(imported, found, files)
         try:
             written = base64.b64decode(str(answer["schema"]), validate=True)
         except ValueError:
-            raise _UnreadError("the registry gives text for it, not a descriptor") from None
+            raise UnreadError("the registry gives text for it, not a descriptor") from None
         file = FileDescriptorProto.FromString(written)
         # A registry may have no name for it, or the same one for all.
         file.name = name
@@ -144,7 +119,7 @@ class _Schema:
         for file in files.values():
             lacking = set(file.dependency) - set(files) - set(_WELL_KNOWN)
             if lacking:
-                raise _UnreadError(f"it imports {min(lacking)}, to which it does not refer")
+                raise UnreadError(f"it imports {min(lacking)}, to which it does not refer")
             self._pool.Add(file)
         # Found at once, so that a schema that cannot be put together is not blamed on its values.
         self._pool.FindFileByName(name)
@@ -162,7 +137,7 @@ class _Schema:
         inner: Any = self._file.message_type
         for index in indexes:
             if not 0 <= index < len(inner):
-                raise _UnreadError("it names a message that the schema does not have")
+                raise UnreadError("it names a message that the schema does not have")
             found: DescriptorProto = inner[index]
             names.append(found.name)
             inner = found.nested_type
@@ -175,7 +150,7 @@ def _indexes(rest: io.BytesIO) -> tuple[int, ...]:
     if count == 0:
         return (0,)
     if not 0 < count <= _INDEXES_MAX:
-        raise _UnreadError("it does not say which message it is")
+        raise UnreadError("it does not say which message it is")
     return tuple(_number(rest) for _ in range(count))
 
 
@@ -189,13 +164,13 @@ def _number(rest: io.BytesIO) -> int:
         found |= (byte[0] & 0x7F) << (7 * place)
         if byte[0] < 0x80:
             return (found >> 1) ^ -(found & 1)
-    raise _UnreadError("it does not say which message it is")
+    raise UnreadError("it does not say which message it is")
 
 
 def _fields(message: Message) -> dict[str, Any]:
     """As JSON would have it, by the names of the schema, where a path may lead."""
     if len(UnknownFieldSet(message)):
-        raise _UnreadError("it has fields that the schema does not have")
+        raise UnreadError("it has fields that the schema does not have")
     return {
         field.name: _value(field, getattr(message, field.name))
         for field in message.DESCRIPTOR.fields
