@@ -75,6 +75,8 @@ EVENTS: Final[Mapping[str, tuple[MarkKind, str]]] = {
     "read": (MarkKind.STEP, "records"),
     "sent": (MarkKind.STEP, "records"),
     "part": (MarkKind.STEP, "title"),
+    "piece": (MarkKind.STEP, "piece"),
+    "left_out": (MarkKind.STEP, "piece"),
     "probe_placed": (MarkKind.STEP, "order_id"),
     "payment_failed_sent": (MarkKind.STEP, "order_id"),
     "ledgers_kept": (MarkKind.STEP, "sha256"),
