@@ -187,7 +187,7 @@ def test_what_cannot_be_written_leaves_nothing_behind_and_the_old_one_as_it_was(
     # The signal comes when all is written and nothing is renamed yet.
     monkeypatch.setattr(os, "fsync", lambda _: os.kill(os.getpid(), signal.SIGTERM))
 
-    with interruptible(), pytest.raises(Stopped):
+    with pytest.raises(Stopped), interruptible():
         files.rewrite_atomically(old, "new")
 
     assert names(tmp_path) == ["r.json"]
