@@ -21,7 +21,7 @@ from bookpayctl.drill.run import run_drill, why_not_here
 from bookpayctl.drill.scenario import DrillRequest
 from bookpayctl.drill.series import ENDS_A_SERIES, Turn, item_of_run, left_out_item
 from bookpayctl.drills import find_drill, load_drill
-from bookpayctl.drills.catalogue import CATALOGUE
+from bookpayctl.drills.catalogue import BY_SLUG, CATALOGUE
 from bookpayctl.judge.audit import AuditRequest, audit
 from bookpayctl.judge.stacks.ours import OurStack
 from bookpayctl.replay.comparing import VERIFY, compare
@@ -142,7 +142,7 @@ class Asking:
         request = DrillRequest(
             self.request.environment,
             point,
-            duration_seconds=parse_duration(usual_duration(slug)),
+            duration_seconds=parse_duration(BY_SLUG[slug].duration),
             deadline_seconds=self.request.deadline_seconds,
             strict=self.request.strict,
         )
@@ -251,7 +251,3 @@ def control_groups() -> dict[str, list[WrongStack]]:
             name = command
         groups.setdefault(name, []).append(control)
     return groups
-
-
-def usual_duration(slug: str) -> str:
-    return next(entry.duration for entry in CATALOGUE if entry.slug == slug)

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
 
 from bookpayctl.cli.durations import duration_of
 from bookpayctl.cli.output import console, fail, is_interactive
@@ -15,12 +14,10 @@ from bookpayctl.drill.run import why_not_here
 from bookpayctl.drill.scenario import Drill, DrillRequest, never_asked
 from bookpayctl.drill.series import Turn, left_out_item, turns_of
 from bookpayctl.drills import find_drill, load_drill
-from bookpayctl.drills.catalogue import CATALOGUE, Area
+from bookpayctl.drills.catalogue import BY_SLUG, CATALOGUE, Area
 from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.report.verdict import Item
 from bookpayctl.targets.environment import Environment
-
-_ENTRIES: Final = {entry.slug: entry for entry in CATALOGUE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +67,11 @@ class Choice:
         ]
         turns = turns_of(requests, every_point=self.every_point, repetitions=self.repetitions)
         return turns, [
-            left_out_item(slug, _ENTRIES[slug].title, why) for slug, why in left_out.items()
+            left_out_item(slug, BY_SLUG[slug].title, why) for slug, why in left_out.items()
         ]
 
     def _request(self, drill: Drill, environment: Environment) -> DrillRequest:
-        usual = _ENTRIES[drill.slug].duration
+        usual = BY_SLUG[drill.slug].duration
         return DrillRequest(
             environment=environment,
             point=self.at or next(iter(drill.points)),
@@ -114,7 +111,7 @@ def chosen(choice: Choice) -> list[Drill]:
 def _named(slug: str) -> Drill:
     drill = find_drill(slug)
     if drill is None:
-        known = ", ".join(_ENTRIES)
+        known = ", ".join(BY_SLUG)
         fail(f"no drill {slug!r}; there are: {known}", ExitCode.USAGE)
     return drill
 

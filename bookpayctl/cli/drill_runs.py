@@ -1,9 +1,11 @@
-"""How a command runs drills: one, one of several, or one on stacks that are wrong on purpose."""
+"""How commands run drills: their options, one, one of several, or one on stacks that are wrong."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from bookpayctl.cli.output import Document, hint
 from bookpayctl.cli.reports import write_files
@@ -12,6 +14,18 @@ from bookpayctl.report.result import Report
 
 if TYPE_CHECKING:
     from bookpayctl.drill.scenario import Drill, DrillRequest
+
+RateOption = Annotated[float, typer.Option(min=0.1, max=2000, help="Orders per second meanwhile.")]
+TimeoutOption = Annotated[
+    str, typer.Option(metavar="DURATION", help="Bound of each wait, and of the recovery.")
+]
+RepeatOption = Annotated[
+    int, typer.Option(min=1, metavar="N", help="Run it N times, each with the next seed.")
+]
+PlanOption = Annotated[bool, typer.Option("--plan", help="Say what would be done, and stop.")]
+AllOption = Annotated[
+    bool, typer.Option("--verbose", "-v", help="List every invariant, not only those that fail.")
+]
 
 
 def perform(drill: Drill, request: DrillRequest) -> Report:

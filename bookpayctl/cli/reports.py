@@ -72,6 +72,12 @@ EvidenceOption = Annotated[
 ]
 
 
+def planned_form(option: str, output: ReportFormat) -> None:
+    """What is planned, and not judged, is a table or a document; exit 2 where another is asked."""
+    if output not in (ReportFormat.TABLE, ReportFormat.JSON):
+        fail(f"{option} has no form as {output.value}; nothing was judged", ExitCode.USAGE)
+
+
 def look_of(*, detailed: bool, fold: str | None = None) -> Look:
     """Colour and symbols for this stdout."""
     from bookpayctl.report.text import Look

@@ -5,16 +5,15 @@ Nothing here has colour: what is wrong is said in words.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Final, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 from bookpayctl.cli.durations import age
+from bookpayctl.cli.facts import listed, what_waits
 from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.targets.status import Status, UnknownFact
 from bookpayctl.watch.glance import Glance, ServiceSeen, services_in
 from bookpayctl.watch.pace import ROWS_MAX, Pace, Percentiles
-
-T = TypeVar("T")
 
 AILING_SHOWN: Final = 3
 """Processes that a log's line names; a stack that is down would fill a screen with each look."""
@@ -104,22 +103,19 @@ def _leader(status: Status) -> str:
 
 
 def _open(status: Status) -> str:
-    return _listed(
-        status.open_payments, lambda one: f"{one.state} {one.count} ({age(one.oldest_seconds)})"
+    return listed(
+        status.open_payments,
+        lambda one: f"{one.state} {one.count} ({age(one.oldest_seconds)})",
+        none="nothing",
     )
 
 
 def _waiting(status: Status) -> str:
-    waiting = status.waiting
-    if not isinstance(waiting, UnknownFact):
-        waiting = tuple(one for one in waiting if one.count)
-    return _listed(waiting, lambda one: f"{one.what} {one.count} ({age(one.oldest_seconds)})")
-
-
-def _listed(facts: tuple[T, ...] | UnknownFact, shown: Callable[[T], str]) -> str:
-    if isinstance(facts, UnknownFact):
-        return f"unknown: {facts.reason}"
-    return ", ".join(map(shown, facts)) or "nothing"
+    return listed(
+        what_waits(status),
+        lambda one: f"{one.what} {one.count} ({age(one.oldest_seconds)})",
+        none="nothing",
+    )
 
 
 def _faults(glance: Glance) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from bookpayctl.drills.catalogue import CATALOGUE, Entry
+from bookpayctl.drills.catalogue import BY_SLUG, Entry
 
 if TYPE_CHECKING:
     from bookpayctl.drill.scenario import Drill
@@ -26,5 +26,5 @@ def load_drill(entry: Entry) -> Drill:
 
 def find_drill(slug: str) -> Drill | None:
     """The drill of that name."""
-    entry = next((entry for entry in CATALOGUE if entry.slug == slug), None)
+    entry = BY_SLUG.get(slug)
     return None if entry is None else load_drill(entry)

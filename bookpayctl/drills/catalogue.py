@@ -294,3 +294,5 @@ CATALOGUE: Final = (
         "many buyers want the last copy of a title at the same moment",
     ),
 )
+
+BY_SLUG: Final = {entry.slug: entry for entry in CATALOGUE}

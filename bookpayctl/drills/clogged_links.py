@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from bookpayctl.drill.scenario import Drill, DrillContext, Scenario
+from bookpayctl.drill.sick_link import sick_link
 from bookpayctl.drills.observing.clients import answers_during
 from bookpayctl.drills.observing.keys import one_key_each
 from bookpayctl.faults.link import SickLink, divert
@@ -51,18 +52,7 @@ class CloggedLinksScenario(Scenario):
         clogging, self.freeing = chosen(context.request.seed, LINKS, CLOGGED)
         # The longest that one can be clogged: from the first step to the last.
         toxic = Toxic(Toxicity.HOLD, 2 * CLOGGED * STEP_SECONDS)
-        self.sick = [
-            SickLink(
-                context.links,
-                context.run,
-                prefix=context.slug,
-                link=link,
-                toxic=toxic,
-                observe=context.observe,
-                part=f"{link.name}-",
-            )
-            for link in clogging
-        ]
+        self.sick = [sick_link(context, link, toxic, part=f"{link.name}-") for link in clogging]
 
     @property
     def faults(self) -> list[SickLink]:

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from bookpayctl.drill.scenario import Drill, DrillContext, Scenario
+from bookpayctl.drill.scenario import Drill, DrillContext
+from bookpayctl.drill.sick_link import SickLinkScenario
 from bookpayctl.drills.observing.claims import claims_went_on
 from bookpayctl.drills.observing.clients import answers_during
 from bookpayctl.drills.observing.keys import one_key_each
-from bookpayctl.faults.link import SickLink
 from bookpayctl.report.verdict import Item
 from bookpayctl.targets.link import Link
 from bookpayctl.targets.platforms import LOCAL
@@ -29,25 +29,10 @@ STANDSTILL_SECONDS_MAX: Final = 10.0
 WORKER_TO_POSTGRES: Final = Link("worker-to-postgres", (Service.WORKER.value,), "postgres")
 
 
-class HalfOpenScenario(Scenario):
+class HalfOpenScenario(SickLinkScenario):
     def __init__(self, context: DrillContext) -> None:
-        super().__init__(context)
-        self.sick = SickLink(
-            context.links,
-            context.run,
-            prefix=context.slug,
-            link=WORKER_TO_POSTGRES,
-            toxic=Toxic(Toxicity.HALF_OPEN, HALF_OPEN_SECONDS),
-            observe=context.observe,
-        )
-
-    @property
-    def faults(self) -> tuple[SickLink]:
-        return (self.sick,)
-
-    def prepare(self) -> None:
-        """Lead the workers through the proxy before there are orders: that alone costs none."""
-        self.sick.prepare()
+        toxic = Toxic(Toxicity.HALF_OPEN, HALF_OPEN_SECONDS)
+        super().__init__(context, WORKER_TO_POSTGRES, toxic)
 
     def observe(self) -> list[Item]:
         """What clients saw of it, whether the workers went on, and what Stripe was asked."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Final
 
 from bookpayctl.clients.database import reading
-from bookpayctl.drill.scenario import Drill, DrillContext, Scenario
+from bookpayctl.drill.scenario import Drill, DrillContext
+from bookpayctl.drill.sick_link import SickLinkScenario
 from bookpayctl.drills.observing.clients import answers_during
-from bookpayctl.faults.link import SickLink
 from bookpayctl.report.verdict import Item
 from bookpayctl.targets.link import Link
 from bookpayctl.targets.platforms import LOCAL
@@ -29,26 +29,11 @@ ON_THE_WAY_SECONDS: Final = 1.5
 PUBLISHER_TO_KAFKA: Final = Link("publisher-to-kafka", (Service.PUBLISHER.value,), "kafka")
 
 
-class OneWayScenario(Scenario):
+class OneWayScenario(SickLinkScenario):
     def __init__(self, context: DrillContext) -> None:
-        super().__init__(context)
         seconds = SECONDS[context.request.point]
-        self.sick = SickLink(
-            context.links,
-            context.run,
-            prefix=context.slug,
-            link=PUBLISHER_TO_KAFKA,
-            toxic=Toxic(Toxicity.BLACK_HOLE, seconds, Direction.TO_CALLER),
-            observe=context.observe,
-        )
-
-    @property
-    def faults(self) -> tuple[SickLink]:
-        return (self.sick,)
-
-    def prepare(self) -> None:
-        """Lead the publishers through the proxy before there are orders: that alone costs none."""
-        self.sick.prepare()
+        toxic = Toxic(Toxicity.BLACK_HOLE, seconds, Direction.TO_CALLER)
+        super().__init__(context, PUBLISHER_TO_KAFKA, toxic)
 
     def observe(self) -> list[Item]:
         """What clients saw of it, and what the outbox called published without having heard."""

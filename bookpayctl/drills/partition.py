@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Final
 
 from bookpayctl.drill.scenario import Drill, DrillContext, Scenario
+from bookpayctl.drill.sick_link import sick_link
 from bookpayctl.drills.observing.clients import answers_during
 from bookpayctl.drills.observing.keys import one_key_each
 from bookpayctl.faults.link import SickLink
@@ -100,14 +101,7 @@ class PartitionScenario(Scenario):
 def _partition(context: DrillContext, service: str, how: Toxicity) -> Partition | SickLink:
     """The same cut, by the Service in a cluster and by the callers' addresses elsewhere."""
     if cluster_of(context.target) is None:
-        return SickLink(
-            context.links,
-            context.run,
-            prefix=context.slug,
-            link=LOCAL_LINKS[service],
-            toxic=Toxic(how, CUT_SECONDS),
-            observe=context.observe,
-        )
+        return sick_link(context, LOCAL_LINKS[service], Toxic(how, CUT_SECONDS))
     return Partition(
         context.cluster,
         context.run,

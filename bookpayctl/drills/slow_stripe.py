@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from bookpayctl.drill.scenario import Drill, DrillContext, Scenario
+from bookpayctl.drill.scenario import Drill, DrillContext
+from bookpayctl.drill.sick_link import SickLinkScenario
 from bookpayctl.drills.observing.clients import answers_during
 from bookpayctl.drills.observing.keys import one_key_each
-from bookpayctl.faults.link import SickLink
 from bookpayctl.faults.stripe import StripeFault, slow_charges, webhooks_held
 from bookpayctl.report.verdict import Item
 from bookpayctl.targets.link import Link
@@ -52,32 +52,17 @@ PATIENT: Final = frozenset({UNEVEN, NARROW})
 TOGETHER_SECONDS: Final = 0.3
 
 
-class SlowStripeScenario(Scenario):
+class SlowStripeScenario(SickLinkScenario):
     def __init__(self, context: DrillContext) -> None:
-        super().__init__(context)
         point = context.request.point
-        self.sick = SickLink(
-            context.links,
-            context.run,
-            prefix=context.slug,
-            link=GATEWAY_TO_STRIPE,
-            toxic=replace(TOXICS[point], seed=context.request.seed),
-            observe=context.observe,
-        )
+        toxic = replace(TOXICS[point], seed=context.request.seed)
+        super().__init__(context, GATEWAY_TO_STRIPE, toxic)
         if context.environment.stripe_control_url is not None:
             aids = [webhooks_held(WEBHOOK_DELAY_SECONDS)]
             if point == SOME:
                 aids.append(slow_charges(TOGETHER_SECONDS))
             parts = context.target, context.run
             self.aids = [StripeFault(*parts, prefix=context.slug, definition=each) for each in aids]
-
-    @property
-    def faults(self) -> tuple[SickLink]:
-        return (self.sick,)
-
-    def prepare(self) -> None:
-        """Lead the gateway through the proxy before there are orders: that alone costs none."""
-        self.sick.prepare()
 
     def observe(self) -> list[Item]:
         """What clients saw of it, then what Stripe did."""

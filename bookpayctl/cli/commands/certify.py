@@ -19,6 +19,7 @@ from bookpayctl.cli.reports import (
     StrictOption,
     VerboseOption,
     finish,
+    planned_form,
     report_files,
     write_files,
 )
@@ -216,11 +217,10 @@ def certificate_plan(planned: CertificatePlan) -> Document:
 
 
 def _print_plan(planned: CertificatePlan, output: ReportFormat) -> None:
+    planned_form("--plan", output)
     if output is ReportFormat.JSON:
         print_json(certificate_plan(planned))
         return
-    if output is not ReportFormat.TABLE:
-        fail(f"--plan has no form as {output.value}; nothing was judged", ExitCode.USAGE)
     rows = [(piece, "asked") for piece in planned.asked]
     rows += [(piece, "left out") for piece in planned.left_out]
     print_table(

@@ -8,15 +8,26 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bookpayctl.cli.commands.storm import storm
-from bookpayctl.cli.drill_runs import controlled, drill_plan, perform, recorded
+from bookpayctl.cli.drill_runs import (
+    AllOption,
+    PlanOption,
+    RateOption,
+    RepeatOption,
+    TimeoutOption,
+    controlled,
+    drill_plan,
+    perform,
+    recorded,
+)
 from bookpayctl.cli.options import NameOption, environment_of
-from bookpayctl.cli.output import Document, OutputFormat, fail, hint, print_json, print_table
+from bookpayctl.cli.output import Document, OutputFormat, hint, print_json, print_table
 from bookpayctl.cli.reports import (
     FormatOption,
     ReportFormat,
     ReportOption,
     StrictOption,
     finish,
+    planned_form,
     report_files,
 )
 from bookpayctl.drill.phase import Phase
@@ -41,22 +52,14 @@ TagOption = Annotated[
     list[Area] | None, typer.Option("--tag", help="Also every drill that hits this.")
 ]
 EverythingOption = Annotated[bool, typer.Option("--all", help="Every drill there is.")]
-RateOption = Annotated[float, typer.Option(min=0.1, max=2000, help="Orders per second meanwhile.")]
 DurationOption = Annotated[
     str | None,
     typer.Option(metavar="DURATION", help="How long the load runs; the drill's own otherwise."),
 ]
-TimeoutOption = Annotated[
-    str, typer.Option(metavar="DURATION", help="Bound of each wait, and of the recovery.")
-]
 SeedOption = Annotated[int, typer.Option(help="Of the load; the same seed sends the same orders.")]
-RepeatOption = Annotated[
-    int, typer.Option(min=1, metavar="N", help="Run it N times, each with the next seed.")
-]
 EveryPointOption = Annotated[
     bool, typer.Option("--all-points", help="Strike at each of its points, one after another.")
 ]
-PlanOption = Annotated[bool, typer.Option("--plan", help="Say what would be done, and stop.")]
 KeepOption = Annotated[
     bool,
     typer.Option("--keep", help="Leave the fault in place for `recover`; nothing is acquitted."),
@@ -71,9 +74,6 @@ ControlOption = Annotated[
         "--control",
         help="Run it on stacks that are wrong on purpose, on this machine: it must find out.",
     ),
-]
-AllOption = Annotated[
-    bool, typer.Option("--verbose", "-v", help="List every invariant, not only those that fail.")
 ]
 AtOption = Annotated[
     str | None, typer.Option("--at", metavar="POINT", help="Where to strike; see --plan.")
@@ -203,8 +203,7 @@ def drill_list(drills: Sequence[tuple[Entry, Drill]]) -> Document:
 def _print_plan(turns: Sequence[Turn], output: ReportFormat) -> None:
     from bookpayctl.drill.scenario import plan
 
-    if output not in (ReportFormat.TABLE, ReportFormat.JSON):
-        fail(f"--plan has no form as {output.value}; nothing was judged", ExitCode.USAGE)
+    planned_form("--plan", output)
     if len(turns) != 1:
         _print_series(turns, output)
         return

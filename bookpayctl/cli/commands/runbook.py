@@ -24,6 +24,7 @@ from bookpayctl.cli.reports import (
     ReportFormat,
     ReportOption,
     finish,
+    planned_form,
     report_files,
 )
 from bookpayctl.report.exit_code import ExitCode
@@ -179,7 +180,7 @@ def run(
 def _perform(
     chosen: Chosen, environment: Environment, values: dict[str, str], *, yes: bool
 ) -> Report:
-    from bookpayctl.runbook.running import MissingVariableError, RunbookRequest, run_runbook
+    from bookpayctl.runbook.running import RunbookRequest, run_runbook
 
     request = RunbookRequest(
         chosen=chosen,
@@ -189,12 +190,7 @@ def _perform(
         ask=_asker(),
         secrets=_secrets(environment),
     )
-    try:
-        return run_runbook(request, hint)
-    except MissingVariableError as error:
-        fail(str(error), ExitCode.USAGE)
-    except OSError as error:
-        fail(f"the run could not be kept: {error}", ExitCode.UNKNOWN, fix="bookpayctl doctor")
+    return _kept(lambda: run_runbook(request, hint))
 
 
 def rehearse(
@@ -241,7 +237,7 @@ def _agreed(book: Runbook, *, yes: bool) -> bool:
 def _rehearsed(book: Runbook, environment: Environment) -> Report:
     from bookpayctl.runbook.deciding import LOCAL, Chosen
     from bookpayctl.runbook.rehearsing import rehearse as cause_and_run
-    from bookpayctl.runbook.running import MissingVariableError, RunbookRequest
+    from bookpayctl.runbook.running import RunbookRequest
 
     request = RunbookRequest(
         chosen=Chosen(book, LOCAL, book.steps),
@@ -249,8 +245,15 @@ def _rehearsed(book: Runbook, environment: Environment) -> Report:
         values=_known(environment),
         secrets=_secrets(environment),
     )
+    return _kept(lambda: cause_and_run(request, hint))
+
+
+def _kept(ask: Callable[[], Report]) -> Report:
+    """What is asked, where it can be; exit 2 or 3 where a value lacks, or its run has no place."""
+    from bookpayctl.runbook.running import MissingVariableError
+
     try:
-        return cause_and_run(request, hint)
+        return ask()
     except MissingVariableError as error:
         fail(str(error), ExitCode.USAGE)
     except OSError as error:
@@ -341,11 +344,10 @@ def _lost(error: OSError) -> NoReturn:
 
 
 def _print_plan(chosen: Chosen, output: ReportFormat) -> None:
+    planned_form("--dry-run", output)
     if output is ReportFormat.JSON:
         print_json(runbook_page(chosen.book, chosen.steps))
         return
-    if output is not ReportFormat.TABLE:
-        fail(f"--dry-run has no form as {output.value}; nothing was judged", ExitCode.USAGE)
     print_table(
         ("step", "section", "command", "how"),
         [(step.number, step.section, step.command, _how(step, chosen)) for step in chosen.steps],

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from bookpayctl.cli.durations import age
+from bookpayctl.cli.facts import json_value, listed, what_waits
 from bookpayctl.cli.options import NameOption, OutputOption, environment_of
 from bookpayctl.cli.output import (
     Document,
@@ -26,11 +26,8 @@ if TYPE_CHECKING:
         OpenPayments,
         ProcessStatus,
         Status,
-        UnknownFact,
         Waiting,
     )
-
-T = TypeVar("T")
 
 
 def status(name: NameOption = None, output: OutputOption = OutputFormat.TABLE) -> None:
@@ -111,33 +108,21 @@ def _open_payments(found: Status) -> str:
     def shown(payment: OpenPayments) -> str:
         return f"{payment.state} {payment.count} (oldest {age(payment.oldest_seconds)})"
 
-    return _listed(found.open_payments, shown, none="none")
+    return listed(found.open_payments, shown, none="none")
 
 
 def _waiting(found: Status) -> str:
     def shown(entry: Waiting) -> str:
         return f"{entry.what} {entry.count} (oldest {age(entry.oldest_seconds)})"
 
-    waiting = found.waiting
-    if isinstance(waiting, tuple):
-        waiting = tuple(entry for entry in waiting if entry.count)
-    return _listed(waiting, shown, none="nothing")
+    return listed(what_waits(found), shown, none="nothing")
 
 
 def _moved_by_others(found: Status) -> str:
     def shown(entry: MovedByOthers) -> str:
         return f"{entry.what} {entry.count} ({shown_money(entry.amount_cents, entry.currency)})"
 
-    return _listed(found.moved_by_others, shown, none="nothing")
-
-
-def _listed(facts: tuple[T, ...] | UnknownFact, shown: Callable[[T], str], *, none: str) -> str:
-    """Facts in one line; the reason where they are not known."""
-    from bookpayctl.targets.status import UnknownFact
-
-    if isinstance(facts, UnknownFact):
-        return f"unknown: {facts.reason}"
-    return ", ".join(map(shown, facts)) or none
+    return listed(found.moved_by_others, shown, none="nothing")
 
 
 def _cell(value: object) -> str:
@@ -149,25 +134,14 @@ def _cell(value: object) -> str:
 
 
 def status_body(found: Status) -> dict[str, Any]:
-    """JSON: an unknown fact is an object with `unknown` and its reason, never null or a number."""
-    from bookpayctl.targets.status import UnknownFact
-
-    def value(fact: Any) -> Any:
-        if isinstance(fact, UnknownFact):
-            return {"unknown": fact.reason}
-        if isinstance(fact, tuple):
-            return [value(entry) for entry in fact]
-        if hasattr(fact, "__dataclass_fields__"):
-            return {name: value(getattr(fact, name)) for name in fact.__dataclass_fields__}
-        return fact
-
+    """The status, JSON-ready."""
     return {
         "name": found.name,
-        "processes": value(found.processes),
-        "publisher_lock": value(found.leader),
-        "payments_open": value(found.open_payments),
-        "waiting": value(found.waiting),
-        "moved_by_others": value(found.moved_by_others),
+        "processes": json_value(found.processes),
+        "publisher_lock": json_value(found.leader),
+        "payments_open": json_value(found.open_payments),
+        "waiting": json_value(found.waiting),
+        "moved_by_others": json_value(found.moved_by_others),
         "notes": list(found.notes),
     }
 

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bookpayctl.cli.drill_runs import controlled, drill_plan, perform, recorded
+from bookpayctl.cli.drill_runs import (
+    AllOption,
+    PlanOption,
+    RateOption,
+    RepeatOption,
+    TimeoutOption,
+    controlled,
+    drill_plan,
+    perform,
+    recorded,
+)
 from bookpayctl.cli.durations import duration_of
 from bookpayctl.cli.options import NameOption, environment_of
 from bookpayctl.cli.output import fail, hint, print_json, print_table
@@ -20,6 +30,7 @@ from bookpayctl.cli.reports import (
     ReportOption,
     StrictOption,
     finish,
+    planned_form,
     report_files,
 )
 from bookpayctl.report.exit_code import ExitCode
@@ -41,23 +52,12 @@ PaceOption = Annotated[
     float, typer.Option(min=0.1, max=60, help="How many faults are drawn in a minute.")
 ]
 ProfileOption = Annotated[StormProfile, typer.Option(help="Which kinds of faults there may be.")]
-RateOption = Annotated[float, typer.Option(min=0.1, max=2000, help="Orders per second meanwhile.")]
-TimeoutOption = Annotated[
-    str, typer.Option(metavar="DURATION", help="Bound of each wait, and of the recovery.")
-]
-RepeatOption = Annotated[
-    int, typer.Option(min=1, metavar="N", help="Run it N times, each with the next seed.")
-]
 ScheduleOption = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Run this schedule as it is, rather than draw one."),
 ]
-PlanOption = Annotated[bool, typer.Option("--plan", help="Say what would be done, and stop.")]
 ControlOption = Annotated[
     bool, typer.Option("--control", help="Run it on stacks that are wrong: it must find out.")
-]
-AllOption = Annotated[
-    bool, typer.Option("--verbose", "-v", help="List every invariant, not only those that fail.")
 ]
 
 
@@ -252,8 +252,7 @@ def _print_plan(turn: Turn, weather: Weather, output: ReportFormat) -> None:
     from bookpayctl.drill.scenario import plan
     from bookpayctl.targets.errors import TargetError
 
-    if output not in (ReportFormat.TABLE, ReportFormat.JSON):
-        fail(f"--plan has no form as {output.value}; nothing was judged", ExitCode.USAGE)
+    planned_form("--plan", output)
     try:
         drawn = weather.schedule_of(turn.request)
     except TargetError as error:

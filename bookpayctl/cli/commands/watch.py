@@ -6,13 +6,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from bookpayctl.cli.commands.status import status_body
 from bookpayctl.cli.durations import duration_of
+from bookpayctl.cli.facts import json_value
 from bookpayctl.cli.options import NameOption, OutputOption, environment_of
 from bookpayctl.cli.output import (
     Document,
@@ -97,15 +97,12 @@ def _once(name: str | None, output: OutputFormat) -> None:
 
 def glance_document(glance: Glance) -> Document:
     """A look as a document; what nobody said is an object with `unknown` and the reason."""
-    from bookpayctl.targets.status import UnknownFact
-
     code, reason = glance.status.exit()
-    pace = glance.pace
     body = {
         **status_body(glance.status),
         "at": glance.at.isoformat(),
-        "pace": {"unknown": pace.reason} if isinstance(pace, UnknownFact) else asdict(pace),
-        "runs": [asdict(run) for run in glance.runs],
+        "pace": json_value(glance.pace),
+        "runs": json_value(glance.runs),
     }
     return Document("Watch", code, reason, body)
 
