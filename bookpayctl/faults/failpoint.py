@@ -44,7 +44,11 @@ class Hit:
 
 
 class FailpointFault(Fault):
-    """Strikes once, at one point, whoever comes there first."""
+    """Strikes once, at one point, whoever comes there first.
+
+    Args:
+        seconds: how long `stop` or `delay` lasts; None for as long as the point does by itself.
+    """
 
     def __init__(
         self,
@@ -55,11 +59,13 @@ class FailpointFault(Fault):
         point: str,
         action: str = EXIT,
         aim: Aim | None = None,
+        seconds: float | None = None,
     ) -> None:
         super().__init__(target, run, prefix=prefix)
         self.point = point
         self.action = action
         self.aim = aim or Aim()
+        self.argument = None if seconds is None else f"{seconds:g}"
         self._since: Mark | None = None
         self._id: int | None = None
 
@@ -71,10 +77,11 @@ class FailpointFault(Fault):
         self._since = self.target.mark()
         with writing(self.target.environment.dsn) as conn:
             row = conn.execute(
-                "INSERT INTO failpoints (run_id, point, action, match_tenant_id, match_order_id,"
-                " match_event_id, remaining) VALUES (%s, %s, %s, %s, %s, %s, 1) RETURNING id",
+                "INSERT INTO failpoints (run_id, point, action, argument, match_tenant_id,"
+                " match_order_id, match_event_id, remaining)"
+                " VALUES (%s, %s, %s, %s, %s, %s, %s, 1) RETURNING id",
                 (
-                    *(self.run.run_id, self.point, self.action),
+                    *(self.run.run_id, self.point, self.action, self.argument),
                     *(self.aim.tenant_id, self.aim.order_id, self.aim.event_id),
                 ),
             ).fetchone()

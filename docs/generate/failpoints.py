@@ -10,7 +10,7 @@ from typing import Final
 from docs.generate.markdown import code, table
 from runtime import faults
 from runtime.faults.names import INAPPLICABLE, Action, Failpoint
-from runtime.faults.places import ACTIONS, PLACES
+from runtime.faults.places import ACTIONS, FROZEN, PLACES
 
 RUNTIME: Final = Path(faults.__file__).parents[1]
 
@@ -47,7 +47,7 @@ def table_of_points() -> str:
     hit_in = hits()
     return table(
         ("id", "name", "service", "where in the code", "what has happened", "`dropconn` cuts",
-         "`exectimeout`"),
+         "`exectimeout`", "while it is frozen (`stop`)"),
         [
             (
                 point.number,
@@ -57,6 +57,7 @@ def table_of_points() -> str:
                 PLACES[point].words,
                 PLACES[point].cut,
                 _timed_out(point),
+                FROZEN[point],
             )
             for point in Failpoint
         ],

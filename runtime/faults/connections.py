@@ -101,6 +101,12 @@ class Commit:
             raise NothingToCutError("COMMIT had no answer that could be lost")
         _lose_answer(self.conn)
 
+    def hear(self) -> None:
+        """Read the answer to what `begin` sent: the code's own COMMIT finds that it is done."""
+        if self.sent:
+            while self.conn.pgconn.get_result() is not None:
+                continue
+
     def _send(self) -> None:
         # Not `conn.commit()`, which would wait for the answer.
         self.conn.pgconn.send_query(b"COMMIT")

@@ -1,4 +1,4 @@
-"""Where each failpoint stands, in words, and what a broken connection means there.
+"""Where each failpoint stands, in words, and what a broken connection or a long sleep means there.
 
 Text only, for whoever arms a point: docs/failpoints.md is made from it. Where a time-out cannot
 apply stands in `names.INAPPLICABLE`, so it has no second text here.
@@ -170,6 +170,48 @@ PLACES: Final[dict[Failpoint, Place]] = {
         _RECONCILER, "the reconciler knows what Stripe holds and has not written it", _POOL
     ),
 }
+
+_COMES_AGAIN: Final = "clients are not answered and come again under the same key"
+_SERVER_ENDS: Final = "the server ends the transaction after 10 s"
+_LEADS_ASLEEP: Final = "it keeps the lock, so nobody publishes until it wakes"
+_GROUP_GOES_ON: Final = "its group goes on without it after 10 s and reads its records again"
+_TAKEN_OVER: Final = (
+    "its lease runs out, another asks under the same key, and what it brings late is fenced off"
+)
+_SENT_AGAIN: Final = "Stripe is not answered and sends the webhook again"
+_FOLLOWS_LATER: Final = f"{_SERVER_ENDS}; its group waits 10 s for it, then goes on"
+
+FROZEN: Final[dict[Failpoint, str]] = {
+    _P.API_VALIDATED_BEFORE_TX: _COMES_AGAIN,
+    _P.API_ORDER_INSERTED_BEFORE_OUTBOX: f"{_SERVER_ENDS}; {_COMES_AGAIN}",
+    _P.API_BEFORE_COMMIT: f"{_SERVER_ENDS}; {_COMES_AGAIN}",
+    _P.API_COMMIT_SENT_CONN_DROPPED: f"the order is committed; {_COMES_AGAIN}",
+    _P.API_COMMITTED_BEFORE_RESPONSE: f"the order is committed; {_COMES_AGAIN}",
+    _P.PUBLISHER_FETCHED_BEFORE_PRODUCE: _LEADS_ASLEEP,
+    _P.PUBLISHER_PRODUCED_ACK_LOST: f"the broker has the event; {_LEADS_ASLEEP}",
+    _P.PUBLISHER_ACKED_BEFORE_MARK: _LEADS_ASLEEP,
+    _P.PUBLISHER_MARKED: _LEADS_ASLEEP,
+    _P.WORKER_POLLED_BEFORE_INBOX: _GROUP_GOES_ON,
+    _P.WORKER_RESERVED_BEFORE_COMMIT: f"{_SERVER_ENDS}; {_GROUP_GOES_ON}",
+    _P.WORKER_ATTEMPT_DURABLE_BEFORE_PSP: _TAKEN_OVER,
+    _P.PSP_EXECUTED_RESPONSE_LOST: "gateway or twin is frozen while it holds the answer; whoever"
+    " asked gives up and asks again under the same key",
+    _P.PSP_RESPONSE_BEFORE_PERSIST: _TAKEN_OVER,
+    _P.WORKER_RESULT_TX_BEFORE_COMMIT: f"{_SERVER_ENDS}; {_TAKEN_OVER}",
+    _P.WORKER_COMMITTED_BEFORE_OFFSET: _GROUP_GOES_ON,
+    _P.WORKER_OFFSET_COMMITTED: "its group goes on without it after 10 s",
+    _P.RECEIVER_VERIFIED_BEFORE_INSERT: _SENT_AGAIN,
+    _P.RECEIVER_INSERTED_BEFORE_200: f"the webhook is stored; {_SENT_AGAIN}",
+    _P.RECEIVER_APPLY_BEFORE_COMMIT: f"{_SERVER_ENDS}; {_SENT_AGAIN}",
+    _P.RECEIVER_RESPONDED: "later webhooks are not answered, and sent again",
+    _P.SAGA_DECIDED_BEFORE_STEP1: _FOLLOWS_LATER,
+    _P.SAGA_REFUND_SENT_NO_RESPONSE: _TAKEN_OVER,
+    _P.SAGA_REFUND_BEFORE_PERSIST: f"{_SERVER_ENDS}; {_TAKEN_OVER}",
+    _P.SAGA_STOCK_RELEASED_BEFORE_MARK: _FOLLOWS_LATER,
+    _P.SAGA_DONE_BEFORE_EVENT: _FOLLOWS_LATER,
+    _P.RECON_READ_BEFORE_FIX: "nobody reconciles until it wakes; webhooks and workers go on",
+}
+"""What becomes of the work of a process that is frozen there, for longer than its leases."""
 
 ACTIONS: Final[dict[Action, str]] = {
     Action.EXIT: "ends the process as SIGKILL would: status 137, no handler runs",

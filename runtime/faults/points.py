@@ -29,6 +29,7 @@ import psycopg
 
 from runtime import libpq
 from runtime.domain.names import SCHEMA
+from runtime.faults.connections import Commit
 from runtime.faults.names import INAPPLICABLE, Action, Failpoint
 
 __all__ = ["ANYONE", "ConnectionFault", "Failpoint", "Failpoints", "Subject"]
@@ -75,7 +76,8 @@ class ConnectionFault(Protocol):
     def begin(self) -> None:
         """Send what the point's name says was sent, where the code sends it only afterwards.
 
-        For a process that ends at the point: one that dies with COMMIT sent must have sent it.
+        For a process that ends or sleeps at the point: one that dies with COMMIT sent must have
+        sent it.
         """
 
     def cut(self) -> None:
@@ -246,7 +248,11 @@ class Failpoints:
                 # Not sys.exit: no handler, no flush and no COMMIT may get a chance.
                 os._exit(EXIT_STATUS)
             case Action.STOP, _:
+                if fault is not None:
+                    fault.begin()
                 _freeze(float(armed.argument or STOP_SECONDS))
+                if isinstance(fault, Commit):
+                    fault.hear()
             case Action.DELAY, _:
                 time.sleep(float(armed.argument or "1"))
             case Action.DROPCONN, ConnectionFault():

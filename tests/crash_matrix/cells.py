@@ -1,7 +1,7 @@
 """The cells of the crash matrix: every failpoint with every fault, and which of them a commit runs.
 
-F13 is Stripe's: its faults are the twin's, and its crash is that of the gateway which waits for the
-answer, or of the twin which holds it.
+F13 is Stripe's: its faults are the twin's, and who is killed or frozen is the gateway which waits
+for the answer, or the twin which holds it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,11 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 
 SAMPLE_SIZE: Final = 8
 
-MATRIX_ACTIONS: Final = (Action.EXIT, Action.DROPCONN, Action.EXECTIMEOUT)
+MATRIX_ACTIONS: Final = (Action.EXIT, Action.DROPCONN, Action.EXECTIMEOUT, Action.STOP)
+
+# A cell of these takes five times as long as any other: a process has to sleep longer than its
+# leases. No commit draws them; `nox -s crash_matrix` runs them all.
+SLOW_ACTIONS: Final = frozenset({Action.STOP})
 
 # The twin's faults stand for this one: nobody of ours is there when Stripe's answer is lost.
 TWIN_POINTS: Final = frozenset({Failpoint.PSP_EXECUTED_RESPONSE_LOST})
@@ -45,7 +49,7 @@ WORKERS_OWN: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One fault at one point; `victim` is the process that is killed where the twin is at fault."""
+    """One fault at one point; `victim` is who is killed or frozen where the twin is at fault."""
 
     point: Failpoint
     action: Action
@@ -81,14 +85,19 @@ def every_cell() -> list[Cell]:
     cells = []
     for point in Failpoint:
         for action in MATRIX_ACTIONS:
-            killed = point in TWIN_POINTS and action is Action.EXIT
-            victims = ("payments-gateway", "stripe-twin") if killed else (None,)
+            named = point in TWIN_POINTS and action in (Action.EXIT, Action.STOP)
+            victims = ("payments-gateway", "stripe-twin") if named else (None,)
             cells += [Cell(point, action, victim) for victim in victims]
     return cells
 
 
 def applicable_cells() -> list[Cell]:
     return [cell for cell in every_cell() if cell.why_not is None]
+
+
+def quick_cells() -> list[Cell]:
+    """Those that a commit draws from."""
+    return [cell for cell in applicable_cells() if cell.action not in SLOW_ACTIONS]
 
 
 def sample(cells: list[Cell], seed: str, size: int = SAMPLE_SIZE) -> list[Cell]:

@@ -12,7 +12,14 @@ from typing import Final
 
 import pytest
 
-from tests.crash_matrix.cells import Cell, applicable_cells, commit_id, every_cell, sample
+from tests.crash_matrix.cells import (
+    Cell,
+    applicable_cells,
+    commit_id,
+    every_cell,
+    quick_cells,
+    sample,
+)
 from tests.crash_matrix.environment import MatrixEnvironment
 from tests.crash_matrix.table import LINE
 
@@ -23,7 +30,7 @@ def drawn_cells(config: pytest.Config) -> list[Cell]:
     """Those that this run draws; all of them where somebody asked for some by name."""
     if os.environ.get(CHOICE) == "all" or config.getoption("keyword"):
         return applicable_cells()
-    return sample(applicable_cells(), commit_id())
+    return sample(quick_cells(), commit_id())
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -2,18 +2,18 @@
 
 A failpoint is armed in the table and its hit is a row; a fault of the twin is armed there and its
 hit is in the twin's ledger. Both records are written before the fault acts. A crash is believed
-only when the supervisor, who is the parent, saw it.
+only when the supervisor, who is the parent, saw it; a freeze only when nobody was answered.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
 from bookpayctl.faults.failpoint import Aim, FailpointFault, Hit
 from bookpayctl.faults.fault import Fault
-from bookpayctl.faults.process import ProcessKilled
+from bookpayctl.faults.process import ProcessFrozen, ProcessKilled
 from bookpayctl.faults.stripe import StripeFault, webhooks_held
 from bookpayctl.faults.undo_error import UndoError
 from bookpayctl.runs.directory import Run
@@ -24,6 +24,7 @@ from runtime.faults.connections import NothingToCutError
 from runtime.faults.names import Action, Failpoint
 from tests.crash_matrix.cells import Cell
 from tests.crash_matrix.environment import MatrixEnvironment
+from tests.crash_matrix.frozen import FROZEN_SECONDS, watch_frozen
 from tests.crash_matrix.load import BANK_DEBIT, CARD, DECLINED, TRIGGER_CARD, Flow
 
 HIT_SECONDS_MAX: Final = 60.0
@@ -35,6 +36,8 @@ AIMED: Final = {"payment_method": TRIGGER_CARD}
 # attempt take. A time-out of Stripe lasts 8 s locally (BOOKPAY_STRIPE_TIMEOUT_SECONDS).
 WEBHOOK_DELAY_SECONDS: Final = 6
 WEBHOOK_DELAY_BEYOND_TIMEOUT_SECONDS: Final = 11
+# Longer than a frozen process sleeps, so that others take its lease over and it finds them done.
+WEBHOOK_DELAY_BEYOND_SLEEP_SECONDS: Final = 25
 # Far longer than anybody waits for an answer of Stripe.
 ANSWER_HELD_SECONDS: Final = 60
 
@@ -99,6 +102,15 @@ def others(prefix: str) -> list[Flow]:
     ]
 
 
+def _webhook_delay_seconds(cell: Cell) -> int:
+    """How late the trigger's webhook is, where another than its webhook is to save it."""
+    if cell.action is Action.STOP:
+        return WEBHOOK_DELAY_BEYOND_SLEEP_SECONDS
+    if cell.is_the_twins and cell.action is Action.EXECTIMEOUT:
+        return WEBHOOK_DELAY_BEYOND_TIMEOUT_SECONDS
+    return WEBHOOK_DELAY_SECONDS
+
+
 @dataclass
 class CellFault:
     """One cell's fault, from arming to proof: what drills inject, where and when the cell says."""
@@ -108,7 +120,8 @@ class CellFault:
     run: Run
     armed: list[Fault] = field(default_factory=list)
     since: Mark = field(init=False)
-    kill: ProcessKilled | None = None
+    blow: ProcessKilled | ProcessFrozen | None = None
+    unseen: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.since = self.matrix.target.mark()
@@ -118,11 +131,9 @@ class CellFault:
         cell = self.cell
         faults: list[Fault] = []
         if cell.point in WITHOUT_WEBHOOK:
-            slow = cell.is_the_twins and cell.action is Action.EXECTIMEOUT
-            seconds = WEBHOOK_DELAY_BEYOND_TIMEOUT_SECONDS if slow else WEBHOOK_DELAY_SECONDS
             faults.append(
                 # The trigger's: it is the first to be charged, and its webhook the first to go.
-                self._stripe(**webhooks_held(seconds), count=1)
+                self._stripe(**webhooks_held(_webhook_delay_seconds(cell)), count=1)
             )
         if cell.point is Failpoint.RECON_READ_BEFORE_FIX:
             faults.append(self._stripe("saved_500", match=AIMED, count=1))
@@ -170,15 +181,27 @@ class CellFault:
         return Hit(self.cell.victim or "stripe-twin", 0, None, None, at)
 
     def strike(self, hit: Hit) -> Hit:
-        """Kill whom the cell names, now that Stripe has executed and its answer is held."""
-        if self.cell.victim is None:
+        """See the fault through: who is to die or to freeze does, and who is frozen wakes up.
+
+        Returns:
+            The hit, with the time from which on the system has to heal.
+        """
+        victim, parts = self.cell.victim, (self.matrix.target, self.run)
+        if self.cell.action is Action.STOP:
+            if victim is None:
+                self.unseen = watch_frozen(self.matrix.target, hit)
+            else:
+                self.blow = ProcessFrozen(
+                    *parts, prefix="cell", process=victim, seconds=FROZEN_SECONDS
+                )
+                self._inject(self.blow)
+            return replace(hit, at=datetime.now(UTC))
+        if victim is None:
             return hit
-        self.kill = ProcessKilled(
-            self.matrix.target, self.run, prefix="cell", process=self.cell.victim
-        )
+        self.blow = ProcessKilled(*parts, prefix="cell", process=victim)
         at = datetime.now(UTC)
-        self._inject(self.kill)
-        return Hit(self.cell.victim, 0, None, None, at)
+        self._inject(self.blow)
+        return Hit(victim, 0, None, None, at)
 
     def undo(self) -> list[str]:
         """Take back whatever is still armed; what cannot be taken back is a problem."""
@@ -192,16 +215,17 @@ class CellFault:
 
     def unproven(self, hit: Hit) -> list[str]:
         """What should have been seen of this fault, and by whom, and was not."""
-        return self._unproven_crash(hit) + ([] if self.cell.is_the_twins else self._unsaid(hit))
+        said = [] if self.cell.is_the_twins else self._unsaid(hit)
+        return [*self._unproven_blow(hit), *self.unseen, *said]
 
-    def _unproven_crash(self, hit: Hit) -> list[str]:
+    def _unproven_blow(self, hit: Hit) -> list[str]:
         """Who exits is seen to die and to be started again; nobody dies of anything else."""
-        if self.cell.action is not Action.EXIT:
-            ends = self.matrix.target.events(self.since).ends
-            return [f"{end.process} died of it: {end}" for end in ends]
-        fault = self.kill or self.armed[-1]
-        items = fault.prove(deadline_seconds=RESTART_SECONDS_MAX)
-        return [f"{i.id} ({hit.process}): {i.reason}" for i in items if i.reason]
+        exits = self.cell.action is Action.EXIT
+        ends = [] if exits else self.matrix.target.events(self.since).ends
+        problems = [f"{end.process} died of it: {end}" for end in ends]
+        fault = self.blow or (self.armed[-1] if exits else None)
+        items = fault.prove(deadline_seconds=RESTART_SECONDS_MAX) if fault else []
+        return problems + [f"{i.id} ({hit.process}): {i.reason}" for i in items if i.reason]
 
     def _unsaid(self, hit: Hit) -> list[str]:
         """The process says that it acts, once, and not that there was nothing to act on."""
@@ -229,6 +253,7 @@ class CellFault:
             point=self.cell.point.value,
             action=self.cell.action.value,
             aim=aim,
+            seconds=FROZEN_SECONDS if self.cell.action is Action.STOP else None,
         )
 
     def _stripe(self, action: str, **definition: object) -> StripeFault:

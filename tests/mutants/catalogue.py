@@ -10,6 +10,7 @@ from tests.mutants.about_checks import CHECK_MUTANTS
 from tests.mutants.about_clusters import CLUSTER_MUTANTS
 from tests.mutants.about_drills import DRILL_MUTANTS
 from tests.mutants.about_events import EVENT_MUTANTS
+from tests.mutants.about_freezing import FREEZING_MUTANTS
 from tests.mutants.about_judging import JUDGE_MUTANTS
 from tests.mutants.about_leases import LEASE_MUTANTS
 from tests.mutants.about_ledgers import LEDGER_MUTANTS
@@ -39,6 +40,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = tuple(
             *CHECK_MUTANTS,
             *CLUSTER_MUTANTS,
             *EVENT_MUTANTS,
+            *FREEZING_MUTANTS,
             *MONEY_MUTANTS,
             *LEASE_MUTANTS,
             *REFUND_MUTANTS,

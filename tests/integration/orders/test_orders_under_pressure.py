@@ -106,6 +106,23 @@ def test_while_a_key_is_in_flight_a_second_request_with_it_is_told_so(
     assert post(clients, orders, key=key).body == answered.body
 
 
+def test_a_process_frozen_with_its_commit_on_its_way_has_committed_and_says_so_later(
+    start: Start, shop_database: Database, clients: HttpClient
+) -> None:
+    orders = start(BOOKPAY_FAILPOINTS="on")
+    shop_database.arm("api.commit_sent_conn_dropped", "stop", tenant_id="acme", argument="5")
+
+    with ThreadPoolExecutor(1) as threads:
+        first = threads.submit(post, clients, orders)
+        eventually(
+            lambda: shop_database.rows("SELECT 1 FROM orders"), "committed while it sleeps", 3.0
+        )
+        answered = first.result()
+
+    assert answered.status == 201
+    assert shop_database.value("SELECT id FROM orders") == answered.json["id"]
+
+
 def test_a_thousand_parallel_posts_of_one_key_are_one_order(
     start: Start, shop_database: Database, clients: HttpClient
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from docs.generate import failpoints
 from runtime.__main__ import MODULES
 from runtime.faults.names import INAPPLICABLE, Action, Failpoint
-from runtime.faults.places import ACTIONS, PLACES
+from runtime.faults.places import ACTIONS, FROZEN, PLACES
 
 
 def rows() -> list[list[str]]:
@@ -51,6 +51,7 @@ def test_what_a_time_out_means_is_said_exactly_where_it_can_happen() -> None:
 
 def test_every_point_and_every_action_has_its_words() -> None:
     assert list(PLACES) == list(Failpoint)
+    assert list(FROZEN) == list(Failpoint)
     assert list(ACTIONS) == list(Action)
 
 
