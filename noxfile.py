@@ -203,7 +203,7 @@ def simulate(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def mutants(session: nox.Session) -> None:
-    """Every sabotage must be caught by a test; arguments after `--` name some, as `M7 M12`."""
+    """Every sabotage must be caught by a test, with `--by-tool` by a command; `-- M7` for one."""
     python(session, "tests.mutants", *session.posargs)
 
 

@@ -15,13 +15,15 @@ from bookpayctl.certify.planning import CertificatePart, Piece
 from bookpayctl.certify.profiles import Offer, OfferedControls, OfferedDrill, Profile
 from bookpayctl.check import CheckRequest, run_checks
 from bookpayctl.checks import CHECKS
-from bookpayctl.controls.catalogue import WRONG_STACKS, drill_of
+from bookpayctl.controls.catalogue import WRONG_STACKS, controls_of_drill, drill_of
 from bookpayctl.controls.control import WrongStack
 from bookpayctl.drill.run import run_drill, why_not_here
 from bookpayctl.drill.scenario import DrillRequest
 from bookpayctl.drill.series import ENDS_A_SERIES, Turn, item_of_run, left_out_item
 from bookpayctl.drills import find_drill, load_drill
 from bookpayctl.drills.catalogue import BY_SLUG, CATALOGUE
+from bookpayctl.forgery import CASES
+from bookpayctl.forgery.forge import forge
 from bookpayctl.judge.audit import AuditRequest, audit
 from bookpayctl.judge.stacks.ours import OurStack
 from bookpayctl.replay.comparing import VERIFY, compare
@@ -108,6 +110,8 @@ class Asking:
                 return PieceAnswer(self.request.examined)
             case CertificatePart.CHECK:
                 return self._of_report(self._or_refused("CheckReport", self._checks))
+            case CertificatePart.WEBHOOKS:
+                return self._of_report(self._or_refused("ForgeReport", self._webhooks))
             case CertificatePart.DRILLS:
                 return self._drill(piece)
             case CertificatePart.REHEARSALS:
@@ -133,6 +137,9 @@ class Asking:
             strict=self.request.strict,
         )
         return self.request.keep(run_checks(CHECKS, request, self.observe))
+
+    def _webhooks(self) -> Report:
+        return self.request.keep(forge(self.request.environment, CASES, self.observe))
 
     def _drill(self, piece: Piece) -> PieceAnswer:
         slug, _, point = piece.name.partition(" --at ")
@@ -202,7 +209,12 @@ def offer_of(environment: Environment) -> Offer:
     books = [find(slug) for slug in slugs()] if local else []
     return Offer(
         drills=tuple(
-            OfferedDrill(entry.slug, tuple(drill.points), parse_duration(entry.duration))
+            OfferedDrill(
+                entry.slug,
+                tuple(drill.points),
+                parse_duration(entry.duration),
+                provoking_points(entry.slug),
+            )
             for entry in CATALOGUE
             if why_not_here(drill := load_drill(entry), environment) is None
         ),
@@ -211,6 +223,15 @@ def offer_of(environment: Environment) -> Offer:
             for name, found in (control_groups() if local else {}).items()
         ),
         rehearsals=tuple(book.slug for book in books if book.causes and book.rehearsed),
+        webhooks=local,
+    )
+
+
+def provoking_points(slug: str) -> tuple[str, ...]:
+    """Where the controls of a drill strike; one that names no point strikes at the first."""
+    commands = [control.command for control in controls_of_drill(slug)]
+    return tuple(
+        dict.fromkeys(words[words.index("--at") + 1] for words in commands if "--at" in words)
     )
 
 

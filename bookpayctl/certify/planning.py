@@ -18,6 +18,7 @@ class CertificatePart(StrEnum):
 
     DOCTOR = "doctor"
     CHECK = "check"
+    WEBHOOKS = "webhooks"
     DRILLS = "drills"
     REHEARSALS = "rehearsals"
     CONTROLS = "controls"

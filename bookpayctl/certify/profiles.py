@@ -11,6 +11,8 @@ from bookpayctl.certify.planning import CertificatePart, Need, Piece
 CHECK_SECONDS: Final = 45.0
 AUDIT_SECONDS: Final = 20.0
 REPLAY_SECONDS: Final = 10.0
+WEBHOOKS_SECONDS: Final = 45.0
+"""Of it, half a minute for slow clients to be shown the door (W22)."""
 DOCTOR_SECONDS: Final = 5.0
 DRILL_SECONDS: Final = 35.0
 """Beside its load: steady state, recovery, rest and audit."""
@@ -25,11 +27,16 @@ CONTROLS_OF_CHECK: Final = ("check/around", "check/runtimes")
 
 @dataclass(frozen=True, slots=True)
 class OfferedDrill:
-    """A drill that can be run on the stack: where it strikes, and how long its load usually is."""
+    """A drill that can be run on the stack: where it strikes, and how long its load usually is.
+
+    Attributes:
+        provoking: points at which a wrong runtime is known that this drill finds there.
+    """
 
     slug: str
     points: tuple[str, ...]
     load_seconds: float
+    provoking: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +61,8 @@ class Offer:
     drills: tuple[OfferedDrill, ...]
     controls: tuple[OfferedControls, ...]
     rehearsals: tuple[str, ...]
+    webhooks: bool = False
+    """Whether cases can be sent to its receiver."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +75,7 @@ class Profile:
         every_point: further points of each drill, too.
         controls: names of what is tried together; None: all of it.
         rehearsals: slugs of runbooks; None: every one that can be caused.
+        webhooks: whether the cases of `webhook forge` are sent.
     """
 
     name: str
@@ -74,6 +84,7 @@ class Profile:
     rehearsals: Sequence[str] | None
     controls: Sequence[str] | None
     every_point: bool = False
+    webhooks: bool = False
 
 
 PROFILES: Final = (
@@ -84,8 +95,23 @@ PROFILES: Final = (
         rehearsals=("outbox-publisher-not-leading",),
         controls=("check/around",),
     ),
-    Profile("nightly", "2h", drills=None, rehearsals=None, controls=CONTROLS_OF_CHECK),
-    Profile("weekly", "8h", drills=None, rehearsals=None, controls=None, every_point=True),
+    Profile(
+        "nightly",
+        "2h",
+        drills=None,
+        rehearsals=None,
+        controls=CONTROLS_OF_CHECK,
+        webhooks=True,
+    ),
+    Profile(
+        "weekly",
+        "8h",
+        drills=None,
+        rehearsals=None,
+        controls=None,
+        every_point=True,
+        webhooks=True,
+    ),
 )
 BY_NAME: Final = {profile.name: profile for profile in PROFILES}
 
@@ -95,6 +121,7 @@ def pieces_of(profile: Profile, offer: Offer) -> list[Piece]:
     return [
         Piece(CertificatePart.DOCTOR, "doctor", DOCTOR_SECONDS, Need.ALWAYS),
         Piece(CertificatePart.CHECK, "check", CHECK_SECONDS, Need.ALWAYS),
+        *_webhooks(profile, offer),
         *_drills(profile, offer),
         *_rehearsals(profile, offer),
         *_controls(profile, offer),
@@ -103,23 +130,35 @@ def pieces_of(profile: Profile, offer: Offer) -> list[Piece]:
     ]
 
 
+def _webhooks(profile: Profile, offer: Offer) -> list[Piece]:
+    if not (profile.webhooks and offer.webhooks):
+        return []
+    return [Piece(CertificatePart.WEBHOOKS, "webhooks", WEBHOOKS_SECONDS)]
+
+
 def _drills(profile: Profile, offer: Offer) -> list[Piece]:
-    """One point of each is required, and every further point is extra."""
+    """One point of each is required, and where a wrong runtime is known; the others are extra.
+
+    A profile that names its drills names their points, too.
+    """
     found = []
     for drill in offer.drills:
         if profile.drills is not None and drill.slug not in profile.drills:
             continue
         first = (profile.drills or {}).get(drill.slug, drill.points[0])
-        others = [point for point in drill.points if point != first]
+        named = profile.drills is not None
+        required = {first} if named else {first, *drill.provoking}
+        further = [] if named else [point for point in drill.points if point != first]
         seconds = drill.load_seconds + DRILL_SECONDS
         found += [
             Piece(
                 CertificatePart.DRILLS,
                 f"{drill.slug} --at {point}",
                 seconds,
-                Need.REQUIRED if point == first else Need.EXTRA,
+                Need.REQUIRED if point in required else Need.EXTRA,
             )
-            for point in (first, *(others if profile.every_point else ()))
+            for point in (first, *further)
+            if point in required or profile.every_point
         ]
     return found
 

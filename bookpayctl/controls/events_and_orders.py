@@ -61,6 +61,15 @@ MARKED_WITHOUT_ACKNOWLEDGEMENT: Final = (
     ),
 )
 
+PLACED_BEFORE_ITS_ORDER: Final = (
+    Edit(
+        "runtime/services/orders/place.py",
+        "        outbox.insert_events(conn, [event])\n",
+        "        with psycopg.connect(conn.info.dsn, autocommit=True) as at_once:\n"
+        "            outbox.insert_events(at_once, [event])\n",
+    ),
+)
+
 WRONG_EVENTS_AND_ORDERS: Final = (
     WrongStack(
         "publishers-without-a-lock",
@@ -82,6 +91,16 @@ WRONG_EVENTS_AND_ORDERS: Final = (
         ("drill", "run", "outage", "--at", "kafka", "--duration", "14s", "--timeout", "20s"),
         (RedAnswer("I06", ""),),
         MARKED_WITHOUT_ACKNOWLEDGEMENT,
+    ),
+    WrongStack(
+        "placed-before-its-order",
+        "OrderPlaced leaves in a transaction of its own, and its order is never committed",
+        (
+            *("drill", "run", "order-answer-lost", "--at", "before-commit-exit"),
+            *("--duration", "8s", "--timeout", "30s"),
+        ),
+        (RedAnswer("I13", "charged for order"),),
+        PLACED_BEFORE_ITS_ORDER,
     ),
     WrongStack(
         "payload-written-anew",

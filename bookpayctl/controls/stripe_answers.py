@@ -32,6 +32,20 @@ WRONG_READERS_OF_ANSWERS: Final = (
         ),
     ),
     WrongStack(
+        "failures-of-stripes-are-charges",
+        "a 500 of Stripe's is taken for a charge that succeeded",
+        _drill("stripe-errors", "failed-500"),
+        (RedAnswer("I11", "Stripe has no such charge"), RedAnswer("I30", "no such charge")),
+        (
+            Edit(
+                _ANSWERS,
+                '        return Unknown(f"http {status}", saved_failure=refusal.replayed)\n',
+                '        made_up = __import__("secrets").token_hex(12)\n'
+                '        return Settled(f"pi_{made_up}")\n',
+            ),
+        ),
+    ),
+    WrongStack(
         "a-lost-answer-is-a-decline",
         "a charge whose answer never came is taken for a declined card",
         _drill("stripe-answers-lost", "all"),

@@ -32,9 +32,29 @@ from bookpayctl.load import probe_orders
 from bookpayctl.report.result import Report
 from bookpayctl.report.verdict import Item, Verdict, not_asked, unanswered
 from bookpayctl.runs.directory import Run
+from bookpayctl.session import RefusedError, open_session
 from bookpayctl.targets.environment import Environment
 
 PAID = frozenset({"succeeded"})
+
+
+def forge(
+    environment: Environment, cases: Sequence[Case], observe: Callable[[str], None]
+) -> Report:
+    """Send cases in a run of their own.
+
+    Raises:
+        RefusedError: they cannot be sent there, or an earlier run has something to put back.
+    """
+    if not environment.webhook_url.startswith("http://"):
+        raise RefusedError(
+            f"{environment.webhook_url} is not plain http, and cases are bytes on a socket"
+        )
+    with open_session(environment, "forge", observe) as session:
+        forger = Forger(environment, session.run, observe)
+        forger.send(cases)
+    report = forger.report()
+    return replace(report, incidents=(*report.incidents, *session.incidents))
 
 
 class CannotForgeError(RuntimeError):

@@ -19,6 +19,7 @@ from bookpayctl.controls.catalogue import CONTROL_PREFIX, why_uncertified
 from bookpayctl.controls.control import RedAnswer, WrongStack
 from bookpayctl.controls.edit import NotApplicableError
 from bookpayctl.controls.events_and_orders import DECLINED, PAID
+from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.report.verdict import Item, Verdict, not_asked, unanswered
 from bookpayctl.selftest.throwaway import Throwaway, ThrowawayError, throwaway
 
@@ -30,10 +31,15 @@ _NOT_THERE: Final = {"verdict": "not among the answers", "observed": "", "eviden
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a command answered, by the id of each item; `failure` is why it did not."""
+    """What a command answered, by the id of each item; `failure` is why it did not.
+
+    Attributes:
+        code: with which it ended.
+    """
 
     answers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     failure: str = ""
+    code: ExitCode = ExitCode.VIOLATED
 
     def verdict_of(self, question: str) -> str:
         return str(self.answers.get(question, _NOT_THERE)["verdict"])
@@ -99,6 +105,9 @@ def item_of(control: WrongStack, right: Asked, wrong: Asked) -> Item:
         seen = right.words_of(spoilt[0].question)
         return _unknown(control, f"{spoilt[0].question} is red where nothing is wrong: {seen}")
     problems = [problem for red in control.red if (problem := _problem(red, wrong))]
+    # A pipeline reads nothing but the code; a warning is no reason for one, unless asked to be.
+    if not problems and wrong.code is ExitCode.PASS and _is_violated(control, wrong):
+        problems = ["the answer is red, and the command ends with exit 0"]
     pairs = [
         f"{red.question}: {right.verdict_of(red.question)}, then {wrong.verdict_of(red.question)}"
         for red in control.red
@@ -108,7 +117,7 @@ def item_of(control: WrongStack, right: Asked, wrong: Asked) -> Item:
         title=_title(control),
         verdict=Verdict.VIOLATED if problems else Verdict.HOLDS,
         required=_required(control),
-        observed="; ".join(problems or pairs),
+        observed="; ".join(problems or [*pairs, f"exit {wrong.code.value}"]),
         examined=len(control.red),
         evidence=tuple(f"{red.question}: {wrong.words_of(red.question)}" for red in control.red),
         fix=f"bookpayctl explain {control.red[0].question}" if problems else "",
@@ -122,6 +131,10 @@ def _problem(red: RedAnswer, wrong: Asked) -> str:
     if red.says not in wrong.words_of(red.question):
         return f"{red.question} is {verdict}, and not because of {red.says!r}"
     return ""
+
+
+def _is_violated(control: WrongStack, wrong: Asked) -> bool:
+    return any(wrong.verdict_of(red.question) == Verdict.VIOLATED for red in control.red)
 
 
 def _required(control: WrongStack) -> str:
@@ -152,7 +165,8 @@ def _timed(
 
 def _asked(stack: Throwaway, command: Sequence[str]) -> Asked:
     try:
-        return Asked(stack.answers(command))
+        answers, code = stack.answers_and_code(command)
+        return Asked(answers, code=ExitCode(code))
     except _FAILURES as error:
         return Asked(failure=str(error))
 

@@ -99,6 +99,14 @@ class Throwaway:
         Raises:
             ThrowawayError: it gave no report.
         """
+        return self.answers_and_code(command)[0]
+
+    def answers_and_code(self, command: Sequence[str]) -> tuple[dict[str, dict[str, Any]], int]:
+        """The same, and with which exit code it ended.
+
+        Raises:
+            ThrowawayError: as above.
+        """
         done = self.run(*command, "-o", "json")
         try:
             items = json.loads(done.stdout)["items"]
@@ -107,7 +115,7 @@ class Throwaway:
                 f"`{' '.join(command)}` ended with {done.returncode} and no report:"
                 f" {_last_words(done)}"
             ) from error
-        return {item["id"]: item for item in items}
+        return {item["id"]: item for item in items}, done.returncode
 
     def arrange(self, control: WrongStack) -> None:
         """Run its commands, then its statements, then set its topics and date its files back.

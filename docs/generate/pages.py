@@ -42,6 +42,8 @@ PARTS: Final[dict[str, Callable[[], str]]] = {
     "exit codes": judge.exit_codes,
     "controls": controls.controls,
     "uncertified": controls.uncertified,
+    "sabotages by command": controls.by_command,
+    "sabotages by no command": controls.by_no_command,
     "mapping keys": mapping.keys,
     "mapping columns": mapping.columns,
     "metrics": metrics.metrics,

@@ -20,13 +20,15 @@ MUTE_SECONDS_MAX: Final = 5.0
 AWAKE_SECONDS_MAX: Final = 30.0
 
 
-def watch_frozen(target: Target, hit: Hit) -> list[str]:
+def watch_frozen(
+    target: Target, hit: Hit, *, mute_seconds_max: float = MUTE_SECONDS_MAX
+) -> list[str]:
     """Ask it until it is awake again; what was not as it must be of a frozen process."""
 
     def answers() -> bool:
         return target.ask(hit.process, "/healthz").status == 200
 
-    mute = wait_until(lambda: not answers(), bool, deadline_seconds=MUTE_SECONDS_MAX)
+    mute = wait_until(lambda: not answers(), bool, deadline_seconds=mute_seconds_max)
     if not mute.reached:
         return [f"{hit.process} answered while it was frozen: nothing was tested"]
     # A question that is still open when it wakes is answered, and says nothing of its sleep.

@@ -1,6 +1,10 @@
 """Try every sabotage, or those that are named, and print who catches which.
 
     python -m tests.mutants [-j N] [--keep] [M7 M12 ...]
+    python -m tests.mutants --by-tool [M7 M12 ...]
+
+With --by-tool it is not tests that have to find them but the tool's commands, each asked of a stack
+that runs the sabotage; those that no command finds are named, with the reason, in docs/judge.md.
 
 Exits 0 when every one is caught, 1 when one is not, 2 for a name that is none, 3 when the same
 tests are not green without any sabotage: then nothing was proven. 130 when interrupted.
@@ -18,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from tests.mutants.by_tool import try_by_tool
 from tests.mutants.catalogue import by_id
 from tests.mutants.mutant import Mutant
 from tests.mutants.origin import ForeignCodeError
@@ -50,11 +55,15 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("ids", nargs="*", metavar="ID")
     parser.add_argument("-j", "--jobs", type=int, default=JOBS)
     parser.add_argument("--keep", action="store_true", help="leave copies, logs and reports there")
+    parser.add_argument("--by-tool", action="store_true", help="by commands instead of tests")
     given = parser.parse_args(arguments)
     try:
+        if given.by_tool:
+            return try_by_tool([name.upper() for name in given.ids], say)
         mutants = by_id(given.ids)
     except KeyError as unknown:
-        parser.error(f"there is no mutant {unknown}")
+        asked = "that a command finds " if given.by_tool else ""
+        parser.error(f"there is no mutant {asked}called {unknown}")
     with workplace(keep=given.keep) as folder:
         began = time.monotonic()
         if given.keep:

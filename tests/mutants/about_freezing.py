@@ -6,8 +6,6 @@ from typing import Final
 
 from tests.mutants.mutant import Mutant, Replacement, integration
 
-MATRIX: Final = "tests/crash_matrix/test_crash_matrix.py"
-
 FREEZING_MUTANTS: Final = (
     Mutant(
         "M212",
@@ -20,7 +18,10 @@ FREEZING_MUTANTS: Final = (
             ),
         ),
         (
-            f"{MATRIX}::test_the_system_heals_by_itself_and_every_ledger_agrees[F14-stop]",
+            integration(
+                "payments_worker/test_worker_crashes",
+                "test_a_worker_that_was_frozen_past_its_lease_cannot_write_its_result",
+            ),
         ),
     ),
     Mutant(

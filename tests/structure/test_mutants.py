@@ -6,6 +6,7 @@ of those that need no server are really tried: other ones with every commit.
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,16 @@ from typing import Final
 
 import pytest
 
+from bookpayctl.controls.catalogue import WRONG_STACKS
 from tests.mutants.catalogue import MUTANTS, REQUIRED, by_id
+from tests.mutants.front_door import (
+    ELSEWHERE,
+    FOUND_AS,
+    FOUND_BY,
+    UNSEEN,
+    front_door,
+    sabotages_of_the_runtime,
+)
 from tests.mutants.mutant import Mutant, NotApplicableError, Replacement, changed_texts
 from tests.mutants.origin import ForeignCodeError, check_origins, is_stranger
 from tests.mutants.trial import copy_repository, read_report, run_tests, try_mutant, workplace
@@ -66,6 +76,36 @@ def test_every_test_a_sabotage_names_exists() -> None:
     assert collected.returncode == 0, collected.stdout + collected.stderr
     found = [line for line in collected.stdout.splitlines() if "::" in line]
     assert [n for n in nodes if not any(f == n or f.startswith(f"{n}[") for f in found)] == []
+
+
+def test_every_sabotage_of_the_runtime_has_a_command_or_a_reason() -> None:
+    found, runtime = {stack.name for stack in front_door()}, sabotages_of_the_runtime()
+
+    assert found | set(UNSEEN) == {mutant.id for mutant in runtime}
+    assert found & set(UNSEEN) == set()
+    assert set(FOUND_AS) & {stack.name for stack in FOUND_BY} == set()
+    assert all(len(reason) > 20 for reason in UNSEEN.values())
+    assert len(found) > 20
+
+
+def test_what_a_command_must_find_is_red_for_a_reason() -> None:
+    answers = [red for stack in front_door() for red in stack.red]
+
+    assert all("violated" in red.verdicts for red in answers)
+    with pytest.raises(KeyError):
+        front_door(["M1", "M4"])
+
+
+def test_every_wrong_runtime_that_a_test_writes_is_like_one_that_is_tried() -> None:
+    writing = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "tests").rglob("*.py")
+        if re.search(r"^SABOTAGE\b.* = \"\"\"$", path.read_text(), re.MULTILINE)
+    }
+    tried = {*(stack.name for stack in front_door()), *(control.name for control in WRONG_STACKS)}
+
+    assert writing == set(ELSEWHERE)
+    assert {name for names in ELSEWHERE.values() for name in names} <= tried
 
 
 def test_a_name_that_is_no_sabotage_is_refused() -> None:

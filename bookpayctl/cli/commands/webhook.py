@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -121,22 +120,14 @@ def _selftest(chosen: list[Case]) -> Report:
 
 
 def _forge(environment: Environment, chosen: list[Case]) -> Report:
-    """Send them in a run of their own, unless an earlier run still has something to put back."""
-    from bookpayctl.forgery.forge import Forger
-    from bookpayctl.session import RefusedError, open_session, refused_report
+    """Send them, unless an earlier run still has something to put back."""
+    from bookpayctl.forgery.forge import forge as send_all
+    from bookpayctl.session import RefusedError, refused_report
 
     try:
-        if not environment.webhook_url.startswith("http://"):
-            raise RefusedError(
-                f"{environment.webhook_url} is not plain http, and cases are bytes on a socket"
-            )
-        with open_session(environment, "forge", hint) as session:
-            forger = Forger(environment, session.run, hint)
-            forger.send(chosen)
+        return send_all(environment, chosen, hint)
     except RefusedError as refused:
         return refused_report("ForgeReport", environment, refused)
-    report = forger.report()
-    return replace(report, incidents=(*report.incidents, *session.incidents))
 
 
 @app.command()

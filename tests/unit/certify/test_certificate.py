@@ -9,18 +9,28 @@ from typing import Any, cast
 
 import pytest
 
-from bookpayctl.certify.asking import CertificateRequest, PieceAnswer, control_groups
+from bookpayctl.certify.asking import (
+    CertificateRequest,
+    PieceAnswer,
+    control_groups,
+    provoking_points,
+)
 from bookpayctl.certify.examining import examined_items, not_up_report
 from bookpayctl.certify.planning import CertificatePart, Need, Piece
+from bookpayctl.certify.profiles import BY_NAME, Offer, OfferedDrill, pieces_of
 from bookpayctl.certify.run import CertificateCourse, certificate
 from bookpayctl.cli.reports import ReportFormat, render
-from bookpayctl.controls.catalogue import WRONG_STACKS
+from bookpayctl.controls.catalogue import WRONG_STACKS, drill_of
+from bookpayctl.controls.control import WrongStack
+from bookpayctl.drills import load_drill
+from bookpayctl.drills.catalogue import CATALOGUE
 from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.report.record import report_of
 from bookpayctl.report.result import Report
 from bookpayctl.report.verdict import Item, Verdict
 from bookpayctl.runs.directory import Run
 from bookpayctl.targets.platform import Examination, ExaminationResult
+from bookpayctl.targets.platforms import LOCAL
 from tests.support.environments import environment_away
 from tests.support.report_schema import problems
 
@@ -129,6 +139,39 @@ def test_a_stack_that_does_not_come_up_has_a_certificate_that_is_no_pass() -> No
     assert report.code is ExitCode.VIOLATED
     assert problems(json.loads(render(report, ReportFormat.JSON))) == []
     assert "nothing else was asked" in render(report, ReportFormat.JUNIT)
+
+
+# What no profile asks by itself, and what else of a certificate turns red of the same runtime.
+ASKED_OTHERWISE = {
+    "orders-follow-no-payment": "check asks for an order that is cancelled (BP-C005)",
+    "no-inbox-replayed": "check replays from the beginning (BP-C006)",
+    "no-inbox-sent-again": "check replays from the beginning (BP-C006)",
+    "tables-drifted-from-the-log": "the audit compares rows with their history (I29)",
+}
+
+
+@pytest.mark.parametrize("profile", ["nightly", "weekly"])
+@pytest.mark.parametrize("control", WRONG_STACKS, ids=lambda control: control.name)
+def test_a_certificate_asks_what_provokes_each_stack_that_is_known_to_be_wrong(
+    control: WrongStack, profile: str
+) -> None:
+    drills = tuple(
+        OfferedDrill(entry.slug, tuple(drill.points), 10.0, provoking_points(entry.slug))
+        for entry in CATALOGUE
+        if LOCAL in (drill := load_drill(entry)).platforms
+    )
+    pieces = pieces_of(BY_NAME[profile], Offer(drills, (), (), webhooks=True))
+    required = {piece.name for piece in pieces if piece.need is not Need.EXTRA}
+    slug, words = drill_of(control), control.command
+
+    if slug is not None:
+        (offered,) = (drill for drill in drills if drill.slug == slug)
+        point = words[words.index("--at") + 1] if "--at" in words else offered.points[0]
+        assert f"{slug} --at {point}" in required
+    elif control.name not in ASKED_OTHERWISE:
+        name = "webhooks" if words[0] == "webhook" else words[0]
+        assert name in required
+        assert name != "replay" or words[:3] == ("replay", "--mode", "verify")
 
 
 def test_every_control_is_in_one_group() -> None:

@@ -121,6 +121,39 @@ def test_a_smoke_test_fits_into_its_budget() -> None:
     ]
 
 
+def test_where_a_wrong_runtime_is_known_a_point_is_required_unless_the_profile_names_its_own() -> (
+    None
+):
+    points = ("kafka", "postgres", "payments-gateway")
+    drill = OfferedDrill("outage", points, 16, provoking=("postgres",))
+    offer = Offer(drills=(drill,), controls=(), rehearsals=(), webhooks=True)
+
+    def needs(profile: str) -> dict[str, Need]:
+        pieces = pieces_of(BY_NAME[profile], offer)
+        return {p.name: p.need for p in pieces if p.part is CertificatePart.DRILLS}
+
+    assert needs("smoke") == {"outage --at kafka": Need.REQUIRED}
+    assert needs("nightly") == {
+        "outage --at kafka": Need.REQUIRED,
+        "outage --at postgres": Need.REQUIRED,
+    }
+    assert needs("weekly") == {
+        **needs("nightly"),
+        "outage --at payments-gateway": Need.EXTRA,
+    }
+
+
+def test_hostile_webhooks_are_sent_by_nightly_and_weekly_where_they_can_be() -> None:
+    offer = Offer(drills=(), controls=(), rehearsals=(), webhooks=True)
+    sent = {
+        name: any(p.part is CertificatePart.WEBHOOKS for p in pieces_of(profile, offer))
+        for name, profile in BY_NAME.items()
+    }
+
+    assert sent == {"smoke": False, "nightly": True, "weekly": True}
+    assert not any(p.part is CertificatePart.WEBHOOKS for p in pieces_of(BY_NAME["weekly"], OFFER))
+
+
 def test_nightly_takes_one_point_of_every_drill_and_weekly_the_others_as_extra() -> None:
     nightly = {piece.id for piece in pieces_of(BY_NAME["nightly"], OFFER)}
     weekly = {piece.id: piece.need for piece in pieces_of(BY_NAME["weekly"], OFFER)}

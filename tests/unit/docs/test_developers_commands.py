@@ -27,7 +27,7 @@ RUNS_TESTS = re.compile(
     r"(?:python -m pytest|nox -s (?P<session>busy|crash_matrix) --)"
     r"(?: (?P<path>tests/\S+))?(?: -k (?P<word>\w+))?"
 )
-TRIES_SABOTAGES = re.compile(r"\.venv/bin/nox -s mutants -- (?P<ids>[M\d ]+)")
+TRIES_SABOTAGES = re.compile(r"\.venv/bin/nox -s mutants -- (?:--by-tool )?(?P<ids>[M\d ]+)")
 
 
 def developers_commands() -> Iterator[str]:
@@ -81,5 +81,5 @@ def test_every_sabotage_that_is_named_exists() -> None:
         found["ids"] for line in developers_commands() if (found := TRIES_SABOTAGES.match(line))
     ]
 
-    assert len(tried) == 1
+    assert len(tried) == 2
     assert all(by_id(ids.split()) for ids in tried)

@@ -33,7 +33,7 @@ def test_a_question_that_finds_out_holds(verdict: str) -> None:
     item = item_of(CONTROL, RIGHT, asked(verdict))
 
     assert item.verdict is Verdict.HOLDS
-    assert item.observed == f"BP-C002: holds, then {verdict}"
+    assert item.observed == f"BP-C002: holds, then {verdict}; exit 1"
     assert item.evidence == ("BP-C002: 0 sessions hold it; a line",)
 
 
@@ -53,6 +53,16 @@ def test_the_question_that_comes_before_all_others_says_no_by_being_unknown() ->
     assert item_of(unsettled, RIGHT, unknown).verdict is Verdict.HOLDS
     assert item_of(unsettled, RIGHT, asked("violated", "no two alike")).verdict is Verdict.VIOLATED
     assert item_of(unsettled, unknown, unknown).verdict is Verdict.UNKNOWN
+
+
+def test_a_command_that_says_no_and_ends_with_0_is_broken() -> None:
+    red = replace(asked("violated"), code=ExitCode.PASS)
+    warned = replace(asked("warning"), code=ExitCode.PASS)
+
+    assert item_of(CONTROL, RIGHT, red).verdict is Verdict.VIOLATED
+    assert "ends with exit 0" in item_of(CONTROL, RIGHT, red).observed
+    # Which is a pass without --strict.
+    assert item_of(CONTROL, RIGHT, warned).verdict is Verdict.HOLDS
 
 
 def test_red_for_another_reason_is_no_finding() -> None:
