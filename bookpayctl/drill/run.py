@@ -26,7 +26,14 @@ from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.report.result import Report
 from bookpayctl.report.verdict import Item, Verdict
 from bookpayctl.runs.directory import read_undo
-from bookpayctl.session import Observer, RefusedError, not_run_report, open_session
+from bookpayctl.runs.interrupts import Stopped, interruptible
+from bookpayctl.session import (
+    Observer,
+    RefusedError,
+    code_of_signal,
+    not_run_report,
+    open_session,
+)
 from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.errors import TargetError
 from bookpayctl.targets.platforms import cluster_of, open_target
@@ -83,7 +90,7 @@ def run_drill(drill: Drill, request: DrillRequest, observe: Observer) -> Report:
     elif progress.touched:
         progress.items.append(_undone_item(context))
         if not progress.incidents:
-            _conclude(context, progress)
+            _conclude_unless_stopped(context, progress)
     report = _report(context, progress, began_at, time.monotonic() - began)
     context.run.journal("verdict", verdict=report.verdict.value, code=int(report.code))
     return report
@@ -244,6 +251,16 @@ def _kept_item(context: DrillContext) -> Item:
         f"kept as asked: {', '.join(kept) or 'nothing'}; `bookpayctl recover` undoes it, and only"
         " then the orders can be judged",
     )
+
+
+def _conclude_unless_stopped(context: DrillContext, progress: _Progress) -> None:
+    """A signal ends the judging; what was seen until then is reported all the same."""
+    try:
+        with interruptible():
+            _conclude(context, progress)
+    except Stopped as stopped:
+        progress.incidents.append(code_of_signal(stopped.number))
+        context.observe(f"stopped by {stopped}")
 
 
 def _conclude(context: DrillContext, progress: _Progress) -> None:

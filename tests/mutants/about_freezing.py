@@ -1,10 +1,10 @@
-"""Sabotages of `stop`: a process that is said to be frozen, and what it has said before."""
+"""Sabotages of what stops: a process that is said to be frozen, and a drill that is told to end."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from tests.mutants.mutant import Mutant, Replacement, integration
+from tests.mutants.mutant import Mutant, Replacement, integration, unit
 
 FREEZING_MUTANTS: Final = (
     Mutant(
@@ -42,6 +42,32 @@ FREEZING_MUTANTS: Final = (
             integration(
                 "orders/test_orders_under_pressure",
                 "test_a_process_frozen_with_its_commit_on_its_way_has_committed_and_says_so_later",
+            ),
+        ),
+    ),
+    Mutant(
+        "M214",
+        "a drill that is stopped while its orders are judged leaves no report",
+        (
+            Replacement(
+                "bookpayctl/drill/run.py",
+                """    except Stopped as stopped:
+        progress.incidents.append(code_of_signal(stopped.number))
+""",
+                """    except BrokenPipeError as stopped:
+        progress.incidents.append(code_of_signal(stopped.errno or 0))
+""",
+            ),
+        ),
+        (
+            unit(
+                "drills/test_stopped_judging",
+                "test_a_signal_while_a_drill_is_judged_is_its_exit_code_and_no_end_without_a_report",
+            ),
+        ),
+        (
+            unit(
+                "drills/test_refusals", "test_a_503_that_says_when_to_come_again_is_a_clear_refusal"
             ),
         ),
     ),
