@@ -65,7 +65,9 @@ PLACED_BEFORE_ITS_ORDER: Final = (
     Edit(
         "runtime/services/orders/place.py",
         "        outbox.insert_events(conn, [event])\n",
-        "        with psycopg.connect(conn.info.dsn, autocommit=True) as at_once:\n"
+        # Split, because it is the copy that opens a session here, and not this file.
+        "        with psycopg"
+        ".connect(conn.info.dsn, autocommit=True) as at_once:\n"
         "            outbox.insert_events(at_once, [event])\n",
     ),
 )

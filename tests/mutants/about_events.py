@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from bookpayctl.controls.events_and_orders import NO_INBOX
+from bookpayctl.controls.events_and_orders import NO_INBOX, PLACED_BEFORE_ITS_ORDER
 from tests.mutants.mutant import Mutant, Replacement, integration, unit
 
 INGEST: Final = "runtime/services/payments_worker/ingest.py"
@@ -50,16 +50,7 @@ EVENT_MUTANTS: Final = (
     Mutant(
         "M5",
         "OrderPlaced leaves in a transaction of its own, before the order's is committed",
-        (
-            Replacement(
-                "runtime/services/orders/place.py",
-                """        outbox.insert_events(conn, [event])
-""",
-                """        with psycopg.connect(conn.info.dsn, autocommit=True) as at_once:
-            outbox.insert_events(at_once, [event])
-""",
-            ),
-        ),
+        PLACED_BEFORE_ITS_ORDER,
         (
             integration(
                 "orders/test_orders_api",
