@@ -169,6 +169,13 @@ def storm(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def signals(session: nox.Session) -> None:
+    """INT, TERM and KILL in every phase of a drill, and what they leave; minutes."""
+    session.env["BOOKPAY_SIGNALS"] = "1"
+    pytest(session, "tests/acceptance/test_signals.py")
+
+
+@nox.session(default=False)
 def controls(session: nox.Session) -> None:
     """Every red control: each question, asked of what is wrong on purpose."""
     python(session, "bookpayctl", "check", "--selftest", "--brief")
