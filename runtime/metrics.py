@@ -26,6 +26,15 @@ BUILD: Final = Gauge(
     ["version", "source"],
 )
 
+# Only where OTEL_EXPORTER_OTLP_ENDPOINT names a collector. All but `exported` are lost: no payment
+# waits for a collector. queue_full: they came faster than they left; not_taken: it was away, or
+# refused them.
+TRACE_SPANS: Final = Counter(
+    "bookpay_trace_spans_total",
+    "Spans of traces, by what became of them (exported, queue_full, not_taken)",
+    ["result"],
+)
+
 # --- whoever serves HTTP --------------------------------------------------------------------
 
 # Rate, errors and duration of each edge. What no route takes, and what is refused before any is

@@ -225,10 +225,10 @@ MONEY_MUTANTS: Final = (
             ),
             Replacement(
                 "runtime/services/payments_gateway/journal.py",
-                """        answer = send()
-        call = Call(answer, classify(answer))
+                """            answer = send()
+            call = Call(answer, classify(answer))
 """,
-                """        call = Call(answer, classify(answer))
+                """            call = Call(answer, classify(answer))
 """,
             ),
         ),

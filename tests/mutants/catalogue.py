@@ -26,6 +26,7 @@ from tests.mutants.about_reports import REPORT_MUTANTS
 from tests.mutants.about_runbooks import RUNBOOK_MUTANTS
 from tests.mutants.about_simulation import SIMULATION_MUTANTS
 from tests.mutants.about_storms import STORM_MUTANTS
+from tests.mutants.about_traces import TRACE_MUTANTS
 from tests.mutants.about_webhooks import WEBHOOK_MUTANTS
 from tests.mutants.mutant import Mutant
 
@@ -57,6 +58,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = tuple(
             *RUNBOOK_MUTANTS,
             *STORM_MUTANTS,
             *METRIC_MUTANTS,
+            *TRACE_MUTANTS,
         ),
         key=lambda mutant: int(mutant.id.removeprefix("M")),
     )
