@@ -148,6 +148,16 @@ STRIPE_CIRCUIT_OPEN: Final = Gauge(
     "bookpay_stripe_circuit_open", "1 while Stripe refuses our credentials"
 )
 
+# --- payments-gateway -----------------------------------------------------------------------
+
+# In shadow mode. Of answers, not of payments: one that is asked for twice counts twice. What is to
+# be 100 % is the table's to say, by `bookpayctl shadow report`.
+SHADOW_ANSWERS: Final = Counter(
+    "bookpay_shadow_answers_total",
+    "Charges answered with v1's outcome, by whether ours agrees (agreed, differed, unresolved)",
+    ["parity"],
+)
+
 # --- payments-webhook-receiver --------------------------------------------------------------
 
 WEBHOOK_REQUESTS: Final = Counter(
