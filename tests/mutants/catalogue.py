@@ -21,6 +21,7 @@ from tests.mutants.about_operators import OPERATOR_MUTANTS
 from tests.mutants.about_orders import ORDER_MUTANTS
 from tests.mutants.about_others import OTHERS_MUTANTS
 from tests.mutants.about_refunds import REFUND_MUTANTS
+from tests.mutants.about_releases import RELEASE_MUTANTS
 from tests.mutants.about_replaying import REPLAY_MUTANTS
 from tests.mutants.about_reports import REPORT_MUTANTS
 from tests.mutants.about_runbooks import RUNBOOK_MUTANTS
@@ -59,6 +60,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = tuple(
             *STORM_MUTANTS,
             *METRIC_MUTANTS,
             *TRACE_MUTANTS,
+            *RELEASE_MUTANTS,
         ),
         key=lambda mutant: int(mutant.id.removeprefix("M")),
     )
