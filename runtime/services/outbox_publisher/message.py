@@ -23,6 +23,7 @@ class KafkaMessage:
     """What the producer is given; the key is the root event id, so one order's events share it."""
 
     topic: Topic
+    root: EventId
     key: bytes
     value: bytes
     headers: list[tuple[str, str | bytes | None]]
@@ -84,4 +85,4 @@ def to_message(row: OutboxRow, *, publisher_id: str, term: int) -> KafkaMessage 
         encoded.append((name.value, raw))
     if room < 0:
         return Unpublishable("too_large", f"the headers have more than {HEADER_BYTES_MAX} bytes")
-    return KafkaMessage(topic, str(root).encode(), value, encoded)
+    return KafkaMessage(topic, root, str(root).encode(), value, encoded)
