@@ -93,6 +93,7 @@ _ANSWER: Final = "needs an answer that no drill has the twin, or a proxy, give"
 _OPERATOR: Final = "needs an operator's request that must be refused, and no command makes one"
 _OTHERS: Final = "needs money moved by others in a way that `dashboard-money` does not"
 _LOOKED_AT: Final = "nothing of it is in a ledger; its metric is the operator's to look at"
+_TRACES: Final = "nothing of it is in a ledger; traces are the operator's to look at"
 
 UNSEEN: Final = {
     "M4": _PUBLISHED_AGAIN,
@@ -142,6 +143,11 @@ UNSEEN: Final = {
     "M211": _LOOKED_AT,
     "M212": "breaks the drill's own tool: a freeze that did not happen is never believed",
     "M213": "breaks the drill's own tool, and no drill freezes there",
+    "M220": _TRACES,
+    "M221": _TRACES,
+    "M222": _TRACES,
+    "M223": _TRACES,
+    "M225": "needs shadow mode beside v1, which no local stack has",
 }
 """Sabotage -> why no command finds it: nothing provokes it, or what was tried stayed green."""
 
