@@ -23,8 +23,8 @@ from bookpayctl.runbook.variables import filled
 COLUMN_WIDTH: Final = 56
 """Of what was expected; beside it a terminal of 120 columns has as much of what was seen."""
 
-ROWS_MAX: Final = 24
-"""Enough to find the difference; all of it is in the transcript."""
+ROWS_MAX: Final = 64
+"""More than an audit's lines; of more, a first quarter and the end. All is in the transcript."""
 
 _COMPARED: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "==": operator.eq,
@@ -191,5 +191,6 @@ def side_by_side(expected: Expectation, answer: CommandAnswer) -> tuple[str, ...
     for one, other in zip_longest(left, right, fillvalue=""):
         rows.append(f"{one[:COLUMN_WIDTH]:{COLUMN_WIDTH}} | {other}".rstrip())
     if len(rows) > ROWS_MAX:
-        rows = [*rows[: ROWS_MAX - 1], f"... {len(rows) - ROWS_MAX + 1} more rows"]
+        first, last = rows[: ROWS_MAX // 4], rows[1 + ROWS_MAX // 4 - ROWS_MAX :]
+        rows = [*first, f"... {len(rows) - len(first) - len(last)} more rows", *last]
     return tuple(rows)

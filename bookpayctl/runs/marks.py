@@ -79,6 +79,7 @@ EVENTS: Final[Mapping[str, tuple[MarkKind, str]]] = {
     "left_out": (MarkKind.STEP, "piece"),
     "probe_placed": (MarkKind.STEP, "order_id"),
     "payment_failed_sent": (MarkKind.STEP, "order_id"),
+    "webhook_answered": (MarkKind.STEP, "event_id"),
     "ledgers_kept": (MarkKind.STEP, "sha256"),
     "runbook": (MarkKind.STEP, "slug"),
     "step_typed": (MarkKind.STEP, "command"),

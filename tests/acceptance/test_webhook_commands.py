@@ -124,3 +124,17 @@ def test_a_lie_that_is_sent_is_listed_in_quarantine_with_its_reason(
     assert row["headers"]["content-type"] == "application/json"
     assert "other_payment_intent" in table.stdout
     assert len(table.stdout.splitlines()) == 2
+
+
+def test_what_was_sent_from_here_is_no_forgery_to_the_audit(shop: CommandLine) -> None:
+    paid = shop.ask("order", "place", "--wait", "paid")["order"]
+    lie = shop.ask(
+        *("webhook", "send", "payment_intent.succeeded", "--order", paid["id"]),
+        *("--payment-intent", "pi_of_nobody"),
+    )
+
+    audited = shop.ask("audit", "--age", "1s")
+
+    forgeries = next(item for item in audited["items"] if item["id"] == "I20")
+    assert lie["event_id"] not in str(forgeries)
+    assert forgeries["verdict"] == "holds"

@@ -17,9 +17,10 @@ import pytest
 from bookpayctl.runs.waiting import wait_until
 from bookpayctl.targets.kind.image_archive import read_archived_image
 from tests.support.certified import certify, told
-from tests.support.cluster import IMAGE, TestCluster, run_long
+from tests.support.cluster import TestCluster, run_long
 from tests.support.command_line import CommandLine
 from tests.support.kind import KindMachine, another_image, asked_for, kind_at_hand
+from tests.support.lab import IMAGE
 
 pytestmark = [asked_for, pytest.mark.acceptance, pytest.mark.timeout(1800)]
 

@@ -17,8 +17,9 @@ import yaml
 
 from bookpayctl.runs.waiting import wait_until
 from bookpayctl.targets.kube.operators.pins import pinned_operators
-from tests.support.cluster import ROOT, TestCluster, lab_command, lab_script, left_in, run_long
+from tests.support.cluster import TestCluster, left_in, run_long
 from tests.support.command_line import CommandLine, verdicts
+from tests.support.lab import ROOT, lab_command, lab_script
 
 pytestmark = [
     pytest.mark.acceptance,

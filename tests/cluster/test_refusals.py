@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.support.cluster import ROOT, TestCluster
+from tests.support.cluster import TestCluster
 from tests.support.command_line import CommandLine
+from tests.support.lab import ROOT
 
 pytestmark = [pytest.mark.acceptance]
 

@@ -31,6 +31,25 @@ def test_an_attached_stack_is_asked_like_an_own_one(somebody_else: CommandLine) 
     assert set(verdicts(somebody_else.ask("check")).values()) == {"holds"}
 
 
+def test_doctor_asks_for_nothing_that_only_who_deploys_needs(
+    somebody_else: CommandLine, tmp_path: Path
+) -> None:
+    without_programs = replace(
+        somebody_else, extra={**somebody_else.extra, "PATH": str(tmp_path / "empty")}
+    )
+
+    attached = without_programs.ask("doctor")
+    new = without_programs.ask("doctor", "--on", "kube", "--name", "new")
+
+    assert attached["exit"]["code"] == 0
+    assert {found["subject"] for found in attached["findings"]} == {"kubernetes", "context"}
+    # Who would bring one up from here is told what lacks, beside all that can be said without it.
+    assert new["exit"]["code"] == 1
+    results = {found["subject"]: found["result"] for found in new["findings"]}
+    assert results["kubectl"] == results["manifests"] == "failed"
+    assert results["kubernetes"] == results["nodes"] == results["storage"] == "ok"
+
+
 def test_down_forgets_it_and_changes_nothing(
     cluster: TestCluster, somebody_else: CommandLine
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import yaml
 
-from tests.support.cluster import lab_script
+from tests.support.lab import lab_script
 
 ALERTS: Final = (
     Path(__file__).parents[2] / "manifests" / "components" / "monitoring" / "alerts.yaml"

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,17 +21,10 @@ import pytest
 
 from bookpayctl.runs.waiting import wait_until
 from tests.support.command_line import CommandLine
+from tests.support.lab import IMAGE, lab_of_our_own, lab_script
 
-ROOT: Final = Path(__file__).parents[2]
-IMAGE: Final = "bookpay:dev"
-LAB_CONTEXT: Final = "lab"
-LAB_SECONDS_MAX: Final = 600
 UP_SECONDS_MAX: Final = 600
 ENVIRONMENT: Final = "tests"
-
-
-class LabError(RuntimeError):
-    """The lab did not do as it was asked; the message holds its last words."""
 
 
 @dataclass(frozen=True)
@@ -69,16 +61,8 @@ def cluster_at_hand(folder: Path) -> Iterator[TestCluster]:
         pytest.skip("no cluster: neither KUBECONFIG with BOOKPAY_KUBE_CONTEXTS, nor a lab")
     if os.geteuid() != 0:
         pytest.skip("no cluster: the lab needs root")
-    with _lab(lab, folder) as variables:
+    with lab_of_our_own(lab, folder) as variables:
         yield TestCluster(variables, IMAGE)
-
-
-def lab_script() -> Path | None:
-    """The lab's program, where there is a lab."""
-    named = os.environ.get("BOOKPAY_LAB")
-    places = [Path(named)] if named else [ROOT.parent / "shared" / "lab"]
-    found = [place / "lab.sh" for place in places if (place / "lab.sh").is_file()]
-    return found[0] if found else None
 
 
 @contextmanager
@@ -125,82 +109,6 @@ def left_in(cluster: TestCluster) -> list[str]:
 
 def _objects(cluster: TestCluster, kinds: str) -> str:
     return cluster.kubectl("get", kinds, "-A", "-l", "bookpay.dev/environment", "-o", "name")
-
-
-@contextmanager
-def _lab(lab: Path, folder: Path) -> Iterator[dict[str, str]]:
-    """The lab, started and with the image in it; stopped again if it did not run before."""
-    ran_before = _lab_runs()
-    try:
-        said = lab_command(lab, "env" if ran_before else "up")
-        base = base_archive(lab)
-    except LabError as error:
-        # What is not ours and does not start here is not there.
-        pytest.skip(f"no cluster: {error}")
-    variables = {"BOOKPAY_KUBE_CONTEXTS": LAB_CONTEXT}
-    for word in said.replace("export ", "").split():
-        key, _, value = word.partition("=")
-        variables[key] = os.path.expandvars(value)
-    try:
-        archive = folder / "image.tar"
-        build_image(archive, base)
-        lab_command(lab, "load", str(archive))
-        archive.unlink()
-        yield variables
-    finally:
-        if not ran_before:
-            lab_command(lab, "down", "--wipe")
-
-
-def _lab_runs() -> bool:
-    state = Path(os.environ.get("STATE", "/var/lib/klab"))
-    kubectl, config = state / "bin" / "kubectl", state / "admin.kubeconfig"
-    if not kubectl.exists() or not config.exists():
-        return False
-    asked = [str(kubectl), "--kubeconfig", str(config), "get", "--raw", "/readyz"]
-    return subprocess.run(asked, capture_output=True, timeout=60, check=False).returncode == 0
-
-
-def base_archive(lab: Path) -> Path:
-    """Where the lab keeps the base image; made when it is not there."""
-    home = Path(os.environ.get("LAB_HOME", Path.home() / ".cache" / "bookpay-lab"))
-    base = home / "lab" / "base" / "python.tar"
-    if not base.exists():
-        lab_command(lab, "base")
-    return base
-
-
-def build_image(archive: Path, base: Path) -> None:
-    """Write the image of this checkout, under the name that the manifests have."""
-    command = [sys.executable, "-P", "-m", "bookpayctl", "image", "build", "--tag", IMAGE]
-    command += ["--archive", str(archive), "--base", str(base)]
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=LAB_SECONDS_MAX, check=False
-    )
-    assert done.returncode == 0, done.stderr
-
-
-def lab_command(lab: Path, *arguments: str) -> str:
-    """Run the lab's program and return what it says.
-
-    Raises:
-        LabError: it failed.
-    """
-    # Into files: what it starts keeps them open, and would a pipe, too.
-    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-        done = subprocess.run(
-            ["bash", str(lab), *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=err,
-            timeout=LAB_SECONDS_MAX,
-            check=False,
-        )
-        out.seek(0)
-        err.seek(0)
-        if done.returncode != 0:
-            raise LabError(f"lab.sh {arguments[0]} failed: {err.read()[-1000:]}")
-        return out.read()
 
 
 def run_long(command: CommandLine, *arguments: str) -> subprocess.CompletedProcess[str]:

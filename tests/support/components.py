@@ -13,6 +13,7 @@ BY_TESTS: Final = {
     "eso": f"{_OPERATORS}/test_eso.py",
     "keda": f"{_OPERATORS}/test_keda.py",
     "monitoring": f"{_OPERATORS}/test_monitoring.py",
+    "certify": f"{_OPERATORS}/test_certify_job.py",
 }
 """Component -> the tests of its own."""
 

@@ -22,13 +22,14 @@ from typing import Final
 import pytest
 import yaml
 
-from tests.support.cluster import (
+from tests.support.lab import (
     IMAGE,
     LabError,
     base_archive,
     build_image,
     lab_command,
     lab_script,
+    nobody_elses,
 )
 
 OPTED_IN: Final = bool(os.environ.get("BOOKPAY_KIND"))
@@ -104,6 +105,12 @@ def _machine(folder: Path) -> Iterator[dict[str, str]]:
     lab = lab_script()
     if lab is None or os.geteuid() != 0:
         pytest.skip("no kind: neither kind and docker that answer, nor a lab and root")
+    with nobody_elses(), _labs_engine(lab, folder) as variables:
+        yield variables
+
+
+@contextmanager
+def _labs_engine(lab: Path, folder: Path) -> Iterator[dict[str, str]]:
     try:
         said = lab_command(lab, "kind", "up")
     except LabError as error:

@@ -22,16 +22,9 @@ from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.kube.cluster import Cluster
 from bookpayctl.targets.kube.kinds import POD, Kind
 from bookpayctl.targets.platforms import reached
-from tests.support.cluster import (
-    LAB_CONTEXT,
-    ROOT,
-    TestCluster,
-    lab_command,
-    lab_script,
-    left_in,
-    run_long,
-)
+from tests.support.cluster import TestCluster, left_in, run_long
 from tests.support.command_line import CommandLine
+from tests.support.lab import LAB_CONTEXT, ROOT, lab_command, lab_script
 from tests.support.twin import Twin
 from tests.support.waiting import eventually
 

@@ -159,7 +159,8 @@ def send(
     """Sign an event as Stripe would and send it to the receiver.
 
     stripe-mock never sends the webhook that closes a payment; this does. With the twin or a
-    sandbox it is for trying things: the event is genuine to the receiver and unknown to Stripe.
+    sandbox it is for trying things: the event is genuine to the receiver and unknown to Stripe, so
+    it is kept in a run: the audit, which looks for forgeries, leaves out what we sent ourselves.
 
     Without --order or --payment-intent the event is about a customer nobody knows: stored, and
     without effect. With one of them it says what it says about that payment's PaymentIntent, with
@@ -228,9 +229,13 @@ def _deliver(environment: Environment, document: dict[str, Any], output: OutputF
     from bookpayctl.forgery.forge import signing_secret
     from bookpayctl.forgery.signing import stripe_signature
     from bookpayctl.load import probe_orders
+    from bookpayctl.runs import directory
 
     content = json.dumps(document).encode()
     now = probe_orders.wall_clock_seconds()
+    # Kept before it is sent: an audit knows a forgery of ours by the run that says so.
+    run = directory.begin(environment.runs_dir, "webhook")
+    run.probe("stripe_event", document["id"])
     answer = ask(
         "POST",
         environment.webhook_url,
@@ -243,6 +248,7 @@ def _deliver(environment: Environment, document: dict[str, Any], output: OutputF
         },
         timeout_seconds=ANSWER_SECONDS_MAX,
     )
+    run.journal("webhook_answered", event_id=document["id"], status=answer.status)
     if answer.status is None:
         fail(
             f"the receiver at {environment.webhook_url} did not answer: {answer.error}",

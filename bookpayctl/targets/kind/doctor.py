@@ -16,7 +16,8 @@ from bookpayctl.targets.kind.node_contents import archived_image, held_images, r
 from bookpayctl.targets.kind.options import KindOptions, read_kind_options
 from bookpayctl.targets.kind.plan import TARGET, ImageStep, image_step
 from bookpayctl.targets.kind.provision import context_of, new_config
-from bookpayctl.targets.kube.cluster import Cluster, open_cluster
+from bookpayctl.targets.kube.cluster import Cluster
+from bookpayctl.targets.kube.connecting import open_cluster
 from bookpayctl.targets.kube.doctor import examine_cluster, examine_kubectl
 from bookpayctl.targets.kube.options import ClusterPlace, KubeOptions, read_options
 from bookpayctl.targets.platform import Examination, ExaminationResult

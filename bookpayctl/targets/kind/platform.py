@@ -32,7 +32,7 @@ from bookpayctl.targets.kind.provision import (
     standing_cluster,
 )
 from bookpayctl.targets.kube.addresses import environment_in
-from bookpayctl.targets.kube.cluster import open_cluster
+from bookpayctl.targets.kube.connecting import open_cluster
 from bookpayctl.targets.kube.made_secrets import DatabasePlace
 from bookpayctl.targets.kube.options import ClusterPlace, KubeOptions, read_options
 from bookpayctl.targets.kube.platform import KubePlatform, remove_stack

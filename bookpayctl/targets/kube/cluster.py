@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bookpayctl.targets.kube.errors import (
     AbsentError,
-    KubeconfigError,
     UnreachableError,
     refusal_of,
 )
@@ -356,27 +355,3 @@ def _lines_of(chunks: Iterable[bytes]) -> Iterator[str]:
             yield line.decode("utf-8", "replace")
     if rest:
         yield rest.decode("utf-8", "replace")
-
-
-def open_cluster(context: str | None = None, kubeconfig: str | None = None) -> Cluster:
-    """The cluster of a context; the current one where none is named.
-
-    Raises:
-        KubeconfigError: no kubeconfig, or no such context in it.
-    """
-    from kubernetes.config import ConfigException, list_kube_config_contexts, new_client_from_config
-
-    try:
-        contexts, current = list_kube_config_contexts(config_file=kubeconfig)
-        name = str(context or (current or {}).get("name") or "")
-        known = sorted(entry["name"] for entry in contexts)
-        if name not in known:
-            raise KubeconfigError(
-                f"the kubeconfig has no context {name!r}; it has: {', '.join(known) or 'none'}"
-            )
-        api = new_client_from_config(config_file=kubeconfig, context=name)
-    except (ConfigException, OSError, TypeError) as error:
-        raise KubeconfigError(f"no usable kubeconfig: {error}") from error
-    # A request's own tries are counted here, where a repeated one can be told from another.
-    api.configuration.retries = False
-    return Cluster(api, name)

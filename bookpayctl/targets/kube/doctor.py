@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 
 from bookpayctl.targets.errors import TargetError
 from bookpayctl.targets.kube import manifests, permissions
-from bookpayctl.targets.kube.cluster import Cluster, Document, open_cluster
+from bookpayctl.targets.kube.cluster import Cluster, Document
+from bookpayctl.targets.kube.connecting import open_cluster
 from bookpayctl.targets.kube.contexts import refuse_context
 from bookpayctl.targets.kube.errors import AbsentError
 from bookpayctl.targets.kube.kinds import NODE, Kind
@@ -45,21 +46,37 @@ def examine_cluster(options: KubeOptions, connect: Callable[[], Cluster]) -> lis
         version = _version(cluster)
     except TargetError as error:
         return [_said("cluster", "an API server that answers", error)]
-    documents = manifests.personal(
-        manifests.render(manifests.overlay_folder(options.overlay)), options
-    )
+    return [
+        version,
+        _context(cluster, options.allowed),
+        *_for_objects(cluster, options),
+        _nodes(cluster),
+        _storage(cluster),
+    ]
+
+
+def examine_attached(allowed: tuple[str, ...], connect: Callable[[], Cluster]) -> list[Examination]:
+    """Look at what the commands need where somebody else deploys: nothing is made there."""
+    try:
+        cluster = connect()
+        version = _version(cluster)
+    except TargetError as error:
+        return [_said("cluster", "an API server that answers", error)]
+    return [version, _context(cluster, allowed)]
+
+
+def _for_objects(cluster: Cluster, options: KubeOptions) -> list[Examination]:
+    """Whether the objects of the overlay can be made there."""
+    try:
+        rendered = manifests.render(manifests.overlay_folder(options.overlay))
+    except manifests.ManifestsError as error:
+        return [_said("manifests", "can be rendered", error)]
+    documents = manifests.personal(rendered, options)
     spaces = [doc["metadata"]["name"] for doc in documents if doc["kind"] == "Namespace"]
     operators = _operators(cluster, documents, options)
     # Kinds that an operator brings later: what becomes of them was said just now.
     known = [document for document in documents if _knows(cluster, document)]
     return [
-        version,
-        _asked(
-            "context",
-            "kind's, or allowed",
-            lambda: refuse_context(cluster, options.allowed),
-            f"{cluster.context} at {cluster.server}",
-        ),
         _asked(
             "namespaces",
             "free, or this environment's",
@@ -73,9 +90,16 @@ def examine_cluster(options: KubeOptions, connect: Callable[[], Cluster]) -> lis
             lambda: permissions.refuse_without(cluster, permissions.deeds_of(cluster, known)),
             "all granted",
         ),
-        _nodes(cluster),
-        _storage(cluster),
     ]
+
+
+def _context(cluster: Cluster, allowed: tuple[str, ...]) -> Examination:
+    return _asked(
+        "context",
+        "kind's, or allowed",
+        lambda: refuse_context(cluster, allowed),
+        f"{cluster.context} at {cluster.server}",
+    )
 
 
 def examine_kubectl() -> Examination:

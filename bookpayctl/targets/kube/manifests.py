@@ -158,8 +158,9 @@ def digest(document: Any) -> str:
 
 
 def _template(document: Document) -> Document | None:
-    if document["kind"] in ("Deployment", "StatefulSet", "Job", "DaemonSet"):
-        template: Document = document["spec"]["template"]
+    holder = document["spec"]["jobTemplate"] if document["kind"] == "CronJob" else document
+    if document["kind"] in ("Deployment", "StatefulSet", "Job", "CronJob", "DaemonSet"):
+        template: Document = holder["spec"]["template"]
         return template
     return None
 

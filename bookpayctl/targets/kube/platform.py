@@ -11,14 +11,16 @@ from bookpayctl.targets import credentials
 from bookpayctl.targets import environment as environments
 from bookpayctl.targets.environment import (
     Environment,
+    EnvironmentMissingError,
     ProcessSpec,
     environment_root,
 )
 from bookpayctl.targets.kube.addresses import KAFKA_NAMESPACE, NAMESPACE
 from bookpayctl.targets.kube.attach import ATTACHED, Attachment, attach
-from bookpayctl.targets.kube.cluster import Cluster, open_cluster
+from bookpayctl.targets.kube.cluster import Cluster
+from bookpayctl.targets.kube.connecting import open_cluster
 from bookpayctl.targets.kube.contexts import allowed_contexts
-from bookpayctl.targets.kube.doctor import examine
+from bookpayctl.targets.kube.doctor import examine, examine_attached
 from bookpayctl.targets.kube.down import remove
 from bookpayctl.targets.kube.errors import ClusterError
 from bookpayctl.targets.kube.kinds import POD
@@ -81,7 +83,14 @@ class KubePlatform:
         return removed
 
     def examine(self, values: Mapping[str, Value]) -> list[Examination]:
-        return examine(values)
+        try:
+            found = environments.load(environment_name(values))
+        except EnvironmentMissingError:
+            return examine(values)
+        if found.settings.get(ATTACHED) != "on":
+            return examine(values)
+        allowed = allowed_contexts(values["kube_contexts"].text)
+        return examine_attached(allowed, lambda: _open(found))
 
     def open(self, environment: Environment) -> Target:
         cluster, ways = _shared(environment)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bookpayctl.targets.kube.cluster import Cluster, open_cluster
+from bookpayctl.targets.kube.cluster import Cluster
+from bookpayctl.targets.kube.connecting import open_cluster
 from tests.support.cluster import TestCluster
 
 

@@ -20,8 +20,9 @@ from bookpayctl.drills.postgres_failover import AT_ONCE, IN_ORDER
 from bookpayctl.targets.kube.cluster import Cluster
 from bookpayctl.targets.kube.kinds import NODE, POD, SECRET, Kind
 from bookpayctl.targets.kube.postgres_instances import CLUSTER, read_instances
-from tests.support.cluster import ROOT, TestCluster, lab_command
+from tests.support.cluster import TestCluster
 from tests.support.command_line import CommandLine, verdicts
+from tests.support.lab import ROOT, lab_command
 from tests.support.operators import (
     CNPG,
     SPACE,

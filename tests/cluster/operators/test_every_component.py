@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cluster import ROOT
 from tests.support.components import BY_OVERLAYS, BY_TESTS, NOT_HERE
+from tests.support.lab import ROOT
 
 COMPONENTS = sorted(path.name for path in (ROOT / "manifests" / "components").iterdir())
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from bookpayctl.runbook.expectation import expectation
-from bookpayctl.runbook.matching import CommandAnswer, compare
+from bookpayctl.runbook.matching import ROWS_MAX, CommandAnswer, compare
 
 NOTHING: dict[str, str] = {}
 
@@ -148,3 +148,17 @@ def test_where_stdout_is_empty_stderr_is_shown() -> None:
     found = compare(expectation(("ready",)), CommandAnswer(2, "", "no environment\n"), NOTHING)
 
     assert "no environment" in found.rows[1]
+
+
+def test_of_a_long_answer_the_beginning_and_the_end_are_shown() -> None:
+    said = CommandAnswer(1, "".join(f"line {n}\n" for n in range(1000)), "")
+
+    rows = compare(expectation(("last",)), said, NOTHING).rows
+
+    assert len(rows) == ROWS_MAX
+    assert rows[1].endswith("| line 0")
+    assert rows[-1].endswith("| [1]")
+    assert rows[-2].endswith("| line 999")
+    (left_out,) = [row for row in rows if row.endswith("more rows")]
+    shown = len(rows) - 1
+    assert left_out == f"... {1002 - shown} more rows"

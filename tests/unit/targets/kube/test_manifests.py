@@ -70,6 +70,15 @@ def test_only_our_image_is_replaced() -> None:
     assert images == ["registry.example/bookpay:7", "stripe/stripe-mock:v0.197.0"]
 
 
+def test_what_a_cron_job_will_start_is_the_environments_too() -> None:
+    of_a_night = {"spec": {"jobTemplate": {"spec": workload("Job", "certify")["spec"]}}}
+    (made,) = personal([{**workload("CronJob", "certify"), **of_a_night}], options())
+
+    template = made["spec"]["jobTemplate"]["spec"]["template"]
+    assert template["spec"]["containers"][0]["image"] == "registry.example/bookpay:7"
+    assert template["metadata"]["labels"][ENVIRONMENT_LABEL] == "shop"
+
+
 def test_namespaces_first_and_what_pods_mount_before_the_pods() -> None:
     given = [workload("Deployment", "a"), config(), workload("StatefulSet", "b"), namespace()]
     kinds = [doc["kind"] for doc in personal(given, options())]
