@@ -29,13 +29,16 @@ TYPES = {
 }
 
 
-def fill(database: Database, count: int, *, published: bool = False) -> None:
+def fill(
+    database: Database, count: int, *, published: bool = False, age: str = "0 minutes"
+) -> None:
     database.run(
         "INSERT INTO outbox (event_id, aggregate, aggregate_id, event_type, payload, tenant_id,"
-        " published_at) SELECT gen_random_uuid(), 'payments', 'ord_' || n, %s,"
+        " published_at, created_at) SELECT gen_random_uuid(), 'payments', 'ord_' || n, %s,"
         " jsonb_build_object('order_id', 'ord_' || n, 'amount_cents', n), 'acme',"
-        " CASE WHEN %s THEN clock_timestamp() END FROM generate_series(1, %s) AS n",
-        *(EVENT_TYPE, published, count),
+        " CASE WHEN %s THEN clock_timestamp() END, now() - %s::interval"
+        " FROM generate_series(1, %s) AS n",
+        *(EVENT_TYPE, published, age, count),
     )
 
 
@@ -168,8 +171,7 @@ def test_a_look_does_not_pass_by_what_was_published_while_a_snapshot_is_held(
     with store.connect(database.dsn, "report") as report, report.transaction():
         report.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         report.execute("SELECT count(*) FROM outbox")
-        fill(database, 20_000)
-        database.run("UPDATE outbox SET created_at = created_at - interval '1 minute'")
+        fill(database, 20_000, age="1 minute")
         database.run("UPDATE outbox SET published_at = clock_timestamp()")
         fill(database, 10)
 
@@ -179,8 +181,9 @@ def test_a_look_does_not_pass_by_what_was_published_while_a_snapshot_is_held(
         near = explain(session, "select", select, {**values, "since": "now()"}, how)
 
     assert (whole["Actual Rows"], near["Actual Rows"]) == (10, 10)
-    assert pages(whole) > 20_000, "nothing was left to pass by"
-    assert pages(near) < 200
+    # Entries in a row are of one page of the table mostly, which counts once.
+    assert pages(whole) > 300, "nothing was left to pass by"
+    assert pages(near) < 100
 
 
 def listed(ids: list[UUID]) -> str:
