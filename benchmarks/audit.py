@@ -36,7 +36,14 @@ from bookpayctl.judge.audit import (
     LEDGERS_KEPT,
 )
 from bookpayctl.judge.ledgers import manifest
-from bookpayctl.judge.ledgers.store import PARQUET, SUFFIX, Connection, open_folder, opened, quoted
+from bookpayctl.judge.ledgers.store import (
+    PARQUET,
+    SUFFIX,
+    LedgerConnection,
+    open_folder,
+    opened,
+    quoted,
+)
 from bookpayctl.judge.ledgers.tables import tables
 from bookpayctl.judge.ledgers.writer import LedgerWriter
 from bookpayctl.judge.rules import rules_sha256
@@ -159,7 +166,7 @@ def make_ledgers(folder: Path, orders: int) -> None:
             connection.execute(f"DROP TABLE {name}")
 
 
-def _write(connection: Connection, name: str, folder: Path) -> None:
+def _write(connection: LedgerConnection, name: str, folder: Path) -> None:
     path = quoted(folder / f"{name}{SUFFIX}")
     connection.execute(f"COPY {name} TO {path} {PARQUET}")
 

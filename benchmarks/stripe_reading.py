@@ -25,7 +25,7 @@ from stripe_twin_charges import Running, charge_request, times_alone, twin
 from stripe_twin_history import lengthen
 
 from bookpayctl.clients.stripe_api import StripeApi
-from bookpayctl.judge.ledgers.store import Connection, opened, quoted, rows
+from bookpayctl.judge.ledgers.store import LedgerConnection, opened, quoted, rows
 from bookpayctl.judge.ledgers.writer import LedgerWriter
 from bookpayctl.judge.readers.stripe import LISTS, OUR_METADATA, read_lists
 
@@ -60,7 +60,7 @@ def rows_of(path: Path) -> int:
         return int(next(rows(connection, f"SELECT COUNT(*) FROM read_parquet({quoted(path)})"))[0])
 
 
-def compare(running: Running, connection: Connection, milliseconds: int, rounds: int) -> None:
+def compare(running: Running, connection: LedgerConnection, milliseconds: int, rounds: int) -> None:
     """Read the account in both ways in turn, and print the ratio."""
     control = f"http://127.0.0.1:{running.control_port}/faults"
     if milliseconds:

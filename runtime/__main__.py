@@ -13,13 +13,15 @@ import random
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Final
 from uuid import uuid4
 
 import psycopg
 
-from runtime import config, metrics, sql, version
+from runtime import config, metrics, sql, tracing, version
 from runtime.domain.names import Service
 from runtime.faults.points import Failpoints
 from runtime.lifecycle import Lifecycle
@@ -99,15 +101,29 @@ def main(argv: list[str]) -> int:
         process.lifecycle.stop_on_signals()
         # Before the service, whose first step may be the one that a drill is after.
         process.failpoints.start()
-        if arguments.until_end:
-            module.run_until_end(process, arguments.group)
-        else:
-            module.run(process)
+        with _traced(process.common, arguments.service):
+            if arguments.until_end:
+                module.run_until_end(process, arguments.group)
+            else:
+                module.run(process)
     except config.ConfigError as error:
         # One line and no trace: it is the operator's to mend, and it names the variable.
         sys.stderr.write(f"{arguments.service}: {error}\n")
         return EXIT_CONFIG
     return 0
+
+
+@contextmanager
+def _traced(common: config.Common, service: str) -> Iterator[None]:
+    """Have spans exported while the service runs, where a collector is named."""
+    if common.otlp_endpoint is None:
+        yield
+        return
+    # Here, because nobody else is to wait for the SDK or to hold it in memory.
+    otlp = importlib.import_module("runtime.adapters.otlp")
+    with otlp.exporting(common, service) as sink:
+        tracing.send_to(sink)
+        yield
 
 
 def _migrate(dsn: str, timeout_seconds: float) -> int:

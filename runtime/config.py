@@ -17,7 +17,9 @@ from urllib.parse import urlsplit
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
-LIVE_KEY_PREFIXES: Final = ("sk_live", "rk_live", "pk_live")
+from runtime.domain.names import LIVE_KEY_PREFIXES
+
+OTLP: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
 
 
 class ConfigError(ValueError):
@@ -96,6 +98,7 @@ class Common:
     Attributes:
         process: stable across restarts; leases and log lines carry it.
         run_dir: where failpoint evidence goes when the database cannot take it.
+        otlp_endpoint: the collector of traces; None: none are made.
     """
 
     process: str
@@ -106,6 +109,7 @@ class Common:
     failpoints: bool
     run_dir: Path | None
     log_level: str
+    otlp_endpoint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +184,7 @@ def common(source: Source, service: str, role: str | None) -> Common:
         failpoints=source.flag("BOOKPAY_FAILPOINTS"),
         run_dir=Path(run_dir) if run_dir else None,
         log_level=_log_level(source),
+        otlp_endpoint=source.url(OTLP) if source.values.get(OTLP) else None,
     )
 
 
@@ -297,17 +302,14 @@ def worker(source: Source) -> WorkerConfig:
 
 
 def reconciler(source: Source) -> ReconcilerConfig:
+    def window_seconds(name: str) -> float:
+        return source.number(name, 900, least=1, most=7 * 86400)
+
     return ReconcilerConfig(
         gateway=gateway_client(source),
-        webhook_window_seconds=source.number(
-            "BOOKPAY_WEBHOOK_WINDOW_SECONDS", 900, least=1, most=7 * 86400
-        ),
-        early_webhook_window_seconds=source.number(
-            "BOOKPAY_PARKED_WEBHOOK_WINDOW_SECONDS", 900, least=1, most=7 * 86400
-        ),
-        event_window_seconds=source.number(
-            "BOOKPAY_EVENT_WINDOW_SECONDS", 900, least=1, most=7 * 86400
-        ),
+        webhook_window_seconds=window_seconds("BOOKPAY_WEBHOOK_WINDOW_SECONDS"),
+        early_webhook_window_seconds=window_seconds("BOOKPAY_PARKED_WEBHOOK_WINDOW_SECONDS"),
+        event_window_seconds=window_seconds("BOOKPAY_EVENT_WINDOW_SECONDS"),
     )
 
 
@@ -385,6 +387,7 @@ MEANINGS: Final[dict[str, str]] = {
     "KAFKA_CA_FILE": "authorities that Kafka's certificate is trusted by, as PEM; set: over TLS",
     "KAFKA_PASSWORD": "its password, where KAFKA_USERNAME is set",
     "KAFKA_USERNAME": "user at Kafka, by SCRAM-SHA-512 over TLS; empty: nobody is asked",
+    OTLP: "collector of traces, by OTLP over HTTP; empty: none are made",
     "SHADOW_MODE": "whether Stripe is only called to be compared, and v1's outcome decides",
     "SMTP_HOST": "mail server",
     "SMTP_PORT": "port of the mail server",

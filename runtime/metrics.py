@@ -26,6 +26,15 @@ BUILD: Final = Gauge(
     ["version", "source"],
 )
 
+# Only where OTEL_EXPORTER_OTLP_ENDPOINT names a collector. All but `exported` are lost: no payment
+# waits for a collector. queue_full: they came faster than they left; not_taken: it was away, or
+# refused them.
+TRACE_SPANS: Final = Counter(
+    "bookpay_trace_spans_total",
+    "Spans of traces, by what became of them (exported, queue_full, not_taken)",
+    ["result"],
+)
+
 # --- whoever serves HTTP --------------------------------------------------------------------
 
 # Rate, errors and duration of each edge. What no route takes, and what is refused before any is
@@ -137,6 +146,16 @@ ATTEMPTS_IN_FLIGHT: Final = Gauge(
 )
 STRIPE_CIRCUIT_OPEN: Final = Gauge(
     "bookpay_stripe_circuit_open", "1 while Stripe refuses our credentials"
+)
+
+# --- payments-gateway -----------------------------------------------------------------------
+
+# In shadow mode. Of answers, not of payments: one that is asked for twice counts twice. What is to
+# be 100 % is the table's to say, by `bookpayctl shadow report`.
+SHADOW_ANSWERS: Final = Counter(
+    "bookpay_shadow_answers_total",
+    "Charges answered with v1's outcome, by whether ours agrees (agreed, differed, unresolved)",
+    ["parity"],
 )
 
 # --- payments-webhook-receiver --------------------------------------------------------------

@@ -45,6 +45,7 @@ from bookpayctl.cli.commands import (
     watch,
     webhook,
 )
+from bookpayctl.cli.output import print_line
 
 # `python -OO`: what functions say about themselves is not compiled in.
 OPTIMIZED_WITHOUT_DOCSTRINGS: Final = 2
@@ -102,7 +103,22 @@ def _give_help(command: Any) -> None:
         command.help = docstring_of(command.callback)
 
 
+def _tell_version(wanted: bool) -> None:
+    """Print which release this is, and end: the option comes before every command."""
+    if wanted:
+        from importlib import metadata
+
+        print_line(f"bookpayctl {metadata.version('bookpay')}")
+        raise typer.Exit
+
+
 def _options(
+    version: Annotated[  # noqa: ARG001 - the callback has done what is asked for
+        bool,
+        typer.Option(
+            "--version", help="Which release this is.", callback=_tell_version, is_eager=True
+        ),
+    ] = False,
     color: Annotated[
         str, typer.Option(help="auto, always or never; NO_COLOR is honoured too.")
     ] = "auto",

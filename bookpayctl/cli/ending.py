@@ -25,9 +25,10 @@ from typer.exceptions import TyperException
 from bookpayctl.cli.output import WORK_DONE, Failed, Failure, failure_document, hint, print_line
 from bookpayctl.cli.streams import Stream, take_over
 from bookpayctl.report.exit_code import REASONS, ExitCode, worst
-from bookpayctl.runs.interrupts import Stopped
+from bookpayctl.runs.interrupts import Stopped, stop_now
 
 # Letters of options without a value, which may stand before the `o` in one word: `-vo json`.
+_ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _CLUSTER: Final = re.compile(r"-[fhv]*o(.*)", re.DOTALL)
 _FORMAT_OPTIONS: Final = ("--output", "--format")
 _MACHINE_FORMATS: Final = ("json", "junit")
@@ -217,20 +218,23 @@ def _code_after_printing(out: Stream, ending: Ending, *, kept: bool) -> int:
 def _terminable() -> Iterator[None]:
     """TERM and HUP end a command as Ctrl-C does, so that it can say so and clean up.
 
-    What the caller had ignored, as nohup does, stays ignored.
+    What lasts long in a library is broken off by each of them. What the caller had ignored, as
+    nohup does, stays ignored.
     """
 
     def stop(number: int, _frame: FrameType | None) -> None:
-        raise Stopped(number)
+        stop_now(number)
 
-    ours = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is signal.SIG_DFL]
+    usual = (signal.SIG_DFL, signal.default_int_handler)
+    before = {number: signal.getsignal(number) for number in _ENDING}
+    ours = {number: handler for number, handler in before.items() if handler in usual}
     for number in ours:
         signal.signal(number, stop)
     try:
         yield
     finally:
-        for number in ours:
-            signal.signal(number, signal.SIG_DFL)
+        for number, handler in ours.items():
+            signal.signal(number, handler)
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from bookpayctl.judge.ledgers.store import Connection, open_folder, quoted
+from bookpayctl.judge.ledgers.store import LedgerConnection, open_folder, quoted
 from bookpayctl.judge.ledgers.tables import tables
 from bookpayctl.judge.looks import CLOCK_SKEW_MAX
 
@@ -49,7 +49,12 @@ _LEFT_OUT: Final = {"outbox": {"published_at"}}
 
 
 def open_look(
-    connection: Connection, folder: Path, name: str, *, ahead_from: datetime, cut_off: datetime
+    connection: LedgerConnection,
+    folder: Path,
+    name: str,
+    *,
+    ahead_from: datetime,
+    cut_off: datetime,
 ) -> None:
     """Open a look's ledgers in a schema of that name, with what belongs to judged orders.
 
@@ -69,7 +74,7 @@ def open_look(
 
 
 def digests(
-    connection: Connection, folder: Path, name: str, *, cut_off: datetime, read_at: datetime
+    connection: LedgerConnection, folder: Path, name: str, *, cut_off: datetime, read_at: datetime
 ) -> dict[str, str]:
     """The digest of each part of a look, by its table.
 
@@ -80,7 +85,7 @@ def digests(
     return {part: digest(connection, name, part) for part in PARTS}
 
 
-def digest(connection: Connection, look: str, part: str) -> str:
+def digest(connection: LedgerConnection, look: str, part: str) -> str:
     """One digest for a part of an open look, whatever order its rows have: how many, and a sum.
 
     The sum is of the engine's own 64-bit hash of every column: both looks are digested by one

@@ -22,7 +22,7 @@ import duckdb
 from bookpayctl.judge import evaluation
 from bookpayctl.judge.agreement import digests, whole_digest
 from bookpayctl.judge.ledgers import manifest
-from bookpayctl.judge.ledgers.store import Connection, open_folder, opened
+from bookpayctl.judge.ledgers.store import LedgerConnection, open_folder, opened
 from bookpayctl.judge.looks import LedgerLook, Observer, Stack, side_by_side
 from bookpayctl.judge.rows import History
 from bookpayctl.judge.rules import rules, rules_sha256
@@ -125,7 +125,7 @@ def _place(run: Run | None, held: ExitStack) -> Path:
 
 
 def _judged(
-    request: AuditRequest, connection: Connection, looks: _Looks, observe: Observer
+    request: AuditRequest, connection: LedgerConnection, looks: _Looks, observe: Observer
 ) -> Report:
     evaluation.prepare(connection)
     judged, ahead = _counted(connection)
@@ -161,7 +161,7 @@ def excuses_of(item: Item) -> list[str]:
 
 
 def _look_until_they_agree(
-    request: AuditRequest, connection: Connection, root: Path, observe: Observer
+    request: AuditRequest, connection: LedgerConnection, root: Path, observe: Observer
 ) -> _Looks:
     give_up_at = time.monotonic() + request.deadline_seconds
     rest = request.stack.settle(deadline_seconds=request.deadline_seconds)
@@ -195,7 +195,7 @@ def _look_until_they_agree(
         earlier = later
 
 
-def _partitions_behind(connection: Connection) -> int:
+def _partitions_behind(connection: LedgerConnection) -> int:
     """How many partitions the groups had not read to the end that the earlier look saw."""
     drained = next(rule for rule in rules() if rule.id == "I09")
     connection.execute("CREATE VIEW log_partitions AS SELECT * FROM earlier.log_partitions")
@@ -207,7 +207,7 @@ def _partitions_behind(connection: Connection) -> int:
         connection.execute("DROP VIEW log_groups")
 
 
-def _forget_looks(connection: Connection, root: Path) -> None:
+def _forget_looks(connection: LedgerConnection, root: Path) -> None:
     """What two looks left beside the ledgers that were taken from them."""
     for name in ("earlier", "later"):
         connection.execute(f"DROP SCHEMA IF EXISTS {name} CASCADE")
@@ -215,7 +215,7 @@ def _forget_looks(connection: Connection, root: Path) -> None:
         shutil.rmtree(folder)
 
 
-def _counted(connection: Connection) -> tuple[int, int]:
+def _counted(connection: LedgerConnection) -> tuple[int, int]:
     """How many orders are judged, and how many of them are dated ahead of the clock."""
     return (
         int(_one(connection, "SELECT COUNT(*) FROM judged_orders")),
@@ -259,7 +259,7 @@ def _dated_ahead(count: int) -> tuple[str, ...]:
     )
 
 
-def _ledger_sizes(connection: Connection) -> tuple[str, ...]:
+def _ledger_sizes(connection: LedgerConnection) -> tuple[str, ...]:
     """How much each ledger held, so that a reader sees what the verdict rests on."""
     absent = evaluation.absences(connection)
 
@@ -290,6 +290,6 @@ def _ledger_sizes(connection: Connection) -> tuple[str, ...]:
     return tuple(sizes)
 
 
-def _one(connection: Connection, question: str) -> Any:
+def _one(connection: LedgerConnection, question: str) -> Any:
     row = connection.execute(question).fetchone()
     return row[0] if row else 0

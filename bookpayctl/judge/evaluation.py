@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from bookpayctl.judge.ledgers.absence import Absence
-from bookpayctl.judge.ledgers.store import Connection, StoreError, quoted
+from bookpayctl.judge.ledgers.store import LedgerConnection, StoreError, quoted
 from bookpayctl.judge.ledgers.tables import TIMESTAMP, UNREADABLE, tables
 from bookpayctl.judge.rules import (
     EXAMINED,
@@ -86,7 +86,7 @@ class RuleAnswer:
     excused: tuple[str, ...] = ()
 
 
-def judge(connection: Connection) -> list[Item]:
+def judge(connection: LedgerConnection) -> list[Item]:
     """Ask every rule, in order; none is skipped because another failed.
 
     Needs the tables of the schema, as `open_folder` or `fill` make them, and `prepare`.
@@ -96,7 +96,7 @@ def judge(connection: Connection) -> list[Item]:
     return [item_of(connection, rule, absent, unreadable) for rule in rules()]
 
 
-def prepare(connection: Connection) -> None:
+def prepare(connection: LedgerConnection) -> None:
     """Make what several rules ask of, with the columns that they read and no others.
 
     What cannot be made is missed by the rules that need it, and they are unknown then.
@@ -104,8 +104,8 @@ def prepare(connection: Connection) -> None:
     for statement in derived_tables():
         name, question = name_of(statement), select_of(statement)
         try:
-            made = connection.execute(f"SELECT * FROM ({question}) AS made LIMIT 0").description
-            columns = [column[0] for column in made if column[0] in columns_read(name)]
+            made = connection.execute(f"SELECT * FROM ({question}) AS made LIMIT 0").columns
+            columns = [column for column in made if column in columns_read(name)]
             connection.execute(
                 f"CREATE TABLE {name} AS SELECT {', '.join(columns)} FROM ({question}) AS made"
             )
@@ -113,13 +113,13 @@ def prepare(connection: Connection) -> None:
             continue
 
 
-def absences(connection: Connection) -> dict[str, Absence]:
+def absences(connection: LedgerConnection) -> dict[str, Absence]:
     """Why tables are not there, by name."""
     found = connection.execute("SELECT table_name, reason, chosen FROM absent").fetchall()
     return {name: Absence(reason, bool(chosen)) for name, reason, chosen in found}
 
 
-def unreadable_columns(connection: Connection) -> dict[str, int]:
+def unreadable_columns(connection: LedgerConnection) -> dict[str, int]:
     """How many rows have a value that could not be held, by `table.column`."""
     counts: dict[str, int] = {}
     for table in tables().values():
@@ -136,7 +136,10 @@ def unreadable_columns(connection: Connection) -> dict[str, int]:
 
 
 def item_of(
-    connection: Connection, rule: Invariant, absent: dict[str, Absence], unreadable: dict[str, int]
+    connection: LedgerConnection,
+    rule: Invariant,
+    absent: dict[str, Absence],
+    unreadable: dict[str, int],
 ) -> Item:
     """One rule's answer; whatever goes wrong in it, it is an item."""
     missing = missing_table(rule, absent)
@@ -167,7 +170,7 @@ def item_of(
     )
 
 
-def left_out(connection: Connection) -> tuple[str, ...]:
+def left_out(connection: LedgerConnection) -> tuple[str, ...]:
     """Which rules are not asked or cannot be, by what they miss, a sentence each."""
     absent = absences(connection)
     groups: dict[Absence, list[str]] = {}
@@ -211,7 +214,7 @@ def blind_spots(rule: Invariant, unreadable: dict[str, int]) -> str:
     return "; ".join(spots)
 
 
-def ask(connection: Connection, rule: Invariant) -> RuleAnswer:
+def ask(connection: LedgerConnection, rule: Invariant) -> RuleAnswer:
     """Run the rule's statements.
 
     Raises:
@@ -228,7 +231,9 @@ def ask(connection: Connection, rule: Invariant) -> RuleAnswer:
     )
 
 
-def all_of(connection: Connection, rule: Invariant, kind: str = VIOLATIONS) -> Iterator[Violation]:
+def all_of(
+    connection: LedgerConnection, rule: Invariant, kind: str = VIOLATIONS
+) -> Iterator[Violation]:
     """Every violation of a rule, or every explained one; `prepare` was called.
 
     Raises:
@@ -263,14 +268,14 @@ def _moment(violation: Violation) -> str:
     return f"{violation.subject} {at}"
 
 
-def _number(connection: Connection, statement: str | None) -> int:
+def _number(connection: LedgerConnection, statement: str | None) -> int:
     if statement is None:
         return 0
     row = connection.execute(statement).fetchone()
     return int(row[0]) if row else 0
 
 
-def _findings(connection: Connection, statement: str | None) -> Findings:
+def _findings(connection: LedgerConnection, statement: str | None) -> Findings:
     if statement is None:
         return Findings(0)
     connection.execute(f"CREATE OR REPLACE TABLE found AS {statement}")
@@ -290,7 +295,7 @@ def _findings(connection: Connection, statement: str | None) -> Findings:
     )
 
 
-def _one(connection: Connection, order: str) -> Violation | None:
+def _one(connection: LedgerConnection, order: str) -> Violation | None:
     row = connection.execute(
         f"SELECT * FROM found WHERE happened_at IS NOT NULL ORDER BY {order} LIMIT 1"
     ).fetchone()
@@ -304,7 +309,7 @@ def _violation(row: Sequence[Any]) -> Violation:
     return Violation(subject or "(no id)", order_id, int(amount or 0), currency, words, at)
 
 
-def _excused(connection: Connection, rule: Invariant) -> tuple[str, ...]:
+def _excused(connection: LedgerConnection, rule: Invariant) -> tuple[str, ...]:
     statement = rule.statements.get(EXCUSED)
     if statement is None:
         return ()
@@ -343,7 +348,7 @@ def _observed(answer: RuleAnswer, without: list[str]) -> str:
     return ", ".join([*seen, *answer.excused])
 
 
-def _fix(connection: Connection, rule: Invariant, answer: RuleAnswer) -> str:
+def _fix(connection: LedgerConnection, rule: Invariant, answer: RuleAnswer) -> str:
     """Where to look first: at the worst order, when one is named, else at what the rule means."""
     found = answer.violations.worst or answer.explained.worst
     if not found:
@@ -356,12 +361,12 @@ def _fix(connection: Connection, rule: Invariant, answer: RuleAnswer) -> str:
     return f"bookpayctl order trace {named}"
 
 
-def is_mapped(connection: Connection) -> bool:
+def is_mapped(connection: LedgerConnection) -> bool:
     """Whether the shop is not ours, so that no command of ours but this one knows it."""
     return bool(_number(connection, "SELECT COUNT(*) FROM judgement WHERE mapping IS NOT NULL"))
 
 
-def _existing(connection: Connection, order_ids: Iterable[str]) -> str | None:
+def _existing(connection: LedgerConnection, order_ids: Iterable[str]) -> str | None:
     """The first of them that is an order."""
     for order_id in order_ids:
         if _number(connection, f"SELECT COUNT(*) FROM orders WHERE order_id = {quoted(order_id)}"):
@@ -369,12 +374,12 @@ def _existing(connection: Connection, order_ids: Iterable[str]) -> str | None:
     return None
 
 
-def _forget(connection: Connection, rule: Invariant) -> None:
+def _forget(connection: LedgerConnection, rule: Invariant) -> None:
     for name in (*rule.tables, "found"):
         _tried(connection, f"DROP TABLE IF EXISTS {name}")
 
 
-def _tried(connection: Connection, statement: str) -> None:
+def _tried(connection: LedgerConnection, statement: str) -> None:
     """Run what may fail without a verdict of its own: what needs it says that it is not there."""
     try:
         connection.execute(statement)

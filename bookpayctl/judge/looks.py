@@ -15,7 +15,7 @@ from typing import Final, Protocol
 
 from bookpayctl.judge.ledgers.absence import Absence
 from bookpayctl.judge.ledgers.sink import Value
-from bookpayctl.judge.ledgers.store import SUFFIX, Connection
+from bookpayctl.judge.ledgers.store import SUFFIX, LedgerConnection
 from bookpayctl.judge.ledgers.tables import tables
 from bookpayctl.judge.ledgers.writer import LedgerWriter
 from bookpayctl.judge.readers.clients import keep_history
@@ -74,7 +74,7 @@ class Stack(Protocol):
             DatabaseError: it could not be asked.
         """
 
-    def look(self, connection: Connection, folder: Path, observe: Observer) -> LedgerLook:
+    def look(self, connection: LedgerConnection, folder: Path, observe: Observer) -> LedgerLook:
         """Read money first, then the log, then the rows that explain both.
 
         What takes long is told to `observe`.
@@ -96,7 +96,7 @@ class Stack(Protocol):
 
 def side_by_side(
     stack: Stack,
-    connection: Connection,
+    connection: LedgerConnection,
     earlier: LedgerLook,
     later: LedgerLook,
     *,

@@ -19,7 +19,7 @@ from bookpayctl.clients.kafka import BrokerError
 from bookpayctl.judge import evaluation
 from bookpayctl.judge.ledgers.sink import RowSink, Value
 from bookpayctl.judge.ledgers.store import (
-    Connection,
+    LedgerConnection,
     from_csv,
     from_lines,
     keep_open,
@@ -153,7 +153,7 @@ def _compared(
 
 
 def keep(
-    environment: Environment, connection: Connection, run: Path, position: SavedPosition
+    environment: Environment, connection: LedgerConnection, run: Path, position: SavedPosition
 ) -> None:
     """Turn what was read into one Parquet file for each table, and leave the tables open.
 
@@ -179,7 +179,7 @@ def keep(
         lines.unlink()
 
 
-def ask_all(connection: Connection, comparison: Comparison) -> list[Item]:
+def ask_all(connection: LedgerConnection, comparison: Comparison) -> list[Item]:
     """Ask every question of tables that are there."""
     known = ", ".join(f"({quoted(t)}, {quoted(topic)})" for t, topic in _routes().items())
     connection.execute(
@@ -210,7 +210,7 @@ def digested(item: Item, rebuilt: str, live: str) -> Item:
     return replace(item, verdict=Verdict.VIOLATED, observed=f"{item.observed}, but {line}")
 
 
-def _digests(connection: Connection, table: str) -> tuple[str, str]:
+def _digests(connection: LedgerConnection, table: str) -> tuple[str, str]:
     """Of both sides' rows, in whatever order they came."""
     row = connection.execute(
         "SELECT COALESCE(md5(STRING_AGG(a, '' ORDER BY a)), ''),"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from bookpayctl.judge.ledgers.store import Connection, quoted
+from bookpayctl.judge.ledgers.store import LedgerConnection, quoted
 from bookpayctl.run_report.course import STATUSES, Course, OrderLatency, Window, levels
 
 # Orders of customers with the time of their end, as `orders_told`; probes of runs are left out.
@@ -40,7 +40,7 @@ class Extent:
     orders: int = field(default=0)
 
 
-def prepare(connection: Connection) -> None:
+def prepare(connection: LedgerConnection) -> None:
     """Make what the questions below are asked of.
 
     Raises:
@@ -49,14 +49,14 @@ def prepare(connection: Connection) -> None:
     connection.execute(_ORDERS_TOLD)
 
 
-def time_of_all(connection: Connection) -> tuple[datetime | None, datetime | None]:
+def time_of_all(connection: LedgerConnection) -> tuple[datetime | None, datetime | None]:
     """Between which times orders stand in a figure of all orders."""
     row = connection.execute("SELECT MAX(read_at), MAX(ahead_from) FROM judgement").fetchone()
     read_at, ahead_from = map(_aware, row or (None, None))
     return None if read_at is None else read_at - timedelta(days=DAYS_MAX), ahead_from
 
 
-def extent(connection: Connection, since: datetime | None, until: datetime | None) -> Extent:
+def extent(connection: LedgerConnection, since: datetime | None, until: datetime | None) -> Extent:
     """From the first order to the last order's end, of orders placed between two times."""
     limits = [
         *([] if since is None else [f"created_at >= {_time(since)}"]),
@@ -70,7 +70,7 @@ def extent(connection: Connection, since: datetime | None, until: datetime | Non
     return Extent(_aware(first), _aware(last), int(count))
 
 
-def course_of(connection: Connection, window: Window, offenders: Sequence[str]) -> Course:
+def course_of(connection: LedgerConnection, window: Window, offenders: Sequence[str]) -> Course:
     """Everything of the course that ledgers know; marks are the journal's.
 
     Raises:
@@ -103,13 +103,13 @@ def course_of(connection: Connection, window: Window, offenders: Sequence[str]) 
     )
 
 
-def absences(connection: Connection) -> dict[str, str]:
+def absences(connection: LedgerConnection) -> dict[str, str]:
     """Ledgers that are not there, and why."""
     rows = connection.execute("SELECT table_name, reason FROM absent ORDER BY ALL").fetchall()
     return {str(name): str(reason) for name, reason in rows}
 
 
-def _unpublished(connection: Connection, window: Window) -> tuple[int, ...] | None:
+def _unpublished(connection: LedgerConnection, window: Window) -> tuple[int, ...] | None:
     row = connection.execute("SELECT bool_or(change_data_capture) FROM judgement").fetchone()
     if row is not None and row[0]:
         return None
@@ -122,7 +122,7 @@ def _unpublished(connection: Connection, window: Window) -> tuple[int, ...] | No
 
 
 def _by_bin(
-    connection: Connection, window: Window, time: str, table: str, group: str
+    connection: LedgerConnection, window: Window, time: str, table: str, group: str
 ) -> dict[str, tuple[int, ...]]:
     """How many rows of each group fall into each bin of the window."""
     found: dict[str, list[int]] = {}
@@ -135,7 +135,7 @@ def _by_bin(
     return {name: tuple(counts) for name, counts in found.items()}
 
 
-def _latencies(connection: Connection, window: Window) -> tuple[OrderLatency | None, ...]:
+def _latencies(connection: LedgerConnection, window: Window) -> tuple[OrderLatency | None, ...]:
     found: list[OrderLatency | None] = [None] * window.bins
     took = "epoch(ended_at - created_at)"
     for number, median, p99, worst in connection.execute(
@@ -148,7 +148,9 @@ def _latencies(connection: Connection, window: Window) -> tuple[OrderLatency | N
     return tuple(found)
 
 
-def _open_before(connection: Connection, window: Window, begins: str, ends: str, table: str) -> int:
+def _open_before(
+    connection: LedgerConnection, window: Window, begins: str, ends: str, table: str
+) -> int:
     began_at = _time(window.began_at)
     row = connection.execute(
         f"SELECT COUNT(*) FROM {table} WHERE {begins} < {began_at}"

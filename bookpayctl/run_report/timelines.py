@@ -14,7 +14,7 @@ from importlib.resources import files
 from typing import Final
 
 from bookpayctl.judge.evaluation import shown
-from bookpayctl.judge.ledgers.store import Connection, quoted
+from bookpayctl.judge.ledgers.store import LedgerConnection, quoted
 from bookpayctl.report.verdict import Item, Verdict
 
 TIMELINES_MAX: Final = 12
@@ -88,7 +88,7 @@ class OffenderTimelines:
     offenders: tuple[str, ...]
 
 
-def timelines_of(connection: Connection, items: Iterable[Item]) -> OffenderTimelines:
+def timelines_of(connection: LedgerConnection, items: Iterable[Item]) -> OffenderTimelines:
     """Tell the timelines of the orders that the answers name.
 
     Raises:
@@ -110,7 +110,7 @@ def timelines_of(connection: Connection, items: Iterable[Item]) -> OffenderTimel
     return OffenderTimelines(told, tuple(name for name, ids in named.items() if wrong & set(ids)))
 
 
-def _named(connection: Connection, items: Iterable[Item]) -> dict[str, list[str]]:
+def _named(connection: LedgerConnection, items: Iterable[Item]) -> dict[str, list[str]]:
     """For each order that an answer names, which answers do; orders of the worst answers first."""
     not_well = sorted(
         (item for item in items if item.verdict in _TOLD),
@@ -145,7 +145,7 @@ def _named(connection: Connection, items: Iterable[Item]) -> dict[str, list[str]
     return dict(sorted(found.items(), key=lambda entry: (places[entry[1][0]], entry[0])))
 
 
-def _lines(connection: Connection, order_ids: list[str]) -> dict[str, list[LedgerEntry]]:
+def _lines(connection: LedgerConnection, order_ids: list[str]) -> dict[str, list[LedgerEntry]]:
     if not order_ids:
         return {}
     listed = ", ".join(f"({quoted(order_id)})" for order_id in order_ids)

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from bookpayctl.judge.audit import LEDGERS_DIR
 from bookpayctl.judge.ledgers import manifest
-from bookpayctl.judge.ledgers.store import Connection, StoreError, open_folder, opened
+from bookpayctl.judge.ledgers.store import LedgerConnection, StoreError, open_folder, opened
 from bookpayctl.report.result import Report
 from bookpayctl.run_report import ledgers
 from bookpayctl.run_report.course import Course, shown_marks, window_of
@@ -79,7 +79,7 @@ def view_of(report: Report, folder: Path | None) -> RunView:
 
 
 def _with_ledgers(
-    view: RunView, folder: Path, connection: Connection, lines: Sequence[dict[str, Any]]
+    view: RunView, folder: Path, connection: LedgerConnection, lines: Sequence[dict[str, Any]]
 ) -> RunView:
     ledgers.prepare(connection)
     timelines = timelines_of(connection, view.report.items)
@@ -106,7 +106,7 @@ def _with_ledgers(
 
 def _course(
     view: RunView,
-    connection: Connection,
+    connection: LedgerConnection,
     timelines: OffenderTimelines,
     lines: Sequence[dict[str, Any]],
 ) -> tuple[Course | None, tuple[str, ...]]:
@@ -157,7 +157,7 @@ def _own_time(view: RunView) -> tuple[datetime, datetime] | None:
     return run.began_at, max(mark.at for mark in view.marks)
 
 
-def _recorded_lines(connection: Connection) -> list[dict[str, Any]]:
+def _recorded_lines(connection: LedgerConnection) -> list[dict[str, Any]]:
     """Lines of every run's journal about faults, as the ledgers keep them."""
     found = []
     for (detail,) in connection.execute("SELECT detail FROM faults WHERE detail IS NOT NULL"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from types import FrameType
-from typing import Final
+from typing import Final, NoReturn
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -17,6 +18,53 @@ class Stopped(BaseException):
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
         self.number = number
+
+
+@dataclass(frozen=True, slots=True)
+class LongWork:
+    """A library's work that lasts, and that only the library itself can end before its time."""
+
+    break_off: Callable[[], None]
+    came: list[int] = field(default_factory=list)
+
+    def raise_if_stopped(self) -> None:
+        """To be called when the library gives control back, whatever it made of the stop.
+
+        Raises:
+            Stopped: a signal came while it was at work.
+        """
+        if self.came:
+            raise Stopped(self.came[0])
+
+
+_at_work: Final[list[LongWork]] = []
+
+
+@contextmanager
+def broken_off(break_off: Callable[[], None]) -> Iterator[LongWork]:
+    """Within the block a signal that stops the command first calls this.
+
+    Args:
+        break_off: called in a signal handler, perhaps while the library is at work.
+    """
+    work = LongWork(break_off)
+    _at_work.append(work)
+    try:
+        yield work
+    finally:
+        _at_work.remove(work)
+
+
+def stop_now(number: int) -> NoReturn:
+    """What a handler does with a signal that asks for the command's end.
+
+    Raises:
+        Stopped: always.
+    """
+    for work in _at_work:
+        work.came.append(number)
+        work.break_off()
+    raise Stopped(number)
 
 
 @contextmanager
@@ -35,7 +83,7 @@ def interruptible() -> Iterator[None]:
 
     def stop(number: int, _frame: FrameType | None) -> None:
         came.append(number)
-        raise Stopped(number)
+        stop_now(number)
 
     for number in _SIGNALS:
         signal.signal(number, stop)

@@ -15,7 +15,7 @@ from bookpayctl.controls.catalogue import CONTROL_PREFIX
 from bookpayctl.controls.control import RED, LedgerDefect
 from bookpayctl.controls.defects import clean_log, clean_shop, defects, log_defects
 from bookpayctl.judge import evaluation
-from bookpayctl.judge.ledgers.store import Connection, opened
+from bookpayctl.judge.ledgers.store import LedgerConnection, opened
 from bookpayctl.judge.ledgers.tables import Table, tables
 from bookpayctl.replay.comparing import COMPARISONS, ask_all
 from bookpayctl.replay.evidence import schema
@@ -59,7 +59,7 @@ def ask_log(statement: str) -> Sequence[Item]:
 
 
 @contextmanager
-def shop(statement: str = "") -> Iterator[Connection]:
+def shop(statement: str = "") -> Iterator[LedgerConnection]:
     """The clean shop in an engine, changed by a statement, ready to be judged."""
     with _filled(tables(), clean_shop(), statement) as connection:
         evaluation.prepare(connection)
@@ -67,7 +67,7 @@ def shop(statement: str = "") -> Iterator[Connection]:
 
 
 @contextmanager
-def _filled(made_of: Mapping[str, Table], rows: str, statement: str) -> Iterator[Connection]:
+def _filled(made_of: Mapping[str, Table], rows: str, statement: str) -> Iterator[LedgerConnection]:
     with opened() as connection:
         for table in made_of.values():
             connection.execute(table.statement)

@@ -91,6 +91,12 @@ SETTINGS: Final = (
     Setting("stripe_shared", "off", "whether others use the Stripe account, too: on or off", ""),
     Setting("tap", "off", "whether a proxy records what the gateway says to Stripe: on or off"),
     Setting("stripe_api_base", "", "an existing Stripe, sandbox or stripe-mock"),
+    Setting(
+        "trace_url",
+        "",
+        "page of a trace, as `https://HOST/trace/{trace_id}`, that `order trace` links to",
+        "",
+    ),
     Setting("context", "", "context of the kubeconfig for --on kube; empty: the current one"),
     Setting("kube_contexts", "", "contexts besides kind's that may be touched, by comma", ""),
     Setting(
@@ -139,6 +145,8 @@ VARIABLES: Final[dict[str, str]] = {
     " `attach` alone, for services show none",
     "KAFKA_USERNAME": "user there, by SCRAM-SHA-512 over TLS; its password is KAFKA_PASSWORD, or"
     " stands in the file that KAFKA_PASSWORD_FILE names",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "collector of traces, OTLP over HTTP, that the services of"
+    " `up` on this machine send spans to; empty: none are made",
     "STRIPE_API_KEY": "key of an existing Stripe (`--stripe-api-base`); also STRIPE_API_KEY_FILE",
     "STRIPE_WEBHOOK_SECRET": "its signing secret; also STRIPE_WEBHOOK_SECRET_FILE",
     "NO_COLOR": "set to anything: no colour; CLICOLOR, CLICOLOR_FORCE, FORCE_COLOR and TERM=dumb"

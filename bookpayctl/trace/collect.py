@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
+from uuid import UUID
 
 from bookpayctl.clients import kafka
 from bookpayctl.clients.database import reading
@@ -20,7 +21,7 @@ from bookpayctl.targets.errors import TargetError
 from bookpayctl.targets.log_lines import LogLine
 from bookpayctl.targets.target import Target, processes_of
 from bookpayctl.trace.timeline import TimelineEvent
-from runtime.domain.names import TOPIC_OF_EVENT_TYPE, Service, Topic
+from runtime.domain.names import TOPIC_OF_EVENT_TYPE, EventId, Service, Topic, trace_id
 
 # Records of an order are never older than its row; a little slack for another machine's clock.
 CLOCK_SLACK: Final = timedelta(seconds=5)
@@ -32,13 +33,28 @@ class OrderUnknownError(LookupError):
 
 @dataclass(slots=True)
 class OrderTimeline:
-    """The order, its events in no order, what could not be read, what cannot be shown here."""
+    """The order, its events in no order, what could not be read, what cannot be shown here.
+
+    Attributes:
+        trace_url: the page of its trace, where one is configured.
+    """
 
     order: dict[str, Any]
     root_event_id: str | None
+    trace_url: str | None = None
     events: list[TimelineEvent] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def trace_id(self) -> str | None:
+        """The trace that every process tells its spans of; None without a root event."""
+        return None if self.root_event_id is None else trace_id(EventId(UUID(self.root_event_id)))
+
+    def link(self, template: str) -> None:
+        """Have it link to the page of its trace; `{trace_id}` stands for the id."""
+        if template and self.trace_id is not None:
+            self.trace_url = template.replace("{trace_id}", self.trace_id)
 
 
 def collect(target: Target, identifier: str) -> OrderTimeline:

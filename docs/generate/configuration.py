@@ -29,7 +29,10 @@ SERVICES: Final = ROOT / "runtime" / "services"
 _STAND_INS: Final = {"DB_DSN": "postgresql://user@host/database"}
 
 # Set, so that what is asked for only then is asked for as well.
-_SWITCHES: Final = {"KAFKA_USERNAME": "user"}
+_SWITCHES: Final = {
+    "KAFKA_USERNAME": "user",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:4318",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,7 @@ from docs.generate import (
     decision_index,
     failpoints,
     glossary,
+    grafana,
     judge,
     mapping,
     metrics,
@@ -24,6 +26,7 @@ from docs.generate import (
     rooms,
     states,
 )
+from docs.generate.dashboards import DASHBOARDS
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 
@@ -57,7 +60,13 @@ PARTS: Final[dict[str, Callable[[], str]]] = {
 }
 
 # Files that are generated from the first line to the last.
-WHOLE: Final[dict[str, Callable[[], str]]] = {"docs/report.schema.json": report_schema.text}
+WHOLE: Final[dict[str, Callable[[], str]]] = {
+    "docs/report.schema.json": report_schema.text,
+    **{
+        f"manifests/components/monitoring/dashboards/{name}.json": partial(grafana.text, dashboard)
+        for name, dashboard in DASHBOARDS.items()
+    },
+}
 
 _PART: Final = re.compile(
     r"<!-- generated: (?P<name>[^>]+?) -->\n.*?<!-- end of (?P=name) -->", re.DOTALL

@@ -151,6 +151,7 @@ class GatewayClient:
         payment_intent_id: str,
         money: Money,
         refund_id: UUID,
+        traceparent: str | None = None,
         on_sent: OnSent | None = None,
     ) -> GatewayAnswer:
         """POST /refund with the key that was stored before this call.
@@ -167,7 +168,7 @@ class GatewayClient:
         }
         # Drills stand between a refund and its answer; without one this tells nobody.
         with http.telling(on_sent):
-            return self._post("/refund", body, None)
+            return self._post("/refund", body, traceparent)
 
     def cancel(self, *, event_id: UUID, payment_intent_id: str) -> GatewayAnswer:
         """POST /cancel: end a PaymentIntent that has not moved money."""

@@ -48,6 +48,11 @@ class NewEvent:
     payload: Mapping[str, Json]
     tenant_id: TenantId
 
+    @property
+    def root(self) -> EventId:
+        """The event_id of the order's OrderPlaced, as the payload has it."""
+        return EventId(UUID(str(self.payload["root_event_id"])))
+
 
 @dataclass(frozen=True, slots=True)
 class Record:

@@ -51,6 +51,13 @@ class V1Outcome:
         return Declined(self.code or "card_declined")
 
 
+def parity(v1: V1Outcome, outcome: str | None, code: str | None) -> str:
+    """Whether our own outcome is v1's: agreed, differed, or unresolved while ours is no end."""
+    if outcome not in FINAL:
+        return "unresolved"
+    return "agreed" if (outcome, code) == (v1.outcome, v1.code) else "differed"
+
+
 def parse_v1_header(text: str) -> V1Outcome:
     """Parse `settled; payment_intent_id=pi_...` or `declined; code=...`.
 

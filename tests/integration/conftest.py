@@ -18,6 +18,7 @@ from bookpayctl.clients.kafka_servers import KafkaServers
 from bookpayctl.targets.local.supervise.programs import RECEIVED_EVENTS
 from bookpayctl.targets.servers.contents import create_topics
 from runtime.sql import migrate
+from tests.support.otlp_receiver import OtlpReceiver, running_receiver
 from tests.support.processes import all_running, free_port
 from tests.support.servers import Servers, running_servers
 from tests.support.stack import (
@@ -107,10 +108,18 @@ def mail() -> Iterator[tuple[MailSink, int]]:
 
 
 @pytest.fixture(scope="session")
+def collector() -> Iterator[OtlpReceiver]:
+    """Takes the spans of every service of the stack."""
+    with running_receiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture(scope="session")
 def stack(
     create_database: Callable[..., str],
     bootstrap_servers: str,
     mail: tuple[MailSink, int],
+    collector: OtlpReceiver,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Stack]:
     """Every service, once per run; tests keep apart by tenant."""
@@ -130,6 +139,12 @@ def stack(
             twin_api=twin.api,
             mail_port=mail[1],
         )
+        # On for every test of the stack: what makes spans must stand in nobody's way. A collector
+        # that hangs is given up after a second.
+        variables |= {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
+            "OTEL_EXPORTER_OTLP_TIMEOUT": "1",
+        }
         services = build_services(list(ARGUMENTS), variables, directory)
         services["receiver"].port, services["gateway"].port = receiver_port, gateway_port
         with all_running(services.values()):

@@ -48,4 +48,40 @@ METRIC_MUTANTS: Final = (
         ),
         (unit("runtime/test_runtime_metrics", "test_the_page_holds_metrics"),),
     ),
+    Mutant(
+        "M224",
+        "a dashboard adds up what every reconciler counts alike",
+        (
+            Replacement(
+                "docs/generate/dashboards/expressions.py",
+                '    return f"max by ({by})',
+                '    return f"sum by ({by})',
+            ),
+        ),
+        (
+            unit(
+                "docs/test_dashboards",
+                "test_what_each_reconciler_counts_alike_is_not_summed",
+            ),
+        ),
+        (unit("docs/test_dashboards", "test_every_dashboard_has_an_address_of_its_own"),),
+    ),
+    Mutant(
+        "M225",
+        "a decline for another reason than v1's counts as parity",
+        (
+            Replacement(
+                "runtime/domain/shadow.py",
+                "(outcome, code) == (v1.outcome, v1.code)",
+                "outcome == v1.outcome",
+            ),
+        ),
+        (
+            unit(
+                "runtime/test_shadow_parity",
+                "test_parity_is_of_ends_and_of_their_reasons",
+            ),
+        ),
+        (unit("runtime/test_runtime_metrics", "test_the_page_holds_metrics"),),
+    ),
 )

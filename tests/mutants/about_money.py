@@ -144,8 +144,8 @@ MONEY_MUTANTS: Final = (
         (
             Replacement(
                 "runtime/services/payments_gateway/shadow.py",
-                "        _note(journal, event_id, send())\n",
-                "        call = send()\n        _note(journal, event_id, call)\n"
+                "        _note(journal, event_id, call)\n",
+                "        _note(journal, event_id, call)\n"
                 "        if known.v1 is None:\n            return call.outcome\n",
             ),
         ),
@@ -225,10 +225,10 @@ MONEY_MUTANTS: Final = (
             ),
             Replacement(
                 "runtime/services/payments_gateway/journal.py",
-                """        answer = send()
-        call = Call(answer, classify(answer))
+                """            answer = send()
+            call = Call(answer, classify(answer))
 """,
-                """        call = Call(answer, classify(answer))
+                """            call = Call(answer, classify(answer))
 """,
             ),
         ),

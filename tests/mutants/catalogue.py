@@ -21,11 +21,13 @@ from tests.mutants.about_operators import OPERATOR_MUTANTS
 from tests.mutants.about_orders import ORDER_MUTANTS
 from tests.mutants.about_others import OTHERS_MUTANTS
 from tests.mutants.about_refunds import REFUND_MUTANTS
+from tests.mutants.about_releases import RELEASE_MUTANTS
 from tests.mutants.about_replaying import REPLAY_MUTANTS
 from tests.mutants.about_reports import REPORT_MUTANTS
 from tests.mutants.about_runbooks import RUNBOOK_MUTANTS
 from tests.mutants.about_simulation import SIMULATION_MUTANTS
 from tests.mutants.about_storms import STORM_MUTANTS
+from tests.mutants.about_traces import TRACE_MUTANTS
 from tests.mutants.about_webhooks import WEBHOOK_MUTANTS
 from tests.mutants.mutant import Mutant
 
@@ -57,6 +59,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = tuple(
             *RUNBOOK_MUTANTS,
             *STORM_MUTANTS,
             *METRIC_MUTANTS,
+            *TRACE_MUTANTS,
+            *RELEASE_MUTANTS,
         ),
         key=lambda mutant: int(mutant.id.removeprefix("M")),
     )

@@ -37,6 +37,8 @@ NOT_HERE: Final = {
     " are tried with CloudNativePG",
     "kafka-users": f"its users are made by Strimzi. {_STRIMZI}; their rights are tried on a broker"
     " of our own (tests/integration/manifests/test_kafka_users.py)",
+    "tracing": "no collector's image is in a registry that the lab can reach; what leaves is tried"
+    " without a cluster (tests/integration/whole_stack/test_traces.py)",
     "stripe-mock": "its image is upstream's, and in no registry that the lab can reach",
 }
 """Component -> why nothing of it runs here."""

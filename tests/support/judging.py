@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bookpayctl.judge import evaluation
-from bookpayctl.judge.ledgers.store import Connection, opened
+from bookpayctl.judge.ledgers.store import LedgerConnection, opened
 from bookpayctl.report.verdict import Item, Verdict
 from tests.support.shop_rows import Facts
 from tests.support.shop_tables import fill_tables
@@ -22,7 +22,7 @@ def judge(facts: Facts) -> list[Item]:
 
 
 @contextmanager
-def judged_by_hand(facts: Facts) -> Iterator[Connection]:
+def judged_by_hand(facts: Facts) -> Iterator[LedgerConnection]:
     """An engine with the facts in its tables, not judged yet."""
     with opened() as connection, tempfile.TemporaryDirectory() as folder:
         fill_tables(connection, facts, Path(folder))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bookpayctl.judge.ledgers.sink import RowSink, Value
-from bookpayctl.judge.ledgers.store import Connection, fill
+from bookpayctl.judge.ledgers.store import LedgerConnection, fill
 from bookpayctl.judge.ledgers.tables import tables
 from bookpayctl.judge.looks import CLOCK_SKEW_MAX, LOG_TABLES, NO_HISTORY
 from bookpayctl.judge.readers.stripe import DELIVERIES, LISTS, NO_DELIVERIES, REQUESTS
@@ -64,7 +64,7 @@ REQUEST: Final = "idempotency_key=key path body_sha256 executed environment obje
 OPERATION: Final = "client_key outcome order_id amount=amount_cents"
 
 
-def fill_tables(connection: Connection, facts: Facts, folder: Path) -> None:
+def fill_tables(connection: LedgerConnection, facts: Facts, folder: Path) -> None:
     """Make every table of the schema in the engine, with these facts in them."""
     contents = dict(rows_of(facts))
     for table in tables().values():

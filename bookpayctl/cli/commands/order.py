@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import typer
 
-from bookpayctl.cli.options import NameOption, OutputOption, environment_of
+from bookpayctl.cli.options import NameOption, OutputOption, environment_of, settings
 from bookpayctl.cli.output import (
     Document,
     OutputFormat,
@@ -224,6 +224,7 @@ def trace(
             found = collect(open_target(environment), identifier)
         except OrderUnknownError as error:
             fail(str(error), ExitCode.USAGE, fix="bookpayctl order list")
+    found.link(settings({})["trace_url"].text)
     entries = timeline(found.events)
     document = order_trace(found, entries)
     if output is OutputFormat.JSON:
@@ -240,6 +241,8 @@ def order_trace(found: OrderTimeline, entries: Sequence[TimelineEntry]) -> Docum
     body = {
         "order": found.order,
         "event_id": found.root_event_id,
+        "trace_id": found.trace_id,
+        "trace_url": found.trace_url,
         "missing": found.missing,
         "notes": found.notes,
         "moments": [_entry_document(entry) for entry in entries],
@@ -255,6 +258,8 @@ def print_trace(found: OrderTimeline, entries: Sequence[TimelineEntry]) -> None:
         f"{order['id']}  {order['status']}  {shown_money(order['total_cents'], order['currency'])}"
         f"  key {found.root_event_id or 'none'}"
     )
+    if found.trace_id is not None:
+        print_line(f"trace {found.trace_url or found.trace_id}")
     print_table(
         ("time", "gap ms", "ledger", "what", "detail"),
         [

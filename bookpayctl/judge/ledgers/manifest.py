@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from bookpayctl.judge.ledgers.store import SUFFIX, Connection
+from bookpayctl.judge.ledgers.store import SUFFIX, LedgerConnection
 from bookpayctl.judge.ledgers.tables import TIMESTAMP, tables
 from bookpayctl.runs.files import write_atomically
 
@@ -42,7 +42,12 @@ class Manifest:
 
 
 def write_manifest(
-    connection: Connection, folder: Path, path: Path, *, rules_sha256: str, sources: dict[str, str]
+    connection: LedgerConnection,
+    folder: Path,
+    path: Path,
+    *,
+    rules_sha256: str,
+    sources: dict[str, str],
 ) -> Manifest:
     """Write down what is in the folder; its tables are open.
 
@@ -101,7 +106,7 @@ def sha256_of(path: Path) -> str:
     return hashed.hexdigest()
 
 
-def _described(connection: Connection, name: str, path: Path) -> dict[str, Any]:
+def _described(connection: LedgerConnection, name: str, path: Path) -> dict[str, Any]:
     times = [column.name for column in tables()[name].columns if column.type == TIMESTAMP]
     asked = ", ".join(f"MIN({time}), MAX({time})" for time in times[:1])
     counted = ", ".join(["COUNT(*)", *([asked] if asked else [])])

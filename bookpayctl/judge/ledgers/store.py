@@ -11,12 +11,14 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import duckdb
 
 from bookpayctl.judge.ledgers.tables import Table, tables
+from bookpayctl.runs.interrupts import LongWork, broken_off
 
 MEMORY_LIMIT: Final = "700MB"
 """Of DuckDB alone; with Python and its libraries a judge of a million orders stays below 1 GB."""
@@ -28,14 +30,83 @@ SUFFIX: Final = ".parquet"
 PARQUET: Final = "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
 """The usual level takes twice as long over ids and digests, and makes nothing smaller of them."""
 
-Connection = duckdb.DuckDBPyConnection
-
 StoreError = duckdb.Error
 """What the engine says when it cannot do as it is asked."""
 
 
+@dataclass(frozen=True, slots=True)
+class LedgerAnswer:
+    """Rows of the last statement; some engines' work is done only when they are fetched."""
+
+    engine: duckdb.DuckDBPyConnection
+    work: LongWork
+
+    @property
+    def columns(self) -> list[str]:
+        return [str(column[0]) for column in self.engine.description or ()]
+
+    def fetchone(self) -> tuple[Any, ...] | None:
+        with _ending_as_a_stop(self.work):
+            found: tuple[Any, ...] | None = self.engine.fetchone()
+            return found
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        with _ending_as_a_stop(self.work):
+            found: list[tuple[Any, ...]] = self.engine.fetchall()
+            return found
+
+    def fetchmany(self, most: int) -> list[tuple[Any, ...]]:
+        with _ending_as_a_stop(self.work):
+            found: list[tuple[Any, ...]] = self.engine.fetchmany(most)
+            return found
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerConnection:
+    """The engine, asked by SQL. A signal that stops the command breaks off what it is at."""
+
+    engine: duckdb.DuckDBPyConnection
+    work: LongWork
+
+    def execute(self, statement: str, parameters: object = None) -> LedgerAnswer:
+        """Run a statement.
+
+        Raises:
+            StoreError: the engine cannot do it; so, too, of what its rows are fetched with.
+            Stopped: a signal came meanwhile. DuckDB drops what a handler raises in the midst of a
+                statement and goes on with it, for minutes at a million orders.
+        """
+        with _ending_as_a_stop(self.work):
+            return LedgerAnswer(self.engine.execute(statement, parameters), self.work)
+
+    @contextmanager
+    def apart(self) -> Iterator[LedgerConnection]:
+        """A second one to the same tables, for an answer that is fetched beside other questions."""
+        with answering(self.engine.cursor()) as cursor:
+            yield cursor
+
+
 @contextmanager
-def opened(scratch: Path | None = None) -> Iterator[Connection]:
+def _ending_as_a_stop(work: LongWork) -> Iterator[None]:
+    """Whatever the engine made of a signal, it is a stop."""
+    try:
+        yield
+    finally:
+        work.raise_if_stopped()
+
+
+@contextmanager
+def answering(engine: duckdb.DuckDBPyConnection) -> Iterator[LedgerConnection]:
+    """An engine as long as the block lasts, which a signal breaks off; closed at its end."""
+    try:
+        with broken_off(engine.interrupt) as work:
+            yield LedgerConnection(engine, work)
+    finally:
+        engine.close()
+
+
+@contextmanager
+def opened(scratch: Path | None = None) -> Iterator[LedgerConnection]:
     """An engine with a folder for what does not fit into memory, both gone at the end.
 
     Args:
@@ -43,7 +114,7 @@ def opened(scratch: Path | None = None) -> Iterator[Connection]:
     """
     folder = Path(tempfile.mkdtemp(prefix="bookpay-judge-", dir=scratch))
     try:
-        connection = duckdb.connect(
+        engine = duckdb.connect(
             ":memory:",
             config={
                 "memory_limit": MEMORY_LIMIT,
@@ -53,16 +124,16 @@ def opened(scratch: Path | None = None) -> Iterator[Connection]:
                 "autoload_known_extensions": "false",
             },
         )
-        try:
+        with answering(engine) as connection:
             connection.execute("SET TimeZone = 'UTC'")
+            # Where it takes the session for somebody's at a terminal it writes to stdout.
+            connection.execute("SET enable_progress_bar = false")
             yield connection
-        finally:
-            connection.close()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def keep_lines(connection: Connection, table: Table, lines: Path, folder: Path) -> Path:
+def keep_lines(connection: LedgerConnection, table: Table, lines: Path, folder: Path) -> Path:
     """Turn the lines that a sink wrote into the table's Parquet file.
 
     Raises:
@@ -71,7 +142,7 @@ def keep_lines(connection: Connection, table: Table, lines: Path, folder: Path) 
     return _keep(connection, table, from_lines(table, lines), folder)
 
 
-def keep_csv(connection: Connection, table: Table, csv: Path, folder: Path) -> Path:
+def keep_csv(connection: LedgerConnection, table: Table, csv: Path, folder: Path) -> Path:
     """The same of what `COPY ... TO STDOUT (FORMAT csv, HEADER)` wrote.
 
     Raises:
@@ -80,7 +151,7 @@ def keep_csv(connection: Connection, table: Table, csv: Path, folder: Path) -> P
     return _keep(connection, table, from_csv(table, csv), folder)
 
 
-def keep_open(connection: Connection, table: Table, source: str, folder: Path) -> Path:
+def keep_open(connection: LedgerConnection, table: Table, source: str, folder: Path) -> Path:
     """Turn a source into a table that stays, for who asks at once, and into its Parquet file.
 
     Raises:
@@ -109,7 +180,7 @@ def from_csv(table: Table, csv: Path) -> str:
     )
 
 
-def open_folder(connection: Connection, folder: Path, schema: str = "main") -> None:
+def open_folder(connection: LedgerConnection, folder: Path, schema: str = "main") -> None:
     """Make a view of each table's file, and an empty table where there is none.
 
     Args:
@@ -133,20 +204,17 @@ def open_folder(connection: Connection, folder: Path, schema: str = "main") -> N
             connection.execute(table.statement.replace(table.name, name, 1))
 
 
-def fill(connection: Connection, table: Table, lines: Path) -> None:
+def fill(connection: LedgerConnection, table: Table, lines: Path) -> None:
     """Put the lines that a sink wrote into a table in the engine, past any file."""
     connection.execute(f"CREATE TABLE {table.name} AS SELECT * FROM {from_lines(table, lines)}")
 
 
-def rows(connection: Connection, question: str) -> Iterator[tuple[Any, ...]]:
+def rows(connection: LedgerConnection, question: str) -> Iterator[tuple[Any, ...]]:
     """The answer to a question, a few rows at a time."""
-    cursor = connection.cursor()
-    try:
-        cursor.execute(question)
-        while found := cursor.fetchmany(1_000):
+    with connection.apart() as cursor:
+        answer = cursor.execute(question)
+        while found := answer.fetchmany(1_000):
             yield from found
-    finally:
-        cursor.close()
 
 
 def quoted(text: Path | str) -> str:
@@ -154,7 +222,7 @@ def quoted(text: Path | str) -> str:
     return "'" + str(text).replace("'", "''") + "'"
 
 
-def _keep(connection: Connection, table: Table, source: str, folder: Path) -> Path:
+def _keep(connection: LedgerConnection, table: Table, source: str, folder: Path) -> Path:
     path = folder / f"{table.name}{SUFFIX}"
     columns = ", ".join(table.names)
     connection.execute(f"COPY (SELECT {columns} FROM {source}) TO {quoted(path)} {PARQUET}")

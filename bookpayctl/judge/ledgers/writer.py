@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Final
 
 from bookpayctl.judge.ledgers.sink import RowSink
-from bookpayctl.judge.ledgers.store import SUFFIX, Connection, keep_csv, keep_lines, quoted, rows
+from bookpayctl.judge.ledgers.store import (
+    SUFFIX,
+    LedgerConnection,
+    keep_csv,
+    keep_lines,
+    quoted,
+    rows,
+)
 from bookpayctl.judge.ledgers.tables import UNREADABLE, tables
 
 LINES: Final = ".jsonl"
@@ -20,7 +27,7 @@ CSV: Final = ".csv"
 class LedgerWriter:
     """One folder of ledgers that is being written."""
 
-    def __init__(self, connection: Connection, folder: Path) -> None:
+    def __init__(self, connection: LedgerConnection, folder: Path) -> None:
         self.folder = folder
         self._connection = connection
         folder.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,7 @@ from bookpayctl.clients.schema_registry import RegistryError, SchemaRegistry
 from bookpayctl.clients.stripe_api import StripeApi
 from bookpayctl.judge.ledgers.absence import Absence, missing
 from bookpayctl.judge.ledgers.sink import Value
-from bookpayctl.judge.ledgers.store import Connection
+from bookpayctl.judge.ledgers.store import LedgerConnection
 from bookpayctl.judge.ledgers.writer import LedgerWriter
 from bookpayctl.judge.looks import CLOCK_SKEW_MAX, LOG_TABLES, STRIPE_TABLES, LedgerLook, Observer
 from bookpayctl.judge.mapping.document import KAFKA, OTHERS, STRIPE, Mapping, StripeSource
@@ -106,7 +106,7 @@ class MappedStack:
         """
         return read_mapped_clock(self.dsn, self.mapping)
 
-    def look(self, connection: Connection, folder: Path, observe: Observer) -> LedgerLook:
+    def look(self, connection: LedgerConnection, folder: Path, observe: Observer) -> LedgerLook:
         """Read Stripe, then Kafka, then PostgreSQL.
 
         Raises:

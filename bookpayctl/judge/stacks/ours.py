@@ -11,7 +11,7 @@ from bookpayctl.clients.kafka import BrokerError, LogReadError
 from bookpayctl.judge import quiescence
 from bookpayctl.judge.ledgers.absence import Absence, missing
 from bookpayctl.judge.ledgers.sink import Value
-from bookpayctl.judge.ledgers.store import Connection
+from bookpayctl.judge.ledgers.store import LedgerConnection
 from bookpayctl.judge.ledgers.writer import LedgerWriter
 from bookpayctl.judge.looks import LOG_TABLES, LedgerLook, Observer
 from bookpayctl.judge.readers.kafka import read_log
@@ -50,7 +50,7 @@ class OurStack:
         """The database's wall clock."""
         return read_clock(self.environment.dsn)
 
-    def look(self, connection: Connection, folder: Path, observe: Observer) -> LedgerLook:
+    def look(self, connection: LedgerConnection, folder: Path, observe: Observer) -> LedgerLook:
         """Read Stripe, then Kafka, then PostgreSQL.
 
         Money and records are read before the rows that explain them, so a charge or record seen

@@ -94,7 +94,9 @@ def render(place: Path) -> list[Document]:
         ManifestsError: there is no kubectl, or it refuses.
     """
     # Found on the user's PATH, which a child here does not get.
-    kubectl = shutil.which("kubectl") or "kubectl"
+    kubectl = shutil.which("kubectl")
+    if kubectl is None:
+        raise ManifestsError("kubectl is not on PATH; manifests are rendered with it")
     try:
         done = subprocess.run(
             [kubectl, "kustomize", str(place)],
@@ -104,8 +106,6 @@ def render(place: Path) -> list[Document]:
             timeout=_RENDER_SECONDS_MAX,
             env=variables(),
         )
-    except FileNotFoundError as error:
-        raise ManifestsError("kubectl is not on PATH; manifests are rendered with it") from error
     except subprocess.CalledProcessError as error:
         raise ManifestsError(f"kubectl kustomize {place}: {error.stderr.strip()}") from error
     except subprocess.TimeoutExpired as error:

@@ -16,6 +16,7 @@ from bookpayctl.targets.local.machine.paths import (
     refuse_unwritable,
 )
 from bookpayctl.targets.local.plan import UpOptions
+from bookpayctl.targets.local.supervise.programs import OTLP_VARIABLE
 from bookpayctl.targets.servers import jars
 from bookpayctl.targets.settings import SettingsError, Value
 
@@ -60,6 +61,7 @@ def read_options(values: Mapping[str, Value], environ: Mapping[str, str]) -> UpO
         stripe_api_base=stripe_api_base,
         kafka_proof=_proof(values, environ),
         given_secrets=credentials.brought(environ) if stripe_api_base else {},
+        otlp_endpoint=_otlp_endpoint(environ),
     )
 
 
@@ -91,6 +93,16 @@ def _proof(values: Mapping[str, Value], environ: Mapping[str, str]) -> KafkaProo
             " password alone; give KAFKA_USERNAME and KAFKA_PASSWORD_FILE"
         )
     return proof
+
+
+def _otlp_endpoint(environ: Mapping[str, str]) -> str | None:
+    """The collector that the services are told of, checked as they will check it."""
+    endpoint = environ.get(OTLP_VARIABLE) or None
+    if endpoint and not (
+        urlsplit(endpoint).scheme in ("http", "https") and urlsplit(endpoint).hostname
+    ):
+        raise SettingsError(f"{OTLP_VARIABLE}={endpoint[:80]!r} must be an http(s) URL")
+    return endpoint
 
 
 def _refuse_empty_flags(values: Mapping[str, Value]) -> None:

@@ -46,6 +46,7 @@ class UpOptions:
         stripe_api_base: an existing Stripe instead of the twin.
         tap: a recording proxy between the gateway and Stripe.
         given_secrets: file name -> value the user brings for an existing Stripe.
+        otlp_endpoint: a collector of traces; None: the services make none.
     """
 
     name: str
@@ -63,6 +64,7 @@ class UpOptions:
     kafka_proof: KafkaProof = field(default_factory=KafkaProof)
     stripe_api_base: str | None = None
     given_secrets: Mapping[str, str] = field(default_factory=dict)
+    otlp_endpoint: str | None = None
 
     @property
     def kafka(self) -> KafkaServers | None:
@@ -263,6 +265,7 @@ def _addresses(
         failpoints=options.failpoints,
         tap_journal=environment.tap_journal,
         log_level=options.log_level,
+        otlp_endpoint=options.otlp_endpoint,
     )
 
 

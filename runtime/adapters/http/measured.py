@@ -1,4 +1,4 @@
-"""Rate, errors and duration of what a service answers over HTTP."""
+"""Rate, errors and duration of what a service answers over HTTP, with a span of it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from runtime import metrics
+from runtime import metrics, tracing
+from runtime.domain.trace import SpanContext, parse_traceparent
 
 OTHER: Final = "other"
 """The route of what no route takes."""
@@ -45,9 +46,19 @@ class Measured:
                 if route is not None:
                     metrics.HTTP_REQUESTS.labels(route, str(message["status"])).inc()
                     metrics.HTTP_SECONDS.labels(route).observe(time.monotonic() - began)
+                    tracing.rename(f"{scope['method']} {route}")
+                    tracing.note(http__route=route, http__response__status_code=message["status"])
             await send(message)
 
-        await self.app(scope, receive, count)
+        caller = _caller(scope) if tracing.is_on() else None
+        with tracing.span(scope["method"], tracing.SpanSide.SERVER, caller=caller):
+            await self.app(scope, receive, count)
+
+
+def _caller(scope: Message) -> SpanContext | None:
+    """The span that asks, by the only traceparent line."""
+    lines = [value for name, value in scope["headers"] if name == b"traceparent"]
+    return parse_traceparent(lines[0].decode("latin-1")) if len(lines) == 1 else None
 
 
 def route_of(scope: Message) -> str | None:

@@ -17,6 +17,7 @@ import psycopg
 from psycopg import Connection
 from psycopg.rows import args_row, scalar_row
 
+from runtime import tracing
 from runtime.domain.event import HEADER_BYTES_MAX, RECORD_BYTES_MAX, NewEvent
 
 # Event ids are derived from the root, so a step that is taken again writes the event that is there.
@@ -176,6 +177,7 @@ class Unreadable:
 
 def insert_events(conn: Connection, events: Iterable[NewEvent]) -> None:
     """Add events to the caller's transaction; an event that is there already stays as it is."""
+    events = list(events)
     rows = [
         (
             event.event_id,
@@ -187,6 +189,8 @@ def insert_events(conn: Connection, events: Iterable[NewEvent]) -> None:
         )
         for event in events
     ]
+    for event in events if tracing.is_on() else ():
+        tracing.inserted(event.root, event.event_id, event.event_type)
     # One by one: inside the caller's pipeline that is no round trip more, and it is mostly one
     # event.
     for row in rows:

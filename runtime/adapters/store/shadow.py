@@ -19,6 +19,7 @@ class Comparison:
 
     v1: V1Outcome | None
     v2_outcome: str | None
+    v2_code: str | None = None
 
 
 _RECORD_V1: Final = """
@@ -86,7 +87,8 @@ def find(conn: Connection, event_id: UUID) -> Comparison:
     """What is known of this payment; nothing is an answer, too."""
     with conn.cursor(row_factory=kwargs_row(_to_comparison)) as cursor:
         found = cursor.execute(
-            "SELECT v1_outcome, v1_payment_intent_id, v1_code, v2_outcome"
+            "SELECT v1_outcome, v1_payment_intent_id, v1_code, v2_outcome,"
+            " v2_code"
             " FROM shadow_comparisons WHERE event_id = %s",
             (event_id,),
         ).fetchone()
@@ -99,6 +101,7 @@ def _to_comparison(
     v1_payment_intent_id: PaymentIntentId | None,
     v1_code: str | None,
     v2_outcome: str | None,
+    v2_code: str | None,
 ) -> Comparison:
     v1 = V1Outcome(v1_outcome, v1_payment_intent_id, v1_code) if v1_outcome else None
-    return Comparison(v1, v2_outcome)
+    return Comparison(v1, v2_outcome, v2_code)

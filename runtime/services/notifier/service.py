@@ -12,13 +12,14 @@ from dataclasses import dataclass
 
 import psycopg
 
-from runtime import config
+from runtime import config, tracing
 from runtime.adapters import consumer_loop, mail
 from runtime.adapters.consumer_loop import ConsumerLoop
 from runtime.adapters.http.admin import serve_admin_port
 from runtime.adapters.store import database, notifications
 from runtime.domain.event import Malformed, ReceivedEvent, Record, parse_record
 from runtime.domain.names import TOPIC_OF_EVENT_TYPE, Header, Service
+from runtime.domain.trace import caller_of
 from runtime.process import Process
 from runtime.services.notifier import message
 from runtime.telemetry import Outage
@@ -46,7 +47,11 @@ class Notifier:
             if isinstance(event, Malformed):
                 self.bury(record, event.reason)
             else:
-                self._tell(self.session.connection(), record, event)
+                caller = caller_of(record) if tracing.is_on() else None
+                with tracing.span(
+                    f"notify {record.topic}", tracing.SpanSide.CONSUMER, parent=caller
+                ):
+                    self._tell(self.session.connection(), record, event)
 
     def bury(self, record: Record, reason: str) -> None:
         """Keep the record as a dead letter; the connection commits each statement by itself."""
@@ -72,7 +77,8 @@ class Notifier:
             record.topic, event, to_address=address, from_address=self.mail_from
         )
         try:
-            self.mailer.send(email)
+            with tracing.span("mail", tracing.SpanSide.CLIENT):
+                self.mailer.send(email)
         # A person has to look: no repetition will make this server take it.
         except mail.MailRefusedError:
             logger.exception("an e-mail was refused for good", extra={"order_id": event.order_id})

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from runtime import tracing
 from runtime.adapters import consumer_loop
 from runtime.adapters.consumer_loop import ConsumerLoop
 from runtime.adapters.http.admin import serve_admin_port
@@ -45,7 +46,7 @@ class PaymentFollower:
         """Apply these records in one transaction; one that is spoilt makes the loop try each."""
         conn = self.session.connection()
         events: list[tuple[Record, ReceivedEvent]] = []
-        with conn.transaction():
+        with tracing.held(), conn.transaction():
             for record in records:
                 event = parse_record(record)
                 if isinstance(event, Malformed):

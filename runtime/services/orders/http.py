@@ -17,7 +17,7 @@ from fastapi import FastAPI, Request, Response
 from psycopg_pool import ConnectionPool
 from starlette.exceptions import HTTPException
 
-from runtime import config, metrics
+from runtime import config, metrics, tracing
 from runtime.adapters.http import problem
 from runtime.adapters.http.serving import (
     BodyFault,
@@ -87,7 +87,7 @@ class OrdersApi:
         except Problem as refused:
             self._refuse(caller, refused)
         failpoints = self.process.failpoints
-        with self.pool.connection() as conn:
+        with tracing.span("transaction"), self.pool.connection() as conn:
             tenant_id = self._tenant(conn, caller)
             subject = Subject(tenant_id=tenant_id)
             failpoints.hit(Failpoint.API_VALIDATED_BEFORE_TX, subject, connections.Statement(conn))
@@ -119,7 +119,7 @@ class OrdersApi:
             reason = parse_cancel(_whole(raw))
         except Problem as refused:
             self._refuse(caller, refused)
-        with self.pool.connection() as conn:
+        with tracing.span("transaction"), self.pool.connection() as conn:
             tenant_id = self._tenant(conn, caller)
             order = place.cancel_order(conn, tenant_id, _lookable(order_id), reason)
         self.outage.recovered()

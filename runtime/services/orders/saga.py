@@ -13,6 +13,7 @@ from typing import Final
 
 import psycopg
 
+from runtime import tracing
 from runtime.adapters import consumer_loop
 from runtime.adapters.store import orders
 from runtime.adapters.store.orders import LockedOrder
@@ -20,6 +21,7 @@ from runtime.adapters.store.stock import Shelves
 from runtime.domain.event import ReceivedEvent, Record
 from runtime.domain.names import OrderStatus, Service, Topic, trace_id
 from runtime.domain.order import AmountMismatch, OrderEvent
+from runtime.domain.trace import caller_of
 from runtime.faults import connections
 from runtime.faults.points import Failpoint, Failpoints, Subject
 from runtime.steps.order import follow_payment
@@ -59,7 +61,10 @@ def follow_all(
         if order is None:
             words.append("no such order")
             continue
-        word = _follow(conn, record, event, order, shelves, failpoints)
+        caller = caller_of(record) if tracing.is_on() else None
+        with tracing.span(f"saga {record.topic}", tracing.SpanSide.CONSUMER, parent=caller):
+            word = _follow(conn, record, event, order, shelves, failpoints)
+            tracing.note(bookpay__order_id=event.order_id, bookpay__came_to=word)
         words.append(word)
         if word in _STATUSES:
             # Another event of the same order may be in the same batch.

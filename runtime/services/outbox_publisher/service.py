@@ -19,17 +19,24 @@ from uuid import UUID
 import psycopg
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from runtime import config, metrics
+from runtime import config, metrics, tracing
 from runtime.adapters import kafka
 from runtime.adapters.http.admin import serve_admin_port
 from runtime.adapters.store import database, dead_letters, outbox, publisher_lock
+from runtime.domain.names import EventId
 from runtime.domain.retry import CONNECTION_BACKOFF
+from runtime.domain.trace import of_insertion, of_publication
 from runtime.faults import connections
 from runtime.faults.points import Failpoint, Subject
 from runtime.lifecycle import repeat
 from runtime.process import Process
 from runtime.services.outbox_publisher.in_flight import InFlight
-from runtime.services.outbox_publisher.message import Envelope, Unpublishable, message_payload
+from runtime.services.outbox_publisher.message import (
+    Envelope,
+    KafkaMessage,
+    Unpublishable,
+    message_payload,
+)
 from runtime.services.outbox_publisher.pace import (
     BATCH,
     BUSY_SECONDS,
@@ -193,7 +200,9 @@ class Publisher:
                 message.value,
                 message.key,
                 headers=message.headers,
-                on_delivery=partial(self._delivered, term.in_flight, row.event_id),
+                on_delivery=partial(
+                    self._delivered, term.in_flight, row.event_id, _span(row, message)
+                ),
             )
         except BufferError:
             # The queue is full: the row stays unpublished and is read again when there is room.
@@ -213,13 +222,20 @@ class Publisher:
         return True
 
     def _delivered(
-        self, in_flight: InFlight, event_id: str, error: KafkaError | None, _message: Message
+        self,
+        in_flight: InFlight,
+        event_id: str,
+        span: tracing.Span | None,
+        error: KafkaError | None,
+        _message: Message,
     ) -> None:
         """The broker's word on one event, on the publisher's own thread."""
         # Asked here and not at the point: what the point is given takes longer to make than the
         # rest of this.
         if error is None and self.process.failpoints.are_on:
             error = self._lost_acknowledgement(event_id)
+        if span is not None:
+            span.end(error.name() if error else None)
         if error is None:
             in_flight.acknowledged(event_id)
             if self.kafka_outage.is_open:
@@ -318,6 +334,19 @@ class Publisher:
 
 def _refusal(error: KafkaError) -> Unpublishable:
     return Unpublishable(error.name(), error.str())
+
+
+def _span(row: outbox.OutboxRow, message: KafkaMessage) -> tracing.Span | None:
+    """From handing an event to the producer to the broker's word on it."""
+    if not tracing.is_on():
+        return None
+    root, event_id = EventId(UUID(message.key)), EventId(UUID(row.event_id))
+    return tracing.begin(
+        f"publish {message.topic}",
+        tracing.SpanSide.PRODUCER,
+        parent=of_insertion(root, event_id),
+        context=of_publication(root, event_id),
+    )
 
 
 def _subject(row: outbox.OutboxRow) -> Subject:

@@ -15,6 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
+from runtime import tracing
 from runtime.adapters.http import problem
 from runtime.adapters.http.serving import BodyFault, NoThreadError, read_json_body
 from runtime.domain import strict_json
@@ -87,6 +88,7 @@ class TokenMiddleware:
             # right.
             or hmac.compare_digest(_bearer_of(scope), self._token)
         ):
+            tracing.belongs_to_caller()
             await self._app(scope, receive, send)
         else:
             await problem.render(GatewayProblem("unauthorized"))(scope, receive, send)

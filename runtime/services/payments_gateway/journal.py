@@ -10,6 +10,7 @@ from uuid import UUID
 import psycopg
 from psycopg_pool import ConnectionPool
 
+from runtime import tracing
 from runtime.adapters.store import database, stripe_calls
 from runtime.domain.names import PaymentIntentId
 from runtime.domain.outcome import Outcome
@@ -56,6 +57,16 @@ class Call:
         return getattr(self.outcome, "payment_intent_id", None)
 
 
+def _note(call: Call) -> None:
+    """What a span says of a call: no word of what Stripe wrote, but its request's id."""
+    tracing.note(
+        bookpay__outcome=word_of(call.outcome),
+        bookpay__replayed=call.replayed,
+        http__response__status_code=call.http_status,
+        stripe__request_id=call.request_id,
+    )
+
+
 @dataclass(slots=True)
 class Journal:
     """Writes the rows; safe to share between threads."""
@@ -89,8 +100,10 @@ class Journal:
             # The caller may have been told `unknown` by now; nothing may be sent behind its back.
             raise self.unwritable(TimeoutError("the journal was too slow"))
         # No connection is held from here to the answer, however long Stripe takes.
-        answer = send()
-        call = Call(answer, classify(answer))
+        with tracing.span(f"stripe {operation}", tracing.SpanSide.CLIENT):
+            answer = send()
+            call = Call(answer, classify(answer))
+            _note(call)
         self._end(call_id, call)
         self.heard(answer)
         return call

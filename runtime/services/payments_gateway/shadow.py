@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Final
 from uuid import UUID
 
+from runtime import metrics
 from runtime.adapters.store import database, shadow
 from runtime.adapters.store.shadow import Comparison
 from runtime.domain.outcome import Outcome
@@ -19,6 +20,7 @@ from runtime.domain.shadow import (
     FINAL,
     V1Outcome,
     code_of,
+    parity,
 )
 from runtime.services.payments_gateway.edge import GatewayProblem
 from runtime.services.payments_gateway.journal import Call, Journal
@@ -42,11 +44,15 @@ def charge(
     """
     known = _look(journal, event_id, v1)
     # A final one is never asked for again: by then Stripe may have pruned the key.
+    ours = known.v2_outcome, known.v2_code
     if known.v2_outcome not in FINAL:
-        _note(journal, event_id, send())
+        call = send()
+        ours = word_of(call.outcome), code_of(call.outcome)
+        _note(journal, event_id, call)
     # After our own call, so that the comparison is complete whenever v1 answers.
     if known.v1 is None:
         raise waiting()
+    metrics.SHADOW_ANSWERS.labels(parity(known.v1, *ours)).inc()
     return known.v1.as_outcome()
 
 

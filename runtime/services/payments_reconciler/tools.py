@@ -10,12 +10,13 @@ from typing import Final, TypeVar
 import psycopg
 from psycopg_pool import ConnectionPool
 
-from runtime import config
+from runtime import config, tracing
 from runtime.adapters.gateway_client import GatewayClient, GatewayUnavailableError
 from runtime.adapters.store import database, reconcile
 from runtime.adapters.store.payments import Cause, PaymentRow
-from runtime.domain.names import PaymentState, trace_id
+from runtime.domain.names import EventId, PaymentState, trace_id
 from runtime.domain.payment_events import Event, Step
+from runtime.domain.trace import of_inbox
 from runtime.process import Process
 from runtime.steps import payment
 from runtime.telemetry import Outage
@@ -75,7 +76,10 @@ class Tools:
     def apply(self, row: PaymentRow, seen: Event) -> None:
         """Put news of a payment through its state machine; one that stays is looked at later."""
         # One transaction: whether the row stayed and when it comes up next belong together.
-        with self.pool.connection() as conn:
+        span = tracing.span(
+            f"reconcile {type(seen).__name__}", parent=of_inbox(EventId(row.event_id))
+        )
+        with span, self.pool.connection() as conn:
             applied = payment.apply(
                 conn,
                 row.event_id,

@@ -12,7 +12,7 @@ from typing import Final
 import psycopg
 from psycopg_pool import ConnectionPool
 
-from runtime import metrics
+from runtime import metrics, tracing
 from runtime.adapters.gateway_client import ChargeRequest, GatewayAnswer, GatewayClient
 from runtime.adapters.store import database, payments
 from runtime.adapters.store.payments import Cause
@@ -124,6 +124,7 @@ class AttemptRunner:
                 payment_intent_id=row.payment_intent_id,
                 money=row.money,
                 refund_id=row.refund_id,
+                traceparent=traceparent(row.event_id, claim.token),
                 on_sent=partial(failpoints.hit, Failpoint.SAGA_REFUND_SENT_NO_RESPONSE, subject),
             )
         metrics.PAYMENT_ATTEMPTS.labels("refund", type(answer.outcome).__name__.lower()).inc()
@@ -166,7 +167,7 @@ class AttemptRunner:
         """Write a result in one transaction; keep trying a while if the database is away."""
         for failures in range(1, PERSIST_TRIES_MAX + 1):
             try:
-                with self.pool.connection() as conn:
+                with tracing.span("transaction"), self.pool.connection() as conn:
                     write(conn)
             except database.UNAVAILABLE as error:
                 self.database_outage.failed(error)

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
@@ -19,10 +20,13 @@ from uuid import UUID
 import psycopg
 from psycopg_pool import ConnectionPool
 
-from runtime import metrics
+from runtime import metrics, tracing
 from runtime.domain.circuit import Circuit
 from runtime.domain.lease import Lease
+from runtime.domain.names import EventId
 from runtime.domain.outcome import Halt, Outcome, Retry, Unknown
+from runtime.domain.outcome_document import word_of
+from runtime.domain.trace import of_attempt, of_inbox
 from runtime.process import Process
 from runtime.services.payments_worker.attempt import AttemptRunner
 from runtime.steps import queue, refund
@@ -180,11 +184,13 @@ class Executor:
             # could come after the lease, and the key could be one that Stripe has pruned.
             logger.warning("an attempt is too late to be sent; its lease runs out")
             return
-        match claim:
-            case PaymentClaim():
-                outcome = self.attempts.charge(claim)
-            case RefundClaim():
-                outcome = self.attempts.refund(claim)
+        with _span(claim):
+            match claim:
+                case PaymentClaim():
+                    outcome = self.attempts.charge(claim)
+                case RefundClaim():
+                    outcome = self.attempts.refund(claim)
+            tracing.note(bookpay__outcome=word_of(outcome), bookpay__order_id=claim.row.order_id)
         self._update_circuit(outcome)
 
     def _update_circuit(self, outcome: Outcome) -> None:
@@ -239,3 +245,12 @@ class Executor:
             self.wake.wait(0.05)
             self.wake.clear()
         return False
+
+
+def _span(claim: PaymentClaim | RefundClaim) -> AbstractContextManager[None]:
+    """One attempt: a child of what made the payment, and what its call to the gateway names."""
+    what = "charge" if isinstance(claim, PaymentClaim) else "refund"
+    root = EventId(claim.row.event_id)
+    return tracing.span(
+        f"attempt {what}", parent=of_inbox(root), context=of_attempt(root, claim.token)
+    )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import random
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -22,13 +21,12 @@ from runtime.adapters.store.inbox import NewPayment
 from runtime.adapters.store.payments import Cause
 from runtime.domain.event import Malformed, ReceivedEvent, Record, parse_record
 from runtime.domain.names import Header, Service, Topic
+from runtime.domain.trace import parse_traceparent
 from runtime.steps import queue
 
 logger = logging.getLogger(__name__)
 
 TOPICS = (Topic.ORDERS_PLACED, Topic.ORDERS_CANCELLED)
-
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +94,7 @@ def _to_placed(event: ReceivedEvent, record: Record) -> NewPayment | Malformed:
         event,
         method,
         # Somebody else's text that would go out as a header of ours.
-        traceparent if _TRACEPARENT.fullmatch(traceparent) else None,
+        traceparent if parse_traceparent(traceparent) else None,
         _timestamp(event.text("occurred_at")),
         _timestamp(record.headers.get(Header.CREATED_AT)),
         record,

@@ -11,16 +11,19 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
+from uuid import UUID
 
 import psycopg
 from confluent_kafka import Consumer
 from psycopg_pool import ConnectionPool
 
+from runtime import tracing
 from runtime.adapters import consumer_loop, kafka
 from runtime.adapters.store import inbox_suspects
 from runtime.domain.event import Record
-from runtime.domain.names import Header
+from runtime.domain.names import EventId, Header, Topic
 from runtime.domain.payment import PROCESS_DEATHS_MAX
+from runtime.domain.trace import caller_of, of_inbox
 from runtime.faults import connections
 from runtime.faults.points import Failpoint, Subject
 from runtime.process import Process
@@ -96,6 +99,7 @@ class Ingest:
 
     def _store(self, records: Sequence[Record], subject: Subject) -> inbox.Counts:
         claims: list[PaymentClaim] = []
+        spans = _begun_spans(records)
         try:
             with self.pool.connection() as conn:
                 counts = inbox.store_batch(conn, records, source=self.source, rng=self.process.rng)
@@ -107,15 +111,39 @@ class Ingest:
                 self.process.failpoints.hit(
                     Failpoint.WORKER_RESERVED_BEFORE_COMMIT, subject, before_commit
                 )
-        except Exception:
+        except Exception as error:
+            for span, _ in spans:
+                span.end(type(error).__name__)
             # COMMIT may have gone through unheard: then the leases are ours and nobody works on
             # them. The executor gives them up at its next look, before they run out.
             if self.executor is not None:
                 self.executor.forget(claims)
             raise
+        _end_spans(spans, counts.new)
         if self.executor is not None:
             self.executor.start(claims)
         return counts
+
+
+def _begun_spans(records: Sequence[Record]) -> list[tuple[tracing.Span, Record]]:
+    """A span for each record of a batch; none while nobody wants them."""
+    if not tracing.is_on():
+        return []
+    begun = [
+        (tracing.begin(f"inbox {record.topic}", tracing.SpanSide.CONSUMER, parent=caller), record)
+        for record in records
+        if (caller := caller_of(record)) is not None
+    ]
+    return [(span, record) for span, record in begun if span is not None]
+
+
+def _end_spans(spans: Sequence[tuple[tracing.Span, Record]], new: Sequence[UUID]) -> None:
+    """The batch is stored: what made a payment is what all of the payment's spans come from."""
+    made = {EventId(root).hex: of_inbox(EventId(root)).span_id for root in new} if spans else {}
+    for span, record in spans:
+        if record.topic == Topic.ORDERS_PLACED and span.trace_id in made:
+            span.span_id = made[span.trace_id]
+        span.end()
 
 
 def _subject(records: Sequence[Record]) -> Subject:

@@ -14,11 +14,14 @@ from uuid import UUID
 import psycopg
 from psycopg_pool import ConnectionPool
 
+from runtime import tracing
 from runtime.adapters.rotated import Rotated
 from runtime.adapters.store import database, webhooks
 from runtime.adapters.store.webhooks import Stored
+from runtime.domain.names import EventId
 from runtime.domain.signature import Verified, verify
 from runtime.domain.stripe_event import Invalid, Odd, StripeEvent, parse
+from runtime.domain.trace import of_inbox
 from runtime.faults import connections
 from runtime.faults.points import ANYONE, Failpoint, Subject
 from runtime.process import Process
@@ -91,7 +94,11 @@ class Intake:
         failpoints = self.process.failpoints
         subject, waiting = _subject(event), connections.Pooled(self.pool)
         failpoints.hit(Failpoint.RECEIVER_VERIFIED_BEFORE_INSERT, subject, waiting)
-        with self.pool.connection() as conn:
+        if subject.event_id is not None:
+            # Stripe hands no context on: what it tells of a payment comes from the payment.
+            inbox = of_inbox(EventId(subject.event_id))
+            tracing.belongs_to(inbox.trace_id, inbox)
+        with tracing.span("transaction"), self.pool.connection() as conn:
             # One transaction for the event and its effect: whoever sees the row processed sees the
             # payment moved.
             stored = webhooks.store(conn, event, body)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID, uuid4, uuid5
 
 import pytest
 
-from tests.support.http_client import Answer
+from tests.support.http_client import Answer, http
 from tests.support.stack import Shop, Stack, post_charge
 from tests.support.twin import Twin
 from tests.support.waiting import eventually
@@ -173,3 +174,22 @@ def test_v1s_first_word_stands(shadowed: Shop) -> None:
     again = charge(shadowed, event_id, "declined; code=expired_card")
 
     assert (again.json["outcome"], again.json["payment_intent_id"]) == ("settled", "pi_first")
+
+
+def test_each_answer_of_v1s_is_counted_by_whether_ours_is_the_same(shadowed: Shop) -> None:
+    def counted(parity: str) -> float:
+        url = shadowed.stack["gateway"].url + "/metrics"
+        text = http.request("GET", url).body.decode()
+        found = re.search(rf'bookpay_shadow_answers_total{{parity="{parity}"}} (\S+)', text)
+        return float(found[1]) if found else 0.0
+
+    before = {parity: counted(parity) for parity in ("agreed", "differed")}
+
+    # The second answer is told from the table, where ours was written down by the first.
+    event_id = uuid4()
+    charge(shadowed, event_id, "settled; payment_intent_id=pi_of_v1")
+    charge(shadowed, event_id, "settled; payment_intent_id=pi_of_v1")
+    charge(shadowed, uuid4(), "declined; code=expired_card")
+
+    assert counted("agreed") - before["agreed"] == 2
+    assert counted("differed") - before["differed"] == 1

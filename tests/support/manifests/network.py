@@ -47,6 +47,11 @@ _OUTSIDE: Final = (
     Pod("stranger", "default", {"app": "stranger"}),
     Pod("dns", "kube-system", {"k8s-app": "kube-dns"}, {"dns": 53}),
     Pod("prometheus", "monitoring", {"app.kubernetes.io/name": "prometheus"}),
+    Pod(
+        *("otel-collector", "observability"),
+        {"app.kubernetes.io/name": "opentelemetry-collector"},
+        {"otlp-http": 4318},
+    ),
     Pod("ingress", "istio-ingress", {"istio": "ingress"}, {"https": 443}),
     Pod("istiod", "istio-system", {"app": "istiod"}, {"xds": 15012}),
     Pod("cnpg-operator", "cnpg-system", {"app.kubernetes.io/name": "cloudnative-pg"}),
@@ -155,6 +160,8 @@ def implied(rendered: Rendered) -> Iterator[Arrow]:
         for entry in spec["containers"][0].get("env", ()):
             if entry["name"] == "STRIPE_API_BASE" and "stripe-twin" in entry["value"]:
                 yield name, "stripe-twin", 8080
+        if "OTEL_EXPORTER_OTLP_ENDPOINT" in shared and "envFrom" in spec["containers"][0]:
+            yield name, "otel-collector", 4318
         if _argument(spec, "--endpoint"):
             yield name, "payments-webhook-receiver", 8080
     yield NEWCOMER.name, "dns", 53

@@ -12,7 +12,7 @@ import pytest
 from bookpayctl.judge import evaluation
 from bookpayctl.judge.ledgers.sink import RowSink, Value
 from bookpayctl.judge.ledgers.store import (
-    Connection,
+    LedgerConnection,
     StoreError,
     keep_csv,
     keep_lines,
@@ -35,7 +35,7 @@ BODY = "-- violations\nSELECT 1;\n\n-- examined\nSELECT 2;\n"
 
 
 @pytest.fixture
-def engine() -> Iterator[Connection]:
+def engine() -> Iterator[LedgerConnection]:
     with opened() as connection:
         yield connection
 
@@ -65,7 +65,9 @@ def test_every_table_that_a_source_fills_can_say_what_could_not_be_held() -> Non
     assert without == {"judgement", "absent"}
 
 
-def kept(engine: Connection, folder: Path, name: str, *rows: dict[str, Value]) -> list[object]:
+def kept(
+    engine: LedgerConnection, folder: Path, name: str, *rows: dict[str, Value]
+) -> list[object]:
     with RowSink(tables()[name], folder / "lines") as sink:
         for row in rows:
             sink.put(row)
@@ -74,7 +76,7 @@ def kept(engine: Connection, folder: Path, name: str, *rows: dict[str, Value]) -
     return list(engine.execute(f"SELECT * FROM {name}").fetchall())
 
 
-def test_rows_come_back_as_they_went_in(engine: Connection, tmp_path: Path) -> None:
+def test_rows_come_back_as_they_went_in(engine: LedgerConnection, tmp_path: Path) -> None:
     at = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
     row: dict[str, Value] = {
         "order_id": 'o\'1\n"x"',
@@ -93,7 +95,7 @@ def test_rows_come_back_as_they_went_in(engine: Connection, tmp_path: Path) -> N
 
 
 def test_a_table_without_rows_is_empty_and_has_its_columns(
-    engine: Connection, tmp_path: Path
+    engine: LedgerConnection, tmp_path: Path
 ) -> None:
     assert kept(engine, tmp_path, "orders") == []
     assert engine.execute("SELECT COUNT(amount) FROM orders").fetchone() == (0,)
@@ -112,7 +114,7 @@ def test_a_table_without_rows_is_empty_and_has_its_columns(
     ],
 )
 def test_what_no_column_can_hold_is_null_and_named(
-    engine: Connection, tmp_path: Path, column: str, value: Value
+    engine: LedgerConnection, tmp_path: Path, column: str, value: Value
 ) -> None:
     kept(engine, tmp_path, "orders", {"order_id": "o1", "currency": "usd", column: value})
 
@@ -121,7 +123,7 @@ def test_what_no_column_can_hold_is_null_and_named(
     ]
 
 
-def test_what_postgresql_copies_is_read_as_it_was(engine: Connection, tmp_path: Path) -> None:
+def test_what_postgresql_copies_is_read_as_it_was(engine: LedgerConnection, tmp_path: Path) -> None:
     csv = tmp_path / "letters.csv"
     csv.write_text('event_id,unreadable\n"",\n"a ""b""\n,c",\n,event_id\n')
 
@@ -132,7 +134,9 @@ def test_what_postgresql_copies_is_read_as_it_was(engine: Connection, tmp_path: 
     assert found == [("", None), ('a "b"\n,c', None), (None, "event_id")]
 
 
-def test_every_type_is_read_as_postgresql_writes_it(engine: Connection, tmp_path: Path) -> None:
+def test_every_type_is_read_as_postgresql_writes_it(
+    engine: LedgerConnection, tmp_path: Path
+) -> None:
     csv = tmp_path / "webhooks.csv"
     csv.write_text(
         "stripe_event_id,type,object_id,received_at,processed,parked,unreadable\n"
@@ -151,7 +155,7 @@ def test_every_type_is_read_as_postgresql_writes_it(engine: Connection, tmp_path
 
 
 def test_columns_in_another_order_than_the_tables_are_refused(
-    engine: Connection, tmp_path: Path
+    engine: LedgerConnection, tmp_path: Path
 ) -> None:
     csv = tmp_path / "letters.csv"
     csv.write_text("unreadable,event_id\n")
@@ -161,7 +165,7 @@ def test_columns_in_another_order_than_the_tables_are_refused(
 
 
 def test_what_several_rules_ask_of_can_be_made_of_empty_ledgers(
-    engine: Connection, tmp_path: Path
+    engine: LedgerConnection, tmp_path: Path
 ) -> None:
     open_folder(engine, tmp_path)
 
@@ -170,7 +174,7 @@ def test_what_several_rules_ask_of_can_be_made_of_empty_ledgers(
     assert len(made) == 25
 
 
-def made_columns(engine: Connection, folder: Path) -> dict[str, set[str]]:
+def made_columns(engine: LedgerConnection, folder: Path) -> dict[str, set[str]]:
     """The columns of each derived table, as the judge makes them."""
     open_folder(engine, folder)
     evaluation.prepare(engine)
@@ -183,7 +187,7 @@ def made_columns(engine: Connection, folder: Path) -> dict[str, set[str]]:
 
 
 def test_a_derived_table_has_no_column_that_no_rule_reads(
-    engine: Connection, tmp_path: Path
+    engine: LedgerConnection, tmp_path: Path
 ) -> None:
     made = made_columns(engine, tmp_path)
 
@@ -193,7 +197,9 @@ def test_a_derived_table_has_no_column_that_no_rule_reads(
     }  # fmt: skip
 
 
-def test_a_derived_table_has_what_tables_on_it_read(engine: Connection, tmp_path: Path) -> None:
+def test_a_derived_table_has_what_tables_on_it_read(
+    engine: LedgerConnection, tmp_path: Path
+) -> None:
     made = made_columns(engine, tmp_path)
 
     assert {"judged", "client_key"} <= made["customers_orders"]
@@ -209,7 +215,7 @@ def test_no_rule_compares_rows_by_columns_that_it_does_not_name() -> None:
 
 
 def test_the_names_in_the_rules_are_those_of_the_protocol(
-    engine: Connection, tmp_path: Path
+    engine: LedgerConnection, tmp_path: Path
 ) -> None:
     open_folder(engine, tmp_path)
     for statement in derived_tables():

@@ -21,7 +21,7 @@ from bookpayctl.judge.ledgers.manifest import (
     read_manifest,
     write_manifest,
 )
-from bookpayctl.judge.ledgers.store import Connection, open_folder, opened
+from bookpayctl.judge.ledgers.store import LedgerConnection, open_folder, opened
 from bookpayctl.judge.ledgers.tables import tables
 from bookpayctl.judge.ledgers.writer import LedgerWriter
 from bookpayctl.judge.looks import LedgerLook, side_by_side
@@ -41,12 +41,12 @@ READ_AT = shop.at(90)
 
 
 @pytest.fixture
-def engine() -> Iterator[Connection]:
+def engine() -> Iterator[LedgerConnection]:
     with opened() as connection:
         yield connection
 
 
-def kept(engine: Connection, folder: Path, facts: Facts) -> Path:
+def kept(engine: LedgerConnection, folder: Path, facts: Facts) -> Path:
     """A folder of ledgers with these facts in it."""
     ledgers = LedgerWriter(engine, folder)
     for name, rows in {**dict.fromkeys(tables(), ()), **dict(rows_of(facts))}.items():
@@ -57,27 +57,29 @@ def kept(engine: Connection, folder: Path, facts: Facts) -> Path:
     return folder
 
 
-def digested(engine: Connection, folder: Path, **changes: Any) -> dict[str, str]:
+def digested(engine: LedgerConnection, folder: Path, **changes: Any) -> dict[str, str]:
     facts = shop.with_database(**changes)
     return digests(
         engine, kept(engine, folder, facts), "look", cut_off=shop.at(30), read_at=READ_AT
     )
 
 
-def moved(engine: Connection, tmp_path: Path, **changes: Any) -> set[str]:
+def moved(engine: LedgerConnection, tmp_path: Path, **changes: Any) -> set[str]:
     """The parts in which a changed shop differs from the healthy one."""
     one, other = digested(engine, tmp_path / "a"), digested(engine, tmp_path / "b", **changes)
     return {part for part in one if one[part] != other[part]}
 
 
-def test_two_looks_at_the_same_state_have_one_digest(engine: Connection, tmp_path: Path) -> None:
+def test_two_looks_at_the_same_state_have_one_digest(
+    engine: LedgerConnection, tmp_path: Path
+) -> None:
     backwards = {"orders": D.orders[::-1], "outbox": D.outbox[::-1]}
 
     assert moved(engine, tmp_path, **backwards) == set()
 
 
 def test_anything_of_a_judged_order_that_moved_changes_the_digest(
-    engine: Connection, tmp_path: Path
+    engine: LedgerConnection, tmp_path: Path
 ) -> None:
     refunding = (replace(D.payments[0], state="refunding"), *D.payments[1:])
 
@@ -85,7 +87,7 @@ def test_anything_of_a_judged_order_that_moved_changes_the_digest(
 
 
 def test_orders_after_the_cut_off_do_not_change_the_digest(
-    engine: Connection, tmp_path: Path
+    engine: LedgerConnection, tmp_path: Path
 ) -> None:
     young = replace(D.orders[0], id="ord_young", created_at=shop.at(31))
 
@@ -94,7 +96,7 @@ def test_orders_after_the_cut_off_do_not_change_the_digest(
 
 @pytest.mark.parametrize("created_at", [READ_AT + timedelta(seconds=61), "infinity"])
 def test_an_order_dated_ahead_belongs_to_the_digest_of_both_looks(
-    engine: Connection, tmp_path: Path, created_at: datetime
+    engine: LedgerConnection, tmp_path: Path, created_at: datetime
 ) -> None:
     ahead = replace(D.orders[0], id="ord_ahead", created_at=created_at)
 
@@ -111,7 +113,7 @@ OF_ONE_ORDER: Final = {
 ANOTHER: Final = {"VARCHAR": "'x'", "TIMESTAMP": "TIMESTAMP '2026-11-22 12:00:01'"}
 
 
-def one_order_look(engine: Connection) -> None:
+def one_order_look(engine: LedgerConnection) -> None:
     """A look at one order, each part with one row."""
     engine.execute("CREATE SCHEMA look")
     for name in PARTS:
@@ -131,7 +133,7 @@ def one_order_look(engine: Connection) -> None:
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_every_column_of_a_part_is_in_its_digest(engine: Connection, part: str) -> None:
+def test_every_column_of_a_part_is_in_its_digest(engine: LedgerConnection, part: str) -> None:
     one_order_look(engine)
     silent = []
     before = digest(engine, "look", part)
@@ -149,7 +151,7 @@ def test_every_column_of_a_part_is_in_its_digest(engine: Connection, part: str) 
     assert silent == (["published_at"] if part == "outbox" else [])
 
 
-def test_rows_that_are_there_twice_do_not_cancel_each_other(engine: Connection) -> None:
+def test_rows_that_are_there_twice_do_not_cancel_each_other(engine: LedgerConnection) -> None:
     one_order_look(engine)
     engine.execute("INSERT INTO look.order_steps SELECT * FROM look.order_steps")
     twice = digest(engine, "look", "order_steps")
@@ -159,7 +161,7 @@ def test_rows_that_are_there_twice_do_not_cancel_each_other(engine: Connection) 
     assert digest(engine, "look", "order_steps") != twice
 
 
-def test_values_that_changed_places_change_the_digest(engine: Connection) -> None:
+def test_values_that_changed_places_change_the_digest(engine: LedgerConnection) -> None:
     one_order_look(engine)
     engine.execute("UPDATE look.order_steps SET step_number = 1, to_state = 'pending'")
     engine.execute(
@@ -183,7 +185,7 @@ def poison_sent(runs_dir: Path) -> None:
 
 
 def combined(
-    engine: Connection, root: Path, earlier: Facts, later: Facts, **absent: Absence
+    engine: LedgerConnection, root: Path, earlier: Facts, later: Facts, **absent: Absence
 ) -> Path:
     moment = DatabaseMoment(shop.at(60), timedelta(0), "18")
     stack = OurStack(environment_away(root, name=shop.ENVIRONMENT))
@@ -203,7 +205,7 @@ def combined(
 
 
 def test_a_healthy_shop_that_went_through_files_violates_nothing(
-    engine: Connection, tmp_path: Path
+    engine: LedgerConnection, tmp_path: Path
 ) -> None:
     combined(engine, tmp_path, shop.healthy(), shop.healthy())
 
@@ -213,7 +215,7 @@ def test_a_healthy_shop_that_went_through_files_violates_nothing(
 
 
 def test_money_is_the_earlier_looks_and_rows_and_offsets_are_the_later_ones(
-    engine: Connection, tmp_path: Path
+    engine: LedgerConnection, tmp_path: Path
 ) -> None:
     behind = shop.with_log(offsets=tuple(replace(o, committed=0) for o in shop.LOG.offsets))
     unpaid = shop.with_database(orders=())
@@ -229,7 +231,7 @@ def test_money_is_the_earlier_looks_and_rows_and_offsets_are_the_later_ones(
 
 
 def test_a_ledger_that_one_look_could_not_read_is_missing_with_its_reason(
-    engine: Connection, tmp_path: Path
+    engine: LedgerConnection, tmp_path: Path
 ) -> None:
     gone = Absence("Kafka could not be read: no broker", chosen=False)
     folder = combined(engine, tmp_path, shop.healthy(), shop.healthy(), log_records=gone)
@@ -241,7 +243,7 @@ def test_a_ledger_that_one_look_could_not_read_is_missing_with_its_reason(
     assert not (folder / "log_records.parquet").exists()
 
 
-def written_down(engine: Connection, tmp_path: Path) -> Path:
+def written_down(engine: LedgerConnection, tmp_path: Path) -> Path:
     folder = combined(engine, tmp_path, shop.healthy(), shop.healthy())
     write_manifest(
         engine, folder, tmp_path / "manifest.json", rules_sha256="r", sources={"postgresql": "18"}
@@ -250,7 +252,7 @@ def written_down(engine: Connection, tmp_path: Path) -> Path:
 
 
 def test_a_manifest_has_the_rows_and_times_of_every_file(
-    engine: Connection, tmp_path: Path
+    engine: LedgerConnection, tmp_path: Path
 ) -> None:
     folder = written_down(engine, tmp_path)
 
@@ -264,7 +266,7 @@ def test_a_manifest_has_the_rows_and_times_of_every_file(
 
 
 def test_a_file_that_was_edited_is_missing_or_was_added_is_told(
-    engine: Connection, tmp_path: Path
+    engine: LedgerConnection, tmp_path: Path
 ) -> None:
     folder = written_down(engine, tmp_path)
     (folder / "orders.parquet").write_bytes((folder / "payments.parquet").read_bytes())

@@ -27,8 +27,9 @@ def test_the_installed_tool_has_the_manifests() -> None:
     files = [path for path in MANIFESTS.rglob("*") if path.is_file()]
 
     assert installed.resolve() == MANIFESTS.resolve()
-    assert "manifests/**/*.yaml" in packaged["package-data"]["bookpayctl"]
-    assert {path.suffix for path in files} == {".yaml"}
+    kinds = {f"manifests/**/*{path.suffix}" for path in files}
+    assert kinds <= {*packaged["package-data"]["bookpayctl"]}
+    assert kinds == {"manifests/**/*.yaml", "manifests/**/*.json"}
 
 
 def test_every_component_is_used_by_an_overlay_or_says_that_it_stands_alone() -> None:

@@ -51,7 +51,7 @@ BESIDES: Final[dict[str, set[network.Arrow]]] = {
 
 # Pods of operators talk to the API server, and so to whom they like.
 _UNBOUND: Final = {"cnpg", "strimzi", "connect"}
-_OUTSIDERS: Final = {"dns", "ingress", "istiod", "mail-relay"}
+_OUTSIDERS: Final = {"dns", "ingress", "istiod", "mail-relay", "otel-collector"}
 
 
 def arrows_of(rendered: Rendered) -> set[network.Arrow]:

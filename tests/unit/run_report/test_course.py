@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bookpayctl.judge.ledgers.store import Connection, open_folder, opened
+from bookpayctl.judge.ledgers.store import LedgerConnection, open_folder, opened
 from bookpayctl.run_report import ledgers
 from bookpayctl.run_report.course import (
     BINS_MAX,
@@ -32,14 +32,16 @@ def after(seconds: float) -> datetime:
 
 
 @pytest.fixture
-def connection(tmp_path: Path) -> Iterator[Connection]:
+def connection(tmp_path: Path) -> Iterator[LedgerConnection]:
     """An engine with every table of the judge, and nothing in them."""
     with opened() as engine:
         open_folder(engine, tmp_path)
         yield engine
 
 
-def placed(connection: Connection, orders: list[tuple[str, str, float, float | None]]) -> None:
+def placed(
+    connection: LedgerConnection, orders: list[tuple[str, str, float, float | None]]
+) -> None:
     """Orders by id and status, placed and ended so many seconds after noon."""
     for order_id, status, began, ended in orders:
         connection.execute(
@@ -53,7 +55,7 @@ def placed(connection: Connection, orders: list[tuple[str, str, float, float | N
             )
 
 
-def test_orders_are_counted_by_bin_and_by_what_became_of_them(connection: Connection) -> None:
+def test_orders_are_counted_by_bin_and_by_what_became_of_them(connection: LedgerConnection) -> None:
     placed(
         connection,
         [("a", "paid", 0, 0.2), ("b", "paid", 0.1, 0.7), ("c", "pending", 0.6, None)],
@@ -73,7 +75,7 @@ def test_orders_are_counted_by_bin_and_by_what_became_of_them(connection: Connec
     assert [first.median, first.p99, first.worst] == pytest.approx([0.4, 0.596, 0.6])
 
 
-def test_what_was_open_before_the_window_counts_as_waiting(connection: Connection) -> None:
+def test_what_was_open_before_the_window_counts_as_waiting(connection: LedgerConnection) -> None:
     placed(connection, [("old", "paid", -5, 0.6), ("done", "paid", -5, -4)])
     ledgers.prepare(connection)
 
@@ -83,7 +85,7 @@ def test_what_was_open_before_the_window_counts_as_waiting(connection: Connectio
     assert course.orders == 0
 
 
-def test_what_runs_placed_themselves_is_no_customers_order(connection: Connection) -> None:
+def test_what_runs_placed_themselves_is_no_customers_order(connection: LedgerConnection) -> None:
     placed(connection, [("a", "paid", 0, 0.2), ("probe", "paid", 0, 0.2)])
     connection.execute("INSERT INTO probes (kind, id) VALUES ('client_key', 'key-probe')")
     ledgers.prepare(connection)
@@ -91,7 +93,7 @@ def test_what_runs_placed_themselves_is_no_customers_order(connection: Connectio
     assert ledgers.extent(connection, None, None).orders == 1
 
 
-def test_an_order_of_a_wrong_year_does_not_flatten_the_figure(connection: Connection) -> None:
+def test_an_order_of_a_wrong_year_does_not_flatten_the_figure(connection: LedgerConnection) -> None:
     connection.execute(
         "INSERT INTO judgement (read_at, ahead_from)"
         " VALUES (TIMESTAMP '2026-11-22 12:01:00', TIMESTAMP '2026-11-22 12:02:00')"
@@ -109,7 +111,7 @@ def test_an_order_of_a_wrong_year_does_not_flatten_the_figure(connection: Connec
 
 
 def test_where_nobody_marks_events_as_published_none_is_said_to_wait(
-    connection: Connection,
+    connection: LedgerConnection,
 ) -> None:
     connection.execute("INSERT INTO judgement (change_data_capture) VALUES (true)")
     placed(connection, [("a", "paid", 0, 0.2)])
@@ -119,7 +121,7 @@ def test_where_nobody_marks_events_as_published_none_is_said_to_wait(
 
 
 def test_a_page_of_ten_thousand_orders_is_no_larger_than_one_of_a_hundred(
-    connection: Connection,
+    connection: LedgerConnection,
 ) -> None:
     connection.execute(
         "INSERT INTO orders (order_id, status, created_at, client_key)"

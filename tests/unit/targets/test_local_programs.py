@@ -116,3 +116,14 @@ def test_services_are_asked_by_http_and_servers_in_their_own_protocol() -> None:
         "mail-sink": ReadinessProbe.SMTP,
     }
     assert programs.probe_of_process("notifier") is ReadinessProbe.READYZ
+
+
+def test_every_service_and_nobody_else_is_told_of_a_collector_of_traces() -> None:
+    collector = "http://127.0.0.1:4318"
+    listed = programs.applications(replace(ADDRESSES, otlp_endpoint=collector))
+
+    told = {each.name: each.variables.get("OTEL_EXPORTER_OTLP_ENDPOINT") for each in listed}
+
+    services = {program.name for program in listed if program.tier is programs.Tier.SERVICE}
+    assert told == {name: collector if name in services else None for name in told}
+    assert not any("OTEL_EXPORTER_OTLP_ENDPOINT" in each.variables for each in by_name().values())

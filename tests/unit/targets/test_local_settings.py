@@ -142,3 +142,13 @@ def test_an_existing_stripe_needs_its_key_and_its_secret(tmp_path: Path) -> None
 
     with pytest.raises(SettingsError, match="needs STRIPE_WEBHOOK_SECRET"):
         read_options(values, {"STRIPE_API_KEY": "sk_test_1"})
+
+
+def test_a_collector_of_traces_that_is_no_address_is_refused(tmp_path: Path) -> None:
+    values = settings.resolve({}, {}, tmp_path)
+    named = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}
+
+    with pytest.raises(SettingsError, match="OTEL_EXPORTER_OTLP_ENDPOINT"):
+        read_options(values, {"OTEL_EXPORTER_OTLP_ENDPOINT": "127.0.0.1:4318"})
+    assert read_options(values, named).otlp_endpoint == "http://127.0.0.1:4318"
+    assert read_options(values, {}).otlp_endpoint is None

@@ -36,6 +36,9 @@ DEADLINES: Final = {
 }
 
 
+OTLP_VARIABLE: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
+
+
 class Tier(IntEnum):
     """Who needs whom: a tier is stopped before the ones above it in this list."""
 
@@ -123,6 +126,7 @@ class Addresses:
         root: the environment's folder.
         own_twin: whether Stripe is our twin, which then is one of the processes.
         tap_journal: where a recording tap writes; None when none stands before Stripe.
+        otlp_endpoint: a collector of traces; None: the services make none.
     """
 
     name: str
@@ -138,6 +142,7 @@ class Addresses:
     failpoints: bool
     log_level: str
     tap_journal: Path | None = None
+    otlp_endpoint: str | None = None
 
     @property
     def secrets_dir(self) -> Path:
@@ -275,6 +280,8 @@ def _variables(addresses: Addresses, replica: Replica) -> dict[str, str]:
     }
     if addresses.failpoints:
         variables["BOOKPAY_FAILPOINTS"] = "on"
+    if addresses.otlp_endpoint:
+        variables[OTLP_VARIABLE] = addresses.otlp_endpoint
     return variables | _service_variables(addresses, replica.service)
 
 
