@@ -6,10 +6,14 @@ with (`event_id <> ALL (...)`, `event_id = ANY (...) AND published_at IS NULL`),
 connection that planned them before the outage, while the outbox was empty, as a running publisher
 has. Both are also measured with 4,000 events in flight, which a broker that is slow makes of it.
 
+Then a snapshot is held, as by a report or a backup, while rows of minutes at 2,000 a second
+come and go, dated so and made as fast as they go: what a read takes at the start and at the end,
+for looks that go on where the last one ended, and for looks that all begin at the start.
+
 Runs on a PostgreSQL of its own. Rounds take turns, each contender on a new table, and the ratio of
 each round is what counts: a machine that does something else as well slows both.
 
-    python -m benchmarks.outbox_drain [--rows 100000] [--rounds 3]
+    python -m benchmarks.outbox_drain [--rows 100000] [--rounds 3] [--held-rows 300000]
 """
 
 from __future__ import annotations
@@ -20,9 +24,9 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
-from uuid import UUID
 
 import psycopg
 
@@ -34,11 +38,15 @@ BATCH: Final = 1_000
 IN_FLIGHT: Final = 4_000
 FETCHES: Final = 20
 
+# While a snapshot is held: rows that come at once, and how fast they came by their dates.
+COMING: Final = 10_000
+PER_SECOND: Final = 2_000
+
 PLAIN_SELECT: Final = """
-    SELECT event_id, aggregate, aggregate_id, event_type, payload::text AS payload, tenant_id,
-           created_at
+    SELECT event_id::text, aggregate, aggregate_id, event_type, payload::text AS payload, tenant_id,
+           created_at::text
     FROM outbox
-    WHERE published_at IS NULL AND event_id <> ALL (%(in_flight)s)
+    WHERE published_at IS NULL AND event_id <> ALL (%(in_flight)s::uuid[])
       AND NOT EXISTS (SELECT FROM dead_letters
                       WHERE dead_letters.source = 'outbox' AND source_offset IS NULL
                         AND resolved_at IS NULL AND dead_letters.event_id = outbox.event_id)
@@ -46,7 +54,7 @@ PLAIN_SELECT: Final = """
 """
 PLAIN_MARK: Final = """
     UPDATE outbox SET published_at = clock_timestamp()
-    WHERE event_id = ANY (%(event_ids)s) AND published_at IS NULL
+    WHERE event_id = ANY (%(event_ids)s::uuid[]) AND published_at IS NULL
 """
 
 FILL: Final = """
@@ -57,9 +65,13 @@ FILL: Final = """
                'order_id', 'ord_' || n, 'occurred_at', now(), 'amount_cents', 4200,
                'currency', 'usd', 'customer_id', 'customer-17', 'items', jsonb_build_array(
                    jsonb_build_object('sku', 'book-0001', 'quantity', 1))),
-           'acme', clock_timestamp()
+           'acme', {created_at}
     FROM generate_series(1, %s) AS n
 """
+AS_IT_COMES: Final = FILL.format(created_at="clock_timestamp()")
+DATED: Final = FILL.format(
+    created_at=f"%s::timestamptz + n * interval '1 second' / {PER_SECOND}"
+).replace("generate_series(1, %s)", f"generate_series(1, {COMING})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,20 +117,29 @@ class Session:
             autocommit=True,
             **arguments,  # type: ignore[arg-type]
         )
-        # An id that no row has: an empty list has no type, and would be another statement.
-        nobody = UUID(int=1)
+        self.since: str | None = None
         for _ in range(3):
-            self.read([nobody])
-            self.mark([nobody])
+            self.read([])
+            self.mark([])
 
-    def read(self, in_flight: Sequence[UUID]) -> list[UUID]:
-        found = self.conn.execute(
-            self.contender.select, {"limit": BATCH, "in_flight": list(in_flight)}
-        ).fetchall()
+    def read(self, in_flight: Sequence[str], *, goes_on: bool = False) -> list[str]:
+        values = {
+            "limit": BATCH,
+            "in_flight": listed(in_flight),
+            "since": self.since if goes_on else None,
+        }
+        found = self.conn.execute(self.contender.select, values).fetchall()
+        if found:
+            self.since = found[-1][6]
         return [row[0] for row in found]
 
-    def mark(self, event_ids: Sequence[UUID]) -> None:
-        self.conn.execute(self.contender.mark, {"event_ids": list(event_ids)})
+    def mark(self, event_ids: Sequence[str]) -> None:
+        self.conn.execute(self.contender.mark, {"event_ids": listed(event_ids)})
+
+
+def listed(ids: Sequence[str]) -> str:
+    """An array's text."""
+    return "{" + ",".join(ids) + "}"
 
 
 def drain(dsn: str, contender: Contender, rows: int, *, analyzed: bool) -> Sample:
@@ -130,11 +151,11 @@ def drain(dsn: str, contender: Contender, rows: int, *, analyzed: bool) -> Sampl
             conn.execute("ANALYZE outbox")
             conn.execute("ANALYZE dead_letters")
         session = Session(dsn, contender)
-        conn.execute(FILL, (rows,))
+        conn.execute(AS_IT_COMES, (rows,))
         ids = [
             row[0]
             for row in conn.execute(
-                "SELECT event_id FROM outbox ORDER BY created_at LIMIT %s", (IN_FLIGHT,)
+                "SELECT event_id::text FROM outbox ORDER BY created_at LIMIT %s", (IN_FLIGHT,)
             )
         ]
     crowded = [timed(lambda: session.read(ids)) for _ in range(FETCHES)]
@@ -142,7 +163,7 @@ def drain(dsn: str, contender: Contender, rows: int, *, analyzed: bool) -> Sampl
     began = time.perf_counter()
     while left:
         at = time.perf_counter()
-        batch = session.read([UUID(int=1)])
+        batch = session.read([])
         reads.append(time.perf_counter() - at)
         marks.append(timed(lambda batch=batch: session.mark(batch)))
         left -= len(batch)
@@ -154,6 +175,42 @@ def drain(dsn: str, contender: Contender, rows: int, *, analyzed: bool) -> Sampl
         1000 * statistics.median(marks),
         1000 * statistics.median(crowded),
     )
+
+
+def held(dsn: str, rows: int, *, goes_on: bool) -> tuple[list[float], list[float]]:
+    """Milliseconds of each read in the first and the last tenth, a snapshot held over all."""
+    with (
+        psycopg.connect(dsn, autocommit=True) as conn,
+        psycopg.connect(dsn) as report,
+    ):
+        conn.execute("SET search_path = bookstore_platform")
+        conn.execute("TRUNCATE outbox")
+        session = Session(dsn, CONTENDERS[-1])
+        report.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        report.execute("SELECT count(*) FROM bookstore_platform.outbox")
+        began = datetime.now(UTC) - timedelta(seconds=rows / PER_SECOND)
+        reads = []
+        for arrived in range(0, rows, COMING):
+            conn.execute(DATED, (began + timedelta(seconds=arrived / PER_SECOND),))
+            for _ in range(COMING // BATCH):
+                at = time.perf_counter()
+                batch = session.read([], goes_on=goes_on)
+                reads.append(1000 * (time.perf_counter() - at))
+                session.mark(batch)
+        session.conn.close()
+    tenth = len(reads) // 10
+    return reads[:tenth], reads[-tenth:]
+
+
+def show_held(dsn: str, rows: int) -> None:
+    """What a read takes under a held snapshot, from the start and going on."""
+    for name, goes_on in (("from the start", False), ("going on", True)):
+        first, last = held(dsn, rows, goes_on=goes_on)
+        ends = [statistics.quantiles(part, n=100)[98] for part in (first, last)]
+        print(
+            f"{name:16}read ms p50 {statistics.median(first):.1f} -> {statistics.median(last):.1f},"
+            f" p99 {ends[0]:.1f} -> {ends[1]:.1f} ({ends[1] / ends[0]:.1f} times)"
+        )
 
 
 def timed(step: Any) -> float:
@@ -190,6 +247,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--held-rows", type=int, default=300_000)
     given = parser.parse_args()
     worst = []
     with (
@@ -208,6 +266,8 @@ def main() -> int:
                 today.rows_per_second / plain.rows_per_second
                 for today, plain in zip(samples["today"], samples["plain"], strict=True)
             ]
+        print(f"a snapshot is held over {given.held_rows} rows, {PER_SECOND} a second:")
+        show_held(servers.dsn, given.held_rows)
     return 0 if min(worst) > 1 else 1
 
 

@@ -112,8 +112,8 @@ WRONG_EVENTS_AND_ORDERS: Final = (
         (
             Edit(
                 "runtime/services/outbox_publisher/message.py",
-                "None if row.payload is None else row.payload.encode()",
-                'None if row.payload is None else (row.payload + " ").encode()',
+                "        value = row.payload\n",
+                '        value = None if row.payload is None else row.payload + " "\n',
             ),
         ),
         before=(PAID,),

@@ -33,7 +33,7 @@ WRONG_SURROUNDINGS: Final = (
         (
             Edit(
                 "runtime/services/outbox_publisher/service.py",
-                "        if room <= 0:\n            return []\n",
+                "        if room < term.limit:\n            return []\n",
                 "        if room <= IN_FLIGHT_MAX:\n            return []\n",
             ),
         ),

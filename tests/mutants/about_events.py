@@ -12,6 +12,7 @@ INBOX: Final = "runtime/services/payments_worker/inbox.py"
 QUEUE: Final = "runtime/steps/queue.py"
 CONSUMER_LOOP: Final = "runtime/adapters/consumer_loop.py"
 PUBLISHER: Final = "runtime/services/outbox_publisher/service.py"
+POSITION: Final = "runtime/services/outbox_publisher/position.py"
 READING: Final = "runtime/services/outbox_publisher/reading.py"
 
 EVENT_MUTANTS: Final = (
@@ -136,9 +137,9 @@ EVENT_MUTANTS: Final = (
         (
             Replacement(
                 PUBLISHER,
-                "        return Term(self.standby, number)\n",
+                "        return Term(self.standby, number, Envelope(common.process, number))\n",
                 """        working = database.connect(common.dsn, common.process, flush_commits=False)
-        return Term(working, number)
+        return Term(working, number, Envelope(common.process, number))
 """,
             ),
         ),
@@ -290,5 +291,71 @@ EVENT_MUTANTS: Final = (
             ),
         ),
         (unit("runtime/test_consumer_offsets", "test_a_refused_commit_is_sent_again"),),
+    ),
+    Mutant(
+        "M228",
+        "the publisher never looks at the outbox from its start again",
+        (
+            Replacement(
+                POSITION,
+                "            self._whole_due_at = now + min(pause_seconds, WHOLE_LOOK_SECONDS_MAX)\n",
+                "            self._whole_due_at = math.inf\n",
+            ),
+        ),
+        (
+            integration(
+                "outbox_publisher/test_late_commits",
+                "test_a_look_goes_on_where_the_last_one_ended",
+            ),
+        ),
+    ),
+    Mutant(
+        "M229",
+        "what followed from a long transaction is published before what that one wrote",
+        (
+            Replacement(
+                POSITION,
+                "now - since > LONG_SECONDS for",
+                "now - since > math.inf for",
+            ),
+        ),
+        (
+            integration(
+                "outbox_publisher/test_late_commits",
+                "test_what_followed_from_a_long_transaction_does_not_overtake_it",
+            ),
+        ),
+    ),
+    Mutant(
+        "M230",
+        "a row whose acknowledgement was lost is passed by until a look from the start",
+        (
+            Replacement(
+                READING, "    if in_flight.has_lost:\n", "    if in_flight.has_lost and False:\n"
+            ),
+        ),
+        (
+            integration(
+                "outbox_publisher/test_late_commits",
+                "test_rows_that_were_lost_are_read_again_however_far_the_looks_have_come",
+            ),
+        ),
+    ),
+    Mutant(
+        "M231",
+        "each look passes by everything that was published while a snapshot is held",
+        (
+            Replacement(
+                "runtime/adapters/store/outbox.py",
+                "    AND created_at >= least(coalesce(%(since)s::timestamptz, '-infinity'),",
+                "    AND created_at >= least('-infinity', %(since)s::timestamptz,",
+            ),
+        ),
+        (
+            integration(
+                "outbox_publisher/test_plans",
+                "test_a_look_does_not_pass_by_what_was_published_while_a_snapshot_is_held",
+            ),
+        ),
     ),
 )

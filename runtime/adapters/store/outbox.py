@@ -8,14 +8,14 @@ statement is found by reading the rows one by one (`read_alone`).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import psycopg
 from psycopg import Connection
-from psycopg.rows import class_row, scalar_row
+from psycopg.rows import args_row, scalar_row
 
 from runtime import tracing
 from runtime.domain.event import HEADER_BYTES_MAX, RECORD_BYTES_MAX, NewEvent
@@ -45,22 +45,32 @@ looks empty every way is cheap; with a hundred thousand rows waiting only two ar
 index to read, by the primary key to mark. These settings leave the planner no other.
 """
 
-# A row that waits and is not on its way. The list of what is in flight is a sub-select so that it
-# is hashed: `<> ALL (parameter)` is compared one by one, row after row. OFFSET 0 keeps the planner
-# from making a join of the look for a dead letter, and with it another order of the rows.
-_WAITING: Final = """
+OVERLAP_SECONDS: Final = 10.0
+"""How far before its last row a look begins: longer than a transaction of ours may take from its
+begin, which dates its rows, to its first lock (`database.STATEMENT_TIMEOUT_MS`)."""
+
+# A row that waits and is not on its way. A look that knows where the last one ended begins near
+# there: entries of rows that were published stay in the index for as long as any snapshot may see
+# them, and a look from the beginning visits each of them again. One that is dated in the future
+# must not take the beginning with it, hence the clock. The list of what is in flight is a
+# sub-select so that it is hashed: `<> ALL (parameter)` is compared one by one, row after row, and
+# it is one text, because a list's elements are converted one by one in Python. OFFSET 0 keeps the
+# planner from making a join of the look for a dead letter, and with it another order of the rows.
+_WAITING: Final = f"""
     published_at IS NULL
-    AND event_id NOT IN (SELECT unnest(%(in_flight)b::uuid[]))
+    AND created_at >= least(coalesce(%(since)s::timestamptz, '-infinity'), statement_timestamp())
+                      - interval '{OVERLAP_SECONDS} seconds'
+    AND event_id NOT IN (SELECT unnest(%(in_flight)s::uuid[]))
     AND NOT EXISTS (SELECT FROM dead_letters
                     WHERE dead_letters.source = 'outbox' AND source_offset IS NULL
                       AND resolved_at IS NULL AND dead_letters.event_id = outbox.event_id
                     OFFSET 0)
-"""
+"""  # noqa: S608 - constants
 
 # Texts are cut just above what a record may carry: enough to see that a row is too large. Times
 # are text, because the driver has no value for infinity, nor for years before 1 and after 9999.
 _FIELDS: Final = f"""
-    event_id, left(aggregate, {HEADER_BYTES_MAX + 1}) AS aggregate,
+    event_id::text AS event_id, left(aggregate, {HEADER_BYTES_MAX + 1}) AS aggregate,
     left(aggregate_id, {HEADER_BYTES_MAX + 1}) AS aggregate_id,
     left(event_type, 100) AS event_type, left(tenant_id, {HEADER_BYTES_MAX + 1}) AS tenant_id,
     CASE WHEN raw.created_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'
@@ -78,10 +88,11 @@ _BEFORE_THIS: Final = "(ORDER BY place ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PR
 
 # A row that can never be published has a dead letter and is passed over. Two running sums over the
 # rows in their order: of what is stored, which bounds what the server renders, and of what is
-# rendered, which bounds what it sends. The first row always comes.
+# rendered, which bounds what it sends. The first row always comes, and brings the snapshot of the
+# statement: the rows of a transaction that it names as running were not seen.
 SELECT_UNPUBLISHED: Final = f"""
     SELECT event_id, aggregate, aggregate_id, event_type, payload, tenant_id, created_at,
-           root_event_id
+           root_event_id, CASE WHEN bytes_before IS NULL THEN pg_current_snapshot()::text END
     FROM (SELECT readable.*,
                  sum(coalesce(octet_length(payload), 0) + octet_length(aggregate)
                      + octet_length(aggregate_id) + octet_length(tenant_id))
@@ -101,19 +112,21 @@ SELECT_UNPUBLISHED: Final = f"""
 
 # The same rows in the same order, and nothing of them that could be unreadable.
 _SELECT_IDS: Final = f"""
-    SELECT event_id FROM outbox WHERE {_WAITING} ORDER BY created_at LIMIT %(limit)s
+    SELECT event_id::text FROM outbox WHERE {_WAITING} ORDER BY created_at LIMIT %(limit)s
 """  # noqa: S608 - constants
 
 _SELECT_ONE: Final = f"""
-    SELECT {_FIELDS} FROM outbox AS raw {_RENDERED}
-    WHERE event_id = %(event_id)s AND published_at IS NULL
+    SELECT event_id, aggregate, aggregate_id, event_type, payload, tenant_id, created_at,
+           root_event_id
+    FROM (SELECT {_FIELDS} FROM outbox AS raw {_RENDERED}
+          WHERE event_id = %(event_id)s AND published_at IS NULL) AS readable
 """  # noqa: S608 - constants
 
 # The predicate is opaque: written as IS NULL it lets the planner take the partial index, which was
 # empty when it planned, and compare each of its entries with the whole list.
 MARK_PUBLISHED: Final = """
     UPDATE outbox SET published_at = clock_timestamp()
-    WHERE event_id = ANY (%(event_ids)b::uuid[]) AND num_nulls(published_at) = 1
+    WHERE event_id = ANY (%(event_ids)s::uuid[]) AND num_nulls(published_at) = 1
 """
 
 # What a single row can do to the statement that reads it, beside what the statement provides for: a
@@ -129,18 +142,22 @@ UNREADABLE: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class OutboxRow:
+class OutboxRow(NamedTuple):
     """One unpublished event, as a hand may have written it.
 
+    A tuple, as the other values here are not: a quarter of the time to make, for each event.
+
     Attributes:
+        event_id: in its usual text form, which is hashed and joined many times while it is under
+            way; a UUID's hash is computed anew each time.
         aggregate: as the other texts, cut where a record has no room for more.
         payload: JSON text of any kind; None when it is larger than a record may be.
         created_at: ISO 8601 in UTC; None for a time that has no such form, such as infinity.
         root_event_id: what the payload says, which may be no id; None when it says none.
+        snapshot: of the statement, with the first row of a batch: `xmin:xmax:xip,...`.
     """
 
-    event_id: UUID
+    event_id: str
     aggregate: str
     aggregate_id: str
     event_type: str
@@ -148,6 +165,7 @@ class OutboxRow:
     tenant_id: str
     created_at: str | None
     root_event_id: str | None
+    snapshot: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +198,7 @@ def insert_events(conn: Connection, events: Iterable[NewEvent]) -> None:
 
 
 def select_unpublished(
-    conn: Connection, *, limit: int, in_flight: Sequence[UUID]
+    conn: Connection, *, limit: int, in_flight: Iterable[str], since: str | None = None
 ) -> list[OutboxRow]:
     """Read the next rows to publish.
 
@@ -189,6 +207,7 @@ def select_unpublished(
 
     Args:
         in_flight: events handed to the producer whose acknowledgement is still out.
+        since: `created_at` of the last row read so far; None looks from the beginning.
 
     Returns:
         At most `limit` rows and about `BATCH_BYTES` with published_at null, oldest created_at
@@ -201,23 +220,26 @@ def select_unpublished(
     Source:
         PostgreSQL manual, 13.3.5 Advisory Locks.
     """
-    with conn.cursor(row_factory=class_row(OutboxRow)) as cursor:
-        return cursor.execute(
-            SELECT_UNPUBLISHED, {"limit": limit, "in_flight": list(in_flight)}
-        ).fetchall()
+    values = {"limit": limit, "in_flight": _listed(in_flight), "since": since}
+    with conn.cursor(row_factory=args_row(OutboxRow)) as cursor:
+        return cursor.execute(SELECT_UNPUBLISHED, values).fetchall()
 
 
 def select_unpublished_ids(
-    conn: Connection, *, limit: int, in_flight: Sequence[UUID]
-) -> list[UUID]:
+    conn: Connection, *, limit: int, in_flight: Iterable[str], since: str | None = None
+) -> list[str]:
     """The ids of the rows that `select_unpublished` would read, in their order."""
+    values = {"limit": limit, "in_flight": _listed(in_flight), "since": since}
     with conn.cursor(row_factory=scalar_row) as cursor:
-        return cursor.execute(
-            _SELECT_IDS, {"limit": limit, "in_flight": list(in_flight)}
-        ).fetchall()
+        return cursor.execute(_SELECT_IDS, values).fetchall()
 
 
-def read_alone(conn: Connection, event_id: UUID) -> OutboxRow | Unreadable | None:
+def _listed(event_ids: Iterable[str]) -> str:
+    """An array's text; ids in their usual form have nothing that would need quotes."""
+    return "{" + ",".join(event_ids) + "}"
+
+
+def read_alone(conn: Connection, event_id: str) -> OutboxRow | Unreadable | None:
     """Read one row, whatever is the matter with it; None when it waits no longer.
 
     Raises:
@@ -227,7 +249,7 @@ def read_alone(conn: Connection, event_id: UUID) -> OutboxRow | Unreadable | Non
         return _select_one(conn, event_id)
     except psycopg.errors.QueryCanceled:
         # A time-out may be the disk's: once more, if a question of the same row is answered at all.
-        holds(conn, event_id)
+        holds(conn, UUID(event_id))
     except UNREADABLE as error:
         return _unreadable(conn, error)
     try:
@@ -236,8 +258,8 @@ def read_alone(conn: Connection, event_id: UUID) -> OutboxRow | Unreadable | Non
         return _unreadable(conn, error)
 
 
-def _select_one(conn: Connection, event_id: UUID) -> OutboxRow | None:
-    with conn.cursor(row_factory=class_row(OutboxRow)) as cursor:
+def _select_one(conn: Connection, event_id: str) -> OutboxRow | None:
+    with conn.cursor(row_factory=args_row(OutboxRow)) as cursor:
         return cursor.execute(_SELECT_ONE, {"event_id": event_id}).fetchone()
 
 
@@ -253,6 +275,6 @@ def holds(conn: Connection, event_id: UUID) -> bool:
     return row is not None
 
 
-def mark_published(conn: Connection, event_ids: Sequence[UUID]) -> int:
+def mark_published(conn: Connection, event_ids: Iterable[str]) -> int:
     """Set published_at on events the broker has acknowledged; returns how many were unmarked."""
-    return conn.execute(MARK_PUBLISHED, {"event_ids": list(event_ids)}).rowcount
+    return conn.execute(MARK_PUBLISHED, {"event_ids": _listed(event_ids)}).rowcount

@@ -23,6 +23,7 @@ from runtime import config, metrics, tracing
 from runtime.adapters import kafka
 from runtime.adapters.http.admin import serve_admin_port
 from runtime.adapters.store import database, dead_letters, outbox, publisher_lock
+from runtime.domain.names import EventId
 from runtime.domain.retry import CONNECTION_BACKOFF
 from runtime.domain.trace import of_insertion, of_publication
 from runtime.faults import connections
@@ -31,19 +32,23 @@ from runtime.lifecycle import repeat
 from runtime.process import Process
 from runtime.services.outbox_publisher.in_flight import InFlight
 from runtime.services.outbox_publisher.message import (
+    Envelope,
     KafkaMessage,
     Unpublishable,
     message_payload,
-    to_message,
 )
-from runtime.services.outbox_publisher.pace import BUSY_SECONDS, next_wait
+from runtime.services.outbox_publisher.pace import (
+    BATCH,
+    BUSY_SECONDS,
+    marks_now,
+    next_limit,
+    next_wait,
+)
+from runtime.services.outbox_publisher.position import Position
 from runtime.services.outbox_publisher.reading import read_next
 from runtime.telemetry import Outage
 
 logger = logging.getLogger(__name__)
-
-BATCH: Final = 1_000
-"""Rows read at a time; the UPDATE that marks them dominates, and beyond this it gains little."""
 
 IN_FLIGHT_MAX: Final = 5_000
 """Unacknowledged events; more would only lengthen what a takeover repeats."""
@@ -72,7 +77,10 @@ class Term:
 
     conn: psycopg.Connection
     number: int
+    envelope: Envelope
     in_flight: InFlight = field(default_factory=InFlight)
+    position: Position = field(default_factory=Position)
+    limit: int = BATCH
     wait_seconds: float = BUSY_SECONDS
     last_row_at: float = field(default_factory=time.monotonic)
 
@@ -133,7 +141,7 @@ class Publisher:
         logger.info("leading: the publisher lock is held", extra={"term": number})
         metrics.PUBLISHER_LEADING.set(1)
         metrics.PUBLISHER_TERM.set(number)
-        return Term(self.standby, number)
+        return Term(self.standby, number, Envelope(common.process, number))
 
     def _publish_once(self, term: Term) -> float:
         rows = self._read(term)
@@ -152,7 +160,9 @@ class Publisher:
             term.wait_seconds, found_rows=bool(rows), idle_seconds=now - term.last_row_at
         )
         # More is there: waiting would only let it pile up.
-        if len(rows) == BATCH or (term.in_flight.suspects and not term.in_flight.unacknowledged):
+        if (rows and term.limit > BATCH) or (
+            term.in_flight.suspects and not term.in_flight.unacknowledged
+        ):
             return 0.0
         if term.in_flight.unacknowledged:
             # Wait inside the client: it returns as soon as an acknowledgement is there.
@@ -162,11 +172,14 @@ class Publisher:
         return term.wait_seconds
 
     def _read(self, term: Term) -> list[outbox.OutboxRow]:
-        # Back-pressure: a broker that does not answer must not fill the memory with the outbox.
+        # Back-pressure: a broker that does not answer must not fill the memory with the outbox. A
+        # whole batch or nothing: the server is told of all that is in flight each time, which for
+        # a few rows is most of the work.
         room = IN_FLIGHT_MAX - len(term.in_flight.unacknowledged)
-        if room <= 0:
+        if room < term.limit:
             return []
-        rows = read_next(term.conn, term.in_flight, limit=min(BATCH, room))
+        rows = read_next(term.conn, term.in_flight, term.position, limit=term.limit)
+        term.limit = next_limit(term.limit, found=len(rows))
         if rows:
             self.process.failpoints.hit(
                 Failpoint.PUBLISHER_FETCHED_BEFORE_PRODUCE,
@@ -177,7 +190,7 @@ class Publisher:
 
     def _produce(self, term: Term, row: outbox.OutboxRow) -> bool:
         """Hand a row to the producer, or set it aside; False when there is no room for it now."""
-        message = to_message(row, publisher_id=self.process.common.process, term=term.number)
+        message = term.envelope.to_message(row)
         if isinstance(message, Unpublishable):
             term.in_flight.refused(row.event_id, message)
             return True
@@ -211,18 +224,22 @@ class Publisher:
     def _delivered(
         self,
         in_flight: InFlight,
-        event_id: UUID,
+        event_id: str,
         span: tracing.Span | None,
         error: KafkaError | None,
         _message: Message,
     ) -> None:
         """The broker's word on one event, on the publisher's own thread."""
-        error = error or self._lost_acknowledgement(event_id)
+        # Asked here and not at the point: what the point is given takes longer to make than the
+        # rest of this.
+        if error is None and self.process.failpoints.are_on:
+            error = self._lost_acknowledgement(event_id)
         if span is not None:
             span.end(error.name() if error else None)
         if error is None:
             in_flight.acknowledged(event_id)
-            self.kafka_outage.recovered()
+            if self.kafka_outage.is_open:
+                self.kafka_outage.recovered()
         elif error.code() in _HOPELESS:
             in_flight.refused_by_broker(event_id, _refusal(error))
         elif error.code() in _PURGED:
@@ -231,12 +248,12 @@ class Publisher:
             in_flight.lost(event_id)
             self.kafka_outage.failed(KafkaException(error))
 
-    def _lost_acknowledgement(self, event_id: UUID) -> KafkaError | None:
+    def _lost_acknowledgement(self, event_id: str) -> KafkaError | None:
         """What is reported in place of an acknowledgement that a drill loses."""
         try:
             self.process.failpoints.hit(
                 Failpoint.PUBLISHER_PRODUCED_ACK_LOST,
-                Subject(event_id=event_id),
+                Subject(event_id=UUID(event_id)),
                 connections.DeliveryReport(self.producer),
             )
         except KafkaException as error:
@@ -245,21 +262,30 @@ class Publisher:
 
     def _settle(self, term: Term) -> None:
         """Write down what the broker has said: marks, and dead letters."""
-        acknowledged = term.in_flight.take_acknowledged()
-        if acknowledged:
-            first, connection = Subject(event_id=acknowledged[0]), connections.Executed(term.conn)
+        if marks_now(
+            term.in_flight.acknowledged_count,
+            unacknowledged=len(term.in_flight.unacknowledged),
+            limit=term.limit,
+        ):
+            acknowledged = term.in_flight.take_acknowledged()
+            first = Subject(event_id=UUID(acknowledged[0]))
+            connection = connections.Executed(term.conn)
             self.process.failpoints.hit(Failpoint.PUBLISHER_ACKED_BEFORE_MARK, first, connection)
             metrics.OUTBOX_PUBLISHED.inc(outbox.mark_published(term.conn, acknowledged))
             self.moved_at = time.monotonic()
             self.process.failpoints.hit(Failpoint.PUBLISHER_MARKED, first, connection)
         for event_id, why in term.in_flight.take_unpublishable():
             dead_letters.insert_event(
-                term.conn, source="outbox", reason=why.reason, event_id=event_id, error=why.error
+                term.conn,
+                source="outbox",
+                reason=why.reason,
+                event_id=UUID(event_id),
+                error=why.error,
             )
             self.moved_at = time.monotonic()
             logger.error(
                 "an outbox row can never be published and has a dead letter now",
-                extra={"event_id": str(event_id), "reason": why.reason},
+                extra={"event_id": event_id, "reason": why.reason},
             )
 
     def step_down(self, error: Exception) -> None:
@@ -294,6 +320,8 @@ class Publisher:
         term = self.term
         if term is not None:
             self.producer.flush(FLUSH_SECONDS)
+            # Nothing else will come to be marked with what there is.
+            term.limit = BATCH
             try:
                 self._settle(term)
                 # The next leader need not wait for the server to notice that this connection has
@@ -312,11 +340,12 @@ def _span(row: outbox.OutboxRow, message: KafkaMessage) -> tracing.Span | None:
     """From handing an event to the producer to the broker's word on it."""
     if not tracing.is_on():
         return None
+    root, event_id = EventId(UUID(message.key)), EventId(UUID(row.event_id))
     return tracing.begin(
         f"publish {message.topic}",
         tracing.SpanSide.PRODUCER,
-        parent=of_insertion(message.root, row.event_id),
-        context=of_publication(message.root, row.event_id),
+        parent=of_insertion(root, event_id),
+        context=of_publication(root, event_id),
     )
 
 
@@ -324,7 +353,7 @@ def _subject(row: outbox.OutboxRow) -> Subject:
     order_id = message_payload(row).get("order_id")
     return Subject(
         order_id=order_id if isinstance(order_id, str) else None,
-        event_id=row.event_id,
+        event_id=UUID(row.event_id),
         tenant_id=row.tenant_id,
     )
 

@@ -3,34 +3,48 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
-from uuid import UUID
 
 import pytest
 
 from runtime.adapters.store.outbox import OutboxRow
 from runtime.services.outbox_publisher.in_flight import InFlight
-from runtime.services.outbox_publisher.message import KafkaMessage, Unpublishable, to_message
+from runtime.services.outbox_publisher.message import (
+    KINDS_MAX,
+    Envelope,
+    KafkaMessage,
+    Unpublishable,
+)
 from runtime.services.outbox_publisher.pace import (
+    BATCH,
+    BATCH_MAX,
     BUSY_SECONDS,
     IDLE_SECONDS_MAX,
+    MARKED_AT_ONCE,
     PATIENCE_SECONDS,
+    marks_now,
+    next_limit,
     next_wait,
 )
+from runtime.services.outbox_publisher.position import (
+    LONG_SECONDS,
+    WHOLE_LOOK_SECONDS,
+    WHOLE_LOOK_SECONDS_MAX,
+    Position,
+)
 
-ROOT = UUID("11111111-2222-4333-8444-555555555555")
-EVENT = UUID("99999999-8888-4777-8666-555555555555")
+ROOT = "11111111-2222-4333-8444-555555555555"
+EVENT = "99999999-8888-4777-8666-555555555555"
 TOO_LARGE = Unpublishable("MSG_SIZE_TOO_LARGE", "Broker: Message size too large")
 
 
 def row(event_type: str = "PaymentCompleted", payload: Any = None) -> OutboxRow:
     """A row as the outbox gives it out."""
-    written = {"root_event_id": str(ROOT), "order_id": "ord_é"} if payload is None else payload
+    written = {"root_event_id": ROOT, "order_id": "ord_é"} if payload is None else payload
     return OutboxRow(
         event_id=EVENT,
         aggregate="payments",
-        aggregate_id=str(ROOT),
+        aggregate_id=ROOT,
         event_type=event_type,
         payload=json.dumps(written, ensure_ascii=False),
         tenant_id="acme",
@@ -39,8 +53,12 @@ def row(event_type: str = "PaymentCompleted", payload: Any = None) -> OutboxRow:
     )
 
 
+def made_of(outbox_row: OutboxRow) -> KafkaMessage | Unpublishable:
+    return Envelope("publisher-1", 4).to_message(outbox_row)
+
+
 def message_of(outbox_row: OutboxRow) -> KafkaMessage:
-    message = to_message(outbox_row, publisher_id="publisher-1", term=4)
+    message = made_of(outbox_row)
     assert isinstance(message, KafkaMessage)
     return message
 
@@ -62,35 +80,66 @@ def test_each_event_type_has_its_topic(event_type: str, topic: str) -> None:
 
 
 def test_the_key_is_the_root_event_id() -> None:
-    assert message_of(row()).key == str(ROOT).encode()
+    assert message_of(row()).key == ROOT
 
 
 def test_an_event_without_a_root_is_its_own_key() -> None:
-    assert message_of(row(payload={"order_id": "ord_1"})).key == str(EVENT).encode()
+    assert message_of(row(payload={"order_id": "ord_1"})).key == EVENT
 
 
 def test_the_headers_name_event_tenant_publisher_term_and_trace() -> None:
     assert dict(message_of(row()).headers) == {
-        "event_id": str(EVENT).encode(),
-        "event_type": b"PaymentCompleted",
-        "aggregate": b"payments",
-        "aggregate_id": str(ROOT).encode(),
-        "tenant_id": b"acme",
-        "created_at": b"2026-03-01T12:00:00.000000+00:00",
-        "publisher_id": b"publisher-1",
-        "publisher_term": b"4",
-        "traceparent": b"00-11111111222243338444555555555555-9999999988884777-01",
+        "event_id": EVENT,
+        "event_type": "PaymentCompleted",
+        "aggregate": "payments",
+        "aggregate_id": ROOT,
+        "tenant_id": "acme",
+        "created_at": "2026-03-01T12:00:00.000000+00:00",
+        "publisher_id": "publisher-1",
+        "publisher_term": "4",
+        "traceparent": "00-11111111222243338444555555555555-9999999988884777-01",
     }
+
+
+def test_rows_of_several_kinds_have_their_own_headers_whatever_came_before() -> None:
+    envelope = Envelope("publisher-1", 4)
+    kinds = [row()._replace(tenant_id=f"tenant-{n}") for n in range(KINDS_MAX + 2)]
+
+    messages = [envelope.to_message(one) for one in (*kinds, kinds[0])]
+
+    assert [
+        dict(message.headers)["tenant_id"]
+        for message in messages
+        if isinstance(message, KafkaMessage)
+    ] == [one.tenant_id for one in (*kinds, kinds[0])]
+
+
+@pytest.mark.parametrize(
+    ("written", "key"),
+    [
+        (ROOT.upper(), ROOT),
+        ("{" + ROOT + "}", ROOT),
+        (ROOT.replace("-", ""), ROOT),
+        ("no id", EVENT),
+        ("", EVENT),
+        (None, EVENT),
+        (ROOT + "\n", EVENT),
+    ],
+)
+def test_a_root_in_another_form_is_the_same_key_and_what_is_no_id_is_none(
+    written: str | None, key: str
+) -> None:
+    assert message_of(row()._replace(root_event_id=written)).key == key
 
 
 def test_the_value_is_the_payload() -> None:
     message = message_of(row())
 
-    assert json.loads(message.value) == {"root_event_id": str(ROOT), "order_id": "ord_é"}
+    assert json.loads(message.value) == {"root_event_id": ROOT, "order_id": "ord_é"}
 
 
 def test_an_unknown_event_type_can_never_be_published() -> None:
-    message = to_message(row("OrderShipped"), publisher_id="publisher-1", term=4)
+    message = made_of(row("OrderShipped"))
 
     assert message == Unpublishable("unknown_event_type")
 
@@ -109,7 +158,7 @@ def test_an_unknown_event_type_can_never_be_published() -> None:
 def test_what_no_record_can_carry_can_never_be_published(
     changes: dict[str, Any], reason: str
 ) -> None:
-    message = to_message(replace(row(), **changes), publisher_id="publisher-1", term=4)
+    message = made_of(row()._replace(**changes))
 
     assert isinstance(message, Unpublishable)
     assert message.reason == reason
@@ -117,7 +166,7 @@ def test_what_no_record_can_carry_can_never_be_published(
 
 @pytest.mark.parametrize("payload", [[], "text", 7, [1, 2]])
 def test_a_payload_written_by_hand_that_is_no_object_is_still_published(payload: Any) -> None:
-    assert message_of(row(payload=payload)).key == str(EVENT).encode()
+    assert message_of(row(payload=payload)).key == EVENT
 
 
 # --- in flight ------------------------------------------------------------------------------
@@ -200,6 +249,108 @@ def test_an_event_that_was_tried_alone_is_in_company_again_the_next_time() -> No
     assert in_flight.take_suspect() == EVENT
 
 
+def test_a_lost_event_makes_the_next_look_go_back_for_it() -> None:
+    in_flight = InFlight()
+    in_flight.sent(EVENT)
+
+    in_flight.lost(EVENT)
+
+    assert in_flight.has_lost
+
+
+# --- position -------------------------------------------------------------------------------
+
+FIRST = "2026-03-01T12:00:00.000000+00:00"
+LAST = "2026-03-01T12:00:01.000000+00:00"
+
+
+def batch(snapshot: str = "700:700:") -> list[OutboxRow]:
+    """Two rows as one look brings them."""
+    first, last = row()._replace(created_at=FIRST), row()._replace(created_at=LAST)
+    return [first._replace(snapshot=snapshot), last]
+
+
+def after_a_whole_look(snapshot: str = "700:700:", *, at: float = 100.0) -> Position:
+    position = Position()
+    assert position.begin(at) is None
+    position.end(batch(snapshot), at)
+    return position
+
+
+def test_a_term_begins_with_a_look_from_the_start_and_goes_on_where_that_ended() -> None:
+    position = after_a_whole_look()
+
+    assert position.begin(100.0) == LAST
+
+
+def test_a_look_from_the_start_comes_again_soon() -> None:
+    position = after_a_whole_look()
+
+    assert position.begin(100.0 + WHOLE_LOOK_SECONDS - 0.1) == LAST
+    assert position.begin(100.0 + WHOLE_LOOK_SECONDS) is None
+
+
+def test_a_look_that_found_nothing_leaves_the_position_where_it_was() -> None:
+    position = after_a_whole_look()
+
+    assert position.begin(100.1) == LAST
+    position.end([], 100.1)
+
+    assert position.begin(100.2) == LAST
+
+
+def test_looks_from_the_start_that_are_slow_are_a_twentieth_of_the_time_and_have_a_bound() -> None:
+    position = Position()
+    position.begin(100.0)
+    position.end(batch(), 100.2)
+
+    assert position.begin(104.1) == LAST
+    assert position.begin(104.3) is None
+    position.end(batch(), 124.3)
+    assert position.begin(124.3 + WHOLE_LOOK_SECONDS_MAX - 0.1) == LAST
+    assert position.begin(124.3 + WHOLE_LOOK_SECONDS_MAX) is None
+
+
+def test_a_last_row_without_a_time_that_can_be_said_begins_from_the_start() -> None:
+    position = Position()
+    position.begin(100.0)
+    position.end([row()._replace(created_at=None)], 100.0)
+
+    assert position.begin(100.0) is None
+
+
+def test_a_position_that_is_given_up_begins_from_the_start() -> None:
+    position = after_a_whole_look()
+
+    position.restart()
+
+    assert position.begin(100.0) is None
+
+
+def test_what_a_long_transaction_wrote_is_not_passed_by_when_it_ends() -> None:
+    position = after_a_whole_look()
+    position.end(batch("700:702:701"), 100.1)
+
+    assert not position.is_passed_by_writer(batch("700:702:701")[0], 120.0), "it is running still"
+    assert not position.is_passed_by_writer(batch("702:702:")[0], 100.2), "it was short"
+    assert position.is_passed_by_writer(batch("702:702:")[0], 100.0 + LONG_SECONDS + 0.2)
+
+
+def test_a_transaction_first_seen_after_a_pause_may_have_been_open_for_all_of_it() -> None:
+    position = after_a_whole_look(at=100.0)
+
+    position.end(batch("700:702:701"), 100.0 + LONG_SECONDS)
+
+    assert position.is_passed_by_writer(batch("702:702:")[0], 100.1 + LONG_SECONDS)
+
+
+def test_one_that_runs_on_does_not_hide_another_that_ended() -> None:
+    position = after_a_whole_look()
+    position.end(batch("700:703:700,701"), 100.1)
+
+    assert position.is_passed_by_writer(batch("700:704:700,703")[0], 120.0)
+
+
 # --- pace -----------------------------------------------------------------------------------
 
 
@@ -219,3 +370,26 @@ def test_an_idle_outbox_is_looked_at_ten_times_a_second_at_least() -> None:
         wait = next_wait(wait, found_rows=False, idle_seconds=60.0)
 
     assert wait == IDLE_SECONDS_MAX == 0.1
+
+
+def test_batches_are_large_while_looks_bring_all_that_they_may() -> None:
+    assert next_limit(BATCH, found=BATCH) == BATCH_MAX
+    assert next_limit(BATCH_MAX, found=BATCH_MAX) == BATCH_MAX
+    assert next_limit(BATCH_MAX, found=BATCH_MAX - 1) == BATCH
+
+
+@pytest.mark.parametrize(
+    ("acknowledged", "unacknowledged", "limit", "expected"),
+    [
+        (0, 0, BATCH, False),
+        (1, 500, BATCH, True),
+        (MARKED_AT_ONCE - 1, 1, BATCH_MAX, False),
+        (MARKED_AT_ONCE, 1, BATCH_MAX, True),
+        (1, 0, BATCH_MAX, True),
+    ],
+    ids=["nothing", "keeps up", "behind, too few", "behind, enough", "behind, no more to come"],
+)
+def test_marks_wait_for_company_only_while_the_publisher_is_behind(
+    acknowledged: int, unacknowledged: int, limit: int, *, expected: bool
+) -> None:
+    assert marks_now(acknowledged, unacknowledged=unacknowledged, limit=limit) is expected
