@@ -94,6 +94,7 @@ _OPERATOR: Final = "needs an operator's request that must be refused, and no com
 _OTHERS: Final = "needs money moved by others in a way that `dashboard-money` does not"
 _LOOKED_AT: Final = "nothing of it is in a ledger; its metric is the operator's to look at"
 _TRACES: Final = "nothing of it is in a ledger; traces are the operator's to look at"
+_LONG_TRANSACTION: Final = "needs a row whose transaction lasted, and no command has such a one"
 
 UNSEEN: Final = {
     "M4": _PUBLISHED_AGAIN,
@@ -148,6 +149,10 @@ UNSEEN: Final = {
     "M222": _TRACES,
     "M223": _TRACES,
     "M225": "needs shadow mode beside v1, which no local stack has",
+    "M228": _LONG_TRANSACTION,
+    "M229": _LONG_TRANSACTION,
+    "M230": "not tried: needs a batch whose acknowledgement is lost while its leader stays leader",
+    "M231": "costs time alone, and no command judges how long a look takes",
 }
 """Sabotage -> why no command finds it: nothing provokes it, or what was tried stayed green."""
 
