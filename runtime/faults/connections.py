@@ -181,7 +181,12 @@ class Broker:
     def cut(self) -> None:
         """librdkafka connects again and repeats what was under way."""
         give_up_at = time.monotonic() + ANSWER_SECONDS_MAX
-        while _cut_all(self._sockets()) == 0:
+        while True:
+            # Who the brokers are is asked over these connections, too: one that breaks just now
+            # takes the question with it.
+            with contextlib.suppress(KafkaException):
+                if _cut_all(self._sockets()) > 0:
+                    return
             if time.monotonic() > give_up_at:
                 raise NothingToCutError("no connection to a broker to cut")
             # Between two connections: the next is made within the client's back-off.

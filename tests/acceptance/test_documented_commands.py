@@ -171,11 +171,12 @@ def test_every_block_is_on_a_page_whose_commands_are_typed() -> None:
     # tests/unit/docs/test_developers_commands.py has those of CONTRIBUTING.md.
     # docs/kubernetes.md needs a cluster, and some of it the internet; the page about others' stacks
     # needs one of those, which tests/integration/mapped_stacks has. Storms take minutes each, and
-    # are run when test_storms.py is asked to.
+    # are run when test_storms.py is asked to; docs/failpoints.md has developers' commands, half an
+    # hour of them.
     assert {block.page for block in BLOCKS} == {
         *("README.md", "CONTRIBUTING.md", "docs/audit-your-own-stack.md"),
         *("docs/kubernetes.md", "docs/operating.md", "docs/stripe-twin.md"),
-        *("docs/judge.md", "docs/simulation.md", "docs/storms.md"),
+        *("docs/judge.md", "docs/simulation.md", "docs/storms.md", "docs/failpoints.md"),
     }
     assert all(block.commands for block in BLOCKS)
 
