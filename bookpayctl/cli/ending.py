@@ -16,7 +16,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import FrameType
 from typing import Final
 
 import typer
@@ -25,10 +24,9 @@ from typer.exceptions import TyperException
 from bookpayctl.cli.output import WORK_DONE, Failed, Failure, failure_document, hint, print_line
 from bookpayctl.cli.streams import Stream, take_over
 from bookpayctl.report.exit_code import REASONS, ExitCode, worst
-from bookpayctl.runs.interrupts import Stopped, stop_now
+from bookpayctl.runs.interrupts import STOPPING, Stopped, stop_now
 
 # Letters of options without a value, which may stand before the `o` in one word: `-vo json`.
-_ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _CLUSTER: Final = re.compile(r"-[fhv]*o(.*)", re.DOTALL)
 _FORMAT_OPTIONS: Final = ("--output", "--format")
 _MACHINE_FORMATS: Final = ("json", "junit")
@@ -221,15 +219,11 @@ def _terminable() -> Iterator[None]:
     What lasts long in a library is broken off by each of them. What the caller had ignored, as
     nohup does, stays ignored.
     """
-
-    def stop(number: int, _frame: FrameType | None) -> None:
-        stop_now(number)
-
     usual = (signal.SIG_DFL, signal.default_int_handler)
-    before = {number: signal.getsignal(number) for number in _ENDING}
+    before = {number: signal.getsignal(number) for number in STOPPING}
     ours = {number: handler for number, handler in before.items() if handler in usual}
     for number in ours:
-        signal.signal(number, stop)
+        signal.signal(number, stop_now)
     try:
         yield
     finally:

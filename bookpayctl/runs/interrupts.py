@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Final, NoReturn
 
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""What asks a command to end."""
 
 
 class Stopped(BaseException):
@@ -55,8 +56,8 @@ def broken_off(break_off: Callable[[], None]) -> Iterator[LongWork]:
         _at_work.remove(work)
 
 
-def stop_now(number: int) -> NoReturn:
-    """What a handler does with a signal that asks for the command's end.
+def stop_now(number: int, _frame: FrameType | None = None) -> NoReturn:
+    """A handler of signals that ask for the command's end.
 
     Raises:
         Stopped: always.
@@ -78,14 +79,14 @@ def interruptible() -> Iterator[None]:
     Raises:
         Stopped: a signal came.
     """
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    before = {number: signal.getsignal(number) for number in STOPPING}
     came: list[int] = []
 
     def stop(number: int, _frame: FrameType | None) -> None:
         came.append(number)
         stop_now(number)
 
-    for number in _SIGNALS:
+    for number in STOPPING:
         signal.signal(number, stop)
     try:
         yield
@@ -113,7 +114,7 @@ def noticed(tell: Callable[[], None]) -> Iterator[list[int]]:
         numbers.append(number)
         tell()
 
-    before = {number: signal.signal(number, note) for number in _SIGNALS}
+    before = {number: signal.signal(number, note) for number in STOPPING}
     try:
         yield numbers
     finally:
@@ -124,7 +125,7 @@ def noticed(tell: Callable[[], None]) -> Iterator[list[int]]:
 @contextmanager
 def shielded() -> Iterator[None]:
     """Within the block signals are ignored: a clean-up that has a deadline runs to its end."""
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in _SIGNALS}
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in STOPPING}
     try:
         yield
     finally:

@@ -68,6 +68,7 @@ def attach(values: Mapping[str, Value], namespace: str, tenant_id: str) -> Envir
         TargetError: there is none, or it may not be touched.
         SettingsError: the name is an environment's that was brought up here.
     """
+    from bookpayctl.targets.kube.attach import is_attached
     from bookpayctl.targets.kube.platform import KubePlatform
 
     name = environment_name(values)
@@ -75,7 +76,7 @@ def attach(values: Mapping[str, Value], namespace: str, tenant_id: str) -> Envir
         known = load(name)
     except EnvironmentMissingError:
         return KubePlatform().attach(values, namespace, tenant_id)
-    if known.settings.get("attached") != "on":
+    if not is_attached(known):
         raise SettingsError(
             f"environment {name!r} was brought up here; choose another name, or take it down first:"
             f" bookpayctl down --name {name} --purge"

@@ -19,7 +19,7 @@ from bookpayctl.runs.waiting import wait_until
 from bookpayctl.targets.kube.operators.pins import pinned_operators
 from tests.support.cluster import TestCluster, left_in, run_long
 from tests.support.command_line import CommandLine, verdicts
-from tests.support.lab import ROOT, lab_command, lab_script
+from tests.support.lab import ROOT, lab_command, lab_files, lab_script
 
 pytestmark = [
     pytest.mark.acceptance,
@@ -52,8 +52,7 @@ def files(cluster: TestCluster, tmp_path_factory: pytest.TempPathFactory) -> Pat
     lab = lab_script()
     if lab is None:
         pytest.skip("no operator: neither BOOKPAY_TEST_OPERATOR_FILES nor a lab")
-    home = Path(os.environ.get("LAB_HOME", Path.home() / ".cache" / "bookpay-lab"))
-    brought = home / "lab" / "extra"
+    brought = lab_files() / "extra"
     if not (brought / "cnpg-operator.tar").exists():
         pytest.skip("the lab has not unpacked CloudNativePG yet: lab.sh cnpg does, in a lab")
     lab_command(lab, "load", str(brought / "cnpg-operator.tar"))

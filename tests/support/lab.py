@@ -121,10 +121,15 @@ def _kubectl(*arguments: str) -> str:
     return done.stdout
 
 
+def lab_files() -> Path:
+    """Where the lab keeps what it has unpacked."""
+    home = Path(os.environ.get("LAB_HOME", Path.home() / ".cache" / "bookpay-lab"))
+    return home / "lab"
+
+
 def base_archive(lab: Path) -> Path:
     """Where the lab keeps the base image; made when it is not there."""
-    home = Path(os.environ.get("LAB_HOME", Path.home() / ".cache" / "bookpay-lab"))
-    base = home / "lab" / "base" / "python.tar"
+    base = lab_files() / "base" / "python.tar"
     if not base.exists():
         lab_command(lab, "base")
     return base

@@ -53,6 +53,11 @@ class Attachment:
     kafka: KafkaProof
 
 
+def is_attached(environment: Environment) -> bool:
+    """Whether somebody else deployed its stack."""
+    return environment.settings.get(ATTACHED) == "on"
+
+
 def attach(cluster: Cluster, wanted: Attachment, root: Path) -> Environment:
     """Write the environment down and return it; nothing in the cluster is changed.
 

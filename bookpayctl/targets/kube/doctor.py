@@ -41,28 +41,32 @@ def examine(values: Mapping[str, Value]) -> list[Examination]:
 
 def examine_cluster(options: KubeOptions, connect: Callable[[], Cluster]) -> list[Examination]:
     """Look at everything that needs a cluster."""
-    try:
-        cluster = connect()
-        version = _version(cluster)
-    except TargetError as error:
-        return [_said("cluster", "an API server that answers", error)]
-    return [
-        version,
-        _context(cluster, options.allowed),
-        *_for_objects(cluster, options),
-        _nodes(cluster),
-        _storage(cluster),
-    ]
+    return _examined(
+        connect,
+        lambda cluster: [
+            _context(cluster, options.allowed),
+            *_for_objects(cluster, options),
+            _nodes(cluster),
+            _storage(cluster),
+        ],
+    )
 
 
 def examine_attached(allowed: tuple[str, ...], connect: Callable[[], Cluster]) -> list[Examination]:
     """Look at what the commands need where somebody else deploys: nothing is made there."""
+    return _examined(connect, lambda cluster: [_context(cluster, allowed)])
+
+
+def _examined(
+    connect: Callable[[], Cluster], look: Callable[[Cluster], list[Examination]]
+) -> list[Examination]:
+    """Whether the cluster answers, and what is seen there if it does."""
     try:
         cluster = connect()
         version = _version(cluster)
     except TargetError as error:
         return [_said("cluster", "an API server that answers", error)]
-    return [version, _context(cluster, allowed)]
+    return [version, *look(cluster)]
 
 
 def _for_objects(cluster: Cluster, options: KubeOptions) -> list[Examination]:

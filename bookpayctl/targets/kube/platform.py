@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final
 
 from bookpayctl.targets import credentials
@@ -16,7 +17,7 @@ from bookpayctl.targets.environment import (
     environment_root,
 )
 from bookpayctl.targets.kube.addresses import KAFKA_NAMESPACE, NAMESPACE
-from bookpayctl.targets.kube.attach import ATTACHED, Attachment, attach
+from bookpayctl.targets.kube.attach import Attachment, attach, is_attached
 from bookpayctl.targets.kube.cluster import Cluster
 from bookpayctl.targets.kube.connecting import open_cluster
 from bookpayctl.targets.kube.contexts import allowed_contexts
@@ -70,7 +71,7 @@ class KubePlatform:
         self, name: str, *, timeout_seconds: float, purge: bool, watch: Watch
     ) -> list[str]:
         found = environments.load(name)
-        if found.settings.get(ATTACHED) == "on":
+        if is_attached(found):
             watch.step(UpStep("down", "somebody else deployed it: it stays, and is forgotten here"))
             environments.remove(found.root)
             return []
@@ -83,14 +84,12 @@ class KubePlatform:
         return removed
 
     def examine(self, values: Mapping[str, Value]) -> list[Examination]:
-        try:
+        with suppress(EnvironmentMissingError):
             found = environments.load(environment_name(values))
-        except EnvironmentMissingError:
-            return examine(values)
-        if found.settings.get(ATTACHED) != "on":
-            return examine(values)
-        allowed = allowed_contexts(values["kube_contexts"].text)
-        return examine_attached(allowed, lambda: _open(found))
+            if is_attached(found):
+                allowed = allowed_contexts(values["kube_contexts"].text)
+                return examine_attached(allowed, lambda: _open(found))
+        return examine(values)
 
     def open(self, environment: Environment) -> Target:
         cluster, ways = _shared(environment)
