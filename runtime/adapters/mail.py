@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import smtplib
 from dataclasses import dataclass
-from email.message import EmailMessage
+from email.message import Message
 from typing import Final
 
 # A mail server that hangs holds up its partition; nobody else waits for it.
@@ -27,7 +27,7 @@ class Mailer:
     port: int
     _session: smtplib.SMTP | None = None
 
-    def send(self, message: EmailMessage) -> None:
+    def send(self, message: Message) -> None:
         """Hand one message to the server.
 
         Raises:

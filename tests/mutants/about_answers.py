@@ -15,6 +15,7 @@ ON_THE_WIRE: Final = (
     "tests/contract/test_answers_of_others.py"
     "::test_an_answer_that_is_not_stripes_is_unknown_whatever_its_number"
 )
+SERVING: Final = "runtime/adapters/http/serving.py"
 WATCH: Final = "runtime/adapters/gateway_client.py"
 WATCHED: Final = "tests/contract/test_gateway_is_watched.py"
 IN_THE_GATEWAYS_PLACE: Final = (
@@ -129,5 +130,34 @@ ANSWER_MUTANTS: Final = (
             ),
         ),
         (f"{WATCHED}::test_one_that_is_still_starting_is_no_outage",),
+    ),
+    Mutant(
+        "M270",
+        "work that nobody waits for any more gives its thread away before it ends",
+        (
+            Replacement(
+                SERVING,
+                "await asyncio.shield(self._begin(call))",
+                "await self._begin(call)",
+            ),
+        ),
+        (
+            unit(
+                "runtime/test_request_threads",
+                "test_work_that_nobody_waits_for_any_more_keeps_its_thread_until_it_ends",
+            ),
+        ),
+    ),
+    Mutant(
+        "M271",
+        "work on a thread does not know whose request it is for",
+        (
+            Replacement(
+                SERVING,
+                "run_in_executor(self._executor, context.run, call)",
+                "run_in_executor(self._executor, call)",
+            ),
+        ),
+        (unit("runtime/test_request_threads", "test_the_work_has_the_requests_context"),),
     ),
 )

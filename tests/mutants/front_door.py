@@ -153,6 +153,8 @@ UNSEEN: Final = {
     "M229": _LONG_TRANSACTION,
     "M230": "not tried: needs a batch whose acknowledgement is lost while its leader stays leader",
     "M231": "costs time alone, and no command judges how long a look takes",
+    "M270": "needs more calls that hang than the gateway has threads",
+    "M271": _TRACES,
 }
 """Sabotage -> why no command finds it: nothing provokes it, or what was tried stayed green."""
 

@@ -22,6 +22,7 @@ from runtime.adapters.http import problem
 from runtime.adapters.http.serving import (
     BodyFault,
     NoThreadError,
+    PlainRoute,
     Threads,
     add_probes,
     read_json_body,
@@ -172,6 +173,7 @@ def build_app(api: OrdersApi) -> FastAPI:
     app = FastAPI(title="orders-service", version="1", docs_url=None, redoc_url=None)
     # A redirect would answer for a path that no document of ours names.
     app.router.redirect_slashes = False
+    app.router.route_class = PlainRoute
     add_probes(app, api.process.lifecycle.readiness)
     _add_problem_handlers(app, api.outage)
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from fastapi import Response
-
 from runtime import config
 from runtime.adapters.stripe_gateway import (
     Charge,
@@ -43,6 +41,18 @@ from runtime.services.payments_gateway.schema import (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a caller is told of a call: the outcome, and Stripe's own status for those who log it.
+
+    Attributes:
+        stripe_status: HTTP's; None where Stripe gave none.
+    """
+
+    outcome: OutcomeBody
+    stripe_status: int | None = None
+
+
 @dataclass(slots=True)
 class Gateway:
     """What the routes share."""
@@ -53,15 +63,13 @@ class Gateway:
     environment: str
 
 
-def charge(
-    gateway: Gateway, body: ChargeBody, v1: V1Outcome | None, response: Response
-) -> OutcomeBody:
+def charge(gateway: Gateway, body: ChargeBody, v1: V1Outcome | None) -> Told:
     """Create and confirm the payment's PaymentIntent; in shadow mode, answer with v1's outcome."""
     # The mode is the process's, not the request's: nobody can ask for a charge of the other kind.
     if not gateway.settings.shadow:
-        return _answer(_send_charge(gateway, body), response)
+        return _told(_send_charge(gateway, body))
     outcome = shadow.charge(gateway.journal, body.event_id, v1, lambda: _send_charge(gateway, body))
-    return outcome_body(outcome)
+    return Told(outcome_body(outcome))
 
 
 def _send_charge(gateway: Gateway, body: ChargeBody) -> Call:
@@ -95,7 +103,7 @@ def _send_charge(gateway: Gateway, body: ChargeBody) -> Call:
     )
 
 
-def refund(gateway: Gateway, body: RefundBody, response: Response) -> OutcomeBody:
+def refund(gateway: Gateway, body: RefundBody) -> Told:
     """Give an amount back under the caller's key."""
     if gateway.settings.shadow:
         raise shadow.waiting()
@@ -114,10 +122,10 @@ def refund(gateway: Gateway, body: RefundBody, response: Response) -> OutcomeBod
         ),
         classify=lambda answer: stripe_answers.outcome_of_refund(answer, asked),
     )
-    return _answer(call, response)
+    return _told(call)
 
 
-def cancel(gateway: Gateway, body: CancelBody, response: Response) -> OutcomeBody:
+def cancel(gateway: Gateway, body: CancelBody) -> Told:
     """Cancel a PaymentIntent that has not moved money."""
     if gateway.settings.shadow:
         raise shadow.waiting()
@@ -131,22 +139,20 @@ def cancel(gateway: Gateway, body: CancelBody, response: Response) -> OutcomeBod
         send=lambda: gateway.stripe.cancel(body.payment_intent_id, key=key),
         classify=lambda answer: stripe_answers.outcome_of_cancel(answer, body.payment_intent_id),
     )
-    return _answer(call, response)
+    return _told(call)
 
 
-def _answer(call: Call, response: Response) -> OutcomeBody:
-    """The answer body; Stripe's own status is mirrored in a header for those who log it."""
-    if call.is_stripes:
-        response.headers["X-Stripe-Status"] = str(call.http_status)
+def _told(call: Call) -> Told:
     shown = call.answer.document if isinstance(call.answer, Shown) else {}
     # A PaymentIntent has an id too, and it is none of a refund.
     is_refund = stripe_shape.is_of_kind(shown, "refund")
-    return outcome_body(
+    outcome = outcome_body(
         call.outcome,
         replayed=call.replayed,
         stripe_request_id=call.request_id,
         stripe_refund_id=shown["id"] if is_refund else None,
     )
+    return Told(outcome, call.http_status if call.is_stripes else None)
 
 
 def retrieve(gateway: Gateway, payment_intent_id: str) -> IntentAnswer:

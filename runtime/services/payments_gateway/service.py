@@ -13,17 +13,18 @@ from functools import partial
 from typing import Annotated, Any, Final
 
 from fastapi import FastAPI, Path, Query, Request, Response
+from fastapi.routing import APIRoute
 
 from runtime import config
 from runtime.adapters.http import problem
-from runtime.adapters.http.serving import Threads, add_probes, serve
+from runtime.adapters.http.serving import PlainRoute, Threads, add_probes, serve
 from runtime.adapters.rotated import Rotated
 from runtime.adapters.store import database
 from runtime.adapters.stripe_gateway import StripeGateway
 from runtime.domain.outcome import Unknown
 from runtime.process import Process
 from runtime.services.payments_gateway import calls, edge
-from runtime.services.payments_gateway.calls import Gateway
+from runtime.services.payments_gateway.calls import Gateway, Told
 from runtime.services.payments_gateway.journal import Journal
 from runtime.services.payments_gateway.schema import (
     CancelBody,
@@ -137,37 +138,41 @@ def build_app(gateway: Gateway, process: Process) -> FastAPI:
     # A redirected POST would be repeated by some clients and turned into a GET by others.
     app.router.redirect_slashes = False
     app.add_middleware(edge.TokenMiddleware, token=gateway.settings.token)
+    app.router.route_class = PlainRoute
     add_probes(app, process.lifecycle.readiness)
     edge.add_problem_handlers(app)
     seconds = gateway.settings.deadlines.gateway_seconds
 
-    async def in_time(call: Callable[[], OutcomeBody]) -> OutcomeBody:
+    async def in_time(call: Callable[[], Told]) -> Response:
         """The call's answer, or `unknown` once the gateway's own deadline has passed.
 
         Stripe's time-out is per read: an answer that trickles in would outlive every deadline
         behind ours. The call goes on in its thread, and completes its journal row when it ends.
         """
         try:
-            return await threads.run_within(seconds, call)
+            return _response(await threads.run_within(seconds, call))
         except TimeoutError:
-            return outcome_body(Unknown("gateway_deadline"))
+            return _response(Told(outcome_body(Unknown("gateway_deadline"))))
 
-    @app.post("/charge", openapi_extra=CHARGE, responses=CHARGED)
-    async def charge(request: Request, response: Response) -> OutcomeBody:
+    @app.post("/charge", openapi_extra=CHARGE, responses=CHARGED, response_model=OutcomeBody)
+    async def charge(request: Request) -> Response:
         # Outside shadow mode the header is not even read: nobody decides a payment with it.
         v1_outcome = edge.v1_outcome_of(request) if gateway.settings.shadow else None
         body = await edge.read(request, ChargeBody)
-        return await in_time(lambda: calls.charge(gateway, body, v1_outcome, response))
+        return await in_time(lambda: calls.charge(gateway, body, v1_outcome))
 
-    @app.post("/refund", openapi_extra=REFUND, responses=CHARGED)
-    async def refund(request: Request, response: Response) -> OutcomeBody:
+    @app.post("/refund", openapi_extra=REFUND, responses=CHARGED, response_model=OutcomeBody)
+    async def refund(request: Request) -> Response:
         body = await edge.read(request, RefundBody)
-        return await in_time(lambda: calls.refund(gateway, body, response))
+        return await in_time(lambda: calls.refund(gateway, body))
 
-    @app.post("/cancel", openapi_extra=CANCEL, responses=CHARGED)
-    async def cancel(request: Request, response: Response) -> OutcomeBody:
+    @app.post("/cancel", openapi_extra=CANCEL, responses=CHARGED, response_model=OutcomeBody)
+    async def cancel(request: Request) -> Response:
         body = await edge.read(request, CancelBody)
-        return await in_time(lambda: calls.cancel(gateway, body, response))
+        return await in_time(lambda: calls.cancel(gateway, body))
+
+    # The questions have parameters, which FastAPI reads; they are few.
+    app.router.route_class = APIRoute
 
     @app.get("/payment-intents/{payment_intent_id}", openapi_extra=SECURED, responses=ASKED)
     async def retrieve(
@@ -189,6 +194,12 @@ def build_app(gateway: Gateway, process: Process) -> FastAPI:
     _add_lists_of_moved_money(app, gateway, threads)
     app.openapi().setdefault("components", {})["securitySchemes"] = edge.SECURITY_SCHEMES
     return app
+
+
+def _response(told: Told) -> Response:
+    """The answer over HTTP, with Stripe's own status mirrored in a header."""
+    headers = {} if told.stripe_status is None else {"X-Stripe-Status": str(told.stripe_status)}
+    return Response(told.outcome.model_dump_json(), 200, headers, "application/json")
 
 
 def _add_lists_of_moved_money(app: FastAPI, gateway: Gateway, threads: Threads) -> None:

@@ -14,6 +14,7 @@ from runtime import config, metrics
 from runtime.adapters.http.serving import (
     BodyFault,
     NoThreadError,
+    PlainRoute,
     Threads,
     add_probes,
     read_json_body,
@@ -83,6 +84,7 @@ def build_app(intake: Intake) -> FastAPI:
     threads = Threads(THREADS)
     app = FastAPI(title="payments-webhook-receiver", version="1", docs_url=None, redoc_url=None)
     app.router.redirect_slashes = False
+    app.router.route_class = PlainRoute
     add_probes(app, intake.process.lifecycle.readiness)
 
     failpoints = intake.process.failpoints

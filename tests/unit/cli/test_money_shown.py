@@ -88,7 +88,7 @@ def test_a_letter_names_the_sum_as_the_customer_knows_it(
 
     letter = to_message(Topic.ORDERS_PAID, event, to_address="a@b.c", from_address="d@e.f")
 
-    assert words in letter.get_content()
+    assert words in letter.get_payload()
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_a_letter_says_when_it_was_not_the_cancellation_that_moved_the_money(
 
     letter = to_message(topic, event, to_address="a@b.c", from_address="d@e.f")
 
-    assert words in letter.get_content()
+    assert words in letter.get_payload()
 
 
 def test_an_order_shows_yen_as_yen(capsys: pytest.CaptureFixture[str]) -> None:

@@ -340,7 +340,7 @@ def test_an_e_mail_has_one_message_id_per_event() -> None:
     )
 
     assert message["Message-ID"] == f"<{ROOT}@bookpay.example>"
-    assert message.get_content() == "Order ord_1: your order is paid (49.99 USD).\n"
+    assert message.get_payload() == "Order ord_1: your order is paid (49.99 USD).\n"
 
 
 @pytest.mark.parametrize(
