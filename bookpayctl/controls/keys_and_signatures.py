@@ -16,8 +16,8 @@ CRASH_MID_CHARGE: Final = ("drill", "run", "crash-mid-charge", "--duration", "3s
 NEW_KEY_EACH_TIME: Final = (
     Edit(
         _CALLS,
-        "from dataclasses import dataclass\n\nfrom fastapi",
-        "from dataclasses import dataclass\nfrom uuid import uuid4\n\nfrom fastapi",
+        "from dataclasses import dataclass\n\nfrom runtime import config",
+        "from dataclasses import dataclass\nfrom uuid import uuid4\n\nfrom runtime import config",
     ),
     Edit(
         _CALLS,

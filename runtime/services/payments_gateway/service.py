@@ -171,7 +171,21 @@ def build_app(gateway: Gateway, process: Process) -> FastAPI:
         body = await edge.read(request, CancelBody)
         return await in_time(lambda: calls.cancel(gateway, body))
 
-    # The questions have parameters, which FastAPI reads; they are few.
+    _add_questions(app, gateway, threads)
+    _add_lists_of_moved_money(app, gateway, threads)
+    app.openapi().setdefault("components", {})["securitySchemes"] = edge.SECURITY_SCHEMES
+    return app
+
+
+def _response(told: Told) -> Response:
+    """The answer over HTTP, with Stripe's own status mirrored in a header."""
+    headers = {} if told.stripe_status is None else {"X-Stripe-Status": str(told.stripe_status)}
+    return Response(told.outcome.model_dump_json(), 200, headers, "application/json")
+
+
+def _add_questions(app: FastAPI, gateway: Gateway, threads: Threads) -> None:
+    """Questions about a payment and its refunds."""
+    # They have parameters, which FastAPI reads.
     app.router.route_class = APIRoute
 
     @app.get("/payment-intents/{payment_intent_id}", openapi_extra=SECURED, responses=ASKED)
@@ -190,16 +204,6 @@ def build_app(gateway: Gateway, process: Process) -> FastAPI:
     @app.get("/refunds", openapi_extra=SECURED, responses=ASKED)
     async def find_refunds(wanted: Annotated[OfIntent, Query()]) -> RefundList:
         return await threads.run(calls.find_refunds, gateway, wanted.payment_intent_id)
-
-    _add_lists_of_moved_money(app, gateway, threads)
-    app.openapi().setdefault("components", {})["securitySchemes"] = edge.SECURITY_SCHEMES
-    return app
-
-
-def _response(told: Told) -> Response:
-    """The answer over HTTP, with Stripe's own status mirrored in a header."""
-    headers = {} if told.stripe_status is None else {"X-Stripe-Status": str(told.stripe_status)}
-    return Response(told.outcome.model_dump_json(), 200, headers, "application/json")
 
 
 def _add_lists_of_moved_money(app: FastAPI, gateway: Gateway, threads: Threads) -> None:
