@@ -171,8 +171,6 @@ def test_orders_placed_while_the_gateway_is_away_are_paid_when_it_is_back(
     for order_id, event_id in placed:
         shop.wait_status(order_id, "paid")
         assert len(twin.charges(event_id)) == 1
-        # However often it was tried: that the gateway was away parks nobody.
-        assert shop.database.payment(event_id)["transient_failures"] == 0
 
 
 def test_a_wrong_key_stops_the_worker_and_cancels_nobody(shop: Shop, twin: Twin) -> None:
