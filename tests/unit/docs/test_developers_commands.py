@@ -21,6 +21,10 @@ WHOLE = {
     *(".venv/bin/bookpayctl up", ".venv/bin/bookpayctl drill list"),
     ".venv/bin/bookpayctl check --only BP-C001",
     ".venv/bin/bookpayctl drill run outage --at kafka --plan",
+    # An hour or two each; tests/acceptance/test_drills.py and test_storms.py do what these do.
+    ".venv/bin/bookpayctl drill run --all --repeat 3 --report html=drills.html",
+    ".venv/bin/bookpayctl drill storm --seed 1 --repeat 10 --duration 12m --strict"
+    " --report html=storms.html",
 }
 RUNS_TESTS = re.compile(
     r"(?:BOOKPAY_RENEW_GOLDENS=1 )?\.venv/bin/"
