@@ -24,6 +24,7 @@ from bookpayctl.drills.observing.sightings import (
     SEEN_EVENT,
     failpoints_item,
     failpoints_reached,
+    leases_lost,
     lines_since,
     sightings_of_books,
     sightings_of_clients,
@@ -169,7 +170,8 @@ class StormScenario(Scenario):
     def _sometimes(self) -> list[Item]:
         context, operations = self.context, self._operations()
         known = self._status_by_key([one.client_key for one in operations])
-        seen = sightings_of_logs(lines_since(context, self._before))
+        lost = leases_lost(context, self._since)
+        seen = sightings_of_logs(lines_since(context, self._before), lost)
         seen += sightings_of_books(context, self._since)
         seen += sightings_of_clients(operations, known)
         seen["rebalanced-in-charge"] = self._group.during_charges

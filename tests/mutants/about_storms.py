@@ -163,6 +163,19 @@ STORM_MUTANTS: Final = (
         (unit(RECOVERED, "test_a_percentile_is_one_of_the_figures_and_none_of_none"),),
     ),
     Mutant(
+        "M269",
+        "each result that a webhook had overtaken counts as one whose lease was another's",
+        (
+            Replacement(
+                "bookpayctl/drills/observing/sightings.py",
+                """+= is_fenced and said.get("event_id") in lost\n""",
+                """+= is_fenced\n""",
+            ),
+        ),
+        (unit("storm/test_storm_proofs", "test_rare_things_are_counted_as_the_logs_tell_them"),),
+        (unit("storm/test_storm_proofs", "test_a_group_that_shows_others_or_nobody_was_balanced"),),
+    ),
+    Mutant(
         "M263",
         "what no storm of a series has seen is told as seen",
         (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final, LiteralString
 
@@ -60,13 +60,36 @@ _STORED: Final[LiteralString] = """
 """
 
 
-def sightings_of_logs(lines: Iterable[str]) -> Counter[str]:
-    """What the services' own logs tell. Pure."""
+_LEASES_LOST: Final[LiteralString] = """
+    SELECT DISTINCT event_id::text FROM payment_events
+    WHERE cause = 'lease_lost' AND at >= %(since)s
+"""
+
+
+def leases_lost(context: DrillContext, since: datetime) -> frozenset[str]:
+    """Payments of which a lease was lost since a moment, by the database's clock.
+
+    Raises:
+        DatabaseError: the database did not answer.
+    """
+    with reading(context.environment.dsn) as conn:
+        rows = conn.execute(_LEASES_LOST, {"since": since}).fetchall()
+    return frozenset(str(event_id) for (event_id,) in rows)
+
+
+def sightings_of_logs(lines: Iterable[str], lost: Collection[str]) -> Counter[str]:
+    """What the services' own logs tell. Pure.
+
+    Args:
+        lost: payments of which a lease was lost. A webhook that was first fences a result off as
+            well, of every other charge; that is nothing rare, and no lease was another's.
+    """
     seen: Counter[str] = Counter()
     for line in lines:
         said = _document(line)
         seen["key-replayed"] += said.get("replayed") is True
-        seen["lease-fenced"] += "fenced" in (said.get("result"), said.get("status"))
+        is_fenced = "fenced" in (said.get("result"), said.get("status"))
+        seen["lease-fenced"] += is_fenced and said.get("event_id") in lost
     return seen
 
 

@@ -151,10 +151,12 @@ def test_rare_things_are_counted_as_the_logs_tell_them() -> None:
     counted = sightings_of_logs(
         [
             line(msg="processed payment", replayed=True),
-            line(msg="processed payment", replayed=False, result="fenced"),
+            line(msg="processed payment", replayed=False, result="fenced", event_id="taken-over"),
+            line(msg="processed payment", replayed=False, result="fenced", event_id="told-before"),
             "Traceback (most recent call last):",
             "[]",
-        ]
+        ],
+        lost={"taken-over"},
     )
 
     assert +counted == {"key-replayed": 1, "lease-fenced": 1}
