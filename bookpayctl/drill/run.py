@@ -129,6 +129,7 @@ def _act(drill: Drill, context: DrillContext, progress: _Progress) -> None:
     scenario.prepare()
     stop = threading.Event()
     load = _load(context, stop, scenario)
+    scenario.finish_load = load.finish
     _pause(context, Phase.INJECT)
     try:
         load.start()

@@ -123,8 +123,12 @@ class StormScenario(Scenario):
             *self._sometimes(),
         ]
 
-    def _drained_by_core(self) -> Item:
-        """Leave one process of each service; the others run again when the storm is undone."""
+    def _leave_core(self) -> list[str]:
+        """Leave one process of each service to the rest of the load; the names of the others.
+
+        They run again when the storm is undone. An order that is on its way as somebody asks is no
+        order that hangs, so all have to be there first.
+        """
         context = self.context
         others = [
             name
@@ -136,6 +140,11 @@ class StormScenario(Scenario):
             context.target.stop(name)
         context.run.journal("core_left", stopped=others)
         context.observe("one process of each service is left to bring everything to its end")
+        self.finish_load()
+        return others
+
+    def _drained_by_core(self) -> Item:
+        context, others = self.context, self._leave_core()
         waited = quiescence.wait_until_quiescent(
             context.environment, deadline_seconds=CORE_SECONDS_MAX
         )
