@@ -227,13 +227,10 @@ def storm(
         return
     if repeat == 1:
         fold = None if verbose else "I"
-        finish(
-            perform(turns[0].drill, turns[0].request),
-            output,
-            files,
-            detailed=True,
-            fold=fold,
-        )
+        one = perform(turns[0].drill, turns[0].request)
+        if one.verdict is Verdict.VIOLATED and one.run_dir is not None:
+            hint(f"which of its faults it takes: bookpayctl drill storm --shrink {one.run_dir}")
+        finish(one, output, files, detailed=True, fold=fold)
     finish(_several(environment, turns), output, files, detailed=True)
 
 
