@@ -37,7 +37,6 @@ RUNBOOK_PREFIX: Final = "runbook/"
 
 WITHOUT: Final = {
     "BP-O008": "no disk can be made small without rights, or filled without harm to others on it",
-    "kafka-topic-recreated": "a group's offsets go with its topic, so none can be confused",
     "expired-idempotency-key": "what sends old keys again never asks Stripe, so no proof is had",
     "half-open-connection": "workers that waited without end took payments all the same",
     "W43": "not sent by `webhook forge`: `drill run outage --at postgres` takes the database away",

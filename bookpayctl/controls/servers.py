@@ -40,6 +40,19 @@ WRONG_ABOUT_SERVERS: Final = (
         NO_INBOX,
     ),
     WrongStack(
+        "same-client-for-another-topic",
+        "who has read a topic goes on with the same client when it was made again",
+        ("drill", "run", "kafka-topic-recreated", "--duration", "14s", "--timeout", "40s"),
+        (RedAnswer("kafka-topic-recreated/at-rest", "no worker has taken it in"),),
+        (
+            Edit(
+                "runtime/adapters/kafka_progress.py",
+                "    if made := progress.made_again():\n",
+                "    if made := progress.made_again()[:0]:\n",
+            ),
+        ),
+    ),
+    WrongStack(
         "new-partitions-unseen",
         "a consumer looks for new partitions once an hour",
         ("drill", "run", "kafka-partitions-added", "--duration", "20s", "--timeout", "20s"),

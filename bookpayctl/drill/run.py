@@ -15,6 +15,7 @@ from typing import Final
 
 from bookpayctl.drill.phase import Phase
 from bookpayctl.drill.scenario import Drill, DrillContext, DrillRequest, Scenario
+from bookpayctl.drill.unrest import what_keeps_it
 from bookpayctl.judge import quiescence
 from bookpayctl.judge.audit import AuditRequest, audit
 from bookpayctl.judge.readers.stripe import why_nothing_is_paid
@@ -128,6 +129,7 @@ def _act(drill: Drill, context: DrillContext, progress: _Progress) -> None:
     scenario.prepare()
     stop = threading.Event()
     load = _load(context, stop, scenario)
+    scenario.finish_load = load.finish
     _pause(context, Phase.INJECT)
     try:
         load.start()
@@ -193,6 +195,7 @@ def _steady_state(context: DrillContext) -> Item:
         "; ".join(problems) or f"{len(processes)} processes running; {rest.value.sentence()}",
         good=not problems,
         examined=len(processes),
+        evidence=what_keeps_it(context.target) if problems else (),
         fix="bookpayctl status",
     )
 
@@ -294,6 +297,8 @@ def _rest_item(context: DrillContext) -> Item:
         f"after {rest.seconds:.1f} s: {rest.value.sentence()}",
         good=rest.reached,
         examined=1,
+        evidence=() if rest.reached else what_keeps_it(context.target),
+        fix="bookpayctl status",
     )
 
 

@@ -186,6 +186,8 @@ class Scenario(ABC):
 
     def __init__(self, context: DrillContext) -> None:
         self.context = context
+        self.finish_load: Callable[[], None] = no_load
+        """Wait for the load's planned end; what is observed is watched under load otherwise."""
 
     @property
     @abstractmethod
@@ -203,6 +205,10 @@ class Scenario(ABC):
     @abstractmethod
     def observe(self) -> list[Item]:
         """What followed; asked only when every fault is proven, or see `observes_anyway`."""
+
+
+def no_load() -> None:
+    """There is none yet, and nothing to wait for."""
 
 
 def fits_everywhere(_target: Target) -> str | None:

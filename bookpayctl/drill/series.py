@@ -8,9 +8,10 @@ begun, and each says so: what was not run has not been survived.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Final
 
 from bookpayctl.drill.scenario import EVIDENCE_MAX, Drill, DrillRequest
@@ -93,6 +94,7 @@ def run_series(
     began_at, began = datetime.now(UTC), time.monotonic()
     items: list[Item] = []
     incidents: list[ExitCode] = []
+    told: dict[tuple[str, str], str] = {}
     ended_by: ExitCode | None = None
     for number, turn in enumerate(turns, start=1):
         if ended_by is not None:
@@ -102,7 +104,9 @@ def run_series(
         began_turn = time.monotonic()
         report = perform(turn.drill, turn.request)
         duration_ms = int((time.monotonic() - began_turn) * 1000)
-        items.append(replace(item_of_run(turn, report), duration_ms=duration_ms))
+        items.append(replace(item_of_run(turn, report, told), duration_ms=duration_ms))
+        for item in report.items:
+            told.setdefault((item.id, item.observed), turn.id)
         observe(f"{turn.title}: {report.verdict.value}")
         grave = [code for code in report.incidents if code in ENDS_A_SERIES]
         incidents += [code for code in grave if code is not ExitCode.REFUSED or number == 1]
@@ -124,8 +128,15 @@ def run_series(
     )
 
 
-def item_of_run(turn: Turn, report: Report) -> Item:
-    """What one drill's report comes to, as one answer."""
+def item_of_run(
+    turn: Turn, report: Report, told: Mapping[tuple[str, str], str] = MappingProxyType({})
+) -> Item:
+    """What one drill's report comes to, as one answer.
+
+    Args:
+        told: answers of earlier drills, by id and what was observed, and whose they were first: an
+            audit looks at all orders there are, and tells of what others left, too.
+    """
     where = () if report.run_dir is None else (f"run: {report.run_dir}",)
     if ExitCode.REFUSED in report.incidents:
         reason = report.context.get("refused", "its guard refused to begin")
@@ -141,7 +152,7 @@ def item_of_run(turn: Turn, report: Report) -> Item:
         required=REQUIRED,
         observed=_in_numbers(report),
         examined=examined,
-        evidence=(*_worst_answers(report), *where),
+        evidence=(*_worst_answers(report, told), *where),
         reason=reason,
         fix="" if verdict is Verdict.HOLDS else _fix(report),
     )
@@ -162,15 +173,21 @@ def _in_numbers(report: Report) -> str:
     return ", ".join(f"{n} {name}" for name, n in counts.items() if n) or "no answer"
 
 
-def _worst_answers(report: Report) -> tuple[str, ...]:
+def _worst_answers(report: Report, told: Mapping[tuple[str, str], str]) -> tuple[str, ...]:
     """The red and the unknown ones, the worst first."""
     for verdict in (Verdict.VIOLATED, Verdict.UNKNOWN, Verdict.WARNING):
         found = [item for item in report.items if item.verdict is verdict]
         if found:
-            told = [f"{item.id} {verdict.value}: {item.observed}" for item in found]
-            more = len(told) - EVIDENCE_MAX
-            return (*told[:EVIDENCE_MAX], *([f"and {more} more"] if more > 0 else []))
+            lines = [_told(item, told) for item in found]
+            more = len(lines) - EVIDENCE_MAX
+            return (*lines[:EVIDENCE_MAX], *([f"and {more} more"] if more > 0 else []))
     return ()
+
+
+def _told(item: Item, told: Mapping[tuple[str, str], str]) -> str:
+    before = told.get((item.id, item.observed))
+    since = f"; the same since {before}" if before else ""
+    return f"{item.id} {item.verdict.value}: {item.observed}{since}"
 
 
 def _first_reason(report: Report) -> str:

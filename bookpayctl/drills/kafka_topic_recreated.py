@@ -3,6 +3,10 @@
 Question: does anybody take the old topic's offsets for the new one's, and is an order lost that was
 in the old one alone? Expected: the new topic is read from its first record, and what went with the
 old one unread is published again from the outbox.
+
+Before the orders come the broker is killed and comes back: it then counts its leaders on, and the
+new topic's count begins below what clients have seen. A client that lives through that may read
+nothing more, which a broker that was never restarted does not show.
 """
 
 from __future__ import annotations
@@ -12,12 +16,17 @@ from typing import Final
 from bookpayctl.drill.scenario import Drill, DrillContext, Scenario
 from bookpayctl.drills.observing.clients import answers_during
 from bookpayctl.drills.observing.lost_events import gap_refilled, marked_ones_in_log
+from bookpayctl.faults.fault import FaultError
+from bookpayctl.faults.process import wait_for_successor
 from bookpayctl.faults.topic_loss import TopicMadeAgain
 from bookpayctl.report.verdict import Item
+from bookpayctl.runs.waiting import wait_until
 from bookpayctl.targets.platforms import LOCAL
+from bookpayctl.targets.readiness import kafka_answers
 from runtime.domain.names import Service, Topic
 
 WORKER_THERE, WORKER_AWAY = "worker-there", "worker-away"
+BROKER: Final = "kafka"
 
 
 class KafkaTopicRecreatedScenario(Scenario):
@@ -36,6 +45,22 @@ class KafkaTopicRecreatedScenario(Scenario):
     @property
     def faults(self) -> tuple[TopicMadeAgain]:
         return (self.made_again,)
+
+    def prepare(self) -> None:
+        """Restart the broker; that it runs was promised with the fault."""
+        target, context = self.context.target, self.context
+        killed = target.kill(BROKER)
+        if killed is None:
+            raise FaultError("the broker does not run, so it cannot be restarted")
+        context.run.journal("killed", process=BROKER, incarnation=killed)
+        seconds = context.deadline_seconds
+        again = wait_for_successor(
+            lambda: target.processes().get(BROKER), killed, deadline_seconds=seconds
+        )
+        servers = context.environment.kafka_bootstrap_servers
+        answers = wait_until(lambda: kafka_answers(servers), bool, deadline_seconds=seconds)
+        if not (again.reached and answers.reached):
+            raise FaultError(f"the broker was killed and is not back after {seconds:.0f} s")
 
     def observe(self) -> list[Item]:
         """What clients saw, and what came again."""

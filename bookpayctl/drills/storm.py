@@ -17,16 +17,21 @@ from typing import Final
 from bookpayctl.clients.database import reading
 from bookpayctl.clients.orders_api import Outcome
 from bookpayctl.drill.scenario import EVIDENCE_MAX, Drill, DrillContext, DrillRequest, Scenario
+from bookpayctl.drill.unrest import what_keeps_it
 from bookpayctl.drills.observing.group_watch import GroupWatch
 from bookpayctl.drills.observing.heard_webhooks import database_now
 from bookpayctl.drills.observing.sightings import (
+    SEEN_EVENT,
     failpoints_item,
+    failpoints_reached,
+    leases_lost,
     lines_since,
     sightings_of_books,
     sightings_of_clients,
     sightings_of_logs,
     sometimes_items,
 )
+from bookpayctl.drills.observing.storm_recovery import recovery_items
 from bookpayctl.faults.stripe import why_stripe_cannot_err
 from bookpayctl.judge import quiescence
 from bookpayctl.judge.rows import ClientOperation
@@ -34,7 +39,7 @@ from bookpayctl.load.history import read_history
 from bookpayctl.load.plan import OrderKind
 from bookpayctl.report.verdict import Item
 from bookpayctl.storm.fault import Storm
-from bookpayctl.storm.kinds import POINTS, StormProfile
+from bookpayctl.storm.kinds import KNOWN_POINTS, StormProfile
 from bookpayctl.storm.schedule import Schedule, draw_schedule, roles_of
 from bookpayctl.targets.platforms import LOCAL, open_target
 from bookpayctl.targets.target import Target
@@ -111,10 +116,19 @@ class StormScenario(Scenario):
 
     def observe(self) -> list[Item]:
         """Whether a core alone drains it, what became of calls without answers, what was seen."""
-        return [self._drained_by_core(), self._unknowns_resolved(), *self._sometimes()]
+        return [
+            self._drained_by_core(),
+            self._unknowns_resolved(),
+            *recovery_items(self.context, self.storm.spans),
+            *self._sometimes(),
+        ]
 
-    def _drained_by_core(self) -> Item:
-        """Leave one process of each service; the others run again when the storm is undone."""
+    def _leave_core(self) -> list[str]:
+        """Leave one process of each service to the rest of the load; the names of the others.
+
+        They run again when the storm is undone. An order that is on its way as somebody asks is no
+        order that hangs, so all have to be there first.
+        """
         context = self.context
         others = [
             name
@@ -126,6 +140,11 @@ class StormScenario(Scenario):
             context.target.stop(name)
         context.run.journal("core_left", stopped=others)
         context.observe("one process of each service is left to bring everything to its end")
+        self.finish_load()
+        return others
+
+    def _drained_by_core(self) -> Item:
+        context, others = self.context, self._leave_core()
         waited = quiescence.wait_until_quiescent(
             context.environment, deadline_seconds=CORE_SECONDS_MAX
         )
@@ -136,6 +155,7 @@ class StormScenario(Scenario):
             f"after {waited.seconds:.1f} s: {waited.value.sentence()}",
             good=waited.reached,
             examined=1,
+            evidence=() if waited.reached else what_keeps_it(context.target),
             fix="bookpayctl audit",
         )
 
@@ -159,12 +179,14 @@ class StormScenario(Scenario):
     def _sometimes(self) -> list[Item]:
         context, operations = self.context, self._operations()
         known = self._status_by_key([one.client_key for one in operations])
-        seen = sightings_of_logs(lines_since(context, self._before))
+        lost = leases_lost(context, self._since)
+        seen = sightings_of_logs(lines_since(context, self._before), lost)
         seen += sightings_of_books(context, self._since)
         seen += sightings_of_clients(operations, known)
         seen["rebalanced-in-charge"] = self._group.during_charges
-        points = frozenset(point for points in POINTS.values() for point in points)
-        return [failpoints_item(context, points), *sometimes_items(context, seen)]
+        reached = failpoints_reached(context)
+        context.run.journal(SEEN_EVENT, orders=len(operations), counts=seen, failpoints=reached)
+        return [failpoints_item(context, reached, KNOWN_POINTS), *sometimes_items(context, seen)]
 
     def _operations(self) -> Sequence[ClientOperation]:
         with self.context.run.history_path.open(encoding="utf-8") as lines:

@@ -66,6 +66,7 @@ class FailpointFault(Fault):
         self.action = action
         self.aim = aim or Aim()
         self.argument = None if seconds is None else f"{seconds:g}"
+        self.landed: Hit | None = None
         self._since: Mark | None = None
         self._id: int | None = None
 
@@ -127,7 +128,7 @@ class FailpointFault(Fault):
 
     def prove(self, *, deadline_seconds: float) -> list[Item]:
         title, required = "the failpoint was hit", "1 hit on record, for this run"
-        hit = self.wait_for_hit(deadline_seconds=deadline_seconds)
+        hit = self.landed = self.wait_for_hit(deadline_seconds=deadline_seconds)
         if hit is None:
             reason = (
                 f"no hit of {self.point} in {deadline_seconds:.0f} s;"

@@ -91,8 +91,10 @@ class ReadersAway(Fault):
     def inject(self) -> None:
         """Stop the readers, let records come, do it, and start the readers again."""
         began_at = time.time()
-        # A group that has never read has nothing to be behind of.
-        wait_until(self._committed, bool, deadline_seconds=self.wait_seconds)
+        # A group that does not read has nothing to be behind of, and may not have heard yet of
+        # what happened to the broker before.
+        first = self._committed()
+        wait_until(self._committed, lambda now: now != first, deadline_seconds=self.wait_seconds)
         if not self.stay:
             self.target.stop(self.group)
         try:

@@ -36,6 +36,8 @@ EVENTS: Final[Mapping[str, tuple[MarkKind, str]]] = {
     "storm": (MarkKind.STEP, "event"),
     "healed": (MarkKind.RECOVERY, "faults"),
     "heal_failed": (MarkKind.TROUBLE, "error"),
+    "recovered": (MarkKind.STEP, "kind"),
+    "seen": (MarkKind.STEP, "orders"),
     "core_left": (MarkKind.STEP, "stopped"),
     "cut": (MarkKind.FAULT, "service"),
     "toxic_set": (MarkKind.FAULT, "link"),

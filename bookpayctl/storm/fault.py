@@ -20,6 +20,7 @@ from bookpayctl.runs.directory import Run
 from bookpayctl.runs.interrupts import shielded
 from bookpayctl.storm.kinds import KINDS
 from bookpayctl.storm.parts import parts_of
+from bookpayctl.storm.recovery import FaultSpan
 from bookpayctl.storm.schedule import CALM_SECONDS, Schedule
 from bookpayctl.storm.strike import Strike
 from bookpayctl.targets.target import Target
@@ -91,6 +92,11 @@ class Storm(Fault):
             self._kind_item(kind, list(found))
             for kind, found in groupby(by_kind, key=lambda one: one.planned.kind)
         ]
+
+    @property
+    def spans(self) -> list[FaultSpan]:
+        """When each part was there that was seen to land."""
+        return [span for strike in self.strikes if (span := strike.span) is not None]
 
     def _kind_item(self, kind: str, strikes: list[Strike]) -> Item:
         title, required = KINDS[kind].words, "each was seen to land, by somebody else's record"

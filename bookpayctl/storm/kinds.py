@@ -225,6 +225,8 @@ POINTS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Where a process can be struck by a storm's own load: cards that pay, and cards that do not."""
 
+KNOWN_POINTS: Final = frozenset(point for points in POINTS.values() for point in points)
+
 _WAY_TO: Final[Mapping[str, frozenset[str]]] = {
     "api": frozenset({Service.ORDERS.value}),
     "publisher": frozenset({Service.ORDERS.value, Service.PUBLISHER.value, KAFKA}),

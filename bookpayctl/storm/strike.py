@@ -13,12 +13,14 @@ from typing import Final
 from bookpayctl.clients.database import DatabaseError
 from bookpayctl.clients.kafka import BrokerError
 from bookpayctl.clients.stripe_twin import TwinError
+from bookpayctl.faults.failpoint import FailpointFault
 from bookpayctl.faults.fault import Fault, FaultError
 from bookpayctl.faults.process import ProcessAway, ProcessFrozen, ProcessKilled
 from bookpayctl.faults.stripe import StripeFault
 from bookpayctl.report.verdict import Item, Verdict, unanswered
 from bookpayctl.runs.waiting import wait_until
 from bookpayctl.storm.kinds import KINDS, StrikeExtent
+from bookpayctl.storm.recovery import FaultSpan
 from bookpayctl.storm.schedule import PlannedFault
 from bookpayctl.targets.errors import TargetError
 from bookpayctl.targets.status import Leader
@@ -49,6 +51,7 @@ class Strike:
             target=self._run, name=f"storm-{planned.number}", daemon=True
         )
         self._proof_by = 0.0
+        self._began_at = self._over_at = 0.0
 
     def begin(self, *, proof_by: float) -> None:
         """Strike now, and look for the proof until then, in monotonic seconds."""
@@ -67,6 +70,20 @@ class Strike:
         return bool(self.items) and all(item.verdict is Verdict.HOLDS for item in self.items)
 
     @property
+    def span(self) -> FaultSpan | None:
+        """When it was there; None of one that nobody has seen to land."""
+        if not self.is_proven:
+            return None
+        fault, began_at, over_at = self.fault, self._began_at, self._over_at
+        if isinstance(fault, ProcessKilled) and fault.window is not None:
+            over_at = fault.window.began_at
+        elif isinstance(fault, ProcessAway) and fault.window is not None:
+            over_at = fault.window.ended_at
+        elif isinstance(fault, FailpointFault) and fault.landed is not None:
+            began_at = over_at = fault.landed.at.timestamp()
+        return FaultSpan(self.planned.number, self.planned.kind, began_at, over_at)
+
+    @property
     def words(self) -> str:
         """What was seen of it, for a person."""
         seen = "; ".join(item.reason or item.observed for item in self.items) or "no answer yet"
@@ -76,11 +93,13 @@ class Strike:
         try:
             self._find_target()
             self._journal("striking")
+            self._began_at = time.time()
             self.fault.inject()
             self._hold()
         except (*_AWAY, RuntimeError) as error:
             self.items = [self._unknown(f"it could not be injected: {error}")]
         finally:
+            self._over_at = time.time()
             self._journal("struck")
             self.struck.set()
         self.items = self.items or self._proven()

@@ -171,7 +171,7 @@ class ConsumerLoop:
             # Before the poll: a failure here has taken no record that must be given back.
             self.session.connection()
             self._database_answered()
-        kafka_progress.begin_anew(self.subscription.consumer, offsets, progress)
+        kafka_progress.end_if_made_again(progress)
         self._keep_losses()
         # Also in idle cycles: the last batch's sending may have been held back by its limit, or
         # refused by a broker that was balancing the group.

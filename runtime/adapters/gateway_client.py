@@ -253,7 +253,7 @@ class GatewayClient:
             )
         except (NewConnectionError, NameResolutionError, urllib3.exceptions.ConnectTimeoutError):
             # Nothing left this machine: the gateway is away, and nobody was charged.
-            return GatewayAnswer(Retry("gateway unreachable"))
+            return GatewayAnswer(Retry("gateway unreachable", unreached=True))
         except HTTPError as error:
             # The request may have left, whole or in part: nobody here can know.
             return GatewayAnswer(Unknown(f"gateway: {type(error).__name__}"))

@@ -7,7 +7,7 @@ by every connection attempt of every thread.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, cast
@@ -296,10 +296,6 @@ class Offsets:
             for place, end in self._stored.items()
             if place in owned
         ]
-
-    def forget(self, topics: Collection[str]) -> None:
-        """Positions in these topics are of others that had their names."""
-        self._stored = {place: end for place, end in self._stored.items() if place[0] not in topics}
 
     def answered(self, error: KafkaError | None, places: Sequence[TopicPartition]) -> None:
         """The broker's word on a sending, inside poll; what it did not take is noted again."""

@@ -17,7 +17,7 @@ from typing import Final
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
-from runtime.adapters.kafka import ClientBrokenError, Offsets
+from runtime.adapters.kafka import ClientBrokenError
 from runtime.adapters.kafka_admin import GroupAdmin
 from runtime.domain.event import Record
 from runtime.domain.group import Gap, Place
@@ -59,7 +59,7 @@ class Progress:
     _topic_ids: dict[str, str] = field(default_factory=dict)
     _gaps: list[Gap] = field(default_factory=list)
     _losses: list[Loss] = field(default_factory=list)
-    _made_again: dict[str, str] = field(default_factory=dict)
+    _made_again: set[str] = field(default_factory=set)
     _round_at: float = field(default_factory=time.monotonic)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -130,9 +130,10 @@ class Progress:
     # --- topics by id ---------------------------------------------------------------------------
 
     def know_topics(self, ids: dict[str, str]) -> None:
-        """These topics are read under these ids."""
+        """These topics are read under these ids, and each under its first as long as we live."""
+        self.compare_topics(ids)
         with self._lock:
-            self._topic_ids |= ids
+            self._topic_ids = ids | self._topic_ids
 
     def topic_id(self, topic: str) -> str | None:
         with self._lock:
@@ -141,21 +142,16 @@ class Progress:
     def compare_topics(self, ids: dict[str, str]) -> None:
         """What the broker has now; a topic with another id than ours was made again."""
         with self._lock:
-            for topic, known in self._topic_ids.items():
-                if topic in ids and ids[topic] != known:
-                    self._made_again[topic] = ids[topic]
+            self._made_again |= {
+                topic
+                for topic, known in self._topic_ids.items()
+                if topic in ids and ids[topic] != known
+            }
 
-    def take_made_again(self) -> dict[str, str]:
-        """Topics that were made again, with their new ids, which are ours from here on."""
+    def made_again(self) -> list[str]:
+        """Topics that were made again since they are read here."""
         with self._lock:
-            made, self._made_again = self._made_again, {}
-            # A rebalance may have been quicker: then it has begun at the beginning already.
-            made = {topic: new for topic, new in made.items() if self._topic_ids[topic] != new}
-            self._topic_ids |= made
-            for place in self._positions:
-                if place[0] in made:
-                    self._positions[place] = None
-        return made
+            return sorted(self._made_again)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,23 +213,22 @@ def _start(at: TopicPartition, anew: set[Place]) -> TopicPartition:
     return TopicPartition(at.topic, at.partition)
 
 
-def begin_anew(consumer: Consumer, offsets: Offsets, progress: Progress) -> None:
-    """Read topics that were made again from their beginning; on the loop's thread.
+def end_if_made_again(progress: Progress) -> None:
+    """End the process once a topic that it reads was made again; its next start reads the new one.
+
+    A topic's leaders are counted, and the count begins anew with the topic. librdkafka keeps the
+    higher one of the old and takes all that it hears of the new for stale: where the broker has
+    ever been restarted, the client reads nothing more, and no seek or new assignment moves it.
 
     Raises:
-        ClientBrokenError: the client cannot be moved; a new start finds the topic's new id.
+        ClientBrokenError: it was made again.
+
+    Source:
+        https://github.com/confluentinc/librdkafka/issues/4898, open with 2.16.
     """
-    made = progress.take_made_again()
-    if not made:
-        return
-    _say_made_again(sorted(made))
-    offsets.forget(made)
-    for at in consumer.assignment():
-        if at.topic in made:
-            try:
-                consumer.seek(TopicPartition(at.topic, at.partition, OFFSET_BEGINNING))
-            except KafkaException as error:
-                raise ClientBrokenError(f"{at.topic} was made again and cannot be read") from error
+    if made := progress.made_again():
+        told = ", ".join(made)
+        raise ClientBrokenError(f"{told} was deleted and made again; a new start reads it")
 
 
 def _say_made_again(topics: Sequence[str]) -> None:

@@ -66,12 +66,20 @@ class Retry:
     Attributes:
         may_run: another request with the key is under way at Stripe, so something may execute.
         patient: nothing is wrong, the answer is only not there yet; it does not count as a failure.
+        unreached: whoever should have executed it was not there, or could not: that says nothing of
+            this request, and counts against whoever is away, not against it.
     """
 
     reason: str
     after_seconds: float | None = None
     may_run: bool = False
     patient: bool = False
+    unreached: bool = False
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is one of the refusals after which a payment is parked."""
+        return not (self.patient or self.unreached)
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,9 @@ def encode(outcome: Outcome) -> dict[str, Scalar]:
                 "may_run": outcome.may_run,
                 "retry_after_seconds": outcome.after_seconds,
             }
-            return told | {"patient": True} if outcome.patient else told
+            patient: dict[str, Scalar] = {"patient": True} if outcome.patient else {}
+            unreached: dict[str, Scalar] = {"unreached": True} if outcome.unreached else {}
+            return told | patient | unreached
         case Unknown():
             return word | {"code": outcome.reason, "replayed": outcome.saved_failure}
         case _:
@@ -139,6 +141,7 @@ def _decode(document: Mapping[str, object]) -> Outcome:
                 _seconds(document, "retry_after_seconds"),
                 _flag(document, "may_run"),
                 _flag(document, "patient"),
+                _flag(document, "unreached"),
             )
         case _:
             # Also a success that names no PaymentIntent: money may have moved, nobody knows whose.
@@ -172,7 +175,7 @@ def refusal(
             proxy's, which had forwarded the request.
     """
     if status == 503 and not_sent:
-        return Retry("gateway unavailable", seconds_of_header(retry_after))
+        return Retry("gateway unavailable", seconds_of_header(retry_after), unreached=True)
     # Its number alone is anybody's: whoever stands in between refuses with the same ones.
     code = document.get("code") if document is not None else None
     if not isinstance(code, str) or code not in _REFUSALS.get(status, ()):

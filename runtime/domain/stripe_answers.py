@@ -128,7 +128,7 @@ def _unanswered(answer: NoAnswer | NotStripes) -> Outcome:
     """What happened to the request is not known, unless it never left."""
     if isinstance(answer, NotStripes):
         return Unknown(f"http {answer.http_status} is not Stripe's: {answer.why}")
-    return Unknown("no answer") if answer.sent else Retry("connection refused")
+    return Unknown("no answer") if answer.sent else Retry("connection refused", unreached=True)
 
 
 # --- what Stripe shows ----------------------------------------------------------------------

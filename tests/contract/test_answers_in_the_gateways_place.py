@@ -172,7 +172,7 @@ def test_only_the_gateways_own_word_says_that_nothing_was_sent(
     refusal = GatewayProblem("busy", not_sent=True)
     server.says = answer(503, {**PROBLEM, **refusal.headers()}, refusal.body())
 
-    assert CALLS["charge"](client) == Retry("gateway unavailable", 1.0)
+    assert CALLS["charge"](client) == Retry("gateway unavailable", 1.0, unreached=True)
 
 
 def test_the_gateways_own_answers_are_believed(

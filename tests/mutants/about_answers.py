@@ -132,6 +132,52 @@ ANSWER_MUTANTS: Final = (
         (f"{WATCHED}::test_one_that_is_still_starting_is_no_outage",),
     ),
     Mutant(
+        "M264",
+        "a gateway that is away counts against each payment, and parks it in the end",
+        (
+            Replacement(
+                "runtime/domain/outcome.py",
+                "        return not (self.patient or self.unreached)\n",
+                "        return not self.patient\n",
+            ),
+        ),
+        (unit("runtime/test_payment_table", "test_nobody_is_parked_because_somebody_was_away"),),
+    ),
+    Mutant(
+        "M265",
+        "a worker that reaches nobody goes on sending all that is due",
+        (
+            Replacement(
+                "runtime/services/payments_worker/executor.py",
+                "                case Retry(unreached=True):\n",
+                "                case Retry(unreached=True) if before.is_refused:\n",
+            ),
+        ),
+        (
+            unit(
+                "runtime/test_runtime_nothing_is_skipped",
+                "test_a_worker_that_reaches_nobody_sends_one_at_a_time_and_stays_ready",
+            ),
+        ),
+    ),
+    Mutant(
+        "M266",
+        "the worker is not told that Stripe was never reached",
+        (
+            Replacement(
+                "runtime/domain/outcome_document.py",
+                '{"unreached": True} if outcome.unreached else {}',
+                "{}",
+            ),
+        ),
+        (
+            unit(
+                "runtime/test_runtime_outcome_document",
+                "test_every_outcome_survives_from_the_gateways_body_to_the_workers_answer",
+            ),
+        ),
+    ),
+    Mutant(
         "M270",
         "work that nobody waits for any more gives its thread away before it ends",
         (

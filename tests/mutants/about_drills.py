@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.mutants.mutant import Mutant, Replacement, unit
+from tests.mutants.mutant import Mutant, Replacement, integration, unit
 
 DRILL_MUTANTS: Final = (
     Mutant(
@@ -196,5 +196,23 @@ DRILL_MUTANTS: Final = (
                 "test_new_partitions_are_taken_up_when_both_sides_have_read_theirs",
             ),
         ),
+    ),
+    Mutant(
+        "M268",
+        "a stack that does not come to rest does not say who is not ready",
+        (
+            Replacement(
+                "bookpayctl/drill/unrest.py",
+                "        if process.ready is not True\n",
+                "        if process.ready is None\n",
+            ),
+        ),
+        (
+            integration(
+                "whole_stack/test_unrest",
+                "test_who_is_not_ready_and_the_orders_that_wait_longest_are_named",
+            ),
+        ),
+        (integration("whole_stack/test_unrest", "test_a_stack_at_rest_is_kept_by_nothing"),),
     ),
 )

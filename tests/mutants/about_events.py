@@ -256,6 +256,23 @@ EVENT_MUTANTS: Final = (
         ),
     ),
     Mutant(
+        "M267",
+        "who has read a topic goes on with the same client when it was made again, and reads nothing",
+        (
+            Replacement(
+                "runtime/adapters/kafka_progress.py",
+                "    if made := progress.made_again():\n",
+                "    if made := progress.made_again()[:0]:\n",
+            ),
+        ),
+        (
+            integration(
+                "whole_stack/test_topics_change",
+                "test_who_has_read_a_topic_that_is_made_again_starts_anew_and_reads_it_all",
+            ),
+        ),
+    ),
+    Mutant(
         "M60",
         "partitions change hands in two steps, and a death between them leaves some to nobody",
         (

@@ -6,6 +6,9 @@ from typing import Final
 
 from tests.mutants.mutant import Mutant, Replacement, unit
 
+RECOVERY: Final = "bookpayctl/storm/recovery.py"
+RECOVERED: Final = "storm/test_storm_recovery"
+
 STORM_MUTANTS: Final = (
     Mutant(
         "M190",
@@ -114,5 +117,75 @@ STORM_MUTANTS: Final = (
                 "test_what_is_left_is_written_down_with_how_often_it_was_red",
             ),
         ),
+    ),
+    Mutant(
+        "M260",
+        "an order that never came to its end has been recovered from when others have",
+        (
+            Replacement(
+                RECOVERY,
+                "if order.ended_at > fault.over_at]\n",
+                "if fault.over_at < order.ended_at < math.inf]\n",
+            ),
+        ),
+        (unit(RECOVERED, "test_an_order_that_never_ends_is_never_recovered_from"),),
+        (unit(RECOVERED, "test_where_nobody_waited_the_first_new_order_tells"),),
+    ),
+    Mutant(
+        "M261",
+        "a stack has recovered when a new order is served, whoever still waits",
+        (
+            Replacement(
+                RECOVERY,
+                "max((*waited, *([first] if first else [])), key=_ended_at, default=None)\n",
+                "first or max(waited, key=_ended_at, default=None)\n",
+            ),
+        ),
+        (
+            unit(
+                RECOVERED,
+                "test_a_fault_is_over_when_those_who_waited_have_their_end_and_a_new_one_has",
+            ),
+        ),
+        (unit(RECOVERED, "test_where_nobody_waited_the_first_new_order_tells"),),
+    ),
+    Mutant(
+        "M262",
+        "a recovery that took longer than it may is no warning",
+        (
+            Replacement(
+                "bookpayctl/drills/observing/storm_recovery.py",
+                "        verdict=Verdict.HOLDS if p99 <= bound else Verdict.WARNING,\n",
+                "        verdict=Verdict.HOLDS,\n",
+            ),
+        ),
+        (unit(RECOVERED, "test_late_is_a_warning_and_never_is_not_a_number"),),
+        (unit(RECOVERED, "test_a_percentile_is_one_of_the_figures_and_none_of_none"),),
+    ),
+    Mutant(
+        "M269",
+        "each result that a webhook had overtaken counts as one whose lease was another's",
+        (
+            Replacement(
+                "bookpayctl/drills/observing/sightings.py",
+                """+= is_fenced and said.get("event_id") in lost\n""",
+                """+= is_fenced\n""",
+            ),
+        ),
+        (unit("storm/test_storm_proofs", "test_rare_things_are_counted_as_the_logs_tell_them"),),
+        (unit("storm/test_storm_proofs", "test_a_group_that_shows_others_or_nobody_was_balanced"),),
+    ),
+    Mutant(
+        "M263",
+        "what no storm of a series has seen is told as seen",
+        (
+            Replacement(
+                "bookpayctl/drills/observing/storms_together.py",
+                "    never = [thing for thing in wanted if not counts.get(thing)]\n",
+                "    never = [thing for thing in wanted if not counts]\n",
+            ),
+        ),
+        (unit(RECOVERED, "test_what_one_storm_did_not_see_another_may_have"),),
+        (unit(RECOVERED, "test_one_storm_alone_says_it_itself"),),
     ),
 )

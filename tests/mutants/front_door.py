@@ -32,6 +32,7 @@ FOUND_AS: Final = {
     "M17": "webhooks-of-any-age",
     "M19": "webhooks-thanked-for-and-not-kept",
     "M20": "early-news-is-dropped",
+    "M267": "same-client-for-another-topic",
 }
 """Sabotage -> the red control by whose command, and for whose reason, it is found."""
 
@@ -94,6 +95,7 @@ _OPERATOR: Final = "needs an operator's request that must be refused, and no com
 _OTHERS: Final = "needs money moved by others in a way that `dashboard-money` does not"
 _LOOKED_AT: Final = "nothing of it is in a ledger; its metric is the operator's to look at"
 _TRACES: Final = "nothing of it is in a ledger; traces are the operator's to look at"
+_AWAY_FOR_LONG: Final = "costs time alone while somebody is away for seconds, as in every drill"
 _LONG_TRANSACTION: Final = "needs a row whose transaction lasted, and no command has such a one"
 
 UNSEEN: Final = {
@@ -152,6 +154,9 @@ UNSEEN: Final = {
     "M228": _LONG_TRANSACTION,
     "M229": _LONG_TRANSACTION,
     "M230": "not tried: needs a batch whose acknowledgement is lost while its leader stays leader",
+    "M264": _AWAY_FOR_LONG,
+    "M265": _AWAY_FOR_LONG,
+    "M266": _AWAY_FOR_LONG,
     "M231": "costs time alone, and no command judges how long a look takes",
     "M270": "needs more calls that hang than the gateway has threads",
     "M271": _TRACES,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -38,6 +39,7 @@ from bookpayctl.report.verdict import Verdict
 from bookpayctl.storm.kinds import StormProfile
 
 if TYPE_CHECKING:
+    from bookpayctl.drill.scenario import Drill, DrillRequest
     from bookpayctl.drill.series import Turn
     from bookpayctl.drills.storm import Weather
     from bookpayctl.report.result import Report
@@ -205,7 +207,6 @@ def storm(
 
     Example: bookpayctl drill storm --seed 5 --duration 90s --plan
     """
-    from bookpayctl.drill.series import run_series
     from bookpayctl.drills.storm import DRILL, Weather
 
     files = report_files(report, output, inputs=[schedule] if schedule else [])
@@ -226,14 +227,29 @@ def storm(
         return
     if repeat == 1:
         fold = None if verbose else "I"
-        finish(
-            perform(turns[0].drill, turns[0].request),
-            output,
-            files,
-            detailed=True,
-            fold=fold,
-        )
-    finish(run_series(environment, turns, [], recorded, hint), output, files, detailed=True)
+        one = perform(turns[0].drill, turns[0].request)
+        if one.verdict is Verdict.VIOLATED and one.run_dir is not None:
+            hint(f"which of its faults it takes: bookpayctl drill storm --shrink {one.run_dir}")
+        finish(one, output, files, detailed=True, fold=fold)
+    finish(_several(environment, turns), output, files, detailed=True)
+
+
+def _several(environment: Environment, turns: Sequence[Turn]) -> Report:
+    """One storm after another, and what all of them come to together."""
+    from bookpayctl.drill.series import run_series
+    from bookpayctl.drills.observing.storms_together import together_items
+    from bookpayctl.runs.directory import JOURNAL_FILE, read_lines
+
+    folders: list[Path] = []
+
+    def remembered(drill: Drill, request: DrillRequest) -> Report:
+        done = recorded(drill, request)
+        folders.extend([] if done.run_dir is None else [Path(done.run_dir)])
+        return done
+
+    series = run_series(environment, turns, [], remembered, hint)
+    journals = [list(read_lines(folder / JOURNAL_FILE)) for folder in folders]
+    return replace(series, items=(*series.items, *together_items(journals)))
 
 
 def _read(path: Path | None) -> Schedule | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final, LiteralString
 
@@ -28,14 +28,16 @@ SOMETIMES: Final[Mapping[str, str]] = {
     "lease-lost": "a lease ran out over an attempt without an end",
     "charge-changed-hands": "a charge was begun by one worker and again by another",
     "rebalanced-in-charge": "the workers' group was balanced while charges were under way",
-    "webhook-driven-again": "a webhook came before its payment and was kept",
     "reconciler-moved": "the reconciler brought a payment on",
     "publisher-replaced": "a publisher began to lead",
     "call-unanswered": "a call to Stripe whose answer the gateway never had",
     "order-unknown-placed": "a client was not told, and its order was placed",
     "order-unknown-absent": "a client was not told, and there was no order",
 }
-"""Name -> what has to be seen sometimes."""
+"""Name -> what has to be seen sometimes. What no storm can show is not among them."""
+
+SEEN_EVENT: Final = "seen"
+"""Of the journal: how many orders there were, and how often each thing and failpoint was seen."""
 
 _STORED: Final[LiteralString] = """
     WITH moved AS (SELECT * FROM payment_events WHERE at >= %(since)s)
@@ -58,14 +60,36 @@ _STORED: Final[LiteralString] = """
 """
 
 
-def sightings_of_logs(lines: Iterable[str]) -> Counter[str]:
-    """What the services' own logs tell. Pure."""
+_LEASES_LOST: Final[LiteralString] = """
+    SELECT DISTINCT event_id::text FROM payment_events
+    WHERE cause = 'lease_lost' AND at >= %(since)s
+"""
+
+
+def leases_lost(context: DrillContext, since: datetime) -> frozenset[str]:
+    """Payments of which a lease was lost since a moment, by the database's clock.
+
+    Raises:
+        DatabaseError: the database did not answer.
+    """
+    with reading(context.environment.dsn) as conn:
+        rows = conn.execute(_LEASES_LOST, {"since": since}).fetchall()
+    return frozenset(str(event_id) for (event_id,) in rows)
+
+
+def sightings_of_logs(lines: Iterable[str], lost: Collection[str]) -> Counter[str]:
+    """What the services' own logs tell. Pure.
+
+    Args:
+        lost: payments of which a lease was lost. A webhook that was first fences a result off as
+            well, of every other charge; that is nothing rare, and no lease was another's.
+    """
     seen: Counter[str] = Counter()
     for line in lines:
         said = _document(line)
         seen["key-replayed"] += said.get("replayed") is True
-        seen["lease-fenced"] += "fenced" in (said.get("result"), said.get("status"))
-        seen["webhook-driven-again"] += said.get("msg") == "an early webhook was driven again"
+        is_fenced = "fenced" in (said.get("result"), said.get("status"))
+        seen["lease-fenced"] += is_fenced and said.get("event_id") in lost
     return seen
 
 
@@ -113,15 +137,25 @@ def sometimes_items(context: DrillContext, seen: Mapping[str, int]) -> list[Item
     ]
 
 
-def failpoints_item(context: DrillContext, known: frozenset[str]) -> Item:
-    """Which failpoints processes came by and were struck at."""
+def failpoints_reached(context: DrillContext) -> dict[str, int]:
+    """How often processes were struck at each failpoint.
+
+    Raises:
+        DatabaseError: the database did not answer.
+    """
     with reading(context.environment.dsn) as conn:
         rows = conn.execute(
             "SELECT point, count(*) FROM failpoint_hits WHERE run_id = %s GROUP BY point"
             " ORDER BY point",
             (context.run.run_id,),
         ).fetchall()
-    reached = {str(point): int(count) for point, count in rows}
+    return {str(point): int(count) for point, count in rows}
+
+
+def failpoints_item(
+    context: DrillContext, reached: Mapping[str, int], known: frozenset[str]
+) -> Item:
+    """Which failpoints processes came by and were struck at."""
     return context.judged(
         "saw-failpoints",
         "failpoints were reached",

@@ -180,6 +180,8 @@ class Worker(Role):
         match outcome:
             case Halt():
                 self.circuit = self.circuit.halted(now, outcome.reason)
+            case Retry(unreached=True):
+                self.circuit = self.circuit.unreached(now, outcome.reason)
             case Retry() | Unknown():
                 self.circuit = self.circuit.undecided(now)
             case _:

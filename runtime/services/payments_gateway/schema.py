@@ -88,6 +88,7 @@ class OutcomeBody(BaseModel):
     decline_code: str | None = None
     retry_after_seconds: float | None = None
     may_run: bool = False
+    unreached: bool = False
     stripe_request_id: str | None = None
     stripe_refund_id: str | None = None
     replayed: bool = False

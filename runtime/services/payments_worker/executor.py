@@ -194,29 +194,30 @@ class Executor:
         self._update_circuit(outcome)
 
     def _update_circuit(self, outcome: Outcome) -> None:
-        """Feed the circuit; an answer that says nothing of our credentials leaves it alone."""
+        """Feed the circuit.
+
+        Only credentials that are refused make the worker unready: they need somebody to mend them.
+        """
         with self._lock:
-            was_open = self.circuit.is_open
+            before = self.circuit
             match outcome:
                 case Halt():
-                    self.circuit = self.circuit.halted(time.monotonic(), outcome.reason)
+                    self.circuit = before.halted(time.monotonic(), outcome.reason)
+                case Retry(unreached=True):
+                    self.circuit = before.unreached(time.monotonic(), outcome.reason)
                 case Retry() | Unknown():
-                    self.circuit = self.circuit.undecided(time.monotonic())
+                    self.circuit = before.undecided(time.monotonic())
                 case _:
-                    self.circuit = self.circuit.answered()
-            is_open, reason = self.circuit.is_open, self.circuit.reason
+                    self.circuit = before.answered()
+            after = self.circuit
             # Under the lock: of two answers at once, the later one has the last word.
             self.process.lifecycle.readiness.set(
-                "stripe_circuit", not is_open, f"Stripe refuses our credentials: {reason}"
+                "stripe_circuit",
+                not after.is_refused,
+                f"Stripe refuses our credentials: {after.reason}",
             )
-            metrics.STRIPE_CIRCUIT_OPEN.set(is_open)
-        if is_open and not was_open:
-            logger.error(
-                "Stripe refuses our credentials; payments wait, nobody is cancelled",
-                extra={"reason": reason},
-            )
-        elif was_open and not is_open:
-            logger.info("Stripe takes our credentials again")
+            metrics.STRIPE_CIRCUIT_OPEN.set(after.is_refused)
+        _tell_of_circuit(before, after)
 
     def _ended(self, future: Future[None]) -> None:
         with self._lock:
@@ -245,6 +246,22 @@ class Executor:
             self.wake.wait(0.05)
             self.wake.clear()
         return False
+
+
+def _tell_of_circuit(before: Circuit, after: Circuit) -> None:
+    """Say once what begins and what ends; probes that change nothing are not told."""
+    if after.is_refused and not before.is_refused:
+        logger.error(
+            "Stripe refuses our credentials; payments wait, nobody is cancelled",
+            extra={"reason": after.reason},
+        )
+    elif before.is_refused and not after.is_open:
+        logger.info("Stripe takes our credentials again")
+    elif after.is_away and not before.is_open:
+        # No warning: who is away is told by whoever watches it.
+        logger.info("nobody takes charges; payments wait", extra={"reason": after.reason})
+    elif before.is_away and not after.is_open:
+        logger.info("charges are taken again")
 
 
 def _span(claim: PaymentClaim | RefundClaim) -> AbstractContextManager[None]:

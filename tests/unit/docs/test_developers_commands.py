@@ -14,6 +14,8 @@ from tests.support.console_blocks import console_blocks
 
 ROOT = Path(__file__).resolve().parents[3]
 
+STORMS = ".venv/bin/bookpayctl drill storm --seed 1 --repeat 10 --duration 12m"
+
 # Nothing of these is chosen by the page; test_pages.py finds their targets and sessions.
 WHOLE = {
     *("make setup", "make test", ".venv/bin/python -m docs.generate", "git diff tests/golden"),
@@ -21,6 +23,9 @@ WHOLE = {
     *(".venv/bin/bookpayctl up", ".venv/bin/bookpayctl drill list"),
     ".venv/bin/bookpayctl check --only BP-C001",
     ".venv/bin/bookpayctl drill run outage --at kafka --plan",
+    # An hour or two each; tests/acceptance/test_drills.py and test_storms.py do what these do.
+    ".venv/bin/bookpayctl drill run --all --repeat 3 --report html=drills.html",
+    f"{STORMS} --strict --report html=storms.html",
 }
 RUNS_TESTS = re.compile(
     r"(?:BOOKPAY_RENEW_GOLDENS=1 )?\.venv/bin/"

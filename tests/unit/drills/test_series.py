@@ -87,6 +87,16 @@ def test_the_worst_drill_is_the_verdict_and_the_others_are_run_all_the_same(
     assert "outage/part-away violated: seen" in report.items[0].evidence
 
 
+def test_what_an_earlier_drill_was_told_of_is_said_to_be_its(turns: list[Turn]) -> None:
+    both = {"kafka": Verdict.WARNING, "postgres": Verdict.WARNING}
+
+    first, second, _ = performed(turns, both)[0].items
+
+    assert first.evidence == ("outage/part-away warning: seen",)
+    assert second.evidence == ("outage/part-away warning: seen; the same since outage/at-kafka",)
+    assert second.verdict is Verdict.WARNING
+
+
 @pytest.mark.parametrize("verdict", [Verdict.VACUOUS, Verdict.UNKNOWN])
 def test_one_that_showed_nothing_spoils_the_whole(turns: list[Turn], verdict: Verdict) -> None:
     report, _ = performed(turns, {"postgres": verdict})

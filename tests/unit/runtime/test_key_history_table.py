@@ -17,7 +17,7 @@ ASKED = KeyHistory(maybe_executed=True, needs_reconcile=True, transient_failures
 
 KEYS = st.builds(KeyHistory, st.booleans(), st.booleans(), st.booleans(), st.integers(0, 9))
 UNKNOWNS = st.builds(Unknown, st.just("no answer"), st.booleans())
-RETRIES = st.builds(Retry, st.just("lock_timeout"), st.none(), st.booleans(), st.booleans())
+RETRIES = st.builds(Retry, st.just("lock_timeout"), st.none(), *[st.booleans()] * 3)
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,7 @@ RETRIES = st.builds(Retry, st.just("lock_timeout"), st.none(), st.booleans(), st
     [
         (NEVER_SENT, Retry("lock_timeout"), KeyHistory(transient_failures=1)),
         (NEVER_SENT, Retry("no_v1_outcome", patient=True), NEVER_SENT),
+        (NEVER_SENT, Retry("connection refused", unreached=True), NEVER_SENT),
         (
             NEVER_SENT,
             Retry("idempotency_key_in_use", may_run=True),
@@ -37,7 +38,7 @@ RETRIES = st.builds(Retry, st.just("lock_timeout"), st.none(), st.booleans(), st
             KeyHistory(saved_failure=True, transient_failures=8),
         ),
     ],
-    ids=["refused", "patient", "under way elsewhere", "maybe stays", "saved stays"],
+    ids=["refused", "patient", "unreached", "under way elsewhere", "maybe stays", "saved stays"],
 )
 def test_a_refusal_adds_a_failure_and_forgets_nothing(
     before: KeyHistory, outcome: Retry, after: KeyHistory

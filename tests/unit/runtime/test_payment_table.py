@@ -118,6 +118,17 @@ def test_seven_refusals_wait_and_the_eighth_parks() -> None:
     assert Effect.EMIT_PARKED in eighth.effects
 
 
+def test_nobody_is_parked_because_somebody_was_away() -> None:
+    away = o.Retry("connection refused", unreached=True)
+
+    after = stepped(failed(7), Answered(away))
+    again = stepped(failed(8), Answered(away))
+
+    assert (after.payment.state, after.payment.key.transient_failures) == (S.PENDING, 7)
+    assert again.payment.state is S.PENDING
+    assert after.wait is Wait.BACK_OFF
+
+
 @pytest.mark.parametrize("outcome", [o.Retry("rate_limit"), o.Halt("api_key_expired")])
 def test_a_refusal_after_an_unanswered_attempt_stays_unknown(outcome: o.Outcome) -> None:
     after = stepped(replace(CHARGING, key=UNANSWERED), Answered(outcome)).payment

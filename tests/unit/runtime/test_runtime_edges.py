@@ -90,7 +90,7 @@ OPEN_STATUSES = {
         (409, {"code": "no_v1_outcome"}, Retry("no_v1_outcome", 2.0, patient=True)),
         (422, {"code": "body_invalid"}, Parked("gateway_rejected_request")),
         (422, {"code": "request_invalid"}, Parked("gateway_rejected_request")),
-        (503, {}, Retry("gateway unavailable", 2.0)),
+        (503, {}, Retry("gateway unavailable", 2.0, unreached=True)),
         # The same numbers, said by somebody else.
         (401, {}, Unknown("gateway http 401")),
         (401, {"code": "no_v1_outcome"}, Unknown("gateway http 401")),

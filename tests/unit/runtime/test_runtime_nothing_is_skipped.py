@@ -132,6 +132,20 @@ def test_a_refusal_that_comes_while_nothing_is_due_leaves_the_worker_unready() -
     }
 
 
+def test_a_worker_that_reaches_nobody_sends_one_at_a_time_and_stays_ready() -> None:
+    nothing: Any = None
+    process: Any = SimpleNamespace(lifecycle=Lifecycle())
+    executor = NothingDue(*(process, nothing, nothing, nothing, 64, 3.0, nothing), wake=Waits())
+
+    executor._update_circuit(o.Retry("gateway unreachable", unreached=True))
+    is_open = executor.circuit.is_open
+    ready = process.lifecycle.readiness.snapshot()
+    executor._update_circuit(o.Unknown("no answer"))
+
+    assert (is_open, ready) == (True, {"stripe_circuit": True})
+    assert not executor.circuit.is_open
+
+
 def test_a_worker_with_nothing_to_probe_with_is_ready_again() -> None:
     nothing: Any = None
     process: Any = SimpleNamespace(lifecycle=Lifecycle())

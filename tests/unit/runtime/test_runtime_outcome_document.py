@@ -47,7 +47,7 @@ OUTCOMES: st.SearchStrategy[Outcome] = st.one_of(
     st.builds(Declined, TEXTS, st.none() | INTENTS, st.none() | TEXTS),
     st.builds(Parked, TEXTS),
     st.builds(Halt, TEXTS),
-    st.builds(Retry, TEXTS, SECONDS, st.booleans(), st.booleans()),
+    st.builds(Retry, TEXTS, SECONDS, *[st.booleans()] * 3),
     st.builds(Unknown, TEXTS, st.booleans()),
 )
 JSON: st.SearchStrategy[Any] = st.recursive(
@@ -57,7 +57,7 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 )
 FIELDS = (
     *("payment_intent_id", "status", "code", "decline_code", "retry_after_seconds"),
-    *("may_run", "patient", "replayed"),
+    *("may_run", "patient", "unreached", "replayed"),
 )
 
 
@@ -154,6 +154,7 @@ def test_the_shape_on_the_wire_stays_as_it_is() -> None:
         "decline_code": "lost_card",
         "retry_after_seconds": None,
         "may_run": False,
+        "unreached": False,
         "stripe_request_id": None,
         "stripe_refund_id": None,
         "replayed": True,

@@ -136,6 +136,44 @@ def test_an_unclear_answer_while_closed_changes_nothing() -> None:
     assert Circuit().probe_sent() == Circuit()
 
 
+def test_nobody_there_opens_it_for_a_moment_and_the_first_who_answers_closes_it() -> None:
+    circuit = Circuit().unreached(100.0, "connection refused")
+
+    assert (circuit.is_open, circuit.is_refused) == (True, False)
+    assert (circuit.allowance(100.2, 64), circuit.allowance(100.25, 64)) == (0, 1)
+    assert circuit.probe_sent().undecided(101.0) == Circuit()
+    assert circuit.answered() == Circuit()
+
+
+def test_however_long_nobody_is_there_a_probe_is_sent_every_few_seconds() -> None:
+    circuit, now, pauses = Circuit(), 0.0, []
+    for _ in range(2_000):
+        circuit = circuit.probe_sent().unreached(now, "connection refused")
+        assert circuit.open_until is not None
+        pauses.append(circuit.open_until - now)
+        now = circuit.open_until
+
+    assert pauses[:6] == [0.25, 0.5, 1.0, 2.0, 4.0, 5.0]
+    assert max(pauses) == 5.0
+
+
+def test_what_was_under_way_when_somebody_went_away_does_not_lengthen_the_pause() -> None:
+    circuit = Circuit().unreached(100.0, "connection refused")
+
+    assert circuit.unreached(100.1, "connection refused") == circuit
+
+
+def test_refused_credentials_are_the_graver_reason_and_wait_from_their_own_beginning() -> None:
+    away = Circuit().unreached(100.0, "connection refused").unreached(100.1, "connection refused")
+
+    refused = away.halted(101.0, "api_key_expired")
+
+    assert (refused.is_refused, refused.open_until) == (True, 103.0)
+    assert refused.unreached(102.0, "connection refused") == refused
+    probed = refused.probe_sent().unreached(104.0, "connection refused")
+    assert (probed.is_refused, probed.open_until) == (True, 106.0)
+
+
 # --- orders ---------------------------------------------------------------------------------
 
 ORDER_TABLE = {

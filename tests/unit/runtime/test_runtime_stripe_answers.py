@@ -121,7 +121,7 @@ def error(status: int, error_type: str = INVALID, code: str | None = None) -> Re
         (Shown("req_1", {"object": "charge"}), Unknown("200 without a readable PaymentIntent")),
         (NotStripes(402, "a page"), Unknown("http 402 is not Stripe's: a page")),
         (NoAnswer(sent=True), Unknown("no answer")),
-        (NoAnswer(sent=False), Retry("connection refused")),
+        (NoAnswer(sent=False), Retry("connection refused", unreached=True)),
     ],
     ids=str,
 )
@@ -267,7 +267,7 @@ def test_no_5xx_is_ever_final(status: int, error_type: str, code: str | None) ->
         ),
         (error(404, INVALID, "resource_missing"), Halt("resource_missing")),
         (NotStripes(200, "a page"), Unknown("http 200 is not Stripe's: a page")),
-        (NoAnswer(sent=False), Retry("connection refused")),
+        (NoAnswer(sent=False), Retry("connection refused", unreached=True)),
     ],
     ids=str,
 )

@@ -16,6 +16,7 @@ from bookpayctl.drill import run as running
 from bookpayctl.drill.scenario import Scenario
 from bookpayctl.drills.observing.group_watch import is_balanced
 from bookpayctl.drills.observing.sightings import sightings_of_clients, sightings_of_logs
+from bookpayctl.drills.storm import StormScenario
 from bookpayctl.faults.process import ProcessFrozen
 from bookpayctl.judge.rows import ClientOperation
 from bookpayctl.report.exit_code import ExitCode
@@ -25,7 +26,7 @@ from bookpayctl.runs.directory import Run, read_undo
 from bookpayctl.storm.fault import Storm
 from bookpayctl.storm.kinds import KAFKA_KILLED, POSTGRES_KILLED, PROCESS_KILLED
 from bookpayctl.storm.schedule import PlannedFault, Schedule
-from bookpayctl.targets.target import Target
+from bookpayctl.targets.target import Process, Target
 
 NOWHERE = cast(Target, object())
 
@@ -102,6 +103,29 @@ def test_a_storm_without_a_fault_is_vacuous_as_a_whole(run: Run) -> None:
     assert progress.incidents == [ExitCode.VACUOUS]
 
 
+class Quiet(StormScenario):
+    """A storm that is over, and whose load is not."""
+
+    def __init__(self, context: Any, done: list[str]) -> None:
+        self.context = context
+        self.finish_load = lambda: done.append("the load has ended")
+
+
+def test_nothing_is_asked_of_the_core_before_the_last_order_is_there(run: Run) -> None:
+    done: list[str] = []
+    processes = {
+        name: Process(name, "payments-worker", "RUNNING", True, False, name)
+        for name in ("payments-worker-0", "payments-worker-1")
+    }
+    target = SimpleNamespace(processes=lambda: processes, stop=lambda name: done.append(name))
+    context = SimpleNamespace(target=target, run=run, observe=lambda _: None)
+
+    others = Quiet(context, done)._leave_core()
+
+    assert others == ["payments-worker-1"]
+    assert done == ["payments-worker-1", "the load has ended"]
+
+
 @dataclass
 class Sleeper:
     """A process that answers as it is told, and what was done to it."""
@@ -151,14 +175,15 @@ def test_rare_things_are_counted_as_the_logs_tell_them() -> None:
     counted = sightings_of_logs(
         [
             line(msg="processed payment", replayed=True),
-            line(msg="processed payment", replayed=False, result="fenced"),
-            line(msg="an early webhook was driven again"),
+            line(msg="processed payment", replayed=False, result="fenced", event_id="taken-over"),
+            line(msg="processed payment", replayed=False, result="fenced", event_id="told-before"),
             "Traceback (most recent call last):",
             "[]",
-        ]
+        ],
+        lost={"taken-over"},
     )
 
-    assert +counted == {"key-replayed": 1, "lease-fenced": 1, "webhook-driven-again": 1}
+    assert +counted == {"key-replayed": 1, "lease-fenced": 1}
 
 
 def test_a_group_that_shows_others_or_nobody_was_balanced() -> None:
