@@ -84,7 +84,7 @@ WRONG_ABOUT_SERVERS: Final = (
         (RedAnswer("publisher-crash/marked-ones-are-there", "is marked published and not there"),),
         (
             Edit(
-                "runtime/services/outbox_publisher/service.py",
+                "runtime/services/outbox_publisher/producing.py",
                 "        term.in_flight.sent(row.event_id)\n        return True\n",
                 "        term.in_flight.acknowledged(row.event_id)\n        return True\n",
             ),

@@ -12,40 +12,25 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Final, cast
-from uuid import UUID
+from typing import Final
 
 import psycopg
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import KafkaException
 
-from runtime import config, metrics, tracing
+from runtime import config, metrics
 from runtime.adapters import kafka
 from runtime.adapters.http.admin import serve_admin_port
-from runtime.adapters.store import database, dead_letters, outbox, publisher_lock
-from runtime.domain.names import EventId
+from runtime.adapters.store import database, outbox, publisher_lock
+from runtime.domain.names import PublisherMode
 from runtime.domain.retry import CONNECTION_BACKOFF
-from runtime.domain.trace import of_insertion, of_publication
-from runtime.faults import connections
-from runtime.faults.points import Failpoint, Subject
 from runtime.lifecycle import repeat
 from runtime.process import Process
-from runtime.services.outbox_publisher.in_flight import InFlight
-from runtime.services.outbox_publisher.message import (
-    Envelope,
-    KafkaMessage,
-    Unpublishable,
-    message_payload,
-)
-from runtime.services.outbox_publisher.pace import (
-    BATCH,
-    BUSY_SECONDS,
-    marks_now,
-    next_limit,
-    next_wait,
-)
-from runtime.services.outbox_publisher.position import Position
+from runtime.services.outbox_publisher.marking import settle
+from runtime.services.outbox_publisher.message import Envelope
+from runtime.services.outbox_publisher.pace import BATCH, next_limit, next_wait
+from runtime.services.outbox_publisher.producing import Sending
 from runtime.services.outbox_publisher.reading import read_next
+from runtime.services.outbox_publisher.term import Term
 from runtime.telemetry import Outage
 
 logger = logging.getLogger(__name__)
@@ -62,37 +47,15 @@ STALLED_SECONDS_MAX: Final = 30.0
 """How long events may wait without one of them getting through: a broker that restarts is back by
 then, and what a producer could not deliver is reported to it by then."""
 
-# Errors of one message that no retry can mend.
-_HOPELESS: Final = frozenset(
-    {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG, KafkaError.INVALID_MSG_SIZE}
-)
-
-# What `purge` makes of messages when a term ends; not the broker's doing.
-_PURGED: Final = frozenset({KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})  # noqa: SLF001
-
-
-@dataclass(slots=True)
-class Term:
-    """One time of holding the lock, with the connection that holds it."""
-
-    conn: psycopg.Connection
-    number: int
-    envelope: Envelope
-    in_flight: InFlight = field(default_factory=InFlight)
-    position: Position = field(default_factory=Position)
-    limit: int = BATCH
-    wait_seconds: float = BUSY_SECONDS
-    last_row_at: float = field(default_factory=time.monotonic)
-
 
 @dataclass(slots=True)
 class Publisher:
     """One publisher process: leading in a term, or standing by."""
 
     process: Process
-    producer: Producer
+    mode: PublisherMode
+    sending: Sending
     database_outage: Outage
-    kafka_outage: Outage
     term: Term | None = None
     standby: psycopg.Connection | None = None
     # When something got through, or there was nothing to get through. Across terms: one that ends
@@ -138,7 +101,10 @@ class Publisher:
             return None
         # Written down, and in each record's header: two leaders could be told apart afterwards.
         number = publisher_lock.begin_term(self.standby, common.process)
-        logger.info("leading: the publisher lock is held", extra={"term": number})
+        logger.info(
+            "leading: the publisher lock is held",
+            extra={"term": number, "mode": self.mode.value},
+        )
         metrics.PUBLISHER_LEADING.set(1)
         metrics.PUBLISHER_TERM.set(number)
         return Term(self.standby, number, Envelope(common.process, number))
@@ -147,9 +113,9 @@ class Publisher:
         rows = self._read(term)
         for row in rows:
             # What did not fit is read again; a later and smaller one must not pass it.
-            if not self._produce(term, row):
+            if not self.sending.send(term, row):
                 break
-        self.producer.poll(0)
+        self.sending.producer.poll(0)
         self._settle(term)
         now = time.monotonic()
         if rows:
@@ -166,7 +132,7 @@ class Publisher:
             return 0.0
         if term.in_flight.unacknowledged:
             # Wait inside the client: it returns as soon as an acknowledgement is there.
-            self.producer.poll(term.wait_seconds)
+            self.sending.producer.poll(term.wait_seconds)
             self._settle(term)
             return 0.0
         return term.wait_seconds
@@ -181,112 +147,12 @@ class Publisher:
         rows = read_next(term.conn, term.in_flight, term.position, limit=term.limit)
         term.limit = next_limit(term.limit, found=len(rows))
         if rows:
-            self.process.failpoints.hit(
-                Failpoint.PUBLISHER_FETCHED_BEFORE_PRODUCE,
-                _subject(rows[0]),
-                connections.Broker(self.producer),
-            )
+            self.sending.fetched(rows[0])
         return rows
 
-    def _produce(self, term: Term, row: outbox.OutboxRow) -> bool:
-        """Hand a row to the producer, or set it aside; False when there is no room for it now."""
-        message = term.envelope.to_message(row)
-        if isinstance(message, Unpublishable):
-            term.in_flight.refused(row.event_id, message)
-            return True
-        try:
-            self.producer.produce(
-                message.topic,
-                message.value,
-                message.key,
-                headers=message.headers,
-                on_delivery=partial(
-                    self._delivered, term.in_flight, row.event_id, _span(row, message)
-                ),
-            )
-        except BufferError:
-            # The queue is full: the row stays unpublished and is read again when there is room.
-            term.in_flight.lost(row.event_id)
-            return False
-        except (TypeError, ValueError) as error:
-            # The client will not have such a message, in whatever company.
-            term.in_flight.refused(row.event_id, Unpublishable("not_a_message", str(error)))
-            return True
-        except KafkaException as error:
-            # Anything else is the broker's or the client's state, and ends the term.
-            if error.args[0].code() not in _HOPELESS:
-                raise
-            term.in_flight.refused(row.event_id, _refusal(error.args[0]))
-            return True
-        term.in_flight.sent(row.event_id)
-        return True
-
-    def _delivered(
-        self,
-        in_flight: InFlight,
-        event_id: str,
-        span: tracing.Span | None,
-        error: KafkaError | None,
-        _message: Message,
-    ) -> None:
-        """The broker's word on one event, on the publisher's own thread."""
-        # Asked here and not at the point: what the point is given takes longer to make than the
-        # rest of this.
-        if error is None and self.process.failpoints.are_on:
-            error = self._lost_acknowledgement(event_id)
-        if span is not None:
-            span.end(error.name() if error else None)
-        if error is None:
-            in_flight.acknowledged(event_id)
-            if self.kafka_outage.is_open:
-                self.kafka_outage.recovered()
-        elif error.code() in _HOPELESS:
-            in_flight.refused_by_broker(event_id, _refusal(error))
-        elif error.code() in _PURGED:
-            in_flight.lost(event_id)
-        else:
-            in_flight.lost(event_id)
-            self.kafka_outage.failed(KafkaException(error))
-
-    def _lost_acknowledgement(self, event_id: str) -> KafkaError | None:
-        """What is reported in place of an acknowledgement that a drill loses."""
-        try:
-            self.process.failpoints.hit(
-                Failpoint.PUBLISHER_PRODUCED_ACK_LOST,
-                Subject(event_id=UUID(event_id)),
-                connections.DeliveryReport(self.producer),
-            )
-        except KafkaException as error:
-            return cast("KafkaError", error.args[0])
-        return None
-
     def _settle(self, term: Term) -> None:
-        """Write down what the broker has said: marks, and dead letters."""
-        if marks_now(
-            term.in_flight.acknowledged_count,
-            unacknowledged=len(term.in_flight.unacknowledged),
-            limit=term.limit,
-        ):
-            acknowledged = term.in_flight.take_acknowledged()
-            first = Subject(event_id=UUID(acknowledged[0]))
-            connection = connections.Executed(term.conn)
-            self.process.failpoints.hit(Failpoint.PUBLISHER_ACKED_BEFORE_MARK, first, connection)
-            metrics.OUTBOX_PUBLISHED.inc(outbox.mark_published(term.conn, acknowledged))
+        if settle(term, self.process.failpoints):
             self.moved_at = time.monotonic()
-            self.process.failpoints.hit(Failpoint.PUBLISHER_MARKED, first, connection)
-        for event_id, why in term.in_flight.take_unpublishable():
-            dead_letters.insert_event(
-                term.conn,
-                source="outbox",
-                reason=why.reason,
-                event_id=UUID(event_id),
-                error=why.error,
-            )
-            self.moved_at = time.monotonic()
-            logger.error(
-                "an outbox row can never be published and has a dead letter now",
-                extra={"event_id": event_id, "reason": why.reason},
-            )
 
     def step_down(self, error: Exception) -> None:
         """The term is over because something broke: forget what was under way, stand in line.
@@ -300,7 +166,7 @@ class Publisher:
             self.database_outage.failed(error)
             database.tell(self.process.lifecycle.readiness, False)
         else:
-            self.kafka_outage.failed(error)
+            self.sending.outage.failed(error)
         self._abandon()
 
     def _abandon(self) -> None:
@@ -308,8 +174,8 @@ class Publisher:
         metrics.PUBLISHER_TERM.set(0)
         # What is still queued belongs to a term that is over; its rows are unmarked and the next
         # leader reads them.
-        self.producer.purge()
-        self.producer.poll(0)
+        self.sending.producer.purge()
+        self.sending.producer.poll(0)
         for conn in (self.standby, self.term.conn if self.term else None):
             if conn is not None:
                 conn.close()
@@ -319,7 +185,7 @@ class Publisher:
         """Orderly stop: wait for acknowledgements, mark them, give the lock back."""
         term = self.term
         if term is not None:
-            self.producer.flush(FLUSH_SECONDS)
+            self.sending.producer.flush(FLUSH_SECONDS)
             # Nothing else will come to be marked with what there is.
             term.limit = BATCH
             try:
@@ -332,32 +198,6 @@ class Publisher:
         self._abandon()
 
 
-def _refusal(error: KafkaError) -> Unpublishable:
-    return Unpublishable(error.name(), error.str())
-
-
-def _span(row: outbox.OutboxRow, message: KafkaMessage) -> tracing.Span | None:
-    """From handing an event to the producer to the broker's word on it."""
-    if not tracing.is_on():
-        return None
-    root, event_id = EventId(UUID(message.key)), EventId(UUID(row.event_id))
-    return tracing.begin(
-        f"publish {message.topic}",
-        tracing.SpanSide.PRODUCER,
-        parent=of_insertion(root, event_id),
-        context=of_publication(root, event_id),
-    )
-
-
-def _subject(row: outbox.OutboxRow) -> Subject:
-    order_id = message_payload(row).get("order_id")
-    return Subject(
-        order_id=order_id if isinstance(order_id, str) else None,
-        event_id=UUID(row.event_id),
-        tenant_id=row.tenant_id,
-    )
-
-
 def run(process: Process) -> None:
     """Publish or stand by until the process is told to stop."""
     common = process.common
@@ -365,14 +205,18 @@ def run(process: Process) -> None:
     kafka_outage = Outage(logger, "Kafka")
     publisher = Publisher(
         process,
-        kafka.producer(
-            servers,
-            common.process,
-            lambda error: kafka_outage.failed(KafkaException(error)),
-            security=config.kafka_security(process.source),
+        config.publisher_mode(process.source),
+        Sending(
+            kafka.producer(
+                servers,
+                common.process,
+                lambda error: kafka_outage.failed(KafkaException(error)),
+                security=config.kafka_security(process.source),
+            ),
+            process.failpoints,
+            kafka_outage,
         ),
         Outage(logger, "PostgreSQL"),
-        kafka_outage,
     )
     process.lifecycle.readiness.expect("database", "publishing")
     # What `check` explains must be the statement that runs, in the session it runs in, not a copy.
