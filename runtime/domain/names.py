@@ -39,6 +39,13 @@ class Service(StrEnum):
     NOTIFIER = "notifier"
 
 
+class PublisherMode(StrEnum):
+    """How the outbox publisher learns of new rows."""
+
+    POLL = "poll"
+    WAL = "wal"
+
+
 class Topic(StrEnum):
     ORDERS_PLACED = "orders.placed"
     ORDERS_PAID = "orders.paid"
