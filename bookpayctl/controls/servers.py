@@ -85,8 +85,8 @@ WRONG_ABOUT_SERVERS: Final = (
         (
             Edit(
                 "runtime/services/outbox_publisher/producing.py",
-                "        term.in_flight.sent(row.event_id)\n        return True\n",
-                "        term.in_flight.acknowledged(row.event_id)\n        return True\n",
+                "        in_flight.sent(row.event_id)\n        return True\n",
+                "        in_flight.acknowledged(row.event_id)\n        return True\n",
             ),
             Edit(_KAFKA, '            "linger.ms": 1,\n', '            "linger.ms": 500,\n'),
         ),

@@ -66,8 +66,8 @@ EVENT_MUTANTS: Final = (
         (
             Replacement(
                 PRODUCING,
-                "        term.in_flight.sent(row.event_id)\n",
-                "        term.in_flight.acknowledged(row.event_id)\n",
+                "        in_flight.sent(row.event_id)\n",
+                "        in_flight.acknowledged(row.event_id)\n",
             ),
         ),
         (
@@ -200,8 +200,8 @@ EVENT_MUTANTS: Final = (
         (
             Replacement(
                 PRODUCING,
-                "            in_flight.refused_by_broker(event_id, _refusal(error))\n",
-                "            in_flight.refused(event_id, _refusal(error))\n",
+                "            in_flight.refused_by_broker(event_id, refusal(error))\n",
+                "            in_flight.refused(event_id, refusal(error))\n",
             ),
         ),
         (

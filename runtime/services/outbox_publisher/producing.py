@@ -21,20 +21,20 @@ from runtime.faults import connections
 from runtime.faults.points import Failpoint, Failpoints, Subject
 from runtime.services.outbox_publisher.in_flight import InFlight
 from runtime.services.outbox_publisher.message import (
+    Envelope,
     KafkaMessage,
     Unpublishable,
     message_payload,
 )
-from runtime.services.outbox_publisher.term import Term
 from runtime.telemetry import Outage
 
 # Errors of one message that no retry can mend.
-_HOPELESS: Final = frozenset(
+HOPELESS: Final = frozenset(
     {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG, KafkaError.INVALID_MSG_SIZE}
 )
 
 # What `purge` makes of messages when a term ends; not the broker's doing.
-_PURGED: Final = frozenset({KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})  # noqa: SLF001
+PURGED: Final = frozenset({KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})  # noqa: SLF001
 
 
 @dataclass(slots=True)
@@ -57,11 +57,11 @@ class Sending:
             connections.Broker(self.producer),
         )
 
-    def send(self, term: Term, row: OutboxRow) -> bool:
+    def send(self, in_flight: InFlight, envelope: Envelope, row: OutboxRow) -> bool:
         """Hand a row to the producer, or set it aside; False when there is no room for it now."""
-        message = term.envelope.to_message(row)
+        message = envelope.to_message(row)
         if isinstance(message, Unpublishable):
-            term.in_flight.refused(row.event_id, message)
+            in_flight.refused(row.event_id, message)
             return True
         try:
             self.producer.produce(
@@ -70,24 +70,24 @@ class Sending:
                 message.key,
                 headers=message.headers,
                 on_delivery=partial(
-                    self._delivered, term.in_flight, row.event_id, _span(row, message)
+                    self._delivered, in_flight, row.event_id, span_of(row, message)
                 ),
             )
         except BufferError:
             # The queue is full: the row stays unpublished and is read again when there is room.
-            term.in_flight.lost(row.event_id)
+            in_flight.lost(row.event_id)
             return False
         except (TypeError, ValueError) as error:
             # The client will not have such a message, in whatever company.
-            term.in_flight.refused(row.event_id, Unpublishable("not_a_message", str(error)))
+            in_flight.refused(row.event_id, Unpublishable("not_a_message", str(error)))
             return True
         except KafkaException as error:
             # Anything else is the broker's or the client's state, and ends the term.
-            if error.args[0].code() not in _HOPELESS:
+            if error.args[0].code() not in HOPELESS:
                 raise
-            term.in_flight.refused(row.event_id, _refusal(error.args[0]))
+            in_flight.refused(row.event_id, refusal(error.args[0]))
             return True
-        term.in_flight.sent(row.event_id)
+        in_flight.sent(row.event_id)
         return True
 
     def _delivered(
@@ -102,22 +102,22 @@ class Sending:
         # Asked here and not at the point: what the point is given takes longer to make than the
         # rest of this.
         if error is None and self.failpoints.are_on:
-            error = self._lost_acknowledgement(event_id)
+            error = self.lost_acknowledgement(event_id)
         if span is not None:
             span.end(error.name() if error else None)
         if error is None:
             in_flight.acknowledged(event_id)
             if self.outage.is_open:
                 self.outage.recovered()
-        elif error.code() in _HOPELESS:
-            in_flight.refused_by_broker(event_id, _refusal(error))
-        elif error.code() in _PURGED:
+        elif error.code() in HOPELESS:
+            in_flight.refused_by_broker(event_id, refusal(error))
+        elif error.code() in PURGED:
             in_flight.lost(event_id)
         else:
             in_flight.lost(event_id)
             self.outage.failed(KafkaException(error))
 
-    def _lost_acknowledgement(self, event_id: str) -> KafkaError | None:
+    def lost_acknowledgement(self, event_id: str) -> KafkaError | None:
         """What is reported in place of an acknowledgement that a drill loses."""
         try:
             self.failpoints.hit(
@@ -130,11 +130,11 @@ class Sending:
         return None
 
 
-def _refusal(error: KafkaError) -> Unpublishable:
+def refusal(error: KafkaError) -> Unpublishable:
     return Unpublishable(error.name(), error.str())
 
 
-def _span(row: OutboxRow, message: KafkaMessage) -> tracing.Span | None:
+def span_of(row: OutboxRow, message: KafkaMessage) -> tracing.Span | None:
     """From handing an event to the producer to the broker's word on it."""
     if not tracing.is_on():
         return None

@@ -10,8 +10,10 @@ acknowledgements of the last are still out.
 from __future__ import annotations
 
 import logging
+import math
 import time
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Final
 
 import psycopg
@@ -20,16 +22,19 @@ from confluent_kafka import KafkaException
 from runtime import config, metrics
 from runtime.adapters import kafka
 from runtime.adapters.http.admin import serve_admin_port
-from runtime.adapters.store import database, outbox, publisher_lock
-from runtime.domain.names import PublisherMode
+from runtime.adapters.store import database, outbox, publisher_lock, replication
+from runtime.adapters.store.pgoutput import UnexpectedMessageError
+from runtime.adapters.store.replication import ReplicationRefusedError
 from runtime.domain.retry import CONNECTION_BACKOFF
 from runtime.lifecycle import repeat
 from runtime.process import Process
+from runtime.services.outbox_publisher.handover import Handover
+from runtime.services.outbox_publisher.leadership import Leadership
 from runtime.services.outbox_publisher.marking import settle
-from runtime.services.outbox_publisher.message import Envelope
-from runtime.services.outbox_publisher.pace import BATCH, next_limit, next_wait
+from runtime.services.outbox_publisher.pace import BATCH, BUSY_SECONDS, next_limit, next_wait
 from runtime.services.outbox_publisher.producing import Sending
-from runtime.services.outbox_publisher.reading import read_next
+from runtime.services.outbox_publisher.reading import read_by_id, read_next
+from runtime.services.outbox_publisher.streaming import Streaming
 from runtime.services.outbox_publisher.term import Term
 from runtime.telemetry import Outage
 
@@ -43,6 +48,15 @@ STANDBY_SECONDS: Final = 0.25
 
 FLUSH_SECONDS: Final = 5.0
 
+SLOT_LOOK_SECONDS: Final = 1.0
+"""How often a leader that streams asks how much log is kept for it."""
+
+LOST_SECONDS: Final = 0.25
+"""How soon an event that the broker did not take is looked for again in the table."""
+
+STREAM_ENDED: Final = (ReplicationRefusedError, UnexpectedMessageError)
+"""A stream that no further try mends; polling does without."""
+
 STALLED_SECONDS_MAX: Final = 30.0
 """How long events may wait without one of them getting through: a broker that restarts is back by
 then, and what a producer could not deliver is reported to it by then."""
@@ -53,11 +67,10 @@ class Publisher:
     """One publisher process: leading in a term, or standing by."""
 
     process: Process
-    mode: PublisherMode
+    leadership: Leadership
     sending: Sending
     database_outage: Outage
     term: Term | None = None
-    standby: psycopg.Connection | None = None
     # When something got through, or there was nothing to get through. Across terms: one that ends
     # and begins again has moved nothing.
     moved_at: float = field(default_factory=time.monotonic)
@@ -65,10 +78,12 @@ class Publisher:
     def run_once(self) -> float:
         """One look at the outbox, or one try for the lock; returns seconds to wait."""
         if self.term is None:
-            self.term = self._try_to_lead()
+            self.term = self.leadership.try_to_lead()
             if self.term is None:
                 self.moved_at = time.monotonic()
-                return STANDBY_SECONDS
+                return STANDBY_SECONDS if self.leadership.stream is None else BUSY_SECONDS
+        if self.term.streaming is not None:
+            return self._stream_once(self.term, self.term.streaming)
         return self._publish_once(self.term)
 
     def succeeded(self) -> None:
@@ -85,39 +100,21 @@ class Publisher:
             within_seconds=database.ANSWER_SECONDS if holds else None,
         )
 
-    def _try_to_lead(self) -> Term | None:
-        common = self.process.common
-        if self.standby is None:
-            # A mark lost in a crash of the server only repeats an event.
-            self.standby = database.connect(
-                common.dsn,
-                common.process,
-                flush_commits=False,
-                settings=outbox.PLANNER_SETTINGS,
-            )
-        # Never waited for in the server: a blocked statement would hit its time-out and look like
-        # an outage.
-        if not publisher_lock.try_lock(self.standby):
-            return None
-        # Written down, and in each record's header: two leaders could be told apart afterwards.
-        number = publisher_lock.begin_term(self.standby, common.process)
-        logger.info(
-            "leading: the publisher lock is held",
-            extra={"term": number, "mode": self.mode.value},
-        )
-        metrics.PUBLISHER_LEADING.set(1)
-        metrics.PUBLISHER_TERM.set(number)
-        return Term(self.standby, number, Envelope(common.process, number))
-
     def _publish_once(self, term: Term) -> float:
         rows = self._read(term)
+        sent_all = True
         for row in rows:
             # What did not fit is read again; a later and smaller one must not pass it.
-            if not self.sending.send(term, row):
+            if not self.sending.send(term.in_flight, term.envelope, row):
+                sent_all = False
                 break
+            if term.handover is not None:
+                term.handover.sent(row.event_id)
         self.sending.producer.poll(0)
         self._settle(term)
         now = time.monotonic()
+        if term.handover is not None:
+            self._hand_over(term, term.handover, is_behind=not sent_all or term.limit > BATCH)
         if rows:
             term.last_row_at = now
         elif not term.in_flight.unacknowledged and not term.in_flight.suspects:
@@ -144,11 +141,55 @@ class Publisher:
         room = IN_FLIGHT_MAX - len(term.in_flight.unacknowledged)
         if room < term.limit:
             return []
+        is_alone = bool(term.in_flight.suspects)
+        if term.handover is not None and term.handover.look_begins(can_be_whole=not is_alone):
+            term.position.restart()
         rows = read_next(term.conn, term.in_flight, term.position, limit=term.limit)
         term.limit = next_limit(term.limit, found=len(rows))
         if rows:
             self.sending.fetched(rows[0])
         return rows
+
+    def _hand_over(self, term: Term, handover: Handover, *, is_behind: bool) -> None:
+        """On the way to the stream, as far as nothing is waited for."""
+        now = time.monotonic()
+        is_behind = is_behind or bool(term.in_flight.suspects)
+        handover.has_looked(is_behind=is_behind, now=now, conn=term.conn)
+        stream = handover.step(now)
+        if stream is not None:
+            self.leadership.stream_in(term, stream, handover.published)
+
+    def _stream_once(self, term: Term, streaming: Streaming) -> float:
+        in_flight = term.in_flight
+        # The slot is still ours when the session with the lock has ended, and yet the term is over.
+        publisher_lock.refuse_ended(term.conn)
+        moved = streaming.run_once()
+        term.missed.brought(streaming.brought)
+        if in_flight.suspects and not streaming.unacknowledged:
+            for row in read_next(term.conn, in_flight, term.position, limit=1):
+                self.sending.send(in_flight, term.envelope, row)
+        if streaming.is_caught_up or streaming.missing:
+            self._look_for_missed(term, streaming)
+        self._settle(term)
+        now = time.monotonic()
+        if now - term.slot_looked_at >= SLOT_LOOK_SECONDS:
+            term.slot_looked_at = now
+            # The session that holds the lock is alive, too.
+            tell_slot(replication.find_slot(term.conn))
+        if moved or (streaming.is_idle and not in_flight.unacknowledged and streaming.is_caught_up):
+            self.moved_at = now
+        return 0.0
+
+    def _look_for_missed(self, term: Term, streaming: Streaming) -> None:
+        """Publish from the table what waits there and comes by no stream."""
+        missed, in_flight, now = term.missed, term.in_flight, time.monotonic()
+        if streaming.missing:
+            missed.due_at = min(missed.due_at, now + LOST_SECONDS)
+            streaming.missing = False
+        missed.look(term.conn, chain(streaming.unmarked(), in_flight.unmarked()), now)
+        for event_id in missed.take(streaming.position):
+            for row in read_by_id(term.conn, in_flight, event_id):
+                self.sending.send(in_flight, term.envelope, row)
 
     def _settle(self, term: Term) -> None:
         if settle(term, self.process.failpoints):
@@ -162,24 +203,44 @@ class Publisher:
         """
         if isinstance(error, KafkaException) and kafka.is_fatal(error.args[0]):
             raise error
-        if isinstance(error, psycopg.Error):
+        if isinstance(error, STREAM_ENDED):
+            # The next term looks at the slot, and polls where there is none.
+            logger.warning("the stream of the outbox has ended: %s", error)
+            self._forget_slot()
+        elif isinstance(error, psycopg.Error):
             self.database_outage.failed(error)
             database.tell(self.process.lifecycle.readiness, False)
         else:
             self.sending.outage.failed(error)
         self._abandon()
 
+    def _forget_slot(self) -> None:
+        """A stream that can never be read on from where it stands is given up with its slot."""
+        term = self.term
+        if term is None or term.streaming is None:
+            return
+        term.streaming.replication.close()
+        slot = replication.find_slot(term.conn)
+        if slot is not None and not slot.active:
+            replication.drop_slot(term.conn, slot.slot_name)
+
     def _abandon(self) -> None:
-        metrics.PUBLISHER_LEADING.set(0)
-        metrics.PUBLISHER_TERM.set(0)
+        for gauge in (
+            metrics.PUBLISHER_LEADING,
+            metrics.PUBLISHER_TERM,
+            metrics.PUBLISHER_STREAMING,
+        ):
+            gauge.set(0)
         # What is still queued belongs to a term that is over; its rows are unmarked and the next
         # leader reads them.
         self.sending.producer.purge()
         self.sending.producer.poll(0)
-        for conn in (self.standby, self.term.conn if self.term else None):
-            if conn is not None:
-                conn.close()
-        self.standby = self.term = None
+        if self.term is not None:
+            for held in (self.term.streaming, self.term.handover, self.term.conn):
+                if held is not None:
+                    held.close()
+        self.leadership.give_up()
+        self.term = None
 
     def close(self) -> None:
         """Orderly stop: wait for acknowledgements, mark them, give the lock back."""
@@ -190,6 +251,8 @@ class Publisher:
             term.limit = BATCH
             try:
                 self._settle(term)
+                if term.streaming is not None:
+                    term.streaming.finish(FLUSH_SECONDS)
                 # The next leader need not wait for the server to notice that this connection has
                 # gone.
                 publisher_lock.end_term(term.conn, term.number)
@@ -198,24 +261,32 @@ class Publisher:
         self._abandon()
 
 
+def tell_slot(slot: replication.Slot | None) -> None:
+    """How much log is kept for the slot, and how much more may be."""
+    metrics.SLOT_RETAINED_BYTES.set(0 if slot is None else slot.retained_bytes)
+    left = None if slot is None else slot.left_bytes
+    metrics.SLOT_LEFT_BYTES.set(math.inf if left is None else left)
+
+
 def run(process: Process) -> None:
     """Publish or stand by until the process is told to stop."""
     common = process.common
     servers = config.kafka_bootstrap_servers(process.source)
     kafka_outage = Outage(logger, "Kafka")
+    sending = Sending(
+        kafka.producer(
+            servers,
+            common.process,
+            lambda error: kafka_outage.failed(KafkaException(error)),
+            security=config.kafka_security(process.source),
+        ),
+        process.failpoints,
+        kafka_outage,
+    )
     publisher = Publisher(
         process,
-        config.publisher_mode(process.source),
-        Sending(
-            kafka.producer(
-                servers,
-                common.process,
-                lambda error: kafka_outage.failed(KafkaException(error)),
-                security=config.kafka_security(process.source),
-            ),
-            process.failpoints,
-            kafka_outage,
-        ),
+        Leadership(process, config.publisher_mode(process.source), sending),
+        sending,
         Outage(logger, "PostgreSQL"),
     )
     process.lifecycle.readiness.expect("database", "publishing")
@@ -235,7 +306,7 @@ def run(process: Process) -> None:
             stop=process.lifecycle.stop,
             backoff=CONNECTION_BACKOFF,
             rng=process.rng,
-            recoverable=(*database.UNAVAILABLE, KafkaException),
+            recoverable=(*database.UNAVAILABLE, *STREAM_ENDED, KafkaException),
             on_failure=publisher.step_down,
             on_success=publisher.succeeded,
         )
