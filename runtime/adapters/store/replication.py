@@ -18,7 +18,7 @@ from typing import Final, LiteralString
 
 import psycopg
 from psycopg import pq
-from psycopg.errors import error_from_result, lookup
+from psycopg.errors import error_from_result
 from psycopg.rows import class_row
 
 from runtime import libpq
@@ -37,9 +37,10 @@ _STATUS: Final = Struct("!cQQQqB")
 # PostgreSQL counts microseconds from here.
 _EPOCH_2000: Final = 946_684_800
 
-# Shaped as one statement, so that slot and position are of one moment.
+# A slot without a position is being made, for whom may be gone: no lock, and of no use.
 _SLOT: Final[LiteralString] = """
-    SELECT slot_name, active, wal_status = 'lost' OR plugin <> 'pgoutput' AS is_lost,
+    SELECT slot_name, active AND confirmed_flush_lsn IS NOT NULL AS active,
+           wal_status = 'lost' OR plugin <> 'pgoutput' OR confirmed_flush_lsn IS NULL AS is_lost,
            coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn), 0)::int8 AS retained_bytes,
            safe_wal_size AS left_bytes
     FROM pg_replication_slots
@@ -293,6 +294,9 @@ _REFUSALS: Final = (
 
 _TAKEN: Final = "55006"
 
+_GOING_AWAY: Final = ("08", "57")
+"""Classes of errors that say nothing of the slot: the connection, or an operator."""
+
 
 def _consume(pgconn: pq.abc.PGconn) -> None:
     try:
@@ -310,16 +314,9 @@ def _refused(result: pq.abc.PGresult | None) -> Exception:
     error = error_from_result(result)
     if state == _TAKEN:
         return SlotTakenError(str(error))
-    if not state or issubclass(_class_of(state), psycopg.errors.AdminShutdown):
+    if not state or state.startswith(_GOING_AWAY):
         return psycopg.OperationalError(str(error))
     return ReplicationRefusedError(f"{state}: {str(error).strip().splitlines()[0]}")
-
-
-def _class_of(state: str) -> type[psycopg.Error]:
-    try:
-        return lookup(state)
-    except KeyError:
-        return psycopg.Error
 
 
 def _ended(pgconn: pq.abc.PGconn) -> Exception:

@@ -106,6 +106,10 @@ class Leadership:
             pass
         except ReplicationRefusedError as error:
             handover.refused(str(error), time.monotonic())
+        except psycopg.Error as error:
+            if control.closed or control.broken:
+                raise
+            handover.refused(str(error).strip().splitlines()[0], time.monotonic())
         else:
             return stream
         if stream is not None:

@@ -220,9 +220,13 @@ class Publisher:
         if term is None or term.streaming is None:
             return
         term.streaming.replication.close()
-        slot = replication.find_slot(term.conn)
-        if slot is not None and not slot.active:
-            replication.drop_slot(term.conn, slot.slot_name)
+        try:
+            slot = replication.find_slot(term.conn)
+            if slot is not None and not slot.active:
+                replication.drop_slot(term.conn, slot.slot_name)
+        except psycopg.Error as error:
+            # The next term meets the same end, and tries again.
+            logger.warning("the slot could not be dropped: %s", error)
 
     def _abandon(self) -> None:
         for gauge in (
