@@ -8,7 +8,7 @@ rotated and do not show in a process listing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
-from runtime.domain.names import LIVE_KEY_PREFIXES
+from runtime.domain.names import LIVE_KEY_PREFIXES, PublisherMode
 
 OTLP: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
 
@@ -64,6 +64,12 @@ class Source:
             return True
         # A misspelt word must not be off in silence: these switch shadow mode and drills.
         raise ConfigError(f"{name} must be on or off, not {raw[:40]!r}")
+
+    def choice(self, name: str, default: str, allowed: Sequence[str]) -> str:
+        value = (self.values.get(name) or default).lower()
+        if value not in allowed:
+            raise ConfigError(f"{name} must be one of {', '.join(allowed)}, not {value[:40]!r}")
+        return value
 
     def url(self, name: str, default: str | None = None) -> str:
         # Every caller appends a path that begins with a slash.
@@ -313,6 +319,12 @@ def reconciler(source: Source) -> ReconcilerConfig:
     )
 
 
+def publisher_mode(source: Source) -> PublisherMode:
+    """How the publisher learns of new rows."""
+    modes = tuple(mode.value for mode in PublisherMode)
+    return PublisherMode(source.choice("BOOKPAY_PUBLISHER_MODE", PublisherMode.POLL.value, modes))
+
+
 def orders(source: Source) -> OrdersConfig:
     """Settings of the orders API; the defaults stop a runaway client, not a busy one."""
     return OrdersConfig(
@@ -347,53 +359,3 @@ def webhook_secrets(source: Source) -> tuple[str, ...]:
     if not secrets or not all(secrets):
         raise ConfigError("STRIPE_WEBHOOK_SECRET holds an empty secret")
     return secrets
-
-
-# What each setting does, by the name it is read under; docs/configuration.md is made from this and
-# from what the functions above ask for.
-MEANINGS: Final[dict[str, str]] = {
-    "BOOKPAY_DEFAULT_PAYMENT_METHOD": "payment method of an order that names none",
-    "BOOKPAY_ENV": "this environment's name, in the metadata of everything made at Stripe: webhooks"
-    " of another environment are quarantined",
-    "BOOKPAY_EVENT_WINDOW_SECONDS": "how long an effect may be missing before its event is"
-    " published again",
-    "BOOKPAY_FAILPOINTS": "whether drills may arm failpoints in this process",
-    "BOOKPAY_GATEWAY_THREADS": "charges that the gateway holds at once",
-    "BOOKPAY_GATEWAY_TIMEOUT_SECONDS": "how long the gateway takes for one request; then it answers"
-    " `unknown`",
-    "BOOKPAY_HTTP_HOST": "address that HTTP, probes and metrics are served on",
-    "BOOKPAY_HTTP_PORT": "port that HTTP, probes and metrics are served on",
-    "BOOKPAY_LEASE_SECONDS": "how long an attempt may hold a payment before it is given up as"
-    " unknown",
-    "BOOKPAY_LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR",
-    "BOOKPAY_MAIL_FROM": "sender of e-mail to customers",
-    "BOOKPAY_ORDERS_BURST": "orders that one tenant may place at once, per process",
-    "BOOKPAY_ORDERS_RATE_PER_SECOND": "orders a second that one tenant may place, per process",
-    "BOOKPAY_PARKED_WEBHOOK_WINDOW_SECONDS": "how long a webhook may wait for the payment it is"
-    " about before it is quarantined",
-    "BOOKPAY_PROCESS_NAME": "name of this process, in leases and log lines; must survive a restart",
-    "BOOKPAY_RUN_DIR": "folder for the evidence of a failpoint that the database could not take",
-    "BOOKPAY_STRIPE_TIMEOUT_SECONDS": "how long one call of Stripe may take",
-    "BOOKPAY_WEBHOOK_HOSTS": "host names that the receiver answers to, comma-separated; empty: any",
-    "BOOKPAY_WEBHOOK_WINDOW_SECONDS": "how long a payment waits for Stripe's webhook before Stripe"
-    " is asked",
-    "BOOKPAY_WORKER_CONCURRENCY": "attempts that one worker has under way at once",
-    "BOOKPAY_WORKER_HTTP_TIMEOUT_SECONDS": "how long a caller waits for the gateway",
-    "DB_DSN": "PostgreSQL, as `postgresql://user@host:port/database`",
-    "GATEWAY_TOKEN": "bearer token between the gateway and its callers",
-    "GATEWAY_URL": "where the gateway is",
-    "HOSTNAME": "name of this process when BOOKPAY_PROCESS_NAME is not set",
-    "KAFKA_BOOTSTRAP_SERVERS": "Kafka, as `host:port`, comma-separated",
-    "KAFKA_CA_FILE": "authorities that Kafka's certificate is trusted by, as PEM; set: over TLS",
-    "KAFKA_PASSWORD": "its password, where KAFKA_USERNAME is set",
-    "KAFKA_USERNAME": "user at Kafka, by SCRAM-SHA-512 over TLS; empty: nobody is asked",
-    OTLP: "collector of traces, by OTLP over HTTP; empty: none are made",
-    "SHADOW_MODE": "whether Stripe is only called to be compared, and v1's outcome decides",
-    "SMTP_HOST": "mail server",
-    "SMTP_PORT": "port of the mail server",
-    "STRIPE_API_BASE": "where Stripe is: the twin, stripe-mock, or Stripe itself",
-    "STRIPE_API_KEY": "the Stripe key; a live one is refused; the file is read again for each"
-    " request",
-    "STRIPE_WEBHOOK_SECRET": "signing secrets of webhooks, one a line or comma-separated; the file"
-    " is read again for each request",
-}

@@ -97,6 +97,19 @@ PUBLISHER_TERM: Final = Gauge(
     "bookpay_outbox_publisher_term", "Number of the term in which this process leads; 0 while not"
 )
 
+# 0 with BOOKPAY_PUBLISHER_MODE=wal means that the leader polls instead, and its log says why.
+PUBLISHER_STREAMING: Final = Gauge(
+    "bookpay_outbox_publisher_streaming", "1 while this process is told of rows by the log"
+)
+# Of the replication slot, as its leader sees it. `left` is what may be written before PostgreSQL
+# gives the slot up (max_slot_wal_keep_size); infinite where nothing bounds it.
+SLOT_RETAINED_BYTES: Final = Gauge(
+    "bookpay_outbox_slot_retained_bytes", "Write-ahead log that PostgreSQL keeps for the publisher"
+)
+SLOT_LEFT_BYTES: Final = Gauge(
+    "bookpay_outbox_slot_left_bytes", "Write-ahead log that may be written before the slot is lost"
+)
+
 # --- every consumer -------------------------------------------------------------------------
 
 # Of the partitions that this process reads: the sum over a group's processes is the group's.

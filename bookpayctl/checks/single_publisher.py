@@ -1,6 +1,7 @@
 """BP-C002: three publishers, one leader, and no record of an old leader that nobody repeated.
 
-The advisory lock says who leads now; the terms say who led when. A publisher that was frozen with
+The advisory lock says who leads now, in both ways to publish; where the log is streamed, the slot
+must be, too; the terms say who led when. A publisher that was frozen with
 a record in flight may still deliver it after its successor began: that is allowed only because
 the successor publishes the same event again, and it is counted.
 """
@@ -15,7 +16,7 @@ from bookpayctl.check import Check, CheckAnswer, Inquiry, judged
 from bookpayctl.clients import kafka
 from bookpayctl.clients.database import writing
 from bookpayctl.clients.kafka_servers import KafkaServers
-from bookpayctl.clients.publisher_lock import lock_holders
+from bookpayctl.clients.publisher_lock import LogSlot, lock_holders, log_slot
 from bookpayctl.targets.target import answering
 from runtime.domain.names import PUBLISHER_LOCK_KEY, Service, Topic
 
@@ -39,11 +40,16 @@ class PublisherTerm:
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """Who holds the lock, whether we got it too, and how old the oldest unpublished row is."""
+    """Who holds the lock, whether we got it too, and how old the oldest unpublished row is.
+
+    Attributes:
+        slot: of a leader that streams the log; None where there is none.
+    """
 
     holders: tuple[int, ...]
     second_claim_granted: bool
     oldest_unpublished_seconds: float
+    slot: LogSlot | None = None
 
 
 def ask(inquiry: Inquiry) -> CheckAnswer:
@@ -57,6 +63,7 @@ def ask(inquiry: Inquiry) -> CheckAnswer:
     records = _read_records(environment.kafka)
     problems = [
         *_lock_problems(lock, terms),
+        *slot_problems(lock.slot, wanted=environment.settings.get("publisher") == "wal"),
         *([] if len(alive) == PUBLISHERS else [f"{len(alive)} of {PUBLISHERS} publishers answer"]),
     ]
     late = late_records(records, terms)
@@ -72,6 +79,7 @@ def ask(inquiry: Inquiry) -> CheckAnswer:
         len(alive) + len(records),
         (
             f"lock holders (backend pids): {list(lock.holders)}",
+            _slot_evidence(lock.slot),
             f"terms so far: {len(terms)}",
             f"{len(records)} records read, {len(late)} late and repeated by the next leader",
         ),
@@ -118,6 +126,25 @@ def _lock_problems(lock: Lock, terms: list[PublisherTerm]) -> list[str]:
     return problems
 
 
+def slot_problems(slot: LogSlot | None, *, wanted: bool) -> list[str]:
+    """What is wrong with how the log is read, where it is to be (`--publisher wal`)."""
+    if not wanted:
+        return []
+    if slot is None or slot.is_lost:
+        return ["the leader polls and does not stream the log: its slot is not there, or lost"]
+    return [] if slot.sender_pid else ["nobody streams the publisher's slot, which keeps the log"]
+
+
+def _slot_evidence(slot: LogSlot | None) -> str:
+    if slot is None:
+        return "no replication slot: the leader polls"
+    left = "without a bound" if slot.left_bytes is None else f"{slot.left_bytes} bytes to its end"
+    return (
+        f"replication slot: streamed by {slot.sender_pid or 'nobody'},"
+        f" {slot.kept_bytes} bytes of log kept, {left}"
+    )
+
+
 def _read_lock(conn: Any) -> Lock:
     holders = lock_holders(conn)
     granted = conn.execute("SELECT pg_try_advisory_lock(%s)", (PUBLISHER_LOCK_KEY,)).fetchone()[0]
@@ -129,7 +156,7 @@ def _read_lock(conn: Any) -> Lock:
         " FROM outbox WHERE published_at IS NULL AND event_id NOT IN"
         " (SELECT event_id FROM dead_letters WHERE source = 'outbox' AND event_id IS NOT NULL)"
     ).fetchone()[0]
-    return Lock(holders, bool(granted), float(age))
+    return Lock(holders, bool(granted), float(age), log_slot(conn))
 
 
 def _read_terms(conn: Any) -> list[PublisherTerm]:

@@ -99,7 +99,8 @@ def _leader(status: Status) -> str:
         return "nobody leads the publishers"
     term = "" if leader.term is None else f", term {leader.term}"
     since = "" if leader.held_seconds is None else f", for {age(leader.held_seconds)}"
-    return f"{leader.publisher_id or f'backend {leader.backend_pid}'}{term}{since}"
+    slot = "" if leader.slot is None else f"; {leader.slot}"
+    return f"{leader.publisher_id or f'backend {leader.backend_pid}'}{term}{since}{slot}"
 
 
 def _open(status: Status) -> str:

@@ -7,7 +7,7 @@ from typing import Final
 from bookpayctl.controls.control import UNSETTLED, RedAnswer, WrongStack
 from bookpayctl.controls.edit import Edit
 
-_PUBLISHER: Final = "runtime/services/outbox_publisher/service.py"
+_PUBLISHER: Final = "runtime/services/outbox_publisher/producing.py"
 
 PAID: Final = ("order", "place", "--wait", "paid")
 DECLINED: Final = (

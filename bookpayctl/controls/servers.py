@@ -97,9 +97,9 @@ WRONG_ABOUT_SERVERS: Final = (
         (RedAnswer("publisher-crash/marked-ones-are-there", "is marked published and not there"),),
         (
             Edit(
-                "runtime/services/outbox_publisher/service.py",
-                "        term.in_flight.sent(row.event_id)\n        return True\n",
-                "        term.in_flight.acknowledged(row.event_id)\n        return True\n",
+                "runtime/services/outbox_publisher/producing.py",
+                "        in_flight.sent(row.event_id)\n        return True\n",
+                "        in_flight.acknowledged(row.event_id)\n        return True\n",
             ),
             Edit(_KAFKA, '            "linger.ms": 1,\n', '            "linger.ms": 500,\n'),
         ),

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from bookpayctl.clients.database import DatabaseError, connect
-from bookpayctl.clients.publisher_lock import HOLDERS
-from bookpayctl.targets.status import Leader, MovedByOthers, OpenPayments, Waiting
+from bookpayctl.clients.publisher_lock import HOLDERS, LogSlot, log_slot
+from bookpayctl.targets.status import Leader, MovedByOthers, OpenPayments, SlotUse, Waiting
 from runtime.domain.names import FINAL_PAYMENT_STATES, PUBLISHER_LOCK_KEY, SCHEMA
 
 _LEADER: Final = f"""
@@ -101,6 +101,13 @@ class LedgerError(RuntimeError):
     """The database did not answer."""
 
 
+def _slot(found: LogSlot | None) -> SlotUse | None:
+    if found is None:
+        return None
+    streamed = found.sender_pid is not None
+    return SlotUse(streamed, found.is_lost, found.kept_bytes, found.left_bytes)
+
+
 @dataclass(frozen=True, slots=True)
 class LedgerFacts:
     """Attributes as in `Status`."""
@@ -121,6 +128,7 @@ def read_ledger(dsn: str) -> LedgerFacts:
     try:
         with connect(dsn, timeout_seconds=3, options=options) as conn:
             held = conn.execute(_LEADER, (PUBLISHER_LOCK_KEY,)).fetchone()
+            slot = log_slot(conn)
             final = [state.value for state in FINAL_PAYMENT_STATES]
             still_open = conn.execute(_OPEN, (final,)).fetchall()
             migrated = bool((conn.execute(_MIGRATED).fetchone() or (False,))[0])
@@ -134,7 +142,7 @@ def read_ledger(dsn: str) -> LedgerFacts:
     leader = None
     if held is not None:
         backend_pid, publisher_id, term, seconds = held
-        leader = Leader(publisher_id or "", backend_pid, term, seconds)
+        leader = Leader(publisher_id or "", backend_pid, term, seconds, _slot(slot))
     return LedgerFacts(
         leader,
         tuple(OpenPayments(*row) for row in still_open),

@@ -21,6 +21,7 @@ from bookpayctl.targets.suppressions import (
     SuppressionError,
     suppressions_in,
 )
+from runtime.domain.names import PublisherMode
 
 CONFIG_FILE: Final = "bookpay.toml"
 CONFIG_VARIABLE: Final = "BOOKPAY_CONFIG"
@@ -32,6 +33,9 @@ NAME_PATTERN: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
 
 # Nothing here takes a day. It also keeps out `inf`, which is a number to Python.
 _SECONDS_MAX: Final = 86_400.0
+
+PUBLISHERS: Final = tuple(mode.value for mode in PublisherMode)
+"""Who publishes the outbox, and how."""
 
 _DURATION: Final = re.compile(
     r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?"
@@ -83,6 +87,7 @@ SETTINGS: Final = (
     Setting("webhook_window", "60s", "how long the reconciler waits for Stripe's webhook", ""),
     Setting("shadow_mode", "off", "whether the gateway only shadows v1: on or off"),
     Setting("failpoints", "on", "whether drills may arm failpoints in the services: on or off"),
+    Setting("publisher", "poll", "how outbox rows are published: poll or wal"),
     Setting("log_level", "INFO", "DEBUG, INFO, WARNING or ERROR", ""),
     Setting("up_timeout", "120s", "how long `up` waits for every process", "--timeout"),
     Setting("down_timeout", "60s", "how long `down` waits before it kills", "--timeout"),
@@ -282,6 +287,15 @@ def choice(values: Mapping[str, Value], key: str, allowed: tuple[str, ...]) -> s
     if value.text.upper() not in allowed:
         raise _wrong(key, value, f"one of {', '.join(allowed)}")
     return value.text.upper()
+
+
+def publisher(values: Mapping[str, Value]) -> str:
+    """One of `PUBLISHERS`.
+
+    Raises:
+        SettingsError: it is none of them.
+    """
+    return choice(values, "publisher", tuple(map(str.upper, PUBLISHERS))).lower()
 
 
 def refuse_flags(values: Mapping[str, Value], keys: tuple[str, ...], why: str) -> None:

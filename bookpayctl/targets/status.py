@@ -42,18 +42,47 @@ class ProcessStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class SlotUse:
+    """The replication slot that publishers stream the outbox by.
+
+    Attributes:
+        streamed: somebody reads it; otherwise the leader polls meanwhile.
+        kept_bytes: of the write-ahead log, for this slot.
+        left_bytes: that may be written before the slot is lost; None where nothing bounds it.
+    """
+
+    streamed: bool
+    lost: bool
+    kept_bytes: int
+    left_bytes: int | None
+
+    def __str__(self) -> str:
+        if self.lost:
+            return "the slot is lost"
+        left = "" if self.left_bytes is None else f", {self._mb(self.left_bytes)} to its end"
+        how = "streams the log" if self.streamed else "polls beside its slot"
+        return f"{how}, {self._mb(self.kept_bytes)} kept{left}"
+
+    @staticmethod
+    def _mb(size_bytes: int) -> str:
+        return f"{size_bytes / 1e6:,.1f} MB"
+
+
+@dataclass(frozen=True, slots=True)
 class Leader:
     """The publisher that holds the lock.
 
     Attributes:
         publisher_id: as it named itself in publisher_terms; empty when it has not yet.
         term: None until it has recorded one.
+        slot: of the write-ahead log; None where there is none, and it polls.
     """
 
     publisher_id: str
     backend_pid: int
     term: int | None
     held_seconds: float | None
+    slot: SlotUse | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 The runtime has no table of its settings: its functions ask a `Source`. Here each is asked by a
 source that writes down what it is asked for, so name, kind, default and bounds are the code's own;
-only what a setting is for is text, `config.MEANINGS`.
+only what a setting is for is text, `meanings.MEANINGS`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -21,6 +21,7 @@ from docs.generate.markdown import code, table
 from runtime import config
 from runtime.__main__ import MODULES
 from runtime.config import Source
+from runtime.meanings import MEANINGS
 
 ROOT: Final = Path(config.__file__).parents[1]
 SERVICES: Final = ROOT / "runtime" / "services"
@@ -84,6 +85,10 @@ class _Recorder(Source):
     def flag(self, name: str) -> bool:
         self.asked[name] = Asked(name, "on or off", "off")
         return False
+
+    def choice(self, name: str, default: str, allowed: Sequence[str]) -> str:
+        self.asked[name] = Asked(name, " or ".join(allowed), default)
+        return default
 
     def url(self, name: str, default: str | None = None) -> str:
         self.asked[name] = Asked(name, "URL", default)
@@ -174,7 +179,7 @@ def runtime() -> str:
                 _kind(asked),
                 "**must be set**" if asked.default is None else code(asked.default) or "-",
                 ", ".join(services),
-                config.MEANINGS[asked.name],
+                MEANINGS[asked.name],
             )
             for asked, services in asked_for().values()
         ],

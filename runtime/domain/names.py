@@ -23,6 +23,14 @@ SCHEMA: Final = "bookstore_platform"
 # fixed: the first eight bytes of sha256("bookpay/outbox-publisher") as a signed bigint.
 PUBLISHER_LOCK_KEY: Final = -5_128_467_940_286_105_871
 
+PUBLISHER_STREAM_LOCK_KEY: Final = PUBLISHER_LOCK_KEY + 1
+"""Held beside it by a leader that streams the log: its slot is then the lock that counts."""
+
+PUBLICATION: Final = "bookpay_outbox"
+
+SLOT_PREFIX: Final = "bookpay_outbox_"
+"""Of a replication slot's name; the database's number follows, for slots are the server's."""
+
 PARTITIONS: Final = 3
 """Partitions of every topic; the same count everywhere, so one key lands on one number."""
 
@@ -37,6 +45,13 @@ class Service(StrEnum):
     RECEIVER = "payments-webhook-receiver"
     RECONCILER = "payments-reconciler"
     NOTIFIER = "notifier"
+
+
+class PublisherMode(StrEnum):
+    """How the outbox publisher learns of new rows."""
+
+    POLL = "poll"
+    WAL = "wal"
 
 
 class Topic(StrEnum):

@@ -12,6 +12,7 @@ INBOX: Final = "runtime/services/payments_worker/inbox.py"
 QUEUE: Final = "runtime/steps/queue.py"
 CONSUMER_LOOP: Final = "runtime/adapters/consumer_loop.py"
 PUBLISHER: Final = "runtime/services/outbox_publisher/service.py"
+PRODUCING: Final = "runtime/services/outbox_publisher/producing.py"
 POSITION: Final = "runtime/services/outbox_publisher/position.py"
 READING: Final = "runtime/services/outbox_publisher/reading.py"
 
@@ -64,9 +65,9 @@ EVENT_MUTANTS: Final = (
         "the publisher marks an event when the producer has taken it, not when the broker has",
         (
             Replacement(
-                PUBLISHER,
-                "        term.in_flight.sent(row.event_id)\n",
-                "        term.in_flight.acknowledged(row.event_id)\n",
+                PRODUCING,
+                "        in_flight.sent(row.event_id)\n",
+                "        in_flight.acknowledged(row.event_id)\n",
             ),
         ),
         (
@@ -198,9 +199,9 @@ EVENT_MUTANTS: Final = (
         "a batch that the broker refuses is set aside whole",
         (
             Replacement(
-                PUBLISHER,
-                "            in_flight.refused_by_broker(event_id, _refusal(error))\n",
-                "            in_flight.refused(event_id, _refusal(error))\n",
+                PRODUCING,
+                "            in_flight.refused_by_broker(event_id, refusal(error))\n",
+                "            in_flight.refused(event_id, refusal(error))\n",
             ),
         ),
         (

@@ -28,6 +28,7 @@ from tests.mutants.about_reports import REPORT_MUTANTS
 from tests.mutants.about_runbooks import RUNBOOK_MUTANTS
 from tests.mutants.about_simulation import SIMULATION_MUTANTS
 from tests.mutants.about_storms import STORM_MUTANTS
+from tests.mutants.about_streaming import STREAMING_MUTANTS
 from tests.mutants.about_traces import TRACE_MUTANTS
 from tests.mutants.about_webhooks import WEBHOOK_MUTANTS
 from tests.mutants.mutant import Mutant
@@ -42,6 +43,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = tuple(
             *CHECK_MUTANTS,
             *CLUSTER_MUTANTS,
             *EVENT_MUTANTS,
+            *STREAMING_MUTANTS,
             *FREEZING_MUTANTS,
             *MONEY_MUTANTS,
             *LEASE_MUTANTS,

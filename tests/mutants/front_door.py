@@ -39,6 +39,8 @@ FOUND_AS: Final = {
 _DECLINED: Final = ("order", "place", "--payment-method", "pm_card_chargeDeclined")
 _DRILL: Final = ("drill", "run")
 
+_STREAMED: Final = "needs an environment brought up with --publisher wal, which no red control does"
+
 FOUND_BY: Final = (
     WrongStack(
         "M13",
@@ -157,6 +159,7 @@ UNSEEN: Final = {
     "M264": _AWAY_FOR_LONG,
     "M265": _AWAY_FOR_LONG,
     "M266": _AWAY_FOR_LONG,
+    **dict.fromkeys(("M238", "M239", "M240", "M241", "M242", "M243", "M244"), _STREAMED),
     "M231": "costs time alone, and no command judges how long a look takes",
     "M270": "needs more calls that hang than the gateway has threads",
     "M271": _TRACES,

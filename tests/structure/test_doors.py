@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DATABASE_DOORS = {
     "bookpayctl/clients/database.py",
     "runtime/adapters/store/database.py",
+    "runtime/adapters/store/replication.py",
     "runtime/faults/points.py",
     "runtime/sql/__init__.py",
 }

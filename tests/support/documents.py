@@ -61,6 +61,7 @@ from bookpayctl.targets.status import (
     MovedByOthers,
     OpenPayments,
     ProcessStatus,
+    SlotUse,
     Status,
     UnknownFact,
     Waiting,
@@ -109,6 +110,7 @@ WORKER: Final = ProcessStatus(
     detail="",
     lag=17,
 )
+SLOT: Final = SlotUse(streamed=True, lost=False, kept_bytes=1_200_000, left_bytes=4 * 10**9)
 STATUS: Final = Status(
     "golden",
     (
@@ -136,7 +138,7 @@ STATUS: Final = Status(
             lag=None,
         ),
     ),
-    Leader("outbox-publisher-1", backend_pid=815, term=3, held_seconds=61.0),
+    Leader("outbox-publisher-1", backend_pid=815, term=3, held_seconds=61.0, slot=SLOT),
     (OpenPayments("processing", 2, 90.0), OpenPayments("unknown", 1, 5.0)),
     (Waiting("dead letters", 1, 7200.0), Waiting("early webhooks", 0, 0.0)),
     (MovedByOthers("disputes lost", 1, 4999, "usd"), MovedByOthers("refunds", 2, 700, "jpy")),

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID, uuid4
 
+from runtime.domain.names import PublisherMode
 from tests.support.processes import ServiceProcess, stop_all
 from tests.support.records import headers_in
 from tests.support.stack import Database
+from tests.support.waiting import eventually
 
 # Nobody acts on a parked payment's event, so these records disturb no other test.
 EVENT_TYPE: Final = "PaymentParked"
@@ -56,12 +58,17 @@ def publishers_on(
     started: list[ServiceProcess] = []
 
     def start(
-        count: int, *, until_ready: bool = True, bootstrap_servers: str = bootstrap_servers
+        count: int,
+        *,
+        until_ready: bool = True,
+        bootstrap_servers: str = bootstrap_servers,
+        mode: PublisherMode = PublisherMode.POLL,
     ) -> list[ServiceProcess]:
         variables = {
             "DB_DSN": database.dsn,
             "KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers,
             "BOOKPAY_FAILPOINTS": "on",
+            "BOOKPAY_PUBLISHER_MODE": mode.value,
         }
         fresh = [
             ServiceProcess(f"publisher-{n}", ("outbox-publisher",), variables, directory)
@@ -76,6 +83,19 @@ def publishers_on(
         yield start
     finally:
         stop_all(started)
+        # A database with a slot cannot be dropped; one that a killed process streamed is active
+        # until the server notices.
+        eventually(lambda: not _slots_left(database), "the publishers' slots are dropped")
+
+
+def _slots_left(database: Database) -> list[tuple[object, ...]]:
+    database.rows(
+        "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots"
+        " WHERE database = current_database() AND NOT active"
+    )
+    return database.rows(
+        "SELECT slot_name FROM pg_replication_slots WHERE database = current_database()"
+    )
 
 
 def dead_letter(database: Database, event_id: UUID) -> str | None:

@@ -101,7 +101,8 @@ def _leader(found: Status) -> str:
     who = leader.publisher_id or "a session without a term"
     term = "" if leader.term is None else f", term {leader.term}"
     since = "" if leader.held_seconds is None else f", for {age(leader.held_seconds)}"
-    return f"{who} (backend {leader.backend_pid}{term}{since})"
+    slot = "" if leader.slot is None else f"; {leader.slot}"
+    return f"{who} (backend {leader.backend_pid}{term}{since}{slot})"
 
 
 def _open_payments(found: Status) -> str:

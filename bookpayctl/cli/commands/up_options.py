@@ -20,6 +20,10 @@ Tap = Annotated[
     bool | None,
     typer.Option(help="Record what the gateway says to Stripe, for `check` and `audit`."),
 ]
+Publisher = Annotated[
+    str | None,
+    typer.Option(metavar="HOW", help="How outbox rows are published: poll (default) or wal."),
+]
 Dsn = Annotated[
     str | None, typer.Option(metavar="URI", help="An existing PostgreSQL; no password in it.")
 ]

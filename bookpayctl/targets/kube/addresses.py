@@ -64,6 +64,7 @@ def environment_in(
             "namespaces": f"{NAMESPACE},{KAFKA_NAMESPACE}",
             "guest_namespaces": ",".join(guest_namespaces),
             "shadow_mode": "on" if options.shadow_mode else "off",
+            "publisher": options.publisher,
             "failpoints": "on" if options.failpoints else "off",
             "stripe_shared": "on" if options.stripe_shared else "off",
             "twin_latency_ms": str(options.twin_latency_ms),

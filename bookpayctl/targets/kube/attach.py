@@ -29,7 +29,7 @@ from bookpayctl.targets.kube.manifests import CONFIG_MAP as CONFIG_NAME
 from bookpayctl.targets.kube.options import TARGET
 from bookpayctl.targets.kube.reach.ways import inside
 from bookpayctl.targets.servers.postgres import passfile_line
-from runtime.domain.names import Service
+from runtime.domain.names import PublisherMode, Service
 
 GATEWAY: Final = "payments-gateway"
 ATTACHED: Final = "attached"
@@ -201,6 +201,7 @@ def _environment(
             "namespaces": ",".join(dict.fromkeys((space, kafka_space))),
             "env": config["BOOKPAY_ENV"],
             "shadow_mode": config.get("SHADOW_MODE", "off"),
+            "publisher": config.get("BOOKPAY_PUBLISHER_MODE", PublisherMode.POLL.value),
             "failpoints": config.get("BOOKPAY_FAILPOINTS", "off"),
             "stripe_shared": "off",
             "webhook_window_seconds": config.get(

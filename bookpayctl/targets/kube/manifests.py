@@ -141,6 +141,7 @@ def configuration(options: KubeOptions) -> dict[str, str]:
         "BOOKPAY_WEBHOOK_WINDOW_SECONDS": window,
         "BOOKPAY_EVENT_WINDOW_SECONDS": window,
         "SHADOW_MODE": "on" if options.shadow_mode else "off",
+        "BOOKPAY_PUBLISHER_MODE": options.publisher,
     }
 
 

@@ -64,6 +64,7 @@ class KubeOptions:
     twin_latency_ms: int
     webhook_window_seconds: int
     shadow_mode: bool
+    publisher: str
     failpoints: bool
     stripe_shared: bool
     log_level: str
@@ -103,6 +104,7 @@ def read_options(
         twin_latency_ms=settings.whole(values, "twin_latency_ms", least=0, most=60_000) or 0,
         webhook_window_seconds=round(settings.seconds(values, "webhook_window")),
         shadow_mode=settings.switch(values, "shadow_mode"),
+        publisher=settings.publisher(values),
         failpoints=settings.switch(values, "failpoints"),
         stripe_shared=settings.switch(values, "stripe_shared"),
         log_level=settings.choice(values, "log_level", _LOG_LEVELS),

@@ -53,6 +53,7 @@ def read_options(values: Mapping[str, Value], environ: Mapping[str, str]) -> UpO
         shadow_mode=settings.switch(values, "shadow_mode"),
         failpoints=settings.switch(values, "failpoints"),
         tap=settings.switch(values, "tap"),
+        publisher=settings.publisher(values),
         stripe_shared=settings.switch(values, "stripe_shared"),
         log_level=settings.choice(values, "log_level", _LOG_LEVELS),
         timeout_seconds=settings.seconds(values, "up_timeout"),

@@ -30,6 +30,7 @@ from bookpayctl.targets.servers import kafka, postgres
 from bookpayctl.targets.servers.contents import TENANT_ID
 from bookpayctl.targets.servers.jars import cache_dir, jars_dir
 from bookpayctl.targets.servers.owner import Owner, database_owner
+from runtime.domain.names import PublisherMode
 
 Applications = Callable[[programs.Addresses], list[programs.Program]]
 
@@ -45,6 +46,7 @@ class UpOptions:
         kafka_bootstrap_servers: an existing broker instead of ours, and what is shown to it.
         stripe_api_base: an existing Stripe instead of the twin.
         tap: a recording proxy between the gateway and Stripe.
+        publisher: one of `settings.PUBLISHERS`.
         given_secrets: file name -> value the user brings for an existing Stripe.
         otlp_endpoint: a collector of traces; None: the services make none.
     """
@@ -56,6 +58,7 @@ class UpOptions:
     shadow_mode: bool = False
     failpoints: bool = True
     tap: bool = False
+    publisher: str = PublisherMode.POLL.value
     stripe_shared: bool = False
     log_level: str = "INFO"
     timeout_seconds: float = 120.0
@@ -241,6 +244,7 @@ def _environment(
             "shadow_mode": "on" if options.shadow_mode else "off",
             "failpoints": "on" if options.failpoints else "off",
             "tap": "on" if options.tap else "off",
+            "publisher": options.publisher,
             "stripe_shared": "on" if options.stripe_shared else "off",
             "twin_latency_ms": str(options.twin_latency_ms),
             "webhook_window_seconds": str(options.webhook_window_seconds),
@@ -262,6 +266,7 @@ def _addresses(
         twin_latency_ms=options.twin_latency_ms,
         webhook_window_seconds=options.webhook_window_seconds,
         shadow_mode=options.shadow_mode,
+        publisher=options.publisher,
         failpoints=options.failpoints,
         tap_journal=environment.tap_journal,
         log_level=options.log_level,

@@ -54,6 +54,8 @@ full_page_writes = on
 wal_level = logical
 max_wal_senders = 10
 max_replication_slots = 10
+# A slot that nobody reads must not fill the disk: beyond this it is lost, and its publisher polls.
+max_slot_wal_keep_size = 4GB
 password_encryption = 'scram-sha-256'
 log_destination = 'stderr'
 logging_collector = off

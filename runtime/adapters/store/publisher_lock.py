@@ -2,15 +2,46 @@
 
 from __future__ import annotations
 
-from psycopg import Connection
+import select
 
-from runtime.domain.names import PUBLISHER_LOCK_KEY
+from psycopg import Connection, OperationalError
+from psycopg.pq import ConnStatus
+
+from runtime.domain.names import PUBLISHER_LOCK_KEY, PUBLISHER_STREAM_LOCK_KEY
 
 
 def try_lock(conn: Connection) -> bool:
     """Try to become the leader on this connection; the lock lives as long as the connection."""
     row = conn.execute("SELECT pg_try_advisory_lock(%s)", (PUBLISHER_LOCK_KEY,)).fetchone()
     return bool(row and row[0])
+
+
+def note_streaming(conn: Connection) -> None:
+    """Say beside the lock that the slot is what counts; it holds as long as the connection."""
+    conn.execute("SELECT pg_try_advisory_lock(%s)", (PUBLISHER_STREAM_LOCK_KEY,))
+
+
+def is_streaming(conn: Connection) -> bool:
+    """Whether the leader said so."""
+    row = conn.execute(
+        "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted"
+        " AND objsubid = 1 AND ((classid::int8 << 32) | objid::int8) = %s"
+        " AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))",
+        (PUBLISHER_STREAM_LOCK_KEY,),
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def refuse_ended(conn: Connection) -> None:
+    """Ask nothing of the server; only look whether it has ended the session with the lock.
+
+    Raises:
+        psycopg.OperationalError: it has.
+    """
+    if select.select([conn.pgconn.socket], [], [], 0)[0]:
+        conn.pgconn.consume_input()
+        if conn.pgconn.status != ConnStatus.OK:
+            raise OperationalError("the session that held the publisher lock has ended")
 
 
 def begin_term(conn: Connection, publisher_id: str) -> int:
@@ -43,4 +74,4 @@ def end_term(conn: Connection, term: int) -> None:
         " WHERE term = %s AND ended_at IS NULL",
         (term,),
     )
-    conn.execute("SELECT pg_advisory_unlock(%s)", (PUBLISHER_LOCK_KEY,))
+    conn.execute("SELECT pg_advisory_unlock_all()")

@@ -78,8 +78,11 @@ def _read_batch(
 
 def _read_suspect(conn: Connection, in_flight: InFlight) -> list[OutboxRow]:
     event_id = in_flight.take_suspect()
-    if event_id is None:
-        return []
+    return [] if event_id is None else read_by_id(conn, in_flight, event_id)
+
+
+def read_by_id(conn: Connection, in_flight: InFlight, event_id: str) -> list[OutboxRow]:
+    """One row that waits; none when it waits no longer, or cannot be read and is set aside."""
     match outbox.read_alone(conn, event_id):
         case None:
             # Published or removed meanwhile, by whoever looked after it.

@@ -10,42 +10,32 @@ acknowledgements of the last are still out.
 from __future__ import annotations
 
 import logging
+import math
 import time
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Final, cast
-from uuid import UUID
+from itertools import chain
+from typing import Final
 
 import psycopg
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import KafkaException
 
-from runtime import config, metrics, tracing
+from runtime import config, metrics
 from runtime.adapters import kafka
 from runtime.adapters.http.admin import serve_admin_port
-from runtime.adapters.store import database, dead_letters, outbox, publisher_lock
-from runtime.domain.names import EventId
+from runtime.adapters.store import database, outbox, publisher_lock, replication
+from runtime.adapters.store.pgoutput import UnexpectedMessageError
+from runtime.adapters.store.replication import ReplicationRefusedError
 from runtime.domain.retry import CONNECTION_BACKOFF
-from runtime.domain.trace import of_insertion, of_publication
-from runtime.faults import connections
-from runtime.faults.points import Failpoint, Subject
 from runtime.lifecycle import repeat
 from runtime.process import Process
-from runtime.services.outbox_publisher.in_flight import InFlight
-from runtime.services.outbox_publisher.message import (
-    Envelope,
-    KafkaMessage,
-    Unpublishable,
-    message_payload,
-)
-from runtime.services.outbox_publisher.pace import (
-    BATCH,
-    BUSY_SECONDS,
-    marks_now,
-    next_limit,
-    next_wait,
-)
-from runtime.services.outbox_publisher.position import Position
-from runtime.services.outbox_publisher.reading import read_next
+from runtime.services.outbox_publisher.handover import Handover
+from runtime.services.outbox_publisher.leadership import Leadership
+from runtime.services.outbox_publisher.marking import settle
+from runtime.services.outbox_publisher.pace import BATCH, BUSY_SECONDS, next_limit, next_wait
+from runtime.services.outbox_publisher.producing import Sending
+from runtime.services.outbox_publisher.reading import read_by_id, read_next
+from runtime.services.outbox_publisher.streaming import Streaming
+from runtime.services.outbox_publisher.term import Term
 from runtime.telemetry import Outage
 
 logger = logging.getLogger(__name__)
@@ -58,31 +48,18 @@ STANDBY_SECONDS: Final = 0.25
 
 FLUSH_SECONDS: Final = 5.0
 
+SLOT_LOOK_SECONDS: Final = 1.0
+"""How often a leader that streams asks how much log is kept for it."""
+
+LOST_SECONDS: Final = 0.25
+"""How soon an event that the broker did not take is looked for again in the table."""
+
+STREAM_ENDED: Final = (ReplicationRefusedError, UnexpectedMessageError)
+"""A stream that no further try mends; polling does without."""
+
 STALLED_SECONDS_MAX: Final = 30.0
 """How long events may wait without one of them getting through: a broker that restarts is back by
 then, and what a producer could not deliver is reported to it by then."""
-
-# Errors of one message that no retry can mend.
-_HOPELESS: Final = frozenset(
-    {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG, KafkaError.INVALID_MSG_SIZE}
-)
-
-# What `purge` makes of messages when a term ends; not the broker's doing.
-_PURGED: Final = frozenset({KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})  # noqa: SLF001
-
-
-@dataclass(slots=True)
-class Term:
-    """One time of holding the lock, with the connection that holds it."""
-
-    conn: psycopg.Connection
-    number: int
-    envelope: Envelope
-    in_flight: InFlight = field(default_factory=InFlight)
-    position: Position = field(default_factory=Position)
-    limit: int = BATCH
-    wait_seconds: float = BUSY_SECONDS
-    last_row_at: float = field(default_factory=time.monotonic)
 
 
 @dataclass(slots=True)
@@ -90,11 +67,10 @@ class Publisher:
     """One publisher process: leading in a term, or standing by."""
 
     process: Process
-    producer: Producer
+    leadership: Leadership
+    sending: Sending
     database_outage: Outage
-    kafka_outage: Outage
     term: Term | None = None
-    standby: psycopg.Connection | None = None
     # When something got through, or there was nothing to get through. Across terms: one that ends
     # and begins again has moved nothing.
     moved_at: float = field(default_factory=time.monotonic)
@@ -102,10 +78,12 @@ class Publisher:
     def run_once(self) -> float:
         """One look at the outbox, or one try for the lock; returns seconds to wait."""
         if self.term is None:
-            self.term = self._try_to_lead()
+            self.term = self.leadership.try_to_lead()
             if self.term is None:
                 self.moved_at = time.monotonic()
-                return STANDBY_SECONDS
+                return STANDBY_SECONDS if self.leadership.stream is None else BUSY_SECONDS
+        if self.term.streaming is not None:
+            return self._stream_once(self.term, self.term.streaming)
         return self._publish_once(self.term)
 
     def succeeded(self) -> None:
@@ -122,36 +100,21 @@ class Publisher:
             within_seconds=database.ANSWER_SECONDS if holds else None,
         )
 
-    def _try_to_lead(self) -> Term | None:
-        common = self.process.common
-        if self.standby is None:
-            # A mark lost in a crash of the server only repeats an event.
-            self.standby = database.connect(
-                common.dsn,
-                common.process,
-                flush_commits=False,
-                settings=outbox.PLANNER_SETTINGS,
-            )
-        # Never waited for in the server: a blocked statement would hit its time-out and look like
-        # an outage.
-        if not publisher_lock.try_lock(self.standby):
-            return None
-        # Written down, and in each record's header: two leaders could be told apart afterwards.
-        number = publisher_lock.begin_term(self.standby, common.process)
-        logger.info("leading: the publisher lock is held", extra={"term": number})
-        metrics.PUBLISHER_LEADING.set(1)
-        metrics.PUBLISHER_TERM.set(number)
-        return Term(self.standby, number, Envelope(common.process, number))
-
     def _publish_once(self, term: Term) -> float:
         rows = self._read(term)
+        sent_all = True
         for row in rows:
             # What did not fit is read again; a later and smaller one must not pass it.
-            if not self._produce(term, row):
+            if not self.sending.send(term.in_flight, term.envelope, row):
+                sent_all = False
                 break
-        self.producer.poll(0)
+            if term.handover is not None:
+                term.handover.sent(row.event_id)
+        self.sending.producer.poll(0)
         self._settle(term)
         now = time.monotonic()
+        if term.handover is not None:
+            self._hand_over(term, term.handover, is_behind=not sent_all or term.limit > BATCH)
         if rows:
             term.last_row_at = now
         elif not term.in_flight.unacknowledged and not term.in_flight.suspects:
@@ -166,7 +129,7 @@ class Publisher:
             return 0.0
         if term.in_flight.unacknowledged:
             # Wait inside the client: it returns as soon as an acknowledgement is there.
-            self.producer.poll(term.wait_seconds)
+            self.sending.producer.poll(term.wait_seconds)
             self._settle(term)
             return 0.0
         return term.wait_seconds
@@ -178,115 +141,59 @@ class Publisher:
         room = IN_FLIGHT_MAX - len(term.in_flight.unacknowledged)
         if room < term.limit:
             return []
+        is_alone = bool(term.in_flight.suspects)
+        if term.handover is not None and term.handover.look_begins(can_be_whole=not is_alone):
+            term.position.restart()
         rows = read_next(term.conn, term.in_flight, term.position, limit=term.limit)
         term.limit = next_limit(term.limit, found=len(rows))
         if rows:
-            self.process.failpoints.hit(
-                Failpoint.PUBLISHER_FETCHED_BEFORE_PRODUCE,
-                _subject(rows[0]),
-                connections.Broker(self.producer),
-            )
+            self.sending.fetched(rows[0])
         return rows
 
-    def _produce(self, term: Term, row: outbox.OutboxRow) -> bool:
-        """Hand a row to the producer, or set it aside; False when there is no room for it now."""
-        message = term.envelope.to_message(row)
-        if isinstance(message, Unpublishable):
-            term.in_flight.refused(row.event_id, message)
-            return True
-        try:
-            self.producer.produce(
-                message.topic,
-                message.value,
-                message.key,
-                headers=message.headers,
-                on_delivery=partial(
-                    self._delivered, term.in_flight, row.event_id, _span(row, message)
-                ),
-            )
-        except BufferError:
-            # The queue is full: the row stays unpublished and is read again when there is room.
-            term.in_flight.lost(row.event_id)
-            return False
-        except (TypeError, ValueError) as error:
-            # The client will not have such a message, in whatever company.
-            term.in_flight.refused(row.event_id, Unpublishable("not_a_message", str(error)))
-            return True
-        except KafkaException as error:
-            # Anything else is the broker's or the client's state, and ends the term.
-            if error.args[0].code() not in _HOPELESS:
-                raise
-            term.in_flight.refused(row.event_id, _refusal(error.args[0]))
-            return True
-        term.in_flight.sent(row.event_id)
-        return True
+    def _hand_over(self, term: Term, handover: Handover, *, is_behind: bool) -> None:
+        """On the way to the stream, as far as nothing is waited for."""
+        now = time.monotonic()
+        is_behind = is_behind or bool(term.in_flight.suspects)
+        handover.has_looked(is_behind=is_behind, now=now, conn=term.conn)
+        stream = handover.step(now)
+        if stream is not None:
+            self.leadership.stream_in(term, stream, handover.published)
 
-    def _delivered(
-        self,
-        in_flight: InFlight,
-        event_id: str,
-        span: tracing.Span | None,
-        error: KafkaError | None,
-        _message: Message,
-    ) -> None:
-        """The broker's word on one event, on the publisher's own thread."""
-        # Asked here and not at the point: what the point is given takes longer to make than the
-        # rest of this.
-        if error is None and self.process.failpoints.are_on:
-            error = self._lost_acknowledgement(event_id)
-        if span is not None:
-            span.end(error.name() if error else None)
-        if error is None:
-            in_flight.acknowledged(event_id)
-            if self.kafka_outage.is_open:
-                self.kafka_outage.recovered()
-        elif error.code() in _HOPELESS:
-            in_flight.refused_by_broker(event_id, _refusal(error))
-        elif error.code() in _PURGED:
-            in_flight.lost(event_id)
-        else:
-            in_flight.lost(event_id)
-            self.kafka_outage.failed(KafkaException(error))
+    def _stream_once(self, term: Term, streaming: Streaming) -> float:
+        in_flight = term.in_flight
+        # The slot is still ours when the session with the lock has ended, and yet the term is over.
+        publisher_lock.refuse_ended(term.conn)
+        moved = streaming.run_once()
+        term.missed.brought(streaming.brought)
+        if in_flight.suspects and not streaming.unacknowledged:
+            for row in read_next(term.conn, in_flight, term.position, limit=1):
+                self.sending.send(in_flight, term.envelope, row)
+        if streaming.is_caught_up or streaming.missing:
+            self._look_for_missed(term, streaming)
+        self._settle(term)
+        now = time.monotonic()
+        if now - term.slot_looked_at >= SLOT_LOOK_SECONDS:
+            term.slot_looked_at = now
+            # The session that holds the lock is alive, too.
+            tell_slot(replication.find_slot(term.conn))
+        if moved or (streaming.is_idle and not in_flight.unacknowledged and streaming.is_caught_up):
+            self.moved_at = now
+        return 0.0
 
-    def _lost_acknowledgement(self, event_id: str) -> KafkaError | None:
-        """What is reported in place of an acknowledgement that a drill loses."""
-        try:
-            self.process.failpoints.hit(
-                Failpoint.PUBLISHER_PRODUCED_ACK_LOST,
-                Subject(event_id=UUID(event_id)),
-                connections.DeliveryReport(self.producer),
-            )
-        except KafkaException as error:
-            return cast("KafkaError", error.args[0])
-        return None
+    def _look_for_missed(self, term: Term, streaming: Streaming) -> None:
+        """Publish from the table what waits there and comes by no stream."""
+        missed, in_flight, now = term.missed, term.in_flight, time.monotonic()
+        if streaming.missing:
+            missed.due_at = min(missed.due_at, now + LOST_SECONDS)
+            streaming.missing = False
+        missed.look(term.conn, chain(streaming.unmarked(), in_flight.unmarked()), now)
+        for event_id in missed.take(streaming.position):
+            for row in read_by_id(term.conn, in_flight, event_id):
+                self.sending.send(in_flight, term.envelope, row)
 
     def _settle(self, term: Term) -> None:
-        """Write down what the broker has said: marks, and dead letters."""
-        if marks_now(
-            term.in_flight.acknowledged_count,
-            unacknowledged=len(term.in_flight.unacknowledged),
-            limit=term.limit,
-        ):
-            acknowledged = term.in_flight.take_acknowledged()
-            first = Subject(event_id=UUID(acknowledged[0]))
-            connection = connections.Executed(term.conn)
-            self.process.failpoints.hit(Failpoint.PUBLISHER_ACKED_BEFORE_MARK, first, connection)
-            metrics.OUTBOX_PUBLISHED.inc(outbox.mark_published(term.conn, acknowledged))
+        if settle(term, self.process.failpoints):
             self.moved_at = time.monotonic()
-            self.process.failpoints.hit(Failpoint.PUBLISHER_MARKED, first, connection)
-        for event_id, why in term.in_flight.take_unpublishable():
-            dead_letters.insert_event(
-                term.conn,
-                source="outbox",
-                reason=why.reason,
-                event_id=UUID(event_id),
-                error=why.error,
-            )
-            self.moved_at = time.monotonic()
-            logger.error(
-                "an outbox row can never be published and has a dead letter now",
-                extra={"event_id": event_id, "reason": why.reason},
-            )
 
     def step_down(self, error: Exception) -> None:
         """The term is over because something broke: forget what was under way, stand in line.
@@ -296,34 +203,60 @@ class Publisher:
         """
         if isinstance(error, KafkaException) and kafka.is_fatal(error.args[0]):
             raise error
-        if isinstance(error, psycopg.Error):
+        if isinstance(error, STREAM_ENDED):
+            # The next term looks at the slot, and polls where there is none.
+            logger.warning("the stream of the outbox has ended: %s", error)
+            self._forget_slot()
+        elif isinstance(error, psycopg.Error):
             self.database_outage.failed(error)
             database.tell(self.process.lifecycle.readiness, False)
         else:
-            self.kafka_outage.failed(error)
+            self.sending.outage.failed(error)
         self._abandon()
 
+    def _forget_slot(self) -> None:
+        """A stream that can never be read on from where it stands is given up with its slot."""
+        term = self.term
+        if term is None or term.streaming is None:
+            return
+        term.streaming.replication.close()
+        try:
+            slot = replication.find_slot(term.conn)
+            if slot is not None and not slot.active:
+                replication.drop_slot(term.conn, slot.slot_name)
+        except psycopg.Error as error:
+            # The next term meets the same end, and tries again.
+            logger.warning("the slot could not be dropped: %s", error)
+
     def _abandon(self) -> None:
-        metrics.PUBLISHER_LEADING.set(0)
-        metrics.PUBLISHER_TERM.set(0)
+        for gauge in (
+            metrics.PUBLISHER_LEADING,
+            metrics.PUBLISHER_TERM,
+            metrics.PUBLISHER_STREAMING,
+        ):
+            gauge.set(0)
         # What is still queued belongs to a term that is over; its rows are unmarked and the next
         # leader reads them.
-        self.producer.purge()
-        self.producer.poll(0)
-        for conn in (self.standby, self.term.conn if self.term else None):
-            if conn is not None:
-                conn.close()
-        self.standby = self.term = None
+        self.sending.producer.purge()
+        self.sending.producer.poll(0)
+        if self.term is not None:
+            for held in (self.term.streaming, self.term.handover, self.term.conn):
+                if held is not None:
+                    held.close()
+        self.leadership.give_up()
+        self.term = None
 
     def close(self) -> None:
         """Orderly stop: wait for acknowledgements, mark them, give the lock back."""
         term = self.term
         if term is not None:
-            self.producer.flush(FLUSH_SECONDS)
+            self.sending.producer.flush(FLUSH_SECONDS)
             # Nothing else will come to be marked with what there is.
             term.limit = BATCH
             try:
                 self._settle(term)
+                if term.streaming is not None:
+                    term.streaming.finish(FLUSH_SECONDS)
                 # The next leader need not wait for the server to notice that this connection has
                 # gone.
                 publisher_lock.end_term(term.conn, term.number)
@@ -332,30 +265,11 @@ class Publisher:
         self._abandon()
 
 
-def _refusal(error: KafkaError) -> Unpublishable:
-    return Unpublishable(error.name(), error.str())
-
-
-def _span(row: outbox.OutboxRow, message: KafkaMessage) -> tracing.Span | None:
-    """From handing an event to the producer to the broker's word on it."""
-    if not tracing.is_on():
-        return None
-    root, event_id = EventId(UUID(message.key)), EventId(UUID(row.event_id))
-    return tracing.begin(
-        f"publish {message.topic}",
-        tracing.SpanSide.PRODUCER,
-        parent=of_insertion(root, event_id),
-        context=of_publication(root, event_id),
-    )
-
-
-def _subject(row: outbox.OutboxRow) -> Subject:
-    order_id = message_payload(row).get("order_id")
-    return Subject(
-        order_id=order_id if isinstance(order_id, str) else None,
-        event_id=UUID(row.event_id),
-        tenant_id=row.tenant_id,
-    )
+def tell_slot(slot: replication.Slot | None) -> None:
+    """How much log is kept for the slot, and how much more may be."""
+    metrics.SLOT_RETAINED_BYTES.set(0 if slot is None else slot.retained_bytes)
+    left = None if slot is None else slot.left_bytes
+    metrics.SLOT_LEFT_BYTES.set(math.inf if left is None else left)
 
 
 def run(process: Process) -> None:
@@ -363,16 +277,21 @@ def run(process: Process) -> None:
     common = process.common
     servers = config.kafka_bootstrap_servers(process.source)
     kafka_outage = Outage(logger, "Kafka")
-    publisher = Publisher(
-        process,
+    sending = Sending(
         kafka.producer(
             servers,
             common.process,
             lambda error: kafka_outage.failed(KafkaException(error)),
             security=config.kafka_security(process.source),
         ),
-        Outage(logger, "PostgreSQL"),
+        process.failpoints,
         kafka_outage,
+    )
+    publisher = Publisher(
+        process,
+        Leadership(process, config.publisher_mode(process.source), sending),
+        sending,
+        Outage(logger, "PostgreSQL"),
     )
     process.lifecycle.readiness.expect("database", "publishing")
     # What `check` explains must be the statement that runs, in the session it runs in, not a copy.
@@ -391,7 +310,7 @@ def run(process: Process) -> None:
             stop=process.lifecycle.stop,
             backoff=CONNECTION_BACKOFF,
             rng=process.rng,
-            recoverable=(*database.UNAVAILABLE, KafkaException),
+            recoverable=(*database.UNAVAILABLE, *STREAM_ENDED, KafkaException),
             on_failure=publisher.step_down,
             on_success=publisher.succeeded,
         )

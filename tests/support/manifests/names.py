@@ -21,6 +21,7 @@ from runtime.domain.names import (
     Service,
     Topic,
 )
+from runtime.meanings import MEANINGS
 from tests.support.manifests.rendering import (
     KAFKA,
     PAYMENTS,
@@ -31,13 +32,13 @@ from tests.support.manifests.rendering import (
 
 Json = Any  # a document as YAML gives it
 
-_SETTINGS: Final = set(config.MEANINGS) | {f"{name}_FILE" for name in config.MEANINGS}
+_SETTINGS: Final = set(MEANINGS) | {f"{name}_FILE" for name in MEANINGS}
 
 # What a service reads before it does anything; the names are those of its Deployments.
 _READ_BY: Final = {
     Service.ORDERS: (config.orders,),
     Service.WORKER: (config.worker, config.kafka_bootstrap_servers),
-    Service.PUBLISHER: (config.kafka_bootstrap_servers,),
+    Service.PUBLISHER: (config.kafka_bootstrap_servers, config.publisher_mode),
     Service.GATEWAY: (config.gateway,),
     Service.RECEIVER: (config.webhook_secrets,),
     Service.RECONCILER: (config.reconciler,),

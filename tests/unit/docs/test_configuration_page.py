@@ -11,7 +11,7 @@ import typer.main
 from bookpayctl.cli.app import build_app
 from bookpayctl.targets.settings import SETTINGS, VARIABLES
 from docs.generate import configuration
-from runtime import config
+from runtime.meanings import MEANINGS
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -20,7 +20,7 @@ INTERNAL = {"BOOKPAY_ENVIRONMENT_ID"}
 
 
 def test_every_setting_that_the_runtime_asks_for_has_a_meaning_and_no_other_has() -> None:
-    assert sorted(config.MEANINGS) == list(configuration.asked_for())
+    assert sorted(MEANINGS) == list(configuration.asked_for())
 
 
 def test_every_setting_of_the_runtime_is_read_by_a_service() -> None:

@@ -14,7 +14,7 @@ from bookpayctl.targets.local.ownership.claim import (
     refused,
     refused_by_signs,
 )
-from runtime.domain.names import SCHEMA
+from runtime.domain.names import PUBLICATION, SCHEMA, SLOT_PREFIX
 
 _TABLE: Final[LiteralString] = "bookstore_platform.environment_owner"
 
@@ -96,6 +96,7 @@ def release(dsn: str, ours: Claimant, *, made_schema: bool) -> None:
             owner = _owner(conn) if _exists(conn, _TABLE) else None
             if owner is None or owner.environment_id != ours.environment_id:
                 return
+            _drop_slot(conn)
             if made_schema:
                 conn.execute("DROP SCHEMA bookstore_platform CASCADE")
             else:
@@ -103,6 +104,17 @@ def release(dsn: str, ours: Claimant, *, made_schema: bool) -> None:
                 conn.execute(f"DELETE FROM {_TABLE}")  # noqa: S608 - a constant
     except DatabaseError as error:
         raise _unknown(dsn, error) from error
+
+
+def _drop_slot(conn: Connection) -> None:
+    """Take away what publishers stream by: nobody would read it, and the server would keep log."""
+    conn.execute(
+        "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots"
+        " WHERE NOT active AND slot_name = %s ||"
+        " (SELECT oid FROM pg_database WHERE datname = current_database())::text",
+        (SLOT_PREFIX,),
+    )
+    conn.execute(f"DROP PUBLICATION IF EXISTS {PUBLICATION}".encode())
 
 
 def _empty(conn: Connection) -> None:

@@ -15,7 +15,7 @@ from typing import Final
 from bookpayctl.targets.children import python_module
 from bookpayctl.targets.environment import ProcessSpec
 from bookpayctl.targets.kafka_files import variables_of
-from runtime.domain.names import Service
+from runtime.domain.names import PublisherMode, Service
 
 POSTGRES: Final = "postgres"
 KAFKA: Final = "kafka"
@@ -125,6 +125,7 @@ class Addresses:
     Attributes:
         root: the environment's folder.
         own_twin: whether Stripe is our twin, which then is one of the processes.
+        publisher: how the outbox is published.
         tap_journal: where a recording tap writes; None when none stands before Stripe.
         otlp_endpoint: a collector of traces; None: the services make none.
     """
@@ -141,6 +142,7 @@ class Addresses:
     shadow_mode: bool
     failpoints: bool
     log_level: str
+    publisher: str = PublisherMode.POLL.value
     tap_journal: Path | None = None
     otlp_endpoint: str | None = None
 
@@ -316,5 +318,7 @@ def _service_variables(addresses: Addresses, service: Service) -> dict[str, str]
             }
         case Service.NOTIFIER:
             return {"SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(addresses.ports[MAIL])}
-        case Service.ORDERS | Service.PUBLISHER:
+        case Service.PUBLISHER:
+            return {"BOOKPAY_PUBLISHER_MODE": addresses.publisher}
+        case Service.ORDERS:
             return {}

@@ -26,6 +26,7 @@ def options(**more: Any) -> KubeOptions:
         "twin_latency_ms": 250,
         "webhook_window_seconds": 30,
         "shadow_mode": False,
+        "publisher": "poll",
         "failpoints": True,
         "stripe_shared": False,
         "log_level": "DEBUG",

@@ -1,0 +1,53 @@
+"""Writing down what the broker said: marks of what it has, dead letters of what it refused.
+
+A row is marked only after the broker's acknowledgement, so a crash repeats events and skips none.
+"""
+
+from __future__ import annotations
+
+import logging
+from uuid import UUID
+
+from runtime import metrics
+from runtime.adapters.store import dead_letters, outbox
+from runtime.faults import connections
+from runtime.faults.points import Failpoint, Failpoints, Subject
+from runtime.services.outbox_publisher.pace import marks_now
+from runtime.services.outbox_publisher.term import Term
+
+logger = logging.getLogger(__name__)
+
+
+def settle(term: Term, failpoints: Failpoints) -> bool:
+    """Write down what the broker has said: marks, and dead letters.
+
+    Returns:
+        Whether there was anything of it.
+    """
+    moved = False
+    if marks_now(
+        term.in_flight.acknowledged_count,
+        unacknowledged=len(term.in_flight.unacknowledged),
+        limit=term.limit,
+    ):
+        acknowledged = term.in_flight.take_acknowledged()
+        first = Subject(event_id=UUID(acknowledged[0]))
+        connection = connections.Executed(term.conn)
+        failpoints.hit(Failpoint.PUBLISHER_ACKED_BEFORE_MARK, first, connection)
+        metrics.OUTBOX_PUBLISHED.inc(outbox.mark_published(term.conn, acknowledged))
+        moved = True
+        failpoints.hit(Failpoint.PUBLISHER_MARKED, first, connection)
+    for event_id, why in term.in_flight.take_unpublishable():
+        dead_letters.insert_event(
+            term.conn,
+            source="outbox",
+            reason=why.reason,
+            event_id=UUID(event_id),
+            error=why.error,
+        )
+        moved = True
+        logger.error(
+            "an outbox row can never be published and has a dead letter now",
+            extra={"event_id": event_id, "reason": why.reason},
+        )
+    return moved
