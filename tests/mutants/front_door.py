@@ -96,6 +96,10 @@ _LOOKED_AT: Final = "nothing of it is in a ledger; its metric is the operator's 
 _TRACES: Final = "nothing of it is in a ledger; traces are the operator's to look at"
 _LONG_TRANSACTION: Final = "needs a row whose transaction lasted, and no command has such a one"
 
+_CAPTURED: Final = (
+    "not tried: needs a topic that loses records beside Debezium, where such drills are refused"
+)
+
 UNSEEN: Final = {
     "M4": _PUBLISHED_AGAIN,
     "M9": "tried: slow-stripe, postgres-sessions-terminated; the same key is asked again",
@@ -153,6 +157,9 @@ UNSEEN: Final = {
     "M229": _LONG_TRANSACTION,
     "M230": "not tried: needs a batch whose acknowledgement is lost while its leader stays leader",
     "M231": "costs time alone, and no command judges how long a look takes",
+    "M250": _CAPTURED,
+    "M251": _CAPTURED,
+    "M252": "a metric; whether its alert rings is asked of Prometheus, which no local stack has",
 }
 """Sabotage -> why no command finds it: nothing provokes it, or what was tried stayed green."""
 
