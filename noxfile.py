@@ -52,6 +52,12 @@ def style(session: nox.Session) -> None:
     python(session, "ruff", "format", "--check", ".")
 
 
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Contenders in turns on servers of their own; arguments as of `bookpayctl bench`."""
+    python(session, "benchmarks", *session.posargs)
+
+
 @nox.session
 def types(session: nox.Session) -> None:
     """Types of both programs, their tests and benchmarks, and of this file, strictly."""

@@ -7,7 +7,7 @@ says: the status that was believed, `not sent`, or the error that means "unknown
 when the deadline did not hold. At the end many threads call a server that answers everything, and
 each call without an answer is counted. Costs are in http_clients.py.
 
-Run: python benchmarks/http_client_answers.py [--calls 20000]
+Run: python -m benchmarks.http_client_answers [--calls 20000]
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from typing import Final
 
 import httpx
 import urllib3
-from http_clients import CONNECTIONS_MAX, Call, httpx_call, server, threaded, urllib3_call
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
@@ -34,6 +33,14 @@ from urllib3.exceptions import (
     NewConnectionError,
 )
 
+from benchmarks.http_clients import (
+    CONNECTIONS_MAX,
+    Call,
+    httpx_call,
+    server,
+    threaded,
+    urllib3_call,
+)
 from bookpayctl.stripe_twin.wire.client import WebhookAnswer, WebhookClient
 
 DEADLINE_SECONDS: Final = 0.6

@@ -12,7 +12,7 @@ well slows all of them. A call that fails although the server answers every requ
 lost: a pool that threads share must not take a connection from under one of them. How each client
 answers a broken peer is in http_client_answers.py.
 
-Run: python benchmarks/http_clients.py [--calls 2000] [--rounds 7]
+Run: python -m benchmarks.http_clients [--calls 2000] [--rounds 7]
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ machine that does something else as well, though a busy one makes all of it dear
 stack uses in the same time is measured first and told beside it: a rate of orders that is halved
 does not halve that.
 
-    python benchmarks/order_cost.py [--rate 50] [--seconds 20] [--rounds 3] [-o table|json]
+    python -m benchmarks.order_cost [--rate 50] [--seconds 20] [--rounds 3] [-o table|json]
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from order_to_paid import bookpayctl, load, paid_of, up
+from benchmarks.order_to_paid import bookpayctl, load, paid_of, up
 
 TICKS_PER_SECOND: Final = os.sysconf("SC_CLK_TCK")
 # Of /proc/PID/stat behind the name in brackets: utime, stime, and those of children that ended.

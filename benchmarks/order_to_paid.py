@@ -4,7 +4,7 @@ Runs in an environment of its own: brings it up cold (data directories made) and
 steady load several times, and prints medians. Next to each figure stands its ratio to the time the
 twin alone takes, measured in the same run, because milliseconds of two machines do not compare.
 
-    python benchmarks/order_to_paid.py [--rate 50] [--seconds 20] [--rounds 3]
+    python -m benchmarks.order_to_paid [--rate 50] [--seconds 20] [--rounds 3]
 """
 
 from __future__ import annotations

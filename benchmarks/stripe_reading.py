@@ -5,7 +5,7 @@ is held back as long as a network and Stripe would take, or not at all. What cou
 the medians: below 1 ranges are faster. Without a delay both wait for the processors of one twin
 and of one reader, so there they can be no faster; with one they should be.
 
-Run: python benchmarks/stripe_reading.py [--charges 4000] [--milliseconds 0 100] [--rounds 3]
+Run: python -m benchmarks.stripe_reading [--charges 4000] [--milliseconds 0 100] [--rounds 3]
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Final
 
 import httpx
-from stripe_twin_charges import Running, charge_request, times_alone, twin
-from stripe_twin_history import lengthen
 
+from benchmarks.stripe_twin_charges import Running, charge_request, times_alone, twin
+from benchmarks.stripe_twin_history import lengthen
 from bookpayctl.clients.stripe_api import StripeApi
 from bookpayctl.judge.ledgers.store import LedgerConnection, opened, quoted, rows
 from bookpayctl.judge.ledgers.writer import LedgerWriter

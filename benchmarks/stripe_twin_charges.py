@@ -7,7 +7,7 @@ twin's own processor time per charge is the figure to compare. Each answered cha
 for in the twin's ledger: a fast twin that forgets would be no twin. What a long history does is in
 stripe_twin_history.py.
 
-Run: python benchmarks/stripe_twin_charges.py [--charges 5000]
+Run: python -m benchmarks.stripe_twin_charges [--charges 5000]
 """
 
 from __future__ import annotations

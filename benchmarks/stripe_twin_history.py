@@ -7,7 +7,7 @@ search index; that time is printed on its own, and again for a twin that starts 
 
 A million charges take 16 GB and up to half an hour; --charges 100000 is the tenth of both.
 
-Run: python benchmarks/stripe_twin_history.py [--charges 1000000] [--keep DIR]
+Run: python -m benchmarks.stripe_twin_history [--charges 1000000] [--keep DIR]
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 import httpx
-from stripe_twin_charges import charge_request, get_request, times_alone, twin
+
+from benchmarks.stripe_twin_charges import charge_request, get_request, times_alone, twin
 
 # Charges of the short ledger, so that every page is full on both sides.
 _FEW = 200

@@ -3,7 +3,7 @@
 Runs in an environment of its own. Every kind of request is sent in turn, round after round, by the
 same clients, so that the ratios hold although the machine does something else as well.
 
-    python benchmarks/webhook_receiver.py [--clients 8] [--requests 400] [--rounds 3]
+    python -m benchmarks.webhook_receiver [--clients 8] [--requests 400] [--rounds 3]
 """
 
 from __future__ import annotations

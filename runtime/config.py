@@ -158,6 +158,7 @@ class ReconcilerConfig:
     webhook_window_seconds: float
     early_webhook_window_seconds: float
     event_window_seconds: float
+    change_data_capture: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,6 +317,7 @@ def reconciler(source: Source) -> ReconcilerConfig:
         webhook_window_seconds=window_seconds("BOOKPAY_WEBHOOK_WINDOW_SECONDS"),
         early_webhook_window_seconds=window_seconds("BOOKPAY_PARKED_WEBHOOK_WINDOW_SECONDS"),
         event_window_seconds=window_seconds("BOOKPAY_EVENT_WINDOW_SECONDS"),
+        change_data_capture=source.flag("BOOKPAY_CHANGE_DATA_CAPTURE"),
     )
 
 

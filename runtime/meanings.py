@@ -7,6 +7,8 @@ from typing import Final
 # What each setting does, by the name it is read under; docs/configuration.md is made from this and
 # from what `runtime.config` asks for.
 MEANINGS: Final[dict[str, str]] = {
+    "BOOKPAY_CHANGE_DATA_CAPTURE": "whether Debezium publishes: no row is ever marked, and one is"
+    " published again by being inserted again",
     "BOOKPAY_DEFAULT_PAYMENT_METHOD": "payment method of an order that names none",
     "BOOKPAY_ENV": "this environment's name, in the metadata of everything made at Stripe: webhooks"
     " of another environment are quarantined",

@@ -2,7 +2,8 @@
 
 Having the index is not using it: a publisher that filters by something else scans years of
 published rows every poll. So the publisher is asked for its own statement, and the planner is
-asked how it would run it.
+asked how it would run it. Where Debezium publishes, nobody has a statement: then the publication
+that it reads is asked about.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from bookpayctl.check import Check, CheckAnswer, Inquiry, cannot_tell, judged
+from bookpayctl.checks import capture
 from bookpayctl.clients.database import writing
 from bookpayctl.targets.target import processes_of
 from runtime.domain.names import SCHEMA, Service
@@ -44,6 +46,8 @@ def ask(inquiry: Inquiry) -> CheckAnswer:
         problems += _shape_problems(conn)
         index = _index_definition(conn)
         problems += _index_problems(index)
+        if inquiry.environment.captured:
+            return _captured(problems, capture.publication_problems(conn), index)
         asked = _publisher_statement(inquiry)
         if asked is None:
             if problems:
@@ -72,6 +76,12 @@ def ask(inquiry: Inquiry) -> CheckAnswer:
             f"plan uses: {used}",
         ),
     )
+
+
+def _captured(problems: list[str], of_publication: list[str], index: str) -> CheckAnswer:
+    """The end of the check where a capture reads the log, and no statement the table."""
+    observed = "8 columns, primary key, partial index; Debezium reads inserts of the outbox alone"
+    return judged([*problems, *of_publication], observed, len(COLUMNS) + 2, (f"index: {index}",))
 
 
 def _shape_problems(conn: Any) -> list[str]:

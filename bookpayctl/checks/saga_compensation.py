@@ -83,7 +83,7 @@ def ask(inquiry: Inquiry) -> CheckAnswer:
         lambda compensation: compensation.done_by_us,
         deadline_seconds=inquiry.deadline_seconds,
     )
-    published = _is_on_topic(environment, seen.value.cancelled_event_id, ends)
+    published = _wait_for_topic(inquiry, seen.value.cancelled_event_id, ends)
     void = _wait_for_void(inquiry, payment_intent_id)
     problems = [f"after {seen.seconds:.0f} s {p}" for p in _problems(seen.value, published)]
     if void is not None and void.value != VOIDED:
@@ -159,7 +159,8 @@ def _compensation(environment: Environment, probe: probe_orders.ProbeOrder) -> C
         order_status=order[0] if order else "missing",
         stock=tuple(state for (state,) in stock),
         cancelled_event_id=event[0] if event else None,
-        emitted=bool(event and event[1]),
+        # A capture marks nothing: its record is waited for instead.
+        emitted=bool(event and (event[1] or environment.captured)),
         payment_state=payment[0] if payment else "missing",
     )
 
@@ -167,6 +168,19 @@ def _compensation(environment: Environment, probe: probe_orders.ProbeOrder) -> C
 def _topic_ends(environment: Environment) -> dict[tuple[str, int], int]:
     ranges = kafka.ranges_of(environment.kafka, [Topic.ORDERS_CANCELLED.value])
     return {where: end for where, (_, end) in ranges.items()}
+
+
+def _wait_for_topic(
+    inquiry: Inquiry, event_id: str | None, since: dict[tuple[str, int], int]
+) -> bool:
+    """Whether the event is on its topic: at once where it is marked, else by the deadline."""
+    environment = inquiry.environment
+    return wait_until(
+        lambda: _is_on_topic(environment, event_id, since),
+        bool,
+        deadline_seconds=inquiry.deadline_seconds if environment.captured else 0.0,
+        every_seconds=0.5,
+    ).value
 
 
 def _is_on_topic(

@@ -3,7 +3,8 @@
 The advisory lock says who leads now, in both ways to publish; where the log is streamed, the slot
 must be, too; the terms say who led when. A publisher that was frozen with
 a record in flight may still deliver it after its successor began: that is allowed only because
-the successor publishes the same event again, and it is counted.
+the successor publishes the same event again, and it is counted. Where Debezium publishes in their
+place, `checks/capture.py` asks about its slot.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from bookpayctl.check import Check, CheckAnswer, Inquiry, judged
+from bookpayctl.checks import capture
 from bookpayctl.clients import kafka
 from bookpayctl.clients.database import writing
 from bookpayctl.clients.kafka_servers import KafkaServers
@@ -56,6 +58,8 @@ def ask(inquiry: Inquiry) -> CheckAnswer:
     """Count publishers, read and claim the lock, and hold the records against the terms."""
 
     environment = inquiry.environment
+    if environment.captured:
+        return capture.ask_single(inquiry)
     alive = answering(inquiry.target, Service.PUBLISHER)
     with writing(environment.dsn) as conn:
         lock = _read_lock(conn)

@@ -16,6 +16,7 @@ import typer
 from bookpayctl.cli.commands import (
     attach,
     audit,
+    bench,
     certify,
     check,
     config,
@@ -56,7 +57,7 @@ _GROUPS: Final = (
     *(demo, certify, order, load, webhook),
     *(check, audit, mapping, verify, drill, replay, runs, report),
     runbook,
-    *(stripe, dlq, refund, shadow, recover, simulate, explain, image),
+    *(stripe, dlq, refund, shadow, recover, simulate, bench, explain, image),
 )
 
 _HELP: Final = """A payments stack for an online bookshop, and the tool that proves nobody was \

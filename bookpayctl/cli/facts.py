@@ -30,6 +30,20 @@ def what_waits(status: Status) -> tuple[Waiting, ...] | UnknownFact:
     return tuple(entry for entry in waiting if entry.count)
 
 
+def shown_capture(status: Status) -> str:
+    """The capture that publishes in place of publishers, in one line."""
+    from bookpayctl.targets.status import UnknownFact
+
+    capture = status.capture
+    if isinstance(capture, UnknownFact):
+        return f"unknown: {capture.reason}"
+    if capture is None:
+        return "its slot is not there"
+    read = "read" if capture.active else "read by nobody"
+    lost = ", LOST: what it needed is gone" if capture.wal_status == "lost" else ""
+    return f"slot {capture.slot} {read}, {capture.behind_bytes} bytes of log to confirm{lost}"
+
+
 def json_value(fact: Any) -> Any:
     """JSON: an unknown fact is an object with `unknown` and its reason, never null or a number."""
     from bookpayctl.targets.status import UnknownFact

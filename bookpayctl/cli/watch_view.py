@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from bookpayctl.cli.durations import age
-from bookpayctl.cli.facts import listed, what_waits
+from bookpayctl.cli.facts import listed, shown_capture, what_waits
 from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.targets.status import Status, UnknownFact
 from bookpayctl.watch.glance import Glance, ServiceSeen, services_in
@@ -35,7 +35,7 @@ def view(glance: Glance, *, width: int) -> list[str]:
         f"{head:<{max(0, width - 9)}} {glance.at:%H:%M:%S}",
         "",
         *_pace_lines(glance.pace),
-        _labelled("leader", _leader(glance.status)),
+        _labelled(*_publishing(glance.status)),
         _labelled("open", _open(glance.status)),
         _labelled("waiting", _waiting(glance.status)),
         *_faults(glance),
@@ -57,7 +57,8 @@ def one_line(glance: Glance) -> str:
             f"placed {pace.placed_per_second:.1f}/s paid {pace.paid_per_second:.1f}/s"
             f" {_latency(pace.paid)}"
         )
-        parts.append(f"unpublished {pace.unpublished}")
+        if pace.unpublished is not None:
+            parts.append(f"unpublished {pace.unpublished}")
     parts.append(f"open {_open(glance.status)}")
     ailing = [one for service in services_in(glance.status.processes) for one in service.ailing]
     parts += ailing[:AILING_SHOWN]
@@ -80,6 +81,8 @@ def _pace_lines(pace: Pace | UnknownFact) -> Iterator[str]:
         f"{pace.stripe_per_second:.1f}/s answered  {pace.stripe_refused} refused"
         f"  {pace.stripe_unanswered} unanswered   {_latency(pace.stripe)}",
     )
+    if pace.unpublished is None:
+        return
     number = f"{pace.unpublished}" if pace.unpublished < ROWS_MAX else f"{ROWS_MAX} or more"
     oldest = f", the oldest for {age(pace.oldest_unpublished_seconds)}" if pace.unpublished else ""
     yield _labelled("outbox", f"{number} unpublished{oldest}")
@@ -89,6 +92,13 @@ def _latency(latency: Percentiles) -> str:
     if latency.p50_ms is None or latency.p99_ms is None:
         return "p50 -  p99 -"
     return f"p50 {latency.p50_ms:.0f} ms  p99 {latency.p99_ms:.0f} ms"
+
+
+def _publishing(status: Status) -> tuple[str, str]:
+    """Who publishes: the publisher that leads, or the capture in its place."""
+    if status.captured:
+        return "capture", shown_capture(status)
+    return "leader", _leader(status)
 
 
 def _leader(status: Status) -> str:

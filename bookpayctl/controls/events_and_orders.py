@@ -192,8 +192,8 @@ WRONG_EVENTS_AND_ORDERS: Final = (
         (
             Edit(
                 "runtime/services/payments_reconciler/service.py",
-                "            waiting = reconcile.waiting(conn)\n",
-                """            waiting = reconcile.waiting(conn)
+                "            waiting = reconcile.waiting(conn, captured=captured)\n",
+                """            waiting = reconcile.waiting(conn, captured=captured)
             conn.execute(
                 "INSERT INTO payment_events (event_id, kind, from_state, to_state, cause)"
                 " SELECT event_id, 'refused', state, state, 'round' FROM payments"

@@ -65,7 +65,7 @@ def run_drill(drill: Drill, request: DrillRequest, observe: Observer) -> Report:
     Raises:
         RefusedError: nothing may be disturbed here now; nothing was.
     """
-    forbidden = why_not_here(drill, request.environment)
+    forbidden = why_not_here(drill, request.environment, request.point)
     if forbidden is not None:
         raise RefusedError(forbidden)
     unpaid = why_nothing_is_paid(request.environment)
@@ -97,9 +97,9 @@ def run_drill(drill: Drill, request: DrillRequest, observe: Observer) -> Report:
     return report
 
 
-def why_not_here(drill: Drill, environment: Environment) -> str | None:
+def why_not_here(drill: Drill, environment: Environment, point: str | None = None) -> str | None:
     """Why a drill cannot be run on an environment, as both are; None where it can."""
-    elsewhere = drill.why_not_on(environment)
+    elsewhere = drill.why_not_on(environment, point)
     if elsewhere is not None:
         return elsewhere
     if environment.settings.get("failpoints") == "off":

@@ -224,6 +224,8 @@ class Drill:
         points: where it can strike, name -> meaning; the first is the default.
         platforms: where it runs; elsewhere it is refused.
         acts: what it does that only a cluster can; an account that may not is refused.
+        publisher_points: those that strike our publishers, or need what they set or send again;
+            refused where Debezium publishes in their place.
         why_not: asked of the environment before anything is done: what it lacks for this drill;
             None where it lacks nothing.
     """
@@ -236,22 +238,35 @@ class Drill:
     scenario: Callable[[DrillContext], Scenario]
     platforms: tuple[str, ...] = NAMES
     acts: tuple[ClusterAct, ...] = ()
+    publisher_points: frozenset[str] = frozenset()
     why_not: Callable[[Target], str | None] = fits_everywhere
 
-    def why_not_on(self, environment: Environment) -> str | None:
-        """Why it cannot be run on an environment, whatever state that is in; None where it can."""
+    def why_not_on(self, environment: Environment, point: str | None = None) -> str | None:
+        """Why it cannot be run on an environment, whatever state that is in; None where it can.
+
+        Args:
+            point: where it is to strike; None: its default.
+        """
         if environment.target in self.platforms:
-            return None
+            return self._why_not_at(environment, point or next(iter(self.points)))
         return (
             f"{self.slug} runs on {', '.join(self.platforms)} alone, and environment"
             f" {environment.name!r} is on {environment.target}; nothing here can do what it does"
         )
 
+    def _why_not_at(self, environment: Environment, point: str) -> str | None:
+        if environment.captured and point in self.publisher_points:
+            return (
+                f"{self.slug} at {point} strikes outbox-publisher, or needs what it sets or sends"
+                f" again, and in environment {environment.name!r} Debezium publishes in its place"
+            )
+        return None
+
 
 def plan(drill: Drill, request: DrillRequest) -> list[tuple[str, str]]:
     """What running it would do, without doing any of it."""
     environment = request.environment
-    refused = drill.why_not_on(environment)
+    refused = drill.why_not_on(environment, request.point)
     return [
         ("question", drill.question),
         ("expected", drill.expected),

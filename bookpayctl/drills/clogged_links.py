@@ -97,6 +97,7 @@ DRILL: Final = Drill(
     blast_radius=f"{CLOGGED} of {len(LINKS)} links, each for up to"
     f" {2 * CLOGGED * STEP_SECONDS:.0f} s; who calls through them is restarted before and after",
     points={"all": f"{CLOGGED} links that the seed chooses (--seed)"},
+    publisher_points=frozenset({"all"}),
     scenario=CloggedLinksScenario,
     platforms=(LOCAL,),
 )

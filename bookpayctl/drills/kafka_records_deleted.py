@@ -82,6 +82,7 @@ DRILL: Final = Drill(
     " from the outbox. Nobody charges while the worker is stopped, and the lost orders wait for a"
     " webhook window",
     points={WORKER_AWAY: "the worker is stopped, and the log is cut behind what it has not read"},
+    publisher_points=frozenset({WORKER_AWAY}),
     scenario=KafkaRecordsDeletedScenario,
     # In a cluster topics are kept by an operator, who has another idea of them.
     platforms=(LOCAL,),

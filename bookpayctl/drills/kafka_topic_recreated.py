@@ -88,6 +88,7 @@ DRILL: Final = Drill(
         WORKER_THERE: "the worker reads on, and nobody tells it",
         WORKER_AWAY: "the worker is stopped meanwhile, and what it has not read is gone",
     },
+    publisher_points=frozenset({WORKER_THERE, WORKER_AWAY}),
     scenario=KafkaTopicRecreatedScenario,
     # In a cluster topics are kept by an operator, who has another idea of them.
     platforms=(LOCAL,),

@@ -76,6 +76,7 @@ DRILL: Final = Drill(
         LONG: f"{SECONDS[LONG]:.0f} s: the client gives up, the outbox is read again"
         " (load: --duration 44s)",
     },
+    publisher_points=frozenset({SHORT, LONG}),
     scenario=OneWayScenario,
     platforms=(LOCAL,),
 )

@@ -79,5 +79,6 @@ DRILL: Final = Drill(
         Service.RECONCILER.value: "nobody asks Stripe again: what is unknown waits",
         Service.NOTIFIER.value: "nobody writes letters: they come late",
     },
+    publisher_points=frozenset({Service.PUBLISHER.value}),
     scenario=OutageScenario,
 )

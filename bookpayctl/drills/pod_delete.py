@@ -57,6 +57,7 @@ DRILL: Final = Drill(
         Service.NOTIFIER.value: "letters are being sent",
         Service.ORDERS.value: "orders are being placed; one may get no answer, none is lost",
     },
+    publisher_points=frozenset({Service.PUBLISHER.value}),
     scenario=PodDeleteScenario,
     platforms=CLUSTERS,
     acts=(ClusterAct.DELETE,),

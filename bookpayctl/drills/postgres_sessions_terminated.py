@@ -65,5 +65,6 @@ DRILL: Final = Drill(
         ALL: "the sessions of all services",
         LEADER: "the session that holds the publisher's lock, whoever that is",
     },
+    publisher_points=frozenset({LEADER}),
     scenario=PostgresSessionsTerminatedScenario,
 )

@@ -145,5 +145,6 @@ DRILL: Final = Drill(
         EACH: "all of them, one after another",
         **{n: words for n, (_, words) in STEPS.items()},
     },
+    publisher_points=frozenset({EACH, *STEPS}),
     scenario=PublisherCrashScenario,
 )

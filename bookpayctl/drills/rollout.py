@@ -54,6 +54,7 @@ DRILL: Final = Drill(
         ALL: "the Deployments of the seven services",
         **{service.value: f"the pods of {service.value}" for service in Service},
     },
+    publisher_points=frozenset({Service.PUBLISHER.value}),
     scenario=RolloutScenario,
     platforms=CLUSTERS,
     acts=(ClusterAct.ROLL,),

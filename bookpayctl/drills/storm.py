@@ -230,6 +230,8 @@ def storm_drill(weather: Weather) -> Drill:
             StormProfile.SERVERS: "PostgreSQL, Kafka and Stripe die or are away",
             StormProfile.STRIPE: "Stripe's answers and webhooks",
         },
+        # Its faults strike publishers of ours, and its expectations count on them.
+        publisher_points=frozenset(StormProfile),
         scenario=scenario,
         platforms=(LOCAL,),
         why_not=why_stripe_cannot_err,

@@ -137,7 +137,7 @@ def _compared(
     position: SavedPosition,
     pacing: Pacing,
 ) -> tuple[Item, ...]:
-    ledger = LedgerReading(environment.dsn, run.path)
+    ledger = LedgerReading(environment, run.path)
     position = read_log(environment.kafka, run.path, position, pacing)
     ledger.finish()
     run.journal("read", records=position.done)
@@ -166,7 +166,7 @@ def keep(
     for name in selects():
         keep_open(connection, ours[name], from_csv(ours[name], folder / f"{name}.csv"), folder)
     rows: Mapping[str, list[dict[str, Value]]] = {
-        "asked": [_asked(position)],
+        "asked": [_asked(environment, position)],
         "partitions": _partitions(environment, position),
         "probes": [{"event_id": event_id} for event_id in _probes(environment.runs_dir)],
     }
@@ -232,12 +232,13 @@ def _routes() -> dict[str, str]:
     return {str(event_type): topic.value for event_type, topic in TOPIC_OF_EVENT_TYPE.items()}
 
 
-def _asked(position: SavedPosition) -> dict[str, Value]:
+def _asked(environment: Environment, position: SavedPosition) -> dict[str, Value]:
     return {
         "began_at": position.began_at,
         "by_time": position.by_time,
         "since_at": position.since_at,
         "until_at": position.until_at,
+        "captured": environment.captured,
     }
 
 

@@ -21,12 +21,14 @@ from runtime.domain.names import FINAL_PAYMENT_STATES, Topic
 
 KEYS_NAMED_MAX: Final = 3
 
-# An order that never was in the outbox, or never left it, is asked about elsewhere.
+# An order that never was in the outbox, or never left it, is asked about elsewhere. A capture marks
+# no row: what was settled was sent, and not before it was written.
 _SETTLED: Final = (
     "SELECT p.event_id::text,"
-    " least(greatest(b.published_at, 'epoch'), '9000-01-01 00:00:00+00'), clock_timestamp()"
-    " FROM payments p JOIN outbox b ON b.event_id = p.event_id"
-    " WHERE p.state = ANY(%s) AND b.published_at IS NOT NULL"
+    " least(greatest(b.sent_at, 'epoch'), '9000-01-01 00:00:00+00'), clock_timestamp()"
+    " FROM payments p JOIN (SELECT event_id,"
+    "   CASE WHEN %(captured)s THEN created_at ELSE published_at END AS sent_at FROM outbox) b"
+    " ON b.event_id = p.event_id WHERE p.state = ANY(%(final)s) AND b.sent_at IS NOT NULL"
 )
 
 
@@ -103,7 +105,9 @@ def read_coverage(environment: Environment) -> Coverage:
         DatabaseError: PostgreSQL could not.
     """
     with reading(environment.dsn) as conn:
-        rows = conn.execute(_SETTLED, ([state.value for state in FINAL_PAYMENT_STATES],)).fetchall()
+        final = [state.value for state in FINAL_PAYMENT_STATES]
+        values = {"final": final, "captured": environment.captured}
+        rows = conn.execute(_SETTLED, values).fetchall()
     now = rows[0][2] if rows else None
     # After the rows: what was settled before has long been published.
     consumer = kafka.open_consumer(environment.kafka)

@@ -15,6 +15,7 @@ from bookpayctl.judge.readers.postgres import read_clock as read_clock
 from bookpayctl.judge.readers.selects import selects_of
 from bookpayctl.replay.errors import ReplayError
 from bookpayctl.replay.evidence import folder_of
+from bookpayctl.targets.environment import Environment
 
 OURS = "bookpayctl.replay"
 
@@ -27,11 +28,11 @@ def selects() -> dict[str, str]:
 class LedgerReading:
     """The ledger on its way into CSV files, on a thread of its own."""
 
-    def __init__(self, dsn: str, run: Path) -> None:
+    def __init__(self, environment: Environment, run: Path) -> None:
         """Begin to read; `finish` has the outcome."""
         self._error: Exception | None = None
         self._thread = threading.Thread(
-            target=self._read, args=(dsn, folder_of(run)), name="ledger", daemon=True
+            target=self._read, args=(environment, folder_of(run)), name="ledger", daemon=True
         )
         folder_of(run).mkdir(exist_ok=True)
         self._thread.start()
@@ -50,11 +51,14 @@ class LedgerReading:
         if self._error is not None:
             raise self._error
 
-    def _read(self, dsn: str, folder: Path) -> None:
+    def _read(self, environment: Environment, folder: Path) -> None:
         try:
-            with reading(dsn) as conn:
+            with reading(environment.dsn) as conn:
                 # How times are written is a setting of the server and of the role, too.
                 conn.execute("SET datestyle TO 'ISO, YMD'")
+                # What `ours/events.sql` asks for: a capture marks no row.
+                if environment.captured:
+                    conn.execute("SET bookpay.captured TO 'on'")
                 for table, select in selects().items():
                     copy_csv(conn, select, folder / f"{table}.csv")
         except (DatabaseError, OSError) as error:

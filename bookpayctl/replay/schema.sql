@@ -6,7 +6,8 @@ CREATE TABLE asked (
     began_at     TIMESTAMP,  -- the database's clock before the ends of the log were looked up
     by_time      BOOLEAN,    -- the range is told by times, so it is known which rows lie in it
     since_at     TIMESTAMP,  -- where the range begins; NULL at the log's beginning
-    until_at     TIMESTAMP   -- where it ends; NULL at the log's end
+    until_at     TIMESTAMP,  -- where it ends; NULL at the log's end
+    captured     BOOLEAN     -- events leave by change data capture: a record's key is its event's id
 );
 
 -- The partitions that were read.

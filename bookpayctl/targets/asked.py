@@ -25,18 +25,20 @@ def ledger_of(environment: Environment) -> LedgerFacts | UnknownFact:
 
 
 def status_of(
-    name: str,
+    environment: Environment,
     processes: tuple[ProcessStatus, ...],
     facts: LedgerFacts | UnknownFact,
     notes: tuple[str, ...],
 ) -> Status:
     """An environment's status; what the database did not say is unknown in each place."""
     return Status(
-        name=name,
+        name=environment.name,
         processes=processes,
         leader=facts if isinstance(facts, UnknownFact) else facts.leader,
         open_payments=facts if isinstance(facts, UnknownFact) else facts.open_payments,
         waiting=facts if isinstance(facts, UnknownFact) else facts.waiting,
         moved_by_others=facts if isinstance(facts, UnknownFact) else facts.moved_by_others,
+        captured=environment.captured,
+        capture=facts if isinstance(facts, UnknownFact) else facts.capture,
         notes=notes,
     )

@@ -5,9 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from bookpayctl.clients.capture_slot import SLOT, CaptureSlot, read_slot
 from bookpayctl.clients.database import DatabaseError, connect
 from bookpayctl.clients.publisher_lock import HOLDERS, LogSlot, log_slot
-from bookpayctl.targets.status import Leader, MovedByOthers, OpenPayments, SlotUse, Waiting
+from bookpayctl.targets.status import (
+    Capture,
+    Leader,
+    MovedByOthers,
+    OpenPayments,
+    SlotUse,
+    Waiting,
+)
 from runtime.domain.names import FINAL_PAYMENT_STATES, PUBLISHER_LOCK_KEY, SCHEMA
 
 _LEADER: Final = f"""
@@ -116,6 +124,7 @@ class LedgerFacts:
     open_payments: tuple[OpenPayments, ...]
     waiting: tuple[Waiting, ...]
     moved_by_others: tuple[MovedByOthers, ...] = ()
+    capture: Capture | None = None
 
 
 def read_ledger(dsn: str) -> LedgerFacts:
@@ -133,6 +142,7 @@ def read_ledger(dsn: str) -> LedgerFacts:
             still_open = conn.execute(_OPEN, (final,)).fetchall()
             migrated = bool((conn.execute(_MIGRATED).fetchone() or (False,))[0])
             waiting = conn.execute(_waiting_with_age(migrated=migrated)).fetchall()
+            captured = read_slot(conn)
             moved = []
             if migrated:
                 waiting += conn.execute(_DISPUTES_OPEN).fetchall()
@@ -148,4 +158,9 @@ def read_ledger(dsn: str) -> LedgerFacts:
         tuple(OpenPayments(*row) for row in still_open),
         tuple(Waiting(*row) for row in waiting),
         tuple(MovedByOthers(*row) for row in moved),
+        None if captured is None else _capture_of(captured),
     )
+
+
+def _capture_of(slot: CaptureSlot) -> Capture:
+    return Capture(SLOT, slot.active, slot.wal_status, slot.behind_bytes)

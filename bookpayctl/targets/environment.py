@@ -22,6 +22,9 @@ ENVIRONMENT_FILE: Final = "environment.json"
 DEFAULT_NAME: Final = "default"
 WEBHOOK_WINDOW_SECONDS: Final = 900
 
+DEBEZIUM: Final = "debezium"
+"""Who publishes where our own publishers do not: Debezium's connector, by change data capture."""
+
 
 class EnvironmentMissingError(RuntimeError):
     """No environment of that name; the message says how to make one."""
@@ -75,6 +78,11 @@ class Environment:
     def webhook_window_seconds(self) -> float:
         """How long a webhook is waited for; of a stack that does not say, as the runtime has it."""
         return float(self.settings.get("webhook_window_seconds") or WEBHOOK_WINDOW_SECONDS)
+
+    @property
+    def captured(self) -> bool:
+        """Whether events leave the outbox by change data capture: none is ever marked published."""
+        return self.settings.get("publisher") == DEBEZIUM
 
     @property
     def kafka(self) -> KafkaServers:

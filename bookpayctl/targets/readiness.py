@@ -94,6 +94,32 @@ def http_readiness(port: int, *, seconds: float = ASK_SECONDS_MAX) -> ReadinessA
     return ReadinessAnswer(False, _failed_checks(answer.body) or f"HTTP {answer.status}")
 
 
+def connector_readiness(
+    port: int, name: str, *, seconds: float = ASK_SECONDS_MAX
+) -> ReadinessAnswer:
+    """Ask a Kafka Connect worker on 127.0.0.1 whether a connector and all its tasks run.
+
+    Source:
+        Kafka's documentation, Kafka Connect, REST API: GET /connectors/{name}/status.
+    """
+    url = f"http://127.0.0.1:{port}/connectors/{name}/status"
+    answer = ask("GET", url, timeout_seconds=seconds)
+    if answer.status is None:
+        return ReadinessAnswer(None, f"no answer: {answer.error}")
+    if not answer.ok:
+        return ReadinessAnswer(False, f"connector {name}: HTTP {answer.status}")
+    try:
+        document = json.loads(answer.body)
+        parts = [document["connector"], *document["tasks"]]
+        states = [str(part["state"]) for part in parts]
+        traces = [str(part["trace"]).splitlines()[0] for part in parts if part.get("trace")]
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        return ReadinessAnswer(False, f"connector {name}: its status cannot be read ({error!r})")
+    if len(states) > 1 and set(states) == {"RUNNING"}:
+        return ReadinessAnswer(True)
+    return ReadinessAnswer(False, "; ".join([f"connector and tasks: {states}", *traces]))
+
+
 def _failed_checks(body: bytes) -> str:
     """The checks in a /readyz body that do not hold, `name: reason`; only names where none is."""
     try:

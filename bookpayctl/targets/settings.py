@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bookpayctl.targets.environment import DEFAULT_NAME
+from bookpayctl.targets.environment import DEBEZIUM, DEFAULT_NAME
 from bookpayctl.targets.suppressions import (
     SECTION,
     Suppression,
@@ -34,7 +34,7 @@ NAME_PATTERN: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
 # Nothing here takes a day. It also keeps out `inf`, which is a number to Python.
 _SECONDS_MAX: Final = 86_400.0
 
-PUBLISHERS: Final = tuple(mode.value for mode in PublisherMode)
+PUBLISHERS: Final = (*(mode.value for mode in PublisherMode), DEBEZIUM)
 """Who publishes the outbox, and how."""
 
 _DURATION: Final = re.compile(
@@ -87,7 +87,7 @@ SETTINGS: Final = (
     Setting("webhook_window", "60s", "how long the reconciler waits for Stripe's webhook", ""),
     Setting("shadow_mode", "off", "whether the gateway only shadows v1: on or off"),
     Setting("failpoints", "on", "whether drills may arm failpoints in the services: on or off"),
-    Setting("publisher", "poll", "how outbox rows are published: poll or wal"),
+    Setting("publisher", "poll", "how outbox rows are published: poll, wal or debezium"),
     Setting("log_level", "INFO", "DEBUG, INFO, WARNING or ERROR", ""),
     Setting("up_timeout", "120s", "how long `up` waits for every process", "--timeout"),
     Setting("down_timeout", "60s", "how long `down` waits before it kills", "--timeout"),

@@ -86,6 +86,27 @@ class Leader:
 
 
 @dataclass(frozen=True, slots=True)
+class Capture:
+    """How far change data capture is, where it publishes and no publisher of ours leads.
+
+    Attributes:
+        active: whether the connector reads the slot.
+        wal_status: `lost` once PostgreSQL has thrown away what it still needs.
+        behind_bytes: of PostgreSQL's log, all tables counted, that it has not confirmed.
+    """
+
+    slot: str
+    active: bool
+    wal_status: str
+    behind_bytes: int
+
+    @property
+    def reads(self) -> bool:
+        """Whether what is written is read."""
+        return self.active and self.wal_status != "lost"
+
+
+@dataclass(frozen=True, slots=True)
 class OpenPayments:
     """Payments of one state that are not final: the backlog."""
 
@@ -119,6 +140,8 @@ class Status:
 
     Attributes:
         leader: None when the database says that nobody holds the lock.
+        captured: whether change data capture publishes, so that nobody has to lead.
+        capture: None where none publishes, or its slot is not there.
     """
 
     name: str
@@ -127,6 +150,8 @@ class Status:
     open_payments: tuple[OpenPayments, ...] | UnknownFact
     waiting: tuple[Waiting, ...] | UnknownFact
     moved_by_others: tuple[MovedByOthers, ...] | UnknownFact = ()
+    captured: bool = False
+    capture: Capture | UnknownFact | None = None
     notes: tuple[str, ...] = ()
 
     def exit(self) -> tuple[ExitCode, str]:
@@ -136,8 +161,7 @@ class Status:
         code = worst(
             [
                 *(_process_code(process) for process in self.processes),
-                ExitCode.UNKNOWN if isinstance(self.leader, UnknownFact) else ExitCode.PASS,
-                ExitCode.VIOLATED if self.leader is None else ExitCode.PASS,
+                self._publishing_code(),
                 ExitCode.UNKNOWN if isinstance(self.open_payments, UnknownFact) else ExitCode.PASS,
             ]
         )
@@ -147,6 +171,14 @@ class Status:
             ExitCode.PASS: "all_healthy",
         }
         return code, reasons[code]
+
+    def _publishing_code(self) -> ExitCode:
+        """Whether somebody publishes: a leader, or a capture that reads its slot."""
+        publishing = self.capture if self.captured else self.leader
+        if isinstance(publishing, UnknownFact):
+            return ExitCode.UNKNOWN
+        reads = publishing.reads if isinstance(publishing, Capture) else publishing is not None
+        return ExitCode.PASS if reads else ExitCode.VIOLATED
 
 
 def _process_code(process: ProcessStatus) -> ExitCode:

@@ -35,7 +35,7 @@ def look(target: Target) -> Glance:
 
 def _pace(environment: Environment) -> Pace | UnknownFact:
     try:
-        return read_pace(environment.dsn)
+        return read_pace(environment.dsn, captured=environment.captured)
     except PaceError as error:
         return UnknownFact(str(error))
 

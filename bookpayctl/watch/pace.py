@@ -6,11 +6,12 @@ shop costs it as little as watching a small one.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, LiteralString
 
-from bookpayctl.clients.database import DatabaseError, connect
+from bookpayctl.clients.database import Connection, DatabaseError, connect
 from runtime.domain.names import SCHEMA
 
 WINDOW_SECONDS: Final = 10
@@ -102,7 +103,8 @@ class Pace:
         stripe_per_second: calls that Stripe answered.
         stripe_unanswered: calls begun in that time that have no answer.
         stripe_refused: answers of 429, or of 500 and more.
-        unpublished: events in the outbox, at most ROWS_MAX; `oldest_unpublished_seconds` 0 without.
+        unpublished: events in the outbox, at most ROWS_MAX; None where a capture publishes, which
+            marks none. `oldest_unpublished_seconds` 0 without.
         hits: the newest first.
     """
 
@@ -115,13 +117,16 @@ class Pace:
     stripe_unanswered: int
     stripe_refused: int
     stripe: Percentiles
-    unpublished: int
+    unpublished: int | None
     oldest_unpublished_seconds: float
     hits: tuple[FaultSeen, ...]
 
 
-def read_pace(dsn: str) -> Pace:
+def read_pace(dsn: str, *, captured: bool = False) -> Pace:
     """Ask the database, in one read-only session with a time-out.
+
+    Args:
+        captured: whether events leave the outbox by change data capture.
 
     Raises:
         PaceError: it did not answer, or has not been migrated.
@@ -133,11 +138,11 @@ def read_pace(dsn: str) -> Pace:
         with connect(dsn, timeout_seconds=_TIMEOUT_SECONDS, options=options) as conn:
             orders = conn.execute(_ORDERS, values).fetchone()
             stripe = conn.execute(_STRIPE, values).fetchone()
-            outbox = conn.execute(_OUTBOX, values).fetchone()
+            outbox = (None, 0.0) if captured else _unpublished(conn, values)
             hits = conn.execute(_HITS, values).fetchall()
     except DatabaseError as error:
         raise PaceError(f"the database does not say: {str(error).strip()}") from error
-    if orders is None or stripe is None or outbox is None:
+    if orders is None or stripe is None:
         raise PaceError("the database does not say: a count gave no row")
     seconds, placed, paid, given_back, *took = orders
     answered, unanswered, refused, *stripe_took = stripe
@@ -155,3 +160,9 @@ def read_pace(dsn: str) -> Pace:
         oldest_unpublished_seconds=outbox[1],
         hits=tuple(FaultSeen(*row) for row in hits),
     )
+
+
+def _unpublished(conn: Connection, values: Mapping[str, int]) -> tuple[int, float]:
+    """How many events wait for their publisher, and the oldest for how many seconds."""
+    count, seconds = conn.execute(_OUTBOX, values).fetchone() or (0, 0.0)
+    return int(count), float(seconds)

@@ -60,7 +60,7 @@ def still_moving(
 ) -> list[str]:
     """What is not at rest yet; empty when every order is final and every group has read all."""
     moving = quiescence.read_pending_work(matrix.environment)
-    if not moving.is_quiescent or moving.waiting:
+    if not moving.is_settled or moving.waiting:
         return [moving.sentence()]
     behind = lags.behind()
     if behind:

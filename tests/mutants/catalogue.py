@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from tests.mutants.about_answers import ANSWER_MUTANTS
+from tests.mutants.about_capture import CAPTURE_MUTANTS
 from tests.mutants.about_certificates import CERTIFICATE_MUTANTS
 from tests.mutants.about_checks import CHECK_MUTANTS
 from tests.mutants.about_clusters import CLUSTER_MUTANTS
@@ -39,6 +40,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = tuple(
     sorted(
         (
             *ANSWER_MUTANTS,
+            *CAPTURE_MUTANTS,
             *CERTIFICATE_MUTANTS,
             *CHECK_MUTANTS,
             *CLUSTER_MUTANTS,

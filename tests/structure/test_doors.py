@@ -25,6 +25,7 @@ DATABASE_DOORS = {
 CHILD_DOORS = {
     "bookpayctl/clients/shell.py",
     "bookpayctl/cli/bringing_up.py",
+    "bookpayctl/cli/commands/bench.py",
     "bookpayctl/image/programs.py",
     # A page's commands are the operator's own, with what reaches his cluster, but for libpq's.
     "bookpayctl/runbook/execution.py",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final, LiteralString
 
 from bookpayctl.check import Category, Check, CheckAnswer, Inquiry, warned
+from bookpayctl.checks import capture
 from bookpayctl.clients.database import reading
 
 AGE_SECONDS_MAX: Final = 60.0
@@ -21,6 +22,8 @@ FROM outbox WHERE published_at IS NULL AND event_id NOT IN (
 
 def ask(inquiry: Inquiry) -> CheckAnswer:
     """Count what is not published, and how long the oldest has waited."""
+    if inquiry.environment.captured:
+        return capture.ask_drains(inquiry)
     with reading(inquiry.environment.dsn) as conn:
         row = conn.execute(_OLDEST).fetchone()
     if row is None:

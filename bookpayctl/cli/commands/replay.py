@@ -15,6 +15,7 @@ from bookpayctl.cli.commands.replay_outbox import (
     TypeOption,
     UntilOption,
     print_plan,
+    refuse_captured,
     selection_of,
     send,
 )
@@ -204,6 +205,7 @@ def _from_the_outbox(
 ) -> Report | None:
     """The report of rows that were published again; None where only the plan was printed."""
     environment = environment_of(name)
+    refuse_captured(environment)
     if how.dry_run and selection is not None:
         print_plan(environment, selection, how.rate, how.output)
         return None

@@ -65,6 +65,17 @@ def selection_of(
         fail(str(error), ExitCode.USAGE)
 
 
+def refuse_captured(environment: Environment) -> None:
+    """Exit 2 where no row says whether it was published, because a capture publishes."""
+    if environment.captured:
+        fail(
+            f"in environment {environment.name!r} Debezium publishes, and no row is ever marked:"
+            " which of them were published is not in the outbox; a lost event is inserted again by"
+            " the reconciler",
+            ExitCode.USAGE,
+        )
+
+
 def send(
     environment: Environment,
     selection: OutboxSelection | None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from bookpayctl.cli.durations import age
-from bookpayctl.cli.facts import json_value, listed, what_waits
+from bookpayctl.cli.facts import json_value, listed, shown_capture, what_waits
 from bookpayctl.cli.options import NameOption, OutputOption, environment_of
 from bookpayctl.cli.output import (
     Document,
@@ -61,7 +61,10 @@ def print_status(found: Status) -> None:
     headers = ("process", "state", "pid", "uptime", "restarts", "port", "lag", "health")
     print_table(headers, [_row(process) for process in found.processes])
     print_line()
-    print_line(f"publisher lock   {_leader(found)}")
+    if found.captured:
+        print_line(f"capture          {shown_capture(found)}")
+    else:
+        print_line(f"publisher lock   {_leader(found)}")
     print_line(f"payments open    {_open_payments(found)}")
     print_line(f"waiting          {_waiting(found)}")
     print_line(f"moved by others  {_moved_by_others(found)}")
@@ -140,6 +143,7 @@ def status_body(found: Status) -> dict[str, Any]:
         "name": found.name,
         "processes": json_value(found.processes),
         "publisher_lock": json_value(found.leader),
+        "capture": json_value(found.capture) if found.captured else None,
         "payments_open": json_value(found.open_payments),
         "waiting": json_value(found.waiting),
         "moved_by_others": json_value(found.moved_by_others),

@@ -22,7 +22,7 @@ Tap = Annotated[
 ]
 Publisher = Annotated[
     str | None,
-    typer.Option(metavar="HOW", help="How outbox rows are published: poll (default) or wal."),
+    typer.Option(metavar="HOW", help="Who publishes the outbox: poll (default), wal or debezium."),
 ]
 Dsn = Annotated[
     str | None, typer.Option(metavar="URI", help="An existing PostgreSQL; no password in it.")

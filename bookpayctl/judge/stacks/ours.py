@@ -84,7 +84,7 @@ class OurStack:
         return {
             "environment": settings.get("env", self.environment.name),
             "waiting_since": moment.read_at - waits,
-            "change_data_capture": False,
+            "change_data_capture": self.environment.captured,
             "account_is_shared": settings.get("stripe_shared") == "on",
         }
 

@@ -1,5 +1,6 @@
 -- The outbox. `created_text` is the header as the publisher writes it; a time that no clock shows is
--- NULL. A root is the key of its record; one that is no UUID as they are written is NULL.
+-- NULL. A root is the key of its record; one that is no UUID as they are written is NULL. A capture
+-- marks no row: there one counts as published a minute after it was written.
 SELECT
     event_id::text AS event_id,
     event_type,
@@ -19,7 +20,10 @@ SELECT
     payload->>'currency' AS currency,
     CASE WHEN created_at BETWEEN '0001-01-01 00:00+00' AND '9999-12-31 23:59:59.999999+00'
         THEN created_at AT TIME ZONE 'UTC' END AS created_at,
-    CASE WHEN published_at BETWEEN '0001-01-01 00:00+00' AND '9999-12-31 23:59:59.999999+00'
+    CASE WHEN current_setting('bookpay.captured', true) = 'on'
+        THEN CASE WHEN isfinite(created_at)
+            THEN created_at AT TIME ZONE 'UTC' + interval '1 minute' END
+        WHEN published_at BETWEEN '0001-01-01 00:00+00' AND '9999-12-31 23:59:59.999999+00'
         THEN published_at AT TIME ZONE 'UTC'
         WHEN published_at IS NOT NULL THEN timestamp '1970-01-01' END AS published_at
 FROM outbox

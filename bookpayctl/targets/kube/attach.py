@@ -17,7 +17,7 @@ from bookpayctl.clients.kafka_servers import KafkaProof
 from bookpayctl.clients.stripe_api import LIVE_BASE
 from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.targets import credentials, environment
-from bookpayctl.targets.environment import Environment
+from bookpayctl.targets.environment import DEBEZIUM, Environment
 from bookpayctl.targets.errors import TargetError
 from bookpayctl.targets.kube import kafka_user, secrets
 from bookpayctl.targets.kube.addresses import ENDPOINT_URL, TWIN, TWIN_CONTROL_PORT
@@ -155,6 +155,13 @@ def _database(cluster: Cluster, namespace: str) -> _Database:
     )
 
 
+def _publisher(config: Mapping[str, str]) -> str:
+    """Who publishes there, as the services are told."""
+    if config.get("BOOKPAY_CHANGE_DATA_CAPTURE") == "on":
+        return DEBEZIUM
+    return config.get("BOOKPAY_PUBLISHER_MODE", PublisherMode.POLL.value)
+
+
 def _environment(
     cluster: Cluster,
     wanted: Attachment,
@@ -201,7 +208,7 @@ def _environment(
             "namespaces": ",".join(dict.fromkeys((space, kafka_space))),
             "env": config["BOOKPAY_ENV"],
             "shadow_mode": config.get("SHADOW_MODE", "off"),
-            "publisher": config.get("BOOKPAY_PUBLISHER_MODE", PublisherMode.POLL.value),
+            "publisher": _publisher(config),
             "failpoints": config.get("BOOKPAY_FAILPOINTS", "off"),
             "stripe_shared": "off",
             "webhook_window_seconds": config.get(

@@ -72,7 +72,7 @@ def _examined(
 def _for_objects(cluster: Cluster, options: KubeOptions) -> list[Examination]:
     """Whether the objects of the overlay can be made there."""
     try:
-        rendered = manifests.render(manifests.overlay_folder(options.overlay))
+        rendered = manifests.render_chosen(options)
     except manifests.ManifestsError as error:
         return [_said("manifests", "can be rendered", error)]
     documents = manifests.personal(rendered, options)

@@ -9,8 +9,10 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -19,10 +21,11 @@ import yaml
 
 from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.targets.children import variables
+from bookpayctl.targets.environment import DEBEZIUM
 from bookpayctl.targets.errors import TargetError
 from bookpayctl.targets.kube.cluster import Document
 from bookpayctl.targets.kube.options import KubeOptions
-from runtime.domain.names import Service
+from runtime.domain.names import PublisherMode, Service
 
 ENVIRONMENT_LABEL: Final = "bookpay.dev/environment"
 DRILLS_LABEL: Final = "bookpay.dev/drills"
@@ -36,6 +39,14 @@ IMAGE: Final = "bookpay:dev"
 CONFIG_MAP: Final = "bookpay-config"
 
 _RENDER_SECONDS_MAX: Final = 60
+
+# What Debezium stands on, by the API group of its objects.
+_UNDER_DEBEZIUM: Final = {
+    "kafka.strimzi.io": "Strimzi's Kafka",
+    "postgresql.cnpg.io": "CloudNativePG's PostgreSQL",
+}
+# The labels last: they are for the objects of the component before them, too.
+_DEBEZIUM_COMPONENTS: Final = ("debezium", "labels")
 
 # Who must be there before whom: what pods mount and what guards them comes before them.
 _ORDER: Final = (
@@ -113,6 +124,50 @@ def render(place: Path) -> list[Document]:
     return [document for document in yaml.safe_load_all(done.stdout) if document]
 
 
+def render_chosen(options: KubeOptions) -> list[Document]:
+    """Every document of the chosen overlay, with Debezium laid over it where it is to publish.
+
+    Raises:
+        ManifestsError: as `render`; or the overlay and `--publisher` contradict each other.
+    """
+    place = overlay_folder(options.overlay)
+    documents = render(place)
+    has_connector = any(document["kind"] == "KafkaConnector" for document in documents)
+    if options.publisher != DEBEZIUM:
+        if has_connector:
+            raise ManifestsError(
+                f"overlay {options.overlay!r} has Debezium's connector, and --publisher is"
+                f" {options.publisher}: every event would go out twice; say --publisher {DEBEZIUM}"
+            )
+        return documents
+    if has_connector:
+        return documents
+    groups = {document["apiVersion"].rpartition("/")[0] for document in documents}
+    lacking = [title for group, title in _UNDER_DEBEZIUM.items() if group not in groups]
+    if lacking:
+        raise ManifestsError(
+            f"--publisher {DEBEZIUM} needs {' and '.join(lacking)} in the overlay, and"
+            f" {options.overlay!r} has none; --overlay operators has both"
+        )
+    return _laid_over(place, _DEBEZIUM_COMPONENTS)
+
+
+def _laid_over(place: Path, components: tuple[str, ...]) -> list[Document]:
+    """An overlay with components on top, as a kustomization of somebody's own would have them."""
+    with tempfile.TemporaryDirectory() as name:
+        # kustomize takes no absolute path, and follows links before it goes up.
+        here = Path(name).resolve()
+        laid = (folder().resolve() / "components" / component for component in components)
+        document = {
+            "apiVersion": "kustomize.config.k8s.io/v1beta1",
+            "kind": "Kustomization",
+            "resources": [os.path.relpath(place.resolve(), here)],
+            "components": [os.path.relpath(component, here) for component in laid],
+        }
+        (here / "kustomization.yaml").write_text(json.dumps(document))
+        return render(here)
+
+
 def personal(documents: list[Document], options: KubeOptions) -> list[Document]:
     """The same documents as this environment has them, in the order in which they are applied."""
     made = copy.deepcopy(documents)
@@ -141,7 +196,16 @@ def configuration(options: KubeOptions) -> dict[str, str]:
         "BOOKPAY_WEBHOOK_WINDOW_SECONDS": window,
         "BOOKPAY_EVENT_WINDOW_SECONDS": window,
         "SHADOW_MODE": "on" if options.shadow_mode else "off",
-        "BOOKPAY_PUBLISHER_MODE": options.publisher,
+        **publishing(options.publisher),
+    }
+
+
+def publishing(publisher: str) -> dict[str, str]:
+    """What the services are told of who publishes; where Debezium does, no publisher runs."""
+    captured = publisher == DEBEZIUM
+    return {
+        "BOOKPAY_PUBLISHER_MODE": PublisherMode.POLL.value if captured else publisher,
+        "BOOKPAY_CHANGE_DATA_CAPTURE": "on" if captured else "off",
     }
 
 

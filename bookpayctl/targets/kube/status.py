@@ -62,7 +62,7 @@ def read_status(
     running = [_status(pod, answer, group, now) for pod, answer in zip(pods, answers, strict=True)]
     everything = [*running, *map(_stopped, stopped)]
     return status_of(
-        environment.name,
+        environment,
         tuple(sorted(everything, key=lambda one: (one.service, one.name))),
         facts,
         notes,

@@ -118,7 +118,7 @@ def bring_up(cluster: Cluster, options: KubeOptions, root: Path, tell: Tell) -> 
 
 
 def _plan(options: KubeOptions) -> _Plan:
-    rendered = manifests.render(manifests.overlay_folder(options.overlay))
+    rendered = manifests.render_chosen(options)
     documents = manifests.personal(rendered, options)
     spaces = [doc["metadata"]["name"] for doc in documents if doc["kind"] == "Namespace"]
     used = {doc["metadata"].get("namespace") for doc in documents} - {None, *spaces}

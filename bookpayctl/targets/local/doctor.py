@@ -22,6 +22,7 @@ import psutil
 
 from bookpayctl.targets import children
 from bookpayctl.targets.credentials import STRIPE_KEY
+from bookpayctl.targets.environment import DEBEZIUM
 from bookpayctl.targets.local.machine import cgroup, ports
 from bookpayctl.targets.local.machine.paths import PathRefusedError
 from bookpayctl.targets.local.machine.state import load_state, sockets_dir
@@ -42,6 +43,9 @@ _MIB: Final = 2**20
 
 # Kafka 350 MB, eleven Python processes of about 70 MB, PostgreSQL 150 MB, the twin.
 MEMORY_BYTES_MIN: Final = 1_400 * _MIB
+
+# A Kafka Connect worker with Debezium, in the place of three publishers.
+CONNECT_BYTES: Final = 700 * _MIB
 
 # A fresh environment takes 150 MB, the cache 50; a night of drills writes some hundreds.
 DISK_BYTES_MIN: Final = 1 * _GIB
@@ -68,9 +72,10 @@ def examine(
         _database_user,
         _postgres_runs,
         _java_runs,
-        _kafka_cache,
+        lambda: _cache(jars.KAFKA),
+        lambda: _debezium(options()),
         lambda: _disk(root),
-        _memory,
+        lambda: _memory(options()),
         _processors,
         _tasks,
         _open_files,
@@ -165,15 +170,24 @@ def _program_runs(subject: str, command: list[str]) -> Examination:
     )
 
 
-def _kafka_cache() -> Examination:
-    folder = jars.jars_dir(jars.cache_dir())
-    required = "verified in the cache, or the network once"
-    if folder.is_dir() and jars.is_verified(folder):
-        return Examination("kafka jars", ExaminationResult.OK, required, f"verified in {folder}")
+def _cache(wanted: jars.JarSet) -> Examination:
+    folder = jars.jars_dir(jars.cache_dir(), wanted)
+    subject, required = f"{wanted.name} jars", "verified in the cache, or the network once"
+    if folder.is_dir() and jars.is_verified(folder, wanted):
+        return Examination(subject, ExaminationResult.OK, required, f"verified in {folder}")
     return Examination(
-        *("kafka jars", ExaminationResult.WARNING, required, "not in the cache"),
-        f"the next `up` downloads 45 MB; offline, set {jars.CACHE_VARIABLE} to a filled cache",
+        *(subject, ExaminationResult.WARNING, required, "not in the cache"),
+        f"the next `up` downloads {wanted.size_mb} MB; offline, set {jars.CACHE_VARIABLE} to a"
+        " filled cache",
     )
+
+
+def _debezium(given: UpOptions) -> Examination:
+    """Of the worker that publishes in our publishers' place, where one is asked for."""
+    if given.publisher == DEBEZIUM:
+        return _cache(jars.DEBEZIUM)
+    required = f"only with --publisher {DEBEZIUM}"
+    return Examination("debezium jars", ExaminationResult.OK, required, "not needed")
 
 
 def _disk(root: Path) -> Examination:
@@ -188,15 +202,16 @@ def _disk(root: Path) -> Examination:
     )
 
 
-def _memory() -> Examination:
+def _memory(given: UpOptions) -> Examination:
+    least = MEMORY_BYTES_MIN + (CONNECT_BYTES if given.publisher == DEBEZIUM else 0)
     machine = psutil.virtual_memory().available
     allowed = cgroup.memory_available_bytes()
     available = machine if allowed is None else min(machine, allowed)
     where = "" if allowed is None else ", limited by the cgroup" * (allowed < machine)
     return _judge(
         "memory",
-        ok=available >= MEMORY_BYTES_MIN,
-        required=f"{MEMORY_BYTES_MIN / _GIB:.1f} GiB available",
+        ok=available >= least,
+        required=f"{least / _GIB:.1f} GiB available",
         observed=f"{available / _GIB:.1f} GiB available{where}",
         fix="stop something, or give the container more memory",
     )

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from bookpayctl.clients.kafka_servers import KafkaProof
 from bookpayctl.targets import credentials, settings
+from bookpayctl.targets.environment import DEBEZIUM
 from bookpayctl.targets.local.machine.paths import (
     refuse_in_class_path,
     refuse_unusable,
@@ -45,6 +46,7 @@ def read_options(values: Mapping[str, Value], environ: Mapping[str, str]) -> UpO
     if dsn is not None:
         _check_dsn(dsn)
     stripe_api_base = values["stripe_api_base"].text or None
+    _refuse_existing_for_debezium(values)
     return UpOptions(
         name=settings.environment_name(values),
         webhook_port=settings.whole(values, "webhook_port", least=1, most=65_535),
@@ -104,6 +106,19 @@ def _otlp_endpoint(environ: Mapping[str, str]) -> str | None:
     ):
         raise SettingsError(f"{OTLP_VARIABLE}={endpoint[:80]!r} must be an http(s) URL")
     return endpoint
+
+
+def _refuse_existing_for_debezium(values: Mapping[str, Value]) -> None:
+    """Debezium leaves a slot and topics of its own behind, which only servers of ours forget."""
+    if settings.publisher(values) != DEBEZIUM:
+        return
+    for key in ("dsn", "bootstrap_servers"):
+        if values[key].text:
+            raise SettingsError(
+                f"--publisher {DEBEZIUM} takes PostgreSQL and Kafka of the environment's own, and"
+                f" {key} ({values[key].source}) names another's: a slot left on it would keep its"
+                " log until its disk is full"
+            )
 
 
 def _refuse_empty_flags(values: Mapping[str, Value]) -> None:

@@ -15,6 +15,7 @@ from typing import Final
 from bookpayctl.clients.kafka_servers import KafkaProof, KafkaServers
 from bookpayctl.targets import credentials
 from bookpayctl.targets.environment import (
+    DEBEZIUM,
     Environment,
     EnvironmentMissingError,
     ProcessSpec,
@@ -26,7 +27,7 @@ from bookpayctl.targets.local.machine.state import LocalState, load_state, save_
 from bookpayctl.targets.local.ownership.claim import Claimant, claimant
 from bookpayctl.targets.local.supervise import programs
 from bookpayctl.targets.local.supervise.supervisor import Supervisor
-from bookpayctl.targets.servers import kafka, postgres
+from bookpayctl.targets.servers import connect, jars, kafka, postgres
 from bookpayctl.targets.servers.contents import TENANT_ID
 from bookpayctl.targets.servers.jars import cache_dir, jars_dir
 from bookpayctl.targets.servers.owner import Owner, database_owner
@@ -83,6 +84,7 @@ class Plan:
 
     Attributes:
         database: None when an existing one is used; likewise `broker`.
+        worker: the Kafka Connect worker; None where our own publishers publish.
         new_password: the database does not know the password in the pass file yet.
         notes: what the user should know, such as a port that had to change.
     """
@@ -92,6 +94,7 @@ class Plan:
     socket_path: Path
     database: postgres.Postgres | None
     broker: kafka.Kafka | None
+    worker: connect.Connect | None
     programs: tuple[programs.Program, ...]
     environment: Environment
     new_password: bool
@@ -132,12 +135,14 @@ def make_plan(
     installation = placement.reachable_installation(state, owner)
     database = _database(options, state, installation, owner)
     broker = _broker(options, root, state)
+    worker = _worker(options, root, state, database, broker)
     environment = _environment(options, root, state, database, broker)
     environment = replace(environment, psql_dir=installation / "bin")
     listed = [
         *([_postgres_program(database)] if database else []),
         *([_kafka_program(broker)] if broker else []),
         *applications(_addresses(options, environment, state)),
+        *([_connect_program(worker)] if worker else []),
     ]
     return Plan(
         root=root,
@@ -145,6 +150,7 @@ def make_plan(
         socket_path=socket,
         database=database,
         broker=broker,
+        worker=worker,
         programs=tuple(listed),
         environment=replace(environment, processes=tuple(program.spec for program in listed)),
         new_password=new_password,
@@ -199,6 +205,29 @@ def _broker(options: UpOptions, root: Path, state: LocalState) -> kafka.Kafka | 
         home=root / "kafka",
         port=state.ports[programs.KAFKA],
         controller_port=state.ports[programs.KAFKA_CONTROLLER_PORT],
+    )
+
+
+def _worker(
+    options: UpOptions,
+    root: Path,
+    state: LocalState,
+    database: postgres.Postgres | None,
+    broker: kafka.Kafka | None,
+) -> connect.Connect | None:
+    """Debezium in our publishers' place; it stands beside servers of the environment's own."""
+    if options.publisher != DEBEZIUM or database is None or broker is None:
+        return None
+    password = credentials.database_password(root / "secrets")
+    connect.keep_secrets(root / "secrets", postgres.ROLE, password)
+    return connect.Connect(
+        jars=jars_dir(cache_dir(), jars.DEBEZIUM),
+        manifests=connect.MANIFESTS,
+        home=root / programs.CONNECT,
+        port=state.ports[programs.CONNECT],
+        bootstrap_servers=broker.bootstrap_servers,
+        database_port=database.port,
+        database=postgres.DATABASE,
     )
 
 
@@ -293,5 +322,15 @@ def _kafka_program(server: kafka.Kafka) -> programs.Program:
         command=tuple(server.command()),
         directory=server.home,
         tier=programs.Tier.BROKER,
+        stop_seconds=_STOP_SECONDS_SERVER,
+    )
+
+
+def _connect_program(server: connect.Connect) -> programs.Program:
+    return programs.Program(
+        spec=ProcessSpec(programs.CONNECT, programs.CONNECT, server.port),
+        command=tuple(server.command()),
+        directory=server.home,
+        tier=programs.Tier.SERVICE,
         stop_seconds=_STOP_SECONDS_SERVER,
     )

@@ -47,7 +47,7 @@ def read_status(environment: Environment) -> Status:
         )
         facts = ledger.result()
     return status_of(
-        environment.name,
+        environment,
         processes,
         facts,
         _notes(environment, infos.result()),

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Final
 
 from bookpayctl.clients.database import Connection
+from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.runs.interrupts import shielded
 from bookpayctl.runs.waiting import wait_until
 from bookpayctl.targets import credentials, environment
-from bookpayctl.targets.environment import Environment
+from bookpayctl.targets.environment import DEBEZIUM, Environment
+from bookpayctl.targets.errors import TargetError
 from bookpayctl.targets.local import down
 from bookpayctl.targets.local.machine import leftovers
 from bookpayctl.targets.local.machine.state import save_state, socket_path
@@ -33,6 +35,7 @@ from bookpayctl.targets.local.plan import (
 from bookpayctl.targets.local.supervise import programs
 from bookpayctl.targets.local.supervise.configuration import write_config
 from bookpayctl.targets.local.supervise.programs import (
+    CONNECT,
     POSTGRES,
     TWIN,
     Program,
@@ -47,7 +50,7 @@ from bookpayctl.targets.local.supervise.waiting import (
     wait_until_ready,
 )
 from bookpayctl.targets.platform import UpStep
-from bookpayctl.targets.servers import aot, contents, jars, kafka, postgres
+from bookpayctl.targets.servers import aot, connect, contents, jars, kafka, postgres
 
 _POLL_SECONDS: Final = 0.02
 _DAEMON_SECONDS_MAX: Final = 15.0
@@ -55,6 +58,14 @@ _UNDO_SECONDS_MAX: Final = 30.0
 
 
 Tell = Callable[[UpStep], None]
+
+
+class PublisherFixedError(TargetError):
+    """Events of the environment leave by change data capture, and can leave no other way now."""
+
+    code = ExitCode.USAGE
+    reason = "publisher_fixed"
+    fix = f"bookpayctl up --publisher {DEBEZIUM}, or down --purge first"
 
 
 def bring_up(
@@ -87,12 +98,14 @@ def bring_up(
         # Before ports are chosen: what nobody looks after any more may still listen on ours, and so
         # does a stack whose folder was removed while it ran.
         down.stop(root, timeout_seconds=_UNDO_SECONDS_MAX, tell=lambda t: tell(UpStep("up", t)))
+    _refuse_other_publisher(options, recorded)
     plan = make_plan(options, root, applications=applications)
     for note in plan.notes:
         tell(UpStep("ports", note))
     plan = _claim_shared(plan, options, recorded, tell)
     supervisor = Supervisor(plan.socket_path)
     with _undo_on_failure(plan, supervisor, tell) as started:
+        _prepare_worker(plan, tell)
         if supervisor.pid() is None:
             _prepare(plan, tell)
             write_config(root, plan.socket_path, plan.programs)
@@ -102,6 +115,17 @@ def bring_up(
         environment.save(plan.environment)
         _start_and_wait(plan, supervisor, started, deadline, tell)
     return plan.environment
+
+
+def _refuse_other_publisher(options: UpOptions, recorded: Environment | None) -> None:
+    """Debezium marks no row: whoever publishes after it would send every event there ever was."""
+    if recorded is None or not recorded.captured or options.publisher == DEBEZIUM:
+        return
+    raise PublisherFixedError(
+        f"environment {options.name!r} was brought up with --publisher {DEBEZIUM}, which marks no"
+        f" event as published: with --publisher {options.publisher} every event it has would be"
+        " sent again"
+    )
 
 
 def _claim_shared(plan: Plan, options: UpOptions, recorded: Environment | None, tell: Tell) -> Plan:
@@ -137,7 +161,7 @@ def _prepare(plan: Plan, tell: Tell) -> None:
             try:
                 jars.ensure(
                     jars.cache_dir(),
-                    lambda arrived, total: tell(_fetching(arrived, total)),
+                    lambda arrived, total: tell(_fetching("kafka", arrived, total)),
                 )
                 if not kafka.archive_file(plan.broker.jars).exists():
                     tell(UpStep("kafka", "learning to start fast, once", transient=True))
@@ -151,9 +175,24 @@ def _prepare(plan: Plan, tell: Tell) -> None:
             raise PartFailedError(POSTGRES, str(error)) from error
 
 
-def _fetching(arrived: int, total: int) -> UpStep:
+def _prepare_worker(plan: Plan, tell: Tell) -> None:
+    """Fetch the worker's jars and write its settings; it reads them only when it is started."""
+    if plan.worker is None:
+        return
+    try:
+        jars.ensure(
+            jars.cache_dir(),
+            lambda arrived, total: tell(_fetching(CONNECT, arrived, total)),
+            jars.DEBEZIUM,
+        )
+    except jars.JarsError as error:
+        raise PartFailedError(CONNECT, str(error)) from error
+    connect.prepare(plan.worker)
+
+
+def _fetching(part: str, arrived: int, total: int) -> UpStep:
     text = f"fetching {total} jars, once: {arrived} are there"
-    return UpStep("kafka", text, transient=True, fraction=arrived / total)
+    return UpStep(part, text, transient=True, fraction=arrived / total)
 
 
 def _prepare_database(plan: Plan, tell: Tell) -> None:
@@ -251,6 +290,12 @@ def _fill_database(plan: Plan) -> None:
 
     try:
         contents.fill_database(dsn, plan.environment.secret("orders-token"), claim)
+        if plan.worker is not None:
+            contents.create_publication(
+                dsn,
+                connect.publication_name(plan.worker.manifests),
+                connect.publication_statement(plan.worker.manifests),
+            )
     except contents.ContentsError as error:
         raise PartFailedError(POSTGRES, str(error)) from error
 
@@ -260,6 +305,10 @@ def _create_topics(plan: Plan) -> None:
         if plan.broker is not None:
             kafka_mark.take(plan.environment.kafka, plan.claimant)
         made = contents.create_topics(plan.environment.kafka)
+        if plan.worker is not None:
+            contents.create_topics_of_others(
+                plan.environment.kafka, connect.topics(plan.worker.manifests)
+            )
     except contents.ContentsError as error:
         raise PartFailedError("kafka", str(error)) from error
     key = servers.state_key(servers.KAFKA, plan.environment.kafka_bootstrap_servers)

@@ -6,7 +6,7 @@ Every step is harmless when repeated, so `up` runs all of them each time.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -98,21 +98,53 @@ def create_topics(servers: KafkaServers) -> list[str]:
     Raises:
         ContentsError: the broker refused one, for another reason than that it exists.
     """
-    wanted = [
-        NewTopic(
-            topic.value,
-            num_partitions=PARTITIONS,
-            replication_factor=1,
-            config={"retention.ms": str(RETENTION_MS), "cleanup.policy": "delete"},
-        )
-        for topic in Topic
-    ]
+    settings = {"retention.ms": str(RETENTION_MS), "cleanup.policy": "delete"}
+    return _create(
+        servers,
+        [
+            NewTopic(topic.value, num_partitions=PARTITIONS, replication_factor=1, config=settings)
+            for topic in Topic
+        ],
+    )
+
+
+def create_topics_of_others(
+    servers: KafkaServers, settings_of_topic: Mapping[str, Mapping[str, str]]
+) -> list[str]:
+    """Create topics of one partition that are not ours, such as a connector's, likewise."""
+    return _create(
+        servers,
+        [
+            NewTopic(name, num_partitions=1, replication_factor=1, config=dict(settings))
+            for name, settings in settings_of_topic.items()
+        ],
+    )
+
+
+def create_publication(dsn: str, name: str, statement: str) -> None:
+    """Make a publication of the outbox unless it is there.
+
+    Raises:
+        ContentsError: the database refused.
+    """
+    try:
+        with connect(dsn) as conn:
+            there = "SELECT FROM pg_publication WHERE pubname = %s"
+            if conn.execute(there, (name,)).fetchone() is None:
+                conn.execute(statement.encode())
+    except DatabaseError as error:
+        raise ContentsError(f"publication {name} could not be made: {error}") from error
+
+
+def _create(servers: KafkaServers, wanted: Sequence[NewTopic]) -> list[str]:
     made = []
     try:
         client = open_admin(servers)
     except BrokerError as error:
         raise ContentsError(f"no topic could be created: {error}") from error
-    for name, future in client.create_topics(wanted, request_timeout=_TOPIC_SECONDS_MAX).items():
+    for name, future in client.create_topics(
+        list(wanted), request_timeout=_TOPIC_SECONDS_MAX
+    ).items():
         try:
             future.result(timeout=_TOPIC_SECONDS_MAX)
         except KafkaException as error:

@@ -1,4 +1,4 @@
-"""Kafka's jars: fetched once per user, checked against pinned digests, kept for offline use.
+"""Jars of Kafka and of Debezium: fetched once per user, checked against pins, kept for offline use.
 
 `jgo` resolves and downloads them; what it brought is accepted only when every file is one of the
 pinned ones and every pinned one is there. Concurrent callers wait for each other, and the folder
@@ -14,24 +14,70 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
 import platformdirs
 
-# slf4j-simple, not slf4j-nop: a broker that dies must be able to say why.
-COORDINATES: Final = "org.apache.kafka:kafka_2.13:4.4.0+org.slf4j:slf4j-simple:1.7.36"
 CACHE_VARIABLE: Final = "BOOKPAY_CACHE"
-_PINS_FILE: Final = "kafka-jars.sha256"
 VERIFIED_MARK: Final = "verified.json"
+
+
+@dataclass(frozen=True, slots=True)
+class JarSet:
+    """Jars that are one class path.
+
+    Attributes:
+        name: how its folder in the cache begins.
+        title: whose they are, for a person.
+        coordinates: what they are resolved from.
+        pins_file: name and digest of every one of them, kept beside this module.
+        size_mb: what a first download takes.
+    """
+
+    name: str
+    title: str
+    coordinates: str
+    pins_file: str
+    size_mb: int
+
+
+# slf4j-simple, not slf4j-nop: a broker that dies must be able to say why.
+_LOGGING: Final = "org.slf4j:slf4j-simple:1.7.36"
+
+KAFKA: Final = JarSet(
+    name="kafka",
+    title="Kafka",
+    coordinates=f"org.apache.kafka:kafka_2.13:4.4.0+{_LOGGING}",
+    pins_file="kafka-jars.sha256",
+    size_mb=45,
+)
+
+# One release for the whole worker, that of the manifests' KafkaConnect: Debezium asks for the one
+# before, and 3.6 does not run on Connect 4.4, which moved a class that it uses (Sanitizer).
+_CONNECT: Final = ("connect-runtime", "connect-api", "connect-json", "connect-transforms")
+DEBEZIUM: Final = JarSet(
+    name="debezium",
+    title="Debezium and Kafka Connect",
+    coordinates="+".join(
+        (
+            *(f"org.apache.kafka:{name}:4.3.1" for name in (*_CONNECT, "kafka-clients")),
+            "io.debezium:debezium-connector-postgres:3.6.1.Final",
+            _LOGGING,
+        )
+    ),
+    pins_file="debezium-jars.sha256",
+    size_mb=40,
+)
 
 Progress = Callable[[int, int], None]
 """Called with the jars that are there and the jars there will be."""
 
 
 class JarsError(RuntimeError):
-    """Kafka's jars cannot be had; the message says what to do."""
+    """The jars cannot be had; the message says what to do."""
 
 
 def cache_dir() -> Path:
@@ -42,24 +88,24 @@ def cache_dir() -> Path:
     return Path(platformdirs.user_cache_dir("bookpay"))
 
 
-def pinned() -> dict[str, str]:
+def pinned(jars: JarSet = KAFKA) -> dict[str, str]:
     """File name -> sha256 of every jar, from the file kept with the source."""
-    text = (files(__package__) / _PINS_FILE).read_text()
+    text = (files(__package__) / jars.pins_file).read_text()
     return {name: digest for digest, name in (line.split() for line in text.splitlines())}
 
 
-def jars_dir(cache: Path) -> Path:
+def jars_dir(cache: Path, jars: JarSet = KAFKA) -> Path:
     """Where the jars of these pins lie; other pins have another folder."""
-    digest = hashlib.sha256(json.dumps(pinned(), sort_keys=True).encode()).hexdigest()
-    return cache / f"kafka-{digest[:12]}"
+    digest = hashlib.sha256(json.dumps(pinned(jars), sort_keys=True).encode()).hexdigest()
+    return cache / f"{jars.name}-{digest[:12]}"
 
 
-def class_path(jars: Path) -> str:
+def class_path(folder: Path, jars: JarSet = KAFKA) -> str:
     """Every pinned jar in one fixed order, whether or not it has been fetched yet."""
-    return os.pathsep.join(str(jars / name) for name in sorted(pinned()))
+    return os.pathsep.join(str(folder / name) for name in sorted(pinned(jars)))
 
 
-def ensure(cache: Path, progress: Progress) -> Path:
+def ensure(cache: Path, progress: Progress, jars: JarSet = KAFKA) -> Path:
     """Return the folder with every pinned jar, verified; fetch them when they are not there.
 
     Args:
@@ -69,12 +115,13 @@ def ensure(cache: Path, progress: Progress) -> Path:
     Raises:
         JarsError: no network, or what came is not what is pinned. The cache is as before.
     """
-    target = jars_dir(cache)
-    if is_verified(target):
+    target = jars_dir(cache, jars)
+    if is_verified(target, jars):
         return target
     cache.mkdir(parents=True, exist_ok=True)
+    # One lock for every set: whoever holds it removes what others left half fetched.
     with _locked(cache / "kafka.lock"):
-        if is_verified(target):
+        if is_verified(target, jars):
             # Somebody else fetched them while we waited.
             return target
         # Whoever made these is dead: we hold the lock.
@@ -82,7 +129,7 @@ def ensure(cache: Path, progress: Progress) -> Path:
             shutil.rmtree(leftover, ignore_errors=True)
         staging = cache / f".fetching-{os.getpid()}"
         try:
-            _fetch(staging, progress)
+            _fetch(jars, staging, progress)
             shutil.rmtree(target, ignore_errors=True)
             (staging / "jars").rename(target)
         finally:
@@ -90,7 +137,7 @@ def ensure(cache: Path, progress: Progress) -> Path:
     return target
 
 
-def is_verified(target: Path) -> bool:
+def is_verified(target: Path, jars: JarSet = KAFKA) -> bool:
     """Whether the folder holds exactly the pinned jars.
 
     Digests are computed once; later the mark, which holds size and modification time of each
@@ -98,7 +145,7 @@ def is_verified(target: Path) -> bool:
     """
     if _recorded_stamps(target) == _stamps(target):
         return True
-    if _differences(target):
+    if _differences(target, jars):
         return False
     (target / VERIFIED_MARK).write_text(json.dumps(_stamps(target)))
     return True
@@ -129,9 +176,9 @@ def _stamps(folder: Path) -> dict[str, list[int]]:
     return {name: [stat.st_size, stat.st_mtime_ns] for name, stat in sorted(stats.items())}
 
 
-def _differences(folder: Path) -> list[str]:
+def _differences(folder: Path, jars: JarSet) -> list[str]:
     """What separates the folder from the pins, one phrase per file."""
-    pins = pinned()
+    pins = pinned(jars)
     found = {
         path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("*.jar")
     }
@@ -146,13 +193,13 @@ def _differences(folder: Path) -> list[str]:
     ]
 
 
-def _fetch(staging: Path, progress: Progress) -> None:
+def _fetch(jars: JarSet, staging: Path, progress: Progress) -> None:
     """Resolve and download into `staging`, and leave the checked jars in `staging/jars`."""
     # Half a second to import, and needed once in the life of a machine.
     from jgo.env import EnvironmentBuilder, LinkStrategy
     from jgo.maven import MavenContext, PythonResolver
 
-    total = len(pinned())
+    total = len(pinned(jars))
     arrived = 0
 
     @contextmanager
@@ -173,10 +220,10 @@ def _fetch(staging: Path, progress: Progress) -> None:
         builder = EnvironmentBuilder(
             context=context, cache_dir=staging / "environments", link_strategy=LinkStrategy.HARD
         )
-        environment = builder.from_endpoint(endpoint=COORDINATES)
+        environment = builder.from_endpoint(endpoint=jars.coordinates)
     except (OSError, RuntimeError, ValueError) as error:
         raise JarsError(
-            f"cannot fetch Kafka ({type(error).__name__}: {error}); the first `up` needs the"
+            f"cannot fetch {jars.title} ({type(error).__name__}: {error}); the first `up` needs the"
             f" network once. Without it, copy the cache of a machine that has it and point"
             f" {CACHE_VARIABLE} at the copy"
         ) from error
@@ -184,9 +231,9 @@ def _fetch(staging: Path, progress: Progress) -> None:
     collected.mkdir()
     for path in Path(environment.path).rglob("*.jar"):
         path.rename(collected / path.name)
-    if differences := _differences(collected):
+    if differences := _differences(collected, jars):
         raise JarsError(
-            f"Kafka's jars are not the pinned ones: {'; '.join(differences[:3])}"
+            f"the jars of {jars.title} are not the pinned ones: {'; '.join(differences[:3])}"
             f" ({len(differences)} in all); nothing of them is used"
         )
     (collected / VERIFIED_MARK).write_text(json.dumps(_stamps(collected)))

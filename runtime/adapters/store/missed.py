@@ -80,7 +80,17 @@ def _to_order(
 
 
 # The publisher sends whatever has no published_at: to take the mark back is to publish again.
-_REPUBLISH: Final = """
+_UNMARK: Final = """
+    UPDATE outbox SET published_at = NULL FROM due WHERE outbox.event_id = due.event_id
+    RETURNING outbox.event_id
+"""
+# A capture sends whatever is inserted, and hears of nothing else: the row makes way for itself.
+_INSERT_AGAIN: Final = """
+    , gone AS (DELETE FROM outbox USING due WHERE outbox.event_id = due.event_id
+               RETURNING outbox.*)
+    INSERT INTO outbox SELECT * FROM gone RETURNING event_id
+"""
+_DUE: Final = """
     WITH due AS (
         SELECT outbox.event_id FROM outbox LEFT JOIN events_told_again USING (event_id)
         WHERE outbox.event_id = ANY (%(event_ids)s) AND coalesce(times, 0) < %(most)s
@@ -90,7 +100,7 @@ _REPUBLISH: Final = """
           -- Doubling: an event whose consumer is down for an hour is not sent a hundred times.
           -- A mark set by hand may lie ahead, at infinity even; it says as little of a moment ago
           -- as one that is old.
-          AND NOT published_at BETWEEN
+          AND NOT {sent_at} BETWEEN
               clock_timestamp() - make_interval(secs => %(window)s * power(2, coalesce(times, 0)))
               AND clock_timestamp() + interval '1 minute'
         FOR UPDATE OF outbox SKIP LOCKED),
@@ -98,31 +108,33 @@ _REPUBLISH: Final = """
         INSERT INTO events_told_again (event_id) SELECT event_id FROM due
         ON CONFLICT (event_id) DO UPDATE SET times = events_told_again.times + 1,
             told_at = clock_timestamp())
-    UPDATE outbox SET published_at = NULL FROM due WHERE outbox.event_id = due.event_id
-    RETURNING outbox.event_id
 """
+_REPUBLISH: Final = _DUE.format(sent_at="published_at") + _UNMARK
+_INSERT_WHAT_IS_DUE: Final = _DUE.format(sent_at="coalesce(told_at, created_at)") + _INSERT_AGAIN
 
 
-def republish_now(conn: Connection, event_id: UUID) -> bool:
+def republish_now(conn: Connection, event_id: UUID, *, captured: bool = False) -> bool:
     """Have one event published again at once; False when the outbox does not have it."""
-    return (
-        conn.execute(
-            "UPDATE outbox SET published_at = NULL WHERE event_id = %s", (event_id,)
-        ).rowcount
-        == 1
+    statement = (
+        f"WITH due AS (SELECT %s::uuid AS event_id) {_INSERT_AGAIN if captured else _UNMARK}"
     )
+    return conn.execute(statement, (event_id,)).rowcount == 1
 
 
 def republish(
-    conn: Connection, event_ids: Sequence[UUID], *, window_seconds: float
+    conn: Connection, event_ids: Sequence[UUID], *, window_seconds: float, captured: bool = False
 ) -> list[EventId]:
     """Have events published again that were published more than a window ago.
+
+    Args:
+        captured: whether events leave the outbox by change data capture, which marks none: then
+            an event counts as published when it was written.
 
     Returns:
         Those that will be; the others are not there, not published yet, or were sent a moment ago.
     """
     rows = conn.execute(
-        _REPUBLISH,
+        _INSERT_WHAT_IS_DUE if captured else _REPUBLISH,
         {"event_ids": list(event_ids), "most": REPUBLISHED_MAX, "window": window_seconds},
     ).fetchall()
     return [EventId(row[0]) for row in rows]

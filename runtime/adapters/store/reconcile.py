@@ -123,6 +123,7 @@ _UNPUBLISHED: Final = (
     "published_at IS NULL AND NOT EXISTS (SELECT FROM dead_letters AS letter"
     " WHERE letter.source = 'outbox' AND letter.event_id = outbox.event_id)"
 )
+_OUTBOX_UNPUBLISHED: Final = "outbox_unpublished"
 _DISPUTED: Final = "closed_at IS NULL AND status NOT LIKE 'warning%'"
 
 # What to count, in which rows, and the column that says since when.
@@ -136,20 +137,27 @@ _COUNTED: Final = (
     ("dead_letters", "dead_letters", "created_at", "resolved_at IS NULL"),
     ("orders_pending", "orders", "created_at", "status = 'pending'"),
     # What is a dead letter waits for a person, and is counted there.
-    ("outbox_unpublished", "outbox", "created_at", _UNPUBLISHED),
+    (_OUTBOX_UNPUBLISHED, "outbox", "created_at", _UNPUBLISHED),
 )
 # One statement, so that the counts are of one moment and cost one round trip a second. A time
 # written by hand may be infinite, which has no age and must not take the others' away.
-_WAITING: Final = " UNION ALL ".join(
-    f"SELECT '{what}' AS what, count(*) AS count,"  # noqa: S608 - constants
+_COUNTS: Final = {
+    what: f"SELECT '{what}' AS what, count(*) AS count,"  # noqa: S608 - constants
     f" coalesce(extract(epoch FROM clock_timestamp()"
     f" - min({since}) FILTER (WHERE isfinite({since}))), 0)::float8 AS oldest_seconds"
     f" FROM {table} WHERE {where}"
     for what, table, since, where in _COUNTED
-)
+}
 
 
-def waiting(conn: Connection) -> list[Backlog]:
-    """What else is open or waits for an operator, each with its count, zero included."""
+def waiting(conn: Connection, *, captured: bool = False) -> list[Backlog]:
+    """What else is open or waits for an operator, each with its count, zero included.
+
+    Args:
+        captured: whether events leave the outbox by change data capture, which marks none: then
+            nobody here can say what is unpublished, and it is left out.
+    """
+    left_out = {_OUTBOX_UNPUBLISHED} if captured else set()
+    counts = (count for what, count in _COUNTS.items() if what not in left_out)
     with conn.cursor(row_factory=class_row(Backlog)) as cursor:
-        return cursor.execute(_WAITING).fetchall()
+        return cursor.execute(" UNION ALL ".join(counts)).fetchall()

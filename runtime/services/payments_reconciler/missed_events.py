@@ -51,7 +51,8 @@ class MissedEvents:
                 order.status, order.payment_state, cancel_known=order.cancel_known
             )
             ids = [_event_id(root, event_type) for event_type in wanted]
-            republished = missed.republish(conn, ids, window_seconds=window)
+            captured = self.tools.settings.change_data_capture
+            republished = missed.republish(conn, ids, window_seconds=window, captured=captured)
             never_sent = EventType.ORDER_PLACED in wanted and not republished
             # Not there, as against sent a moment ago or about to be: it was never written.
             if never_sent and not outbox.holds(conn, root):

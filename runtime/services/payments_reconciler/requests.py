@@ -101,7 +101,7 @@ def _redrive(tools: Tools, conn: psycopg.Connection, request: OperatorRequest) -
     if letter.resolved:
         return _Answer(False, "it is resolved already")
     if letter.is_record:
-        return _republish(conn, letter)
+        return _republish(tools, conn, letter)
     if letter.event_id is None:
         return _Answer(False, "it names no event that could be driven again")
     # Resolved is all it takes: the publisher passes over rows with an open dead letter.
@@ -122,9 +122,12 @@ def _redrive(tools: Tools, conn: psycopg.Connection, request: OperatorRequest) -
     assert_never(applied)
 
 
-def _republish(conn: psycopg.Connection, letter: DeadLetter) -> _Answer:
+def _republish(tools: Tools, conn: psycopg.Connection, letter: DeadLetter) -> _Answer:
     """A record is read again when its event is; one that nobody can read has no event."""
-    if letter.event_id is None or not missed.republish_now(conn, letter.event_id):
+    captured = tools.settings.change_data_capture
+    if letter.event_id is None or not missed.republish_now(
+        conn, letter.event_id, captured=captured
+    ):
         return _Answer(False, "no outbox row has this record's event; mend and run its producer")
     dead_letters.resolve(conn, letter.row_id)
     return _Answer(True, "its event is published again from the outbox")

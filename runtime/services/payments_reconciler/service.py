@@ -121,7 +121,8 @@ class Reconciler:
         self._published_at = now
         with self.tools.pool.connection() as conn:
             open_by_state = {entry.what: entry for entry in reconcile.open_payments(conn)}
-            waiting = reconcile.waiting(conn)
+            captured = self.tools.settings.change_data_capture
+            waiting = reconcile.waiting(conn, captured=captured)
         # A state that has emptied goes to zero; left out, its last count would stand for ever.
         for state in self._known_states | set(open_by_state):
             entry = open_by_state.get(state)

@@ -27,7 +27,7 @@ from tests.support.waiting import eventually
 
 # Brought up, these would work; they are asked wrongly only.
 # What works without an environment, and long where it does: an image with whatever engine there is.
-BRINGS_UP = {"up", "demo", "certify", "image build"}
+BRINGS_UP = {"up", "demo", "certify", "bench", "image build"}
 # Reads no settings, and what it comes to does not depend on any.
 READS_NOTHING = {"simulate"}
 # Runs until it is stopped, and has no document.

@@ -16,6 +16,19 @@ def test_every_pin_is_a_jar_with_a_sha256() -> None:
     assert "kafka_2.13-4.4.0.jar" in pins
 
 
+def test_the_worker_is_of_one_release_and_has_debezium() -> None:
+    pins = jars.pinned(jars.DEBEZIUM)
+
+    assert len(pins) == 67
+    of_kafka = {name for name in pins if name.startswith(("connect-", "kafka-"))}
+    assert {name.rpartition("-")[2] for name in of_kafka} == {"4.3.1.jar"}
+    assert "debezium-connector-postgres-3.6.1.Final.jar" in pins
+
+
+def test_each_set_has_a_folder_of_its_own(tmp_path: Path) -> None:
+    assert jars.jars_dir(tmp_path) != jars.jars_dir(tmp_path, jars.DEBEZIUM)
+
+
 def test_a_folder_with_a_changed_jar_is_not_verified(tmp_path: Path) -> None:
     for name in jars.pinned():
         (tmp_path / name).write_bytes(b"something else")

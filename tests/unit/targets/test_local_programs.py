@@ -48,6 +48,16 @@ def test_there_are_eleven_service_processes_a_twin_and_a_mail_sink() -> None:
     assert set(by_name()) == PROCESSES
 
 
+def test_no_publisher_of_ours_runs_beside_debezium() -> None:
+    listed = programs.applications(replace(ADDRESSES, publisher="debezium"))
+    reconciler = next(one for one in listed if one.name == "payments-reconciler")
+
+    publishers = {name for name in PROCESSES if name.startswith("outbox-publisher")}
+    assert {program.name for program in listed} == PROCESSES - publishers
+    assert reconciler.variables["BOOKPAY_CHANGE_DATA_CAPTURE"] == "on"
+    assert by_name()["payments-reconciler"].variables["BOOKPAY_CHANGE_DATA_CAPTURE"] == "off"
+
+
 def test_an_existing_stripe_leaves_the_twin_out() -> None:
     listed = programs.applications(replace(ADDRESSES, own_twin=False))
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from bookpayctl.report.exit_code import ExitCode
-from bookpayctl.targets.status import Leader, ProcessStatus, Status, UnknownFact
+from bookpayctl.targets.status import Capture, Leader, ProcessStatus, Status, UnknownFact
 
 HEALTHY = ProcessStatus(
     name="payments-worker-0",
@@ -55,6 +57,24 @@ def test_a_lag_or_a_leader_that_could_not_be_asked_is_unknown() -> None:
 
 def test_a_lock_that_nobody_holds_is_a_failure() -> None:
     assert exit_of(leader=None)[0] is ExitCode.VIOLATED
+
+
+@pytest.mark.parametrize(
+    ("capture", "code"),
+    [
+        (Capture("outbox_cdc", True, "reserved", 100), ExitCode.PASS),
+        (Capture("outbox_cdc", False, "reserved", 100), ExitCode.VIOLATED),
+        (Capture("outbox_cdc", True, "lost", 100), ExitCode.VIOLATED),
+        (None, ExitCode.VIOLATED),
+        (UnknownFact("no database"), ExitCode.UNKNOWN),
+    ],
+)
+def test_where_a_capture_publishes_its_slot_is_asked_for_and_no_leader(
+    capture: Capture | UnknownFact | None, code: ExitCode
+) -> None:
+    status = Status("default", (HEALTHY,), None, (), (), captured=True, capture=capture)
+
+    assert status.exit()[0] is code
 
 
 def test_an_environment_without_processes_is_vacuous() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from bookpayctl.targets.children import python_module
-from bookpayctl.targets.environment import ProcessSpec
+from bookpayctl.targets.environment import DEBEZIUM, ProcessSpec
 from bookpayctl.targets.kafka_files import variables_of
 from runtime.domain.names import PublisherMode, Service
 
@@ -22,6 +22,7 @@ KAFKA: Final = "kafka"
 TWIN: Final = "stripe-twin"
 TAP: Final = "stripe-tap"
 MAIL: Final = "mail-sink"
+CONNECT: Final = "kafka-connect"
 
 KAFKA_CONTROLLER_PORT: Final = "kafka-controller"
 TWIN_CONTROL_PORT: Final = "stripe-twin-control"
@@ -55,6 +56,7 @@ class ReadinessProbe(Enum):
     KAFKA = auto()
     SMTP = auto()
     LISTENS = auto()
+    CONNECTOR = auto()
     READYZ = auto()
 
 
@@ -113,7 +115,7 @@ LATER: Final = ("nice", "-n", "10")
 RECEIVER_PROCESS: Final = "payments-webhook-receiver"
 
 PORT_NAMES: Final = (
-    *(POSTGRES, KAFKA, KAFKA_CONTROLLER_PORT, TWIN, TWIN_CONTROL_PORT, TAP, MAIL),
+    *(POSTGRES, KAFKA, KAFKA_CONTROLLER_PORT, TWIN, TWIN_CONTROL_PORT, TAP, MAIL, CONNECT),
     *(replica.name for replica in REPLICAS),
 )
 
@@ -155,10 +157,15 @@ class Addresses:
 
 
 def applications(addresses: Addresses) -> list[Program]:
-    """Every process but the two servers: twin, mail sink, services."""
+    """Every process but the servers: twin, mail sink, services.
+
+    Where Debezium publishes there is no publisher of ours: two would send every event twice.
+    """
+    captured = addresses.publisher == DEBEZIUM
+    replicas = [one for one in REPLICAS if not (captured and one.service is Service.PUBLISHER)]
     twin = [_twin(addresses)] if addresses.own_twin else []
     tap = [_tap(addresses, addresses.tap_journal)] if addresses.tap_journal else []
-    return [*twin, *tap, _mail_sink(addresses), *(_service(addresses, r) for r in REPLICAS)]
+    return [*twin, *tap, _mail_sink(addresses), *(_service(addresses, r) for r in replicas)]
 
 
 def tier_of_process(name: str) -> Tier:
@@ -176,6 +183,7 @@ def probe_of_process(name: str) -> ReadinessProbe:
         MAIL: ReadinessProbe.SMTP,
         # It answers nothing of its own: whatever is asked there is asked of Stripe.
         TAP: ReadinessProbe.LISTENS,
+        CONNECT: ReadinessProbe.CONNECTOR,
     }
     return probes.get(name, ReadinessProbe.READYZ)
 
@@ -308,6 +316,7 @@ def _service_variables(addresses: Addresses, service: Service) -> dict[str, str]
             return {
                 "BOOKPAY_WEBHOOK_WINDOW_SECONDS": window,
                 "BOOKPAY_EVENT_WINDOW_SECONDS": window,
+                "BOOKPAY_CHANGE_DATA_CAPTURE": ("on" if addresses.publisher == DEBEZIUM else "off"),
                 **gateway_client,
             }
         case Service.RECEIVER:

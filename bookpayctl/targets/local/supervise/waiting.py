@@ -19,6 +19,7 @@ from bookpayctl.targets.local.supervise.configuration import LOG_FILE
 from bookpayctl.targets.local.supervise.endings import last_end
 from bookpayctl.targets.local.supervise.programs import Program, ReadinessProbe
 from bookpayctl.targets.local.supervise.supervisor import ProcessInfo, Supervisor
+from bookpayctl.targets.servers.connect import CONNECTOR
 
 _ENDED_BY_ITSELF: Final = ("Exited too quickly", "Bad exit code")
 
@@ -138,6 +139,8 @@ def probe(
             return _yes_or_no(readiness.kafka_answers(servers, seconds=seconds))
         case ReadinessProbe.LISTENS:
             return _yes_or_no(readiness.listens(port))
+        case ReadinessProbe.CONNECTOR:
+            return readiness.connector_readiness(port, CONNECTOR, seconds=seconds)
         case ReadinessProbe.SMTP:
             return _yes_or_no(readiness.smtp_answers(port, seconds=seconds))
     assert_never(kind)

@@ -1,0 +1,1 @@
+"""How contenders are compared: in turns, with their spread, beside what the machine had to do."""

@@ -1,0 +1,1 @@
+"""The runner of benchmarks: what is decided of figures, without measuring any."""
