@@ -66,8 +66,8 @@ class Retry:
     Attributes:
         may_run: another request with the key is under way at Stripe, so something may execute.
         patient: nothing is wrong, the answer is only not there yet; it does not count as a failure.
-        unreached: whoever should have executed it was not there, or could not: that says nothing of
-            this request, and counts against whoever is away, not against it.
+        unreached: whoever should have executed it was not there, or could not: no other request
+            would fare better now.
     """
 
     reason: str
@@ -79,7 +79,7 @@ class Retry:
     @property
     def counts(self) -> bool:
         """Whether it is one of the refusals after which a payment is parked."""
-        return not (self.patient or self.unreached)
+        return not self.patient
 
 
 @dataclass(frozen=True, slots=True)

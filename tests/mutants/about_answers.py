@@ -132,18 +132,6 @@ ANSWER_MUTANTS: Final = (
         (f"{WATCHED}::test_one_that_is_still_starting_is_no_outage",),
     ),
     Mutant(
-        "M264",
-        "a gateway that is away counts against each payment, and parks it in the end",
-        (
-            Replacement(
-                "runtime/domain/outcome.py",
-                "        return not (self.patient or self.unreached)\n",
-                "        return not self.patient\n",
-            ),
-        ),
-        (unit("runtime/test_payment_table", "test_nobody_is_parked_because_somebody_was_away"),),
-    ),
-    Mutant(
         "M265",
         "a worker that reaches nobody goes on sending all that is due",
         (

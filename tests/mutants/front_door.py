@@ -160,7 +160,6 @@ UNSEEN: Final = {
     "M228": _LONG_TRANSACTION,
     "M229": _LONG_TRANSACTION,
     "M230": "not tried: needs a batch whose acknowledgement is lost while its leader stays leader",
-    "M264": _AWAY_FOR_LONG,
     "M265": _AWAY_FOR_LONG,
     "M266": _AWAY_FOR_LONG,
     **dict.fromkeys(("M238", "M239", "M240", "M241", "M242", "M243", "M244"), _STREAMED),

@@ -25,7 +25,11 @@ RETRIES = st.builds(Retry, st.just("lock_timeout"), st.none(), *[st.booleans()] 
     [
         (NEVER_SENT, Retry("lock_timeout"), KeyHistory(transient_failures=1)),
         (NEVER_SENT, Retry("no_v1_outcome", patient=True), NEVER_SENT),
-        (NEVER_SENT, Retry("connection refused", unreached=True), NEVER_SENT),
+        (
+            NEVER_SENT,
+            Retry("connection refused", unreached=True),
+            KeyHistory(transient_failures=1),
+        ),
         (
             NEVER_SENT,
             Retry("idempotency_key_in_use", may_run=True),
