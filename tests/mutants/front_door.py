@@ -154,7 +154,7 @@ UNSEEN: Final = {
     "M228": _LONG_TRANSACTION,
     "M229": _LONG_TRANSACTION,
     "M230": "not tried: needs a batch whose acknowledgement is lost while its leader stays leader",
-    **dict.fromkeys(("M238", "M239", "M240", "M241", "M242", "M243", "M244"), _STREAMED),
+    **dict.fromkeys(("M238", "M239", "M240", "M241", "M242", "M243", "M244", "M245"), _STREAMED),
     "M231": "costs time alone, and no command judges how long a look takes",
 }
 """Sabotage -> why no command finds it: nothing provokes it, or what was tried stayed green."""
