@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.mutants.mutant import Mutant, Replacement, integration
+from tests.mutants.mutant import Mutant, Replacement, integration, unit
 
 STREAMING: Final = "runtime/services/outbox_publisher/streaming.py"
 HANDOVER: Final = "runtime/services/outbox_publisher/handover.py"
@@ -105,6 +105,23 @@ STREAMING_MUTANTS: Final = (
             integration(
                 TESTS,
                 "test_an_event_whose_acknowledgement_was_lost_is_published_again",
+            ),
+        ),
+    ),
+    Mutant(
+        "M245",
+        "the rest of a transaction is taken for done by what the server says in its middle",
+        (
+            Replacement(
+                "runtime/adapters/store/pgoutput.py",
+                "            if not self._within:\n",
+                "            if end:\n",
+            ),
+        ),
+        (
+            unit(
+                "runtime/test_runtime_pgoutput",
+                "test_a_position_is_not_passed_on_within_a_transaction",
             ),
         ),
     ),

@@ -162,7 +162,7 @@ UNSEEN: Final = {
     "M230": "not tried: needs a batch whose acknowledgement is lost while its leader stays leader",
     "M265": _AWAY_FOR_LONG,
     "M266": _AWAY_FOR_LONG,
-    **dict.fromkeys(("M238", "M239", "M240", "M241", "M242", "M243", "M244"), _STREAMED),
+    **dict.fromkeys(("M238", "M239", "M240", "M241", "M242", "M243", "M244", "M245"), _STREAMED),
     "M231": "costs time alone, and no command judges how long a look takes",
     "M270": "needs more calls that hang than the gateway has threads",
     "M271": _TRACES,
