@@ -11,7 +11,7 @@ INGEST: Final = "runtime/services/payments_worker/ingest.py"
 INBOX: Final = "runtime/services/payments_worker/inbox.py"
 QUEUE: Final = "runtime/steps/queue.py"
 CONSUMER_LOOP: Final = "runtime/adapters/consumer_loop.py"
-PUBLISHER: Final = "runtime/services/outbox_publisher/service.py"
+LEADERSHIP: Final = "runtime/services/outbox_publisher/leadership.py"
 PRODUCING: Final = "runtime/services/outbox_publisher/producing.py"
 POSITION: Final = "runtime/services/outbox_publisher/position.py"
 READING: Final = "runtime/services/outbox_publisher/reading.py"
@@ -137,10 +137,10 @@ EVENT_MUTANTS: Final = (
         "the publisher selects and marks on another connection than the one that holds its lock",
         (
             Replacement(
-                PUBLISHER,
-                "        return Term(self.standby, number, Envelope(common.process, number))\n",
+                LEADERSHIP,
+                "        term = Term(control, number, Envelope(common.process, number), handover=handover)\n",
                 """        working = database.connect(common.dsn, common.process, flush_commits=False)
-        return Term(working, number, Envelope(common.process, number))
+        term = Term(working, number, Envelope(common.process, number), handover=handover)
 """,
             ),
         ),
@@ -214,7 +214,7 @@ EVENT_MUTANTS: Final = (
     Mutant(
         "M51",
         "the publisher's session leaves the planner free, and it plans on an empty outbox",
-        (Replacement(PUBLISHER, "                settings=outbox.PLANNER_SETTINGS,\n", ""),),
+        (Replacement(LEADERSHIP, "                settings=outbox.PLANNER_SETTINGS,\n", ""),),
         (
             integration(
                 "outbox_publisher/test_plans",

@@ -70,6 +70,24 @@ OUTBOX: Final = Dashboard(
                 "outbox-publisher-two-leaders",
                 (Query(f"max(bookpay_outbox_publisher_term{{{OURS}}})", "term"),),
             ),
+            Panel(
+                "Streaming",
+                "short",
+                "Leaders that the log tells of rows: one in WAL mode, none where rows are polled.",
+                "outbox-backlog",
+                (Query(f"sum(bookpay_outbox_publisher_streaming{{{OURS}}})", "streaming"),),
+            ),
+            Panel(
+                "Log kept for the slot",
+                "bytes",
+                "Write-ahead log that PostgreSQL keeps for the publisher, and how much more may be "
+                "written before the slot is lost and rows are polled.",
+                "outbox-backlog",
+                (
+                    Query(f"max(bookpay_outbox_slot_retained_bytes{{{OURS}}})", "kept"),
+                    Query(f"max(bookpay_outbox_slot_left_bytes{{{OURS}}})", "to its end"),
+                ),
+            ),
         ),
         "Kafka": (
             Panel(

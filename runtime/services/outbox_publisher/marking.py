@@ -10,15 +10,14 @@ from uuid import UUID
 
 from runtime import metrics
 from runtime.adapters.store import dead_letters, outbox
-from runtime.faults import connections
-from runtime.faults.points import Failpoint, Failpoints, Subject
 from runtime.services.outbox_publisher.pace import marks_now
+from runtime.services.outbox_publisher.producing import Sending
 from runtime.services.outbox_publisher.term import Term
 
 logger = logging.getLogger(__name__)
 
 
-def settle(term: Term, failpoints: Failpoints) -> bool:
+def settle(term: Term, sending: Sending) -> bool:
     """Write down what the broker has said: marks, and dead letters.
 
     Returns:
@@ -31,12 +30,10 @@ def settle(term: Term, failpoints: Failpoints) -> bool:
         limit=term.limit,
     ):
         acknowledged = term.in_flight.take_acknowledged()
-        first = Subject(event_id=UUID(acknowledged[0]))
-        connection = connections.Executed(term.conn)
-        failpoints.hit(Failpoint.PUBLISHER_ACKED_BEFORE_MARK, first, connection)
+        sending.about_to_mark(acknowledged[0], term.conn)
         metrics.OUTBOX_PUBLISHED.inc(outbox.mark_published(term.conn, acknowledged))
         moved = True
-        failpoints.hit(Failpoint.PUBLISHER_MARKED, first, connection)
+        sending.has_marked(acknowledged[0], term.conn)
     for event_id, why in term.in_flight.take_unpublishable():
         dead_letters.insert_event(
             term.conn,

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Final, cast
 from uuid import UUID
 
+import psycopg
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from runtime import tracing
@@ -55,6 +56,20 @@ class Sending:
             Failpoint.PUBLISHER_FETCHED_BEFORE_PRODUCE,
             subject_of(first),
             connections.Broker(self.producer),
+        )
+
+    def about_to_mark(self, first: str, conn: psycopg.Connection) -> None:
+        """The broker has these events, this one first, and none of them is marked."""
+        self.failpoints.hit(
+            Failpoint.PUBLISHER_ACKED_BEFORE_MARK,
+            Subject(event_id=UUID(first)),
+            connections.Executed(conn),
+        )
+
+    def has_marked(self, first: str, conn: psycopg.Connection) -> None:
+        """These events are marked."""
+        self.failpoints.hit(
+            Failpoint.PUBLISHER_MARKED, Subject(event_id=UUID(first)), connections.Executed(conn)
         )
 
     def send(self, in_flight: InFlight, envelope: Envelope, row: OutboxRow) -> bool:

@@ -192,7 +192,7 @@ class Publisher:
                 self.sending.send(in_flight, term.envelope, row)
 
     def _settle(self, term: Term) -> None:
-        if settle(term, self.process.failpoints):
+        if settle(term, self.sending):
             self.moved_at = time.monotonic()
 
     def step_down(self, error: Exception) -> None:

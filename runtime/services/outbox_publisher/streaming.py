@@ -18,7 +18,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
-from uuid import UUID
 
 from confluent_kafka import KafkaError, KafkaException, Message
 
@@ -26,8 +25,6 @@ from runtime import metrics, tracing
 from runtime.adapters.store.marks import Marks
 from runtime.adapters.store.outbox import OutboxRow
 from runtime.adapters.store.replication import Replication
-from runtime.faults import connections
-from runtime.faults.points import Failpoint, Subject
 from runtime.services.outbox_publisher.in_flight import InFlight
 from runtime.services.outbox_publisher.message import Envelope, KafkaMessage, Unpublishable
 from runtime.services.outbox_publisher.producing import (
@@ -251,13 +248,11 @@ class Streaming:
         marked = False
         if not self.marks.is_idle and (count := self.marks.finish()) is not None:
             marked = True
-            first = Subject(event_id=UUID(self._marking[0]))
+            first = self._marking[0]
             self._marking = []
             self._confirmed = max(self._confirmed, self._marking_position)
             metrics.OUTBOX_PUBLISHED.inc(count)
-            self.sending.failpoints.hit(
-                Failpoint.PUBLISHER_MARKED, first, connections.Executed(self.marks.conn)
-            )
+            self.sending.has_marked(first, self.marks.conn)
         self._mark()
         return marked
 
@@ -271,11 +266,7 @@ class Streaming:
         if len(self._to_mark) < MARKED_AT_ONCE and now - self._marked_at < MARK_SECONDS:
             return
         self._marked_at = now
-        self.sending.failpoints.hit(
-            Failpoint.PUBLISHER_ACKED_BEFORE_MARK,
-            Subject(event_id=UUID(self._to_mark[0])),
-            connections.Executed(self.marks.conn),
-        )
+        self.sending.about_to_mark(self._to_mark[0], self.marks.conn)
         self._marking, self._to_mark = self._to_mark, []
         self._marking_position = self._acknowledged
         self.marks.begin(self._marking)
