@@ -42,7 +42,7 @@ from runtime.services.payments_gateway.schema import (
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class CallAnswer:
     """What a caller is told of a call: the outcome, and Stripe's own status for those who log it.
 
     Attributes:
@@ -63,13 +63,13 @@ class Gateway:
     environment: str
 
 
-def charge(gateway: Gateway, body: ChargeBody, v1: V1Outcome | None) -> Told:
+def charge(gateway: Gateway, body: ChargeBody, v1: V1Outcome | None) -> CallAnswer:
     """Create and confirm the payment's PaymentIntent; in shadow mode, answer with v1's outcome."""
     # The mode is the process's, not the request's: nobody can ask for a charge of the other kind.
     if not gateway.settings.shadow:
-        return _told(_send_charge(gateway, body))
+        return _answer(_send_charge(gateway, body))
     outcome = shadow.charge(gateway.journal, body.event_id, v1, lambda: _send_charge(gateway, body))
-    return Told(outcome_body(outcome))
+    return CallAnswer(outcome_body(outcome))
 
 
 def _send_charge(gateway: Gateway, body: ChargeBody) -> Call:
@@ -103,7 +103,7 @@ def _send_charge(gateway: Gateway, body: ChargeBody) -> Call:
     )
 
 
-def refund(gateway: Gateway, body: RefundBody) -> Told:
+def refund(gateway: Gateway, body: RefundBody) -> CallAnswer:
     """Give an amount back under the caller's key."""
     if gateway.settings.shadow:
         raise shadow.waiting()
@@ -122,10 +122,10 @@ def refund(gateway: Gateway, body: RefundBody) -> Told:
         ),
         classify=lambda answer: stripe_answers.outcome_of_refund(answer, asked),
     )
-    return _told(call)
+    return _answer(call)
 
 
-def cancel(gateway: Gateway, body: CancelBody) -> Told:
+def cancel(gateway: Gateway, body: CancelBody) -> CallAnswer:
     """Cancel a PaymentIntent that has not moved money."""
     if gateway.settings.shadow:
         raise shadow.waiting()
@@ -139,10 +139,10 @@ def cancel(gateway: Gateway, body: CancelBody) -> Told:
         send=lambda: gateway.stripe.cancel(body.payment_intent_id, key=key),
         classify=lambda answer: stripe_answers.outcome_of_cancel(answer, body.payment_intent_id),
     )
-    return _told(call)
+    return _answer(call)
 
 
-def _told(call: Call) -> Told:
+def _answer(call: Call) -> CallAnswer:
     shown = call.answer.document if isinstance(call.answer, Shown) else {}
     # A PaymentIntent has an id too, and it is none of a refund.
     is_refund = stripe_shape.is_of_kind(shown, "refund")
@@ -152,7 +152,7 @@ def _told(call: Call) -> Told:
         stripe_request_id=call.request_id,
         stripe_refund_id=shown["id"] if is_refund else None,
     )
-    return Told(outcome, call.http_status if call.is_stripes else None)
+    return CallAnswer(outcome, call.http_status if call.is_stripes else None)
 
 
 def retrieve(gateway: Gateway, payment_intent_id: str) -> IntentAnswer:

@@ -24,7 +24,7 @@ from runtime.adapters.stripe_gateway import StripeGateway
 from runtime.domain.outcome import Unknown
 from runtime.process import Process
 from runtime.services.payments_gateway import calls, edge
-from runtime.services.payments_gateway.calls import Gateway, Told
+from runtime.services.payments_gateway.calls import CallAnswer, Gateway
 from runtime.services.payments_gateway.journal import Journal
 from runtime.services.payments_gateway.schema import (
     CancelBody,
@@ -143,7 +143,7 @@ def build_app(gateway: Gateway, process: Process) -> FastAPI:
     edge.add_problem_handlers(app)
     seconds = gateway.settings.deadlines.gateway_seconds
 
-    async def in_time(call: Callable[[], Told]) -> Response:
+    async def in_time(call: Callable[[], CallAnswer]) -> Response:
         """The call's answer, or `unknown` once the gateway's own deadline has passed.
 
         Stripe's time-out is per read: an answer that trickles in would outlive every deadline
@@ -152,7 +152,7 @@ def build_app(gateway: Gateway, process: Process) -> FastAPI:
         try:
             return _response(await threads.run_within(seconds, call))
         except TimeoutError:
-            return _response(Told(outcome_body(Unknown("gateway_deadline"))))
+            return _response(CallAnswer(outcome_body(Unknown("gateway_deadline"))))
 
     @app.post("/charge", openapi_extra=CHARGE, responses=CHARGED, response_model=OutcomeBody)
     async def charge(request: Request) -> Response:
@@ -177,10 +177,10 @@ def build_app(gateway: Gateway, process: Process) -> FastAPI:
     return app
 
 
-def _response(told: Told) -> Response:
+def _response(answer: CallAnswer) -> Response:
     """The answer over HTTP, with Stripe's own status mirrored in a header."""
-    headers = {} if told.stripe_status is None else {"X-Stripe-Status": str(told.stripe_status)}
-    return Response(told.outcome.model_dump_json(), 200, headers, "application/json")
+    headers = {} if answer.stripe_status is None else {"X-Stripe-Status": str(answer.stripe_status)}
+    return Response(answer.outcome.model_dump_json(), 200, headers, "application/json")
 
 
 def _add_questions(app: FastAPI, gateway: Gateway, threads: Threads) -> None:
