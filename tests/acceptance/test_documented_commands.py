@@ -286,9 +286,10 @@ def test_the_example_of_every_help_does_what_it_says(
     shop: CommandLine, folder: Path, made: dict[str, str]
 ) -> None:
     # tests/cluster/test_taken_over.py has a cluster to attach to, and an image wants a cache;
-    # tests/integration/mapped_stacks has a stack of others; test_rehearsed_runbooks.py rehearses.
+    # tests/integration/mapped_stacks has a stack of others; test_rehearsed_runbooks.py rehearses;
+    # benchmarks take minutes of an otherwise quiet machine, and a cache for servers of their own.
     apart = {"up", "demo", "down", "stripe serve", "attach", "image build", "runbook rehearse"}
-    apart |= {"mapping init", "mapping test"}
+    apart |= {"mapping init", "mapping test", "bench"}
     lines = {name: filled(line, made) for name, line in examples().items() if name not in apart}
     bare = [re.sub(r'^eval "\$\((.+)\)"$', r"\1", line) for line in lines.values()]
 
