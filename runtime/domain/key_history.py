@@ -43,8 +43,8 @@ def interrupted(key: KeyHistory) -> KeyHistory:
 
 def refused(key: KeyHistory, outcome: o.Retry) -> KeyHistory:
     """This call executed nothing, though another one with the key may be under way."""
-    # Else whoever is away for ten minutes would park every payment that came meanwhile.
-    failures = key.transient_failures + (1 if outcome.counts else 0)
+    # A patient refusal is no failure: nothing is wrong, the answer is only not there yet.
+    failures = key.transient_failures + (0 if outcome.patient else 1)
     return replace(
         key,
         maybe_executed=key.maybe_executed or outcome.may_run,

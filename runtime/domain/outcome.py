@@ -76,11 +76,6 @@ class Retry:
     patient: bool = False
     unreached: bool = False
 
-    @property
-    def counts(self) -> bool:
-        """Whether it is one of the refusals after which a payment is parked."""
-        return not self.patient
-
 
 @dataclass(frozen=True, slots=True)
 class Unknown:

@@ -152,7 +152,7 @@ def _retry(payment: Payment, outcome: o.Retry) -> Verdict:
     key = refused.key
     if payment.cancel_requested and not key.maybe_executed:
         return _failed(payment, ORDER_CANCELLED, None)
-    too_often = outcome.counts and key.transient_failures >= TRANSIENT_FAILURES_MAX
+    too_often = not outcome.patient and key.transient_failures >= TRANSIENT_FAILURES_MAX
     if too_often and not key.maybe_executed:
         return _parked(refused, f"refused {key.transient_failures} times: {outcome.reason}")
     return Step(refused, (), _wait_after_refusal(refused), outcome.after_seconds or 0.0)

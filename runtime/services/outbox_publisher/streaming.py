@@ -26,7 +26,7 @@ from runtime.adapters.store.marks import Marks
 from runtime.adapters.store.outbox import OutboxRow
 from runtime.adapters.store.replication import Replication
 from runtime.services.outbox_publisher.in_flight import InFlight
-from runtime.services.outbox_publisher.message import Envelope, KafkaMessage, Unpublishable
+from runtime.services.outbox_publisher.message import Envelope, Unpublishable
 from runtime.services.outbox_publisher.producing import (
     HOPELESS,
     PURGED,
@@ -192,15 +192,15 @@ class Streaming:
                 self._waiting.extend(rows[number:])
                 break
             except (TypeError, ValueError) as error:
-                self._refuse(batch, message, Unpublishable("not_a_message", str(error)))
+                self._refuse(batch, Unpublishable("not_a_message", str(error)))
             except KafkaException as error:
                 if error.args[0].code() not in HOPELESS:
                     raise
-                self._refuse(batch, message, refusal(error.args[0]))
+                self._refuse(batch, refusal(error.args[0]))
         self.unacknowledged += batch.left
         self.brought = ids
 
-    def _refuse(self, batch: Batch, _message: KafkaMessage, why: Unpublishable) -> None:
+    def _refuse(self, batch: Batch, why: Unpublishable) -> None:
         batch.left -= 1
         self.in_flight.refused(batch.ids.pop(), why)
 
