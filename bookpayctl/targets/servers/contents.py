@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import NewTopic, OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]
 
 from bookpayctl.clients.database import Connection, DatabaseError, connect
-from bookpayctl.clients.kafka_connection import Admin, BrokerError, open_admin
+from bookpayctl.clients.kafka import open_consumer
+from bookpayctl.clients.kafka_connection import BrokerError, LogConsumer, open_admin
 from bookpayctl.clients.kafka_servers import KafkaServers
 from bookpayctl.runs.waiting import wait_until
 from runtime.domain.names import PARTITIONS, Topic
@@ -157,20 +159,23 @@ def _create(servers: KafkaServers, wanted: Sequence[NewTopic]) -> list[str]:
                 raise ContentsError(f"topic {name} could not be created: {error}") from error
         else:
             made.append(name)
-    _await_leaders(client, [topic for topic in wanted if topic.topic in made])
+    _await_leaders(servers, [topic for topic in wanted if topic.topic in made])
     return sorted(made)
 
 
-def _await_leaders(client: Admin, made: Sequence[NewTopic]) -> None:
+def _await_leaders(servers: KafkaServers, made: Sequence[NewTopic]) -> None:
     """A topic is made before its leaders lead; until then they refuse whoever asks for a record."""
     places = [TopicPartition(one.topic, n) for one in made for n in range(one.num_partitions)]
     if not places:
         return
-    waited = wait_until(
-        lambda: _refusals(client, places),
-        lambda refusals: not refusals,
-        deadline_seconds=_LEADER_SECONDS_MAX,
-    )
+    # An admin client that asks for offsets too early hears of no leader ever after (librdkafka
+    # 2.16); a consumer asks anew each time.
+    with closing(open_consumer(servers)) as consumer:
+        waited = wait_until(
+            lambda: _refusals(consumer, places),
+            lambda refusals: not refusals,
+            deadline_seconds=_LEADER_SECONDS_MAX,
+        )
     if not waited.reached:
         raise ContentsError(
             f"no leader answers for {len(waited.value)} of {len(places)} new partitions"
@@ -178,14 +183,12 @@ def _await_leaders(client: Admin, made: Sequence[NewTopic]) -> None:
         )
 
 
-def _refusals(client: Admin, places: Sequence[TopicPartition]) -> list[str]:
+def _refusals(consumer: LogConsumer, places: Sequence[TopicPartition]) -> list[str]:
     """What the leaders of these partitions say that do not answer."""
-    spec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-    asked = client.list_offsets(dict.fromkeys(places, spec), request_timeout=_TOPIC_SECONDS_MAX)
     found = []
-    for place, future in asked.items():
+    for place in places:
         try:
-            future.result(timeout=_TOPIC_SECONDS_MAX)
+            consumer.get_watermark_offsets(place, timeout=_TOPIC_SECONDS_MAX)
         except KafkaException as error:
             found.append(f"{place.topic}/{place.partition}: {error.args[0].str()}")
     return found
