@@ -172,6 +172,7 @@ class ConsumerLoop:
             self.session.connection()
             self._database_answered()
         kafka_progress.end_if_made_again(progress)
+        kafka_progress.end_if_lost(progress)
         self._keep_losses()
         # Also in idle cycles: the last batch's sending may have been held back by its limit, or
         # refused by a broker that was balancing the group.
@@ -184,6 +185,7 @@ class ConsumerLoop:
             on_error=lambda error: self.subscription.outage.failed(KafkaException(error)),
             on_end=lambda place, offset: ends.append((place, offset)),
         )
+        progress.polled(is_empty=not records)
         if not records:
             progress.reach(ends)
             kafka.note_recovery(self.subscription.consumer, self.subscription.outage)

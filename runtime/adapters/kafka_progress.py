@@ -20,7 +20,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPar
 from runtime.adapters.kafka import ClientBrokenError
 from runtime.adapters.kafka_admin import GroupAdmin
 from runtime.domain.event import Record
-from runtime.domain.group import Gap, Place
+from runtime.domain.group import POLL_SECONDS_MAX, Gap, Place
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +60,10 @@ class Progress:
     _gaps: list[Gap] = field(default_factory=list)
     _losses: list[Loss] = field(default_factory=list)
     _made_again: set[str] = field(default_factory=set)
+    _lost: tuple[str, ...] = ()
     _round_at: float = field(default_factory=time.monotonic)
+    _polled_at: float = field(default_factory=time.monotonic)
+    _idle_since: float | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def begin_round(self) -> None:
@@ -71,6 +74,35 @@ class Progress:
     def round_seconds(self) -> float:
         with self._lock:
             return time.monotonic() - self._round_at
+
+    def polled(self, *, is_empty: bool) -> None:
+        """A poll has returned, with records or with none."""
+        now = time.monotonic()
+        with self._lock:
+            was_away = now - self._polled_at > POLL_SECONDS_MAX
+            if not is_empty:
+                self._idle_since = None
+            elif self._idle_since is None or was_away:
+                self._idle_since = now
+            self._polled_at = now
+
+    def idle_seconds(self) -> float:
+        """For how long polls have followed each other and brought nothing; 0 where they do not."""
+        now = time.monotonic()
+        with self._lock:
+            if self._idle_since is None or now - self._polled_at > POLL_SECONDS_MAX:
+                return 0.0
+            return now - self._idle_since
+
+    def give_up(self, lost: Sequence[str]) -> None:
+        """The client does not do this, and will not by itself."""
+        with self._lock:
+            self._lost = tuple(lost)
+
+    def lost(self) -> tuple[str, ...]:
+        """Why the client was given up; empty while it was not."""
+        with self._lock:
+            return self._lost
 
     def positions(self) -> dict[Place, int | None]:
         with self._lock:
@@ -229,6 +261,19 @@ def end_if_made_again(progress: Progress) -> None:
     if made := progress.made_again():
         told = ", ".join(made)
         raise ClientBrokenError(f"{told} was deleted and made again; a new start reads it")
+
+
+def end_if_lost(progress: Progress) -> None:
+    """End the process whose client was given up; a new start joins the group again.
+
+    Seen with librdkafka 2.16 in a storm: a static member whose broker was killed twice in a minute
+    polled on for a quarter of an hour, was in no group, and said nothing.
+
+    Raises:
+        ClientBrokenError: it was given up.
+    """
+    if lost := progress.lost():
+        raise ClientBrokenError(f"the client does not come back by itself: {'; '.join(lost)}")
 
 
 def _say_made_again(topics: Sequence[str]) -> None:

@@ -20,12 +20,14 @@ from runtime.adapters.kafka_admin import GroupAdmin
 from runtime.adapters.kafka_progress import Loss, Progress
 from runtime.domain.group import (
     ABSENT_SECONDS_MAX,
+    LOST_SECONDS_MAX,
     BrokerSight,
     OwnSight,
     Place,
     Standstill,
     records_lost,
     standstills,
+    what_is_lost,
     what_is_missing,
 )
 from runtime.lifecycle import Lifecycle
@@ -53,6 +55,7 @@ class GroupWatch:
     _waiting: dict[Place, Standstill] = field(default_factory=dict)
     _well_at: float | None = None
     _said: bool = False
+    _lost_since: float | None = None
 
     def start(self) -> None:
         """Begin to watch, from a daemon thread, until the process stops."""
@@ -70,6 +73,8 @@ class GroupWatch:
         try:
             broker, ids = self.admin.look(self.topics)
         except KafkaException as error:
+            # What is away is no client's fault.
+            self._lost_since = None
             self._tell([f"Kafka did not say how its group is: {error.args[0].str()}"])
             return
         self.admin.poll()
@@ -81,9 +86,20 @@ class GroupWatch:
             self.client_id,
             self.progress.positions(),
             self.progress.round_seconds(),
+            self.progress.idle_seconds(),
         )
         self._waiting = standstills(broker, own, self._waiting, now)
         self._tell(what_is_missing(broker, own, self._waiting, now))
+        self._give_up_if_lost(what_is_lost(broker, own, self._waiting, now), now)
+
+    def _give_up_if_lost(self, lost: Sequence[str], now: float) -> None:
+        """Give the client up once it has been lost in every look of a minute."""
+        if not lost:
+            self._lost_since = None
+        elif self._lost_since is None:
+            self._lost_since = now
+        elif now - self._lost_since > LOST_SECONDS_MAX:
+            self.progress.give_up(lost)
 
     def _find_losses(self, broker: BrokerSight) -> None:
         for gap in self.progress.take_gaps():

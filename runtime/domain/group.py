@@ -14,6 +14,8 @@ from typing import Final
 Place = tuple[str, int]
 """A topic and one of its partitions."""
 
+NO_MEMBER: Final = "it is not a member of its group"
+
 LOOP_SECONDS_MAX: Final = 60.0
 """How long one round of the loop may take: a batch is seconds, a database away is noticed in 5."""
 
@@ -23,6 +25,13 @@ STANDSTILL_SECONDS_MAX: Final = 60.0
 ABSENT_SECONDS_MAX: Final = 30.0
 """How long a member may be out of its group: three session time-outs, so that no rebalance, no
 restart of a member and no slow machine is told as a fault."""
+
+LOST_SECONDS_MAX: Final = 60.0
+"""How long a client may go on polling for nothing outside of its group, or before records that it
+is not given: six session time-outs. It will not come back by itself then; a new start does."""
+
+POLL_SECONDS_MAX: Final = 10.0
+"""Between two polls; a loop that was at something else for longer was not polling."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +62,14 @@ class OwnSight:
         positions: the offset of the next record of every partition that it reads; None before it
             has read or been told any.
         round_seconds: since its loop began a round or ended a part of one.
+        idle_seconds: for how long it has polled again and again and was given nothing.
     """
 
     topics: Sequence[str]
     client_id: str
     positions: Mapping[Place, int | None]
     round_seconds: float
+    idle_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +102,35 @@ def what_is_missing(
     found = [f"topic {topic} does not exist" for topic in own.topics if not _has(broker, topic)]
     if own.round_seconds > LOOP_SECONDS_MAX:
         found.append(f"its loop has not come round for {own.round_seconds:.0f} s")
-    found += _of_membership(broker, own)
-    found += [
+    return [*found, *_of_membership(broker, own), *_standing_still(broker, waiting, now)]
+
+
+def what_is_lost(
+    broker: BrokerSight, own: OwnSight, waiting: Mapping[Place, Standstill], now: float
+) -> list[str]:
+    """What the client itself should mend as long as it is polled; empty where that is not known.
+
+    Whatever others cause is left out: a topic that is gone, a group that is being balanced, a
+    partition that nobody reads, a handler that cannot store what it was given.
+    """
+    if not own.idle_seconds or broker.members is None:
+        return []
+    if own.client_id not in broker.members:
+        return [NO_MEMBER]
+    if not broker.is_settled:
+        return []
+    lost = _lost(broker.members[own.client_id], own)
+    return [*map(_not_read, lost), *_standing_still(broker, waiting, now)]
+
+
+def _standing_still(
+    broker: BrokerSight, waiting: Mapping[Place, Standstill], now: float
+) -> list[str]:
+    return [
         f"{_name(place)} stands still at {still.position or 0} of {broker.ends[place]}"
         for place, still in sorted(waiting.items())
         if now - still.since > STANDSTILL_SECONDS_MAX
     ]
-    return found
 
 
 def _of_membership(broker: BrokerSight, own: OwnSight) -> list[str]:
@@ -105,7 +138,7 @@ def _of_membership(broker: BrokerSight, own: OwnSight) -> list[str]:
         # What it reads is seen to move or to stand still. One that reads nothing may be out.
         return [] if own.positions else ["it reads nothing, and Kafka does not say who is to"]
     if own.client_id not in broker.members:
-        return ["it is not a member of its group"]
+        return [NO_MEMBER]
     if not broker.is_settled:
         return ["its group is being balanced"]
     return _of_assignment(broker.partitions, broker.members, own)
@@ -123,13 +156,17 @@ def _of_assignment(
     mine, theirs = members[own.client_id], set[Place]().union(*members.values())
     every = {(topic, n) for topic in own.topics for n in range(partitions.get(topic, 0))}
     return [
-        *(f"{_name(place)} is this member's and is not read" for place in _lost(mine, own)),
+        *map(_not_read, _lost(mine, own)),
         *(f"{_name(place)} is read by nobody" for place in sorted(every - theirs)),
     ]
 
 
 def _lost(mine: Set[Place], own: OwnSight) -> list[Place]:
     return sorted(mine - own.positions.keys())
+
+
+def _not_read(place: Place) -> str:
+    return f"{_name(place)} is this member's and is not read"
 
 
 def _name(place: Place) -> str:

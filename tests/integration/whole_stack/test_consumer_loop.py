@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from runtime import config
-from runtime.adapters import consumer_loop, kafka
+from runtime.adapters import consumer_loop, kafka, kafka_watch
 from runtime.adapters.consumer_loop import ConsumerLoop, Subscription
 from runtime.adapters.store.database import UNAVAILABLE, Session
 from runtime.domain.event import Record
@@ -26,7 +27,7 @@ from runtime.lifecycle import Lifecycle
 from runtime.process import Process
 from runtime.telemetry import Outage
 from tests.support.stack import Database
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, holds_for
 
 NOWHERE = "host=127.0.0.1 port=1 dbname=none"
 
@@ -254,3 +255,46 @@ def test_who_leaves_a_group_takes_nobodys_position_back(
     assert committed(bootstrap_servers, topic, moved) == 2
     assert committed(bootstrap_servers, topic, 1 - moved) == 1
     staying.subscription.offsets.close()
+
+
+def test_a_client_that_stays_out_of_its_group_ends_its_process(
+    process: Process,
+    subscription: Subscription,
+    bootstrap_servers: str,
+    topic: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """librdkafka itself may stay out for good; here the client is told to."""
+    monkeypatch.setattr(kafka_watch, "LOST_SECONDS_MAX", 2.0)
+    monkeypatch.setattr(kafka_watch, "LOOK_SECONDS", 0.2)
+
+    def leave(values: Sequence[bytes]) -> None:
+        # On the thread that polls: from another one the client waits for it.
+        if b"last" in values:
+            subscription.consumer.unsubscribe()
+
+    handler = Notebook(at_once=10, fail=leave)
+    loop = loop_of(process, subscription, handler)
+    produce(bootstrap_servers, topic, b"first")
+    ended: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            loop.run()
+        except kafka.ClientBrokenError as error:
+            ended.append(error)
+
+    running = threading.Thread(target=run, daemon=True)
+    running.start()
+    try:
+        eventually(lambda: handler.handled == [b"first"], "the member reads")
+        # Once it is well, whoever polls is left alone, also with nothing to read.
+        holds_for(running.is_alive, "it polls on", seconds=5.0)
+
+        produce(bootstrap_servers, topic, b"last")
+
+        eventually(lambda: not running.is_alive(), "the loop ends")
+    finally:
+        process.lifecycle.stop.set()
+        running.join()
+    assert "it is not a member of its group" in str(ended)

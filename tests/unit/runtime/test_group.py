@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 import pytest
 
@@ -14,6 +15,7 @@ from runtime.domain.group import (
     OwnSight,
     records_lost,
     standstills,
+    what_is_lost,
     what_is_missing,
 )
 
@@ -26,7 +28,7 @@ BROKER = BrokerSight(
     is_settled=True,
     members=MEMBERS,
 )
-OWN = OwnSight(["orders.placed"], "worker-0", {P0: 9}, round_seconds=0.4)
+OWN = OwnSight(["orders.placed"], "worker-0", {P0: 9}, round_seconds=0.4, idle_seconds=0.5)
 
 
 def missing(broker: BrokerSight, own: OwnSight) -> list[str]:
@@ -96,6 +98,40 @@ def test_a_position_that_stays_before_records_is_a_standstill_after_its_time() -
 
     assert at_first == []
     assert in_the_end == ["orders.placed/0 stands still at 4 of 9"]
+
+
+OUT: Final = replace(BROKER, members={"worker-1": {P1}})
+UNREAD: Final = replace(OWN, positions={})
+
+
+@pytest.mark.parametrize(
+    ("broker", "own", "expected"),
+    [
+        (OUT, OWN, ["it is not a member of its group"]),
+        (BROKER, UNREAD, ["orders.placed/0 is this member's and is not read"]),
+        (BROKER, OWN, []),
+        # Nobody polls, or what is polled comes again because it cannot be stored.
+        (OUT, replace(OWN, idle_seconds=0.0), []),
+        # Who is in it is not said; it is about to be settled; another one is missing.
+        (replace(OUT, members=None), OWN, []),
+        (replace(BROKER, is_settled=False), UNREAD, []),
+        (replace(BROKER, members={"worker-0": {P0}}), OWN, []),
+    ],
+)
+def test_a_client_is_lost_by_what_it_alone_could_mend(
+    broker: BrokerSight, own: OwnSight, expected: list[str]
+) -> None:
+    assert what_is_lost(broker, own, {}, 1.0) == expected
+
+
+def test_a_client_that_is_given_nothing_of_what_is_there_is_lost() -> None:
+    own = replace(OWN, positions={P0: 4})
+    seen = standstills(BROKER, own, {}, 100.0)
+
+    assert what_is_lost(BROKER, own, seen, 100.0) == []
+    assert what_is_lost(BROKER, own, seen, 101.0 + STANDSTILL_SECONDS_MAX) == [
+        "orders.placed/0 stands still at 4 of 9"
+    ]
 
 
 def test_a_position_that_moves_is_no_standstill_however_far_it_is_behind() -> None:
