@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Final
 from uuid import uuid4
@@ -17,8 +17,8 @@ from uuid import uuid4
 import psycopg
 import urllib3
 
+from benchmarks.growth_cost import Cost, Repetition, processor_seconds, timed
 from benchmarks.growth_stage import SKU, TOKEN, SizedShop
-from benchmarks.growth_store import Repetition, timed
 from bookpayctl.clients.publisher_lock import log_slot
 from runtime.domain.names import SLOT_PREFIX, PublisherMode
 from tests.support.processes import ServiceProcess, running
@@ -33,6 +33,9 @@ BACKLOG_ROWS: Final = 10_000
 
 # What a service has done before it is measured.
 WARM_REQUESTS: Final = 50
+
+Request = tuple[bytes, dict[str, str]]
+"""Its body and its headers."""
 
 # A backlog, and which rows are its own, so that they can be taken away behind it.
 _BACKLOG: Final = """
@@ -49,7 +52,7 @@ _BACKLOG: Final = """
 """
 
 
-def order() -> tuple[bytes, dict[str, str]]:
+def order() -> Request:
     """A new order with a key of its own."""
     body = {
         "items": [{"sku": SKU, "quantity": 1}],
@@ -60,65 +63,56 @@ def order() -> tuple[bytes, dict[str, str]]:
     return json.dumps(body).encode(), headers
 
 
-def webhook() -> tuple[bytes, dict[str, str]]:
+def webhook() -> Request:
     """A signed event that nobody has seen."""
     body = encoded()
     return body, {"Stripe-Signature": signature(body, secret=WEBHOOK_SECRET)}
 
 
-class Requests:
-    """Requests to one service over one connection; each must be answered as expected."""
-
-    def __init__(self, url: str, expected: int) -> None:
-        self.pool = urllib3.PoolManager(maxsize=1, retries=False, timeout=30.0)
-        self.url, self.expected = url, expected
-
-    def send(self, body: bytes, headers: dict[str, str]) -> None:
-        """POST it."""
-        headers = {"Content-Type": "application/json", **headers}
-        answer = self.pool.request("POST", self.url, body=body, headers=headers)
-        if answer.status != self.expected:
-            raise SystemExit(f"{self.url}: answered {answer.status}: {answer.data[:200]!r}")
-
-
-@contextmanager
-def orders_post(shop: SizedShop) -> Iterator[Repetition]:
+def orders_post(shop: SizedShop) -> AbstractContextManager[Repetition]:
     """POST /orders with a new key."""
-    with running(orders_alone(shop.dsn, shop.folder)) as service:
-        requests = Requests(f"{service.url}/orders", 201)
-        for _ in range(WARM_REQUESTS):
-            requests.send(*order())
-        yield timed(lambda: requests.send(*order()), REQUESTS, REQUESTS)
+    return posting(shop, orders_alone(shop.dsn, shop.folder), "/orders", 201, order)
 
 
-@contextmanager
-def orders_repeated(shop: SizedShop) -> Iterator[Repetition]:
+def orders_repeated(shop: SizedShop) -> AbstractContextManager[Repetition]:
     """POST /orders with a key that has an order."""
-    with running(orders_alone(shop.dsn, shop.folder)) as service:
-        requests, known = Requests(f"{service.url}/orders", 201), order()
-        for _ in range(WARM_REQUESTS):
-            requests.send(*known)
-        yield timed(lambda: requests.send(*known), REQUESTS, REQUESTS)
+    known = order()
+    return posting(shop, orders_alone(shop.dsn, shop.folder), "/orders", 201, lambda: known)
 
 
-@contextmanager
-def webhook_new(shop: SizedShop) -> Iterator[Repetition]:
+def webhook_new(shop: SizedShop) -> AbstractContextManager[Repetition]:
     """A webhook that is stored."""
-    with running(receiver_alone(shop.dsn, shop.folder)) as service:
-        requests = Requests(f"{service.url}{PATH}", 200)
-        for _ in range(WARM_REQUESTS):
-            requests.send(*webhook())
-        yield timed(lambda: requests.send(*webhook()), REQUESTS, REQUESTS)
+    return posting(shop, receiver_alone(shop.dsn, shop.folder), PATH, 200, webhook)
+
+
+def webhook_again(shop: SizedShop) -> AbstractContextManager[Repetition]:
+    """A webhook that was stored before."""
+    known = webhook()
+    return posting(shop, receiver_alone(shop.dsn, shop.folder), PATH, 200, lambda: known)
 
 
 @contextmanager
-def webhook_again(shop: SizedShop) -> Iterator[Repetition]:
-    """A webhook that was stored before."""
-    with running(receiver_alone(shop.dsn, shop.folder)) as service:
-        requests, known = Requests(f"{service.url}{PATH}", 200), webhook()
+def posting(
+    shop: SizedShop,
+    service: ServiceProcess,
+    path: str,
+    expected: int,
+    request: Callable[[], Request],
+) -> Iterator[Repetition]:
+    """Requests to a service of its own over one connection, each answered as expected."""
+    with running(service):
+        pool = urllib3.PoolManager(maxsize=1, retries=False, timeout=30.0)
+
+        def send() -> None:
+            body, headers = request()
+            headers = {"Content-Type": "application/json", **headers}
+            answer = pool.request("POST", service.url + path, body=body, headers=headers)
+            if answer.status != expected:
+                raise SystemExit(f"{path}: answered {answer.status}: {answer.data[:200]!r}")
+
         for _ in range(WARM_REQUESTS):
-            requests.send(*known)
-        yield timed(lambda: requests.send(*known), REQUESTS, REQUESTS)
+            send()
+        yield timed(send, REQUESTS, REQUESTS, lambda: shop.processes(service))
 
 
 # --- the publisher --------------------------------------------------------------------------
@@ -132,7 +126,7 @@ def publisher(mode: PublisherMode, shop: SizedShop) -> Iterator[Repetition]:
         yield partial(drained, conn, mode, shop)
 
 
-def drained(conn: psycopg.Connection, mode: PublisherMode, shop: SizedShop) -> float:
+def drained(conn: psycopg.Connection, mode: PublisherMode, shop: SizedShop) -> Cost:
     """Microseconds of a row; the backlog's rows are gone afterwards.
 
     The publisher is started for it and frozen while the backlog grows. There is one at a time:
@@ -150,8 +144,8 @@ def drained(conn: psycopg.Connection, mode: PublisherMode, shop: SizedShop) -> f
             if mode is PublisherMode.WAL:
                 eventually(lambda: is_streamed(conn), "the publisher streams the log")
             # Once unmeasured: from then on its topics, plans and code paths are known.
-            backlog(conn, service, rows=BACKLOG_ROWS // 10)
-            return backlog(conn, service, rows=BACKLOG_ROWS)
+            backlog(conn, service, shop, BACKLOG_ROWS // 10)
+            return backlog(conn, service, shop, BACKLOG_ROWS)
     finally:
         drop_slot(conn)
         conn.execute(
@@ -161,17 +155,20 @@ def drained(conn: psycopg.Connection, mode: PublisherMode, shop: SizedShop) -> f
         conn.execute("VACUUM outbox")
 
 
-def backlog(conn: psycopg.Connection, service: ServiceProcess, *, rows: int) -> float:
+def backlog(conn: psycopg.Connection, service: ServiceProcess, shop: SizedShop, rows: int) -> Cost:
     """Let one grow while the publisher is frozen, and wait until it is marked."""
     service.signal(signal.SIGSTOP)
     try:
         conn.execute(_BACKLOG, (rows,))
         conn.execute("CHECKPOINT")
+        pids = shop.processes(service)
+        spent = processor_seconds(pids)
     finally:
         service.signal(signal.SIGCONT)
     began = time.perf_counter()
     eventually(lambda: unpublished(conn) == 0, "the backlog is published")
-    return (time.perf_counter() - began) / rows * 1e6
+    seconds = time.perf_counter() - began
+    return Cost(seconds / rows * 1e6, (processor_seconds(pids) - spent) / rows * 1e6)
 
 
 def unpublished(conn: psycopg.Connection) -> int:

@@ -20,10 +20,12 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 from psycopg import sql
 
+from benchmarks.growth_cost import with_children
 from bookpayctl.clients.kafka_servers import KafkaServers
 from bookpayctl.targets.servers.contents import create_topics
 from runtime.domain.names import SCHEMA
 from runtime.sql import migrate
+from tests.support.processes import ServiceProcess
 from tests.support.servers import Servers, running_servers
 
 TIMES: Final = (1, 10, 100)
@@ -152,6 +154,10 @@ class SizedShop:
     servers: Servers
     folder: Path
 
+    def processes(self, *services: ServiceProcess) -> list[int]:
+        """Who works when something is asked of it: PostgreSQL, this process, and the services."""
+        return [*with_children(self.servers.pids["postgres"]), *(one.pid for one in services)]
+
     def session(self, **settings: str) -> psycopg.Connection:
         """A session of the benchmark's own, which commits each statement."""
         own = "".join(f" -c {name}={value}" for name, value in settings.items())
@@ -162,7 +168,7 @@ class SizedShop:
 
 @contextmanager
 def open_shops(
-    folder: Path, outbox_rows: int, tell: Callable[[str], None]
+    outbox_rows: int, folder: Path, tell: Callable[[str], None]
 ) -> Iterator[tuple[SizedShop, ...]]:
     """The three of them on one PostgreSQL and one Kafka, which go away with the block."""
     with running_servers(folder) as servers:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 import random
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Final
@@ -17,11 +16,14 @@ from uuid import UUID, uuid4
 
 import psycopg
 
+from benchmarks.growth_cost import Cost, Repetition, timed
+from benchmarks.growth_dead_rows import leave_dead_rows
 from benchmarks.growth_stage import PRICE_CENTS, SKU, TENANT, SizedShop
+from bookpayctl.targets.backlog import read_ledger
+from bookpayctl.watch.pace import read_pace
 from runtime.adapters.store import (
     database,
     far_times,
-    missed,
     notifications,
     outbox,
     reconcile,
@@ -37,14 +39,13 @@ from runtime.faults.points import Failpoints
 from runtime.services.orders.consumer import PaymentFollower
 from runtime.services.orders.place import place_order
 from runtime.services.orders.request import PlaceOrder
+from runtime.services.payments_reconciler.missed_events import WaitingOrders
 from runtime.services.payments_worker import inbox
 from runtime.steps import payment, queue
 
-Repetition = Callable[[], float]
-"""One repetition: microseconds for each item."""
-
 BATCH: Final = 100
-LOOKS: Final = 10
+LOOKS: Final = 100
+TOOL_LOOKS: Final = 10
 WINDOW_SECONDS: Final = 60.0
 
 
@@ -52,6 +53,7 @@ WINDOW_SECONDS: Final = 60.0
 def publishers_look(shop: SizedShop) -> Iterator[Repetition]:
     """A look of an idle publisher from the outbox's start, which finds nothing."""
     settings = outbox.PLANNER_SETTINGS
+    leave_dead_rows(shop, "outbox")
     with database.connect(shop.dsn, "growth", settings=settings) as conn:
 
         def look() -> None:
@@ -59,7 +61,7 @@ def publishers_look(shop: SizedShop) -> Iterator[Repetition]:
             if rows:
                 raise SystemExit("the outbox is not as it was made")
 
-        yield timed(look, LOOKS, LOOKS)
+        yield timed(look, LOOKS, LOOKS, shop.processes)
 
 
 @contextmanager
@@ -85,7 +87,23 @@ def workers_payment(shop: SizedShop) -> Iterator[Repetition]:
                         lease_token=claim.token,
                     )
 
-        yield timed(pay, 1, BATCH)
+        yield timed(pay, 1, BATCH, shop.processes)
+
+
+@contextmanager
+def workers_look(shop: SizedShop) -> Iterator[Repetition]:
+    """An idle worker's round: lost leases, and what is due; there is nothing."""
+    lease, rng = Lease("growth", uuid4(), 60.0), random.Random(1)
+    leave_dead_rows(shop, "payments")
+    with database.connect(shop.dsn, "growth") as conn:
+
+        def look() -> None:
+            with conn.transaction():
+                queue.give_up_leases(conn, lease, rng, limit=BATCH)
+                if queue.claim_due(conn, lease, rng, limit=BATCH):
+                    raise SystemExit("the payments are not as they were made")
+
+        yield timed(look, LOOKS, LOOKS, shop.processes)
 
 
 @contextmanager
@@ -95,10 +113,10 @@ def orders_events(shop: SizedShop) -> Iterator[Repetition]:
     conn = session.connection()
     follower = PaymentFollower(session, failpoints())
 
-    def follow() -> float:
+    def follow() -> Cost:
         placed = [place(conn) for _ in range(BATCH)]
         records = [completed_record(n, *one) for n, one in enumerate(placed)]
-        return timed(lambda: follower.handle(records), 1, BATCH)()
+        return timed(lambda: follower.handle(records), 1, BATCH, shop.processes)()
 
     yield follow
     session.drop()
@@ -126,12 +144,13 @@ def notifiers_event(shop: SizedShop) -> Iterator[Repetition]:
                 )
                 notifications.mark_sent(conn, event_id)
 
-        yield timed(tell, 1, BATCH)
+        yield timed(tell, 1, BATCH, shop.processes)
 
 
 @contextmanager
 def reconcilers_claims(shop: SizedShop) -> Iterator[Repetition]:
     """A round's looks for payments that are open for too long; there is none."""
+    leave_dead_rows(shop, "payments")
     with database.connect(shop.dsn, "growth") as conn:
 
         def look() -> None:
@@ -143,52 +162,56 @@ def reconcilers_claims(shop: SizedShop) -> Iterator[Repetition]:
             if found:
                 raise SystemExit("the payments are not as they were made")
 
-        yield timed(look, LOOKS, LOOKS)
+        yield timed(look, LOOKS, LOOKS, shop.processes)
 
 
 @contextmanager
 def reconcilers_backlog(shop: SizedShop) -> Iterator[Repetition]:
     """The counts behind the metrics, once a second."""
+    leave_dead_rows(shop, "outbox", "payments", "orders")
     with database.connect(shop.dsn, "growth") as conn:
 
         def look() -> None:
             reconcile.open_payments(conn)
             reconcile.waiting(conn)
 
-        yield timed(look, LOOKS, LOOKS)
+        yield timed(look, LOOKS, LOOKS, shop.processes)
 
 
 @contextmanager
 def reconcilers_far_times(shop: SizedShop) -> Iterator[Repetition]:
     """The look for rows that would wait for ever, each five seconds."""
+    leave_dead_rows(shop, "payments")
     with database.connect(shop.dsn, "growth") as conn:
-        yield timed(lambda: far_times.bring_near(conn), LOOKS, LOOKS)
+        yield timed(lambda: far_times.bring_near(conn), LOOKS, LOOKS, shop.processes)
 
 
 @contextmanager
 def reconcilers_missed_events(shop: SizedShop) -> Iterator[Repetition]:
     """The look for orders that have not heard of their payment's end, or payments of theirs."""
+    waiting = WaitingOrders()
+    leave_dead_rows(shop, "orders")
     with database.connect(shop.dsn, "growth") as conn:
+        yield timed(lambda: waiting.read(conn, WINDOW_SECONDS), LOOKS, LOOKS, shop.processes)
 
-        def look() -> None:
-            missed.waiting_orders(conn, window_seconds=WINDOW_SECONDS, limit=250)
 
-        yield timed(look, LOOKS, LOOKS)
+# --- the tool -------------------------------------------------------------------------------
+
+
+@contextmanager
+def tools_status(shop: SizedShop) -> Iterator[Repetition]:
+    """What `status` asks the database, its session included."""
+    leave_dead_rows(shop, "payments", "orders")
+    yield timed(lambda: read_ledger(shop.dsn), TOOL_LOOKS, TOOL_LOOKS)
+
+
+@contextmanager
+def tools_watch(shop: SizedShop) -> Iterator[Repetition]:
+    """What `watch` asks beside it."""
+    yield timed(lambda: read_pace(shop.dsn), TOOL_LOOKS, TOOL_LOOKS)
 
 
 # --- how ------------------------------------------------------------------------------------
-
-
-def timed(work: Callable[[], object], times: int, items: int) -> Repetition:
-    """Do it so many times; by the clock, for each of its items."""
-
-    def repetition() -> float:
-        began = time.perf_counter()
-        for _ in range(times):
-            work()
-        return (time.perf_counter() - began) / items * 1e6
-
-    return repetition
 
 
 def failpoints() -> Failpoints:

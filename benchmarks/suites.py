@@ -154,7 +154,7 @@ SUITES: Final = {
         measure_orders,
     ),
     "growth": Suite(
-        {name: path.title for name, path in growth.PATHS.items()},
+        growth.TITLES,
         growth.METRICS,
         measure_growth,
     ),

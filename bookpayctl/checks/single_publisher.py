@@ -1,16 +1,20 @@
 """BP-C002: three publishers, one leader, and no record of an old leader that nobody repeated.
 
 The advisory lock says who leads now, in both ways to publish; where the log is streamed, the slot
-must be, too; the terms say who led when. A publisher that was frozen with
-a record in flight may still deliver it after its successor began: that is allowed only because
-the successor publishes the same event again, and it is counted. Where Debezium publishes in their
-place, `checks/capture.py` asks about its slot.
+must be, too; the terms say who led when. A publisher that was frozen with a record in flight may
+still deliver it after its successor began: that is allowed only because the successor publishes
+the same event again, and it is counted. Where such a record lies is known: behind a change of
+leaders, or, where its publisher woke up just now, at the log's end. A log that is kept for a month
+is read there and nowhere else, unless what is found there asks for more. Where Debezium publishes
+in their place, `checks/capture.py` asks about its slot.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from bookpayctl.check import Check, CheckAnswer, Inquiry, judged
@@ -26,6 +30,14 @@ if TYPE_CHECKING:
     from bookpayctl.clients.kafka import LogRecord
 
 PUBLISHERS: Final = 3
+
+CHANGES_LOOKED_AT: Final = 3
+CHANGE_SECONDS: Final = 60.0
+"""Behind each of the last changes of leaders: twice as long as a client of a publisher keeps a
+record that it could not deliver (`message.timeout.ms` in runtime/adapters/kafka.py)."""
+
+NEWEST_RECORDS: Final = 1_000
+"""Of each partition."""
 
 # A leader that has not published rows this old is not leading, whatever it holds.
 FROZEN_AFTER_SECONDS: Final = 10.0
@@ -63,8 +75,8 @@ def ask(inquiry: Inquiry) -> CheckAnswer:
     alive = answering(inquiry.target, Service.PUBLISHER)
     with writing(environment.dsn) as conn:
         lock = _read_lock(conn)
-        terms = _read_terms(conn)
-    records = _read_records(environment.kafka)
+        terms = read_terms(conn)
+    records, kept = read_records(environment.kafka, terms)
     problems = [
         *_lock_problems(lock, terms),
         *slot_problems(lock.slot, wanted=environment.settings.get("publisher") == "wal"),
@@ -72,6 +84,11 @@ def ask(inquiry: Inquiry) -> CheckAnswer:
     ]
     late = late_records(records, terms)
     unrepeated = [r for r in late if not _repeated(r, records)]
+    if unrepeated and len(records) < kept:
+        # Its repetition may lie anywhere: a leader with a backlog comes to it late.
+        records, kept = _read_all(environment.kafka)
+        late = late_records(records, terms)
+        unrepeated = [r for r in late if not _repeated(r, records)]
     problems += [
         f"{r.topic}/{r.partition}/{r.offset} of term {_term(r)} came after its end, not repeated"
         for r in unrepeated
@@ -85,7 +102,7 @@ def ask(inquiry: Inquiry) -> CheckAnswer:
             f"lock holders (backend pids): {list(lock.holders)}",
             _slot_evidence(lock.slot),
             f"terms so far: {len(terms)}",
-            f"{len(records)} records read, {len(late)} late and repeated by the next leader",
+            f"{len(records)} of {kept} records read, {len(late)} late, repeated by the next leader",
         ),
     )
 
@@ -163,7 +180,7 @@ def _read_lock(conn: Any) -> Lock:
     return Lock(holders, bool(granted), float(age), log_slot(conn))
 
 
-def _read_terms(conn: Any) -> list[PublisherTerm]:
+def read_terms(conn: Any) -> list[PublisherTerm]:
     rows = conn.execute(
         "SELECT term, publisher_id, backend_pid, began_at, ended_at FROM publisher_terms"
         " ORDER BY term"
@@ -171,13 +188,40 @@ def _read_terms(conn: Any) -> list[PublisherTerm]:
     return [PublisherTerm(*row) for row in rows]
 
 
-def _read_records(servers: KafkaServers) -> list[LogRecord]:
-    consumer = kafka.open_consumer(servers)
-    try:
-        ranges = kafka.log_ranges(consumer, [topic.value for topic in Topic])
-        return list(kafka.records_between(consumer, ranges))
-    finally:
-        consumer.close()
+def read_records(
+    servers: KafkaServers, terms: Sequence[PublisherTerm]
+) -> tuple[list[LogRecord], int]:
+    """The records among which an old leader's may be, and how many the log keeps in all."""
+    with closing(kafka.open_consumer(servers)) as consumer:
+        whole = kafka.log_ranges(consumer, [topic.value for topic in Topic])
+        spans = [{place: (max(b, e - NEWEST_RECORDS), e) for place, (b, e) in whole.items()}]
+        for term in sorted(terms, key=lambda term: term.number)[1:][-CHANGES_LOOKED_AT:]:
+            until = term.began_at + timedelta(seconds=CHANGE_SECONDS)
+            begins = kafka.since(consumer, whole, term.began_at)
+            ends = kafka.since(consumer, whole, until)
+            spans.append({place: (begins[place][0], ends[place][0]) for place in whole})
+        return list(_read(consumer, spans)), _count(whole)
+
+
+def _read_all(servers: KafkaServers) -> tuple[list[LogRecord], int]:
+    with closing(kafka.open_consumer(servers)) as consumer:
+        whole = kafka.log_ranges(consumer, [topic.value for topic in Topic])
+        return list(kafka.records_between(consumer, whole)), _count(whole)
+
+
+def _read(consumer: kafka.LogConsumer, spans: Sequence[kafka.Ranges]) -> Iterator[LogRecord]:
+    """Each record of the spans once; they may overlap."""
+    seen: set[tuple[str, int, int]] = set()
+    for span in spans:
+        for record in kafka.records_between(consumer, span):
+            place = record.topic, record.partition, record.offset
+            if place not in seen:
+                seen.add(place)
+                yield record
+
+
+def _count(ranges: kafka.Ranges) -> int:
+    return sum(end - begin for begin, end in ranges.values())
 
 
 CHECK: Final = Check(
