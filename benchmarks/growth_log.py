@@ -88,4 +88,4 @@ def checked(log: SizedLog) -> Iterator[Repetition]:
     def processes() -> tuple[int, ...]:
         return os.getpid(), log.servers.pids["kafka"]
 
-    yield timed(lambda: single_publisher.read_records(at, terms), 1, 1, processes)
+    yield timed(lambda: single_publisher.read_late(at, terms), 1, 1, processes)

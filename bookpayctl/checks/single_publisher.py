@@ -11,7 +11,7 @@ in their place, `checks/capture.py` asks about its slot.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -66,6 +66,22 @@ class Lock:
     slot: LogSlot | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class LateRecords:
+    """What was found of records that an old leader delivered after the next one had begun.
+
+    Attributes:
+        read, kept: how many records were looked at, of how many in the log.
+        late: how many of them are late.
+        unrepeated: the late ones that no later leader has published again.
+    """
+
+    read: int
+    kept: int
+    late: int
+    unrepeated: tuple[LogRecord, ...]
+
+
 def ask(inquiry: Inquiry) -> CheckAnswer:
     """Count publishers, read and claim the lock, and hold the records against the terms."""
 
@@ -76,33 +92,26 @@ def ask(inquiry: Inquiry) -> CheckAnswer:
     with writing(environment.dsn) as conn:
         lock = _read_lock(conn)
         terms = read_terms(conn)
-    records, kept = read_records(environment.kafka, terms)
+    found = read_late(environment.kafka, terms)
     problems = [
         *_lock_problems(lock, terms),
         *slot_problems(lock.slot, wanted=environment.settings.get("publisher") == "wal"),
         *([] if len(alive) == PUBLISHERS else [f"{len(alive)} of {PUBLISHERS} publishers answer"]),
     ]
-    late = late_records(records, terms)
-    unrepeated = [r for r in late if not _repeated(r, records)]
-    if unrepeated and len(records) < kept:
-        # Its repetition may lie anywhere: a leader with a backlog comes to it late.
-        records, kept = _read_all(environment.kafka)
-        late = late_records(records, terms)
-        unrepeated = [r for r in late if not _repeated(r, records)]
     problems += [
         f"{r.topic}/{r.partition}/{r.offset} of term {_term(r)} came after its end, not repeated"
-        for r in unrepeated
+        for r in found.unrepeated
     ]
     leader = terms[-1].publisher_id if terms else "nobody"
     return judged(
         problems,
         f"{len(alive)} publishers, leader {leader}, a second claim was refused",
-        len(alive) + len(records),
+        len(alive) + found.read,
         (
             f"lock holders (backend pids): {list(lock.holders)}",
             _slot_evidence(lock.slot),
             f"terms so far: {len(terms)}",
-            f"{len(records)} of {kept} records read, {len(late)} late, repeated by the next leader",
+            f"{found.read} of {found.kept} records read, {found.late} late and repeated later on",
         ),
     )
 
@@ -188,25 +197,35 @@ def read_terms(conn: Any) -> list[PublisherTerm]:
     return [PublisherTerm(*row) for row in rows]
 
 
-def read_records(
-    servers: KafkaServers, terms: Sequence[PublisherTerm]
-) -> tuple[list[LogRecord], int]:
-    """The records among which an old leader's may be, and how many the log keeps in all."""
+def read_late(servers: KafkaServers, terms: list[PublisherTerm]) -> LateRecords:
+    """Look where late records lie; and at the whole log where one of them seems to be lost."""
     with closing(kafka.open_consumer(servers)) as consumer:
         whole = kafka.log_ranges(consumer, [topic.value for topic in Topic])
-        spans = [{place: (max(b, e - NEWEST_RECORDS), e) for place, (b, e) in whole.items()}]
-        for term in sorted(terms, key=lambda term: term.number)[1:][-CHANGES_LOOKED_AT:]:
-            until = term.began_at + timedelta(seconds=CHANGE_SECONDS)
-            begins = kafka.since(consumer, whole, term.began_at)
-            ends = kafka.since(consumer, whole, until)
-            spans.append({place: (begins[place][0], ends[place][0]) for place in whole})
-        return list(_read(consumer, spans)), _count(whole)
+        kept = sum(end - begin for begin, end in whole.values())
+        found = _judged(_read(consumer, likely_ranges(consumer, whole, terms)), kept, terms)
+        if found.unrepeated and found.read < kept:
+            # The repetition may lie anywhere: a leader with a backlog comes to it late.
+            found = _judged(_read(consumer, [whole]), kept, terms)
+        return found
 
 
-def _read_all(servers: KafkaServers) -> tuple[list[LogRecord], int]:
-    with closing(kafka.open_consumer(servers)) as consumer:
-        whole = kafka.log_ranges(consumer, [topic.value for topic in Topic])
-        return list(kafka.records_between(consumer, whole)), _count(whole)
+def likely_ranges(
+    consumer: kafka.LogConsumer, whole: kafka.Ranges, terms: Sequence[PublisherTerm]
+) -> list[kafka.Ranges]:
+    """The newest records, and those behind each of the last changes of leaders."""
+    found = [{place: (max(b, e - NEWEST_RECORDS), e) for place, (b, e) in whole.items()}]
+    for term in sorted(terms, key=lambda term: term.number)[1:][-CHANGES_LOOKED_AT:]:
+        until = term.began_at + timedelta(seconds=CHANGE_SECONDS)
+        begins = kafka.since(consumer, whole, term.began_at)
+        ends = kafka.since(consumer, whole, until)
+        found.append({place: (begins[place][0], ends[place][0]) for place in whole})
+    return found
+
+
+def _judged(records: Iterable[LogRecord], kept: int, terms: list[PublisherTerm]) -> LateRecords:
+    read = list(records)
+    late = late_records(read, terms)
+    return LateRecords(len(read), kept, len(late), tuple(r for r in late if not _repeated(r, read)))
 
 
 def _read(consumer: kafka.LogConsumer, spans: Sequence[kafka.Ranges]) -> Iterator[LogRecord]:
@@ -218,10 +237,6 @@ def _read(consumer: kafka.LogConsumer, spans: Sequence[kafka.Ranges]) -> Iterato
             if place not in seen:
                 seen.add(place)
                 yield record
-
-
-def _count(ranges: kafka.Ranges) -> int:
-    return sum(end - begin for begin, end in ranges.values())
 
 
 CHECK: Final = Check(
