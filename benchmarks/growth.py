@@ -75,6 +75,10 @@ OF_SHOPS: Final[Mapping[str, HotPath[SizedShop]]] = {
     "publisher-look": HotPath(
         "an idle publisher's look from the start (a look)", growth_store.publishers_look
     ),
+    "outbox-vacuum": HotPath(
+        "autovacuum behind the publisher, which reads the table's indexes (an outbox row)",
+        growth_store.outboxs_vacuum,
+    ),
     "orders-post": HotPath("POST /orders with a new key (a request)", growth_services.orders_post),
     "orders-repeated": HotPath(
         "POST /orders with a key that has an order (a request)", growth_services.orders_repeated

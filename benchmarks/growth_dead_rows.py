@@ -69,15 +69,19 @@ _CHURNS: Final = {
 }
 
 
-def leave_dead_rows(shop: SizedShop, *tables: str) -> None:
-    """Bring tables into that state; every row is as it was, and what was open is over."""
+def leave_dead_rows(shop: SizedShop, *tables: str) -> int:
+    """Bring tables into that state; every row is as it was, and what was open is over.
+
+    Returns:
+        How many rows were open meanwhile.
+    """
     with shop.session(synchronous_commit="off", work_mem="256MB") as conn:
-        for table in tables:
-            _leave(conn, table)
+        rows = sum(_leave(conn, table) for table in tables)
         conn.execute("CHECKPOINT")
+    return rows
 
 
-def _leave(conn: psycopg.Connection, table: str) -> None:
+def _leave(conn: psycopg.Connection, table: str) -> int:
     name, churn = sql.Identifier(table), _CHURNS[table]
     conn.execute(sql.SQL("ALTER TABLE {} SET (autovacuum_enabled = off)").format(name))
     conn.execute(churn.ends)
@@ -92,6 +96,7 @@ def _leave(conn: psycopg.Connection, table: str) -> None:
         )
     )
     conn.execute("ANALYZE chosen")
-    conn.execute(churn.opens)
+    rows = conn.execute(churn.opens).rowcount
     conn.execute(churn.ends)
     conn.execute("DROP TABLE chosen")
+    return rows

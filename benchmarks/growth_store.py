@@ -91,6 +91,19 @@ def workers_payment(shop: SizedShop) -> Iterator[Repetition]:
 
 
 @contextmanager
+def outboxs_vacuum(shop: SizedShop) -> Iterator[Repetition]:
+    """What autovacuum does when it comes, for each event that was marked since it came last."""
+    with shop.session() as conn:
+
+        def vacuum() -> Cost:
+            dead = leave_dead_rows(shop, "outbox")
+            work = timed(lambda: conn.execute("VACUUM outbox"), 1, dead, shop.processes)
+            return work()
+
+        yield vacuum
+
+
+@contextmanager
 def workers_look(shop: SizedShop) -> Iterator[Repetition]:
     """An idle worker's round: lost leases, and what is due; there is nothing."""
     lease, rng = Lease("growth", uuid4(), 60.0), random.Random(1)

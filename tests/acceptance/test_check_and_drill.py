@@ -140,7 +140,9 @@ def test_a_migration_that_is_not_recorded_is_a_violation_that_is_waited_for(
         shop.execute("INSERT INTO schema_migrations SELECT * FROM put_aside; DROP TABLE put_aside")
 
     assert document["exit"]["code"] == 1
-    assert document["items"][0]["observed"].startswith("0009_what_is_over_costs_nothing is not applied")
+    assert document["items"][0]["observed"].startswith(
+        "0009_what_is_over_costs_nothing is not applied"
+    )
     assert len(document["attempts"]) > 1
     assert verdicts(shop.ask("check", "--only", "BP-O010")) == {"BP-O010": "holds"}
 
