@@ -2,6 +2,8 @@
 
     python -m benchmarks.growth_plot docs/growth.json docs/growth.svg
 
+It prints the same as a table for a page.
+
 Costs are shown as multiples of the cost at the smallest size, so that microseconds and seconds have
 the same scale and the bound is one line everywhere. Pure but for reading and writing the files.
 """
@@ -59,6 +61,23 @@ def drawn(result: BenchResult) -> str:
     return "\n".join(parts) + "\n"
 
 
+def table(result: BenchResult) -> str:
+    """A line for each path, as Markdown."""
+    lines = [
+        "| path | 1 x | 10 x | 100 x | 100 x to 1 x, clock | 100 x to 1 x, processors |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for name in result.titles:
+        at = [_cost(result.spread(name, f"at_{times}x")) for times in TIMES]
+        ratios = [_ratio(result.spread(name, f"{kind}_100x")) for kind in ("ratio", "cpu_ratio")]
+        lines.append(f"| {' | '.join([f'`{name}`', *at, *ratios])} |")
+    return "\n".join(lines)
+
+
+def _ratio(one: Spread | None) -> str:
+    return "-" if one is None else f"{one.median:.2f} ({one.least:.2f}-{one.greatest:.2f})"
+
+
 def _foot(result: BenchResult) -> str:
     loads = [one.load for one in result.rounds]
     return (
@@ -82,7 +101,7 @@ def _panel(result: BenchResult, name: str) -> Iterator[str]:
         yield _text(left - 5, y(ratio) + 4, f"{ratio:g}", anchor="end", colour="#666")
     yield f'<path d="M{left} {y(RATIO_MAX):.1f}H{right}" stroke="{BOUND}" stroke-dasharray="4 3"/>'
     for number, times in enumerate(TIMES):
-        label = f"{times} x" if number else _cost(result.spread(name, f"at_{times}x"))
+        label = f"{times} x" if number else f"1 x: {_cost(result.spread(name, 'at_1x'))}"
         yield _text(x(number), bottom + 15, label, anchor="middle", colour="#666")
     for colour, prefix, shift in ((CLOCK, "ratio", -2.5), (PROCESSOR, "cpu_ratio", 2.5)):
         found = [result.spread(name, f"{prefix}_{times}x") for times in TIMES[1:]]
@@ -107,13 +126,13 @@ def _line(
 
 
 def _cost(one: Spread | None) -> str:
-    """The cost at the smallest size, in the unit that fits."""
+    """In the unit that fits."""
     if one is None:
-        return "1 x"
+        return "-"
     for unit, microseconds in (("s", 1e6), ("ms", 1e3)):
         if one.median >= microseconds:
-            return f"1 x: {one.median / microseconds:.3g} {unit}"
-    return f"1 x: {one.median:.3g} us"
+            return f"{one.median / microseconds:.3g} {unit}"
+    return f"{one.median:.3g} us"
 
 
 def _text(
@@ -132,7 +151,9 @@ def main() -> int:
     parser.add_argument("run", type=Path)
     parser.add_argument("picture", type=Path)
     given = parser.parse_args()
-    given.picture.write_text(drawn(result_of(json.loads(given.run.read_text()))), encoding="utf-8")
+    result = result_of(json.loads(given.run.read_text()))
+    given.picture.write_text(drawn(result), encoding="utf-8")
+    print(table(result))
     return 0
 
 
