@@ -40,6 +40,13 @@ class Span:
     until: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Slice(Span):
+    """A part of the week's; `now` is what is old enough as of this look."""
+
+    now: datetime
+
+
 # Each payment by its order's key. Left to choose, the planner reads all payments for a thousand
 # orders; OFFSET 0 keeps it from making the sub-select a join.
 _COLUMNS: Final = """
@@ -77,13 +84,14 @@ _CANCELLED: Final = f"""
 # order that was ever cancelled would be read.
 _SLICE: Final = """
     WITH bounds AS (
-        SELECT least(coalesce(%(below)s::timestamptz, 'infinity'),
+        SELECT statement_timestamp() - make_interval(secs => %(window)s) AS now,
+               least(coalesce(%(below)s::timestamptz, 'infinity'),
                      statement_timestamp() - make_interval(secs => %(window)s)) AS until,
                statement_timestamp() - interval '7 days' AS week_ago)
     SELECT (SELECT min(updated_at) FROM (
                 SELECT updated_at FROM orders
                 WHERE status = 'cancelled' AND updated_at >= week_ago AND updated_at < until
-                ORDER BY updated_at DESC LIMIT %(size)s) AS newest) AS since, until
+                ORDER BY updated_at DESC LIMIT %(size)s) AS newest) AS since, until, now
     FROM bounds
 """
 
@@ -103,7 +111,7 @@ def waiting_cancelled(conn: Connection, span: Span, *, limit: int) -> list[Waiti
 
 def slice_below(
     conn: Connection, below: datetime | None, *, window_seconds: float, size: int
-) -> Span | None:
+) -> Slice | None:
     """The newest cancelled orders that are older than the window, and than `below`.
 
     Returns:
@@ -111,8 +119,8 @@ def slice_below(
         the week has no more.
     """
     values = {"below": below, "window": window_seconds, "size": size}
-    since, until = conn.execute(_SLICE, values).fetchone() or (None, None)
-    return None if since is None else Span(since, until)
+    since, until, now = conn.execute(_SLICE, values).fetchone() or (None, None, None)
+    return None if since is None else Slice(since, until, now)
 
 
 def _to_order(

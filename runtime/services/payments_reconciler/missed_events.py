@@ -20,7 +20,7 @@ from uuid import UUID
 import psycopg
 
 from runtime.adapters.store import missed, orders, outbox
-from runtime.adapters.store.missed import Span, WaitingOrder
+from runtime.adapters.store.missed import Slice, Span, WaitingOrder
 from runtime.domain.missed import EVENT_MISSING, events_missed, root_of_order
 from runtime.domain.names import EventId, EventType, OrderStatus, derive_event_id
 from runtime.services.payments_reconciler.tools import BATCH, Tools
@@ -47,14 +47,16 @@ class WaitingOrders:
     def read(self, conn: psycopg.Connection, window: float) -> list[WaitingOrder]:
         """Those that this look is about, in a few statements that read a bounded number of rows."""
         waiting = missed.waiting_orders(conn, window_seconds=window, limit=LIMIT)
-        newest = _slice_below(conn, None, window)
-        older = None if self._below is None else _slice_below(conn, self._below, window)
-        spans = chosen_spans(newest, older, self._seen_to)
-        for span in spans:
+        turn = _slice_below(conn, self._below, window) if self._below is not None else None
+        if turn is None:
+            # The week is through, or has not begun: from its end.
+            self._below, turn = None, _slice_below(conn, None, window)
+        if turn is None:
+            return waiting
+        for span in chosen_spans(turn, self._seen_to, from_the_end=self._below is None):
             waiting += missed.waiting_cancelled(conn, span, limit=LIMIT)
         # Only now: a look that broke off is taken again where it was.
-        if newest is not None:
-            self._below, self._seen_to = spans[0].since, newest.until
+        self._below, self._seen_to = turn.since, turn.now
         return waiting
 
 
@@ -100,26 +102,23 @@ class MissedEvents:
         return len(republished)
 
 
-def chosen_spans(newest: Span | None, older: Span | None, seen_to: datetime | None) -> list[Span]:
+def chosen_spans(turn: Slice, seen_to: datetime | None, *, from_the_end: bool) -> list[Span]:
     """Which cancelled orders a look is about, none of them twice; pure.
 
     Args:
-        newest: the week's last slice; None where the week has none.
-        older: the slice whose turn it is; None where the turn begins, again, with the newest.
+        turn: the slice whose turn it is.
         seen_to: up to when orders have been looked at as soon as they were old enough.
+        from_the_end: whether it is the week's last one.
 
     Returns:
         The slice first, then what has become old enough since.
     """
-    if newest is None:
-        return []
-    turn = older or newest
-    fresh_until = newest.until if older else newest.since
+    fresh_until = turn.since if from_the_end else turn.now
     fresh = [] if seen_to is None or seen_to >= fresh_until else [Span(seen_to, fresh_until)]
-    return [turn, *fresh]
+    return [Span(turn.since, turn.until), *fresh]
 
 
-def _slice_below(conn: psycopg.Connection, below: datetime | None, window: float) -> Span | None:
+def _slice_below(conn: psycopg.Connection, below: datetime | None, window: float) -> Slice | None:
     return missed.slice_below(conn, below, window_seconds=window, size=SLICE_ORDERS)
 
 
