@@ -15,11 +15,14 @@ import pytest
 from bookpayctl.targets.backlog import read_ledger
 from runtime.adapters.store import database as store
 from runtime.adapters.store import far_times, reconcile
-from runtime.services.payments_reconciler.missed_events import SLICE_ORDERS, WaitingOrders
+from runtime.services.payments_reconciler.missed_events import WaitingOrders
 from tests.support.stack import Database
 
 PAST = 5_000
 DAYS = 6
+
+# What one look may read of a week's cancelled orders, however many there are.
+SLICE = 500
 
 # More than a few of any kind are those of the past.
 FEW = 50
@@ -81,8 +84,8 @@ def test_a_look_for_missed_events_reads_a_slice_of_the_cancelled_orders(
             orders, payments = read_so_far(session, "orders"), read_so_far(session, "payments")
             assert waiting.read(session, 0.0) == []
             # Its slice is found by the index, and read.
-            assert read_so_far(session, "orders") - orders <= 2 * SLICE_ORDERS + FEW
-            assert read_so_far(session, "payments") - payments <= SLICE_ORDERS + FEW
+            assert read_so_far(session, "orders") - orders <= 2 * SLICE + FEW
+            assert read_so_far(session, "payments") - payments <= SLICE + FEW
 
 
 def test_what_was_missed_days_ago_is_found_when_the_week_is_through(
@@ -92,7 +95,7 @@ def test_what_was_missed_days_ago_is_found_when_the_week_is_through(
     lose_cancellation(database, f"ord_{PAST}")
     waiting = WaitingOrders()
 
-    looks = [waiting.read(session, 0.0) for _ in range(2 * ceil(PAST / SLICE_ORDERS))]
+    looks = [waiting.read(session, 0.0) for _ in range(2 * ceil(PAST / SLICE))]
 
     found = [[order.order_id for order in look] for look in looks if look]
     assert found == [[f"ord_{PAST}"]] * 2
