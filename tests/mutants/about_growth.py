@@ -31,8 +31,8 @@ GROWTH_MUTANTS: Final = (
         (
             Replacement(
                 "runtime/services/payments_reconciler/missed_events.py",
-                "    return [Span(turn.since, turn.until), *fresh]\n",
-                "    return [Span(turn.since, turn.until)]\n",
+                "    return [Period(turn.since, turn.until), *fresh]\n",
+                "    return [Period(turn.since, turn.until)]\n",
             ),
         ),
         (

@@ -33,7 +33,7 @@ class WaitingOrder:
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class Period:
     """Cancelled orders by when they were last written: from `since` on, and before `until`."""
 
     since: datetime
@@ -41,7 +41,7 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Slice(Span):
+class Slice(Period):
     """A part of the week's; `now` is what is old enough as of this look."""
 
     now: datetime
@@ -102,7 +102,7 @@ def waiting_orders(conn: Connection, *, window_seconds: float, limit: int) -> li
         return cursor.execute(_PENDING, {"window": window_seconds, "limit": limit}).fetchall()
 
 
-def waiting_cancelled(conn: Connection, span: Span, *, limit: int) -> list[WaitingOrder]:
+def waiting_cancelled(conn: Connection, span: Period, *, limit: int) -> list[WaitingOrder]:
     """Cancelled orders of a span whose payment an event should have moved on."""
     with conn.cursor(row_factory=kwargs_row(_to_order)) as cursor:
         values = {"since": span.since, "until": span.until, "limit": limit}

@@ -20,7 +20,7 @@ from uuid import UUID
 import psycopg
 
 from runtime.adapters.store import missed, orders, outbox
-from runtime.adapters.store.missed import Slice, Span, WaitingOrder
+from runtime.adapters.store.missed import Period, Slice, WaitingOrder
 from runtime.domain.missed import EVENT_MISSING, events_missed, root_of_order
 from runtime.domain.names import EventId, EventType, OrderStatus, derive_event_id
 from runtime.services.payments_reconciler.tools import BATCH, Tools
@@ -102,7 +102,7 @@ class MissedEvents:
         return len(republished)
 
 
-def chosen_spans(turn: Slice, seen_to: datetime | None, *, from_the_end: bool) -> list[Span]:
+def chosen_spans(turn: Slice, seen_to: datetime | None, *, from_the_end: bool) -> list[Period]:
     """Which cancelled orders a look is about, none of them twice; pure.
 
     Args:
@@ -114,8 +114,8 @@ def chosen_spans(turn: Slice, seen_to: datetime | None, *, from_the_end: bool) -
         The slice first, then what has become old enough since.
     """
     fresh_until = turn.since if from_the_end else turn.now
-    fresh = [] if seen_to is None or seen_to >= fresh_until else [Span(seen_to, fresh_until)]
-    return [Span(turn.since, turn.until), *fresh]
+    fresh = [] if seen_to is None or seen_to >= fresh_until else [Period(seen_to, fresh_until)]
+    return [Period(turn.since, turn.until), *fresh]
 
 
 def _slice_below(conn: psycopg.Connection, below: datetime | None, window: float) -> Slice | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from runtime.adapters.store.missed import Slice, Span
+from runtime.adapters.store.missed import Period, Slice
 from runtime.services.payments_reconciler.missed_events import chosen_spans
 
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
@@ -14,9 +14,9 @@ def before(minutes: int) -> datetime:
     return NOON - timedelta(minutes=minutes)
 
 
-def span(since_minutes: int, until_minutes: int) -> Span:
+def span(since_minutes: int, until_minutes: int) -> Period:
     """By minutes before noon."""
-    return Span(before(since_minutes), before(until_minutes))
+    return Period(before(since_minutes), before(until_minutes))
 
 
 def part(since_minutes: int, until_minutes: int) -> Slice:
