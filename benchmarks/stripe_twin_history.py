@@ -154,7 +154,7 @@ def lengthen(data: Path, charges: int) -> None:
     database.close()
 
 
-def _advance(control_port: int, seconds: int) -> None:
+def advance(control_port: int, seconds: int) -> None:
     url = f"http://127.0.0.1:{control_port}/clock/advance"
     httpx.post(url, json={"seconds": seconds}, trust_env=False).raise_for_status()
 
@@ -165,7 +165,7 @@ def compare(short: Path, long: Path, charges: int) -> float:
     middle = f"00000000-0000-4000-a000-{charges // 2:012d}"
     with twin(short) as few, twin(long) as many:
         for running in (few, many):
-            _advance(running.control_port, 61)
+            advance(running.control_port, 61)
         # Searches may wait for the index, once, and everything for a cold cache.
         for name in ("search by status", "charges", "events"):
             started = time.perf_counter()

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from benchmarks import order_cost, order_to_paid, publishers, replay_verify
+from benchmarks import growth, order_cost, order_to_paid, publishers, replay_verify
 from benchmarks.runner.result import Metric, Round
 from bookpayctl.clients.kafka_servers import KafkaServers
 from bookpayctl.targets.servers.contents import create_topics
@@ -76,6 +76,11 @@ def measure_readers(names: Sequence[str], settings: Settings, tell: Tell) -> tup
                 found.append(Round(name, number, load, values))
                 tell(f"round {number}, load {load:.1f}, {name}: {publishers.shown(values)}")
     return tuple(found)
+
+
+def measure_growth(names: Sequence[str], settings: Settings, tell: Tell) -> tuple[Round, ...]:
+    """See `growth`."""
+    return growth.measure(names, int(settings["rounds"]), int(settings["rows"]), tell)
 
 
 def measure_orders(names: Sequence[str], settings: Settings, tell: Tell) -> tuple[Round, ...]:
@@ -147,5 +152,10 @@ SUITES: Final = {
             Metric("cpu", "processor, all processes", "ms/order", False),
         ),
         measure_orders,
+    ),
+    "growth": Suite(
+        growth.TITLES,
+        growth.METRICS,
+        measure_growth,
     ),
 }

@@ -1,16 +1,20 @@
 """BP-C002: three publishers, one leader, and no record of an old leader that nobody repeated.
 
 The advisory lock says who leads now, in both ways to publish; where the log is streamed, the slot
-must be, too; the terms say who led when. A publisher that was frozen with
-a record in flight may still deliver it after its successor began: that is allowed only because
-the successor publishes the same event again, and it is counted. Where Debezium publishes in their
-place, `checks/capture.py` asks about its slot.
+must be, too; the terms say who led when. A publisher that was frozen with a record in flight may
+still deliver it after its successor began: that is allowed only because the successor publishes
+the same event again, and it is counted. Where such a record lies is known: behind a change of
+leaders, or, where its publisher woke up just now, at the log's end. A log that is kept for a month
+is read there and nowhere else, unless what is found there asks for more. Where Debezium publishes
+in their place, `checks/capture.py` asks about its slot.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from bookpayctl.check import Check, CheckAnswer, Inquiry, judged
@@ -26,6 +30,14 @@ if TYPE_CHECKING:
     from bookpayctl.clients.kafka import LogRecord
 
 PUBLISHERS: Final = 3
+
+CHANGES_LOOKED_AT: Final = 3
+CHANGE_SECONDS: Final = 60.0
+"""Behind each of the last changes of leaders: twice as long as a client of a publisher keeps a
+record that it could not deliver (`message.timeout.ms` in runtime/adapters/kafka.py)."""
+
+NEWEST_RECORDS: Final = 1_000
+"""Of each partition."""
 
 # A leader that has not published rows this old is not leading, whatever it holds.
 FROZEN_AFTER_SECONDS: Final = 10.0
@@ -54,6 +66,22 @@ class Lock:
     slot: LogSlot | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class LateRecords:
+    """What was found of records that an old leader delivered after the next one had begun.
+
+    Attributes:
+        read, kept: how many records were looked at, of how many in the log.
+        late: how many of them are late.
+        unrepeated: the late ones that no later leader has published again.
+    """
+
+    read: int
+    kept: int
+    late: int
+    unrepeated: tuple[LogRecord, ...]
+
+
 def ask(inquiry: Inquiry) -> CheckAnswer:
     """Count publishers, read and claim the lock, and hold the records against the terms."""
 
@@ -63,29 +91,27 @@ def ask(inquiry: Inquiry) -> CheckAnswer:
     alive = answering(inquiry.target, Service.PUBLISHER)
     with writing(environment.dsn) as conn:
         lock = _read_lock(conn)
-        terms = _read_terms(conn)
-    records = _read_records(environment.kafka)
+        terms = read_terms(conn)
+    found = read_late(environment.kafka, terms)
     problems = [
         *_lock_problems(lock, terms),
         *slot_problems(lock.slot, wanted=environment.settings.get("publisher") == "wal"),
         *([] if len(alive) == PUBLISHERS else [f"{len(alive)} of {PUBLISHERS} publishers answer"]),
     ]
-    late = late_records(records, terms)
-    unrepeated = [r for r in late if not _repeated(r, records)]
     problems += [
         f"{r.topic}/{r.partition}/{r.offset} of term {_term(r)} came after its end, not repeated"
-        for r in unrepeated
+        for r in found.unrepeated
     ]
     leader = terms[-1].publisher_id if terms else "nobody"
     return judged(
         problems,
         f"{len(alive)} publishers, leader {leader}, a second claim was refused",
-        len(alive) + len(records),
+        len(alive) + found.read,
         (
             f"lock holders (backend pids): {list(lock.holders)}",
             _slot_evidence(lock.slot),
             f"terms so far: {len(terms)}",
-            f"{len(records)} records read, {len(late)} late and repeated by the next leader",
+            f"{found.read} of {found.kept} records read, {found.late} late and repeated later on",
         ),
     )
 
@@ -163,7 +189,7 @@ def _read_lock(conn: Any) -> Lock:
     return Lock(holders, bool(granted), float(age), log_slot(conn))
 
 
-def _read_terms(conn: Any) -> list[PublisherTerm]:
+def read_terms(conn: Any) -> list[PublisherTerm]:
     rows = conn.execute(
         "SELECT term, publisher_id, backend_pid, began_at, ended_at FROM publisher_terms"
         " ORDER BY term"
@@ -171,13 +197,46 @@ def _read_terms(conn: Any) -> list[PublisherTerm]:
     return [PublisherTerm(*row) for row in rows]
 
 
-def _read_records(servers: KafkaServers) -> list[LogRecord]:
-    consumer = kafka.open_consumer(servers)
-    try:
-        ranges = kafka.log_ranges(consumer, [topic.value for topic in Topic])
-        return list(kafka.records_between(consumer, ranges))
-    finally:
-        consumer.close()
+def read_late(servers: KafkaServers, terms: list[PublisherTerm]) -> LateRecords:
+    """Look where late records lie; and at the whole log where one of them seems to be lost."""
+    with closing(kafka.open_consumer(servers)) as consumer:
+        whole = kafka.log_ranges(consumer, [topic.value for topic in Topic])
+        kept = sum(end - begin for begin, end in whole.values())
+        found = _judged(_read(consumer, likely_ranges(consumer, whole, terms)), kept, terms)
+        if found.unrepeated and found.read < kept:
+            # The repetition may lie anywhere: a leader with a backlog comes to it late.
+            found = _judged(_read(consumer, [whole]), kept, terms)
+        return found
+
+
+def likely_ranges(
+    consumer: kafka.LogConsumer, whole: kafka.Ranges, terms: Sequence[PublisherTerm]
+) -> list[kafka.Ranges]:
+    """The newest records, and those behind each of the last changes of leaders."""
+    found = [{place: (max(b, e - NEWEST_RECORDS), e) for place, (b, e) in whole.items()}]
+    for term in sorted(terms, key=lambda term: term.number)[1:][-CHANGES_LOOKED_AT:]:
+        until = term.began_at + timedelta(seconds=CHANGE_SECONDS)
+        begins = kafka.since(consumer, whole, term.began_at)
+        ends = kafka.since(consumer, whole, until)
+        found.append({place: (begins[place][0], ends[place][0]) for place in whole})
+    return found
+
+
+def _judged(records: Iterable[LogRecord], kept: int, terms: list[PublisherTerm]) -> LateRecords:
+    read = list(records)
+    late = late_records(read, terms)
+    return LateRecords(len(read), kept, len(late), tuple(r for r in late if not _repeated(r, read)))
+
+
+def _read(consumer: kafka.LogConsumer, spans: Sequence[kafka.Ranges]) -> Iterator[LogRecord]:
+    """Each record of the spans once; they may overlap."""
+    seen: set[tuple[str, int, int]] = set()
+    for span in spans:
+        for record in kafka.records_between(consumer, span):
+            place = record.topic, record.partition, record.offset
+            if place not in seen:
+                seen.add(place)
+                yield record
 
 
 CHECK: Final = Check(

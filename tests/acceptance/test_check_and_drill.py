@@ -131,8 +131,8 @@ def test_a_migration_that_is_not_recorded_is_a_violation_that_is_waited_for(
     shop: CommandLine,
 ) -> None:
     shop.execute(
-        "CREATE TABLE put_aside AS SELECT * FROM schema_migrations WHERE number = 8;"
-        "DELETE FROM schema_migrations WHERE number = 8"
+        "CREATE TABLE put_aside AS SELECT * FROM schema_migrations WHERE number = 9;"
+        "DELETE FROM schema_migrations WHERE number = 9"
     )
     try:
         document = shop.ask("check", "--only", "BP-O010", "--wait", "1s")
@@ -140,7 +140,9 @@ def test_a_migration_that_is_not_recorded_is_a_violation_that_is_waited_for(
         shop.execute("INSERT INTO schema_migrations SELECT * FROM put_aside; DROP TABLE put_aside")
 
     assert document["exit"]["code"] == 1
-    assert document["items"][0]["observed"].startswith("0008_environment_owner is not applied")
+    assert document["items"][0]["observed"].startswith(
+        "0009_what_is_over_costs_nothing is not applied"
+    )
     assert len(document["attempts"]) > 1
     assert verdicts(shop.ask("check", "--only", "BP-O010")) == {"BP-O010": "holds"}
 

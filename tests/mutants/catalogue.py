@@ -12,6 +12,7 @@ from tests.mutants.about_clusters import CLUSTER_MUTANTS
 from tests.mutants.about_drills import DRILL_MUTANTS
 from tests.mutants.about_events import EVENT_MUTANTS
 from tests.mutants.about_freezing import FREEZING_MUTANTS
+from tests.mutants.about_growth import GROWTH_MUTANTS
 from tests.mutants.about_judging import JUDGE_MUTANTS
 from tests.mutants.about_leases import LEASE_MUTANTS
 from tests.mutants.about_ledgers import LEDGER_MUTANTS
@@ -47,6 +48,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = tuple(
             *EVENT_MUTANTS,
             *STREAMING_MUTANTS,
             *FREEZING_MUTANTS,
+            *GROWTH_MUTANTS,
             *MONEY_MUTANTS,
             *LEASE_MUTANTS,
             *REFUND_MUTANTS,

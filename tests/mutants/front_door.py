@@ -100,6 +100,8 @@ _TRACES: Final = "nothing of it is in a ledger; traces are the operator's to loo
 _AWAY_FOR_LONG: Final = "costs time alone while somebody is away for seconds, as in every drill"
 _LONG_TRANSACTION: Final = "needs a row whose transaction lasted, and no command has such a one"
 
+_PAST: Final = "costs time alone, in a shop with a past that no command gives it"
+
 _CAPTURED: Final = (
     "not tried: needs a topic that loses records beside Debezium, where such drills are refused"
 )
@@ -168,6 +170,9 @@ UNSEEN: Final = {
     "M231": "costs time alone, and no command judges how long a look takes",
     "M270": "needs more calls that hang than the gateway has threads",
     "M271": _TRACES,
+    "M280": _PAST,
+    "M281": "costs time alone: what was missed is found when the week's slices come to it",
+    "M282": _PAST,
     "M250": _CAPTURED,
     "M251": _CAPTURED,
     "M252": "a metric; whether its alert rings is asked of Prometheus, which no local stack has",

@@ -34,6 +34,7 @@ class BenchSuite(StrEnum):
     PUBLISHER = "publisher"
     REPLAY = "replay"
     ORDERS = "orders"
+    GROWTH = "growth"
 
 
 class BenchFormat(StrEnum):

@@ -37,7 +37,7 @@ def tell_again(world: World, who: str) -> int:
 
 
 def _waits(order: OrderRow, payment: PaymentRow | None) -> bool:
-    """`store.missed._WAITING`, the statement's two conditions."""
+    """`store.missed`, what its two statements ask for."""
     if order.status is OrderStatus.PENDING:
         return payment is None or payment.payment.state in _ENDED
     if order.status is not OrderStatus.CANCELLED:

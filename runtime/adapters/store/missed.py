@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -31,14 +32,34 @@ class WaitingOrder:
     cancel_known: bool
 
 
-# Wall time: whether a record was lost does not depend on the clock of a drill. A cancelled order
-# is looked at for a week; what was lost longer ago is the audit's to find.
-_WAITING: Final = """
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Cancelled orders by when they were last written: from `since` on, and before `until`."""
+
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Slice(Period):
+    """A part of the week's; `now` is what is old enough as of this look."""
+
+    now: datetime
+
+
+# Each payment by its order's key. Left to choose, the planner reads all payments for a thousand
+# orders; OFFSET 0 keeps it from making the sub-select a join.
+_COLUMNS: Final = """
     SELECT id AS order_id, status, coalesce(orders.event_id, payments.event_id) AS event_id,
            payments.state AS payment_state,
            payments.cancel_requested_at IS NOT NULL AS cancel_known
-    FROM orders LEFT JOIN payments ON payments.order_id = orders.id
-    WHERE status = 'pending'
+    FROM orders LEFT JOIN LATERAL (
+        SELECT event_id, state, cancel_requested_at FROM payments
+        WHERE payments.order_id = orders.id OFFSET 0) AS payments ON true
+"""
+# Wall time: whether a record was lost does not depend on the clock of a drill.
+_PENDING: Final = f"""
+    {_COLUMNS} WHERE status = 'pending'
       -- One that is dated ahead waits since its row was written; who wrote that ahead, too, has
       -- waited long enough: nobody knows for how long.
       AND (orders.created_at < clock_timestamp() - make_interval(secs => %(window)s)
@@ -47,24 +68,59 @@ _WAITING: Final = """
       AND (payments.event_id IS NULL
            -- Ended, and the order has not heard of it.
            OR payments.state IN ('succeeded', 'failed', 'refunding', 'refunded'))
-    UNION ALL
-    SELECT id AS order_id, status, coalesce(orders.event_id, payments.event_id) AS event_id,
-           payments.state AS payment_state,
-           payments.cancel_requested_at IS NOT NULL AS cancel_known
-    FROM orders LEFT JOIN payments ON payments.order_id = orders.id
-    WHERE status = 'cancelled' AND orders.updated_at > clock_timestamp() - interval '7 days'
-      AND orders.updated_at < clock_timestamp() - make_interval(secs => %(window)s)
+    LIMIT %(limit)s
+"""
+_CANCELLED: Final = f"""
+    {_COLUMNS} WHERE status = 'cancelled'
+      AND orders.updated_at >= %(since)s AND orders.updated_at < %(until)s
       AND (payments.event_id IS NULL OR payments.state = 'refunded'
            OR (payments.cancel_requested_at IS NULL
                AND payments.state NOT IN ('failed', 'refunding')))
     LIMIT %(limit)s
 """
 
+# A cancelled order is looked at for a week; what was lost longer ago is the audit's to find. The
+# statement's time, which stands still in it: by `clock_timestamp()` no index is entered, and every
+# order that was ever cancelled would be read.
+_SLICE: Final = """
+    WITH bounds AS (
+        SELECT statement_timestamp() - make_interval(secs => %(window)s) AS now,
+               least(coalesce(%(below)s::timestamptz, 'infinity'),
+                     statement_timestamp() - make_interval(secs => %(window)s)) AS until,
+               statement_timestamp() - interval '7 days' AS week_ago)
+    SELECT (SELECT min(updated_at) FROM (
+                SELECT updated_at FROM orders
+                WHERE status = 'cancelled' AND updated_at >= week_ago AND updated_at < until
+                ORDER BY updated_at DESC LIMIT %(size)s) AS newest) AS since, until, now
+    FROM bounds
+"""
+
 
 def waiting_orders(conn: Connection, *, window_seconds: float, limit: int) -> list[WaitingOrder]:
-    """Orders older than the window that an event should have moved on."""
+    """Pending orders older than the window that an event should have moved on."""
     with conn.cursor(row_factory=kwargs_row(_to_order)) as cursor:
-        return cursor.execute(_WAITING, {"window": window_seconds, "limit": limit}).fetchall()
+        return cursor.execute(_PENDING, {"window": window_seconds, "limit": limit}).fetchall()
+
+
+def waiting_cancelled(conn: Connection, span: Period, *, limit: int) -> list[WaitingOrder]:
+    """Cancelled orders of a span whose payment an event should have moved on."""
+    with conn.cursor(row_factory=kwargs_row(_to_order)) as cursor:
+        values = {"since": span.since, "until": span.until, "limit": limit}
+        return cursor.execute(_CANCELLED, values).fetchall()
+
+
+def slice_below(
+    conn: Connection, below: datetime | None, *, window_seconds: float, size: int
+) -> Slice | None:
+    """The newest cancelled orders that are older than the window, and than `below`.
+
+    Returns:
+        Where so many of them lie, more only where several were written in one instant; None where
+        the week has no more.
+    """
+    values = {"below": below, "window": window_seconds, "size": size}
+    since, until, now = conn.execute(_SLICE, values).fetchone() or (None, None, None)
+    return None if since is None else Slice(since, until, now)
 
 
 def _to_order(
