@@ -4,8 +4,8 @@ The advisory lock says who leads now, in both ways to publish; where the log is 
 must be, too; the terms say who led when. A publisher that was frozen with a record in flight may
 still deliver it after its successor began: that is allowed only because the successor publishes
 the same event again, and it is counted. Where such a record lies is known: behind a change of
-leaders, or, where its publisher woke up just now, at the log's end. A log that is kept for a month
-is read there and nowhere else, unless what is found there asks for more. Where Debezium publishes
+leaders, or, where its publisher woke up just now, at the log's end. A log of a month is read there
+and nowhere else, unless what is found there asks for more. Where Debezium publishes
 in their place, `checks/capture.py` asks about its slot.
 """
 
@@ -38,6 +38,9 @@ record that it could not deliver (`message.timeout.ms` in runtime/adapters/kafka
 
 NEWEST_RECORDS: Final = 1_000
 """Of each partition."""
+
+WHOLE_RECORDS_MAX: Final = 20_000
+"""A log of so many is read whole, which takes a second."""
 
 # A leader that has not published rows this old is not leading, whatever it holds.
 FROZEN_AFTER_SECONDS: Final = 10.0
@@ -197,12 +200,23 @@ def read_terms(conn: Any) -> list[PublisherTerm]:
     return [PublisherTerm(*row) for row in rows]
 
 
-def read_late(servers: KafkaServers, terms: list[PublisherTerm]) -> LateRecords:
-    """Look where late records lie; and at the whole log where one of them seems to be lost."""
+def read_late(
+    servers: KafkaServers,
+    terms: list[PublisherTerm],
+    *,
+    whole_records_max: int = WHOLE_RECORDS_MAX,
+) -> LateRecords:
+    """Look where late records lie; and at the whole log where one of them seems to be lost.
+
+    Args:
+        whole_records_max: up to which a log is read whole at once.
+    """
     with closing(kafka.open_consumer(servers)) as consumer:
         whole = kafka.log_ranges(consumer, [topic.value for topic in Topic])
         kept = sum(end - begin for begin, end in whole.values())
-        found = _judged(_read(consumer, likely_ranges(consumer, whole, terms)), kept, terms)
+        is_short = kept <= whole_records_max
+        first = [whole] if is_short else likely_ranges(consumer, whole, terms)
+        found = _judged(_read(consumer, first), kept, terms)
         if found.unrepeated and found.read < kept:
             # The repetition may lie anywhere: a leader with a backlog comes to it late.
             found = _judged(_read(consumer, [whole]), kept, terms)

@@ -58,7 +58,7 @@ def test_most_of_a_long_log_is_not_read(broker: KafkaServers) -> None:
     much(broker, term=1, at=BEGAN + timedelta(hours=1))
     much(broker, term=2, at=CHANGED + timedelta(hours=1))
 
-    found = read_late(broker, TERMS)
+    found = read_late(broker, TERMS, whole_records_max=0)
 
     assert (found.read, found.kept, found.late) == (NEWEST_RECORDS, 4 * NEWEST_RECORDS, 0)
 
@@ -69,7 +69,7 @@ def test_a_late_record_behind_a_change_of_leaders_is_found_under_much_that_is_ne
     write(broker, term=1, at=CHANGED + timedelta(seconds=5), event_id=EVENT)
     much(broker, term=2, at=CHANGED + timedelta(hours=1))
 
-    found = read_late(broker, TERMS)
+    found = read_late(broker, TERMS, whole_records_max=0)
 
     assert [record.event_id for record in found.unrepeated] == [EVENT]
 
@@ -79,7 +79,7 @@ def test_a_late_record_whose_repetition_came_long_after_is_not_lost(broker: Kafk
     write(broker, term=2, at=CHANGED + timedelta(hours=1), event_id=EVENT)
     much(broker, term=2, at=CHANGED + timedelta(hours=2))
 
-    found = read_late(broker, TERMS)
+    found = read_late(broker, TERMS, whole_records_max=0)
 
     assert (found.read, found.late, found.unrepeated) == (found.kept, 1, ())
 
@@ -90,4 +90,20 @@ def test_a_publisher_that_wakes_after_hours_is_found_at_the_end_of_the_log(
     much(broker, term=2, at=CHANGED + timedelta(hours=1))
     write(broker, term=1, at=CHANGED + timedelta(hours=2), event_id=EVENT)
 
-    assert [record.event_id for record in read_late(broker, TERMS).unrepeated] == [EVENT]
+    assert [
+        record.event_id for record in read_late(broker, TERMS, whole_records_max=0).unrepeated
+    ] == [EVENT]
+
+
+def test_a_short_log_is_read_whole(broker: KafkaServers) -> None:
+    """A late record of long before the last changes of leaders counts there, too."""
+    changes = [
+        PublisherTerm(n, "outbox-publisher-1", n, CHANGED + timedelta(hours=n), None)
+        for n in range(3, 9)
+    ]
+    write(broker, term=1, at=CHANGED + timedelta(seconds=5), event_id=EVENT)
+    much(broker, term=8, at=CHANGED + timedelta(hours=20))
+
+    found = read_late(broker, [*TERMS, *changes])
+
+    assert (found.read, found.late) == (found.kept, 1)
