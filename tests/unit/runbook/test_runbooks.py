@@ -47,7 +47,7 @@ def test_the_first_command_stands_within_ten_lines(book: Runbook) -> None:
 
 @each
 def test_every_command_has_its_answer_beside_it(book: Runbook) -> None:
-    steps = (*book.steps, *book.causes)
+    steps = (*book.steps, *book.causes, *book.afterwards)
 
     assert [step.command for step in steps if not step.expected.is_shown] == []
 
@@ -56,7 +56,7 @@ def test_every_command_has_its_answer_beside_it(book: Runbook) -> None:
 def test_every_command_of_bookpayctl_can_be_typed(book: Runbook) -> None:
     group = build_command()
     inline = re.findall(r"`(bookpayctl [^`\n]+)`", text_of(book.slug))
-    typed = [*(step.command for step in (*book.steps, *book.causes)), *inline]
+    typed = [*(step.command for step in (*book.steps, *book.causes, *book.afterwards)), *inline]
 
     lines = [words for one in typed if (words := command_words(one))[:1] == ["bookpayctl"]]
 
