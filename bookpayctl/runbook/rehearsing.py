@@ -154,10 +154,15 @@ def _well_again(request: RunbookRequest, observe: Callable[[str], None]) -> str 
     for name, process in target.processes().items():
         if process.running:
             target.thaw(name)
-    publisher = environment.settings.get("publisher")
-    up = "bookpayctl up" + (f" --publisher {publisher}" if publisher else "")
-    steps = (*request.chosen.book.afterwards, *map(_again, ("bookpayctl stripe fault clear", up)))
+    commands = ("bookpayctl stripe fault clear", up_again(environment))
+    steps = (*request.chosen.book.afterwards, *map(_again, commands))
     return next((wrong for step in steps if (wrong := _put_back(step, request))), None)
+
+
+def up_again(environment: Environment) -> str:
+    """How the environment is brought up as it was before the rehearsal."""
+    publisher = environment.settings.get("publisher")
+    return f"bookpayctl up --publisher {publisher}" if publisher else "bookpayctl up"
 
 
 def _again(command: str) -> Step:

@@ -10,13 +10,14 @@ import pytest
 from bookpayctl.cli.app import build_command
 from bookpayctl.runbook.console import PROMPT, headings
 from bookpayctl.runbook.library import find, folder, slugs, text_of
-from bookpayctl.runbook.page import PROOF, REHEARSAL, SECTIONS, Runbook
+from bookpayctl.runbook.page import PROOF, REHEARSAL, SECTIONS, Runbook, needed_by
 from tests.support.alerts import alert_rules
 from tests.support.command_tree import command_words, not_typed
 
 ROOT = Path(__file__).parents[3]
 FIRST_COMMAND_LINE_MAX = 10
 GIVEN = {"DB_DSN", "NAME", "SECRETS"}
+GIVEN_HERE = {"SUPERVISOR"}
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
 BOOKS = {slug: find(slug) for slug in slugs()}
@@ -89,7 +90,11 @@ def test_a_rehearsed_situation_is_caused_by_commands_and_any_other_has_a_reason(
 
 @each
 def test_a_page_needs_nothing_from_elsewhere(book: Runbook) -> None:
-    assert book.needs <= GIVEN
+    local = {step for step in book.steps if step.platform == "local"}
+    elsewhere = needed_by(tuple(step for step in book.steps if step not in local))
+
+    assert book.needs <= GIVEN | GIVEN_HERE
+    assert elsewhere - set().union(*(step.expected.captured for step in local)) <= GIVEN
 
 
 @each
