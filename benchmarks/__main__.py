@@ -12,15 +12,25 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
+
+import psycopg
+from confluent_kafka import KafkaException
 
 from benchmarks.runner import machine, shown
 from benchmarks.runner.result import BenchResult, changes, document_of, result_of
 from benchmarks.suites import SUITES, Suite
+from bookpayctl.runs.interrupts import Stopped, interruptible
 
 USAGE: Final = 2
+UNKNOWN: Final = 3
+
+# What servers and programs of a benchmark end with that did not do their part.
+NOT_MEASURED: Final = (KafkaException, psycopg.Error, OSError, RuntimeError, AssertionError)
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -58,7 +68,15 @@ def main(words: Sequence[str] | None = None) -> int:
     }
     # Before the first round: what is measured keeps the machine busy by itself.
     of = machine.described()
-    rounds = suite.measure(names, settings, lambda text: print(text, file=sys.stderr, flush=True))
+    try:
+        with interruptible(), one_folder():
+            rounds = suite.measure(names, settings, tell)
+    except NOT_MEASURED as error:
+        tell(f"error: {given.suite} could not be measured: {error}")
+        return UNKNOWN
+    except Stopped as stopped:
+        tell(f"stopped by {stopped}; the servers of the benchmark are stopped, too")
+        return 128 + stopped.number
     result = BenchResult(
         suite=given.suite,
         settings=settings,
@@ -72,6 +90,24 @@ def main(words: Sequence[str] | None = None) -> int:
     worse = None if before is None else compared(before, result)
     print(text_of(result, given.output, worse))
     return int(bool(worse))
+
+
+@contextmanager
+def one_folder() -> Iterator[None]:
+    """Whatever is temporary lies in a folder that is gone at the end, also what a server made."""
+    with tempfile.TemporaryDirectory(prefix="bpb-") as folder:
+        # Root's PostgreSQL runs as somebody else.
+        Path(folder).chmod(0o755)
+        before, tempfile.tempdir = tempfile.tempdir, folder
+        try:
+            yield
+        finally:
+            tempfile.tempdir = before
+
+
+def tell(text: str) -> None:
+    """Progress, and what went wrong."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def chosen(suite: Suite, only: str) -> list[str] | None:

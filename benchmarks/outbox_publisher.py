@@ -200,16 +200,21 @@ def latencies(servers: Servers, per_second: float, seconds: float) -> list[float
     )
     writer.start()
     found: list[float] = []
-    while len(found) < round(per_second * seconds):
-        message = consumer.poll(30.0)
-        if message is None or message.error() is not None:
-            raise RuntimeError(f"an event did not come: {message and message.error()}")
-        written_at = json.loads(message.value() or b"{}").get("written_at")
-        # What is left of a backlog, which a connector may bring later, was not written here.
-        if written_at is not None:
-            found.append(1000 * (time.time() - written_at))
-    writer.join()
-    consumer.close()
+    try:
+        while len(found) < round(per_second * seconds):
+            message = consumer.poll(30.0)
+            if message is None or message.error() is not None:
+                raise RuntimeError(f"an event did not come: {message and message.error()}")
+            written_at = json.loads(message.value() or b"{}").get("written_at")
+            # What is left of a backlog, which a connector may bring later, was not written here.
+            if written_at is not None:
+                found.append(1000 * (time.time() - written_at))
+        writer.join()
+    finally:
+        # Its database goes away when this is broken off.
+        writer.terminate()
+        writer.join()
+        consumer.close()
     return found
 
 

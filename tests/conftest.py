@@ -19,6 +19,30 @@ from tests.support.command_line import CommandLine  # noqa: E402
 from tests.support.workers import ByFile  # noqa: E402
 
 
+class NamedAtOnce:
+    """Names a failure when it happens: a whole run takes most of an hour."""
+
+    def __init__(self, terminal: pytest.TerminalReporter) -> None:
+        self._terminal = terminal
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """With the first line of its reason; the whole stands in the closing report."""
+        if report.failed:
+            crash = getattr(report.longrepr, "reprcrash", None)
+            said = (crash.message if crash else report.longreprtext).strip().partition("\n")[0]
+            self._terminal.ensure_newline()
+            self._terminal.write_line(f"failed in {report.when}: {report.nodeid}: {said}")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Where there is somebody to tell: workers of a run have no terminal."""
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    if terminal is not None:
+        config.pluginmanager.register(NamedAtOnce(terminal))
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
     """Who runs which tests where several processes do."""

@@ -187,7 +187,7 @@ def _write(request: ShrinkRequest, smaller: Schedule, often: str) -> Path:
 
 
 def script_of(request: ShrinkRequest, often: str, modules: Path | None) -> str:
-    """What runs it again; ends as the storm does. Pure."""
+    """What runs it again, and keeps what was seen; ends as the storm does. Pure."""
     bound = f"{request.deadline_seconds:.0f}s"
     under = [] if modules is None else [f"export {MODULES_VARIABLE}={shlex.quote(str(modules))}"]
     return "\n".join(
@@ -198,7 +198,16 @@ def script_of(request: ShrinkRequest, often: str, modules: Path | None) -> str:
             'folder=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)',
             "export BOOKPAY_HOME=$(mktemp -d) BOOKPAY_NAME=repro",
             *under,
-            "trap 'bookpayctl down --purge; rmdir \"$BOOKPAY_HOME\" || true' EXIT",
+            # What the storm saw is kept, and then its stack goes.
+            'evidence="$folder/evidence-$(date -u +%Y%m%dT%H%M%SZ)"',
+            "keep() {",
+            '  cp -R "$BOOKPAY_HOME/repro/runs" "$evidence" || echo "no run was kept" >&2',
+            '  bookpayctl down --purge; rmdir "$BOOKPAY_HOME" || true',
+            "}",
+            "trap keep EXIT",
+            # Also a Ctrl-C ends by way of the trap.
+            "trap 'exit 130' INT; trap 'exit 143' TERM",
+            'echo "kept at the end: $evidence, for bookpayctl verify and report" >&2',
             "bookpayctl up",
             f'bookpayctl drill storm --schedule "$folder/{SCHEDULE_FILE}" --timeout {bound}',
             "",

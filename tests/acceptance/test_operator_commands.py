@@ -29,8 +29,10 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
         yield found
 
 
-# These disturb what they are asked in, or take it away; `logs` prints a document for each line.
+# These disturb what they are asked in, or take it away; `logs` prints a document for each line;
+# `bench` takes minutes on servers of its own: see test_bench.
 DISTURBING = {"up", "down", "demo", "certify", "stripe fault add", "stripe clock advance", "logs"}
+DISTURBING |= {"bench"}
 
 
 def test_in_a_shop_without_orders_every_command_prints_one_document(shop: CommandLine) -> None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import signal
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from bookpayctl.runs.waiting import wait_until
 from tests.support.command_line import CommandLine, verdicts
+from tests.support.temporary_folders import left_empty
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(900)]
 
@@ -20,13 +19,9 @@ GOODBYE_SECONDS_MAX = 240.0
 
 @pytest.fixture
 def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Where the stacks are made; nothing is left in it, and nothing runs from it, afterwards."""
-    # Short, because sockets live below it.
-    with tempfile.TemporaryDirectory(prefix="bps-") as folder:
-        monkeypatch.setenv("TMPDIR", folder)
-        yield Path(folder)
-        assert list(Path(folder).iterdir()) == []
-        assert _running_from(folder) == []
+    """Where the stacks are made."""
+    with left_empty(monkeypatch) as folder:
+        yield folder
 
 
 @pytest.fixture
@@ -35,11 +30,6 @@ def shell(tmp_path: Path, temporary: Path) -> CommandLine:
     home = tmp_path / "home"
     home.mkdir()
     return CommandLine(home, seconds_max=800)
-
-
-def _running_from(folder: str) -> list[str]:
-    commands = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
-    return [" ".join(words) for words in commands if any(folder in word for word in words)]
 
 
 def test_checks_find_out_what_is_wrong_and_say_where_nobody_could(shell: CommandLine) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
@@ -21,6 +23,9 @@ _CHECKOUT: Final = Path(__file__).parents[3]
 
 # Beside the package in a checkout, and nowhere else.
 _PARTS: Final = ("benchmarks/__main__.py", "tests/support/servers.py")
+
+# Servers and a whole stack are stopped in it, however busy the machine is.
+_GOODBYE_SECONDS_MAX: Final = 180.0
 
 
 class BenchSuite(StrEnum):
@@ -79,21 +84,45 @@ def bench(
     given = {"--only": only, "--compare": compare, "--keep": keep, "--output": output.value}
     for option, value in given.items():
         words += [] if value is None else [option, str(value)]
-    done = subprocess.run(
+    own = {
+        "PYTHONPATH": str(_CHECKOUT),
+        CACHE_VARIABLE: str(cache_dir()),
+        # Servers and stacks are made in it; it may be the one folder with space.
+        "TMPDIR": tempfile.gettempdir(),
+    }
+    code, text = _run(words, python_variables(own))
+    if not text:
+        fail(
+            f"the runner ended with {code} and measured nothing; its reason is above",
+            ExitCode.USAGE if code == ExitCode.USAGE else ExitCode.UNKNOWN,
+        )
+    print_line(text.rstrip("\n"))
+    raise typer.Exit(code)
+
+
+def _run(words: Sequence[str], variables: Mapping[str, str]) -> tuple[int, str]:
+    """The runner's exit code and what it printed; who stops this command stops its servers."""
+    from bookpayctl.runs.interrupts import shielded
+
+    # A Ctrl-C of the terminal reaches this command alone, which passes it on.
+    runner = subprocess.Popen(
         [sys.executable, "-P", "-m", "benchmarks", *words],
-        env=python_variables({"PYTHONPATH": str(_CHECKOUT), CACHE_VARIABLE: str(cache_dir())}),
+        env=variables,
         stdout=subprocess.PIPE,
         text=True,
-        check=False,
+        start_new_session=True,
     )
-    if not done.stdout:
-        wrong = done.returncode == ExitCode.USAGE
-        fail(
-            f"the runner ended with {done.returncode} and measured nothing; its reason is above",
-            ExitCode.USAGE if wrong else ExitCode.UNKNOWN,
-        )
-    print_line(done.stdout.rstrip("\n"))
-    raise typer.Exit(done.returncode)
+    try:
+        text, _ = runner.communicate()
+    except BaseException:
+        with shielded():
+            runner.terminate()
+            try:
+                runner.communicate(timeout=_GOODBYE_SECONDS_MAX)
+            finally:
+                runner.kill()
+        raise
+    return runner.returncode, text
 
 
 def register(app: typer.Typer) -> None:

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]
 
 from bookpayctl.clients.database import Connection, DatabaseError, connect
-from bookpayctl.clients.kafka_connection import BrokerError, open_admin
+from bookpayctl.clients.kafka import open_consumer
+from bookpayctl.clients.kafka_connection import BrokerError, LogConsumer, open_admin
 from bookpayctl.clients.kafka_servers import KafkaServers
+from bookpayctl.runs.waiting import wait_until
 from runtime.domain.names import PARTITIONS, Topic
 from runtime.sql import SCHEMA, MigrationError, migrate
 
@@ -25,6 +28,9 @@ RETENTION_MS: Final = 7 * 24 * 3600 * 1000
 """Seven days: the time an operator has to replay from Kafka; 30 days in production."""
 
 _TOPIC_SECONDS_MAX: Final = 15.0
+
+# Of a broker that is at its start: a partition is read as soon as its leader leads.
+_LEADER_SECONDS_MAX: Final = 60.0
 
 
 class ContentsError(RuntimeError):
@@ -90,13 +96,14 @@ def fill_database(
 
 
 def create_topics(servers: KafkaServers) -> list[str]:
-    """Create the topics that are not there.
+    """Create the topics that are not there, and wait until each partition can be read.
 
     Returns:
         The topics made by this call.
 
     Raises:
-        ContentsError: the broker refused one, for another reason than that it exists.
+        ContentsError: the broker refused one, for another reason than that it exists, or one that
+            was made has no leader that answers.
     """
     settings = {"retention.ms": str(RETENTION_MS), "cleanup.policy": "delete"}
     return _create(
@@ -152,4 +159,36 @@ def _create(servers: KafkaServers, wanted: Sequence[NewTopic]) -> list[str]:
                 raise ContentsError(f"topic {name} could not be created: {error}") from error
         else:
             made.append(name)
+    _await_leaders(servers, [topic for topic in wanted if topic.topic in made])
     return sorted(made)
+
+
+def _await_leaders(servers: KafkaServers, made: Sequence[NewTopic]) -> None:
+    """A topic is made before its leaders lead; until then they refuse whoever asks for a record."""
+    places = [TopicPartition(one.topic, n) for one in made for n in range(one.num_partitions)]
+    if not places:
+        return
+    # An admin client that asks for offsets too early hears of no leader ever after (librdkafka
+    # 2.16); a consumer asks anew each time.
+    with closing(open_consumer(servers)) as consumer:
+        waited = wait_until(
+            lambda: _refusals(consumer, places),
+            lambda refusals: not refusals,
+            deadline_seconds=_LEADER_SECONDS_MAX,
+        )
+    if not waited.reached:
+        raise ContentsError(
+            f"no leader answers for {len(waited.value)} of {len(places)} new partitions"
+            f" after {waited.seconds:.0f} s: {waited.value[0]}"
+        )
+
+
+def _refusals(consumer: LogConsumer, places: Sequence[TopicPartition]) -> list[str]:
+    """What the leaders of these partitions say that do not answer."""
+    found = []
+    for place in places:
+        try:
+            consumer.get_watermark_offsets(place, timeout=_TOPIC_SECONDS_MAX)
+        except KafkaException as error:
+            found.append(f"{place.topic}/{place.partition}: {error.args[0].str()}")
+    return found

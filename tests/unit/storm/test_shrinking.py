@@ -85,6 +85,41 @@ def test_the_script_that_runs_it_again_is_one_that_a_shell_reads(tmp_path: Path)
     assert "4 of 5 tries" in script.read_text()
 
 
+STAND_IN = """#!/bin/sh
+echo "$1" >> "$CALLS"
+case $1 in
+  up) mkdir -p "$BOOKPAY_HOME/repro/runs/a-run" ;;
+  drill) exit 1 ;;
+  down) rm -r "$BOOKPAY_HOME/repro" ;;
+esac
+"""
+
+
+def test_the_script_keeps_what_the_storm_saw_and_ends_as_it_did(tmp_path: Path) -> None:
+    """A shell runs it, with a stand-in for the program, which is tried elsewhere."""
+    script, calls = tmp_path / "repro.sh", tmp_path / "calls"
+    script.write_text(script_of(request_of(tmp_path), "4 of 5 tries", None))
+    program = tmp_path / "bin" / "bookpayctl"
+    program.parent.mkdir()
+    program.write_text(STAND_IN)
+    program.chmod(0o755)
+    variables = {"PATH": f"{program.parent}:/usr/bin:/bin", "CALLS": str(calls)}
+
+    ran = subprocess.run(
+        ["/bin/sh", script],
+        env={**variables, "TMPDIR": str(tmp_path / "bin")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ran.returncode == 1, ran.stderr
+    assert calls.read_text().split() == ["up", "drill", "down"]
+    (kept,) = tmp_path.glob("evidence-*")
+    assert [run.name for run in kept.iterdir()] == ["a-run"]
+    assert [left.name for left in program.parent.iterdir()] == ["bookpayctl"]
+
+
 def test_a_storm_that_is_never_red_again_is_unknown(tmp_path: Path) -> None:
     asked = Told(request_of(tmp_path / "into"), red=False)
 
