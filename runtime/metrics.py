@@ -101,13 +101,23 @@ PUBLISHER_TERM: Final = Gauge(
 PUBLISHER_STREAMING: Final = Gauge(
     "bookpay_outbox_publisher_streaming", "1 while this process is told of rows by the log"
 )
-# Of the replication slot, as its leader sees it. `left` is what may be written before PostgreSQL
-# gives the slot up (max_slot_wal_keep_size); infinite where nothing bounds it.
+PUBLISHER_POLLS_INSTEAD: Final = Gauge(
+    "bookpay_outbox_publisher_polls_instead",
+    "1 while this process leads, was asked to stream the log (wal), and polls instead",
+)
+# Of the replication slot, as the leader sees it in whichever way it publishes: by its name, so that
+# a process that does not lead, or finds no slot, has no series. `left` is what may be written
+# before PostgreSQL gives the slot up (max_slot_wal_keep_size): infinite where nothing bounds it, 0
+# where it has done so.
 SLOT_RETAINED_BYTES: Final = Gauge(
-    "bookpay_outbox_slot_retained_bytes", "Write-ahead log that PostgreSQL keeps for the publisher"
+    "bookpay_outbox_slot_retained_bytes",
+    "Write-ahead log that PostgreSQL keeps for the publisher's slot",
+    ["slot"],
 )
 SLOT_LEFT_BYTES: Final = Gauge(
-    "bookpay_outbox_slot_left_bytes", "Write-ahead log that may be written before the slot is lost"
+    "bookpay_outbox_slot_left_bytes",
+    "Write-ahead log that may be written before the slot is lost",
+    ["slot"],
 )
 
 # --- every consumer -------------------------------------------------------------------------

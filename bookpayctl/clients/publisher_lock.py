@@ -30,6 +30,11 @@ _SLOT: Final[LiteralString] = (
     " (SELECT oid FROM pg_database WHERE datname = current_database())::text"
 )
 
+_READER: Final[LiteralString] = (
+    "SELECT slot_name, active_pid FROM pg_replication_slots WHERE slot_name = %s ||"
+    " (SELECT oid FROM pg_database WHERE datname = current_database())::text"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class LogSlot:
@@ -65,3 +70,22 @@ def lock_holders(conn: Connection) -> tuple[int, ...]:
         DatabaseError: the database did not answer.
     """
     return tuple(pid for (pid,) in conn.execute(HOLDERS, (PUBLISHER_LOCK_KEY,)).fetchall())
+
+
+def slot_reader(conn: Connection) -> tuple[str, int | None] | None:
+    """The slot's name, and the server's process that has it; None where there is no slot.
+
+    Raises:
+        DatabaseError: the database did not answer.
+    """
+    row = conn.execute(_READER, (SLOT_PREFIX,)).fetchone()
+    return None if row is None else (str(row[0]), row[1])
+
+
+def drop_slot(conn: Connection, name: str) -> None:
+    """Drop a slot that nobody reads; the log that was kept for it goes.
+
+    Raises:
+        DatabaseError: it is read, or the role may not.
+    """
+    conn.execute("SELECT pg_drop_replication_slot(%s)", (name,))

@@ -6,7 +6,8 @@
     ---
 
 Above the console blocks stand words that say how their commands are run:
-`on=local|kube`, `danger="what it does"`, `deadline=2m`, `within=30s` and `shell`.
+`on=local|kube`, `danger="what it does"`, `deadline=2m`, `within=30s` and `shell`. In a rehearsal
+`afterwards` marks what is typed at its end, however it came to it.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from bookpayctl.targets.settings import parse_duration
 SECTIONS: Final = ("Meaning", "Impact", "Diagnosis", "Mitigation", "Proof")
 PROOF: Final = "Proof"
 REHEARSAL: Final = "Rehearsal"
+AFTERWARDS: Final = "afterwards"
 
 DEADLINE_SECONDS: Final = 60.0
 """Of a command whose block says nothing: `status` and `check` of a sick stack take half of it."""
@@ -80,7 +82,8 @@ class Runbook:
         rehearsed: how its situation was caused on one machine; empty where it was not.
         unrehearsed: why it was not, or was not seen to end well; empty where it was.
         steps: in the page's order, without those that cause the situation.
-        causes: the commands of the section Rehearsal.
+        causes: the commands of the section Rehearsal that cause the situation.
+        afterwards: those of it that take away what they had put there.
         sha256: of the page as it was read.
     """
 
@@ -92,6 +95,7 @@ class Runbook:
     sections: tuple[str, ...]
     steps: tuple[Step, ...]
     causes: tuple[Step, ...]
+    afterwards: tuple[Step, ...]
     sha256: str
 
     @property
@@ -119,8 +123,11 @@ def runbook(slug: str, text: str) -> Runbook:
     front, body, above = _front(slug, text)
     steps: list[Step] = []
     causes: list[Step] = []
+    afterwards: list[Step] = []
     for block in console_blocks(body):
         into = causes if block.heading == REHEARSAL else steps
+        if into is causes and AFTERWARDS in block.words.split():
+            into = afterwards
         into.extend(_steps(slug, block, above, len(into)))
     titles = [line.removeprefix("# ") for line in body.splitlines() if line.startswith("# ")]
     if not titles:
@@ -136,6 +143,7 @@ def runbook(slug: str, text: str) -> Runbook:
         sections=tuple(headings(body)),
         steps=tuple(steps),
         causes=tuple(causes),
+        afterwards=tuple(afterwards),
         sha256=hashlib.sha256(text.encode()).hexdigest(),
     )
 
@@ -158,7 +166,7 @@ def _front(slug: str, text: str) -> tuple[Mapping[str, Any], str, int]:
 def _steps(slug: str, block: ConsoleBlock, above: int, before: int) -> list[Step]:
     where = f"{slug}, line {block.line + above}"
     try:
-        how = _how(block.words)
+        how = _how(block.words, block.heading)
         found = [
             Step(
                 number=before + number,
@@ -180,7 +188,7 @@ def _steps(slug: str, block: ConsoleBlock, above: int, before: int) -> list[Step
     return found
 
 
-def _how(words: str) -> dict[str, Any]:
+def _how(words: str, heading: str) -> dict[str, Any]:
     how: dict[str, Any] = {}
     for word in shlex.split(words):
         name, _, value = word.partition("=")
@@ -192,6 +200,9 @@ def _how(words: str) -> dict[str, Any]:
             how[f"{name}_seconds"] = parse_duration(value)
         elif word == "shell":
             how["shell"] = True
+        elif word == AFTERWARDS and heading == REHEARSAL:
+            # Which list it is in says so.
+            continue
         else:
             raise RunbookError(f"{word!r} is not on=, danger=, deadline=, within= or shell")
     return how

@@ -1,8 +1,9 @@
 """A rehearsal: cause what a page is about, run the page to its proof, and put back what is left.
 
 What could not be caused was not rehearsed: then the page is not run, and its answer is unknown. At
-the end, however it came to it, whoever is frozen is woken, Stripe's faults are cleared and what is
-away is started, so that the next page finds a stack that is well.
+the end, however it came to it, whoever is frozen is woken, what the page says is to be done
+afterwards is done, Stripe's faults are cleared, what is away is started, and who published before
+publishes again, so that the next page finds a stack that is well.
 """
 
 from __future__ import annotations
@@ -18,17 +19,25 @@ from bookpayctl.report.result import Report
 from bookpayctl.report.verdict import Item, Verdict, unanswered
 from bookpayctl.runbook.deciding import LOCAL, Chosen, rehearsal_id
 from bookpayctl.runbook.execution import CannotRunError, OverdueError, execute
-from bookpayctl.runbook.page import Runbook
-from bookpayctl.runbook.running import RunbookRequest, run_runbook, variables
+from bookpayctl.runbook.expectation import Expectation
+from bookpayctl.runbook.matching import CommandAnswer, PageComparison, compare
+from bookpayctl.runbook.page import Runbook, Step
+from bookpayctl.runbook.redaction import redacted
+from bookpayctl.runbook.running import (
+    AGAIN_SECONDS,
+    RunbookRequest,
+    run_runbook,
+    typed_words,
+    variables,
+)
 from bookpayctl.runs.interrupts import shielded
+from bookpayctl.runs.waiting import wait_until
 from bookpayctl.session import guard
 from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.platforms import open_target, supervisor_socket
 
 SUPERVISOR: Final = "SUPERVISOR"
 """Names the supervisor's socket in the commands that cause a situation."""
-
-WELL_AGAIN: Final = (("stripe", "fault", "clear"), ("up",))
 
 WELL_AGAIN_SECONDS: Final = 240.0
 """For each of those; a cold start takes a minute and a half."""
@@ -70,7 +79,7 @@ def rehearse(request: RunbookRequest, observe: Callable[[str], None]) -> Report:
             items += parts[-1].items
     finally:
         with shielded():
-            left = _well_again(environment, observe)
+            left = _well_again(request, observe)
     dirty = [] if left is None else [ExitCode.DIRTY]
     last = parts[-1]
     return Report(
@@ -137,23 +146,51 @@ def rehearsed_item(book: Runbook, report: Report) -> Item:
     )
 
 
-def _well_again(environment: Environment, observe: Callable[[str], None]) -> str | None:
+def _well_again(request: RunbookRequest, observe: Callable[[str], None]) -> str | None:
     """Put back what the page left; why it is not as before, None where it is."""
     observe("putting back what is left of it")
+    environment = request.environment
     target = open_target(environment)
     for name, process in target.processes().items():
         if process.running:
             target.thaw(name)
-    for command in WELL_AGAIN:
-        try:
-            answer = execute(
-                ("bookpayctl", *command),
-                variables(environment, {}),
-                deadline_seconds=WELL_AGAIN_SECONDS,
-            )
-        except (CannotRunError, OverdueError) as error:
-            return f"not put back: `{' '.join(command)}`: {error}"
-        if answer.status != 0:
-            last = (answer.stderr.strip().splitlines() or ["it said nothing"])[-1]
-            return f"not put back: `{' '.join(command)}` exits {answer.status}: {last}"
-    return None
+    commands = ("bookpayctl stripe fault clear", up_again(environment))
+    steps = (*request.chosen.book.afterwards, *map(_again, commands))
+    return next((wrong for step in steps if (wrong := _put_back(step, request))), None)
+
+
+def up_again(environment: Environment) -> str:
+    """How the environment is brought up as it was before the rehearsal."""
+    publisher = environment.settings.get("publisher")
+    return f"bookpayctl up --publisher {publisher}" if publisher else "bookpayctl up"
+
+
+def _again(command: str) -> Step:
+    return Step(0, "", 0, command, Expectation(), deadline_seconds=WELL_AGAIN_SECONDS)
+
+
+def _put_back(step: Step, request: RunbookRequest) -> str | None:
+    """Type a step until it answers as expected; why it did not, None where it did."""
+
+    def once() -> tuple[CommandAnswer, PageComparison]:
+        answer = execute(
+            typed_words(step, request.values),
+            variables(request.environment, request.values),
+            deadline_seconds=step.deadline_seconds,
+        )
+        return answer, compare(step.expected, answer, request.values)
+
+    try:
+        waited = wait_until(
+            once,
+            lambda found: not found[1].wrong,
+            deadline_seconds=step.within_seconds,
+            every_seconds=AGAIN_SECONDS,
+        )
+    except (CannotRunError, OverdueError) as error:
+        return f"not put back: `{step.command}`: {error}"
+    answer, found = waited.value
+    if not found.wrong:
+        return None
+    last = (answer.stderr.strip().splitlines() or ["it said nothing"])[-1]
+    return f"not put back: `{step.command}`: {found.wrong[0]}: {redacted(last, request.secrets)}"

@@ -140,7 +140,7 @@ def _typed(step: Step, request: RunbookRequest, course: _Course) -> Item:
 
     def once() -> tuple[CommandAnswer, PageComparison]:
         answer = execute(
-            _words(step, course.values),
+            typed_words(step, course.values),
             variables(request.environment, course.values),
             deadline_seconds=step.deadline_seconds,
         )
@@ -180,7 +180,8 @@ def _typed(step: Step, request: RunbookRequest, course: _Course) -> Item:
     return item
 
 
-def _words(step: Step, values: Mapping[str, str]) -> list[str]:
+def typed_words(step: Step, values: Mapping[str, str]) -> list[str]:
+    """A step as the words of a command, each known $NAME filled in."""
     if not step.shell:
         return words_of(step.command, values)
     # Names are the shell's own variables there, so no value is read as a part of the command.

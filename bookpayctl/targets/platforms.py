@@ -11,7 +11,7 @@ from bookpayctl.targets.environment import Environment, EnvironmentMissingError,
 from bookpayctl.targets.errors import UnknownPlatformError
 from bookpayctl.targets.link import LinkTarget
 from bookpayctl.targets.platform import Platform
-from bookpayctl.targets.settings import SettingsError, Value, environment_name
+from bookpayctl.targets.settings import DEFAULT, SettingsError, Value, environment_name
 from bookpayctl.targets.target import Target
 
 LOCAL: Final = "local"
@@ -39,6 +39,21 @@ def platform_named(name: str) -> Platform:
         return KindPlatform()
     known = ", ".join(NAMES)
     raise UnknownPlatformError(f"target {name!r} is not available; this build has: {known}")
+
+
+def as_chosen(values: Mapping[str, Value]) -> Mapping[str, Value]:
+    """The settings of `up`; who publishes is chosen once, and stays where nothing says otherwise.
+
+    Pages say `up` to whoever wants to start what is away. It must not exchange the publisher.
+    """
+    if values["publisher"].source != DEFAULT:
+        return values
+    try:
+        recorded = load(environment_name(values))
+    except EnvironmentMissingError:
+        return values
+    chosen = recorded.settings.get("publisher", values["publisher"].text)
+    return {**values, "publisher": Value(chosen, f"environment {recorded.name}")}
 
 
 def platform_of(values: Mapping[str, Value]) -> Platform:

@@ -29,6 +29,9 @@ CONFIG_VARIABLE: Final = "BOOKPAY_CONFIG"
 # The source of what was typed.
 FLAG: Final = "flag"
 
+# The source of what nobody has said.
+DEFAULT: Final = "default"
+
 NAME_PATTERN: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
 
 # Nothing here takes a day. It also keeps out `inf`, which is a number to Python.
@@ -189,7 +192,7 @@ def resolve(
         elif setting.key in in_file:
             values[setting.key] = Value(in_file[setting.key], str(path))
         else:
-            values[setting.key] = Value(setting.default, "default")
+            values[setting.key] = Value(setting.default, DEFAULT)
     return values
 
 

@@ -19,6 +19,7 @@ import pytest
 from bookpayctl.clients import kafka
 from bookpayctl.clients.capture_slot import read_slot
 from bookpayctl.clients.database import reading
+from bookpayctl.clients.publisher_lock import log_slot
 from bookpayctl.targets import environment
 from bookpayctl.targets.environment import DEBEZIUM, Environment
 from bookpayctl.targets.servers.connect import SECRETS_FILE
@@ -33,9 +34,24 @@ WORKER = "kafka-connect"
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
-    extra = {"BOOKPAY_PUBLISHER": DEBEZIUM, "BOOKPAY_UP_TIMEOUT": "5m"}
-    with environment_that_is_up(tmp_path_factory.mktemp("debezium"), extra) as found:
+    """Debezium publishes, in the place of publishers that streamed the log."""
+    folder = tmp_path_factory.mktemp("debezium")
+    with environment_that_is_up(folder, {"BOOKPAY_PUBLISHER": "wal"}) as before:
+        with reading(environment_of(before).dsn) as conn:
+            eventually(lambda: streamed(conn), "the log is streamed")
+        extra = {"BOOKPAY_PUBLISHER": DEBEZIUM, "BOOKPAY_UP_TIMEOUT": "5m"}
+        found = CommandLine(before.home, extra)
+        up = found.run("up")
+        assert up.returncode == 0, up.stderr
+        # Nobody reads that slot from now on, and PostgreSQL would keep its log for it.
+        assert "is dropped: nobody streams the log any more" in up.stderr
         yield found
+
+
+def streamed(conn: psycopg.Connection[Any]) -> bool:
+    slot = log_slot(conn)
+    conn.rollback()
+    return slot is not None and slot.sender_pid is not None
 
 
 def environment_of(shop: CommandLine) -> Environment:
@@ -66,6 +82,11 @@ def test_the_connector_publishes_and_no_publisher_of_ours_runs(shop: CommandLine
     assert not any(name.startswith("outbox-publisher") for name in names)
     assert status["publisher_lock"] is None
     assert status["capture"]["active"] is True
+
+
+def test_the_slot_of_the_publishers_before_is_gone(shop: CommandLine) -> None:
+    with reading(environment_of(shop).dsn) as conn:
+        assert log_slot(conn) is None
 
 
 def test_an_order_is_paid_through_it_and_no_row_is_marked(shop: CommandLine) -> None:

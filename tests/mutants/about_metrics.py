@@ -84,4 +84,22 @@ METRIC_MUTANTS: Final = (
         ),
         (unit("runtime/test_runtime_metrics", "test_the_page_holds_metrics"),),
     ),
+    Mutant(
+        "M279",
+        "a field of a dashboard is called as Grafana calls none, and Grafana leaves it out",
+        (
+            Replacement(
+                "docs/generate/grafana.py",
+                '        "graphTooltip": 1,\n',
+                '        "graphToolTip": 1,\n',
+            ),
+        ),
+        (
+            unit(
+                "docs/test_dashboards_in_grafana",
+                "test_no_field_of_ours_is_one_that_grafana_does_not_know[outbox]",
+            ),
+        ),
+        (unit("docs/test_dashboards", "test_every_dashboard_has_an_address_of_its_own"),),
+    ),
 )

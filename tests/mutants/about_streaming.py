@@ -13,6 +13,10 @@ MISSED: Final = "runtime/services/outbox_publisher/missed.py"
 REPLICATION: Final = "runtime/adapters/store/replication.py"
 
 TESTS: Final = "outbox_publisher/test_streaming"
+INSTEAD: Final = "outbox_publisher/test_polls_instead"
+POLLED_AND_SAID: Final = (
+    "test_where_the_log_may_not_be_streamed_the_outbox_is_polled_and_the_log_says_why"
+)
 
 STREAMING_MUTANTS: Final = (
     Mutant(
@@ -122,6 +126,62 @@ STREAMING_MUTANTS: Final = (
             unit(
                 "runtime/test_runtime_pgoutput",
                 "test_a_position_is_not_passed_on_within_a_transaction",
+            ),
+        ),
+    ),
+    Mutant(
+        "M276",
+        "a publisher that polls where it was to stream looks like one that was never asked to",
+        (
+            Replacement(
+                LEADERSHIP,
+                "        metrics.PUBLISHER_POLLS_INSTEAD.set(handover is not None)\n",
+                "        metrics.PUBLISHER_POLLS_INSTEAD.set(0)\n",
+            ),
+        ),
+        (integration(INSTEAD, f"{POLLED_AND_SAID}[role]"),),
+    ),
+    Mutant(
+        "M277",
+        "a slot that is lost is told as one that nothing bounds, and nobody is woken",
+        (
+            Replacement(
+                REPLICATION,
+                "CASE WHEN wal_status = 'lost' THEN 0 ELSE safe_wal_size END AS left_bytes\n",
+                "safe_wal_size AS left_bytes\n",
+            ),
+        ),
+        (
+            integration(
+                INSTEAD, "test_a_slot_that_may_not_be_dropped_is_measured_until_it_is_lost[wal]"
+            ),
+        ),
+    ),
+    Mutant(
+        "M278",
+        "`up` leaves the slot of publishers that are gone, and PostgreSQL keeps its log for it",
+        (
+            Replacement(
+                "bookpayctl/targets/servers/left_slot.py",
+                "            drop_slot(conn, name)\n",
+                "            slot_reader(conn)\n",
+            ),
+            Replacement(
+                "bookpayctl/targets/servers/left_slot.py",
+                "from bookpayctl.clients.publisher_lock import drop_slot, slot_reader\n",
+                "from bookpayctl.clients.publisher_lock import slot_reader\n",
+            ),
+        ),
+        (
+            integration(
+                "outbox_publisher/test_left_slots",
+                "test_it_is_dropped_and_named_when_nobody_reads_it_any_more",
+            ),
+        ),
+        (
+            integration(
+                "outbox_publisher/test_left_slots",
+                "test_the_slot_of_another_kind_of_reader_is_left_alone",
             ),
         ),
     ),

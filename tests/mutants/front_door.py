@@ -175,6 +175,7 @@ UNSEEN: Final = {
     "M282": _PAST,
     "M250": _CAPTURED,
     "M251": _CAPTURED,
+    **dict.fromkeys(("M276", "M277"), _STREAMED),
     "M252": "a metric; whether its alert rings is asked of Prometheus, which no local stack has",
 }
 """Sabotage -> why no command finds it: nothing provokes it, or what was tried stayed green."""

@@ -52,9 +52,13 @@ def published(bootstrap_servers: str) -> dict[UUID, list[dict[str, str]]]:
 
 @contextmanager
 def publishers_on(
-    database: Database, bootstrap_servers: str, directory: Path
+    database: Database, bootstrap_servers: str, directory: Path, *, leave_slots: bool = False
 ) -> Iterator[Publishers]:
-    """Starts publishers, on another broker if they are told so; stops them at the end."""
+    """Starts publishers, on another broker if they are told so; stops them at the end.
+
+    Args:
+        leave_slots: they go with their server.
+    """
     started: list[ServiceProcess] = []
 
     def start(
@@ -85,7 +89,9 @@ def publishers_on(
         stop_all(started)
         # A database with a slot cannot be dropped; one that a killed process streamed is active
         # until the server notices.
-        eventually(lambda: not _slots_left(database), "the publishers' slots are dropped")
+        eventually(
+            lambda: leave_slots or not _slots_left(database), "the publishers' slots are dropped"
+        )
 
 
 def _slots_left(database: Database) -> list[tuple[object, ...]]:

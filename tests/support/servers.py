@@ -11,7 +11,7 @@ import secrets
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +55,8 @@ def running_servers(
     with_postgres: bool = True,
     with_kafka: bool = True,
     kafka_port: int | None = None,
+    settings: Mapping[str, str] | None = None,
+    as_superuser: Sequence[str] = (),
 ) -> Iterator[Servers]:
     """Start the servers in `directory` and stop them at the end, whatever happened between.
 
@@ -67,6 +69,8 @@ def running_servers(
         with_postgres: whether to start PostgreSQL.
         with_kafka: whether to start Kafka; the first time ever fetches its jars.
         kafka_port: of the broker, where a test must know it before.
+        settings: of PostgreSQL, other than an environment's.
+        as_superuser: statements that PostgreSQL runs as such before it listens.
     """
     directory = directory.absolute()
     directory.mkdir(parents=True, exist_ok=True)
@@ -84,11 +88,10 @@ def running_servers(
             children["kafka"] = Child("kafka", directory / "kafka.log")
             children["kafka"].launch(broker.command(), directory=broker.home)
         if with_postgres:
-            _prepare_database(database, passfile)
+            _prepare_database(database, passfile, as_superuser)
             children["postgres"] = Child("postgres", directory / "postgres.log")
-            children["postgres"].launch(
-                database.command(), directory=database.data_dir, owner=database.owner
-            )
+            command = [*database.command(), *_words_of(settings or {})]
+            children["postgres"].launch(command, directory=database.data_dir, owner=database.owner)
         dsn = database.dsn(passfile)
         if with_postgres:
             children["postgres"].wait_until(lambda: postgres_answers(dsn), "answers")
@@ -137,7 +140,13 @@ def _outside(directory: Path) -> Path:
     return folder
 
 
-def _prepare_database(database: postgres.Postgres, passfile: Path) -> None:
+def _words_of(settings: Mapping[str, str]) -> list[str]:
+    return [word for item in settings.items() for word in ("-c", "=".join(item))]
+
+
+def _prepare_database(
+    database: postgres.Postgres, passfile: Path, as_superuser: Sequence[str]
+) -> None:
     if not passfile.exists():
         password = secrets.token_urlsafe(24)
         passfile.touch(mode=0o600)
@@ -145,6 +154,8 @@ def _prepare_database(database: postgres.Postgres, passfile: Path) -> None:
     password = passfile.read_text().strip().rpartition(":")[2]
     postgres.initialise(database, password)
     postgres.write_settings(database)
+    if as_superuser:
+        postgres._single_user(database, database.data_dir, list(as_superuser))
 
 
 def _silent(_arrived: int, _total: int) -> None:

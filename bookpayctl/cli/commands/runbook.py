@@ -296,11 +296,16 @@ def _values(given: list[str] | None) -> dict[str, str]:
 
 
 def _known(environment: Environment) -> dict[str, str]:
-    """What every page may use; none of it is a secret."""
+    """What every page may use, the last one on this machine alone; none of it is a secret."""
+    from bookpayctl.runbook.rehearsing import SUPERVISOR
+    from bookpayctl.targets.platforms import supervisor_socket
+
+    socket = supervisor_socket(environment)
     return {
         "DB_DSN": environment.dsn,
         "NAME": environment.name,
         "SECRETS": str(environment.secrets_dir),
+        **({} if socket is None else {SUPERVISOR: str(socket)}),
     }
 
 

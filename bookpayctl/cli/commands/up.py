@@ -126,7 +126,7 @@ def _up(values: Mapping[str, Value]) -> Environment:
     from bookpayctl.runs.interrupts import interruptible
     from bookpayctl.targets.environment import environment_root
     from bookpayctl.targets.platform import Watch
-    from bookpayctl.targets.platforms import platform_of
+    from bookpayctl.targets.platforms import as_chosen, platform_of
     from bookpayctl.targets.settings import SettingsError, environment_name
 
     try:
@@ -137,7 +137,7 @@ def _up(values: Mapping[str, Value]) -> Environment:
             StepProgress(sys.stderr) as progress,
         ):
             watch = Watch(step=progress.tell, waiting=_waiting)
-            return platform_of(values).bring_up(values, os.environ, watch)
+            return platform_of(values).bring_up(as_chosen(values), os.environ, watch)
     except SettingsError as error:
         fail(str(error), ExitCode.USAGE)
 

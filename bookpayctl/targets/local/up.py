@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from bookpayctl.clients.database import Connection
+from bookpayctl.clients.database import Connection, DatabaseError
 from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.runs.interrupts import shielded
 from bookpayctl.runs.waiting import wait_until
@@ -50,7 +50,8 @@ from bookpayctl.targets.local.supervise.waiting import (
     wait_until_ready,
 )
 from bookpayctl.targets.platform import UpStep
-from bookpayctl.targets.servers import aot, connect, contents, jars, kafka, postgres
+from bookpayctl.targets.servers import aot, connect, contents, jars, kafka, left_slot, postgres
+from runtime.domain.names import PublisherMode
 
 _POLL_SECONDS: Final = 0.02
 _DAEMON_SECONDS_MAX: Final = 15.0
@@ -257,7 +258,7 @@ def _start_and_wait(
 
     def on_ready(program: Program) -> None:
         if program.probe is ReadinessProbe.POSTGRES:
-            _fill_database(plan)
+            _fill_database(plan, tell)
             provide("schema")
         elif program.probe is ReadinessProbe.KAFKA:
             _create_topics(plan)
@@ -268,7 +269,7 @@ def _start_and_wait(
 
     start(lambda program: program.tier is not Tier.SERVICE)
     if plan.database is None:
-        _fill_database(plan)
+        _fill_database(plan, tell)
         provide("schema")
     if plan.broker is None:
         _create_topics(plan)
@@ -279,7 +280,7 @@ def _start_and_wait(
     wait_until_ready(supervisor, plan.programs, targets, deadline=deadline, on_ready=on_ready)
 
 
-def _fill_database(plan: Plan) -> None:
+def _fill_database(plan: Plan, tell: Tell) -> None:
     dsn, ours = plan.environment.dsn, plan.claimant
 
     def claim(conn: Connection) -> None:
@@ -296,7 +297,12 @@ def _fill_database(plan: Plan) -> None:
                 connect.publication_name(plan.worker.manifests),
                 connect.publication_statement(plan.worker.manifests),
             )
-    except contents.ContentsError as error:
+        # Whoever streamed was stopped before, and nobody streams yet.
+        if plan.environment.settings["publisher"] != PublisherMode.WAL:
+            note = left_slot.leave_no_slot(dsn)
+            if note:
+                tell(UpStep(POSTGRES, note))
+    except (contents.ContentsError, DatabaseError) as error:
         raise PartFailedError(POSTGRES, str(error)) from error
 
 

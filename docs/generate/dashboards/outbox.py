@@ -73,19 +73,25 @@ OUTBOX: Final = Dashboard(
             Panel(
                 "Streaming",
                 "short",
-                "Leaders that the log tells of rows: one in WAL mode, none where rows are polled.",
-                "outbox-backlog",
-                (Query(f"sum(bookpay_outbox_publisher_streaming{{{OURS}}})", "streaming"),),
+                "Leaders that the log tells of rows: one in WAL mode, none where rows are polled. "
+                "Who was to stream and may not polls instead.",
+                "outbox-publisher-polls-instead",
+                (
+                    Query(f"sum(bookpay_outbox_publisher_streaming{{{OURS}}})", "streaming"),
+                    Query(
+                        f"sum(bookpay_outbox_publisher_polls_instead{{{OURS}}})", "polls instead"
+                    ),
+                ),
             ),
             Panel(
                 "Log kept for the slot",
                 "bytes",
                 "Write-ahead log that PostgreSQL keeps for the publisher, and how much more may be "
                 "written before the slot is lost and rows are polled.",
-                "outbox-backlog",
+                "outbox-slot-nearly-lost",
                 (
                     Query(f"max(bookpay_outbox_slot_retained_bytes{{{OURS}}})", "kept"),
-                    Query(f"max(bookpay_outbox_slot_left_bytes{{{OURS}}})", "to its end"),
+                    Query(f"min(bookpay_outbox_slot_left_bytes{{{OURS}}})", "to its end"),
                 ),
             ),
         ),

@@ -42,7 +42,7 @@ _SLOT: Final[LiteralString] = """
     SELECT slot_name, active AND confirmed_flush_lsn IS NOT NULL AS active,
            wal_status = 'lost' OR plugin <> 'pgoutput' OR confirmed_flush_lsn IS NULL AS is_lost,
            coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn), 0)::int8 AS retained_bytes,
-           safe_wal_size AS left_bytes
+           CASE WHEN wal_status = 'lost' THEN 0 ELSE safe_wal_size END AS left_bytes
     FROM pg_replication_slots
     WHERE slot_name = %s || (SELECT oid FROM pg_database WHERE datname = current_database())::text
 """
@@ -70,7 +70,8 @@ class Slot:
     Attributes:
         is_lost: what it needs is no longer there; it can only be dropped.
         retained_bytes: of the write-ahead log that is kept for it.
-        left_bytes: that may be written before it is lost; None where nothing bounds it.
+        left_bytes: that may be written before it is lost, 0 where it is; None where nothing bounds
+            it.
     """
 
     slot_name: str

@@ -10,6 +10,7 @@ session, and with it the lock.
 from __future__ import annotations
 
 import logging
+import math
 import time
 from dataclasses import dataclass
 from typing import Final
@@ -33,6 +34,12 @@ logger = logging.getLogger(__name__)
 # A leader between taking the lock and taking the slot is no leader that lost it.
 _FREE_LOOKS: Final = 2
 
+SLOT_LOOK_SECONDS: Final = 1.0
+"""How often a leader that streams asks how much log is kept for it."""
+
+SLOT_LOOK_POLLING_SECONDS: Final = 5.0
+"""The same while it polls, where log may be kept for a slot that nobody reads."""
+
 
 @dataclass(slots=True)
 class Leadership:
@@ -49,6 +56,7 @@ class Leadership:
     control: psycopg.Connection | None = None
     stream: Replication | None = None
     _free_looks: int = 0
+    _slot_stays: str = ""
 
     def try_to_lead(self) -> Term | None:
         """Ask for the lock, and for the slot; None while another has either.
@@ -63,7 +71,6 @@ class Leadership:
             self._claim_slot(control)
             return None
         if self.mode is PublisherMode.POLL:
-            self._leave_no_slot(control)
             return self._begin(control, None)
         stream, handover = self.stream, None
         if stream is None:
@@ -141,9 +148,24 @@ class Leadership:
             logger.warning("the leader has lost the slot; its session is ended")
             replication.end_sessions_of_lock(control)
 
-    def _leave_no_slot(self, control: psycopg.Connection) -> None:
-        """Nobody would read it, and the server would keep its log for it."""
-        slot = replication.find_slot(control)
+    def look_at_slot(self, term: Term, now: float) -> None:
+        """Tell how much log is kept for the slot; where rows are to be polled, leave none."""
+        seconds = SLOT_LOOK_POLLING_SECONDS if term.streaming is None else SLOT_LOOK_SECONDS
+        if now - term.slot_looked_at < seconds:
+            return
+        term.slot_looked_at = now
+        # The session that holds the lock is alive, too.
+        slot = replication.find_slot(term.conn)
+        tell_slot(slot)
+        if self.mode is PublisherMode.POLL:
+            self._leave_no_slot(term.conn, slot)
+
+    def _leave_no_slot(self, control: psycopg.Connection, slot: replication.Slot | None) -> None:
+        """Nobody would read it, and the server would keep its log for it.
+
+        One that is still read is left to the next look: its reader has lost the lock, or is none of
+        ours.
+        """
         if slot is None or slot.active:
             return
         try:
@@ -152,7 +174,10 @@ class Leadership:
         except psycopg.Error as error:
             if control.closed or control.broken:
                 raise
-            logger.warning("the slot %s stays, and keeps log: %s", slot.slot_name, error)
+            reason = str(error).strip().splitlines()[0]
+            if reason != self._slot_stays:
+                logger.warning("the slot %s stays, and keeps log: %s", slot.slot_name, reason)
+            self._slot_stays = reason
 
     def _begin(
         self,
@@ -169,6 +194,7 @@ class Leadership:
         )
         metrics.PUBLISHER_LEADING.set(1)
         metrics.PUBLISHER_TERM.set(number)
+        metrics.PUBLISHER_POLLS_INSTEAD.set(handover is not None)
         term = Term(control, number, Envelope(common.process, number), handover=handover)
         self.stream = None
         if stream is not None:
@@ -190,6 +216,7 @@ class Leadership:
         if term.handover is not None:
             term.handover = None
         metrics.PUBLISHER_STREAMING.set(1)
+        metrics.PUBLISHER_POLLS_INSTEAD.set(0)
 
     def give_up(self) -> None:
         """Close what is held outside a term."""
@@ -197,3 +224,14 @@ class Leadership:
             if held is not None:
                 held.close()
         self.stream = self.control = None
+
+
+def tell_slot(slot: replication.Slot | None) -> None:
+    """How much log is kept for the slot, and how much more may be; nothing where there is none."""
+    if slot is None:
+        metrics.SLOT_RETAINED_BYTES.clear()
+        metrics.SLOT_LEFT_BYTES.clear()
+        return
+    left = math.inf if slot.left_bytes is None else slot.left_bytes
+    metrics.SLOT_RETAINED_BYTES.labels(slot.slot_name).set(slot.retained_bytes)
+    metrics.SLOT_LEFT_BYTES.labels(slot.slot_name).set(left)

@@ -10,7 +10,6 @@ acknowledgements of the last are still out.
 from __future__ import annotations
 
 import logging
-import math
 import time
 from dataclasses import dataclass, field
 from itertools import chain
@@ -29,7 +28,7 @@ from runtime.domain.retry import CONNECTION_BACKOFF
 from runtime.lifecycle import repeat
 from runtime.process import Process
 from runtime.services.outbox_publisher.handover import Handover
-from runtime.services.outbox_publisher.leadership import Leadership
+from runtime.services.outbox_publisher.leadership import Leadership, tell_slot
 from runtime.services.outbox_publisher.marking import settle
 from runtime.services.outbox_publisher.pace import BATCH, BUSY_SECONDS, next_limit, next_wait
 from runtime.services.outbox_publisher.producing import Sending
@@ -47,9 +46,6 @@ STANDBY_SECONDS: Final = 0.25
 """How often a standby asks for the lock: takeover is this, plus the server noticing the death."""
 
 FLUSH_SECONDS: Final = 5.0
-
-SLOT_LOOK_SECONDS: Final = 1.0
-"""How often a leader that streams asks how much log is kept for it."""
 
 LOST_SECONDS: Final = 0.25
 """How soon an event that the broker did not take is looked for again in the table."""
@@ -115,6 +111,7 @@ class Publisher:
         now = time.monotonic()
         if term.handover is not None:
             self._hand_over(term, term.handover, is_behind=not sent_all or term.limit > BATCH)
+        self.leadership.look_at_slot(term, now)
         if rows:
             term.last_row_at = now
         elif not term.in_flight.unacknowledged and not term.in_flight.suspects:
@@ -172,10 +169,7 @@ class Publisher:
             self._look_for_missed(term, streaming)
         self._settle(term)
         now = time.monotonic()
-        if now - term.slot_looked_at >= SLOT_LOOK_SECONDS:
-            term.slot_looked_at = now
-            # The session that holds the lock is alive, too.
-            tell_slot(replication.find_slot(term.conn))
+        self.leadership.look_at_slot(term, now)
         if moved or (streaming.is_idle and not in_flight.unacknowledged and streaming.is_caught_up):
             self.moved_at = now
         return 0.0
@@ -233,8 +227,10 @@ class Publisher:
             metrics.PUBLISHER_LEADING,
             metrics.PUBLISHER_TERM,
             metrics.PUBLISHER_STREAMING,
+            metrics.PUBLISHER_POLLS_INSTEAD,
         ):
             gauge.set(0)
+        tell_slot(None)
         # What is still queued belongs to a term that is over; its rows are unmarked and the next
         # leader reads them.
         self.sending.producer.purge()
@@ -263,13 +259,6 @@ class Publisher:
             except database.UNAVAILABLE as error:
                 self.database_outage.failed(error)
         self._abandon()
-
-
-def tell_slot(slot: replication.Slot | None) -> None:
-    """How much log is kept for the slot, and how much more may be."""
-    metrics.SLOT_RETAINED_BYTES.set(0 if slot is None else slot.retained_bytes)
-    left = None if slot is None else slot.left_bytes
-    metrics.SLOT_LEFT_BYTES.set(math.inf if left is None else left)
 
 
 def run(process: Process) -> None:

@@ -45,6 +45,21 @@ def paid(in_time: int, late: int) -> dict[str, str]:
 
 
 LEADING: Final = 'bookpay_outbox_publisher_leading{pod="%s"}'
+INSTEAD: Final = 'bookpay_outbox_publisher_polls_instead{pod="%s"}'
+GIB: Final = 1024**3
+# Its series have no short form for a value that is no number.
+BOUNDLESS: Final = " ".join(["Inf"] * 20)
+
+
+def slot(kept: str, left: str) -> dict[str, str]:
+    """What the leader says of its slot; nobody else has the series."""
+    which = '{slot="bookpay_outbox_5",pod="a"}'
+    return {
+        f"bookpay_outbox_slot_retained_bytes{which}": kept,
+        f"bookpay_outbox_slot_left_bytes{which}": left,
+    }
+
+
 CASES: Final = (
     Case("OutboxPublisherNotLeading", {LEADING % "a": "0x10"}, ("2m",), ("30s",)),
     # Nobody is there who could say so.
@@ -57,6 +72,28 @@ CASES: Final = (
         ("1m",),
     ),
     Case("OutboxPublisherTwoLeaders", {LEADING % "a": "1x10", LEADING % "b": "0x10"}, (), ("9m",)),
+    Case(
+        "OutboxPublisherPollsInstead",
+        {INSTEAD % "a": "0x20", INSTEAD % "b": "1x20"},
+        ("6m",),
+        ("4m",),
+    ),
+    # Two restarts with a hand-over each.
+    Case("OutboxPublisherPollsInstead", {INSTEAD % "a": "1x3 0x3 1x3 0x3"}, (), ("5m", "9m")),
+    Case(
+        "OutboxSlotNearlyLost",
+        slot(f"{2 * GIB}x5 {3 * GIB}x20", f"{2 * GIB}x5 {GIB}x20"),
+        ("10m",),
+        ("4m", "7m"),
+    ),
+    # It is lost.
+    Case("OutboxSlotNearlyLost", slot("0x20", "0x20"), ("3m",), ("1m",)),
+    # Nothing bounds it; and nobody streams, so there is no slot.
+    Case("OutboxSlotNearlyLost", slot("0x20", BOUNDLESS), (), ("9m",)),
+    Case("OutboxSlotNearlyLost", slot(f"{9 * GIB}x20", BOUNDLESS), (), ("9m",)),
+    Case("OutboxSlotNearlyLost", {LEADING % "a": "1x20"}, (), ("9m",)),
+    Case("OutboxSlotFillsDisk", slot(f"0x3 {5 * GIB}x15", BOUNDLESS), ("8m",), ("2m", "5m")),
+    Case("OutboxSlotFillsDisk", slot(f"{5 * GIB}x20", f"{15 * GIB}x20"), (), ("9m",)),
     Case(
         "PaymentsOpenTooLong",
         {'payments_open_oldest_seconds{state="unknown"}': "540+60x20"},

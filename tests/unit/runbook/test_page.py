@@ -65,6 +65,22 @@ def test_what_causes_the_situation_is_no_step() -> None:
     assert [step.command for step in book.causes] == ["bookpayctl order place"]
 
 
+def test_what_is_typed_afterwards_causes_nothing() -> None:
+    book = runbook("late", f"{TWO}\n```console afterwards within=5s\n$ bookpayctl up\n```\n")
+
+    assert [step.command for step in book.causes] == ["bookpayctl order place"]
+    assert [(step.command, step.within_seconds) for step in book.afterwards] == [
+        ("bookpayctl up", 5)
+    ]
+
+
+def test_only_a_rehearsal_has_an_afterwards() -> None:
+    text = TWO.replace("```console danger", "```console afterwards danger")
+
+    with pytest.raises(RunbookError, match="afterwards"):
+        runbook("late", text)
+
+
 def test_expectations_are_lines_values_and_a_status() -> None:
     first, second, third = (step.expected for step in runbook("late", TWO).steps)
 

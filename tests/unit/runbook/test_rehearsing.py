@@ -9,9 +9,18 @@ from pathlib import Path
 from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.report.result import Report
 from bookpayctl.report.verdict import Item, Verdict, unanswered
+from bookpayctl.runbook.deciding import Chosen
+from bookpayctl.runbook.expectation import Expectation
 from bookpayctl.runbook.library import find
-from bookpayctl.runbook.page import Runbook
-from bookpayctl.runbook.rehearsing import cause_item, rehearsed_item, why_not_rehearsed
+from bookpayctl.runbook.page import Runbook, Step
+from bookpayctl.runbook.rehearsing import (
+    _put_back,
+    cause_item,
+    rehearsed_item,
+    up_again,
+    why_not_rehearsed,
+)
+from bookpayctl.runbook.running import RunbookRequest
 from bookpayctl.targets.environment import save
 from tests.support.environments import environment_away
 from tests.support.many_commands import run_all
@@ -92,3 +101,37 @@ def test_nothing_is_caused_where_nobody_agreed(tmp_path: Path) -> None:
 
     assert ran.code == ExitCode.REFUSED
     assert json.loads(ran.out)["items"] == []
+
+
+def request_in(folder: Path) -> RunbookRequest:
+    return RunbookRequest(Chosen(BOOK, "local", ()), environment_away(folder), {"WHAT": "slot"})
+
+
+def step(command: str, within_seconds: float = 0.0) -> Step:
+    return Step(1, "Rehearsal", 1, command, Expectation(status=0), within_seconds=within_seconds)
+
+
+def test_what_is_put_back_says_nothing_and_what_is_not_says_which_command(tmp_path: Path) -> None:
+    request = request_in(tmp_path)
+
+    assert _put_back(step("test -n $WHAT"), request) is None
+    assert (_put_back(step("test -z $WHAT"), request) or "").startswith(
+        "not put back: `test -z $WHAT`: exit status 1"
+    )
+    assert "is not on PATH" in (_put_back(step("no-such-program"), request) or "")
+
+
+def test_what_takes_time_to_be_put_back_is_typed_again(tmp_path: Path) -> None:
+    there = tmp_path / "there"
+    typed_twice = f'sh -c "test -e {there} || {{ touch {there}; false; }}"'
+
+    assert _put_back(step(typed_twice, within_seconds=30.0), request_in(tmp_path)) is None
+    assert there.exists()
+
+
+def test_who_published_before_publishes_again(tmp_path: Path) -> None:
+    streamed = replace(environment_away(tmp_path), settings={"publisher": "wal"})
+    unknown = replace(environment_away(tmp_path), settings={})
+
+    assert up_again(streamed) == "bookpayctl up --publisher wal"
+    assert up_again(unknown) == "bookpayctl up"

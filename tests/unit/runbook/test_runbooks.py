@@ -10,13 +10,14 @@ import pytest
 from bookpayctl.cli.app import build_command
 from bookpayctl.runbook.console import PROMPT, headings
 from bookpayctl.runbook.library import find, folder, slugs, text_of
-from bookpayctl.runbook.page import PROOF, REHEARSAL, SECTIONS, Runbook
+from bookpayctl.runbook.page import PROOF, REHEARSAL, SECTIONS, Runbook, needed_by
 from tests.support.alerts import alert_rules
 from tests.support.command_tree import command_words, not_typed
 
 ROOT = Path(__file__).parents[3]
 FIRST_COMMAND_LINE_MAX = 10
 GIVEN = {"DB_DSN", "NAME", "SECRETS"}
+GIVEN_HERE = {"SUPERVISOR"}
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
 BOOKS = {slug: find(slug) for slug in slugs()}
@@ -47,7 +48,7 @@ def test_the_first_command_stands_within_ten_lines(book: Runbook) -> None:
 
 @each
 def test_every_command_has_its_answer_beside_it(book: Runbook) -> None:
-    steps = (*book.steps, *book.causes)
+    steps = (*book.steps, *book.causes, *book.afterwards)
 
     assert [step.command for step in steps if not step.expected.is_shown] == []
 
@@ -56,7 +57,7 @@ def test_every_command_has_its_answer_beside_it(book: Runbook) -> None:
 def test_every_command_of_bookpayctl_can_be_typed(book: Runbook) -> None:
     group = build_command()
     inline = re.findall(r"`(bookpayctl [^`\n]+)`", text_of(book.slug))
-    typed = [*(step.command for step in (*book.steps, *book.causes)), *inline]
+    typed = [*(step.command for step in (*book.steps, *book.causes, *book.afterwards)), *inline]
 
     lines = [words for one in typed if (words := command_words(one))[:1] == ["bookpayctl"]]
 
@@ -89,7 +90,11 @@ def test_a_rehearsed_situation_is_caused_by_commands_and_any_other_has_a_reason(
 
 @each
 def test_a_page_needs_nothing_from_elsewhere(book: Runbook) -> None:
-    assert book.needs <= GIVEN
+    local = {step for step in book.steps if step.platform == "local"}
+    elsewhere = needed_by(tuple(step for step in book.steps if step not in local))
+
+    assert book.needs <= GIVEN | GIVEN_HERE
+    assert elsewhere - set().union(*(step.expected.captured for step in local)) <= GIVEN
 
 
 @each

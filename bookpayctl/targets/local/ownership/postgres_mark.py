@@ -7,14 +7,14 @@ from typing import Final, LiteralString
 from psycopg import conninfo
 
 from bookpayctl.clients.database import Connection, DatabaseError, connect
-from bookpayctl.clients.publisher_lock import lock_holders
+from bookpayctl.clients.publisher_lock import drop_slot, lock_holders, slot_reader
 from bookpayctl.targets.local.ownership.claim import (
     Claimant,
     OwnershipUnknownError,
     refused,
     refused_by_signs,
 )
-from runtime.domain.names import PUBLICATION, SCHEMA, SLOT_PREFIX
+from runtime.domain.names import PUBLICATION, SCHEMA
 
 _TABLE: Final[LiteralString] = "bookstore_platform.environment_owner"
 
@@ -108,12 +108,9 @@ def release(dsn: str, ours: Claimant, *, made_schema: bool) -> None:
 
 def _drop_slot(conn: Connection) -> None:
     """Take away what publishers stream by: nobody would read it, and the server would keep log."""
-    conn.execute(
-        "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots"
-        " WHERE NOT active AND slot_name = %s ||"
-        " (SELECT oid FROM pg_database WHERE datname = current_database())::text",
-        (SLOT_PREFIX,),
-    )
+    found = slot_reader(conn)
+    if found is not None and found[1] is None:
+        drop_slot(conn, found[0])
     conn.execute(f"DROP PUBLICATION IF EXISTS {PUBLICATION}".encode())
 
 
