@@ -73,7 +73,7 @@ class StripeHttp(stripe.HTTPClient):
                 retries=False,
             )
         except HTTPError as error:
-            raise stripe.APIConnectionError(
+            raise stripe.APIConnectionError(  # type: ignore[no-untyped-call]
                 f"no answer from Stripe: {type(error).__name__}", should_retry=False
             ) from error
         return answer.data, answer.status, answer.headers

@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 
 from runtime import config, metrics, tracing
 from runtime.adapters.http import problem
+from runtime.adapters.http.direct import Direct
 from runtime.adapters.http.serving import (
     BodyFault,
     NoThreadError,
@@ -162,7 +163,8 @@ def run(process: Process) -> None:
     database.watch(pool, readiness, process.lifecycle.stop)
     stop = process.lifecycle.stop
     try:
-        serve(build_app(api), common.http_host, common.http_port, stop, problem.WIRE_ANSWERS)
+        app = Direct(build_app(api))
+        serve(app, common.http_host, common.http_port, stop, problem.WIRE_ANSWERS)
     finally:
         pool.close()
 

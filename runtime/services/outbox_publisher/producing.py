@@ -34,6 +34,8 @@ HOPELESS: Final = frozenset(
     {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG, KafkaError.INVALID_MSG_SIZE}
 )
 
+ACK_LOST: Final = Failpoint.PUBLISHER_PRODUCED_ACK_LOST
+
 # What `purge` makes of messages when a term ends; not the broker's doing.
 PURGED: Final = frozenset({KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})  # noqa: SLF001
 
@@ -52,11 +54,10 @@ class Sending:
 
     def fetched(self, first: OutboxRow) -> None:
         """Rows were read, this one first, and none of them was sent yet."""
-        self.failpoints.hit(
-            Failpoint.PUBLISHER_FETCHED_BEFORE_PRODUCE,
-            subject_of(first),
-            connections.Broker(self.producer),
-        )
+        # Asked first: whose row it is, is in its payload, which would be parsed at every look.
+        point = Failpoint.PUBLISHER_FETCHED_BEFORE_PRODUCE
+        if self.failpoints.may_act(point):
+            self.failpoints.hit(point, subject_of(first), connections.Broker(self.producer))
 
     def about_to_mark(self, first: str, conn: psycopg.Connection) -> None:
         """The broker has these events, this one first, and none of them is marked."""
@@ -116,7 +117,7 @@ class Sending:
         """The broker's word on one event, on the publisher's own thread."""
         # Asked here and not at the point: what the point is given takes longer to make than the
         # rest of this.
-        if error is None and self.failpoints.are_on:
+        if error is None and self.failpoints.may_act(ACK_LOST):
             error = self.lost_acknowledgement(event_id)
         if span is not None:
             span.end(error.name() if error else None)
@@ -136,7 +137,7 @@ class Sending:
         """What is reported in place of an acknowledgement that a drill loses."""
         try:
             self.failpoints.hit(
-                Failpoint.PUBLISHER_PRODUCED_ACK_LOST,
+                ACK_LOST,
                 Subject(event_id=UUID(event_id)),
                 connections.DeliveryReport(self.producer),
             )

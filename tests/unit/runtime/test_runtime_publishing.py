@@ -19,6 +19,7 @@ from runtime.services.outbox_publisher.pace import (
     BATCH,
     BATCH_MAX,
     BUSY_SECONDS,
+    GATHER_SECONDS,
     IDLE_SECONDS_MAX,
     MARKED_AT_ONCE,
     PATIENCE_SECONDS,
@@ -379,17 +380,31 @@ def test_batches_are_large_while_looks_bring_all_that_they_may() -> None:
 
 
 @pytest.mark.parametrize(
-    ("acknowledged", "unacknowledged", "limit", "expected"),
+    ("acknowledged", "waited_seconds", "unacknowledged", "limit", "expected"),
     [
-        (0, 0, BATCH, False),
-        (1, 500, BATCH, True),
-        (MARKED_AT_ONCE - 1, 1, BATCH_MAX, False),
-        (MARKED_AT_ONCE, 1, BATCH_MAX, True),
-        (1, 0, BATCH_MAX, True),
+        (0, 0.0, 0, BATCH, False),
+        (1, 0.0, 500, BATCH, False),
+        (1, GATHER_SECONDS, 500, BATCH, True),
+        (MARKED_AT_ONCE, 0.0, 500, BATCH, True),
+        (MARKED_AT_ONCE - 1, 9.0, 1, BATCH_MAX, False),
+        (MARKED_AT_ONCE, 0.0, 1, BATCH_MAX, True),
+        (1, GATHER_SECONDS, 0, BATCH_MAX, True),
     ],
-    ids=["nothing", "keeps up", "behind, too few", "behind, enough", "behind, no more to come"],
+    ids=[
+        "nothing",
+        "keeps up, a moment ago",
+        "keeps up, long enough",
+        "keeps up, enough",
+        "behind, too few",
+        "behind, enough",
+        "behind, no more to come",
+    ],
 )
-def test_marks_wait_for_company_only_while_the_publisher_is_behind(
-    acknowledged: int, unacknowledged: int, limit: int, *, expected: bool
+def test_marks_wait_for_company_a_moment_and_longer_while_the_publisher_is_behind(
+    acknowledged: int, waited_seconds: float, unacknowledged: int, limit: int, *, expected: bool
 ) -> None:
-    assert marks_now(acknowledged, unacknowledged=unacknowledged, limit=limit) is expected
+    told = marks_now(
+        acknowledged, waited_seconds=waited_seconds, unacknowledged=unacknowledged, limit=limit
+    )
+
+    assert told is expected
