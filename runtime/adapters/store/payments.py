@@ -19,7 +19,7 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from runtime.adapters.store import outbox
-from runtime.adapters.store.rows import seconds_since, select_list
+from runtime.adapters.store.rows import age_seconds, select_list
 from runtime.adapters.store.unreadable import readable, set_aside
 from runtime.domain.event import NewEvent
 from runtime.domain.key_history import KeyHistory
@@ -115,11 +115,15 @@ class _PaymentColumns:
     transient_failures: int
     failure_code: str | None
     lease_token: UUID | None
-    key_age_seconds: float | None
-    attempt_age_seconds: float | None
-    age_seconds: float
+    first_attempted_at: datetime | None
+    last_attempted_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
     read_at: datetime
-    quiet_seconds: float
+    environment_at: datetime
+
+    def _age_seconds(self, at: datetime | None) -> float | None:
+        return None if at is None else age_seconds(at, self.environment_at)
 
     def row(self) -> PaymentRow:
         return PaymentRow(
@@ -143,30 +147,35 @@ class _PaymentColumns:
             ),
             started_attempts=self.started_attempts,
             lease_token=self.lease_token,
-            key_age_seconds=self.key_age_seconds,
-            attempt_age_seconds=self.attempt_age_seconds,
-            age_seconds=self.age_seconds,
+            key_age_seconds=self._age_seconds(self.first_attempted_at),
+            attempt_age_seconds=self._age_seconds(self.last_attempted_at),
+            age_seconds=age_seconds(self.created_at, self.environment_at),
             read_at=self.read_at,
-            quiet_seconds=self.quiet_seconds,
+            quiet_seconds=age_seconds(self.updated_at, self.read_at, senseless=0),
         )
 
 
-_COLUMNS: Final = select_list(
+COLUMNS: Final = select_list(
     _PaymentColumns,
     {
         "cancel_requested": "cancel_requested_at IS NOT NULL",
-        "key_age_seconds": seconds_since("first_attempted_at"),
-        "attempt_age_seconds": seconds_since("last_attempted_at"),
-        "age_seconds": seconds_since("created_at"),
         "read_at": "clock_timestamp()",
-        "quiet_seconds": seconds_since("updated_at", clock="clock_timestamp()", senseless=0),
+        # Once for the statement.
+        "environment_at": "(SELECT environment_now())",
     },
 )
 
 
+def read(conn: Connection, query: str, values: Sequence[object]) -> list[PaymentRow]:
+    """Rows of a statement that ends with `COLUMNS` of payments; `query` is code, never input."""
+    with conn.cursor(row_factory=class_row(_PaymentColumns)) as cursor:
+        rows = cursor.execute(query, values).fetchall()
+    return readable(rows, _PaymentColumns.row, partial(_set_aside, conn))
+
+
 def select(conn: Connection, where: str, values: Mapping[str, object]) -> list[PaymentRow]:
     """Rows matching a condition written at the call; `where` is code, never input."""
-    query = f"SELECT {_COLUMNS} FROM payments WHERE {where}"  # noqa: S608 - see above
+    query = f"SELECT {COLUMNS} FROM payments WHERE {where}"  # noqa: S608 - see above
     with conn.cursor(row_factory=class_row(_PaymentColumns)) as cursor:
         rows = cursor.execute(query, values).fetchall()
     return readable(rows, _PaymentColumns.row, partial(_set_aside, conn))
