@@ -203,4 +203,21 @@ ANSWER_MUTANTS: Final = (
         ),
         (unit("runtime/test_request_threads", "test_the_work_has_the_requests_context"),),
     ),
+    Mutant(
+        "M272",
+        "a plain route is asked without the application's middleware, and so without its token",
+        (
+            Replacement(
+                "runtime/adapters/http/direct.py",
+                "reversed(app.user_middleware)",
+                "reversed(app.user_middleware[:0])",
+            ),
+        ),
+        (
+            unit(
+                "runtime/test_runtime_direct_routes",
+                "test_an_answer_is_the_same_with_the_framework_and_without_it",
+            ),
+        ),
+    ),
 )
