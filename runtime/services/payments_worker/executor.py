@@ -36,8 +36,9 @@ from runtime.steps.refund import RefundClaim
 
 logger = logging.getLogger(__name__)
 
-IDLE_SECONDS: Final = 0.1
-"""How often due work is looked for when nothing wakes the loop: retries, lost leases."""
+IDLE_SECONDS: Final = 0.25
+"""How often due work is looked for when nothing wakes the loop: retries, lost leases. No new
+order waits for it."""
 
 LOOK_AROUND_SECONDS: Final = 0.25
 """How often lost leases and due refunds are looked for; both can wait that long."""
