@@ -34,8 +34,6 @@ HOPELESS: Final = frozenset(
     {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG, KafkaError.INVALID_MSG_SIZE}
 )
 
-ACK_LOST: Final = Failpoint.PUBLISHER_PRODUCED_ACK_LOST
-
 # What `purge` makes of messages when a term ends; not the broker's doing.
 PURGED: Final = frozenset({KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})  # noqa: SLF001
 
@@ -115,9 +113,7 @@ class Sending:
         _message: Message,
     ) -> None:
         """The broker's word on one event, on the publisher's own thread."""
-        # Asked here and not at the point: what the point is given takes longer to make than the
-        # rest of this.
-        if error is None and self.failpoints.may_act(ACK_LOST):
+        if error is None:
             error = self.lost_acknowledgement(event_id)
         if span is not None:
             span.end(error.name() if error else None)
@@ -135,12 +131,13 @@ class Sending:
 
     def lost_acknowledgement(self, event_id: str) -> KafkaError | None:
         """What is reported in place of an acknowledgement that a drill loses."""
+        # Asked first: what the point is given takes longer to make than the rest of a report.
+        point = Failpoint.PUBLISHER_PRODUCED_ACK_LOST
+        if not self.failpoints.may_act(point):
+            return None
+        report = connections.DeliveryReport(self.producer)
         try:
-            self.failpoints.hit(
-                ACK_LOST,
-                Subject(event_id=UUID(event_id)),
-                connections.DeliveryReport(self.producer),
-            )
+            self.failpoints.hit(point, Subject(event_id=UUID(event_id)), report)
         except KafkaException as error:
             return cast("KafkaError", error.args[0])
         return None

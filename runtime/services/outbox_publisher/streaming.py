@@ -28,7 +28,6 @@ from runtime.adapters.store.replication import Replication
 from runtime.services.outbox_publisher.in_flight import InFlight
 from runtime.services.outbox_publisher.message import Envelope, Unpublishable
 from runtime.services.outbox_publisher.producing import (
-    ACK_LOST,
     HOPELESS,
     PURGED,
     Sending,
@@ -216,7 +215,7 @@ class Streaming:
         """The broker's word on one event, on the publisher's own thread."""
         batch.left -= 1
         self.unacknowledged -= 1
-        if error is None and self.sending.failpoints.may_act(ACK_LOST):
+        if error is None:
             error = self.sending.lost_acknowledgement(event_id)
         if span is not None:
             span.end(error.name() if error else None)

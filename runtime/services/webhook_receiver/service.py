@@ -95,12 +95,11 @@ def build_app(intake: Intake) -> FastAPI:
         reply = await _receive(intake, threads, request)
         metrics.WEBHOOK_REQUESTS.labels(reply.code).inc()
         response = _render(reply)
-        if failpoints.may_act(Failpoint.RECEIVER_RESPONDED):
+        point = Failpoint.RECEIVER_RESPONDED
+        if failpoints.may_act(point):
             # What is in the background begins when the answer has been sent.
             client = connections.Client(request.scope["client"])
-            response.background = BackgroundTask(
-                failpoints.hit, Failpoint.RECEIVER_RESPONDED, fault=client
-            )
+            response.background = BackgroundTask(failpoints.hit, point, fault=client)
         return response
 
     async def on_http(_request: Request, error: Exception) -> Response:
