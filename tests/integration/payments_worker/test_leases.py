@@ -74,7 +74,7 @@ def test_an_order_that_is_cancelled_in_its_own_batch_is_not_for_sending(database
 
     assert counts.new == (wanted, unwanted)
     assert [row.event_id for row in counts.claimable] == [wanted]
-    assert database.payment_state(unwanted) == "cancelled"
+    assert database.payment_state(unwanted) == "failed"
 
 
 def test_two_workers_that_claim_at_once_skip_each_others_rows(database: Database) -> None:
