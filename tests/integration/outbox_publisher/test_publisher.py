@@ -73,13 +73,13 @@ def test_a_publisher_that_is_stopped_marks_all_that_the_broker_has(
 ) -> None:
     (publisher,) = publishers(1)
     wait_for_a_leader(database)
-    written = [write_event(database)]
-    eventually(lambda: is_published(database, written[0]), "it publishes")
+    first = write_event(database)
+    eventually(lambda: is_published(database, first), "it publishes")
 
+    # Up to the signal: what was acknowledged in its last moments had no time to wait for company.
+    written = [write_event(database) for _ in range(200)]
     publisher.signal(signal.SIGTERM)
-    # To its end: what was acknowledged in its last moments had no time to wait for company.
-    while not publisher.has_ended():
-        written.append(write_event(database))
+    publisher.wait_end()
 
     records = published(bootstrap_servers)
     sent = [event_id for event_id in written if event_id in records]
