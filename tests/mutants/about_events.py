@@ -376,38 +376,4 @@ EVENT_MUTANTS: Final = (
             ),
         ),
     ),
-    Mutant(
-        "M274",
-        "an order that is cancelled in its own batch is charged as it was written",
-        (
-            Replacement(
-                INBOX,
-                "    if batch.cancelled and counts.new:\n",
-                "    if batch.cancelled and counts.new and not batch.placed:\n",
-            ),
-        ),
-        (
-            integration(
-                "payments_worker/test_leases",
-                "test_an_order_that_is_cancelled_in_its_own_batch_is_not_for_sending",
-            ),
-        ),
-    ),
-    Mutant(
-        "M275",
-        "a publisher that stops leaves what waits for company without a mark",
-        (
-            Replacement(
-                "runtime/services/outbox_publisher/marking.py",
-                "    if (is_last and count) or marks_now(\n",
-                "    if marks_now(\n",
-            ),
-        ),
-        (
-            integration(
-                "outbox_publisher/test_publisher",
-                "test_a_publisher_that_is_stopped_marks_all_that_the_broker_has",
-            ),
-        ),
-    ),
 )

@@ -1,4 +1,4 @@
-"""Sabotages of the publisher that is told by the log: its slot, its hand-over, what it overlooks."""
+"""Sabotages of the publisher: its marks, and the log that tells it, with slot and hand-over."""
 
 from __future__ import annotations
 
@@ -122,6 +122,23 @@ STREAMING_MUTANTS: Final = (
             unit(
                 "runtime/test_runtime_pgoutput",
                 "test_a_position_is_not_passed_on_within_a_transaction",
+            ),
+        ),
+    ),
+    Mutant(
+        "M275",
+        "a publisher that stops leaves what waits for company without a mark",
+        (
+            Replacement(
+                "runtime/services/outbox_publisher/marking.py",
+                "    if (is_last and count) or marks_now(\n",
+                "    if marks_now(\n",
+            ),
+        ),
+        (
+            integration(
+                "outbox_publisher/test_publisher",
+                "test_a_publisher_that_is_stopped_marks_all_that_the_broker_has",
             ),
         ),
     ),

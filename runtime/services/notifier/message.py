@@ -45,7 +45,7 @@ _BECAUSE: Final[dict[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class Email:
     """One e-mail; no field but `text` may hold anything but ASCII, and none a line end of its own.
 
     Attributes:
@@ -82,10 +82,10 @@ class Letter:
         return message
 
 
-def to_letter(topic: str, event: ReceivedEvent, *, to_address: str, from_address: str) -> Letter:
+def to_email(topic: str, event: ReceivedEvent, *, to_address: str, from_address: str) -> Email:
     """Write the e-mail for an event of one of `TOPICS`."""
     amount = shown_money(event.money)
     told = f"Order {event.order_id}: {_SUBJECTS[topic].lower()} ({amount}).\n"
     why = _BECAUSE.get(event.text("by") or event.text("reason") or "")
     text = f"{told}{why}\n" if why else told
-    return Letter(from_address, to_address, _SUBJECTS[topic], message_id(event), text)
+    return Email(from_address, to_address, _SUBJECTS[topic], message_id(event), text)

@@ -73,7 +73,7 @@ class Notifier:
         )
         if not untold:
             return
-        email = message.to_letter(
+        email = message.to_email(
             record.topic, event, to_address=address, from_address=self.mail_from
         )
         try:

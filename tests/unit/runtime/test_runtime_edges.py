@@ -337,7 +337,7 @@ def test_a_header_that_is_no_time_is_no_reason_to_refuse_an_order() -> None:
 def test_an_e_mail_has_one_message_id_per_event() -> None:
     event = ReceivedEvent(ROOT, ROOT, OrderId("ord_1"), TenantId("acme"), Money(4999, "usd"), {})
 
-    letter = emails.to_letter(
+    letter = emails.to_email(
         "orders.paid", event, to_address="c@x.example", from_address="o@x.example"
     )
 
@@ -348,7 +348,7 @@ def test_an_e_mail_has_one_message_id_per_event() -> None:
 @pytest.mark.parametrize("order_id", ["ord_1", "заказ-1", "a" * 255])
 def test_a_letter_is_read_as_it_was_meant(order_id: str) -> None:
     event = ReceivedEvent(ROOT, ROOT, OrderId(order_id), TenantId("acme"), Money(4999, "usd"), {})
-    letter = emails.to_letter(
+    letter = emails.to_email(
         "orders.paid", event, to_address="c@x.example", from_address="Shop <o@x.example>"
     )
 
