@@ -137,8 +137,8 @@ STREAMING_MUTANTS: Final = (
         ),
         (
             integration(
-                "outbox_publisher/test_publisher",
-                "test_a_publisher_that_is_stopped_marks_all_that_the_broker_has",
+                "outbox_publisher/test_marking",
+                "test_what_waits_for_company_is_marked_when_nothing_else_will_come",
             ),
         ),
     ),
