@@ -21,7 +21,7 @@ from benchmarks.growth_dead_rows import leave_dead_rows
 from benchmarks.growth_stage import PRICE_CENTS, SKU, TENANT, SizedShop
 from bookpayctl.targets.backlog import read_ledger
 from bookpayctl.watch.pace import read_pace
-from runtime.adapters.store import (
+from runtime.adapters.store import (, orders
     database,
     far_times,
     notifications,
@@ -234,8 +234,10 @@ def failpoints() -> Failpoints:
 def place(conn: psycopg.Connection) -> tuple[str, UUID]:
     """A new order of one book; its id and its event's."""
     wanted = PlaceOrder((Item(SKU, 1),), "usd", "customer-17", None, None, b"\0" * 32)
+    tenant_id, key = TenantId(TENANT), uuid4().hex
     with conn.transaction():
-        placed = place_order(conn, TenantId(TENANT), uuid4().hex, wanted, failpoints()).order
+        entered = orders.Entered(tenant_id, orders.try_hold_client_key(conn, tenant_id, key))
+        placed = place_order(conn, entered, key, wanted, failpoints()).order
     if placed.event_id is None:
         raise SystemExit("an order was placed without an event")
     return placed.order_id, placed.event_id

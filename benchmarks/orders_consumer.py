@@ -70,9 +70,14 @@ def failpoints() -> Failpoints:
 
 
 def place_today(conn: psycopg.Connection) -> OrderId:
-    wanted = PlaceOrder((Item(BOOK, 1),), "usd", "customer-17", None, None, b"\0" * 32)
+    wanted, key = (
+        PlaceOrder((Item(BOOK, 1),), "usd", "customer-17", None, None, b"\0" * 32),
+        uuid4(),
+    )
     with conn.transaction():
-        return place_order(conn, TENANT, uuid4().hex, wanted, failpoints()).order.order_id
+        times = orders.try_hold_client_key(conn, TENANT, key.hex)
+        entered = orders.Entered(TENANT, times)
+        return place_order(conn, entered, key.hex, wanted, failpoints()).order.order_id
 
 
 def place_before(conn: psycopg.Connection) -> OrderId:

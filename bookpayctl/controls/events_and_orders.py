@@ -32,7 +32,7 @@ NO_INBOX: Final = (
         (list(known),),
     )
     return Inserted(
-        (*new, *known),
+        (*new, *payments.lock_pending(conn, list(known))),
         (),
         tuple(item for item in rest if item.event.root not in known),
     )

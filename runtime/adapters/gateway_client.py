@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 from uuid import UUID
 
 import urllib3
@@ -108,7 +108,8 @@ class GatewayClient:
     """A pooled HTTP client; safe to share between threads."""
 
     def __init__(self, config: GatewayClientConfig, *, connections_max: int) -> None:
-        self._url = config.url
+        parts = urlsplit(config.url)
+        self._prefix = parts.path.rstrip("/")
         self._headers = {
             "Authorization": f"Bearer {config.token}",
             "Content-Type": "application/json",
@@ -120,16 +121,15 @@ class GatewayClient:
             read=config.deadlines.worker_http_seconds,
             total=config.deadlines.worker_http_seconds,
         )
-        self._http = urllib3.PoolManager(
-            # No retries: a second request would be one that no row knows of. And no waiting for a
-            # connection: the caller's threads are the limit, and a wait would eat up its lease.
-            num_pools=2,
+        self._http = http.POOLS[parts.scheme](
+            parts.hostname or "",
+            parts.port,
             maxsize=connections_max,
+            # No waiting for a connection: the caller's threads are the limit, and a wait would eat
+            # up its lease.
             block=False,
-            retries=False,
             timeout=timeout,
         )
-        self._http.pool_classes_by_scheme = http.POOLS
 
     def charge(self, request: ChargeRequest, *, traceparent: str | None) -> GatewayAnswer:
         """POST /charge; never raises for what the network does."""
@@ -240,17 +240,20 @@ class GatewayClient:
         """Whether the gateway says it can reach Stripe."""
         try:
             # Asked once a second: a yes that takes longer than this is no yes.
-            answer = self._http.request("GET", f"{self._url}/readyz", timeout=CONNECT_SECONDS)
+            answer = self._send("GET", "/readyz", timeout=CONNECT_SECONDS)
         except HTTPError:
             return False
         return answer.status == 200
 
+    def _send(self, method: str, path: str, **named: Any) -> urllib3.BaseHTTPResponse:
+        # No retries: a second request would be one that no row knows of.
+        url = self._prefix + path
+        return self._http.urlopen(method, url, redirect=False, retries=False, **named)
+
     def _post(self, path: str, body: Mapping[str, Any], traceparent: str | None) -> GatewayAnswer:
         headers = {**self._headers, **({"traceparent": traceparent} if traceparent else {})}
         try:
-            answer = self._http.request(
-                "POST", self._url + path, body=json.dumps(body), headers=headers
-            )
+            answer = self._send("POST", path, body=json.dumps(body).encode(), headers=headers)
         except (NewConnectionError, NameResolutionError, urllib3.exceptions.ConnectTimeoutError):
             # Nothing left this machine: the gateway is away, and nobody was charged.
             return GatewayAnswer(Retry("gateway unreachable", unreached=True))
@@ -266,7 +269,7 @@ class GatewayClient:
             parse: takes the parsed body apart; whatever it meets that is not there raises.
         """
         try:
-            answer = self._http.request("GET", self._url + path, headers=self._headers)
+            answer = self._send("GET", path, headers=self._headers)
         except HTTPError as error:
             raise GatewayUnavailableError(type(error).__name__) from error
         if answer.status != 200:

@@ -22,7 +22,9 @@ librdkafka_logger = logging.getLogger("runtime.librdkafka")
 librdkafka_logger.setLevel(logging.CRITICAL)
 
 BATCH_MAX: Final = 500
-COMMIT_SECONDS: Final = 0.25
+COMMIT_SECONDS: Final = 0.5
+"""How often positions are sent, at most: what a crash repeats. Each sending is a record in the
+broker's log."""
 
 COMMIT_ANSWER_SECONDS_MAX: Final = 60.0
 """When librdkafka gives a request up (`socket.timeout.ms`), and repeats nothing of it any more."""
@@ -245,7 +247,7 @@ def to_record(message: Message) -> Record:
 
 @dataclass(slots=True)
 class Offsets:
-    """Commits positions behind what is stored, a few times a second.
+    """Commits positions behind what is stored, twice a second.
 
     Everything that reads a topic here dedupes, so a late commit costs a repeated record after a
     crash and an early one would cost a lost record: positions are noted only after the

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import smtplib
 from dataclasses import dataclass
-from email.message import Message
 from typing import Final
 
 # A mail server that hangs holds up its partition; nobody else waits for it.
@@ -27,8 +26,11 @@ class Mailer:
     port: int
     _session: smtplib.SMTP | None = None
 
-    def send(self, message: Message) -> None:
+    def send(self, from_address: str, to_address: str, content: bytes) -> None:
         """Hand one message to the server.
+
+        Args:
+            content: head and text, each line with its line end.
 
         Raises:
             MailRefusedError: it will never be accepted.
@@ -37,7 +39,7 @@ class Mailer:
         try:
             if self._session is None:
                 self._session = smtplib.SMTP(self.host, self.port, timeout=TIMEOUT_SECONDS)
-            self._session.send_message(message)
+            self._session.sendmail(from_address, [to_address], content)
         except (smtplib.SMTPException, OSError) as error:
             # Also after a refusal: what state the session is in is the server's secret.
             self.close()

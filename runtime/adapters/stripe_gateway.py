@@ -3,10 +3,10 @@
 Every POST carries a key its caller stored before; the SDK's own retries and telemetry are off,
 because retries here are visible, bounded and in the database. The SDK sends; what came back is
 read by `stripe_shape`, because the SDK makes the same exception of Stripe's error and of a proxy's
-page with the same status. A redirect is never followed: a POST that became a GET is no answer.
+page with the same status.
 
 Source:
-    stripe-python 16: StripeClient, RequestsClient, StripeError. No SDK reads STRIPE_API_BASE; it
+    stripe-python 16: StripeClient, StripeError. No SDK reads STRIPE_API_BASE; it
     is mapped to `base_addresses` here.
 """
 
@@ -17,12 +17,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
-import requests
 import stripe
-from requests.adapters import HTTPAdapter
 from stripe import StripeResponse
-from urllib3.exceptions import NewConnectionError
 
+from runtime.adapters.stripe_http import StripeHttp, refused_before_sending
 from runtime.config import GatewayConfig
 from runtime.domain.money import Money
 from runtime.domain.stripe_shape import (
@@ -77,16 +75,18 @@ class StripeGateway:
         self._key = key
         # It would send the timing of each request along with the next one.
         stripe.enable_telemetry = False
-        timeout = (CONNECT_SECONDS, config.deadlines.stripe_seconds)
         self._client = stripe.StripeClient(
             config.stripe_api_key,
             base_addresses={"api": config.stripe_api_base},
             # A retry inside the SDK would be one that no row knows of, beyond every deadline of
             # ours.
             max_network_retries=0,
-            # Not the SDK's client on httpx: it takes no pool of ours, and would follow the
-            # environment's proxies.
-            http_client=stripe.RequestsClient(timeout=timeout, session=_session(config.threads)),
+            http_client=StripeHttp(
+                config.stripe_api_base,
+                connect_seconds=CONNECT_SECONDS,
+                read_seconds=config.deadlines.stripe_seconds,
+                connections_max=config.threads,
+            ),
         )
 
     def _post(self, path: str, *, key: str, **params: Any) -> Answer:
@@ -184,30 +184,6 @@ class StripeGateway:
         raise ListTooLongError(f"more than {LIST_MAX} entries of {path} for {wanted}")
 
 
-class _Session(requests.Session):
-    """A session that takes a redirect for what it is: an answer, and not Stripe's."""
-
-    def get_redirect_target(
-        self,
-        resp: requests.Response,  # noqa: ARG002 - the argument's name is requests'
-    ) -> str | None:
-        """Nowhere: requests would repeat a POST as a GET, and send our key to another host."""
-        return None
-
-
-def _session(threads: int) -> requests.Session:
-    """One pool of connections for all threads.
-
-    The environment's proxies are left out on purpose: where Stripe is, STRIPE_API_BASE says alone.
-    """
-    session = _Session()
-    session.trust_env = False
-    adapter = HTTPAdapter(pool_connections=2, pool_maxsize=threads, max_retries=0)
-    session.mount("http://", adapter)
-    session.mount("https://", adapter)
-    return session
-
-
 # What the SDK trips over while it reads an error that is none of Stripe's, such as
 # `{"error": null}`: it looks into it before it raises.
 _SDK_STUMBLES: Final = (AttributeError, KeyError, TypeError, ValueError)
@@ -219,7 +195,7 @@ def _call(send: Callable[[], StripeResponse]) -> Answer:
         response = send()
     except stripe.StripeError as error:
         if error.http_status is None:
-            return NoAnswer(sent=not _refused_before_sending(error))
+            return NoAnswer(sent=not refused_before_sending(error))
         return read(_received(error.http_status, error.headers or {}, error.http_body or ""))
     except _SDK_STUMBLES:
         return NoAnswer(sent=True)
@@ -228,14 +204,3 @@ def _call(send: Callable[[], StripeResponse]) -> Answer:
 
 def _received(status: int, headers: Mapping[str, str], body: str) -> Received:
     return Received(status, {name.lower(): value for name, value in headers.items()}, body)
-
-
-def _refused_before_sending(error: stripe.StripeError) -> bool:
-    """Whether no connection was made at all, so that Stripe cannot have seen the request."""
-    cause = error.__cause__
-    if isinstance(cause, requests.exceptions.ConnectTimeout):
-        return True
-    if not isinstance(cause, requests.exceptions.ConnectionError) or not cause.args:
-        return False
-    # requests wraps what urllib3 raised, and urllib3 what the socket did: the reason is inside.
-    return isinstance(getattr(cause.args[0], "reason", None), NewConnectionError)

@@ -83,6 +83,9 @@ _TOKENS: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[{\]}]', re.DOTALL)
 
 def _is_deeper_than(text: str, depth_max: int) -> bool:
     """Whether brackets outside strings nest deeper; reads no further than the first that does."""
+    if text.count("[") + text.count("{") <= depth_max:
+        # However they nest; most bodies of ours have fewer than they may nest.
+        return False
     depth = 0
     for token in _TOKENS.finditer(text):
         mark = text[token.start()]

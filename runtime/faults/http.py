@@ -74,8 +74,8 @@ class _TlsPool(urllib3.HTTPSConnectionPool):
     ConnectionCls = _TlsConnection
 
 
-POOLS: Final = {"http": _PlainPool, "https": _TlsPool}
-"""For `PoolManager.pool_classes_by_scheme`."""
+POOLS: Final[dict[str, type[urllib3.HTTPConnectionPool]]] = {"http": _PlainPool, "https": _TlsPool}
+"""The class of a pool of such connections, by scheme."""
 
 
 @contextmanager

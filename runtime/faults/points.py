@@ -126,10 +126,9 @@ class Failpoints:
     # None while it is not known: then every point asks the table.
     _armed: frozenset[str] | None = None
 
-    @property
-    def are_on(self) -> bool:
-        """Whether any point of this process can be armed at all."""
-        return self.dsn is not None
+    def may_act(self, point: Failpoint) -> bool:
+        """Whether `hit` has to be called at all, for whom a call costs more than itself."""
+        return self.dsn is not None and (self._armed is None or point.value in self._armed)
 
     def start(self) -> None:
         """Begin to listen for armed points; does nothing when failpoints are off."""
@@ -167,7 +166,7 @@ class Failpoints:
             Exception: whatever the connection's own library raises for a time-out.
         """
         # The whole price of an unarmed point, on every path that moves money.
-        if self.dsn is None or (self._armed is not None and point.value not in self._armed):
+        if not self.may_act(point):
             return
         armed = self._claim(point, subject)
         if armed is not None:

@@ -14,8 +14,8 @@ from uuid import UUID
 
 from psycopg import Connection
 
-from runtime.adapters.store import dead_letters, orders, outbox, outside, payments, refunds
-from runtime.adapters.store.payments import Cause, PaymentRow
+from runtime.adapters.store import dead_letters, orders, outside, payments, refunds
+from runtime.adapters.store.payments import Cause, HistoryLine, PaymentRow
 from runtime.domain import payment as machine
 from runtime.domain.event import Json, NewEvent, payment_event
 from runtime.domain.money import Money
@@ -95,7 +95,8 @@ def apply_locked(
         # On record, so that the audit and a person see what was not believed.
         case Refused():
             state = row.payment.state
-            payments.record(conn, row.event_id, "refused", state, state, cause, why=verdict.why)
+            line = HistoryLine("refused", state, state, cause, verdict.why)
+            payments.record(conn, row.event_id, line)
         case Unchanged():
             pass
     return verdict
@@ -121,24 +122,26 @@ def write_step(
         RuntimeError: the row moved though it is locked; the caller's transaction must not commit.
     """
     after = step.payment
-    # One round trip: the statements do not depend on each other's answers, and the check of the
-    # first comes before the caller's commit.
-    with conn.pipeline():
-        moved = payments.write(conn, row, after, wait_seconds=_wait_seconds(step, rng))
-        _record_step(conn, row, step, cause)
-        outbox.insert_events(conn, _events(row, step, cause))
-        if Effect.EMIT_PARKED in step.effects:
-            dead_letters.insert_event(
-                conn,
-                source=Service.WORKER,
-                reason=after.failure_code or "parked",
-                event_id=row.event_id,
-            )
-        elif row.payment.state is PaymentState.PARKED and after.state is not PaymentState.PARKED:
-            # Whatever moved it on (an operator, a late webhook): nobody has to look any more.
-            dead_letters.resolve_event(conn, source=Service.WORKER, event_id=row.event_id)
-    if moved.rowcount != 1:
+    moved = payments.write(
+        conn,
+        row,
+        after,
+        wait_seconds=_wait_seconds(step, rng),
+        history=_history(row, step, cause),
+        events=_events(row, step, cause),
+    )
+    if moved != 1:
         raise RuntimeError(f"payment {row.event_id} moved under its own row lock")
+    if Effect.EMIT_PARKED in step.effects:
+        dead_letters.insert_event(
+            conn,
+            source=Service.WORKER,
+            reason=after.failure_code or "parked",
+            event_id=row.event_id,
+        )
+    elif row.payment.state is PaymentState.PARKED and after.state is not PaymentState.PARKED:
+        # Whatever moved it on (an operator, a late webhook): nobody has to look any more.
+        dead_letters.resolve_event(conn, source=Service.WORKER, event_id=row.event_id)
     if _may_have_moved_before(row, step):
         outside.check(conn, row.event_id)
     if _owes_something_new(row, step):
@@ -206,7 +209,8 @@ def _wait_seconds(step: Step, rng: random.Random) -> float:
             return max(UNKNOWN_BACKOFF.delay_seconds(failures, rng), step.wait_seconds_min)
 
 
-def _record_step(conn: Connection, row: PaymentRow, step: Step, cause: Cause) -> None:
+def _history(row: PaymentRow, step: Step, cause: Cause) -> list[HistoryLine]:
+    """What a step adds to its payment's history."""
     before, after = row.payment.state, step.payment
     if OUTCOME_EFFECTS & set(step.effects):
         kind = "outcome"
@@ -215,13 +219,13 @@ def _record_step(conn: Connection, row: PaymentRow, step: Step, cause: Cause) ->
     else:
         kind = "transition"
     if step.via is None:
-        why = after.failure_code
-        payments.record(conn, row.event_id, kind, before, after.state, cause, why=why)
-    else:
-        # Two lines of history for one write: no row was ever in `via`, but who audits the history
-        # finds no jump that the table of transitions does not have.
-        payments.record(conn, row.event_id, kind, before, step.via, cause)
-        payments.record(conn, row.event_id, "transition", step.via, after.state, cause)
+        return [HistoryLine(kind, before, after.state, cause, after.failure_code)]
+    # Two lines of history for one write: no row was ever in `via`, but who audits the history
+    # finds no jump that the table of transitions does not have.
+    return [
+        HistoryLine(kind, before, step.via, cause),
+        HistoryLine("transition", step.via, after.state, cause),
+    ]
 
 
 def _events(row: PaymentRow, step: Step, cause: Cause) -> list[NewEvent]:

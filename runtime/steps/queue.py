@@ -27,9 +27,9 @@ from runtime.steps import payment
 
 @dataclass(frozen=True, slots=True)
 class Inserted:
-    """What became of a batch of OrderPlaced records."""
+    """What became of a batch of OrderPlaced records; `new` are locked, as whatever we wrote is."""
 
-    new: tuple[UUID, ...]
+    new: tuple[PaymentRow, ...]
     known: tuple[UUID, ...]
     other_event_for_order: tuple[NewPayment, ...]
 
@@ -37,7 +37,8 @@ class Inserted:
 def insert_placed(conn: Connection, placed: Sequence[NewPayment]) -> Inserted:
     """Insert payments for OrderPlaced records; duplicates are told apart, not errors."""
     new = inbox.insert_placed(conn, placed)
-    rest = [item for item in placed if item.event.root not in new]
+    inserted = {row.event_id for row in new}
+    rest = [item for item in placed if item.event.root not in inserted]
     # What was not inserted met a row: its own, from an earlier reading, or its order's.
     known = inbox.known_of(conn, [item.event.root for item in rest]) if rest else set()
     return Inserted(
@@ -125,10 +126,15 @@ def claim_due(
 
 
 def claim_inserted(
-    conn: Connection, event_ids: Sequence[UUID], lease: Lease, rng: random.Random
+    conn: Connection, rows: Sequence[PaymentRow], lease: Lease, rng: random.Random
 ) -> list[PaymentClaim]:
-    """Lease payments in the very transaction that inserts them: the fast path of a new order."""
-    return _claim(conn, payments.lock_pending(conn, event_ids), lease, rng)
+    """Lease payments in the very transaction that inserts them: the fast path of a new order.
+
+    Args:
+        rows: as they are now; what waits for Stripe to be asked is left alone.
+    """
+    due = [row for row in rows if row.payment.state is PaymentState.PENDING]
+    return _claim(conn, due, lease, rng)
 
 
 def _claim(

@@ -127,7 +127,12 @@ def apply_safely(
         with conn.transaction():
             return apply(conn, event, environment=environment, rng=rng)
     except psycopg.IntegrityError as error:
-        return Quarantined(f"contradicts {error.diag.constraint_name or 'a constraint'}")
+        return contradiction(error)
+
+
+def contradiction(error: psycopg.IntegrityError) -> Quarantined:
+    """What becomes of an event whose effect a constraint refused."""
+    return Quarantined(f"contradicts {error.diag.constraint_name or 'a constraint'}")
 
 
 def _apply_intent(

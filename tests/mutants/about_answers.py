@@ -8,7 +8,7 @@ from tests.mutants.mutant import Mutant, Replacement, unit
 
 ANSWERS: Final = "runtime/domain/stripe_answers.py"
 SHAPE: Final = "runtime/domain/stripe_shape.py"
-STRIPE: Final = "runtime/adapters/stripe_gateway.py"
+STRIPE_HTTP: Final = "runtime/adapters/stripe_http.py"
 
 ANSWER_TABLE: Final = "tests/unit/runtime/test_runtime_stripe_answers.py"
 ON_THE_WIRE: Final = (
@@ -55,9 +55,18 @@ ANSWER_MUTANTS: Final = (
         "a POST that was redirected is repeated as a GET, and that answer is believed",
         (
             Replacement(
-                STRIPE,
-                "        return None\n\n\ndef _session",
-                "        return super().get_redirect_target(resp)\n\n\ndef _session",
+                STRIPE_HTTP,
+                """                redirect=False,
+                retries=False,
+            )
+""",
+                """                redirect=False,
+                retries=False,
+            )
+            if answer.get_redirect_location():
+                elsewhere = answer.get_redirect_location()
+                answer = self._pool.urlopen("GET", elsewhere, headers=headers, retries=False)
+""",
             ),
         ),
         ("tests/contract/test_answers_of_others.py::test_a_redirect_is_followed_nowhere",),
@@ -193,5 +202,22 @@ ANSWER_MUTANTS: Final = (
             ),
         ),
         (unit("runtime/test_request_threads", "test_the_work_has_the_requests_context"),),
+    ),
+    Mutant(
+        "M272",
+        "a plain route is asked without the application's middleware, and so without its token",
+        (
+            Replacement(
+                "runtime/adapters/http/direct.py",
+                "reversed(app.user_middleware)",
+                "reversed(app.user_middleware[:0])",
+            ),
+        ),
+        (
+            unit(
+                "runtime/test_runtime_direct_routes",
+                "test_an_answer_is_the_same_with_the_framework_and_without_it",
+            ),
+        ),
     ),
 )

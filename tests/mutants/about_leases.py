@@ -66,4 +66,21 @@ LEASE_MUTANTS: Final = (
             ),
         ),
     ),
+    Mutant(
+        "M274",
+        "an order that is cancelled in its own batch is charged as it was written",
+        (
+            Replacement(
+                "runtime/services/payments_worker/inbox.py",
+                "    if batch.cancelled and counts.new:\n",
+                "    if batch.cancelled and counts.new and not batch.placed:\n",
+            ),
+        ),
+        (
+            integration(
+                "payments_worker/test_leases",
+                "test_an_order_that_is_cancelled_in_its_own_batch_is_not_for_sending",
+            ),
+        ),
+    ),
 )

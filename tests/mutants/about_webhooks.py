@@ -155,4 +155,21 @@ WEBHOOK_MUTANTS: Final = (
             ),
         ),
     ),
+    Mutant(
+        "M273",
+        "an event whose effect a constraint refuses is refused with it, for three days",
+        (
+            Replacement(
+                INTAKE,
+                "            self._store_with(event, body, headers, subject, webhook.contradiction(error))\n",
+                "            raise error\n",
+            ),
+        ),
+        (
+            integration(
+                "webhook_receiver/test_webhook_effects",
+                "test_an_event_that_a_constraint_refuses_is_quarantined_and_moves_nothing",
+            ),
+        ),
+    ),
 )

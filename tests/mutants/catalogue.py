@@ -23,6 +23,7 @@ from tests.mutants.about_money import MONEY_MUTANTS
 from tests.mutants.about_operators import OPERATOR_MUTANTS
 from tests.mutants.about_orders import ORDER_MUTANTS
 from tests.mutants.about_others import OTHERS_MUTANTS
+from tests.mutants.about_progress import PROGRESS_MUTANTS
 from tests.mutants.about_refunds import REFUND_MUTANTS
 from tests.mutants.about_releases import RELEASE_MUTANTS
 from tests.mutants.about_replaying import REPLAY_MUTANTS
@@ -47,6 +48,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = tuple(
             *CLUSTER_MUTANTS,
             *EVENT_MUTANTS,
             *STREAMING_MUTANTS,
+            *PROGRESS_MUTANTS,
             *FREEZING_MUTANTS,
             *GROWTH_MUTANTS,
             *MONEY_MUTANTS,

@@ -18,16 +18,16 @@ import sys
 import uuid
 
 if "payments-gateway" in sys.orig_argv:
-    import requests
+    import urllib3
 
-    send = requests.Session.send
+    send = urllib3.HTTPConnectionPool.urlopen
 
-    def send_with_a_new_key(self, request, **options):
-        if "Idempotency-Key" in request.headers:
-            request.headers["Idempotency-Key"] = str(uuid.uuid4())
-        return send(self, request, **options)
+    def send_with_a_new_key(self, method, url, body=None, headers=None, **options):
+        if headers and "Idempotency-Key" in headers:
+            headers = {**headers, "Idempotency-Key": str(uuid.uuid4())}
+        return send(self, method, url, body=body, headers=headers, **options)
 
-    requests.Session.send = send_with_a_new_key
+    urllib3.HTTPConnectionPool.urlopen = send_with_a_new_key
 
 if "payments-webhook-receiver" in sys.orig_argv:
     hmac.compare_digest = lambda a, b: True

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from aiosmtpd.controller import Controller
-from aiosmtpd.handlers import Mailbox
+
+from bookpayctl.targets.servers.maildir import AsItCame
 
 EVERY_ADDRESS: Final = "0.0.0.0"  # noqa: S104 - a pod's own; who may come in is the network's to say
 
@@ -33,7 +34,7 @@ def run(data: Path, port: int, say: Callable[[str], None]) -> None:
     # Blocked before the server's thread begins, which inherits it: they are for the line below.
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
     controller = Controller(
-        Mailbox(data),
+        AsItCame(data),
         hostname=EVERY_ADDRESS,
         port=port,
         # Else each session asks the resolver for this machine's name.

@@ -28,7 +28,7 @@ from starlette.routing import request_response
 
 from runtime import metrics
 from runtime.adapters.http.admin import ALIVE, readiness_answer
-from runtime.adapters.http.measured import Measured
+from runtime.adapters.http.measured import App, Measured
 from runtime.adapters.http.wire import WireAnswers, WireProtocol
 from runtime.lifecycle import Readiness
 
@@ -189,13 +189,14 @@ def add_probes(app: FastAPI, readiness: Readiness) -> None:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 
-def serve(app: FastAPI, host: str, port: int, stop: threading.Event, answers: WireAnswers) -> None:
+def serve(app: App, host: str, port: int, stop: threading.Event, answers: WireAnswers) -> None:
     """Serve until `stop` is set, then let open requests end.
 
     The socket is bound before uvicorn starts, so that a port in use is an error of this call and
     not a log line.
 
     Args:
+        app: of a service; its plain routes before its framework, as `direct.Direct` has them.
         answers: the service's words for what is refused before it sees a request.
 
     Raises:

@@ -10,6 +10,8 @@ from uuid import UUID
 
 from psycopg import Connection
 
+from runtime.adapters.store import payments
+from runtime.adapters.store.payments import PaymentRow
 from runtime.domain.event import ReceivedEvent, Record
 from runtime.domain.retry import KEY_AGE_SECONDS_MAX
 
@@ -33,7 +35,7 @@ class NewPayment:
 
 # Two clocks, because the payload's time is the environment's and the header's is the wall's: a
 # drill that moves the first must not make every record of today look like one of last week.
-_INSERT: Final = """
+_INSERT: Final = f"""
     WITH placed AS (
         INSERT INTO payments (event_id, order_id, tenant_id, amount_cents, currency,
             payment_method, source_topic, source_partition, source_offset, traceparent,
@@ -55,23 +57,23 @@ _INSERT: Final = """
         -- Without a target: the event is known, or its order has another payment. Both are told
         -- apart afterwards, by whoever asks which of the two it was.
         ON CONFLICT DO NOTHING
-        RETURNING event_id, state),
+        RETURNING *),
     recorded AS (
         -- Of those that were inserted only: a known payment has this line already.
         INSERT INTO payment_events (event_id, kind, from_state, to_state, cause)
         SELECT event_id, 'transition', NULL, state, 'OrderPlaced' FROM placed)
-    SELECT event_id FROM placed
-"""
+    SELECT {payments.COLUMNS} FROM placed
+"""  # noqa: S608 - constants
 
 
-def insert_placed(conn: Connection, placed: Sequence[NewPayment]) -> set[UUID]:
+def insert_placed(conn: Connection, placed: Sequence[NewPayment]) -> list[PaymentRow]:
     """Insert payments for OrderPlaced records.
 
     A record older than the life of an idempotency key may have been charged by a ledger that was
     lost since: it enters as `unknown` and Stripe is asked before anything is posted.
 
     Returns:
-        The ids that are new; the others are known, or their order has another payment.
+        Those that are new; the others are known, or their order has another payment.
     """
     # One array per column: a batch is one statement and one plan, whatever its size.
     columns = zip(
@@ -95,7 +97,7 @@ def insert_placed(conn: Connection, placed: Sequence[NewPayment]) -> set[UUID]:
         strict=True,
     )
     values = [KEY_AGE_SECONDS_MAX, KEY_AGE_SECONDS_MAX, *(list(column) for column in columns)]
-    return {event_id for (event_id,) in conn.execute(_INSERT, values)}
+    return payments.read(conn, _INSERT, values)
 
 
 def known_of(conn: Connection, event_ids: Sequence[UUID]) -> set[UUID]:

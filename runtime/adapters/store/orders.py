@@ -156,6 +156,14 @@ def _find(conn: Connection, where: str, values: tuple[str, str]) -> OrderView | 
     return columns.view() if columns else None
 
 
+# A row cannot be locked before it is there. The newline keeps a tenant's name from running into its
+# key; two names with one hash only wait for each other.
+_HOLD: Final = (
+    "pg_try_advisory_xact_lock(hashtextextended({tenant} || chr(10) || %(key)s::text, 42))"
+)
+_OF_CALLER: Final = "token_sha256 = %(token_sha256)s AND (expires_at IS NULL OR expires_at > now())"
+
+
 def try_hold_client_key(
     conn: Connection, tenant_id: TenantId, key: str
 ) -> tuple[datetime, datetime] | None:
@@ -166,10 +174,8 @@ def try_hold_client_key(
         request is inside with this key.
     """
     row = conn.execute(
-        # A row cannot be locked before it is there. The newline keeps a tenant's name from running
-        # into its key; two names with one hash only wait for each other.
-        "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 42)), now(), environment_now()",
-        (f"{tenant_id}\n{key}",),
+        f"SELECT {_HOLD.format(tenant='%(tenant_id)s::text')}, now(), environment_now()",
+        {"tenant_id": tenant_id, "key": key},
     ).fetchone()
     return (row[1], row[2]) if row and row[0] else None
 
@@ -307,11 +313,39 @@ def write_step(
 def tenant_of_token(conn: Connection, token_sha256: bytes) -> TenantId | None:
     """Whose token this is; None for an unknown or an expired one."""
     row = conn.execute(
-        "SELECT tenant_id FROM api_tokens"
-        " WHERE token_sha256 = %s AND (expires_at IS NULL OR expires_at > now())",
-        (token_sha256,),
+        f"SELECT tenant_id FROM api_tokens WHERE {_OF_CALLER}",  # noqa: S608 - a constant
+        {"token_sha256": token_sha256},
     ).fetchone()
     return TenantId(row[0]) if row else None
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """Whose request it is, and its transaction's time if it is the only one with its key.
+
+    Attributes:
+        times: by the wall clock and by the environment's; None when another request is inside with
+            the same key.
+    """
+
+    tenant_id: TenantId
+    times: tuple[datetime, datetime] | None
+
+
+def enter(conn: Connection, token_sha256: bytes, key: str) -> Entered | None:
+    """Look a token up, and hold its tenant's key until this transaction ends, in one round trip.
+
+    Returns:
+        None for an unknown token or an expired one; nothing is held then.
+    """
+    row = conn.execute(
+        f"SELECT tenant_id, {_HOLD.format(tenant='tenant_id')}, now(), environment_now()"  # noqa: S608 - constants
+        f" FROM api_tokens WHERE {_OF_CALLER}",
+        {"key": key, "token_sha256": token_sha256},
+    ).fetchone()
+    if row is None:
+        return None
+    return Entered(TenantId(row[0]), (row[2], row[3]) if row[1] else None)
 
 
 def root_event_of(conn: Connection, order: LockedOrder) -> UUID | None:

@@ -20,12 +20,25 @@ from psycopg.rows import args_row, scalar_row
 from runtime import tracing
 from runtime.domain.event import HEADER_BYTES_MAX, RECORD_BYTES_MAX, NewEvent
 
-# Event ids are derived from the root, so a step that is taken again writes the event that is there.
-_INSERT: Final = """
-    INSERT INTO outbox (event_id, aggregate, aggregate_id, event_type, payload, tenant_id)
-    VALUES (%s, %s, %s, %s, %s, %s)
-    ON CONFLICT (event_id) DO NOTHING
-"""
+_COLUMNS: Final = ("event_id", "aggregate", "aggregate_id", "event_type", "payload", "tenant_id")
+
+
+def insertion(name: str = "") -> str:
+    """SQL that writes one event, for a statement that does more than that.
+
+    Args:
+        name: what its parameters' names begin with; `values` gives them.
+    """
+    # Event ids are derived from the root, so a step that is taken again writes the event that is
+    # there.
+    return (
+        f"INSERT INTO outbox ({', '.join(_COLUMNS)})"  # noqa: S608 - constants
+        f" VALUES ({', '.join(f'%({name}{column})s' for column in _COLUMNS)})"
+        " ON CONFLICT (event_id) DO NOTHING"
+    )
+
+
+_INSERT: Final = insertion()
 
 BATCH_BYTES: Final = 16_000_000
 """What one read may bring, about: a thousand of the largest rows would be most of a gigabyte."""
@@ -177,24 +190,24 @@ class Unreadable:
 
 def insert_events(conn: Connection, events: Iterable[NewEvent]) -> None:
     """Add events to the caller's transaction; an event that is there already stays as it is."""
-    events = list(events)
-    rows = [
-        (
-            event.event_id,
-            event.aggregate,
-            event.aggregate_id,
-            event.event_type,
-            json.dumps(event.payload),
-            event.tenant_id,
-        )
-        for event in events
-    ]
-    for event in events if tracing.is_on() else ():
-        tracing.inserted(event.root, event.event_id, event.event_type)
     # One by one: inside the caller's pipeline that is no round trip more, and it is mostly one
     # event.
-    for row in rows:
-        conn.execute(_INSERT, row)
+    for event in events:
+        conn.execute(_INSERT, values(event))
+
+
+def values(event: NewEvent, name: str = "") -> dict[str, object]:
+    """The parameters of `insertion`; who asks for them writes the event."""
+    if tracing.is_on():
+        tracing.inserted(event.root, event.event_id, event.event_type)
+    return {
+        f"{name}event_id": event.event_id,
+        f"{name}aggregate": event.aggregate,
+        f"{name}aggregate_id": event.aggregate_id,
+        f"{name}event_type": event.event_type,
+        f"{name}payload": json.dumps(event.payload),
+        f"{name}tenant_id": event.tenant_id,
+    }
 
 
 def select_unpublished(
@@ -220,18 +233,18 @@ def select_unpublished(
     Source:
         PostgreSQL manual, 13.3.5 Advisory Locks.
     """
-    values = {"limit": limit, "in_flight": _listed(in_flight), "since": since}
+    wanted = {"limit": limit, "in_flight": _listed(in_flight), "since": since}
     with conn.cursor(row_factory=args_row(OutboxRow)) as cursor:
-        return cursor.execute(SELECT_UNPUBLISHED, values).fetchall()
+        return cursor.execute(SELECT_UNPUBLISHED, wanted).fetchall()
 
 
 def select_unpublished_ids(
     conn: Connection, *, limit: int, in_flight: Iterable[str], since: str | None = None
 ) -> list[str]:
     """The ids of the rows that `select_unpublished` would read, in their order."""
-    values = {"limit": limit, "in_flight": _listed(in_flight), "since": since}
+    wanted = {"limit": limit, "in_flight": _listed(in_flight), "since": since}
     with conn.cursor(row_factory=scalar_row) as cursor:
-        return cursor.execute(_SELECT_IDS, values).fetchall()
+        return cursor.execute(_SELECT_IDS, wanted).fetchall()
 
 
 def _listed(event_ids: Iterable[str]) -> str:

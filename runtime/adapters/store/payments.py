@@ -11,15 +11,17 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from typing import Final
 from uuid import UUID
 
-from psycopg import Connection, Cursor
+from psycopg import Connection
 from psycopg.rows import class_row
 
-from runtime.adapters.store.rows import seconds_since, select_list
+from runtime.adapters.store import outbox
+from runtime.adapters.store.rows import age_seconds, select_list
 from runtime.adapters.store.unreadable import readable, set_aside
+from runtime.domain.event import NewEvent
 from runtime.domain.key_history import KeyHistory
 from runtime.domain.lease import Lease
 from runtime.domain.money import Money
@@ -67,6 +69,28 @@ class Cause:
     reference: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class HistoryLine:
+    """A line of a payment's history; `why` is kept as its detail."""
+
+    kind: str
+    before: PaymentState
+    after: PaymentState
+    cause: Cause
+    why: str | None = None
+
+    def values(self, name: str = "") -> dict[str, object]:
+        """The parameters of `_RECORD`, which has their names begin with `name`."""
+        return {
+            f"{name}kind": self.kind,
+            f"{name}before": self.before,
+            f"{name}after": self.after,
+            f"{name}who": self.cause.who,
+            f"{name}reference": self.cause.reference,
+            f"{name}detail": json.dumps({"why": self.why} if self.why else {}),
+        }
+
+
 # --- reading --------------------------------------------------------------------------------
 
 
@@ -91,11 +115,15 @@ class _PaymentColumns:
     transient_failures: int
     failure_code: str | None
     lease_token: UUID | None
-    key_age_seconds: float | None
-    attempt_age_seconds: float | None
-    age_seconds: float
+    first_attempted_at: datetime | None
+    last_attempted_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
     read_at: datetime
-    quiet_seconds: float
+    environment_at: datetime
+
+    def _age_seconds(self, at: datetime | None) -> float | None:
+        return None if at is None else age_seconds(at, self.environment_at)
 
     def row(self) -> PaymentRow:
         return PaymentRow(
@@ -119,30 +147,35 @@ class _PaymentColumns:
             ),
             started_attempts=self.started_attempts,
             lease_token=self.lease_token,
-            key_age_seconds=self.key_age_seconds,
-            attempt_age_seconds=self.attempt_age_seconds,
-            age_seconds=self.age_seconds,
+            key_age_seconds=self._age_seconds(self.first_attempted_at),
+            attempt_age_seconds=self._age_seconds(self.last_attempted_at),
+            age_seconds=age_seconds(self.created_at, self.environment_at),
             read_at=self.read_at,
-            quiet_seconds=self.quiet_seconds,
+            quiet_seconds=age_seconds(self.updated_at, self.read_at, senseless=0),
         )
 
 
-_COLUMNS: Final = select_list(
+COLUMNS: Final = select_list(
     _PaymentColumns,
     {
         "cancel_requested": "cancel_requested_at IS NOT NULL",
-        "key_age_seconds": seconds_since("first_attempted_at"),
-        "attempt_age_seconds": seconds_since("last_attempted_at"),
-        "age_seconds": seconds_since("created_at"),
         "read_at": "clock_timestamp()",
-        "quiet_seconds": seconds_since("updated_at", clock="clock_timestamp()", senseless=0),
+        # Once for the statement.
+        "environment_at": "(SELECT environment_now())",
     },
 )
 
 
+def read(conn: Connection, query: str, values: Sequence[object]) -> list[PaymentRow]:
+    """Rows of a statement that ends with `COLUMNS` of payments; `query` is code, never input."""
+    with conn.cursor(row_factory=class_row(_PaymentColumns)) as cursor:
+        rows = cursor.execute(query, values).fetchall()
+    return readable(rows, _PaymentColumns.row, partial(_set_aside, conn))
+
+
 def select(conn: Connection, where: str, values: Mapping[str, object]) -> list[PaymentRow]:
     """Rows matching a condition written at the call; `where` is code, never input."""
-    query = f"SELECT {_COLUMNS} FROM payments WHERE {where}"  # noqa: S608 - see above
+    query = f"SELECT {COLUMNS} FROM payments WHERE {where}"  # noqa: S608 - see above
     with conn.cursor(row_factory=class_row(_PaymentColumns)) as cursor:
         rows = cursor.execute(query, values).fetchall()
     return readable(rows, _PaymentColumns.row, partial(_set_aside, conn))
@@ -285,53 +318,65 @@ _UPDATE: Final = """
 """
 
 
-def write(conn: Connection, row: PaymentRow, after: Payment, *, wait_seconds: float) -> Cursor:
+_RECORD: Final = (
+    "INSERT INTO payment_events (event_id, kind, from_state, to_state, cause, cause_id, detail)"
+    " VALUES "
+)
+_LINE: Final = (
+    "(%(event_id)s, %({n}kind)s, %({n}before)s, %({n}after)s, %({n}who)s, %({n}reference)s,"
+    " %({n}detail)s)"
+)
+
+
+@cache
+def _step_statement(lines: int, events: int) -> str:
+    """The update of a row with so many lines of its history and so many events, in one round."""
+    # The lines in one statement: of several, the last would be the first to be executed.
+    rows = ", ".join(_LINE.format(n=f"line{n}_") for n in range(lines))
+    told = [f"told{n} AS ({outbox.insertion(f'told{n}_')})" for n in range(events)]
+    parts = [f"moved AS ({_UPDATE} RETURNING event_id)", f"recorded AS ({_RECORD}{rows})", *told]
+    return f"WITH {', '.join(parts)} SELECT event_id FROM moved"  # noqa: S608 - constants
+
+
+def write(
+    conn: Connection,
+    row: PaymentRow,
+    after: Payment,
+    *,
+    wait_seconds: float,
+    history: Sequence[HistoryLine],
+    events: Sequence[NewEvent],
+) -> int:
     """Write what a locked row has become; its lease ends unless it is being charged.
 
+    Args:
+        history: what is added to it, in its order.
+        events: what the outbox is told beside it.
+
     Returns:
-        The cursor: its rowcount is 1 unless the row moved since it was read. In a pipeline it is
-        known at the pipeline's end.
+        How many rows were written: 1 unless the row moved since it was read.
     """
-    return conn.execute(
-        _UPDATE,
-        {
-            "event_id": row.event_id,
-            "from_state": row.payment.state,
-            "state": after.state,
-            "payment_intent_id": after.payment_intent_id,
-            "failure_code": after.failure_code,
-            "cancel_requested": after.cancel_requested,
-            "maybe_executed": after.key.maybe_executed,
-            "saved_failure": after.key.saved_failure,
-            "needs_reconcile": after.key.needs_reconcile,
-            "unfinished": after.unfinished_attempts,
-            "transient_failures": after.key.transient_failures,
-            "wait": wait_seconds,
-        },
-    )
+    values: dict[str, object] = {
+        "event_id": row.event_id,
+        "from_state": row.payment.state,
+        "state": after.state,
+        "payment_intent_id": after.payment_intent_id,
+        "failure_code": after.failure_code,
+        "cancel_requested": after.cancel_requested,
+        "maybe_executed": after.key.maybe_executed,
+        "saved_failure": after.key.saved_failure,
+        "needs_reconcile": after.key.needs_reconcile,
+        "unfinished": after.unfinished_attempts,
+        "transient_failures": after.key.transient_failures,
+        "wait": wait_seconds,
+    }
+    for n, line in enumerate(history):
+        values |= line.values(f"line{n}_")
+    for n, event in enumerate(events):
+        values |= outbox.values(event, f"told{n}_")
+    return conn.execute(_step_statement(len(history), len(events)), values).rowcount
 
 
-def record(
-    conn: Connection,
-    event_id: UUID,
-    kind: str,
-    before: PaymentState,
-    after: PaymentState,
-    cause: Cause,
-    *,
-    why: str | None = None,
-) -> None:
+def record(conn: Connection, event_id: UUID, line: HistoryLine) -> None:
     """Add a line to the payment's history."""
-    conn.execute(
-        "INSERT INTO payment_events (event_id, kind, from_state, to_state, cause, cause_id, detail)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s)",
-        (
-            event_id,
-            kind,
-            before,
-            after,
-            cause.who,
-            cause.reference,
-            json.dumps({"why": why} if why else {}),
-        ),
-    )
+    conn.execute(_RECORD + _LINE.format(n=""), {"event_id": event_id, **line.values()})

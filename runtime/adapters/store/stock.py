@@ -17,6 +17,7 @@ from typing import Final
 from psycopg import Connection, Cursor
 from psycopg.rows import class_row
 
+from runtime.domain.names import TenantId
 from runtime.domain.order import Stock
 
 
@@ -38,6 +39,27 @@ def read(conn: Connection, skus: Sequence[str]) -> list[StockRow]:
             " WHERE sku = ANY (%s) ORDER BY sku",
             (list(skus),),
         ).fetchall()
+
+
+def read_for_order(
+    conn: Connection, tenant_id: TenantId, key: str, skus: Sequence[str]
+) -> tuple[list[StockRow], bool]:
+    """The same for an order about to be placed, and whether its client's key may be known.
+
+    After the key is held: an order that another request made with it is seen then, and none can be
+    made until this transaction ends.
+
+    Returns:
+        The books, and False only where no order of this tenant has the key.
+    """
+    rows = conn.execute(
+        "SELECT sku, unit_price_cents, currency, on_hand, EXISTS (SELECT FROM orders"
+        " WHERE client_key = %(key)s AND tenant_id = %(tenant_id)s)"
+        " FROM inventory WHERE sku = ANY (%(skus)s) ORDER BY sku",
+        {"key": key, "tenant_id": tenant_id, "skus": list(skus)},
+    ).fetchall()
+    # Without a book there is no row that would say.
+    return [StockRow(*row[:4]) for row in rows], not rows or rows[0][4]
 
 
 _TAKE: Final = """

@@ -43,9 +43,14 @@ class QuarantinedWebhook:
 
 
 def store(conn: Connection, event: StripeEvent, body: bytes) -> Stored:
-    """Insert the event once, by its id; the same id with another body is told apart."""
+    """Insert the event once, by its id; the same id with another body is told apart.
+
+    A new one is processed, as everybody sees it when the transaction ends, unless `keep_early` says
+    otherwise before that.
+    """
     row = conn.execute(
-        "INSERT INTO stripe_events (event_id, type, object_id, body) VALUES (%s, %s, %s, %s)"
+        "INSERT INTO stripe_events (event_id, type, object_id, body, processed_at)"
+        " VALUES (%s, %s, %s, %s, clock_timestamp())"
         " ON CONFLICT (event_id) DO NOTHING RETURNING event_id",
         (event.stripe_event_id, event.type, event.object_id, body),
     ).fetchone()
@@ -76,16 +81,19 @@ def quarantine(conn: Connection, reason: str, body: bytes, headers: Mapping[str,
 
 
 def keep_early(conn: Connection, stripe_event_id: str, event_id: UUID | None, reason: str) -> None:
-    """Keep an event that is early; the reconciler drives it again."""
+    """Keep an event that is early, and so not processed; the reconciler drives it again."""
     conn.execute(
+        "WITH not_yet AS (UPDATE stripe_events SET processed_at = NULL"
+        " WHERE event_id = %s AND processed_at IS NOT NULL)"
         # Driven again with growing waits: mostly the payment is a moment behind, seldom it never
         # comes.
-        "INSERT INTO webhook_parked (stripe_event_id, event_id, reason, parked_at, next_attempt_at)"
+        " INSERT INTO webhook_parked"
+        " (stripe_event_id, event_id, reason, parked_at, next_attempt_at)"
         " VALUES (%s, %s, %s, environment_now(), environment_now())"
         " ON CONFLICT (stripe_event_id) DO UPDATE SET attempts = webhook_parked.attempts + 1,"
         " next_attempt_at = environment_now() + make_interval(secs => least(0.25 *"
         " power(2, webhook_parked.attempts), 30))",
-        (stripe_event_id, event_id, reason),
+        (stripe_event_id, stripe_event_id, event_id, reason),
     )
 
 

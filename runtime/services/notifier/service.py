@@ -73,12 +73,12 @@ class Notifier:
         )
         if not untold:
             return
-        email = message.to_message(
+        email = message.to_email(
             record.topic, event, to_address=address, from_address=self.mail_from
         )
         try:
             with tracing.span("mail", tracing.SpanSide.CLIENT):
-                self.mailer.send(email)
+                self.mailer.send(email.from_address, email.to_address, email.content())
         # A person has to look: no repetition will make this server take it.
         except mail.MailRefusedError:
             logger.exception("an e-mail was refused for good", extra={"order_id": event.order_id})

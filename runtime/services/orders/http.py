@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 
 from runtime import config, metrics, tracing
 from runtime.adapters.http import problem
+from runtime.adapters.http.direct import Direct
 from runtime.adapters.http.serving import (
     BodyFault,
     NoThreadError,
@@ -89,10 +90,10 @@ class OrdersApi:
             self._refuse(caller, refused)
         failpoints = self.process.failpoints
         with tracing.span("transaction"), self.pool.connection() as conn:
-            tenant_id = self._tenant(conn, caller)
-            subject = Subject(tenant_id=tenant_id)
+            entered = self._enter(conn, caller, idempotency_key)
+            subject = Subject(tenant_id=entered.tenant_id)
             failpoints.hit(Failpoint.API_VALIDATED_BEFORE_TX, subject, connections.Statement(conn))
-            placed = place.place_order(conn, tenant_id, idempotency_key, wanted, failpoints)
+            placed = place.place_order(conn, entered, idempotency_key, wanted, failpoints)
         order = placed.order
         subject = Subject(order.order_id, order.event_id, order.tenant_id)
         failpoints.hit(Failpoint.API_COMMITTED_BEFORE_RESPONSE, subject, client)
@@ -137,6 +138,18 @@ class OrdersApi:
             self._tenant(conn, caller)
         raise refused
 
+    def _enter(self, conn: psycopg.Connection, caller: Caller, key: str) -> orders.Entered:
+        """Whose token it is, now, with the key of its request held.
+
+        Raises:
+            Problem: unauthorized.
+        """
+        entered = orders.enter(conn, caller.token_sha256, key)
+        self.quotas.remember(caller.token_sha256, entered.tenant_id if entered else None)
+        if entered is None:
+            raise Problem("unauthorized")
+        return entered
+
     def _tenant(self, conn: psycopg.Connection, caller: Caller) -> TenantId:
         """Whose token it is, now.
 
@@ -162,7 +175,8 @@ def run(process: Process) -> None:
     database.watch(pool, readiness, process.lifecycle.stop)
     stop = process.lifecycle.stop
     try:
-        serve(build_app(api), common.http_host, common.http_port, stop, problem.WIRE_ANSWERS)
+        app = Direct(build_app(api))
+        serve(app, common.http_host, common.http_port, stop, problem.WIRE_ANSWERS)
     finally:
         pool.close()
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 import psycopg
 
 from runtime.adapters.store import orders, outbox, stock
-from runtime.adapters.store.orders import Item, NewOrder, OrderView
+from runtime.adapters.store.orders import Entered, Item, NewOrder, OrderView
 from runtime.adapters.store.stock import StockRow
 from runtime.domain.event import Json, order_event
 from runtime.domain.money import AMOUNT_CENTS_MAX, Money
@@ -33,29 +33,33 @@ class PlacedOrder:
 
 def place_order(
     conn: psycopg.Connection,
-    tenant_id: TenantId,
+    entered: Entered,
     key: str,
     wanted: PlaceOrder,
     failpoints: Failpoints,
 ) -> PlacedOrder:
     """Write order, reservations and OrderPlaced in the caller's transaction.
 
+    Args:
+        entered: with the key held, before it is looked up: two requests with one key would both
+            find nothing and make two orders.
+
     Raises:
         Problem: the request cannot be granted; nothing is written.
     """
-    # Held before it is looked up: two requests with one key would both find nothing and make two.
-    times = orders.try_hold_client_key(conn, tenant_id, key)
-    if times is None:
+    if entered.times is None:
         raise Problem("key_in_progress")
-    earlier = orders.find_by_client_key(conn, tenant_id, key)
+    tenant_id, times = entered.tenant_id, entered.times
+    # Priced without a lock: the shelves are taken last, at this price, if there are enough by then.
+    skus = [item.sku for item in wanted.items]
+    priced, may_be_known = stock.read_for_order(conn, tenant_id, key, skus)
+    earlier = orders.find_by_client_key(conn, tenant_id, key) if may_be_known else None
     if earlier is not None:
         # Another body under a known key is a client's mistake, and answering the first order hides
         # it.
         if earlier.client_request_sha256 != wanted.sha256:
             raise Problem("key_reused")
         return PlacedOrder(earlier, replayed=True)
-    # Priced without a lock: the shelves are taken last, at this price, if there are enough by then.
-    priced = stock.read(conn, [item.sku for item in wanted.items])
     total = _total(priced, wanted)
     order = NewOrder(
         order_id=OrderId(f"ord_{uuid4().hex}"),
@@ -73,7 +77,7 @@ def place_order(
     )
     if not _write(conn, order, priced, failpoints):
         # Somebody was quicker. Looked at again, what is missing has its own answer.
-        _total(stock.read(conn, [item.sku for item in wanted.items]), wanted)
+        _total(stock.read(conn, skus), wanted)
         # A price that changed in this moment: the same request finds the new one.
         raise Problem("unavailable")
     return PlacedOrder(orders.as_inserted(order), replayed=False)

@@ -6,6 +6,7 @@ A row is marked only after the broker's acknowledgement, so a crash repeats even
 from __future__ import annotations
 
 import logging
+import time
 from uuid import UUID
 
 from runtime import metrics
@@ -17,18 +18,26 @@ from runtime.services.outbox_publisher.term import Term
 logger = logging.getLogger(__name__)
 
 
-def settle(term: Term, sending: Sending) -> bool:
+def settle(term: Term, sending: Sending, *, is_last: bool = False) -> bool:
     """Write down what the broker has said: marks, and dead letters.
+
+    Args:
+        is_last: nothing else will come to be marked with what there is.
 
     Returns:
         Whether there was anything of it.
     """
     moved = False
-    if marks_now(
-        term.in_flight.acknowledged_count,
+    count, now = term.in_flight.acknowledged_count, time.monotonic()
+    if count and term.gathering_since is None:
+        term.gathering_since = now
+    if (is_last and count) or marks_now(
+        count,
+        waited_seconds=now - (term.gathering_since or now),
         unacknowledged=len(term.in_flight.unacknowledged),
         limit=term.limit,
     ):
+        term.gathering_since = None
         acknowledged = term.in_flight.take_acknowledged()
         sending.about_to_mark(acknowledged[0], term.conn)
         metrics.OUTBOX_PUBLISHED.inc(outbox.mark_published(term.conn, acknowledged))

@@ -26,6 +26,11 @@ MARKED_AT_ONCE: Final = 1_000
 """At least, while the publisher is behind; beyond this a mark gains little."""
 
 
+GATHER_SECONDS: Final = 0.025
+"""How long acknowledged events wait for others to be marked with: a mark is a statement and a
+commit, whatever it marks. Nobody waits for marks; a crash repeats what has none."""
+
+
 def next_wait(wait_seconds: float, *, found_rows: bool, idle_seconds: float) -> float:
     """The wait before the next look.
 
@@ -43,11 +48,14 @@ def next_limit(limit: int, *, found: int) -> int:
     return BATCH_MAX if found >= limit else BATCH
 
 
-def marks_now(acknowledged: int, *, unacknowledged: int, limit: int) -> bool:
+def marks_now(acknowledged: int, *, waited_seconds: float, unacknowledged: int, limit: int) -> bool:
     """Whether to mark what the broker has acknowledged, or to wait for more of it.
 
     Args:
+        waited_seconds: since the first of them was acknowledged.
         limit: of the next look, which says whether the publisher is behind.
     """
     is_behind = limit > BATCH and unacknowledged > 0
-    return acknowledged >= (MARKED_AT_ONCE if is_behind else 1)
+    if acknowledged >= MARKED_AT_ONCE:
+        return True
+    return acknowledged > 0 and not is_behind and waited_seconds >= GATHER_SECONDS

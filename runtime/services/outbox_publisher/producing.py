@@ -52,11 +52,10 @@ class Sending:
 
     def fetched(self, first: OutboxRow) -> None:
         """Rows were read, this one first, and none of them was sent yet."""
-        self.failpoints.hit(
-            Failpoint.PUBLISHER_FETCHED_BEFORE_PRODUCE,
-            subject_of(first),
-            connections.Broker(self.producer),
-        )
+        # Asked first: whose row it is, is in its payload, which would be parsed at every look.
+        point = Failpoint.PUBLISHER_FETCHED_BEFORE_PRODUCE
+        if self.failpoints.may_act(point):
+            self.failpoints.hit(point, subject_of(first), connections.Broker(self.producer))
 
     def about_to_mark(self, first: str, conn: psycopg.Connection) -> None:
         """The broker has these events, this one first, and none of them is marked."""
@@ -114,9 +113,7 @@ class Sending:
         _message: Message,
     ) -> None:
         """The broker's word on one event, on the publisher's own thread."""
-        # Asked here and not at the point: what the point is given takes longer to make than the
-        # rest of this.
-        if error is None and self.failpoints.are_on:
+        if error is None:
             error = self.lost_acknowledgement(event_id)
         if span is not None:
             span.end(error.name() if error else None)
@@ -134,12 +131,13 @@ class Sending:
 
     def lost_acknowledgement(self, event_id: str) -> KafkaError | None:
         """What is reported in place of an acknowledgement that a drill loses."""
+        # Asked first: what the point is given takes longer to make than the rest of a report.
+        point = Failpoint.PUBLISHER_PRODUCED_ACK_LOST
+        if not self.failpoints.may_act(point):
+            return None
+        report = connections.DeliveryReport(self.producer)
         try:
-            self.failpoints.hit(
-                Failpoint.PUBLISHER_PRODUCED_ACK_LOST,
-                Subject(event_id=UUID(event_id)),
-                connections.DeliveryReport(self.producer),
-            )
+            self.failpoints.hit(point, Subject(event_id=UUID(event_id)), report)
         except KafkaException as error:
             return cast("KafkaError", error.args[0])
         return None

@@ -185,8 +185,8 @@ class Publisher:
             for row in read_by_id(term.conn, in_flight, event_id):
                 self.sending.send(in_flight, term.envelope, row)
 
-    def _settle(self, term: Term) -> None:
-        if settle(term, self.sending):
+    def _settle(self, term: Term, *, is_last: bool = False) -> None:
+        if settle(term, self.sending, is_last=is_last):
             self.moved_at = time.monotonic()
 
     def step_down(self, error: Exception) -> None:
@@ -247,10 +247,8 @@ class Publisher:
         term = self.term
         if term is not None:
             self.sending.producer.flush(FLUSH_SECONDS)
-            # Nothing else will come to be marked with what there is.
-            term.limit = BATCH
             try:
-                self._settle(term)
+                self._settle(term, is_last=True)
                 if term.streaming is not None:
                     term.streaming.finish(FLUSH_SECONDS)
                 # The next leader need not wait for the server to notice that this connection has

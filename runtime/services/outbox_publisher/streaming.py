@@ -215,7 +215,7 @@ class Streaming:
         """The broker's word on one event, on the publisher's own thread."""
         batch.left -= 1
         self.unacknowledged -= 1
-        if error is None and self.sending.failpoints.are_on:
+        if error is None:
             error = self.sending.lost_acknowledgement(event_id)
         if span is not None:
             span.end(error.name() if error else None)

@@ -22,6 +22,7 @@ class Term:
 
     Attributes:
         handover: the way from polling to the stream; None where nobody wants it.
+        gathering_since: when the first was acknowledged of those that have no mark yet.
         streaming: what tells of rows; None while they are asked for.
     """
 
@@ -34,6 +35,7 @@ class Term:
     streaming: Streaming | None = None
     missed: Missed = field(default_factory=Missed)
     slot_looked_at: float = 0.0
+    gathering_since: float | None = None
     limit: int = BATCH
     wait_seconds: float = BUSY_SECONDS
     last_row_at: float = field(default_factory=time.monotonic)

@@ -17,6 +17,7 @@ from fastapi.routing import APIRoute
 
 from runtime import config
 from runtime.adapters.http import problem
+from runtime.adapters.http.direct import Direct
 from runtime.adapters.http.serving import PlainRoute, Threads, add_probes, serve
 from runtime.adapters.rotated import Rotated
 from runtime.adapters.store import database
@@ -124,7 +125,7 @@ def run(process: Process) -> None:
     app = build_app(gateway, process)
     common, stop = process.common, process.lifecycle.stop
     try:
-        serve(app, common.http_host, common.http_port, stop, problem.WIRE_ANSWERS)
+        serve(Direct(app), common.http_host, common.http_port, stop, problem.WIRE_ANSWERS)
     finally:
         # After the server: requests that were under way have written their rows by then.
         journal.close()

@@ -38,7 +38,8 @@ from runtime.telemetry import Outage
 
 logger = logging.getLogger(__name__)
 
-IDLE_SECONDS: Final = 0.25
+IDLE_SECONDS: Final = 0.5
+"""Between two rounds that found nothing: each asks ten questions, whatever is placed meanwhile."""
 
 BACKLOG_SECONDS: Final = 1.0
 """How often the backlog is counted: a busy round follows the next without a pause, and the counts

@@ -21,6 +21,7 @@ import psycopg
 from psycopg_pool import ConnectionPool
 
 from runtime import metrics, tracing
+from runtime.adapters.store.payments import PaymentRow
 from runtime.domain.circuit import Circuit
 from runtime.domain.lease import Lease
 from runtime.domain.names import EventId
@@ -35,8 +36,9 @@ from runtime.steps.refund import RefundClaim
 
 logger = logging.getLogger(__name__)
 
-IDLE_SECONDS: Final = 0.1
-"""How often due work is looked for when nothing wakes the loop: retries, lost leases."""
+IDLE_SECONDS: Final = 0.25
+"""How often due work is looked for when nothing wakes the loop: retries, lost leases. No new
+order waits for it."""
 
 LOOK_AROUND_SECONDS: Final = 0.25
 """How often lost leases and due refunds are looked for; both can wait that long."""
@@ -140,7 +142,7 @@ class Executor:
         with self._lock:
             self._in_flight -= places
 
-    def claim_new(self, conn: psycopg.Connection, event_ids: Sequence[UUID]) -> list[PaymentClaim]:
+    def claim_new(self, conn: psycopg.Connection, rows: Sequence[PaymentRow]) -> list[PaymentClaim]:
         """Lease payments that the caller's transaction inserts, as far as there is room.
 
         The caller hands the claims to `start` once it has committed. What does not fit is due
@@ -149,12 +151,12 @@ class Executor:
         with self._lock:
             free = self.concurrency - self._in_flight
             # While the circuit is open only `run_once` sends, one probe at a time.
-            allowed = 0 if self.circuit.is_open else max(min(free, len(event_ids)), 0)
+            allowed = 0 if self.circuit.is_open else max(min(free, len(rows)), 0)
             self._in_flight += allowed
         claims: list[PaymentClaim] = []
         try:
             if allowed:
-                wanted = event_ids[:allowed]
+                wanted = rows[:allowed]
                 claims = queue.claim_inserted(conn, wanted, self.lease, self.process.rng)
         finally:
             self._give_back(allowed - len(claims))

@@ -16,9 +16,9 @@ from uuid import UUID
 import psycopg
 
 from runtime.adapters import consumer_loop
-from runtime.adapters.store import dead_letters
+from runtime.adapters.store import dead_letters, payments
 from runtime.adapters.store.inbox import NewPayment
-from runtime.adapters.store.payments import Cause
+from runtime.adapters.store.payments import Cause, PaymentRow
 from runtime.domain.event import Malformed, ReceivedEvent, Record, parse_record
 from runtime.domain.names import Header, Service, Topic
 from runtime.domain.trace import parse_traceparent
@@ -40,7 +40,12 @@ class Sorted:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What became of records; `new` names the payments that were inserted."""
+    """What became of records.
+
+    Attributes:
+        new: names the payments that were inserted.
+        claimable: those that may be sent, as they are at the batch's end.
+    """
 
     records: int = 0
     inserted: int = 0
@@ -49,6 +54,7 @@ class Counts:
     cancelled: int = 0
     other_event_for_order: int = 0
     new: tuple[UUID, ...] = ()
+    claimable: tuple[PaymentRow, ...] = ()
 
     def plus(self, other: Counts) -> Counts:
         return Counts(
@@ -59,6 +65,7 @@ class Counts:
             self.cancelled + other.cancelled,
             self.other_event_for_order + other.other_event_for_order,
             (*self.new, *other.new),
+            (*self.claimable, *other.claimable),
         )
 
 
@@ -126,6 +133,9 @@ def store_batch(
     cancelled = 0
     for record, event in batch.cancelled:
         cancelled += _cancel(conn, record, event, source=source, rng=rng)
+    if batch.cancelled and counts.new:
+        # One of these may have been an order of the same batch.
+        counts = replace(counts, claimable=tuple(payments.lock_pending(conn, counts.new)))
     return replace(counts, cancelled=cancelled)
 
 
@@ -167,5 +177,6 @@ def _store_placed(conn: psycopg.Connection, placed: Sequence[NewPayment]) -> Cou
         inserted=len(inserted.new),
         duplicates=len(placed) - len(inserted.new) - len(inserted.other_event_for_order),
         other_event_for_order=len(inserted.other_event_for_order),
-        new=inserted.new,
+        new=tuple(row.event_id for row in inserted.new),
+        claimable=inserted.new,
     )

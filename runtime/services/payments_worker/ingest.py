@@ -70,7 +70,7 @@ class Ingest:
         counts = self._store(records, subject)
         broker = connections.Broker(self.consumer)
         failpoints.hit(Failpoint.WORKER_COMMITTED_BEFORE_OFFSET, subject, broker)
-        self.totals = self.totals.plus(replace(counts, new=()))
+        self.totals = self.totals.plus(replace(counts, new=(), claimable=()))
 
     def bury(self, record: Record, reason: str) -> None:
         """Keep the record as a dead letter; it is nobody's suspect any more."""
@@ -106,7 +106,7 @@ class Ingest:
                 if self.careful:
                     inbox_suspects.clear(conn, records)
                 # Leased with the insert: the order saves a round through the claim loop.
-                claims = self.executor.claim_new(conn, counts.new) if self.executor else []
+                claims = self.executor.claim_new(conn, counts.claimable) if self.executor else []
                 before_commit = connections.Commit(conn)
                 self.process.failpoints.hit(
                     Failpoint.WORKER_RESERVED_BEFORE_COMMIT, subject, before_commit

@@ -158,9 +158,9 @@ def run_until_end(process: Process, group: str) -> None:
 
 
 def _printable(counts: inbox.Counts) -> dict[str, int]:
-    """The counts without the ids."""
+    """The counts without the payments."""
     fields = asdict(counts)
-    del fields["new"]
+    del fields["new"], fields["claimable"]
     return fields
 
 

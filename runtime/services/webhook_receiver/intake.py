@@ -98,6 +98,29 @@ class Intake:
             # Stripe hands no context on: what it tells of a payment comes from the payment.
             inbox = of_inbox(EventId(subject.event_id))
             tracing.belongs_to(inbox.trace_id, inbox)
+        try:
+            self._store_with(event, body, headers, subject, None)
+        except psycopg.IntegrityError as error:
+            # Seldom enough to begin anew: a savepoint for each event would be two round trips more.
+            self._store_with(event, body, headers, subject, webhook.contradiction(error))
+        failpoints.hit(Failpoint.RECEIVER_INSERTED_BEFORE_200, subject, client)
+
+    def _store_with(
+        self,
+        event: StripeEvent,
+        body: bytes,
+        headers: Mapping[str, str],
+        subject: Subject,
+        known: webhook.Quarantined | None,
+    ) -> None:
+        """Store an event with its effect, in one transaction.
+
+        Args:
+            known: its effect, where it is known not to be what the event says.
+
+        Raises:
+            psycopg.IntegrityError: it contradicts a constraint; nothing of it was written.
+        """
         with tracing.span("transaction"), self.pool.connection() as conn:
             # One transaction for the event and its effect: whoever sees the row processed sees the
             # payment moved.
@@ -108,11 +131,11 @@ class Intake:
                 return
             # A duplicate is answered as the first was; what it does is done.
             if stored is Stored.NEW:
-                self._apply(conn, event, body, headers)
-            failpoints.hit(
-                Failpoint.RECEIVER_APPLY_BEFORE_COMMIT, subject, connections.Commit(conn)
+                self._apply(conn, event, body, headers, known)
+            before_commit = connections.Commit(conn)
+            self.process.failpoints.hit(
+                Failpoint.RECEIVER_APPLY_BEFORE_COMMIT, subject, before_commit
             )
-        failpoints.hit(Failpoint.RECEIVER_INSERTED_BEFORE_200, subject, client)
 
     def _apply(
         self,
@@ -120,12 +143,12 @@ class Intake:
         event: StripeEvent,
         body: bytes,
         headers: Mapping[str, str],
+        known: webhook.Quarantined | None,
     ) -> None:
         environment = self.process.common.environment
-        effect = webhook.apply_safely(conn, event, environment=environment, rng=self.process.rng)
+        effect = known or webhook.apply(conn, event, environment=environment, rng=self.process.rng)
         match effect:
             case webhook.Done():
-                webhooks.mark_processed(conn, event.stripe_event_id)
                 came_to = effect.what
             case webhook.Early():
                 # No payment yet: its order may still be on its way through Kafka. The reconciler
@@ -134,7 +157,6 @@ class Intake:
                 came_to = "early"
             case webhook.Quarantined():
                 webhooks.quarantine(conn, effect.reason, body, headers)
-                webhooks.mark_processed(conn, event.stripe_event_id)
                 came_to = f"quarantined: {effect.reason}"
         logger.info(
             "webhook applied: %s",

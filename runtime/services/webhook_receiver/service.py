@@ -11,6 +11,7 @@ from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 
 from runtime import config, metrics
+from runtime.adapters.http.direct import Direct
 from runtime.adapters.http.serving import (
     BodyFault,
     NoThreadError,
@@ -68,7 +69,7 @@ def run(process: Process) -> None:
     database.watch(pool, readiness, process.lifecycle.stop)
     try:
         serve(
-            build_app(intake),
+            Direct(build_app(intake)),
             common.http_host,
             common.http_port,
             process.lifecycle.stop,
@@ -94,12 +95,11 @@ def build_app(intake: Intake) -> FastAPI:
         reply = await _receive(intake, threads, request)
         metrics.WEBHOOK_REQUESTS.labels(reply.code).inc()
         response = _render(reply)
-        if failpoints.are_on:
+        point = Failpoint.RECEIVER_RESPONDED
+        if failpoints.may_act(point):
             # What is in the background begins when the answer has been sent.
             client = connections.Client(request.scope["client"])
-            response.background = BackgroundTask(
-                failpoints.hit, Failpoint.RECEIVER_RESPONDED, fault=client
-            )
+            response.background = BackgroundTask(failpoints.hit, point, fault=client)
         return response
 
     async def on_http(_request: Request, error: Exception) -> Response:

@@ -68,6 +68,25 @@ def test_only_one_of_three_publishers_leads(
     assert not try_lock(database.conn)
 
 
+def test_a_publisher_that_is_stopped_marks_all_that_the_broker_has(
+    database: Database, publishers: Publishers, bootstrap_servers: str
+) -> None:
+    (publisher,) = publishers(1)
+    wait_for_a_leader(database)
+    first = write_event(database)
+    eventually(lambda: is_published(database, first), "it publishes")
+
+    # Up to the signal: what was acknowledged in its last moments had no time to wait for company.
+    written = [write_event(database) for _ in range(200)]
+    publisher.signal(signal.SIGTERM)
+    publisher.wait_end()
+
+    records = published(bootstrap_servers)
+    sent = [event_id for event_id in written if event_id in records]
+    assert len(sent) > 1
+    assert [event_id for event_id in sent if not is_published(database, event_id)] == []
+
+
 def test_a_record_carries_its_publisher_and_its_term(
     database: Database, publishers: Publishers, bootstrap_servers: str
 ) -> None:

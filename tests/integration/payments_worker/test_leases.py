@@ -66,6 +66,17 @@ def test_a_payment_is_leased_to_one_worker_only(database: Database) -> None:
     assert second == []
 
 
+def test_an_order_that_is_cancelled_in_its_own_batch_is_not_for_sending(database: Database) -> None:
+    wanted, unwanted = uuid4(), uuid4()
+    cancelled = order(unwanted, topic="orders.cancelled", root_event_id=str(unwanted))
+
+    counts = take_in(database, order(wanted), order(unwanted, offset=1), cancelled)
+
+    assert counts.new == (wanted, unwanted)
+    assert [row.event_id for row in counts.claimable] == [wanted]
+    assert database.payment_state(unwanted) == "failed"
+
+
 def test_two_workers_that_claim_at_once_skip_each_others_rows(database: Database) -> None:
     take_in(database, *(order(uuid4(), offset=n) for n in range(6)))
     other = connect(database.dsn)

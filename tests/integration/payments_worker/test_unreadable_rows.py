@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from typing import Any
+from contextlib import closing
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import pytest
@@ -24,6 +25,7 @@ from runtime.adapters.store import (
 )
 from runtime.adapters.store.database import FAR_FUTURE, FAR_PAST
 from runtime.adapters.store.database import connect as database_connection
+from runtime.adapters.store.payments import PaymentRow
 from runtime.domain.lease import Lease
 from runtime.domain.money import Money
 from runtime.domain.names import EventId, PaymentIntentId, TenantId
@@ -84,8 +86,15 @@ def set_time(database: Database, table: str, column: str, at: str, event_id: UUI
 
 
 def in_transaction(database: Database, step: Callable[[Connection[Any]], Any]) -> Any:
-    with database.conn.transaction():
-        return step(database.conn)
+    """On a connection as services have it, whose times are read whatever they are."""
+    with closing(database_connection(database.dsn, "suite")) as conn, conn.transaction():
+        return step(conn)
+
+
+def selected(database: Database, event_id: UUID) -> PaymentRow:
+    where = "event_id = %(id)s"
+    (row,) = in_transaction(database, lambda conn: payments.select(conn, where, {"id": event_id}))
+    return cast("PaymentRow", row)
 
 
 def another_lease() -> Lease:
@@ -182,11 +191,11 @@ def test_a_row_that_was_written_at_no_time_can_be_called_quiet_in_the_end(
 ) -> None:
     """Until then nobody may conclude that no request is on its way for it."""
     odd = new_payment(database, "unknown", needs_reconcile=True, updated_at=at)
-    (before,) = payments.select(database.conn, "event_id = %(id)s", {"id": odd})
+    before = selected(database, odd)
 
     named = in_transaction(database, far_times.bring_near)
 
-    (after,) = payments.select(database.conn, "event_id = %(id)s", {"id": odd})
+    after = selected(database, odd)
     assert named == [f"payments {odd} updated_at"]
     assert before.quiet_seconds == 0
     assert 0 < after.quiet_seconds < 3600

@@ -95,6 +95,26 @@ def test_a_payment_intent_without_our_metadata_is_not_ours(shop: Shop) -> None:
     assert quarantine_reasons(shop.database, body) == ["not_ours"]
 
 
+def test_an_event_that_a_constraint_refuses_is_quarantined_and_moves_nothing(
+    shop: Shop, waiting: tuple[str, UUID, str]
+) -> None:
+    order_id, event_id, intent = waiting
+    # A payment has one outcome, and somebody wrote this one's by hand.
+    shop.database.run(
+        "INSERT INTO payment_events (event_id, kind, to_state, cause)"
+        " VALUES (%s, 'outcome', 'failed', 'hand')",
+        event_id,
+    )
+    body = intent_event(event_id, payment_intent_id=intent)
+
+    send(shop, body)
+    send(shop, body)
+
+    assert quarantine_reasons(shop.database, body) == ["contradicts payment_events_outcome_key"]
+    assert shop.database.payment_state(event_id) == "processing"
+    assert shop.status(order_id) == "pending"
+
+
 def test_a_matching_success_pays_the_order_once_however_often_it_comes(
     shop: Shop, waiting: tuple[str, UUID, str]
 ) -> None:
@@ -151,14 +171,16 @@ def test_a_webhook_before_its_payment_is_parked_and_applied_when_the_payment_is_
         order_id, event_id = shop.place()
         body = intent_event(event_id)
         send(shop, body)
-        parked = shop.database.value(
-            "SELECT count(*) FROM webhook_parked WHERE event_id = %s", event_id
+        parked = shop.database.rows(
+            "SELECT processed_at FROM webhook_parked JOIN stripe_events"
+            " ON stripe_events.event_id = stripe_event_id WHERE webhook_parked.event_id = %s",
+            event_id,
         )
     finally:
         for name in WORKERS:
             shop.stack[name].signal(signal.SIGCONT)
 
-    assert parked == 1
+    assert parked == [(None,)]
     eventually(
         lambda: (
             not shop.database.rows("SELECT 1 FROM webhook_parked WHERE event_id = %s", event_id)

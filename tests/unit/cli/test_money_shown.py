@@ -20,7 +20,7 @@ from runtime.domain import money as domain_money
 from runtime.domain.event import ReceivedEvent
 from runtime.domain.money import Money
 from runtime.domain.names import EventId, OrderId, TenantId, Topic
-from runtime.services.notifier.message import to_message
+from runtime.services.notifier.message import to_email
 
 # By hand, from Stripe's page on currencies. ISK and UGX are counted in hundredths there.
 SHOWN = {
@@ -86,9 +86,9 @@ def test_a_letter_names_the_sum_as_the_customer_knows_it(
     order_id, tenant_id, event_id = OrderId("ord_1"), TenantId("acme"), EventId(uuid4())
     event = ReceivedEvent(event_id, event_id, order_id, tenant_id, Money(*amount), {})
 
-    letter = to_message(Topic.ORDERS_PAID, event, to_address="a@b.c", from_address="d@e.f")
+    letter = to_email(Topic.ORDERS_PAID, event, to_address="a@b.c", from_address="d@e.f")
 
-    assert words in letter.get_payload()
+    assert words in letter.text
 
 
 @pytest.mark.parametrize(
@@ -105,9 +105,9 @@ def test_a_letter_says_when_it_was_not_the_cancellation_that_moved_the_money(
     order_id, tenant_id, event_id = OrderId("ord_1"), TenantId("acme"), EventId(uuid4())
     event = ReceivedEvent(event_id, event_id, order_id, tenant_id, Money(500, "jpy"), said)
 
-    letter = to_message(topic, event, to_address="a@b.c", from_address="d@e.f")
+    letter = to_email(topic, event, to_address="a@b.c", from_address="d@e.f")
 
-    assert words in letter.get_payload()
+    assert words in letter.text
 
 
 def test_an_order_shows_yen_as_yen(capsys: pytest.CaptureFixture[str]) -> None:

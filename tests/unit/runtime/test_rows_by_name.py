@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import pytest
 
-from runtime.adapters.store.rows import seconds_since, select_list
+from runtime.adapters.store.database import FAR_FUTURE, FAR_PAST
+from runtime.adapters.store.rows import AGE_SECONDS_MAX, age_seconds, seconds_since, select_list
+
+NOON: Final = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -41,3 +46,21 @@ def test_an_age_is_taken_on_the_clock_that_is_named(sql: str, clock: str) -> Non
         f" OR created_at < {clock} - interval '100 years'"
         f" THEN 3153600000 ELSE extract(epoch FROM {clock} - created_at) END)::float8"
     )
+
+
+@pytest.mark.parametrize(
+    ("at", "seconds"),
+    [
+        (NOON, 0.0),
+        (NOON - timedelta(seconds=90), 90.0),
+        (NOON + timedelta(hours=1), -3600.0),
+        (NOON + timedelta(days=2), AGE_SECONDS_MAX),
+        (NOON - timedelta(days=101 * 366), AGE_SECONDS_MAX),
+        (FAR_PAST, AGE_SECONDS_MAX),
+        (FAR_FUTURE, AGE_SECONDS_MAX),
+    ],
+    ids=["now", "past", "an hour ahead", "days ahead", "a century", "far past", "far future"],
+)
+def test_a_time_that_makes_no_sense_is_as_old_as_can_be(at: datetime, seconds: float) -> None:
+    assert age_seconds(at, NOON) == seconds
+    assert age_seconds(at, NOON, senseless=0) == (0 if seconds == AGE_SECONDS_MAX else seconds)

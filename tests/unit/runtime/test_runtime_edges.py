@@ -6,6 +6,8 @@ import json
 import uuid
 from dataclasses import replace
 from datetime import UTC, datetime
+from email import message_from_bytes
+from email.policy import SMTP
 from typing import Any
 from uuid import UUID
 
@@ -335,12 +337,28 @@ def test_a_header_that_is_no_time_is_no_reason_to_refuse_an_order() -> None:
 def test_an_e_mail_has_one_message_id_per_event() -> None:
     event = ReceivedEvent(ROOT, ROOT, OrderId("ord_1"), TenantId("acme"), Money(4999, "usd"), {})
 
-    message = emails.to_message(
+    letter = emails.to_email(
         "orders.paid", event, to_address="c@x.example", from_address="o@x.example"
     )
 
-    assert message["Message-ID"] == f"<{ROOT}@bookpay.example>"
-    assert message.get_payload() == "Order ord_1: your order is paid (49.99 USD).\n"
+    assert letter.message_id == f"<{ROOT}@bookpay.example>"
+    assert letter.text == "Order ord_1: your order is paid (49.99 USD).\n"
+
+
+@pytest.mark.parametrize("order_id", ["ord_1", "заказ-1", "a" * 255])
+def test_a_letter_is_read_as_it_was_meant(order_id: str) -> None:
+    event = ReceivedEvent(ROOT, ROOT, OrderId(order_id), TenantId("acme"), Money(4999, "usd"), {})
+    letter = emails.to_email(
+        "orders.paid", event, to_address="c@x.example", from_address="Shop <o@x.example>"
+    )
+
+    content = letter.content()
+
+    read = message_from_bytes(content, policy=SMTP)
+    assert (read["From"], read["To"]) == ("Shop <o@x.example>", "c@x.example")
+    assert (read["Subject"], read["Message-ID"]) == ("Your order is paid", letter.message_id)
+    assert read.get_content().splitlines() == letter.text.splitlines()
+    assert content.count(b"\n") == content.count(b"\r\n")
 
 
 @pytest.mark.parametrize(

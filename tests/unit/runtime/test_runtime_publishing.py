@@ -15,17 +15,6 @@ from runtime.services.outbox_publisher.message import (
     KafkaMessage,
     Unpublishable,
 )
-from runtime.services.outbox_publisher.pace import (
-    BATCH,
-    BATCH_MAX,
-    BUSY_SECONDS,
-    IDLE_SECONDS_MAX,
-    MARKED_AT_ONCE,
-    PATIENCE_SECONDS,
-    marks_now,
-    next_limit,
-    next_wait,
-)
 from runtime.services.outbox_publisher.position import (
     LONG_SECONDS,
     WHOLE_LOOK_SECONDS,
@@ -349,47 +338,3 @@ def test_one_that_runs_on_does_not_hide_another_that_ended() -> None:
     position.end(batch("700:703:700,701"), 100.1)
 
     assert position.is_passed_by_writer(batch("700:704:700,703")[0], 120.0)
-
-
-# --- pace -----------------------------------------------------------------------------------
-
-
-def test_rows_keep_the_pace_high() -> None:
-    assert next_wait(IDLE_SECONDS_MAX, found_rows=True, idle_seconds=0.0) == BUSY_SECONDS
-
-
-def test_a_trickle_keeps_the_pace_high() -> None:
-    wait = next_wait(BUSY_SECONDS, found_rows=False, idle_seconds=PATIENCE_SECONDS / 2)
-
-    assert wait == BUSY_SECONDS
-
-
-def test_an_idle_outbox_is_looked_at_ten_times_a_second_at_least() -> None:
-    wait = BUSY_SECONDS
-    for _ in range(100):
-        wait = next_wait(wait, found_rows=False, idle_seconds=60.0)
-
-    assert wait == IDLE_SECONDS_MAX == 0.1
-
-
-def test_batches_are_large_while_looks_bring_all_that_they_may() -> None:
-    assert next_limit(BATCH, found=BATCH) == BATCH_MAX
-    assert next_limit(BATCH_MAX, found=BATCH_MAX) == BATCH_MAX
-    assert next_limit(BATCH_MAX, found=BATCH_MAX - 1) == BATCH
-
-
-@pytest.mark.parametrize(
-    ("acknowledged", "unacknowledged", "limit", "expected"),
-    [
-        (0, 0, BATCH, False),
-        (1, 500, BATCH, True),
-        (MARKED_AT_ONCE - 1, 1, BATCH_MAX, False),
-        (MARKED_AT_ONCE, 1, BATCH_MAX, True),
-        (1, 0, BATCH_MAX, True),
-    ],
-    ids=["nothing", "keeps up", "behind, too few", "behind, enough", "behind, no more to come"],
-)
-def test_marks_wait_for_company_only_while_the_publisher_is_behind(
-    acknowledged: int, unacknowledged: int, limit: int, *, expected: bool
-) -> None:
-    assert marks_now(acknowledged, unacknowledged=unacknowledged, limit=limit) is expected

@@ -254,7 +254,7 @@ def _mail_sink(addresses: Addresses) -> Program:
         command=(
             *LATER,
             *python_module("aiosmtpd", "-n", "-l", f"127.0.0.1:{port}"),
-            *("-c", "aiosmtpd.handlers.Mailbox", str(addresses.root / "mail")),
+            *("-c", "bookpayctl.targets.servers.maildir.AsItCame", str(addresses.root / "mail")),
         ),
         directory=addresses.root,
         tier=Tier.OUTSIDE,
