@@ -21,10 +21,11 @@ from benchmarks.growth_dead_rows import leave_dead_rows
 from benchmarks.growth_stage import PRICE_CENTS, SKU, TENANT, SizedShop
 from bookpayctl.targets.backlog import read_ledger
 from bookpayctl.watch.pace import read_pace
-from runtime.adapters.store import (, orders
+from runtime.adapters.store import (
     database,
     far_times,
     notifications,
+    orders,
     outbox,
     reconcile,
 )
