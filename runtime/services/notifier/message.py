@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from email.message import Message
 from email.mime.text import MIMEText
-from email.policy import SMTP
+from email.utils import formataddr, parseaddr
 from typing import Final
 
 from runtime.domain.event import ReceivedEvent
@@ -46,7 +46,7 @@ _BECAUSE: Final[dict[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Email:
-    """One e-mail; no field but `text` may hold anything but ASCII, and none a line end of its own.
+    """One e-mail; no field but `text` has a line end in it.
 
     Attributes:
         text: lines, each with a line feed.
@@ -60,8 +60,6 @@ class Email:
 
     def content(self) -> bytes:
         """The whole message, as SMTP's DATA takes it."""
-        if not self.text.isascii():
-            return self._encoded().as_bytes(policy=SMTP)
         # Written out: the library's message parses what it is given and folds it anew, for most of
         # what a letter costs. Ours have nothing to be folded.
         head = (
@@ -71,11 +69,16 @@ class Email:
             f"From: {self.from_address}\nTo: {self.to_address}\n"
             f"Subject: {self.subject}\nMessage-ID: {self.message_id}\n\n"
         )
-        return (head + self.text).replace("\n", "\r\n").encode("ascii")
+        whole = head + self.text
+        if not whole.isascii():
+            # A shop's own name, in its sender's address, may have any letter.
+            message = self._encoded()
+            return message.as_bytes(policy=message.policy.clone(linesep="\r\n"))
+        return whole.replace("\n", "\r\n").encode("ascii")
 
     def _encoded(self) -> Message:
         message = MIMEText(self.text)
-        message["From"] = self.from_address
+        message["From"] = formataddr(parseaddr(self.from_address))
         message["To"] = self.to_address
         message["Subject"] = self.subject
         message["Message-ID"] = self.message_id
