@@ -346,9 +346,7 @@ def test_an_e_mail_has_one_message_id_per_event() -> None:
 
 
 @pytest.mark.parametrize("order_id", ["ord_1", "заказ-1", "a" * 255])
-@pytest.mark.parametrize(
-    "sender", ["o@x.example", "Shop <o@x.example>", "Bücherei <o@x.example>", "書店 <o@x.example>"]
-)
+@pytest.mark.parametrize("sender", ["o@x.example", "Shop <o@x.example>", "書店 <o@x.example>"])
 def test_a_letter_is_read_as_it_was_meant(sender: str, order_id: str) -> None:
     event = ReceivedEvent(ROOT, ROOT, OrderId(order_id), TenantId("acme"), Money(4999, "usd"), {})
     letter = emails.to_email("orders.paid", event, to_address="c@x.example", from_address=sender)
