@@ -18,20 +18,16 @@ from bookpayctl.report.exit_code import ExitCode
 from bookpayctl.report.result import Report
 from bookpayctl.report.verdict import Item, Verdict, unanswered
 from bookpayctl.runbook.deciding import LOCAL, Chosen, rehearsal_id
-from bookpayctl.runbook.execution import CannotRunError, OverdueError, execute
+from bookpayctl.runbook.execution import CannotRunError, OverdueError
 from bookpayctl.runbook.expectation import Expectation
-from bookpayctl.runbook.matching import CommandAnswer, PageComparison, compare
 from bookpayctl.runbook.page import Runbook, Step
 from bookpayctl.runbook.redaction import redacted
 from bookpayctl.runbook.running import (
-    AGAIN_SECONDS,
     RunbookRequest,
     run_runbook,
-    typed_words,
-    variables,
+    type_until_right,
 )
 from bookpayctl.runs.interrupts import shielded
-from bookpayctl.runs.waiting import wait_until
 from bookpayctl.session import guard
 from bookpayctl.targets.environment import Environment
 from bookpayctl.targets.platforms import open_target, supervisor_socket
@@ -171,25 +167,10 @@ def _again(command: str) -> Step:
 
 def _put_back(step: Step, request: RunbookRequest) -> str | None:
     """Type a step until it answers as expected; why it did not, None where it did."""
-
-    def once() -> tuple[CommandAnswer, PageComparison]:
-        answer = execute(
-            typed_words(step, request.values),
-            variables(request.environment, request.values),
-            deadline_seconds=step.deadline_seconds,
-        )
-        return answer, compare(step.expected, answer, request.values)
-
     try:
-        waited = wait_until(
-            once,
-            lambda found: not found[1].wrong,
-            deadline_seconds=step.within_seconds,
-            every_seconds=AGAIN_SECONDS,
-        )
+        answer, found = type_until_right(step, request.environment, request.values).value
     except (CannotRunError, OverdueError) as error:
         return f"not put back: `{step.command}`: {error}"
-    answer, found = waited.value
     if not found.wrong:
         return None
     last = (answer.stderr.strip().splitlines() or ["it said nothing"])[-1]

@@ -29,7 +29,7 @@ from bookpayctl.runbook.variables import filled, words_of
 from bookpayctl.runs import directory
 from bookpayctl.runs.directory import Run
 from bookpayctl.runs.interrupts import Stopped, interruptible
-from bookpayctl.runs.waiting import wait_until
+from bookpayctl.runs.waiting import Waited, wait_until
 from bookpayctl.session import RefusedError, code_of_signal, refused_report
 from bookpayctl.targets.environment import Environment
 
@@ -138,21 +138,8 @@ def _typed(step: Step, request: RunbookRequest, course: _Course) -> Item:
     began = time.monotonic()
     course.run.journal("step_typed", number=step.number, command=shown, at_line=step.line)
 
-    def once() -> tuple[CommandAnswer, PageComparison]:
-        answer = execute(
-            typed_words(step, course.values),
-            variables(request.environment, course.values),
-            deadline_seconds=step.deadline_seconds,
-        )
-        return answer, compare(step.expected, answer, course.values)
-
     try:
-        waited = wait_until(
-            once,
-            lambda found: not found[1].wrong,
-            deadline_seconds=step.within_seconds,
-            every_seconds=AGAIN_SECONDS,
-        )
+        waited = type_until_right(step, request.environment, course.values)
     except OverdueError as error:
         course.incidents.append(ExitCode.DEADLINE)
         course.run.journal("step_overdue", number=step.number, reason=str(error))
@@ -178,6 +165,31 @@ def _typed(step: Step, request: RunbookRequest, course: _Course) -> Item:
         stderr=_kept(answer.stderr, request),
     )
     return item
+
+
+def type_until_right(
+    step: Step, environment: Environment, values: Mapping[str, str]
+) -> Waited[tuple[CommandAnswer, PageComparison]]:
+    """Type a step, again while it may still come to what is expected; its last answer, compared.
+
+    Raises:
+        CannotRunError, OverdueError: it gave none.
+    """
+
+    def once() -> tuple[CommandAnswer, PageComparison]:
+        answer = execute(
+            typed_words(step, values),
+            variables(environment, values),
+            deadline_seconds=step.deadline_seconds,
+        )
+        return answer, compare(step.expected, answer, values)
+
+    return wait_until(
+        once,
+        lambda found: not found[1].wrong,
+        deadline_seconds=step.within_seconds,
+        every_seconds=AGAIN_SECONDS,
+    )
 
 
 def typed_words(step: Step, values: Mapping[str, str]) -> list[str]:
