@@ -5,8 +5,8 @@ must be, too; the terms say who led when. A publisher that was frozen with a rec
 still deliver it after its successor began: that is allowed only because the successor publishes
 the same event again, and it is counted. Where such a record lies is known: behind a change of
 leaders, or, where its publisher woke up just now, at the log's end. A log of a month is read there
-and nowhere else, unless what is found there asks for more. Where Debezium publishes
-in their place, `checks/capture.py` asks about its slot.
+and nowhere else, unless what is found there asks for more. Where Debezium publishes in their
+place, `checks/capture.py` asks about its slot.
 """
 
 from __future__ import annotations
@@ -215,7 +215,7 @@ def read_late(
         whole = kafka.log_ranges(consumer, [topic.value for topic in Topic])
         kept = sum(end - begin for begin, end in whole.values())
         is_short = kept <= whole_records_max
-        first = [whole] if is_short else likely_ranges(consumer, whole, terms)
+        first = [whole] if is_short else _likely_ranges(consumer, whole, terms)
         found = _judged(_read(consumer, first), kept, terms)
         if found.unrepeated and found.read < kept:
             # The repetition may lie anywhere: a leader with a backlog comes to it late.
@@ -223,7 +223,7 @@ def read_late(
         return found
 
 
-def likely_ranges(
+def _likely_ranges(
     consumer: kafka.LogConsumer, whole: kafka.Ranges, terms: Sequence[PublisherTerm]
 ) -> list[kafka.Ranges]:
     """The newest records, and those behind each of the last changes of leaders."""

@@ -57,11 +57,11 @@ def execute(
     try:
         out, err = child.communicate(timeout=deadline_seconds)
     except subprocess.TimeoutExpired as overdue:
-        _end(child)
+        end_group(child)
         raise OverdueError(f"did not end within {deadline_seconds:g} s and was ended") from overdue
     # A signal of ours above all, which is no Exception.
     except BaseException:
-        _end(child)
+        end_group(child)
         raise
     status = child.returncode
     return CommandAnswer(status if status >= 0 else 128 - status, out, err)
@@ -77,12 +77,12 @@ def _program(words: Sequence[str], variables: Mapping[str, str]) -> list[str]:
     return [found, *words[1:]]
 
 
-def _end(child: subprocess.Popen[str]) -> None:
+def end_group(child: subprocess.Popen[str], *, grace_seconds: float = GRACE_SECONDS) -> None:
     """End the child's whole group: it is asked, and after the grace it is not asked any more."""
     with shielded():
         _signal(child, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
-            child.communicate(timeout=GRACE_SECONDS)
+            child.communicate(timeout=grace_seconds)
         # Also what the child itself had left behind in its group.
         _signal(child, signal.SIGKILL)
         child.wait()

@@ -59,7 +59,7 @@ RUNBOOK_MUTANTS: Final = (
         (
             Replacement(
                 "bookpayctl/runbook/execution.py",
-                "    except BaseException:\n        _end(child)\n        raise\n",
+                "    except BaseException:\n        end_group(child)\n        raise\n",
                 "    except BaseException:\n        raise\n",
             ),
         ),

@@ -103,7 +103,7 @@ def bench(
 
 def _run(words: Sequence[str], variables: Mapping[str, str]) -> tuple[int, str]:
     """The runner's exit code and what it printed; who stops this command stops its servers."""
-    from bookpayctl.runs.interrupts import shielded
+    from bookpayctl.runbook.execution import end_group
 
     # A Ctrl-C of the terminal reaches this command alone, which passes it on.
     runner = subprocess.Popen(
@@ -116,12 +116,7 @@ def _run(words: Sequence[str], variables: Mapping[str, str]) -> tuple[int, str]:
     try:
         text, _ = runner.communicate()
     except BaseException:
-        with shielded():
-            runner.terminate()
-            try:
-                runner.communicate(timeout=_GOODBYE_SECONDS_MAX)
-            finally:
-                runner.kill()
+        end_group(runner, grace_seconds=_GOODBYE_SECONDS_MAX)
         raise
     return runner.returncode, text
 
